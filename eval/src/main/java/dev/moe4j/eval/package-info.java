@@ -1,0 +1,5 @@
+/** Scoring of text with a trained model. */
+@NullMarked
+package dev.moe4j.eval;
+
+import org.jspecify.annotations.NullMarked;
