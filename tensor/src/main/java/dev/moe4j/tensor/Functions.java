@@ -1,0 +1,191 @@
+package dev.moe4j.tensor;
+
+import java.util.List;
+import org.bytedeco.pytorch.DoubleOptional;
+import org.bytedeco.pytorch.TensorOptional;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
+
+/** The operators of neural networks, as functions of tensors. */
+public final class Functions {
+
+    private static final Operator GROUPED_MM = Operator.named("aten::_grouped_mm");
+    private static final Operator FUSED_ADAMW = Operator.named("aten::_fused_adamw_");
+
+    private Functions() {}
+
+    /** x · Wᵀ + b with x {@code [rows, in]}, W {@code [out, in]}, b {@code [out]}. */
+    public static Tensor linear(Tensor x, Tensor weight, Tensor bias) {
+        try (TensorOptional optional = new TensorOptional(bias.handle())) {
+            return Tensor.op("linear", () -> torch.linear(x.handle(), weight.handle(), optional), x, weight, bias);
+        }
+    }
+
+    /** x · Wᵀ with x {@code [rows, in]}, W {@code [out, in]}. */
+    public static Tensor linear(Tensor x, Tensor weight) {
+        return Tensor.op("linear", () -> torch.linear(x.handle(), weight.handle()), x, weight);
+    }
+
+    /** Layer normalisation over the last dimension (Ba et al. 2016) with weight and bias {@code [model]}. */
+    public static Tensor layerNorm(Tensor x, Tensor weight, Tensor bias, double epsilon) {
+        try (TensorOptional w = new TensorOptional(weight.handle());
+                TensorOptional b = new TensorOptional(bias.handle())) {
+            long[] normalized = {x.size(-1)};
+            return Tensor.op(
+                    "layer_norm", () -> torch.layer_norm(x.handle(), normalized, w, b, epsilon, false), x, weight);
+        }
+    }
+
+    /** GELU with the error function (Hendrycks and Gimpel 2016), not its tanh approximation. */
+    public static Tensor gelu(Tensor x) {
+        return Tensor.op("gelu", () -> torch.gelu(x.handle()), x);
+    }
+
+    /** The gradient of {@link #gelu} at {@code x}, given that of its result. */
+    public static Tensor geluBackward(Tensor gradient, Tensor x) {
+        return Tensor.op("gelu_backward", () -> torch.gelu_backward(gradient.handle(), x.handle()), gradient, x);
+    }
+
+    public static Tensor relu(Tensor x) {
+        return Tensor.op("relu", () -> torch.relu(x.handle()), x);
+    }
+
+    /** The gradient of {@link #relu} at {@code x}, given that of its result. */
+    public static Tensor reluBackward(Tensor gradient, Tensor x) {
+        try (var zero = new org.bytedeco.pytorch.Scalar(0.0)) {
+            return Tensor.op(
+                    "threshold_backward",
+                    () -> torch.threshold_backward(gradient.handle(), x.handle(), zero),
+                    gradient,
+                    x);
+        }
+    }
+
+    /** Rows of {@code table} {@code [vocabulary, model]} for int64 {@code ids} of any shape. */
+    public static Tensor embedding(Tensor table, Tensor ids) {
+        return Tensor.op("embedding", () -> torch.embedding(table.handle(), ids.handle()), table, ids);
+    }
+
+    /**
+     * The gradient of {@link #embedding} with respect to its table, {@code [vocabulary, model]}.
+     *
+     * @param gradient of the rows {@code [..., model]}
+     */
+    public static Tensor embeddingBackward(Tensor gradient, Tensor ids, long vocabulary) {
+        return Tensor.op(
+                "embedding_dense_backward",
+                () -> torch.embedding_dense_backward(gradient.handle(), ids.handle(), vocabulary, -1, false),
+                gradient,
+                ids);
+    }
+
+    /**
+     * softmax(q·kᵀ)·v under a causal mask, by libtorch's fused kernel. The scale is 1: q comes scaled.
+     *
+     * @param q {@code [sequences, heads, tokens, head]}, like k and v
+     */
+    public static Tensor causalAttention(Tensor q, Tensor k, Tensor v) {
+        try (TensorOptional noMask = new TensorOptional();
+                DoubleOptional scale = new DoubleOptional(1.0)) {
+            return Tensor.op(
+                    "scaled_dot_product_attention",
+                    () -> torch.scaled_dot_product_attention(
+                            q.handle(), k.handle(), v.handle(), noMask, 0.0, true, scale, false),
+                    q,
+                    k,
+                    v);
+        }
+    }
+
+    /** The {@code count} largest along the last dimension, largest first: values and int64 indices. */
+    public static Tensor[] topk(Tensor x, int count) {
+        org.bytedeco.pytorch.T_TensorTensor_T pair;
+        try {
+            pair = torch.topk(x.handle(), count, -1, true, true);
+        } catch (RuntimeException e) {
+            throw TensorException.of("topk", e, x);
+        }
+        try (pair) {
+            return new Tensor[] {Scope.adoptCopy(pair.get0()), Scope.adoptCopy(pair.get1())};
+        }
+    }
+
+    /** How often each of 0 … bins − 1 occurs in a vector of int64; int64 {@code [bins]}. */
+    public static Tensor bincount(Tensor x, long bins) {
+        try (TensorOptional none = new TensorOptional()) {
+            return Tensor.op("bincount", () -> torch.bincount(x.handle(), none, bins), x);
+        }
+    }
+
+    /** {@code yes} where the condition holds, else {@code no}. */
+    public static Tensor where(Tensor condition, Tensor yes, Tensor no) {
+        return Tensor.op("where", () -> torch.where(condition.handle(), yes.handle(), no.handle()), condition, yes, no);
+    }
+
+    /**
+     * The positions at which {@code values} would be inserted into a sorted vector, behind equal ones; int64.
+     *
+     * @param sorted {@code [n]} in rising order
+     */
+    public static Tensor upperBound(Tensor sorted, Tensor values) {
+        return Operator.named("aten::searchsorted.Tensor").call(sorted, values, false, true, null, null);
+    }
+
+    /**
+     * One product per group: rows of {@code a} up to {@code offsets[0]} times {@code b[0]}, the next ones times
+     * {@code b[1]}, and so on. With a of two dimensions and b of two, the groups divide the dimension that is summed
+     * over, and the result has one matrix per group. Rows past the last offset are not written: never read them.
+     *
+     * @param a {@code [rows, inner]}, or {@code [outer, rows]}
+     * @param b {@code [groups, inner, outer]}, or {@code [rows, outer]}
+     * @param offsets {@code [groups]} int32: where each group ends
+     */
+    public static Tensor groupedMatmul(Tensor a, Tensor b, Tensor offsets) {
+        return GROUPED_MM.call(a, b, offsets, null, null);
+    }
+
+    /**
+     * One AdamW update (Loshchilov and Hutter 2019) in place, in one pass over flat vectors of one type.
+     *
+     * @param step the number of this update, from 1 on, as a float32 scalar on the same device
+     * @param gradientDivisor what the gradient is divided by first (clipping), a float32 scalar, or null
+     */
+    public static void adamw(
+            Tensor parameters,
+            Tensor gradient,
+            Tensor firstMoment,
+            Tensor secondMoment,
+            Tensor step,
+            double learningRate,
+            double beta1,
+            double beta2,
+            double weightDecay,
+            double epsilon,
+            @Nullable Tensor gradientDivisor) {
+        FUSED_ADAMW.callInPlace(
+                List.of(parameters),
+                List.of(gradient),
+                List.of(firstMoment),
+                List.of(secondMoment),
+                List.of(),
+                List.of(step),
+                learningRate,
+                beta1,
+                beta2,
+                weightDecay,
+                epsilon,
+                false,
+                false,
+                gradientDivisor,
+                null);
+    }
+
+    static TensorVector vector(Tensor... tensors) {
+        TensorVector vector = new TensorVector(tensors.length);
+        for (int i = 0; i < tensors.length; i++) {
+            vector.put(i, tensors[i].handle());
+        }
+        return vector;
+    }
+}

@@ -1,0 +1,127 @@
+package dev.moe4j.tensor;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.bytedeco.javacpp.Loader;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * The native library: loaded once, with the settings that make it fast on the JVM. Everything that can be set from
+ * inside the process is set here, so that programs which embed moe4j have it without the launcher.
+ */
+public final class Libtorch {
+
+    /** The release of libtorch that the native libraries hold. */
+    public static final String VERSION = "2.10.0";
+
+    private static final AtomicInteger THREADS = new AtomicInteger();
+
+    private Libtorch() {}
+
+    static {
+        // Pointers are freed by scopes; without this JavaCPP registers each with the garbage collector (2-3 times
+        // the cost of a call) and stalls near a limit of its own that knows nothing of tensors.
+        setDefault("org.bytedeco.javacpp.nopointergc", "true");
+        setDefault("org.bytedeco.javacpp.maxPhysicalBytes", "0");
+        setEnvironmentDefaults();
+        Loader.load(torch.class);
+        if (hasFastFloat32()) {
+            torch.globalContext().setFloat32MatmulPrecision("medium");
+            if (float32Error() > 1e-5) {
+                torch.globalContext().setFloat32MatmulPrecision("highest");
+            }
+        }
+        THREADS.set(torch.get_num_threads());
+    }
+
+    /** Loads the native library if it is not loaded yet. */
+    public static void load() {
+        // The static initialiser does it.
+    }
+
+    /** The number of threads that an operation on the CPU may use. */
+    public static int threads() {
+        return THREADS.get();
+    }
+
+    /**
+     * Sets the number of threads that each operation may use, for every thread that calls libtorch from now on. Two
+     * models that train side by side take one each.
+     */
+    public static void threads(int count) {
+        if (count < 1) {
+            throw new TensorException("the number of threads must be at least 1, not " + count);
+        }
+        torch.set_num_threads(count);
+        THREADS.set(count);
+    }
+
+    public static int cudaDevices() {
+        return torch.cuda_is_available() ? Byte.toUnsignedInt(torch.cuda_device_count()) : 0;
+    }
+
+    /** Waits until the device has finished what was asked of it; nothing on the CPU, whose calls are synchronous. */
+    public static void synchronize(Device device) {
+        if (device.isCuda()) {
+            torch.cuda_synchronize(device.index());
+        }
+    }
+
+    /** Whether the CPU's single-precision products go through oneDNN, which follows this CPU's instructions. */
+    public static boolean float32ThroughOneDnn() {
+        return torch.globalContext().float32MatmulPrecision() == torch.Float32MatmulPrecision.MEDIUM;
+    }
+
+    // "medium" sends single-precision products to oneDNN. Where the CPU has bfloat16 tiles (AMX) oneDNN may then
+    // round to bfloat16; the measured error decides.
+    private static boolean hasFastFloat32() {
+        return Loader.getPlatform().endsWith("x86_64");
+    }
+
+    private static double float32Error() {
+        try (Scope _ = Scope.open()) {
+            Tensor a = Tensor.zeros(DType.FLOAT64, Device.CPU, 256, 256);
+            Tensor b = Tensor.zeros(DType.FLOAT64, Device.CPU, 256, 256);
+            new RandomKey(1).fillUniform(a, -1, 1);
+            new RandomKey(2).fillUniform(b, -1, 1);
+            Tensor exact = a.to(DType.FLOAT32)
+                    .to(DType.FLOAT64)
+                    .matmul(b.to(DType.FLOAT32).to(DType.FLOAT64));
+            Tensor single = a.to(DType.FLOAT32).matmul(b.to(DType.FLOAT32)).to(DType.FLOAT64);
+            return single.sub(exact).norm() / exact.norm();
+        }
+    }
+
+    private static void setDefault(String property, String value) {
+        if (System.getProperty(property) == null) {
+            System.setProperty(property, value);
+        }
+    }
+
+    private static void setEnvironmentDefaults() {
+        if (!System.getProperty("os.name", "").equals("Linux")) {
+            return;
+        }
+        // libgomp's waiting threads spin; on cores that are shared this costs up to a factor of five.
+        Map<String, String> defaults = Map.of("GOMP_SPINCOUNT", "1000", "TORCH_CPP_LOG_LEVEL", "ERROR");
+        Linker linker = Linker.nativeLinker();
+        var setenv = linker.downcallHandle(
+                linker.defaultLookup().findOrThrow("setenv"),
+                FunctionDescriptor.of(
+                        ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.ADDRESS, ValueLayout.JAVA_INT));
+        try (Arena arena = Arena.ofConfined()) {
+            for (var entry : defaults.entrySet()) {
+                MemorySegment name = arena.allocateFrom(entry.getKey());
+                MemorySegment value = arena.allocateFrom(entry.getValue());
+                int _ = (int) setenv.invokeExact(name, value, 0);
+            }
+        } catch (Throwable e) {
+            throw new TensorException("cannot set the native library's environment", e);
+        }
+    }
+}

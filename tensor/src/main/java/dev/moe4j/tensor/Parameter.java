@@ -1,0 +1,150 @@
+package dev.moe4j.tensor;
+
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A named tensor of a {@link Unit} that training changes. Several names may share one parameter, stacked along its
+ * first dimension: the query, key and value projections of a layer, or its experts. Checkpoints know the parts.
+ */
+public final class Parameter {
+
+    /**
+     * What a parameter is before its unit gives it memory.
+     *
+     * @param name of the whole, unique in the model
+     * @param shape of the whole; for stacked experts {@code [experts, ...]}
+     * @param parts the global names that checkpoints use, in order along the first dimension
+     * @param initialization fills one part's master value from the key of that part's name
+     * @param decayed whether weight decay applies when it is limited to matrices
+     */
+    public record Spec(
+            String name, List<Long> shape, List<String> parts, Initialization initialization, boolean decayed) {
+
+        public Spec {
+            shape = List.copyOf(shape);
+            parts = List.copyOf(parts);
+            if (parts.isEmpty() || shape.isEmpty() || shape.getFirst() % parts.size() != 0) {
+                throw new TensorException(
+                        "parameter " + name + " of shape " + shape + " cannot have " + parts.size() + " equal parts");
+            }
+        }
+
+        /** Elements over all parts. */
+        public long elements() {
+            return shape.stream().reduce(1L, Math::multiplyExact);
+        }
+
+        /** The shape of one part. Stacked parts lose the first dimension when each is one entry of it. */
+        public long[] partShape() {
+            long rows = shape.getFirst() / parts.size();
+            boolean stacked = rows == 1 && parts.size() > 1;
+            long[] dims = shape.stream().mapToLong(Long::longValue).toArray();
+            if (stacked) {
+                return java.util.Arrays.copyOfRange(dims, 1, dims.length);
+            }
+            dims[0] = rows;
+            return dims;
+        }
+    }
+
+    /** Fills a part of a parameter with its first values. */
+    @FunctionalInterface
+    public interface Initialization {
+        void fill(Tensor part, RandomKey key);
+    }
+
+    private final Spec spec;
+    private final Unit unit;
+    private final long offset;
+    private final Tensor master;
+    private final Tensor leaf;
+    private final Tensor gradient;
+    private boolean written;
+
+    Parameter(Spec spec, Unit unit, long offset, Tensor master, Tensor leaf, Tensor gradient) {
+        this.spec = spec;
+        this.unit = unit;
+        this.offset = offset;
+        this.master = master;
+        this.leaf = leaf;
+        this.gradient = gradient;
+    }
+
+    public Spec spec() {
+        return spec;
+    }
+
+    public String name() {
+        return spec.name();
+    }
+
+    /** The first element's place in the unit's flat buffers. */
+    public long offset() {
+        return offset;
+    }
+
+    /** The working copy in the compute type: what sections use. */
+    public Tensor tensor() {
+        return leaf;
+    }
+
+    /** The values that the optimizer changes, in the master type. */
+    public Tensor master() {
+        return master;
+    }
+
+    /** The gradient, in the accumulation type; valid after {@link Parameters#finishGradients}. */
+    public Tensor gradient() {
+        return gradient;
+    }
+
+    /** A part's slice of a view of the whole, in the part's own shape. */
+    public Tensor part(Tensor whole, int index) {
+        long rows = spec.shape().getFirst() / spec.parts().size();
+        return whole.narrow(0, index * rows, rows).view(spec.partShape());
+    }
+
+    /** Writes the first gradient of a step and adds later ones. */
+    public void addGradient(Tensor contribution) {
+        if (written) {
+            gradient.addInPlace(contribution.to(gradient.dtype()));
+        } else {
+            gradient.copy(contribution);
+            written = true;
+        }
+    }
+
+    /**
+     * Lets a section write or add the gradient of one entry of the first dimension, such as one expert's. After the
+     * last entry the section calls {@link #entriesWritten}.
+     */
+    public void addGradientEntry(long entry, @Nullable Tensor contribution) {
+        Tensor target = gradient.select(0, entry);
+        if (contribution == null) {
+            if (!written) {
+                target.zero();
+            }
+        } else if (written) {
+            target.addInPlace(contribution.to(target.dtype()));
+        } else {
+            target.copy(contribution);
+        }
+    }
+
+    public void entriesWritten() {
+        written = true;
+    }
+
+    boolean written() {
+        return written;
+    }
+
+    void startStep() {
+        written = false;
+    }
+
+    Unit unit() {
+        return unit;
+    }
+}

@@ -1,0 +1,289 @@
+package dev.moe4j.tensor;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.bytedeco.pytorch.BoolOptional;
+import org.bytedeco.pytorch.GradMode;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A model's run, cut into sections. Java cannot define libtorch's autograd functions, and with a tape need not: each
+ * section runs on inputs that are cut off from the graph; {@link #backward} walks the sections in reverse, sums the
+ * gradients of each value over its consumers, and either asks libtorch for one section's gradients or calls the
+ * section's own backward pass. What a section saved is freed as soon as its backward pass is done.
+ */
+public final class Tape implements AutoCloseable {
+
+    /** Hears how long each section took. */
+    public interface Timer {
+        void forward(String section, long nanoseconds);
+
+        void backward(String section, long nanoseconds);
+    }
+
+    private final Scope scope = Scope.detached();
+    private final List<Entry> entries = new ArrayList<>();
+    private final boolean recording;
+    private final @Nullable Timer timer;
+
+    private Tape(boolean recording, @Nullable Timer timer) {
+        this.recording = recording;
+        this.timer = timer;
+    }
+
+    /** A tape for training: remembers what backward needs. */
+    public static Tape recording() {
+        return new Tape(true, null);
+    }
+
+    /** A tape for training that reports the time of each section. */
+    public static Tape recording(@Nullable Timer timer) {
+        return new Tape(true, timer);
+    }
+
+    /** A tape for evaluation: no gradients, nothing saved. */
+    public static Tape inference() {
+        return new Tape(false, null);
+    }
+
+    /** Brings a tensor onto the tape without a gradient, such as token ids. The tape owns it from now on. */
+    public Value constant(Tensor tensor) {
+        return new Value(scope.keep(tensor), false);
+    }
+
+    /** Brings a tensor onto the tape whose gradient {@link #gradient} gives after backward. */
+    public Value variable(Tensor tensor) {
+        return new Value(scope.keep(tensor), true);
+    }
+
+    /** Runs a section and returns its only output. */
+    public Value run(Section section, Value... inputs) {
+        return runAll(section, inputs)[0];
+    }
+
+    /** Runs a section and returns its outputs. Outputs of integer type carry no gradient. */
+    public Value[] runAll(Section section, Value... inputs) {
+        long start = timer == null ? 0 : System.nanoTime();
+        Entry entry = new Entry(section, inputs);
+        try (Scope _ = Scope.open()) {
+            switch (section) {
+                case Section.Derived derived -> forward(entry, derived);
+                case Section.Written written -> forward(entry, written);
+            }
+        }
+        if (recording) {
+            entries.add(entry);
+        } else {
+            entry.saved.close();
+        }
+        if (timer != null) {
+            Libtorch.synchronize(entry.outputs[0].tensor().device());
+            timer.forward(section.name(), System.nanoTime() - start);
+        }
+        return entry.outputs;
+    }
+
+    /**
+     * Computes all gradients. Each root is a scalar that the loss is the sum of; parameters' gradients are added to
+     * their units.
+     */
+    public void backward(Value... roots) {
+        if (!recording) {
+            throw new TensorException("backward: this tape does not record");
+        }
+        try (Scope _ = Scope.open()) {
+            for (Value root : roots) {
+                add(
+                        root,
+                        Tensor.full(
+                                1,
+                                root.tensor().dtype(),
+                                root.tensor().device(),
+                                root.tensor().shape()));
+            }
+        }
+        for (Entry entry : entries.reversed()) {
+            if (Arrays.stream(entry.outputs).anyMatch(output -> output.gradient() != null)) {
+                backward(entry);
+            }
+            entry.saved.close();
+        }
+        entries.clear();
+    }
+
+    /** The gradient of a {@link #variable}, after {@link #backward}; null where nothing depended on it. */
+    public @Nullable Tensor gradient(Value value) {
+        return value.gradient();
+    }
+
+    @Override
+    public void close() {
+        entries.forEach(entry -> entry.saved.close());
+        entries.clear();
+        scope.close();
+    }
+
+    private void forward(Entry entry, Section.Derived section) {
+        Tensor[] inputs = new Tensor[entry.inputs.length];
+        for (int i = 0; i < inputs.length; i++) {
+            Value value = entry.inputs[i];
+            inputs[i] = recording && value.differentiable()
+                    ? entry.saved.keep(value.tensor().detach().requireGradient())
+                    : value.tensor();
+        }
+        GradMode.set_enabled(recording);
+        Tensor[] outputs;
+        try {
+            outputs = section.forward(inputs);
+        } finally {
+            GradMode.set_enabled(false);
+        }
+        entry.leaves = inputs;
+        entry.attached = recording ? outputs : new Tensor[0];
+        entry.outputs = new Value[outputs.length];
+        for (int i = 0; i < outputs.length; i++) {
+            boolean differentiable = recording && outputs[i].requiresGradient();
+            entry.outputs[i] = new Value(scope.keep(outputs[i].detach()), differentiable);
+            if (recording) {
+                entry.saved.keep(outputs[i]);
+            }
+        }
+    }
+
+    private void forward(Entry entry, Section.Written section) {
+        entry.state = new Saved(entry.saved, recording);
+        Tensor[] inputs = Arrays.stream(entry.inputs).map(Value::tensor).toArray(Tensor[]::new);
+        Tensor[] outputs = section.forward(entry.state, inputs);
+        entry.outputs = new Value[outputs.length];
+        for (int i = 0; i < outputs.length; i++) {
+            entry.outputs[i] =
+                    new Value(scope.keep(outputs[i]), outputs[i].dtype().floating());
+        }
+    }
+
+    private void backward(Entry entry) {
+        long start = timer == null ? 0 : System.nanoTime();
+        try (Scope _ = Scope.open()) {
+            switch (entry.section) {
+                case Section.Derived derived -> backward(entry, derived);
+                case Section.Written written -> {
+                    @Nullable Tensor[] gradients = new Tensor[entry.outputs.length];
+                    for (int i = 0; i < gradients.length; i++) {
+                        gradients[i] = entry.outputs[i].gradient();
+                    }
+                    @Nullable Tensor[] results = written.backward(entry.state(), gradients);
+                    for (int i = 0; i < entry.inputs.length; i++) {
+                        add(entry.inputs[i], results[i]);
+                    }
+                }
+            }
+            for (Value output : entry.outputs) {
+                Tensor gradient = output.gradient();
+                if (gradient != null) {
+                    gradient.close();
+                    output.gradient(null);
+                }
+            }
+        }
+        if (timer != null) {
+            Libtorch.synchronize(entry.outputs[0].tensor().device());
+            timer.backward(entry.section.name(), System.nanoTime() - start);
+        }
+    }
+
+    private void backward(Entry entry, Section.Derived section) {
+        List<Tensor> outputs = new ArrayList<>();
+        List<Tensor> gradients = new ArrayList<>();
+        for (int i = 0; i < entry.outputs.length; i++) {
+            Tensor gradient = entry.outputs[i].gradient();
+            if (gradient != null && entry.outputs[i].differentiable()) {
+                outputs.add(entry.attached[i]);
+                gradients.add(gradient);
+            }
+        }
+        List<Tensor> sources = new ArrayList<>();
+        for (int i = 0; i < entry.inputs.length; i++) {
+            if (entry.inputs[i].differentiable()) {
+                sources.add(entry.leaves[i]);
+            }
+        }
+        int fromInputs = sources.size();
+        section.parameters().forEach(parameter -> sources.add(parameter.tensor()));
+
+        @Nullable Tensor[] results = gradientsOf(section.name(), outputs, sources, gradients);
+        int next = 0;
+        for (Value input : entry.inputs) {
+            if (input.differentiable()) {
+                add(input, results[next++]);
+            }
+        }
+        for (Parameter parameter : section.parameters()) {
+            Tensor gradient = results[next++];
+            if (gradient != null) {
+                parameter.addGradient(gradient);
+            }
+        }
+        if (next != fromInputs + section.parameters().size()) {
+            throw new TensorException(section.name() + ": gradients and parameters do not match");
+        }
+    }
+
+    private static @Nullable Tensor[] gradientsOf(
+            String name, List<Tensor> outputs, List<Tensor> sources, List<Tensor> gradients) {
+        // Undefined results are those that nothing depends on.
+        try (TensorVector outs = Functions.vector(outputs.toArray(Tensor[]::new));
+                TensorVector ins = Functions.vector(sources.toArray(Tensor[]::new));
+                TensorVector grads = Functions.vector(gradients.toArray(Tensor[]::new));
+                BoolOptional retain = new BoolOptional();
+                TensorVector results = torch.grad(outs, ins, grads, retain, false, true)) {
+            @Nullable Tensor[] tensors = new Tensor[sources.size()];
+            for (int i = 0; i < tensors.length; i++) {
+                org.bytedeco.pytorch.Tensor result = results.get(i);
+                tensors[i] = result.defined() ? Scope.adoptCopy(result) : null;
+            }
+            return tensors;
+        } catch (RuntimeException e) {
+            throw TensorException.of("gradients of " + name, e, outputs.toArray(Tensor[]::new));
+        }
+    }
+
+    /** Adds to the gradient of a value; not in place, since one tensor may be the gradient of several values. */
+    private void add(Value value, @Nullable Tensor gradient) {
+        if (gradient == null || !value.differentiable()) {
+            return;
+        }
+        Tensor earlier = value.gradient();
+        if (earlier == null) {
+            value.gradient(scope.keep(gradient.detach()));
+        } else {
+            value.gradient(scope.keep(earlier.add(gradient)));
+            earlier.close();
+        }
+    }
+
+    /** One section's run. */
+    private static final class Entry {
+        private final Section section;
+        private final Value[] inputs;
+        private final Scope saved = Scope.detached();
+        private Value[] outputs = {};
+        private Tensor[] leaves = {};
+        private Tensor[] attached = {};
+        private @Nullable Saved state;
+
+        Entry(Section section, Value[] inputs) {
+            this.section = section;
+            this.inputs = inputs;
+        }
+
+        Saved state() {
+            if (state == null) {
+                throw new TensorException(section.name() + " has not run forward");
+            }
+            return state;
+        }
+    }
+}

@@ -1,0 +1,582 @@
+package dev.moe4j.tensor;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+import java.util.function.Supplier;
+import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.ScalarTypeOptional;
+import org.bytedeco.pytorch.TensorOptions;
+import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A tensor of libtorch: an n-dimensional array on a {@link Device}, owned by a {@link Scope}. This class has its
+ * making, shape, element-wise arithmetic and products; {@link Functions} has the operators of neural networks.
+ *
+ * <p>Methods whose name ends in {@code InPlace}, and {@code copy}, {@code fill}, {@code zero}, change the tensor; all
+ * others give a new one, in the innermost open scope. Views share memory with the tensor they were taken from.
+ */
+public final class Tensor implements AutoCloseable {
+
+    private final org.bytedeco.pytorch.Tensor handle;
+    private @Nullable Scope owner;
+    private long @Nullable [] shape;
+    private @Nullable DType dtype;
+
+    Tensor(org.bytedeco.pytorch.Tensor handle) {
+        this.handle = handle;
+    }
+
+    // Making
+
+    /** An uninitialised tensor: write every element before reading it. */
+    public static Tensor empty(DType dtype, Device device, long... shape) {
+        return make("empty", dtype, device, shape);
+    }
+
+    public static Tensor zeros(DType dtype, Device device, long... shape) {
+        return empty(dtype, device, shape).zero();
+    }
+
+    public static Tensor full(double value, DType dtype, Device device, long... shape) {
+        return empty(dtype, device, shape).fill(value);
+    }
+
+    /** [values.length], int64, on the CPU. */
+    public static Tensor of(long... values) {
+        Tensor tensor = empty(DType.INT64, Device.CPU, values.length);
+        MemorySegment.copy(values, 0, tensor.memory(), ValueLayout.JAVA_LONG, 0, values.length);
+        return tensor;
+    }
+
+    /** [values.length], int32, on the CPU. */
+    public static Tensor of(int... values) {
+        Tensor tensor = empty(DType.INT32, Device.CPU, values.length);
+        MemorySegment.copy(values, 0, tensor.memory(), ValueLayout.JAVA_INT, 0, values.length);
+        return tensor;
+    }
+
+    /** [values.length], float32, on the CPU. */
+    public static Tensor of(float... values) {
+        Tensor tensor = empty(DType.FLOAT32, Device.CPU, values.length);
+        MemorySegment.copy(values, 0, tensor.memory(), ValueLayout.JAVA_FLOAT, 0, values.length);
+        return tensor;
+    }
+
+    /** [values.length], float64, on the CPU. */
+    public static Tensor of(double... values) {
+        Tensor tensor = empty(DType.FLOAT64, Device.CPU, values.length);
+        MemorySegment.copy(values, 0, tensor.memory(), ValueLayout.JAVA_DOUBLE, 0, values.length);
+        return tensor;
+    }
+
+    /** A copy of {@code source}, which holds the elements in row-major order and native byte order. */
+    public static Tensor copyOf(MemorySegment source, DType dtype, Device device, long... shape) {
+        Tensor host = empty(dtype, Device.CPU, shape);
+        if (source.byteSize() != host.bytes()) {
+            throw new TensorException("copyOf: " + source.byteSize() + " bytes given for " + host.describe()
+                    + ", which has " + host.bytes());
+        }
+        host.memory().copyFrom(source);
+        return host.to(device);
+    }
+
+    /** 0, 1, …, count − 1 as int64. */
+    public static Tensor arange(long count, Device device) {
+        Tensor tensor = empty(DType.INT64, device, count);
+        try (Scalar end = new Scalar(count)) {
+            torch.arange_out(tensor.handle, end);
+        } catch (RuntimeException e) {
+            throw TensorException.of("arange", e, tensor);
+        }
+        return tensor;
+    }
+
+    /** Joins along dimension {@code dim}. */
+    public static Tensor concat(int dim, Tensor... parts) {
+        try (org.bytedeco.pytorch.TensorVector vector = Functions.vector(parts)) {
+            return op("cat", () -> torch.cat(vector, dim), parts);
+        }
+    }
+
+    /** An uninitialised tensor of the same shape, type and device. */
+    public Tensor emptyLike() {
+        return empty(dtype(), device(), shape());
+    }
+
+    // What it is
+
+    /** The size of each dimension; do not modify. */
+    public long[] shape() {
+        long[] known = shape;
+        if (known == null) {
+            known = new long[(int) handle.dim()];
+            for (int i = 0; i < known.length; i++) {
+                known[i] = handle.size(i);
+            }
+            shape = known;
+        }
+        return known;
+    }
+
+    /** The size of dimension {@code dim}; negative numbers count from the last. */
+    public long size(int dim) {
+        long[] sizes = shape();
+        return sizes[dim < 0 ? dim + sizes.length : dim];
+    }
+
+    public DType dtype() {
+        DType known = dtype;
+        if (known == null) {
+            known = DType.of(handle.scalar_type());
+            dtype = known;
+        }
+        return known;
+    }
+
+    public Device device() {
+        if (!handle.is_cuda()) {
+            return Device.CPU;
+        }
+        try (org.bytedeco.pytorch.Device where = handle.device()) {
+            return new Device(Device.Kind.CUDA, where.index());
+        }
+    }
+
+    public long elements() {
+        long product = 1;
+        for (long size : shape()) {
+            product *= size;
+        }
+        return product;
+    }
+
+    /** Bytes of the elements; a view counts what it shows. */
+    public long bytes() {
+        return elements() * dtype().bytes();
+    }
+
+    /** Type and shape for messages, such as {@code float32[4, 16]}. */
+    public String describe() {
+        return dtype().name().toLowerCase(java.util.Locale.ROOT) + Arrays.toString(shape());
+    }
+
+    @Override
+    public String toString() {
+        return describe();
+    }
+
+    // Reading
+
+    /** The only element. */
+    public double item() {
+        try {
+            return handle.item_double();
+        } catch (RuntimeException e) {
+            throw TensorException.of("item", e, this);
+        }
+    }
+
+    /** The elements in row-major order, copied to the Java heap. */
+    public double[] toDoubles() {
+        try (Scope _ = Scope.open()) {
+            return hostOf(DType.FLOAT64).memory().toArray(ValueLayout.JAVA_DOUBLE);
+        }
+    }
+
+    /** The elements in row-major order, copied to the Java heap. */
+    public float[] toFloats() {
+        try (Scope _ = Scope.open()) {
+            return hostOf(DType.FLOAT32).memory().toArray(ValueLayout.JAVA_FLOAT);
+        }
+    }
+
+    /** The elements in row-major order, copied to the Java heap. */
+    public long[] toLongs() {
+        try (Scope _ = Scope.open()) {
+            return hostOf(DType.INT64).memory().toArray(ValueLayout.JAVA_LONG);
+        }
+    }
+
+    private Tensor hostOf(DType type) {
+        return to(Device.CPU).to(type).contiguous();
+    }
+
+    /** The memory of a contiguous tensor on the CPU; it is valid as long as the tensor lives. */
+    public MemorySegment memory() {
+        if (handle.is_cuda() || !handle.is_contiguous()) {
+            throw new TensorException("memory: " + describe() + " is not contiguous on the CPU");
+        }
+        try (Pointer pointer = handle.data_ptr()) {
+            return MemorySegment.ofAddress(pointer.address()).reinterpret(bytes());
+        }
+    }
+
+    // Shape
+
+    public Tensor view(long... sizes) {
+        return op("view", () -> handle.view(sizes), this);
+    }
+
+    public Tensor reshape(long... sizes) {
+        return op("reshape", () -> handle.reshape(sizes), this);
+    }
+
+    public Tensor permute(long... dims) {
+        return op("permute", () -> handle.permute(dims), this);
+    }
+
+    public Tensor transpose(int first, int second) {
+        return op("transpose", () -> handle.transpose(first, second), this);
+    }
+
+    /** The transpose of a matrix, as a view. */
+    public Tensor t() {
+        return op("t", handle::t, this);
+    }
+
+    /** {@code length} entries of dimension {@code dim} from {@code start} on, as a view. */
+    public Tensor narrow(int dim, long start, long length) {
+        return op("narrow", () -> handle.narrow(dim, start, length), this);
+    }
+
+    /** Entry {@code index} of dimension {@code dim}, which disappears; a view. */
+    public Tensor select(int dim, long index) {
+        return op("select", () -> handle.select(dim, index), this);
+    }
+
+    public Tensor unsqueeze(int dim) {
+        return op("unsqueeze", () -> handle.unsqueeze(dim), this);
+    }
+
+    public Tensor squeeze(int dim) {
+        return op("squeeze", () -> handle.squeeze(dim), this);
+    }
+
+    public Tensor expand(long... sizes) {
+        return op("expand", () -> handle.expand(sizes), this);
+    }
+
+    public Tensor contiguous() {
+        return op("contiguous", () -> handle.contiguous(), this);
+    }
+
+    public Tensor copy() {
+        return op("clone", () -> handle.clone(), this);
+    }
+
+    // Type and device
+
+    /** This tensor in the given type; itself where it has that type. */
+    public Tensor to(DType type) {
+        return dtype() == type ? this : op("to", () -> handle.to(type.scalarType()), this);
+    }
+
+    /** This tensor on the given device; itself where it is there. */
+    public Tensor to(Device target) {
+        if (device().equals(target)) {
+            return this;
+        }
+        try (org.bytedeco.pytorch.Device where = target.handle()) {
+            return op("to", () -> handle.to(where, dtype().scalarType()), this);
+        }
+    }
+
+    // Writing
+
+    /** Overwrites this tensor with {@code source}, converted to its type and device; returns this. */
+    public Tensor copy(Tensor source) {
+        return inPlace("copy_", () -> handle.copy_(source.handle), this, source);
+    }
+
+    public Tensor zero() {
+        return inPlace("zero_", handle::zero_, this);
+    }
+
+    public Tensor fill(double value) {
+        try (Scalar scalar = new Scalar(value)) {
+            return inPlace("fill_", () -> handle.fill_(scalar), this);
+        }
+    }
+
+    public Tensor addInPlace(Tensor other) {
+        return inPlace("add_", () -> handle.add_(other.handle), this, other);
+    }
+
+    public Tensor subInPlace(Tensor other) {
+        return inPlace("sub_", () -> handle.sub_(other.handle), this, other);
+    }
+
+    public Tensor mulInPlace(Tensor other) {
+        return inPlace("mul_", () -> handle.mul_(other.handle), this, other);
+    }
+
+    public Tensor mulInPlace(double factor) {
+        try (Scalar scalar = new Scalar(factor)) {
+            return inPlace("mul_", () -> handle.mul_(scalar), this);
+        }
+    }
+
+    // Arithmetic
+
+    public Tensor add(Tensor other) {
+        return op("add", () -> handle.add(other.handle), this, other);
+    }
+
+    public Tensor add(double value) {
+        try (Scalar scalar = new Scalar(value)) {
+            return op("add", () -> handle.add(scalar), this);
+        }
+    }
+
+    public Tensor sub(Tensor other) {
+        return op("sub", () -> handle.sub(other.handle), this, other);
+    }
+
+    public Tensor mul(Tensor other) {
+        return op("mul", () -> handle.mul(other.handle), this, other);
+    }
+
+    public Tensor mul(double factor) {
+        try (Scalar scalar = new Scalar(factor)) {
+            return op("mul", () -> handle.mul(scalar), this);
+        }
+    }
+
+    public Tensor div(Tensor other) {
+        return op("div", () -> handle.div(other.handle), this, other);
+    }
+
+    /** The quotient of integers, rounded down. */
+    public Tensor divideWhole(long divisor) {
+        try (Scalar scalar = new Scalar(divisor)) {
+            return op("floor_divide", () -> torch.floor_divide(handle, scalar), this);
+        }
+    }
+
+    /** Element-wise minimum with a number. */
+    public Tensor clampMax(double bound) {
+        try (Scalar scalar = new Scalar(bound)) {
+            return op("clamp_max", () -> handle.clamp_max(scalar), this);
+        }
+    }
+
+    /** Element-wise maximum with a number. */
+    public Tensor clampMin(double bound) {
+        try (Scalar scalar = new Scalar(bound)) {
+            return op("clamp_min", () -> handle.clamp_min(scalar), this);
+        }
+    }
+
+    public Tensor log() {
+        return op("log", handle::log, this);
+    }
+
+    public Tensor square() {
+        return op("square", handle::square, this);
+    }
+
+    // Comparison
+
+    public Tensor lessThan(double bound) {
+        try (Scalar scalar = new Scalar(bound)) {
+            return op("lt", () -> handle.lt(scalar), this);
+        }
+    }
+
+    public Tensor lessThan(Tensor other) {
+        return op("lt", () -> handle.lt(other.handle), this, other);
+    }
+
+    public Tensor equalTo(double value) {
+        try (Scalar scalar = new Scalar(value)) {
+            return op("eq", () -> handle.eq(scalar), this);
+        }
+    }
+
+    public Tensor and(Tensor other) {
+        return op("logical_and", () -> handle.logical_and(other.handle), this, other);
+    }
+
+    public Tensor not() {
+        return op("logical_not", handle::logical_not, this);
+    }
+
+    /** This tensor with {@code value} wherever the mask is true. */
+    public Tensor maskedFill(Tensor mask, double value) {
+        try (Scalar scalar = new Scalar(value)) {
+            return op("masked_fill", () -> handle.masked_fill(mask.handle, scalar), this, mask);
+        }
+    }
+
+    // Sums
+
+    public Tensor sum() {
+        return op("sum", () -> handle.sum(), this);
+    }
+
+    public Tensor sum(int dim) {
+        return op("sum", () -> handle.sum(dim), this);
+    }
+
+    public Tensor mean() {
+        return op("mean", () -> handle.mean(), this);
+    }
+
+    public Tensor mean(int dim) {
+        return op("mean", () -> handle.mean(dim), this);
+    }
+
+    public Tensor cumsum(int dim) {
+        return op("cumsum", () -> handle.cumsum(dim), this);
+    }
+
+    /** The largest element along {@code dim}. */
+    public Tensor amax(int dim) {
+        return op("amax", () -> handle.amax(new long[] {dim}, false), this);
+    }
+
+    /** The Euclidean norm over all elements. */
+    public double norm() {
+        try (Scope _ = Scope.open()) {
+            return op("norm", () -> handle.norm(), this).item();
+        }
+    }
+
+    /** The index of the largest element along {@code dim}, int64. */
+    public Tensor argmax(int dim) {
+        try (var optional = new org.bytedeco.pytorch.LongOptional(dim)) {
+            return op("argmax", () -> handle.argmax(optional, false), this);
+        }
+    }
+
+    /** The order that sorts a vector in rising order, equal elements in their given order; int64. */
+    public Tensor argsortStable() {
+        return op("argsort", () -> torch.argsort(handle, true, 0, false), this);
+    }
+
+    // Products and selection
+
+    public Tensor matmul(Tensor other) {
+        return op("matmul", () -> torch.matmul(handle, other.handle), this, other);
+    }
+
+    /** Writes {@code a · b} into this tensor. */
+    public Tensor setToProduct(Tensor a, Tensor b) {
+        return inPlace("mm", () -> torch.mm_out(handle, a.handle, b.handle), a, b, this);
+    }
+
+    /** Rows (entries of {@code dim}) in the order of {@code index}, a vector of int64. */
+    public Tensor indexSelect(int dim, Tensor index) {
+        return op("index_select", () -> handle.index_select(dim, index.handle), this, index);
+    }
+
+    public Tensor gather(int dim, Tensor index) {
+        return op("gather", () -> handle.gather(dim, index.handle), this, index);
+    }
+
+    /** Adds {@code source} to the places that {@code index} names along {@code dim}; duplicates add up. */
+    public Tensor scatterAddInPlace(int dim, Tensor index, Tensor source) {
+        return inPlace(
+                "scatter_add_", () -> handle.scatter_add_(dim, index.handle, source.handle), this, index, source);
+    }
+
+    /** Writes {@code source} to the places that {@code index} names along {@code dim}. */
+    public Tensor scatterInPlace(int dim, Tensor index, Tensor source) {
+        return inPlace("scatter_", () -> handle.scatter_(dim, index.handle, source.handle), this, index, source);
+    }
+
+    public Tensor softmax(int dim) {
+        try (ScalarTypeOptional none = new ScalarTypeOptional()) {
+            return op("softmax", () -> handle.softmax(dim, none), this);
+        }
+    }
+
+    public Tensor logSoftmax(int dim) {
+        try (ScalarTypeOptional none = new ScalarTypeOptional()) {
+            return op("log_softmax", () -> handle.log_softmax(dim, none), this);
+        }
+    }
+
+    public Tensor logSumExp(int dim) {
+        return op("logsumexp", () -> torch.logsumexp(handle, new long[] {dim}, false), this);
+    }
+
+    // Autograd, for the tape alone
+
+    Tensor detach() {
+        return op("detach", handle::detach, this);
+    }
+
+    Tensor requireGradient() {
+        handle.requires_grad_(true);
+        return this;
+    }
+
+    boolean requiresGradient() {
+        return handle.requires_grad();
+    }
+
+    // Ownership
+
+    /** Frees the tensor before its scope closes; the tensor must not be used afterwards. */
+    @Override
+    public void close() {
+        if (owner != null) {
+            owner = null;
+            handle.deallocate();
+            Scope.released(this);
+        }
+    }
+
+    org.bytedeco.pytorch.Tensor handle() {
+        return handle;
+    }
+
+    void owner(Scope scope) {
+        owner = scope;
+    }
+
+    boolean ownedBy(Scope scope) {
+        return owner == scope;
+    }
+
+    // Calls
+
+    private static Tensor make(String name, DType dtype, Device device, long... shape) {
+        try (org.bytedeco.pytorch.Device where = device.handle();
+                var optional = new org.bytedeco.pytorch.DeviceOptional(where);
+                TensorOptions typed = new TensorOptions(dtype.scalarType());
+                TensorOptions options = typed.device(optional);
+                var format = new org.bytedeco.pytorch.MemoryFormatOptional()) {
+            return op(name + " " + Arrays.toString(shape), () -> torch.empty(shape, options, format));
+        }
+    }
+
+    static Tensor op(String name, Supplier<org.bytedeco.pytorch.Tensor> call, Tensor... inputs) {
+        org.bytedeco.pytorch.Tensor result;
+        try {
+            result = call.get();
+        } catch (RuntimeException e) {
+            throw TensorException.of(name, e, inputs);
+        }
+        return Scope.adopt(result);
+    }
+
+    // The binding gives back the handle itself, or a second one for the same tensor: identity is what matters.
+    @SuppressWarnings("ReferenceEquality")
+    private Tensor inPlace(String name, Supplier<org.bytedeco.pytorch.Tensor> call, Tensor... inputs) {
+        org.bytedeco.pytorch.Tensor same;
+        try {
+            same = call.get();
+        } catch (RuntimeException e) {
+            throw TensorException.of(name, e, inputs);
+        }
+        if (same != handle) {
+            same.deallocate();
+        }
+        return this;
+    }
+}

@@ -1,0 +1,90 @@
+package dev.moe4j.tensor;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.lang.foreign.MemorySegment;
+import org.junit.jupiter.api.Test;
+
+class TensorTest {
+
+    @Test
+    void makesAndReadsTensors() {
+        try (Scope _ = Scope.open()) {
+            assertThat(Tensor.of(1.5, -2).toDoubles()).containsExactly(1.5, -2);
+            assertThat(Tensor.of(3L, 4L).shape()).containsExactly(2);
+            assertThat(Tensor.full(2, DType.BFLOAT16, Device.CPU, 2, 3).toFloats())
+                    .hasSize(6)
+                    .containsOnly(2);
+            assertThat(Tensor.arange(4, Device.CPU).toLongs()).containsExactly(0, 1, 2, 3);
+            float[] values = {1, 2, 3, 4};
+            Tensor copy = Tensor.copyOf(MemorySegment.ofArray(values), DType.FLOAT32, Device.CPU, 2, 2);
+            assertThat(copy.t().toFloats()).containsExactly(1, 3, 2, 4);
+        }
+    }
+
+    @Test
+    void multipliesAndSelects() {
+        try (Scope _ = Scope.open()) {
+            Tensor a = Tensor.of(1f, 2, 3, 4).view(2, 2);
+            assertThat(a.matmul(a).toFloats()).containsExactly(7, 10, 15, 22);
+            assertThat(a.indexSelect(0, Tensor.of(1L, 0L)).toFloats()).containsExactly(3, 4, 1, 2);
+            assertThat(a.select(0, 1).add(1).mul(2).toFloats()).containsExactly(8, 10);
+            assertThat(Tensor.of(7L, -7L).divideWhole(2).toLongs()).containsExactly(3, -4);
+            assertThat(Tensor.of(2.0, 1, 2, 1).argsortStable().toLongs()).containsExactly(1, 3, 0, 2);
+            assertThat(Functions.topk(Tensor.of(1f, 5, 3), 2)[1].toLongs()).containsExactly(1, 2);
+            assertThat(Functions.upperBound(Tensor.of(2L, 2L, 5L), Tensor.of(1L, 2L, 5L))
+                            .toLongs())
+                    .containsExactly(0, 2, 3);
+        }
+    }
+
+    @Test
+    void groupedProductsEqualSingleOnes() {
+        try (Scope _ = Scope.open()) {
+            Tensor rows = Tensor.zeros(DType.FLOAT32, Device.CPU, 5, 16);
+            Tensor weights = Tensor.zeros(DType.FLOAT32, Device.CPU, 3, 16, 8);
+            new RandomKey(1).fillNormal(rows, 1);
+            new RandomKey(2).fillNormal(weights, 1);
+            Tensor a = rows.to(DType.BFLOAT16);
+            Tensor b = weights.to(DType.BFLOAT16);
+            // The middle group is empty.
+            Tensor grouped = Functions.groupedMatmul(a, b, Tensor.of(2, 2, 5));
+            Tensor single = Tensor.concat(
+                    0,
+                    a.narrow(0, 0, 2).matmul(b.select(0, 0)),
+                    a.narrow(0, 2, 3).matmul(b.select(0, 2)));
+            assertThat(grouped.toFloats()).containsExactly(single.toFloats());
+        }
+    }
+
+    @Test
+    void errorsNameTheOperationAndTheShapesInOneLine() {
+        try (Scope _ = Scope.open()) {
+            Tensor a = Tensor.zeros(DType.FLOAT32, Device.CPU, 2, 3);
+            assertThatThrownBy(() -> a.matmul(a))
+                    .isInstanceOf(TensorException.class)
+                    .hasMessageContaining("matmul")
+                    .hasMessageContaining("float32[2, 3], float32[2, 3]")
+                    .hasMessageNotContaining("\n")
+                    .hasCauseInstanceOf(RuntimeException.class);
+        }
+    }
+
+    @Test
+    void operatorsRefuseTheWrongNumberOfArguments() {
+        try (Scope _ = Scope.open()) {
+            assertThatThrownBy(() -> Operator.named("aten::_grouped_mm").call(Tensor.of(1.0)))
+                    .hasMessageContaining("takes 5 arguments, not 1");
+            assertThatThrownBy(() -> Operator.named("aten::no_such_operator").call())
+                    .hasMessageContaining("no_such_operator");
+        }
+    }
+
+    @Test
+    void unknownDevicesAndPrecisionsAreRefused() {
+        assertThatThrownBy(() -> Device.parse("gpu")).hasMessageContaining("use cpu, cuda");
+        assertThatThrownBy(() -> Device.parse("cuda:99")).hasMessageContaining("is not there");
+        assertThatThrownBy(() -> Precision.parse("int4")).hasMessageContaining("use bf16");
+    }
+}
