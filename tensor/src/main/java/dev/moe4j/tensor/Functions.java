@@ -62,6 +62,23 @@ public final class Functions {
         }
     }
 
+    public static Tensor exp(Tensor x) {
+        return Tensor.op("exp", () -> torch.exp(x.handle()), x);
+    }
+
+    /** Replaces each element by its exponential; returns the tensor. */
+    public static Tensor expInPlace(Tensor x) {
+        return x.inPlace("exp_", () -> torch.exp_(x.handle()), x);
+    }
+
+    public static Tensor sin(Tensor x) {
+        return Tensor.op("sin", () -> torch.sin(x.handle()), x);
+    }
+
+    public static Tensor cos(Tensor x) {
+        return Tensor.op("cos", () -> torch.cos(x.handle()), x);
+    }
+
     /** Rows of {@code table} {@code [vocabulary, model]} for int64 {@code ids} of any shape. */
     public static Tensor embedding(Tensor table, Tensor ids) {
         return Tensor.op("embedding", () -> torch.embedding(table.handle(), ids.handle()), table, ids);
@@ -96,6 +113,12 @@ public final class Functions {
                     k,
                     v);
         }
+    }
+
+    /** {@code [length, length]}: 0 on and below the diagonal, −∞ above it. */
+    public static Tensor causalMask(long length, DType dtype, Device device) {
+        Tensor ahead = Tensor.full(Double.NEGATIVE_INFINITY, dtype, device, length, length);
+        return Tensor.op("triu", () -> torch.triu(ahead.handle(), 1), ahead);
     }
 
     /** The {@code count} largest along the last dimension, largest first: values and int64 indices. */

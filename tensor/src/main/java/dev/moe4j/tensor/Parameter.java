@@ -1,5 +1,6 @@
 package dev.moe4j.tensor;
 
+import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -15,11 +16,17 @@ public final class Parameter {
      * @param name of the whole, unique in the model
      * @param shape of the whole; for stacked experts {@code [experts, ...]}
      * @param parts the global names that checkpoints use, in order along the first dimension
+     * @param stacked whether each part is one entry of the first dimension, which it then lacks, rather than a slice
      * @param initialization fills one part's master value from the key of that part's name
      * @param decayed whether weight decay applies when it is limited to matrices
      */
     public record Spec(
-            String name, List<Long> shape, List<String> parts, Initialization initialization, boolean decayed) {
+            String name,
+            List<Long> shape,
+            List<String> parts,
+            boolean stacked,
+            Initialization initialization,
+            boolean decayed) {
 
         public Spec {
             shape = List.copyOf(shape);
@@ -35,13 +42,12 @@ public final class Parameter {
             return shape.stream().reduce(1L, Math::multiplyExact);
         }
 
-        /** The shape of one part. Stacked parts lose the first dimension when each is one entry of it. */
+        /** The shape of one part. */
         public long[] partShape() {
             long rows = shape.getFirst() / parts.size();
-            boolean stacked = rows == 1 && parts.size() > 1;
             long[] dims = shape.stream().mapToLong(Long::longValue).toArray();
             if (stacked) {
-                return java.util.Arrays.copyOfRange(dims, 1, dims.length);
+                return Arrays.copyOfRange(dims, 1, dims.length);
             }
             dims[0] = rows;
             return dims;

@@ -567,7 +567,7 @@ public final class Tensor implements AutoCloseable {
 
     // The binding gives back the handle itself, or a second one for the same tensor: identity is what matters.
     @SuppressWarnings("ReferenceEquality")
-    private Tensor inPlace(String name, Supplier<org.bytedeco.pytorch.Tensor> call, Tensor... inputs) {
+    Tensor inPlace(String name, Supplier<org.bytedeco.pytorch.Tensor> call, Tensor... inputs) {
         org.bytedeco.pytorch.Tensor same;
         try {
             same = call.get();

@@ -52,7 +52,8 @@ class TapeTest {
         Parameters parameters = new Parameters(precision, Device.CPU);
         parameters.add(
                 "unit",
-                List.of(new Parameter.Spec("w", List.of(2L), List.of("w"), (part, key) -> part.fill(value), true)));
+                List.of(new Parameter.Spec(
+                        "w", List.of(2L), List.of("w"), false, (part, key) -> part.fill(value), true)));
         parameters.initialize(new RandomKey(0));
         return parameters;
     }

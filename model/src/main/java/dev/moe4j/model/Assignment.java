@@ -1,0 +1,135 @@
+package dev.moe4j.model;
+
+/**
+ * Which token goes to which expert. A routing strategy makes it from a router's logits; dispatch, experts and
+ * combination read it and do not know which strategy chose.
+ *
+ * <p>Choices are numbered token · k + rank. The rows that experts compute on are sorted by expert; each expert's rows
+ * are rounded up to a multiple of {@link #ROW_MULTIPLE}, since oneDNN compiles a primitive for every row count. Rows
+ * that no choice fills repeat token 0 with weight 0.
+ */
+final class Assignment {
+
+    /** Each expert's rows are rounded up to a multiple of this: docs/performance.md has the measurement. */
+    static final int ROW_MULTIPLE = 32;
+
+    private final int tokens;
+    private final int topK;
+    private final int experts;
+    private final long[] expertOf;
+    private final long[] placeOf;
+    private final boolean[] wanted;
+    private final boolean[] kept;
+    private final int[] counts;
+    private final int[] starts;
+    private final long[] rowOf;
+    private final long[] choiceOf;
+    private final boolean[] filled;
+
+    /**
+     * @param expertOf each choice's expert, {@code [tokens · topK]}
+     * @param wanted whether the choice asks for a place at all: padding and some second choices do not
+     * @param placeOf each wanted choice's place in its expert's queue
+     * @param capacity places of each expert per group; a choice further back is dropped
+     */
+    Assignment(int tokens, int topK, int experts, long[] expertOf, boolean[] wanted, long[] placeOf, long capacity) {
+        this.tokens = tokens;
+        this.topK = topK;
+        this.experts = experts;
+        this.expertOf = expertOf;
+        this.wanted = wanted;
+        this.placeOf = placeOf;
+        this.kept = new boolean[expertOf.length];
+        this.counts = new int[experts];
+        for (int choice = 0; choice < expertOf.length; choice++) {
+            kept[choice] = wanted[choice] && placeOf[choice] < capacity;
+            if (kept[choice]) {
+                counts[(int) expertOf[choice]]++;
+            }
+        }
+        this.starts = new int[experts + 1];
+        for (int e = 0; e < experts; e++) {
+            starts[e + 1] = starts[e] + Math.ceilDiv(counts[e], ROW_MULTIPLE) * ROW_MULTIPLE;
+        }
+        if (starts[experts] == 0) {
+            // Nothing was kept; products still want a row.
+            starts[experts] = ROW_MULTIPLE;
+        }
+        this.rowOf = new long[expertOf.length];
+        this.choiceOf = new long[starts[experts]];
+        this.filled = new boolean[starts[experts]];
+        int[] next = starts.clone();
+        for (int choice = 0; choice < expertOf.length; choice++) {
+            if (kept[choice]) {
+                int row = next[(int) expertOf[choice]]++;
+                rowOf[choice] = row;
+                choiceOf[row] = choice;
+                filled[row] = true;
+            }
+        }
+    }
+
+    int tokens() {
+        return tokens;
+    }
+
+    int topK() {
+        return topK;
+    }
+
+    int experts() {
+        return experts;
+    }
+
+    /** Rows over all experts, rounding included. */
+    int rows() {
+        return starts[experts];
+    }
+
+    /** Rows of expert {@code e} that hold a token. */
+    int count(int e) {
+        return counts[e];
+    }
+
+    /** The first row of expert {@code e}; that of {@code experts} is the end. */
+    int start(int e) {
+        return starts[e];
+    }
+
+    long[] expertOf() {
+        return expertOf;
+    }
+
+    /** Each wanted choice's place in its expert's queue, before the capacity test. */
+    long[] placeOf() {
+        return placeOf;
+    }
+
+    boolean[] wanted() {
+        return wanted;
+    }
+
+    boolean[] kept() {
+        return kept;
+    }
+
+    /** The row that each choice fills; 0 where it was dropped. */
+    long[] rowOf() {
+        return rowOf;
+    }
+
+    /** The choice that each row holds; 0 where none. */
+    long[] choiceOf() {
+        return choiceOf;
+    }
+
+    /** Whether a choice fills the row. */
+    boolean[] filled() {
+        return filled;
+    }
+
+    /** Where each expert's rows end, {@code [experts]}. */
+    int[] ends() {
+        return java.util.Arrays.copyOfRange(starts, 1, experts + 1);
+    }
+}

@@ -1,0 +1,106 @@
+package dev.moe4j.model;
+
+import dev.moe4j.tensor.DType;
+import dev.moe4j.tensor.Functions;
+import dev.moe4j.tensor.Parameter;
+import dev.moe4j.tensor.Section;
+import dev.moe4j.tensor.Tensor;
+import java.util.List;
+
+/**
+ * x + dropout(attention(layer norm(x))): causal self-attention with several heads (Vaswani et al. 2017) on a pre-norm
+ * residual stream [tokens, model].
+ */
+final class AttentionSection implements Section.Derived {
+
+    /** Up to this length a plain product, mask and softmax beat libtorch's fused kernel on a CPU. */
+    private static final long LONGEST_PLAIN = 256;
+
+    private final String name;
+    private final Weights weights;
+    private final int heads;
+    private final Tensor mask;
+    private final long sequences;
+    private final Dropout weightDropout;
+    private final Dropout outputDropout;
+
+    /** The parameters; {@code qkv} stacks the three projections along its first dimension. */
+    record Weights(
+            Parameter normWeight,
+            Parameter normBias,
+            Parameter qkvWeight,
+            Parameter qkvBias,
+            Parameter outWeight,
+            Parameter outBias) {}
+
+    /**
+     * @param mask {@code [length, length]}: 0 where a token may look, −∞ ahead of it
+     */
+    AttentionSection(
+            String name,
+            Weights weights,
+            int heads,
+            Tensor mask,
+            long sequences,
+            Dropout weightDropout,
+            Dropout outputDropout) {
+        this.name = name;
+        this.weights = weights;
+        this.heads = heads;
+        this.mask = mask;
+        this.sequences = sequences;
+        this.weightDropout = weightDropout;
+        this.outputDropout = outputDropout;
+    }
+
+    @Override
+    public String name() {
+        return name;
+    }
+
+    @Override
+    public List<Parameter> parameters() {
+        return List.of(
+                weights.normWeight(),
+                weights.normBias(),
+                weights.qkvWeight(),
+                weights.qkvBias(),
+                weights.outWeight(),
+                weights.outBias());
+    }
+
+    @Override
+    public Tensor[] forward(Tensor... inputs) {
+        Tensor x_TD = inputs[0];
+        long model = x_TD.size(1);
+        long length = x_TD.size(0) / sequences;
+        long head = model / heads;
+        Tensor h_TD = Functions.layerNorm(
+                x_TD, weights.normWeight().tensor(), weights.normBias().tensor(), LanguageModel.NORM_EPSILON);
+        Tensor qkv = Functions.linear(
+                        h_TD, weights.qkvWeight().tensor(), weights.qkvBias().tensor())
+                .view(sequences, length, 3, heads, head)
+                .permute(2, 0, 3, 1, 4);
+        Tensor q_BHSC = qkv.select(0, 0).mul(1 / Math.sqrt((double) head));
+        Tensor k_BHSC = qkv.select(0, 1);
+        Tensor v_BHSC = qkv.select(0, 2);
+        Tensor a_BHSC = attend(q_BHSC, k_BHSC, v_BHSC);
+        Tensor a_TD = a_BHSC.transpose(1, 2).reshape(sequences * length, model);
+        Tensor out_TD = Functions.linear(
+                a_TD, weights.outWeight().tensor(), weights.outBias().tensor());
+        return new Tensor[] {x_TD.add(outputDropout.apply(out_TD))};
+    }
+
+    private Tensor attend(Tensor q_BHSC, Tensor k_BHSC, Tensor v_BHSC) {
+        boolean cuda = q_BHSC.device().isCuda();
+        if (!weightDropout.active() && (cuda || q_BHSC.size(2) > LONGEST_PLAIN)) {
+            // On a CPU the fused kernel is broken-slow in bfloat16.
+            DType type = q_BHSC.dtype();
+            DType fused = cuda || type == DType.FLOAT64 ? type : DType.FLOAT32;
+            return Functions.causalAttention(q_BHSC.to(fused), k_BHSC.to(fused), v_BHSC.to(fused))
+                    .to(type);
+        }
+        Tensor scores_BHSS = q_BHSC.matmul(k_BHSC.transpose(2, 3)).add(mask);
+        return weightDropout.apply(scores_BHSS.softmax(-1)).matmul(v_BHSC);
+    }
+}

@@ -1,0 +1,35 @@
+package dev.moe4j.model;
+
+/**
+ * The losses that keep experts in even use. Configuration keys are these names in snake case under {@code balance}.
+ *
+ * @param weight of the balance loss E · Σ_e fraction_e · mean probability_e (Shazeer et al. 2017, Lepikhin et al.
+ *     2020); 0 turns it off
+ * @param scope where the first-choice fractions come from
+ * @param combine whether layers' balance losses are averaged or summed
+ * @param zWeight of the router's z-loss, the mean squared log-sum-exp of its logits (Zoph et al. 2022)
+ */
+public record BalanceConfig(double weight, Scope scope, Combine combine, double zWeight) {
+
+    /** Where the first-choice fractions come from; they carry no gradient. */
+    public enum Scope {
+        /** From the routing group itself, as published. */
+        GROUP,
+        /** From the whole previous step. */
+        GLOBAL
+    }
+
+    /** How the layers' balance losses become one. */
+    public enum Combine {
+        MEAN,
+        SUM
+    }
+
+    public static final BalanceConfig DEFAULT = new BalanceConfig(0.01, Scope.GLOBAL, Combine.MEAN, 0);
+
+    public BalanceConfig {
+        if (!(weight >= 0) || !(zWeight >= 0)) {
+            throw new ModelException("balance.weight and balance.z_weight must not be negative");
+        }
+    }
+}

@@ -1,0 +1,43 @@
+package dev.moe4j.model;
+
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The first-choice fractions of the whole previous step, which the global balance loss multiplies with this step's mean
+ * probabilities. They carry no gradient, so that taking them from one step back makes the loss a plain sum over tokens.
+ */
+public final class BalanceTracker {
+
+    private final double[][] counts;
+    private final double[][] fractions;
+    private boolean known;
+
+    BalanceTracker(int moeLayers, int experts) {
+        this.counts = new double[moeLayers][experts];
+        this.fractions = new double[moeLayers][experts];
+    }
+
+    void add(int moeLayer, double[] firstChoices) {
+        for (int e = 0; e < firstChoices.length; e++) {
+            counts[moeLayer][e] += firstChoices[e];
+        }
+    }
+
+    /** The previous step's fractions of a MoE layer; null in the first step, which takes its group's own. */
+    double @Nullable [] previous(int moeLayer) {
+        return known ? fractions[moeLayer] : null;
+    }
+
+    /** Ends a step: what was counted becomes the previous step's. */
+    public void endStep() {
+        for (int layer = 0; layer < counts.length; layer++) {
+            double total = Arrays.stream(counts[layer]).sum();
+            for (int e = 0; e < counts[layer].length; e++) {
+                fractions[layer][e] = total == 0 ? 0 : counts[layer][e] / total;
+            }
+            Arrays.fill(counts[layer], 0);
+        }
+        known = true;
+    }
+}

@@ -1,0 +1,26 @@
+package dev.moe4j.model;
+
+import dev.moe4j.tensor.Saved;
+import dev.moe4j.tensor.Section;
+import dev.moe4j.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
+
+/** Sorts tokens [tokens, model] to their experts' rows [rows, model]. Backward gathers, so it needs no atomic sums. */
+record DispatchSection(String name, Routes routes) implements Section.Written {
+
+    @Override
+    public Tensor[] forward(Saved saved, Tensor... inputs) {
+        return new Tensor[] {inputs[0].indexSelect(0, routes.tokenOf_R())};
+    }
+
+    @Override
+    public @Nullable Tensor[] backward(Saved saved, @Nullable Tensor... gradients) {
+        Tensor gradient = gradients[0];
+        if (gradient == null) {
+            return new @Nullable Tensor[1];
+        }
+        return new @Nullable Tensor[] {
+            routes.gatherChoices(gradient).mulInPlace(routes.kept_TK1()).sum(1)
+        };
+    }
+}

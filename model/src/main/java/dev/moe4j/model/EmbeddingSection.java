@@ -1,0 +1,70 @@
+package dev.moe4j.model;
+
+import dev.moe4j.tensor.Functions;
+import dev.moe4j.tensor.Parameter;
+import dev.moe4j.tensor.Saved;
+import dev.moe4j.tensor.Section;
+import dev.moe4j.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
+
+/** x = √model · embedding[token] + position, then dropout. Input: ids and rows of positions; output [tokens, model]. */
+final class EmbeddingSection implements Section.Written {
+
+    private final Parameter embedding;
+    private final Tensor positions;
+    private final int padding;
+    private final Dropout dropout;
+
+    /**
+     * @param positions the table of positions {@code [rows, model]}
+     * @param padding the token whose embedding gets no gradient; −1 where there is none
+     */
+    EmbeddingSection(Parameter embedding, Tensor positions, int padding, Dropout dropout) {
+        this.embedding = embedding;
+        this.positions = positions;
+        this.padding = padding;
+        this.dropout = dropout;
+    }
+
+    @Override
+    public String name() {
+        return "embedding";
+    }
+
+    @Override
+    public Tensor[] forward(Saved saved, Tensor... inputs) {
+        Tensor ids_BS = inputs[0];
+        Tensor rows_BS = inputs[1];
+        Tensor table = embedding.tensor();
+        Tensor x_BSD = Functions.embedding(table, ids_BS)
+                .mul(Math.sqrt((double) table.size(1)))
+                .add(Functions.embedding(positions, rows_BS));
+        saved.save(ids_BS);
+        Tensor mask = dropout.mask(x_BSD);
+        if (mask != null) {
+            x_BSD.mulInPlace(mask);
+            saved.save(mask);
+        }
+        return new Tensor[] {x_BSD.view(-1, x_BSD.size(-1))};
+    }
+
+    @Override
+    public @Nullable Tensor[] backward(Saved saved, @Nullable Tensor... gradients) {
+        Tensor gradient = gradients[0];
+        if (gradient != null) {
+            Tensor ids_BS = saved.get(0);
+            Tensor g_BSD = gradient.view(ids_BS.size(0), ids_BS.size(1), -1);
+            Tensor scaled = g_BSD.mul(Math.sqrt((double) g_BSD.size(-1)));
+            if (dropout.active()) {
+                scaled.mulInPlace(saved.get(1));
+            }
+            Tensor g_VD = Functions.embeddingBackward(
+                    scaled, ids_BS, embedding.tensor().size(0));
+            if (padding >= 0) {
+                g_VD.select(0, padding).zero();
+            }
+            embedding.addGradient(g_VD);
+        }
+        return new @Nullable Tensor[] {null, null};
+    }
+}

@@ -1,0 +1,308 @@
+package dev.moe4j.model;
+
+import dev.moe4j.tensor.DType;
+import dev.moe4j.tensor.Device;
+import dev.moe4j.tensor.Functions;
+import dev.moe4j.tensor.Parameter;
+import dev.moe4j.tensor.Parameters;
+import dev.moe4j.tensor.Precision;
+import dev.moe4j.tensor.RandomKey;
+import dev.moe4j.tensor.Scope;
+import dev.moe4j.tensor.Tape;
+import dev.moe4j.tensor.Tensor;
+import dev.moe4j.tensor.Value;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A decoder-only Transformer, dense or with a mixture of experts in some layers, as the published study has it: pre-norm
+ * blocks on a residual stream, sinusoidal positions, output tied to the embedding. Owns its parameters.
+ */
+public final class LanguageModel implements AutoCloseable {
+
+    static final double NORM_EPSILON = 1e-5;
+
+    private final Architecture architecture;
+    private final Parameters parameters;
+    private final Scope scope = Scope.detached();
+    private final Tensor positions;
+    private final BalanceTracker balanceTracker;
+    private boolean referenceExperts;
+
+    private LanguageModel(Architecture architecture, Precision precision, Device device) {
+        this.architecture = architecture;
+        ModelConfig config = architecture.model();
+        this.parameters = ModelParameters.create(config, precision, device);
+        this.balanceTracker = new BalanceTracker(config.moeLayers(), config.experts());
+        try (Scope _ = Scope.open()) {
+            Tensor table = SinusoidalPositions.table(
+                    config.context() + SinusoidalPositions.FIRST_ROW, config.width(), SinusoidalPositions.PADDING_ROW);
+            positions = scope.keep(table.to(precision.compute()).to(device));
+        }
+    }
+
+    /** A model with the published initialisation, drawn from the key. */
+    public static LanguageModel initialize(
+            Architecture architecture, Precision precision, Device device, RandomKey key) {
+        LanguageModel model = new LanguageModel(architecture, precision, device);
+        model.parameters.initialize(key);
+        return model;
+    }
+
+    /** A model whose parameters are zero until they are read from somewhere. */
+    static LanguageModel blank(Architecture architecture, Precision precision, Device device) {
+        return new LanguageModel(architecture, precision, device);
+    }
+
+    public Architecture architecture() {
+        return architecture;
+    }
+
+    public ModelConfig config() {
+        return architecture.model();
+    }
+
+    public Parameters parameters() {
+        return parameters;
+    }
+
+    public Device device() {
+        return parameters.device();
+    }
+
+    /** The first-choice fractions that the global balance loss takes from one step to the next. */
+    public BalanceTracker balanceTracker() {
+        return balanceTracker;
+    }
+
+    /** Computes experts one after the other from now on: the reference that faster ways are held against. */
+    public void useReferenceExperts() {
+        referenceExperts = true;
+    }
+
+    /** Runs a batch and gives its loss; on a recording tape backward may follow. */
+    public LossReport loss(Tape tape, TokenBatch batch, Pass pass) {
+        try (Scope _ = Scope.open()) {
+            List<Value> roots = new ArrayList<>();
+            List<Value> hidden = new ArrayList<>();
+            List<LossReport.LayerRouting> routing = new ArrayList<>();
+            Value out = body(tape, batch, pass, hidden, roots, routing);
+            HeadSection head = new HeadSection(
+                    parameters.get(ModelParameters.EMBEDDING),
+                    parameters.precision().stable(),
+                    pass.lossPerToken());
+            Value[] results = tape.runAll(head, out, tape.constant(batch.targetTensor(device())));
+            roots.addFirst(results[0]);
+            return new LossReport(roots, results[1], hidden, routing);
+        }
+    }
+
+    /** The logits of every position, {@code [sequences, length, vocabulary]}, without gradients, in the innermost scope. */
+    public Tensor logits(TokenBatch batch) {
+        try (Scope inner = Scope.open();
+                Tape tape = Tape.inference()) {
+            Value out = body(
+                    tape,
+                    batch,
+                    Pass.evaluation(batch.sequences()),
+                    new ArrayList<>(),
+                    new ArrayList<>(),
+                    new ArrayList<>());
+            Tensor logits = Functions.linear(
+                    out.tensor(), parameters.get(ModelParameters.EMBEDDING).tensor());
+            return inner.escape(logits.view(batch.sequences(), batch.length(), -1));
+        }
+    }
+
+    private Value body(
+            Tape tape,
+            TokenBatch batch,
+            Pass pass,
+            List<Value> hidden,
+            List<Value> roots,
+            List<LossReport.LayerRouting> routing) {
+        ModelConfig config = config();
+        if (batch.length() > config.context()) {
+            throw new ModelException("sequences of " + batch.length()
+                    + " tokens are longer than the model's context of " + config.context());
+        }
+        Value x = tape.run(
+                new EmbeddingSection(
+                        parameters.get(ModelParameters.EMBEDDING),
+                        positions,
+                        config.padding(),
+                        new Dropout(config.dropout(), pass, "embedding")),
+                tape.constant(batch.tokenTensor(device())),
+                tape.constant(Tensor.of(SinusoidalPositions.rows(batch, config.padding()))
+                        .view(batch.sequences(), batch.length())
+                        .to(device())));
+        hidden.add(x);
+        Tensor mask = tape.constant(Functions.causalMask(
+                        batch.length(), parameters.precision().compute(), device()))
+                .tensor();
+        for (int layer = 0; layer < config.layers(); layer++) {
+            String prefix = "model.layers." + layer + ".";
+            x = tape.run(attention(layer, prefix, mask, batch, pass), x);
+            Value h = tape.run(norm("layers." + layer + ".norm", prefix + "final_layer_norm"), x);
+            x = config.isMoeLayer(layer)
+                    ? mixture(tape, layer, prefix + "moe.", x, h, batch, pass, roots, routing)
+                    : tape.run(
+                            new FeedForwardSection(
+                                    "layers." + layer + ".ffn",
+                                    feedForwardWeights(prefix),
+                                    config.activation(),
+                                    dropout(layer, "ffn", pass)),
+                            x,
+                            h);
+            hidden.add(x);
+        }
+        return tape.run(norm("norm", "model.layer_norm"), x);
+    }
+
+    private AttentionSection attention(int layer, String prefix, Tensor mask, TokenBatch batch, Pass pass) {
+        AttentionSection.Weights weights = new AttentionSection.Weights(
+                parameters.get(prefix + "self_attn_layer_norm.weight"),
+                parameters.get(prefix + "self_attn_layer_norm.bias"),
+                parameters.get(prefix + "self_attn.qkv_proj.weight"),
+                parameters.get(prefix + "self_attn.qkv_proj.bias"),
+                parameters.get(prefix + "self_attn.out_proj.weight"),
+                parameters.get(prefix + "self_attn.out_proj.bias"));
+        return new AttentionSection(
+                "layers." + layer + ".attention",
+                weights,
+                config().heads(),
+                mask,
+                batch.sequences(),
+                new Dropout(config().attentionDropout(), pass, "layers." + layer + ".attention_weights"),
+                dropout(layer, "attention", pass));
+    }
+
+    private Value mixture(
+            Tape tape,
+            int layer,
+            String prefix,
+            Value residual,
+            Value h,
+            TokenBatch batch,
+            Pass pass,
+            List<Value> roots,
+            List<LossReport.LayerRouting> reports) {
+        String name = "layers." + layer + ".";
+        RouteSection route = new RouteSection(
+                name + "route",
+                parameters.get(prefix + "gate.weight"),
+                architecture.routing(),
+                routeSetting(layer, batch, pass));
+        Value[] routed = tape.runAll(route, h);
+        roots.add(routed[1]);
+        roots.add(routed[2]);
+        Assignment assignment = route.assignment();
+        if (pass.training()) {
+            balanceTracker.add(moeIndex(layer), route.firstChoices());
+        }
+        reports.add(new LossReport.LayerRouting(
+                layer, route.balance(), route.entropy(), route.firstChoices(), RoutingStatistics.of(assignment)));
+
+        Routes routes = Routes.of(assignment, parameters.precision().compute(), device(), tape);
+        Value rows = tape.run(new DispatchSection(name + "dispatch", routes), h);
+        Value outputs = tape.run(
+                new ExpertsSection(
+                        name + "experts",
+                        new ExpertsSection.Weights(
+                                parameters.get(prefix + "experts.fc1.weight"),
+                                parameters.get(prefix + "experts.fc1.bias"),
+                                parameters.get(prefix + "experts.fc2.weight"),
+                                parameters.get(prefix + "experts.fc2.bias")),
+                        config().activation(),
+                        assignment,
+                        referenceExperts),
+                rows);
+        Value base = config().sharedExperts() == 0
+                ? residual
+                : tape.run(
+                        new FeedForwardSection(
+                                name + "shared",
+                                feedForwardWeights(prefix + "shared."),
+                                config().activation(),
+                                dropout(layer, "shared", pass)),
+                        residual,
+                        h);
+        return tape.run(
+                new CombineSection(name + "combine", routes, dropout(layer, "experts", pass)),
+                base,
+                outputs,
+                routed[0]);
+    }
+
+    private RouteSection.Setting routeSetting(int layer, TokenBatch batch, Pass pass) {
+        RoutingConfig routing = architecture.routing();
+        BalanceConfig balance = architecture.balance();
+        // Groups matter for capacity and for the group's balance loss; evaluation of dropless models has neither.
+        boolean grouped =
+                routing.group() > 0 && (pass.training() || routing.strategy() == RoutingConfig.Strategy.CAPACITY);
+        if (grouped && batch.sequences() % routing.group() != 0) {
+            throw new ModelException("routing.group: groups of " + routing.group()
+                    + " sequences do not divide a batch of " + batch.sequences());
+        }
+        double perLayer = balance.combine() == BalanceConfig.Combine.MEAN ? 1.0 / config().moeLayers() : 1;
+        double share = pass.lossPerToken() * batch.predicted() * perLayer;
+        double @Nullable [] fractions = balance.scope() == BalanceConfig.Scope.GLOBAL && pass.training()
+                ? balanceTracker.previous(moeIndex(layer))
+                : null;
+        return new RouteSection.Setting(
+                grouped ? batch.sequences() / routing.group() : 1,
+                padding(batch),
+                pass.training(),
+                Routing.Noise.of(pass.key().fold("layers." + layer + ".route")),
+                fractions,
+                balance.weight() * share,
+                balance.zWeight() * share);
+    }
+
+    private boolean @Nullable [] padding(TokenBatch batch) {
+        int padding = config().padding();
+        if (padding < 0 || !architecture.routing().maskPadding()) {
+            return null;
+        }
+        boolean[] flags = new boolean[batch.tokens().length];
+        for (int i = 0; i < flags.length; i++) {
+            flags[i] = batch.tokens()[i] == padding;
+        }
+        return flags;
+    }
+
+    private int moeIndex(int layer) {
+        return (layer + 1) / config().expertEvery() - 1;
+    }
+
+    private NormSection norm(String name, String parameter) {
+        return new NormSection(name, parameters.get(parameter + ".weight"), parameters.get(parameter + ".bias"));
+    }
+
+    private FeedForwardSection.Weights feedForwardWeights(String prefix) {
+        return new FeedForwardSection.Weights(
+                parameters.get(prefix + "fc1.weight"),
+                parameters.get(prefix + "fc1.bias"),
+                parameters.get(prefix + "fc2.weight"),
+                parameters.get(prefix + "fc2.bias"));
+    }
+
+    private Dropout dropout(int layer, String site, Pass pass) {
+        return new Dropout(config().dropout(), pass, "layers." + layer + "." + site);
+    }
+
+    @Override
+    public void close() {
+        parameters.close();
+        scope.close();
+    }
+
+    DType compute() {
+        return parameters.precision().compute();
+    }
+
+    Parameter parameter(String name) {
+        return parameters.get(name);
+    }
+}

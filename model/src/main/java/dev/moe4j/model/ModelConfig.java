@@ -1,0 +1,111 @@
+package dev.moe4j.model;
+
+/**
+ * The shape of a decoder-only Transformer, dense or with a mixture of experts. Configuration keys are these names in
+ * snake case under {@code model}.
+ *
+ * @param layers Transformer blocks
+ * @param width elements of a token's vector, {@code model} in shapes
+ * @param heads attention heads; they divide the width
+ * @param ffn inner width of the dense feed-forward network
+ * @param vocabulary tokens with an embedding, a multiple of 8
+ * @param context longest sequence in tokens
+ * @param activation of feed-forward networks and experts
+ * @param dropout on embeddings, after attention and after feed-forward networks (inside each expert)
+ * @param attentionDropout on attention weights
+ * @param padding id of the padding token, which takes no position and no loss; −1 where there is none
+ * @param experts experts of each MoE layer; 0 makes the model dense
+ * @param expertEvery every how many layers one has experts: 2 gives the second, fourth, …
+ * @param expertFfn inner width of one expert
+ * @param sharedExperts experts of that width that every token passes through, beside the chosen ones
+ */
+public record ModelConfig(
+        int layers,
+        int width,
+        int heads,
+        int ffn,
+        int vocabulary,
+        int context,
+        Activation activation,
+        double dropout,
+        double attentionDropout,
+        int padding,
+        int experts,
+        int expertEvery,
+        int expertFfn,
+        int sharedExperts) {
+
+    public ModelConfig {
+        atLeast("layers", layers, 1);
+        atLeast("width", width, 4);
+        atLeast("heads", heads, 1);
+        atLeast("ffn", ffn, 1);
+        atLeast("vocabulary", vocabulary, 8);
+        atLeast("context", context, 1);
+        atLeast("padding", padding, -1);
+        atLeast("experts", experts, 0);
+        atLeast("expert_every", expertEvery, 1);
+        atLeast("expert_ffn", expertFfn, experts > 0 ? 1 : 0);
+        atLeast("shared_experts", sharedExperts, 0);
+        probability("dropout", dropout);
+        probability("attention_dropout", attentionDropout);
+        if (width % heads != 0) {
+            throw new ModelException("model.heads: " + heads + " heads do not divide the width " + width);
+        }
+        if (vocabulary % 8 != 0) {
+            throw new ModelException(
+                    "model.vocabulary: " + vocabulary + " is not a multiple of 8; use " + paddedVocabulary(vocabulary));
+        }
+        if (padding >= vocabulary) {
+            throw new ModelException("model.padding: token " + padding + " is outside the vocabulary of " + vocabulary);
+        }
+    }
+
+    private static void atLeast(String key, int value, int bound) {
+        if (value < bound) {
+            throw new ModelException("model." + key + ": " + value + " is too small; use at least " + bound);
+        }
+    }
+
+    private static void probability(String key, double value) {
+        if (!(value >= 0 && value < 1)) {
+            throw new ModelException("model." + key + ": " + value + " is not a probability below 1");
+        }
+    }
+
+    /** A vocabulary rounded up to the multiple of 8 that products want. */
+    public static int paddedVocabulary(int vocabulary) {
+        return Math.ceilDiv(vocabulary, 8) * 8;
+    }
+
+    /** Whether layer {@code layer}, counted from 0, has experts. */
+    public boolean isMoeLayer(int layer) {
+        return experts > 0 && (layer + 1) % expertEvery == 0;
+    }
+
+    public int moeLayers() {
+        return experts > 0 ? layers / expertEvery : 0;
+    }
+
+    public int headWidth() {
+        return width / heads;
+    }
+
+    public ModelConfig withVocabulary(int size) {
+        return new ModelConfig(
+                layers,
+                width,
+                heads,
+                ffn,
+                size,
+                context,
+                activation,
+                dropout,
+                attentionDropout,
+                padding,
+                experts,
+                expertEvery,
+                expertFfn,
+                sharedExperts);
+    }
+}

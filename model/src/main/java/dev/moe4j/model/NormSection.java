@@ -1,0 +1,22 @@
+package dev.moe4j.model;
+
+import dev.moe4j.tensor.Functions;
+import dev.moe4j.tensor.Parameter;
+import dev.moe4j.tensor.Section;
+import dev.moe4j.tensor.Tensor;
+import java.util.List;
+
+/** Layer normalisation of the residual stream [tokens, model]. */
+record NormSection(String name, Parameter weight, Parameter bias) implements Section.Derived {
+
+    @Override
+    public List<Parameter> parameters() {
+        return List.of(weight, bias);
+    }
+
+    @Override
+    public Tensor[] forward(Tensor... inputs) {
+        return new Tensor[] {Functions.layerNorm(inputs[0], weight.tensor(), bias.tensor(), LanguageModel.NORM_EPSILON)
+        };
+    }
+}

@@ -1,0 +1,20 @@
+package dev.moe4j.model;
+
+import dev.moe4j.tensor.RandomKey;
+
+/**
+ * One run of a model over a batch: what differs between training and evaluation.
+ *
+ * @param training whether dropout acts and capacity is that of training
+ * @param lossPerToken what each token's loss counts in the roots that backward starts from: one over the tokens of
+ *     the whole step, times the loss scale
+ * @param key of this step's random numbers
+ * @param sequences the global number of each sequence of the batch, which with the key decides its random numbers
+ */
+public record Pass(boolean training, double lossPerToken, RandomKey key, long[] sequences) {
+
+    /** A pass without dropout for a batch of that many sequences. */
+    public static Pass evaluation(int sequences) {
+        return new Pass(false, 1, new RandomKey(0), new long[sequences]);
+    }
+}

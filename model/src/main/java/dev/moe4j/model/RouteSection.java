@@ -1,0 +1,177 @@
+package dev.moe4j.model;
+
+import dev.moe4j.tensor.DType;
+import dev.moe4j.tensor.Device;
+import dev.moe4j.tensor.Functions;
+import dev.moe4j.tensor.Parameter;
+import dev.moe4j.tensor.Section;
+import dev.moe4j.tensor.Tensor;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The router of one layer: logits, assignment, weights and balance losses. Input: h [tokens, model]. Outputs, in the
+ * stable type: the weights [tokens, k], 0 where a choice was dropped; the balance loss and the z-loss, each already
+ * multiplied by its coefficient, as scalars that backward starts from. Computes in float32 at least.
+ */
+final class RouteSection implements Section.Derived {
+
+    private final String name;
+    private final Parameter gate;
+    private final Routing routing;
+    private final boolean normalizeBeforeDropping;
+    private final Setting setting;
+    private @Nullable Assignment assignment;
+    private double balance;
+    private double entropy;
+    private double[] firstChoices = {};
+
+    /**
+     * What a pass decides.
+     *
+     * @param groups routing groups in the batch
+     * @param padding whether each token is masked padding; null where none is
+     * @param training whether capacity is that of training
+     * @param noise for policies that draw
+     * @param fractions the first-choice fractions of the whole previous step {@code [experts]}; null to take the
+     *     group's own
+     * @param balanceCoefficient of the balance loss in the root
+     * @param zCoefficient of the z-loss in the root
+     */
+    record Setting(
+            int groups,
+            boolean @Nullable [] padding,
+            boolean training,
+            Routing.Noise noise,
+            double @Nullable [] fractions,
+            double balanceCoefficient,
+            double zCoefficient) {}
+
+    RouteSection(String name, Parameter gate, RoutingConfig config, Setting setting) {
+        this.name = name;
+        this.gate = gate;
+        this.routing = Routing.of(config);
+        this.normalizeBeforeDropping = config.normalizeBeforeDropping();
+        this.setting = setting;
+    }
+
+    @Override
+    public String name() {
+        return name;
+    }
+
+    @Override
+    public List<Parameter> parameters() {
+        return List.of(gate);
+    }
+
+    @Override
+    public Tensor[] forward(Tensor... inputs) {
+        Tensor h_TD = inputs[0];
+        Tensor weight_ED = gate.tensor();
+        return route(Functions.linear(h_TD.to(weight_ED.dtype()), weight_ED));
+    }
+
+    /** Everything after the logits {@code [tokens, experts]}. */
+    Tensor[] route(Tensor logits_TE) {
+        int experts = (int) logits_TE.size(1);
+        Tensor p_TE = logits_TE.softmax(-1);
+        double[] probabilities = p_TE.toDoubles();
+        Assignment chosen = routing.assign(new Routing.Request(
+                logits_TE.toDoubles(),
+                probabilities,
+                experts,
+                setting.groups(),
+                setting.padding(),
+                setting.training(),
+                setting.noise()));
+        assignment = chosen;
+        entropy = entropy(probabilities, chosen.tokens());
+        Tensor balance_ = balanceLoss(p_TE, chosen);
+        balance = balance_.item();
+        Tensor z = setting.zCoefficient() == 0
+                ? Tensor.zeros(p_TE.dtype(), p_TE.device())
+                : logits_TE.logSumExp(-1).square().mean().mul(setting.zCoefficient());
+        return new Tensor[] {weights(p_TE, chosen), balance_.mul(setting.balanceCoefficient()), z};
+    }
+
+    /** The weights {@code [tokens, k]} with which the experts' outputs are combined. */
+    private Tensor weights(Tensor p_TE, Assignment chosen) {
+        int k = chosen.topK();
+        Device device = p_TE.device();
+        Tensor experts_TK = Tensor.of(chosen.expertOf()).view(-1, k).to(device);
+        Tensor gates_TK = p_TE.gather(1, experts_TK);
+        Tensor kept_TK = Routes.mask(chosen.kept(), p_TE.dtype(), device).view(-1, k);
+        Tensor live_TK = gates_TK.mul(kept_TK);
+        if (k == 1) {
+            return live_TK;
+        }
+        Tensor total_T1 = (normalizeBeforeDropping ? gates_TK : live_TK)
+                .sum(-1)
+                .unsqueeze(-1)
+                .clampMin(epsilon(p_TE.dtype()));
+        return live_TK.div(total_T1);
+    }
+
+    private static double epsilon(DType type) {
+        return type == DType.FLOAT64 ? Math.ulp(1.0) : Math.ulp(1f);
+    }
+
+    /** E · Σ_e (fraction of first choices) · (mean probability), averaged over groups. */
+    private Tensor balanceLoss(Tensor p_TE, Assignment chosen) {
+        int experts = chosen.experts();
+        int groups = setting.fractions() == null ? setting.groups() : 1;
+        int groupTokens = chosen.tokens() / groups;
+        double[] counts = new double[groups * experts];
+        for (int token = 0; token < chosen.tokens(); token++) {
+            int choice = token * chosen.topK();
+            boolean padding = setting.padding() != null && setting.padding()[token];
+            if (!padding) {
+                counts[token / groupTokens * experts + (int) chosen.expertOf()[choice]]++;
+            }
+        }
+        firstChoices = new double[experts];
+        for (int i = 0; i < counts.length; i++) {
+            firstChoices[i % experts] += counts[i];
+        }
+        double[] fractions = setting.fractions();
+        if (fractions == null) {
+            fractions =
+                    java.util.Arrays.stream(counts).map(n -> n / groupTokens).toArray();
+        }
+        Tensor fractions_GE =
+                Tensor.of(fractions).view(groups, experts).to(p_TE.dtype()).to(p_TE.device());
+        Tensor mean_GE = p_TE.view(groups, groupTokens, experts).mean(1);
+        return mean_GE.mul(fractions_GE).sum().mul((double) experts / groups);
+    }
+
+    private static double entropy(double[] probabilities, int tokens) {
+        double sum = 0;
+        for (double p : probabilities) {
+            sum -= p > 0 ? p * Math.log(p) : 0;
+        }
+        return sum / tokens;
+    }
+
+    Assignment assignment() {
+        if (assignment == null) {
+            throw new ModelException(name + ": the router has not run");
+        }
+        return assignment;
+    }
+
+    /** The balance loss without its coefficient; 1 for perfect balance. */
+    double balance() {
+        return balance;
+    }
+
+    /** The mean entropy of the tokens' distributions over experts, in nats. */
+    double entropy() {
+        return entropy;
+    }
+
+    /** How many tokens have each expert as their first choice, {@code [experts]}. */
+    double[] firstChoices() {
+        return firstChoices;
+    }
+}

@@ -1,0 +1,53 @@
+package dev.moe4j.model;
+
+import dev.moe4j.tensor.DType;
+import dev.moe4j.tensor.Device;
+import dev.moe4j.tensor.Scope;
+import dev.moe4j.tensor.Tape;
+import dev.moe4j.tensor.Tensor;
+
+/**
+ * An assignment as tensors, by which dispatch and combination find rows. R rows, T tokens, K choices of each.
+ *
+ * @param tokenOf_R the token in each row, int64; 0 where the row is empty
+ * @param rowOf_C the row of each choice [tokens · k], int64; 0 where it was dropped
+ * @param choiceOf_R the choice in each row, int64; 0 where the row is empty
+ * @param filled_R1 1 where the row holds a token, else 0
+ * @param kept_TK1 1 where the choice has a row, else 0
+ */
+record Routes(
+        Assignment assignment, Tensor tokenOf_R, Tensor rowOf_C, Tensor choiceOf_R, Tensor filled_R1, Tensor kept_TK1) {
+
+    /** The tensors belong to the tape. Factors are of the given type. */
+    static Routes of(Assignment assignment, DType type, Device device, Tape tape) {
+        long[] tokenOf = new long[assignment.rows()];
+        for (int row = 0; row < tokenOf.length; row++) {
+            tokenOf[row] = assignment.choiceOf()[row] / assignment.topK();
+        }
+        try (Scope _ = Scope.open()) {
+            return new Routes(
+                    assignment,
+                    tape.constant(Tensor.of(tokenOf).to(device)).tensor(),
+                    tape.constant(Tensor.of(assignment.rowOf()).to(device)).tensor(),
+                    tape.constant(Tensor.of(assignment.choiceOf()).to(device)).tensor(),
+                    tape.constant(mask(assignment.filled(), type, device).unsqueeze(1))
+                            .tensor(),
+                    tape.constant(mask(assignment.kept(), type, device).view(-1, assignment.topK(), 1))
+                            .tensor());
+        }
+    }
+
+    /** 1 where the flag is set, else 0. */
+    static Tensor mask(boolean[] flags, DType type, Device device) {
+        float[] values = new float[flags.length];
+        for (int i = 0; i < flags.length; i++) {
+            values[i] = flags[i] ? 1 : 0;
+        }
+        return Tensor.of(values).to(type).to(device);
+    }
+
+    /** The rows of each choice, {@code [tokens, k, model]}. */
+    Tensor gatherChoices(Tensor rows_RD) {
+        return rows_RD.indexSelect(0, rowOf_C).view(assignment.tokens(), assignment.topK(), rows_RD.size(1));
+    }
+}

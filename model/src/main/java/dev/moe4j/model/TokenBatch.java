@@ -1,0 +1,48 @@
+package dev.moe4j.model;
+
+import dev.moe4j.tensor.Device;
+import dev.moe4j.tensor.Tensor;
+
+/**
+ * Sequences for a model.
+ *
+ * @param tokens {@code [sequences · length]}, sequence by sequence
+ * @param targets the token that follows each, {@link #NONE} where nothing is to be predicted
+ * @param sequences how many there are
+ */
+public record TokenBatch(long[] tokens, long[] targets, int sequences) {
+
+    /** The target of a position that has no loss. */
+    public static final long NONE = -1;
+
+    public TokenBatch {
+        if (sequences < 1 || tokens.length % sequences != 0 || targets.length != tokens.length) {
+            throw new ModelException("a batch of " + tokens.length + " tokens and " + targets.length
+                    + " targets cannot be " + sequences + " sequences of one length");
+        }
+    }
+
+    /** Tokens in each sequence. */
+    public int length() {
+        return tokens.length / sequences;
+    }
+
+    /** Positions that have a target. */
+    public long predicted() {
+        long count = 0;
+        for (long target : targets) {
+            count += target == NONE ? 0 : 1;
+        }
+        return count;
+    }
+
+    /** {@code [sequences, length]} int64. */
+    Tensor tokenTensor(Device device) {
+        return Tensor.of(tokens).view(sequences, length()).to(device);
+    }
+
+    /** {@code [sequences · length]} int64. */
+    Tensor targetTensor(Device device) {
+        return Tensor.of(targets).to(device);
+    }
+}
