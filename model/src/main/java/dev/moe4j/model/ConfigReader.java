@@ -22,7 +22,9 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.JsonToken;
@@ -33,6 +35,7 @@ import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 import tools.jackson.dataformat.yaml.YAMLFactory;
 import tools.jackson.dataformat.yaml.YAMLParser;
+import tools.jackson.dataformat.yaml.YAMLSchema;
 
 /**
  * Reads typed configuration: a record with defaults, overlaid by a YAML file, overlaid by {@code key=value} texts of
@@ -60,7 +63,9 @@ public final class ConfigReader {
     private static final Pattern PLAIN = Pattern.compile("[A-Za-z][A-Za-z0-9_./+-]*");
     private static final Pattern RESERVED =
             Pattern.compile("null|true|false|yes|no|on|off|y|n", Pattern.CASE_INSENSITIVE);
-    private static final YAMLFactory YAML = YAMLFactory.builder().build();
+    private static final Pattern MARK = Pattern.compile("line (\\d+), column \\d+");
+    private static final YAMLFactory YAML =
+            YAMLFactory.builder().yamlSchema(YAMLSchema.CORE).build();
 
     private ConfigReader() {}
 
@@ -178,18 +183,26 @@ public final class ConfigReader {
             }
             return node;
         } catch (JacksonException e) {
-            int line = e.getLocation() == null ? 0 : e.getLocation().getLineNr();
-            String message = SafetensorsFile.firstLine(e.getOriginalMessage());
-            String detail = e.getOriginalMessage()
-                    .lines()
-                    .skip(1)
-                    .filter(text -> text.startsWith("expected") || text.startsWith("found") || text.startsWith("could"))
-                    .findFirst()
-                    .map(text -> ": " + text)
-                    .orElse("");
-            throw new ModelException(
-                    source + (lines && line > 0 ? ":" + line : "") + ": no valid YAML: " + message + detail, e);
+            throw invalid(e, source, lines);
         }
+    }
+
+    /** The parser's message in one line, with the line where it found the fault rather than where it stood. */
+    private static ModelException invalid(JacksonException e, String source, boolean lines) {
+        String message = Objects.requireNonNullElse(e.getOriginalMessage(), "");
+        String line =
+                e.getLocation() == null ? "" : ":" + Math.max(1, e.getLocation().getLineNr());
+        Matcher mark = MARK.matcher(message);
+        while (mark.find()) {
+            line = ":" + mark.group(1);
+        }
+        String problem = message.lines()
+                .filter(text -> text.startsWith("while") || text.startsWith("expected") || text.startsWith("found"))
+                .collect(Collectors.joining(": "));
+        return new ModelException(
+                source + (lines ? line : "") + ": no valid YAML: "
+                        + (problem.isEmpty() ? SafetensorsFile.firstLine(message) : problem),
+                e);
     }
 
     private record Parsing(YAMLParser parser, String source, boolean lines) {
