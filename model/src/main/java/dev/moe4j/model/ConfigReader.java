@@ -1,0 +1,737 @@
+package dev.moe4j.model;
+
+import java.io.IOException;
+import java.lang.reflect.AnnotatedType;
+import java.lang.reflect.Constructor;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.ParameterizedType;
+import java.lang.reflect.RecordComponent;
+import java.lang.reflect.Type;
+import java.math.BigDecimal;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.core.JacksonException;
+import tools.jackson.core.JsonToken;
+import tools.jackson.core.ObjectReadContext;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
+import tools.jackson.dataformat.yaml.YAMLFactory;
+import tools.jackson.dataformat.yaml.YAMLParser;
+import tools.jackson.dataformat.yaml.YAMLSchema;
+
+/**
+ * Reads typed configuration: a record with defaults, overlaid by a YAML file, overlaid by {@code key=value} texts of
+ * the command line; and writes a record as YAML that reads back equal.
+ *
+ * <p>A component {@code peakRate} is the key {@code peak_rate}; a nested record is a mapping; a key given replaces the
+ * default, a key not given leaves it. Components may be boolean, int, long, float, double, String, {@link Path}, an
+ * enum (its constants in lower case), a record, a {@code List} or a {@code Map} with String keys of these, and, where
+ * marked {@link Nullable}, absent: {@code null} in the file. A scalar is read as what its component wants, so
+ * {@code 1e9} is a long and {@code 12} a String where one is asked for. Lists and maps of the file replace the default
+ * whole; {@code key=value} texts change one entry of a map. A record that has no default (an element of a list, an
+ * absent component) starts from its constructor without parameters if it has one, else every key must be given. What
+ * a canonical constructor refuses by {@link IllegalArgumentException} is reported with its place.
+ *
+ * <p>Errors name the file and line, or the text of the command line, and the dotted path. Unknown keys, duplicate
+ * keys, several documents, YAML aliases and tags are refused; aliases because a few of them can stand for more text
+ * than any memory holds.
+ */
+public final class ConfigReader {
+
+    private static final long MAX_FILE_BYTES = 1 << 20;
+    private static final int MAX_DEPTH = 50;
+    private static final Pattern NUMBER =
+            Pattern.compile("[+-]?(\\d[\\d_]*(\\.[\\d_]*)?|\\.\\d[\\d_]*)([eE][+-]?\\d{1,9})?");
+    private static final Pattern PLAIN = Pattern.compile("[A-Za-z][A-Za-z0-9_./+-]*");
+    private static final Pattern RESERVED =
+            Pattern.compile("null|true|false|yes|no|on|off|y|n", Pattern.CASE_INSENSITIVE);
+    private static final Pattern MARK = Pattern.compile("line (\\d+), column \\d+");
+    private static final YAMLFactory YAML =
+            YAMLFactory.builder().yamlSchema(YAMLSchema.CORE).build();
+
+    private ConfigReader() {}
+
+    /**
+     * Overlays a file and texts over {@code defaults}.
+     *
+     * @param file the YAML file, or null for none
+     * @param overrides texts {@code dotted.key=value}, a later one before an earlier one; the values are YAML
+     */
+    public static <R extends Record> R read(R defaults, @Nullable Path file, List<String> overrides) {
+        Mapping root = file == null ? Mapping.empty("") : document(text(file), file.toString());
+        return overlay(defaults, root, overrides);
+    }
+
+    /**
+     * As {@link #read}, with the YAML given.
+     *
+     * @param source what errors call the text, say the path of the file it came from
+     */
+    public static <R extends Record> R parse(R defaults, String yaml, String source, List<String> overrides) {
+        return overlay(defaults, document(yaml, source), overrides);
+    }
+
+    /**
+     * Overlays a JSON object, such as {@link #toJson} gives, over {@code defaults}.
+     *
+     * @param source what errors call the object
+     */
+    public static <R extends Record> R fromJson(R defaults, JsonNode json, String source) {
+        if (node(json, source) instanceof Mapping root) {
+            return overlay(defaults, root, List.of());
+        }
+        throw new ModelException(source + ": expected a mapping of keys to values");
+    }
+
+    /** The record as a JSON object with the same keys as in YAML. */
+    public static ObjectNode toJson(Record config) {
+        ObjectNode object = JsonNodeFactory.instance.objectNode();
+        for (RecordComponent component : config.getClass().getRecordComponents()) {
+            object.set(key(component), json(valueOf(component, config)));
+        }
+        return object;
+    }
+
+    /** The record as YAML, every key included; reading it over any record of the type gives an equal one. */
+    public static String toYaml(Record config) {
+        StringBuilder out = new StringBuilder();
+        writeBlock(out, toJson(config), 0);
+        return out.toString();
+    }
+
+    // ---- YAML to nodes ----
+
+    /** A value with the place it came from. */
+    private sealed interface Node {
+        String where();
+    }
+
+    /** A scalar as it was written, or null. */
+    private record Scalar(String where, @Nullable String text) implements Node {}
+
+    private record Sequence(String where, List<Node> items) implements Node {}
+
+    /** A mapping; {@code partial} if it changes single entries of a map instead of replacing the whole. */
+    private record Mapping(String where, Map<String, Node> entries, boolean partial) implements Node {
+
+        static Mapping empty(String where) {
+            return new Mapping(where, new LinkedHashMap<>(), true);
+        }
+    }
+
+    private static String text(Path file) {
+        try {
+            if (Files.size(file) > MAX_FILE_BYTES) {
+                throw new ModelException(
+                        file + " has " + Files.size(file) + " bytes, too many for a configuration file");
+            }
+            byte[] bytes = Files.readAllBytes(file);
+            return StandardCharsets.UTF_8
+                    .newDecoder()
+                    .decode(ByteBuffer.wrap(bytes))
+                    .toString();
+        } catch (NoSuchFileException e) {
+            throw new ModelException("The configuration file " + file + " does not exist", e);
+        } catch (CharacterCodingException e) {
+            throw new ModelException(file + " is not UTF-8 text; save it as UTF-8", e);
+        } catch (IOException e) {
+            String reason = Files.isDirectory(file) ? "it is a folder" : e.getMessage();
+            throw new ModelException("Cannot read the configuration file " + file + ": " + reason, e);
+        }
+    }
+
+    private static Mapping document(String yaml, String source) {
+        Node node = parse(yaml, source, true);
+        if (node == null) {
+            throw new ModelException(source + " is empty; give at least one key, or leave the file out");
+        }
+        if (node instanceof Mapping mapping) {
+            return mapping;
+        }
+        throw new ModelException(node.where() + ": expected a mapping of keys to values, found " + words(node));
+    }
+
+    /** The one document of a text, or null if it has none. */
+    private static @Nullable Node parse(String yaml, String source, boolean lines) {
+        try (YAMLParser parser = (YAMLParser) YAML.createParser(ObjectReadContext.empty(), yaml)) {
+            Parsing parsing = new Parsing(parser, source, lines);
+            JsonToken token = parser.nextToken();
+            if (token == null) {
+                return null;
+            }
+            Node node = parsing.node(token, parsing.where(), 0);
+            if (parser.nextToken() != null) {
+                throw new ModelException(parsing.where() + ": a second document begins; keep one");
+            }
+            return node;
+        } catch (JacksonException e) {
+            throw invalid(e, source, lines);
+        }
+    }
+
+    /** The parser's message in one line, with the line where it found the fault rather than where it stood. */
+    private static ModelException invalid(JacksonException e, String source, boolean lines) {
+        String message = Objects.requireNonNullElse(e.getOriginalMessage(), "");
+        String line =
+                e.getLocation() == null ? "" : ":" + Math.max(1, e.getLocation().getLineNr());
+        Matcher mark = MARK.matcher(message);
+        while (mark.find()) {
+            line = ":" + mark.group(1);
+        }
+        String problem = message.lines()
+                .filter(text -> text.startsWith("while") || text.startsWith("expected") || text.startsWith("found"))
+                .collect(Collectors.joining(": "));
+        return new ModelException(
+                source + (lines ? line : "") + ": no valid YAML: "
+                        + (problem.isEmpty() ? SafetensorsFile.firstLine(message) : problem),
+                e);
+    }
+
+    private record Parsing(YAMLParser parser, String source, boolean lines) {
+
+        String where() {
+            int line = parser.currentTokenLocation().getLineNr();
+            return lines && line > 0 ? source + ":" + line : source;
+        }
+
+        Node node(JsonToken token, String where, int depth) {
+            if (depth > MAX_DEPTH) {
+                throw new ModelException(where + ": nested more than " + MAX_DEPTH + " deep");
+            }
+            if (parser.isCurrentAlias()) {
+                throw new ModelException(
+                        where + ": the alias *" + parser.getString() + " is not supported; write the value itself");
+            }
+            if (parser.getTypeId() != null) {
+                throw new ModelException(where + ": the tag " + parser.getTypeId() + " is not supported; leave it out");
+            }
+            return switch (token) {
+                case START_OBJECT -> mapping(where, depth);
+                case START_ARRAY -> {
+                    List<Node> items = new ArrayList<>();
+                    JsonToken next = next();
+                    while (next != JsonToken.END_ARRAY) {
+                        items.add(node(next, where(), depth + 1));
+                        next = next();
+                    }
+                    yield new Sequence(where, items);
+                }
+                case VALUE_NULL -> new Scalar(where, null);
+                default -> new Scalar(where, parser.getString());
+            };
+        }
+
+        private Mapping mapping(String where, int depth) {
+            Map<String, Node> entries = new LinkedHashMap<>();
+            while (next() != JsonToken.END_OBJECT) {
+                String key = parser.currentName();
+                String place = where();
+                Node earlier = entries.get(key);
+                Node value = node(next(), place, depth + 1);
+                if (earlier != null) {
+                    throw new ModelException(place + ": the key " + key + " is given twice, first at " + earlier.where()
+                            + "; remove one");
+                }
+                entries.put(key, value);
+            }
+            return new Mapping(where, entries, false);
+        }
+
+        private JsonToken next() {
+            JsonToken token = parser.nextToken();
+            if (token == null) {
+                throw new ModelException(where() + ": no valid YAML: it ends too early");
+            }
+            return token;
+        }
+    }
+
+    private static Node node(JsonNode json, String source) {
+        if (json.isObject()) {
+            Map<String, Node> entries = new LinkedHashMap<>();
+            json.properties().forEach(entry -> entries.put(entry.getKey(), node(entry.getValue(), source)));
+            return new Mapping(source, entries, false);
+        }
+        if (json.isArray()) {
+            return new Sequence(
+                    source, json.valueStream().map(item -> node(item, source)).toList());
+        }
+        return new Scalar(source, json.isNull() ? null : json.asString());
+    }
+
+    // ---- overrides ----
+
+    private static <R extends Record> R overlay(R defaults, Mapping root, List<String> overrides) {
+        Mapping merged = root;
+        for (String override : overrides) {
+            merged = (Mapping) merge(merged, override(override));
+        }
+        if (merged.entries.isEmpty()) {
+            return defaults;
+        }
+        @SuppressWarnings("unchecked")
+        Class<R> type = (Class<R>) defaults.getClass();
+        return type.cast(record(type, defaults, merged, "", type));
+    }
+
+    private static Mapping override(String text) {
+        String where = "--set " + text;
+        int equals = text.indexOf('=');
+        if (equals < 1) {
+            throw new ModelException(where + ": expected key=value, such as model.experts=32");
+        }
+        String[] path = text.substring(0, equals).strip().split("\\.", -1);
+        Node value = parse(text.substring(equals + 1), where, false);
+        if (value == null) {
+            value = new Scalar(where, null);
+        }
+        for (int i = path.length - 1; i >= 0; i--) {
+            if (path[i].isEmpty()) {
+                throw new ModelException(where + ": the key has an empty part");
+            }
+            Mapping mapping = Mapping.empty(where);
+            mapping.entries.put(path[i], value);
+            value = mapping;
+        }
+        return (Mapping) value;
+    }
+
+    private static Node merge(@Nullable Node below, Node above) {
+        if (!(below instanceof Mapping old) || !(above instanceof Mapping more)) {
+            return above;
+        }
+        Map<String, Node> entries = new LinkedHashMap<>(old.entries);
+        more.entries.forEach((key, value) -> entries.put(key, merge(old.entries.get(key), value)));
+        return new Mapping(old.where.isEmpty() ? more.where : old.where, entries, old.partial);
+    }
+
+    // ---- nodes to values ----
+
+    private static Object record(Class<?> type, @Nullable Object base, Node node, String path, Class<?> root) {
+        if (!(node instanceof Mapping mapping)) {
+            throw mismatch(node, path, "a mapping with the keys " + keys(type));
+        }
+        RecordComponent[] components = type.getRecordComponents();
+        Map<String, RecordComponent> known = new LinkedHashMap<>();
+        for (RecordComponent component : components) {
+            known.put(key(component), component);
+        }
+        mapping.entries.forEach((key, value) -> {
+            if (!known.containsKey(key)) {
+                throw unknown(value.where(), join(path, key), path, known.keySet(), root);
+            }
+        });
+        Object start = base == null ? instance(type) : base;
+        @Nullable Object[] arguments = new @Nullable Object[components.length];
+        for (int i = 0; i < components.length; i++) {
+            RecordComponent component = components[i];
+            Node given = mapping.entries.get(key(component));
+            Object old = start == null ? null : valueOf(component, start);
+            String place = join(path, key(component));
+            if (given != null) {
+                arguments[i] = given instanceof Scalar(String where, String text) && text == null
+                        ? absent(component, where, place)
+                        : value(component.getGenericType(), old, given, place, root);
+            } else if (start == null && !nullable(component)) {
+                throw new ModelException(mapping.where + ": " + place + " is missing");
+            } else {
+                arguments[i] = old;
+            }
+        }
+        return construct(type, components, arguments, mapping.where, path);
+    }
+
+    private static @Nullable Object absent(RecordComponent component, String where, String path) {
+        if (nullable(component)) {
+            return null;
+        }
+        throw new ModelException(where + ": " + path + ": expected " + words(component.getGenericType())
+                + ", found nothing; give a value or leave the key out");
+    }
+
+    private static Object value(Type type, @Nullable Object base, Node node, String path, Class<?> root) {
+        if (type instanceof ParameterizedType generic) {
+            Type[] arguments = generic.getActualTypeArguments();
+            if (generic.getRawType() == List.class) {
+                if (!(node instanceof Sequence sequence)) {
+                    throw mismatch(node, path, words(type));
+                }
+                List<Object> items = new ArrayList<>();
+                for (Node item : sequence.items) {
+                    items.add(value(arguments[0], null, item, path + "[" + items.size() + "]", root));
+                }
+                return List.copyOf(items);
+            }
+            if (generic.getRawType() == Map.class && arguments[0] == String.class) {
+                if (!(node instanceof Mapping mapping)) {
+                    throw mismatch(node, path, words(type));
+                }
+                Map<Object, Object> entries = new LinkedHashMap<>();
+                if (mapping.partial && base instanceof Map<?, ?> old) {
+                    entries.putAll(old);
+                }
+                mapping.entries.forEach((key, item) ->
+                        entries.put(key, value(arguments[1], entries.get(key), item, join(path, key), root)));
+                return Collections.unmodifiableMap(entries);
+            }
+        }
+        if (!(type instanceof Class<?> wanted)) {
+            throw new IllegalArgumentException("no configuration type: " + type + " at " + path);
+        }
+        if (wanted.isRecord()) {
+            return record(wanted, base, node, path, root);
+        }
+        if (!(node instanceof Scalar(String where, String text)) || text == null) {
+            throw mismatch(node, path, words(wanted));
+        }
+        return scalar(wanted, text, node, path);
+    }
+
+    private static Object scalar(Class<?> type, String text, Node node, String path) {
+        if (type == String.class) {
+            return text;
+        }
+        if (type == Path.class && !text.isEmpty() && text.indexOf('\0') < 0) {
+            return Path.of(text);
+        }
+        if (type == boolean.class || type == Boolean.class) {
+            return switch (text) {
+                case "true", "True", "TRUE" -> true;
+                case "false", "False", "FALSE" -> false;
+                default -> throw mismatch(node, path, words(type));
+            };
+        }
+        if (type.isEnum()) {
+            for (Object constant : type.getEnumConstants()) {
+                if (constantName((Enum<?>) constant).equals(text)) {
+                    return constant;
+                }
+            }
+            throw mismatch(node, path, words(type));
+        }
+        try {
+            if (type == int.class || type == Integer.class) {
+                return number(text).intValueExact();
+            }
+            if (type == long.class || type == Long.class) {
+                return number(text).longValueExact();
+            }
+            if (type == double.class || type == Double.class) {
+                return real(text);
+            }
+            if (type == float.class || type == Float.class) {
+                double value = real(text);
+                float narrow = Double.isFinite(value) ? Float.parseFloat(text.replace("_", "")) : (float) value;
+                if (Float.isInfinite(narrow) && !Double.isInfinite(value)) {
+                    throw new ArithmeticException("out of range");
+                }
+                return narrow;
+            }
+        } catch (ArithmeticException | NumberFormatException e) {
+            throw mismatch(node, path, words(type));
+        }
+        if (type == Path.class) {
+            throw mismatch(node, path, words(type));
+        }
+        throw new IllegalArgumentException("no configuration type: " + type + " at " + path);
+    }
+
+    private static BigDecimal number(String text) {
+        if (text.length() > 100 || !NUMBER.matcher(text).matches()) {
+            throw new NumberFormatException(text);
+        }
+        return new BigDecimal(text.replace("_", ""));
+    }
+
+    private static double real(String text) {
+        return switch (text) {
+            case ".inf", "+.inf", "Infinity" -> Double.POSITIVE_INFINITY;
+            case "-.inf", "-Infinity" -> Double.NEGATIVE_INFINITY;
+            case ".nan", "NaN" -> Double.NaN;
+            default -> {
+                if (!NUMBER.matcher(text).matches()) {
+                    throw new NumberFormatException(text);
+                }
+                double value = Double.parseDouble(text.replace("_", ""));
+                if (Double.isInfinite(value)) {
+                    throw new ArithmeticException("out of range");
+                }
+                yield value;
+            }
+        };
+    }
+
+    private static Object construct(
+            Class<?> type, RecordComponent[] components, @Nullable Object[] arguments, String where, String path) {
+        Class<?>[] types =
+                Arrays.stream(components).map(RecordComponent::getType).toArray(Class<?>[]::new);
+        try {
+            Constructor<?> constructor = type.getDeclaredConstructor(types);
+            constructor.setAccessible(true);
+            return constructor.newInstance(arguments);
+        } catch (InvocationTargetException e) {
+            throw refused(e, where + (path.isEmpty() ? "" : ": " + path));
+        } catch (ReflectiveOperationException e) {
+            throw new IllegalArgumentException("no configuration type: " + type, e);
+        }
+    }
+
+    /** What a record without a default starts from, or null if every key must be given. */
+    private static @Nullable Object instance(Class<?> type) {
+        try {
+            Constructor<?> constructor = type.getDeclaredConstructor();
+            constructor.setAccessible(true);
+            return constructor.newInstance();
+        } catch (NoSuchMethodException e) {
+            return null;
+        } catch (ReflectiveOperationException e) {
+            throw new IllegalArgumentException("no configuration type: " + type, e);
+        }
+    }
+
+    /** The error for what a record's own constructor threw. */
+    private static RuntimeException refused(InvocationTargetException e, String where) {
+        return switch (e.getCause()) {
+            case IllegalArgumentException cause ->
+                new ModelException(where + ": " + Objects.requireNonNullElse(cause.getMessage(), "refused"), cause);
+            case ModelException cause ->
+                new ModelException(where + ": " + Objects.requireNonNullElse(cause.getMessage(), "refused"), cause);
+            case RuntimeException cause -> cause;
+            case Error cause -> throw cause;
+            case null, default -> new IllegalStateException(e);
+        };
+    }
+
+    // ---- records ----
+
+    private static @Nullable Object valueOf(RecordComponent component, Object record) {
+        try {
+            var accessor = component.getAccessor();
+            accessor.setAccessible(true);
+            return accessor.invoke(record);
+        } catch (ReflectiveOperationException e) {
+            throw new IllegalArgumentException("cannot read " + component, e);
+        }
+    }
+
+    private static boolean nullable(RecordComponent component) {
+        AnnotatedType type = component.getAnnotatedType();
+        return type.isAnnotationPresent(Nullable.class);
+    }
+
+    /** {@code peakRate} as {@code peak_rate}, {@code useKVCache} as {@code use_kv_cache}. */
+    private static String key(RecordComponent component) {
+        return component
+                .getName()
+                .replaceAll("([a-z0-9])([A-Z])", "$1_$2")
+                .replaceAll("([A-Z]+)([A-Z][a-z])", "$1_$2")
+                .toLowerCase(Locale.ROOT);
+    }
+
+    private static String constantName(Enum<?> constant) {
+        return constant.name().toLowerCase(Locale.ROOT);
+    }
+
+    private static List<String> keys(Class<?> record) {
+        return Arrays.stream(record.getRecordComponents())
+                .map(ConfigReader::key)
+                .toList();
+    }
+
+    // ---- messages ----
+
+    private static ModelException mismatch(Node node, String path, String expected) {
+        return new ModelException(node.where() + ": " + path + ": expected " + expected + ", found " + words(node));
+    }
+
+    private static ModelException unknown(
+            String where, String wanted, String path, Iterable<String> siblings, Class<?> root) {
+        List<String> known = new ArrayList<>();
+        siblings.forEach(key -> known.add(join(path, key)));
+        List<String> everywhere = new ArrayList<>();
+        collect(root, "", everywhere, 0);
+        String leaf = wanted.substring(wanted.lastIndexOf('.') + 1);
+        String hint = known.stream()
+                .filter(key -> letters(key).equals(letters(wanted)))
+                .findFirst()
+                .or(() -> everywhere.stream()
+                        .filter(key -> key.endsWith("." + leaf) || key.equals(leaf))
+                        .findFirst())
+                .or(() -> Nearest.names(wanted, known, 1).stream().findFirst())
+                .or(() -> Nearest.names(wanted, everywhere, 1).stream().findFirst())
+                .map(key -> "; did you mean " + key + "?")
+                .orElse("; known here: " + String.join(", ", known));
+        return new ModelException(where + ": unknown key " + wanted + hint);
+    }
+
+    private static String letters(String key) {
+        return key.replace("_", "").replace("-", "").toLowerCase(Locale.ROOT);
+    }
+
+    /** Every dotted path of a record type. */
+    private static void collect(Class<?> record, String path, List<String> paths, int depth) {
+        for (RecordComponent component : record.getRecordComponents()) {
+            paths.add(join(path, key(component)));
+            if (component.getType().isRecord() && depth < MAX_DEPTH && component.getType() != record) {
+                collect(component.getType(), join(path, key(component)), paths, depth + 1);
+            }
+        }
+    }
+
+    private static String join(String path, String key) {
+        return path.isEmpty() ? key : path + "." + key;
+    }
+
+    private static String words(Type type) {
+        if (type instanceof ParameterizedType generic) {
+            Type[] arguments = generic.getActualTypeArguments();
+            return generic.getRawType() == List.class
+                    ? "a list, each item " + words(arguments[0])
+                    : "a mapping, each value " + words(arguments[arguments.length - 1]);
+        }
+        if (!(type instanceof Class<?> wanted)) {
+            return type.toString();
+        }
+        if (wanted.isRecord()) {
+            return "a mapping with the keys " + keys(wanted);
+        }
+        if (wanted.isEnum()) {
+            return "one of "
+                    + Arrays.stream(wanted.getEnumConstants())
+                            .map(constant -> constantName((Enum<?>) constant))
+                            .toList();
+        }
+        return switch (wanted.getSimpleName()) {
+            case "boolean", "Boolean" -> "true or false";
+            case "int", "Integer" -> "a whole number up to " + Integer.MAX_VALUE;
+            case "long", "Long" -> "a whole number up to " + Long.MAX_VALUE;
+            case "float", "Float", "double", "Double" -> "a number";
+            case "Path" -> "a path";
+            default -> "a text";
+        };
+    }
+
+    private static String words(Node node) {
+        return switch (node) {
+            case Scalar(String where, String text) ->
+                text == null ? "nothing" : "\"" + (text.length() > 60 ? text.substring(0, 60) + "…" : text) + "\"";
+            case Sequence _ -> "a list";
+            case Mapping _ -> "a mapping";
+        };
+    }
+
+    // ---- values to YAML ----
+
+    private static JsonNode json(@Nullable Object value) {
+        JsonNodeFactory factory = JsonNodeFactory.instance;
+        return switch (value) {
+            case null -> factory.nullNode();
+            case Boolean b -> factory.booleanNode(b);
+            case Integer i -> factory.numberNode(i);
+            case Long l -> factory.numberNode(l);
+            case Float f -> factory.numberNode(f);
+            case Double d -> factory.numberNode(d);
+            case String s -> factory.stringNode(s);
+            case Path p -> factory.stringNode(p.toString());
+            case Enum<?> e -> factory.stringNode(constantName(e));
+            case Record r -> toJson(r);
+            case List<?> list -> {
+                ArrayNode array = factory.arrayNode();
+                list.forEach(item -> array.add(json(item)));
+                yield array;
+            }
+            case Map<?, ?> map -> {
+                ObjectNode object = factory.objectNode();
+                map.forEach((key, item) -> object.set((String) key, json(item)));
+                yield object;
+            }
+            default -> throw new IllegalArgumentException("no configuration type: " + value.getClass());
+        };
+    }
+
+    private static void writeBlock(StringBuilder out, JsonNode node, int indent) {
+        String margin = " ".repeat(indent);
+        if (node.isObject()) {
+            node.properties().forEach(entry -> {
+                out.append(margin).append(quoted(entry.getKey())).append(':');
+                writeAfter(out, entry.getValue(), indent);
+            });
+        } else {
+            node.values().forEach(item -> {
+                out.append(margin).append('-');
+                writeAfter(out, item, indent);
+            });
+        }
+    }
+
+    /** Writes a value behind its key or dash: on the same line if it fits there, else as a block below. */
+    private static void writeAfter(StringBuilder out, JsonNode node, int indent) {
+        boolean block = (node.isObject() && !node.isEmpty())
+                || (node.isArray() && node.valueStream().anyMatch(JsonNode::isContainer));
+        if (block) {
+            out.append('\n');
+            writeBlock(out, node, indent + 2);
+        } else if (node.isArray()) {
+            out.append(" [");
+            String separator = "";
+            for (JsonNode item : node.values()) {
+                out.append(separator).append(inline(item));
+                separator = ", ";
+            }
+            out.append("]\n");
+        } else {
+            out.append(' ').append(node.isObject() ? "{}" : inline(node)).append('\n');
+        }
+    }
+
+    private static String inline(JsonNode scalar) {
+        if (scalar.isString()) {
+            return quoted(scalar.asString());
+        }
+        return switch (scalar.asString()) {
+            case "Infinity" -> ".inf";
+            case "-Infinity" -> "-.inf";
+            case "NaN" -> ".nan";
+            default -> scalar.isNull() ? "null" : scalar.asString();
+        };
+    }
+
+    private static String quoted(String text) {
+        if (PLAIN.matcher(text).matches() && !RESERVED.matcher(text).matches()) {
+            return text;
+        }
+        StringBuilder out = new StringBuilder("\"");
+        text.chars().forEach(c -> {
+            switch (c) {
+                case '"' -> out.append("\\\"");
+                case '\\' -> out.append("\\\\");
+                case '\n' -> out.append("\\n");
+                case '\t' -> out.append("\\t");
+                default -> {
+                    boolean printable =
+                            (c >= ' ' && c < 0x7f) || (c >= 0xa0 && c < 0x2000) || (c >= 0x3000 && c < 0xfeff);
+                    out.append(printable ? String.valueOf((char) c) : String.format("\\u%04x", c));
+                }
+            }
+        });
+        return out.append('"').toString();
+    }
+}
