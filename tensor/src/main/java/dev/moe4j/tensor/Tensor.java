@@ -358,16 +358,21 @@ public final class Tensor implements AutoCloseable {
 
     /** Element-wise minimum with a number. */
     public Tensor clampMax(double bound) {
-        try (Scalar scalar = new Scalar(bound)) {
+        try (Scalar scalar = scalar(bound)) {
             return op("clamp_max", () -> handle.clamp_max(scalar), this);
         }
     }
 
     /** Element-wise maximum with a number. */
     public Tensor clampMin(double bound) {
-        try (Scalar scalar = new Scalar(bound)) {
+        try (Scalar scalar = scalar(bound)) {
             return op("clamp_min", () -> handle.clamp_min(scalar), this);
         }
+    }
+
+    /** The number as an integer where this tensor holds integers, which otherwise would become fractions. */
+    private Scalar scalar(double value) {
+        return dtype().floating() || value != Math.rint(value) ? new Scalar(value) : new Scalar((long) value);
     }
 
     public Tensor log() {
