@@ -56,8 +56,7 @@ class LanguageModelTest {
                                     double[] alone = nll(model, TinyModels.sequence(batch, i), Pass.evaluation(1));
                                     assertThat(alone)
                                             .as("sequence " + i)
-                                            .usingComparatorWithPrecision(
-                                                    precision.equals(Precision.FP64) ? 1e-13 : 0.0)
+                                            .usingComparatorWithPrecision(neighbourBound(precision))
                                             .containsExactly(
                                                     Arrays.copyOfRange(together, i * length, (i + 1) * length));
                                 }
