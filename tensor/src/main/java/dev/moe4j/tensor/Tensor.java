@@ -296,7 +296,7 @@ public final class Tensor implements AutoCloseable {
     }
 
     public Tensor fill(double value) {
-        try (Scalar scalar = new Scalar(value)) {
+        try (Scalar scalar = scalar(value)) {
             return inPlace("fill_", () -> handle.fill_(scalar), this);
         }
     }
@@ -314,7 +314,7 @@ public final class Tensor implements AutoCloseable {
     }
 
     public Tensor mulInPlace(double factor) {
-        try (Scalar scalar = new Scalar(factor)) {
+        try (Scalar scalar = scalar(factor)) {
             return inPlace("mul_", () -> handle.mul_(scalar), this);
         }
     }
@@ -326,7 +326,7 @@ public final class Tensor implements AutoCloseable {
     }
 
     public Tensor add(double value) {
-        try (Scalar scalar = new Scalar(value)) {
+        try (Scalar scalar = scalar(value)) {
             return op("add", () -> handle.add(scalar), this);
         }
     }
@@ -340,7 +340,7 @@ public final class Tensor implements AutoCloseable {
     }
 
     public Tensor mul(double factor) {
-        try (Scalar scalar = new Scalar(factor)) {
+        try (Scalar scalar = scalar(factor)) {
             return op("mul", () -> handle.mul(scalar), this);
         }
     }
@@ -358,14 +358,14 @@ public final class Tensor implements AutoCloseable {
 
     /** Element-wise minimum with a number. */
     public Tensor clampMax(double bound) {
-        try (Scalar scalar = new Scalar(bound)) {
+        try (Scalar scalar = scalar(bound)) {
             return op("clamp_max", () -> handle.clamp_max(scalar), this);
         }
     }
 
     /** Element-wise maximum with a number. */
     public Tensor clampMin(double bound) {
-        try (Scalar scalar = new Scalar(bound)) {
+        try (Scalar scalar = scalar(bound)) {
             return op("clamp_min", () -> handle.clamp_min(scalar), this);
         }
     }
@@ -381,7 +381,7 @@ public final class Tensor implements AutoCloseable {
     // Comparison
 
     public Tensor lessThan(double bound) {
-        try (Scalar scalar = new Scalar(bound)) {
+        try (Scalar scalar = scalar(bound)) {
             return op("lt", () -> handle.lt(scalar), this);
         }
     }
@@ -391,7 +391,7 @@ public final class Tensor implements AutoCloseable {
     }
 
     public Tensor equalTo(double value) {
-        try (Scalar scalar = new Scalar(value)) {
+        try (Scalar scalar = scalar(value)) {
             return op("eq", () -> handle.eq(scalar), this);
         }
     }
@@ -406,7 +406,7 @@ public final class Tensor implements AutoCloseable {
 
     /** This tensor with {@code value} wherever the mask is true. */
     public Tensor maskedFill(Tensor mask, double value) {
-        try (Scalar scalar = new Scalar(value)) {
+        try (Scalar scalar = scalar(value)) {
             return op("masked_fill", () -> handle.masked_fill(mask.handle, scalar), this, mask);
         }
     }
@@ -544,6 +544,11 @@ public final class Tensor implements AutoCloseable {
     }
 
     // Calls
+
+    /** A number in the kind of this tensor's elements: a floating one would turn integers into floats. */
+    private Scalar scalar(double value) {
+        return dtype().floating() || value != Math.rint(value) ? new Scalar(value) : new Scalar((long) value);
+    }
 
     private static Tensor make(String name, DType dtype, Device device, long... shape) {
         try (org.bytedeco.pytorch.Device where = device.handle();
