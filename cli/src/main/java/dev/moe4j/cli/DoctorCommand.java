@@ -9,7 +9,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 
@@ -40,7 +39,6 @@ final class DoctorCommand implements Callable<Integer> {
             long memoryBytes,
             long heapMaxBytes,
             boolean libtorch,
-            @Nullable String openblasCoretype,
             List<String> problems) {}
 
     @Override
@@ -72,7 +70,6 @@ final class DoctorCommand implements Callable<Integer> {
                         .getTotalMemorySize(),
                 Runtime.getRuntime().maxMemory(),
                 libtorch,
-                System.getenv("OPENBLAS_CORETYPE"),
                 problems);
     }
 
