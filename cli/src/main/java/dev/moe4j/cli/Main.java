@@ -12,7 +12,6 @@ import picocli.CommandLine.Help.Ansi;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.Spec;
 import picocli.CommandLine.UnmatchedArgumentException;
 
 /**
@@ -34,12 +33,9 @@ import picocli.CommandLine.UnmatchedArgumentException;
         synopsisSubcommandLabel = "COMMAND",
         exitCodeOnInvalidInput = Main.WRONG_USAGE,
         exitCodeOnExecutionException = Main.FAILED)
-public final class Main implements Runnable {
+public final class Main {
     static final int FAILED = 1;
     static final int WRONG_USAGE = 2;
-
-    @Spec
-    private CommandSpec command;
 
     private boolean debug = "1".equals(System.getenv("MOE4J_DEBUG"));
 
@@ -61,7 +57,12 @@ public final class Main implements Runnable {
     /** Runs a command line and returns its exit code: 0 done, 1 failed, 2 wrong usage. */
     static int run(PrintWriter out, PrintWriter err, String... args) {
         Main main = new Main();
-        CommandLine line = commandLine(main).setOut(out).setErr(err);
+        return run(main, commandLine(main), out, err, args);
+    }
+
+    /** As above, with commands of a test's own. */
+    static int run(Main main, CommandLine line, PrintWriter out, PrintWriter err, String... args) {
+        line.setOut(out).setErr(err);
         try {
             return line.execute(args);
         } catch (Error e) { // picocli hands on exceptions only
@@ -90,11 +91,6 @@ public final class Main implements Runnable {
         if (debug) {
             System.setProperty("moe4j.log.level", "DEBUG"); // logback.xml reads it when the first logger is made
         }
-    }
-
-    @Override
-    public void run() {
-        throw new ParameterException(command.commandLine(), "no command given");
     }
 
     private static int wrongUsage(ParameterException e) {

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.lang.reflect.Field;
 import java.util.List;
+import java.util.concurrent.Callable;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.DynamicTest;
@@ -14,6 +15,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
 
 class MainTest {
     @Test
@@ -93,7 +95,7 @@ class MainTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "''               | no command given                                    | moe4j --help",
+                "''               | Missing required subcommand                         | moe4j --help",
                 "docter           | unknown command 'docter'. Did you mean doctor?      | moe4j --help",
                 "zzz              | unknown command 'zzz'                               | moe4j --help",
                 "doctor --jsno    | unknown option --jsno. Did you mean --json?          | moe4j doctor --help",
@@ -104,6 +106,43 @@ class MainTest {
         Run run = args.isEmpty() ? Run.of() : Run.of(args.split(" "));
 
         assertThat(run).isEqualTo(new Run(2, "", "moe4j: " + message + "\nTry: " + help + "\n"));
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "expected, moe4j: shards: too short,           false",
+        "bug,      moe4j: internal error: java.lang.IllegalStateException: oops, true",
+        "error,    moe4j: internal error: java.lang.StackOverflowError, true",
+        "heap,     moe4j: the Java heap is too small,  false",
+        "expected --debug, moe4j: shards: too short,   true"
+    })
+    void failuresAreTold(String args, String message, boolean trace) {
+        Main main = new Main();
+        CommandLine line = Main.commandLine(main).addSubcommand("fail", new Fails());
+
+        Run run = Run.of(main, line, ("fail " + args).split(" "));
+
+        assertThat(run.code()).isEqualTo(1);
+        assertThat(run.out()).isEmpty();
+        assertThat(run.err().lines().toList().getLast()).startsWith(message);
+        assertThat(run.err().contains("\tat dev.moe4j.cli.MainTest")).isEqualTo(trace);
+        assertThat(run.err().lines().count() == 1).isEqualTo(!trace);
+    }
+
+    @Command
+    private static final class Fails implements Callable<Integer> {
+        @Parameters
+        private String how;
+
+        @Override
+        public Integer call() {
+            switch (how) {
+                case "bug" -> throw new IllegalStateException("oops");
+                case "error" -> throw new StackOverflowError();
+                case "heap" -> throw new OutOfMemoryError("Java heap space");
+                default -> throw new CliException("shards: too short");
+            }
+        }
     }
 
     private static Stream<CommandLine> commands(CommandLine line) {
