@@ -177,6 +177,7 @@ public final class TextInput {
                 if (keep.test(file)) {
                     try {
                         reader().read(file, () -> zip.open(entry), out).ifPresent(r -> skipped.add(r, file));
+                        zip.endEntry();
                     } catch (IOException e) {
                         throw DataException.of("cannot read " + file, e, CHECK);
                     }

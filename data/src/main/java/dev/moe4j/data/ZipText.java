@@ -19,6 +19,7 @@ final class ZipText implements AutoCloseable {
     private final long size;
     private final Limits limits;
     private long before;
+    private long current;
 
     ZipText(Path path, Limits limits) throws IOException {
         this.path = path;
@@ -39,16 +40,20 @@ final class ZipText implements AutoCloseable {
         return new Entry(in, entry);
     }
 
+    /** Counts the entry that was read, once even if it was opened twice. */
+    void endEntry() {
+        before += current;
+        current = 0;
+    }
+
     @Override
     public void close() throws IOException {
         zip.close();
     }
 
-    /** An entry may be read twice; it counts once. */
     private final class Entry extends FilterInputStream {
         private final ZipEntry entry;
         private final CRC32 crc = new CRC32();
-        private final long earlier = before;
         private long count;
 
         Entry(InputStream in, ZipEntry entry) {
@@ -73,12 +78,13 @@ final class ZipText implements AutoCloseable {
             }
             crc.update(into, at, n);
             count += n;
+            current = Math.max(current, count);
             limits.check(
                     "the entry " + DataException.oneLine(entry.getName()) + " of " + path,
                     count,
                     Math.max(0, entry.getCompressedSize()),
                     limits.entryBytes());
-            limits.check("the archive " + path, earlier + count, size, limits.archiveBytes());
+            limits.check("the archive " + path, before + count, size, limits.archiveBytes());
             return n;
         }
 
@@ -90,12 +96,6 @@ final class ZipText implements AutoCloseable {
         @Override
         public boolean markSupported() {
             return false;
-        }
-
-        @Override
-        public void close() throws IOException {
-            before = Math.max(before, earlier + count);
-            super.close();
         }
     }
 }

@@ -7,6 +7,7 @@ import com.knuddels.jtokkit.Encodings;
 import com.knuddels.jtokkit.api.Encoding;
 import com.knuddels.jtokkit.api.EncodingType;
 import java.nio.charset.StandardCharsets;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -24,7 +25,11 @@ final class TokenizerTest {
         assertThat(gpt2.encode("How are you doing?")).containsExactly(2437, 389, 345, 1804, 30);
         assertThat(gpt2.encode("Hello, I'm a language model,"))
                 .containsExactly(15496, 11, 314, 1101, 257, 3303, 2746, 11);
-        assertThat(gpt2.encode("\n\n")).containsExactly(198, 198);
+        assertThat(gpt2.encode("You should've done this")).containsExactly(1639, 815, 1053, 1760, 428);
+        assertThat(gpt2.encode("0123456789 0 10 100 1000"))
+                .containsExactly(486, 1954, 2231, 3134, 4531, 657, 838, 1802, 8576);
+        assertThat(gpt2.encode("你好")).containsExactly(19526, 254, 25001, 121);
+        assertThat(gpt2.encode("\n\n")).containsExactly(628);
         assertThat(gpt2.encode("a   b")).containsExactly(64, 220, 220, 275);
         assertThat(gpt2.encode("")).isEmpty();
     }
@@ -46,7 +51,7 @@ final class TokenizerTest {
         for (int i = 0; i < 300; i++) {
             String text = random.text(i < 290 ? 300 : 200_000);
             int[] ids = tokenizer.encode(text);
-            assertThat(ids).allMatch(id -> id >= 0 && id < tokenizer.endOfText());
+            assertThat(IntStream.of(ids)).allMatch(id -> id >= 0 && id < tokenizer.endOfText());
             assertThat(tokenizer.decodeBytes(ids)).isEqualTo(text.getBytes(StandardCharsets.UTF_8));
         }
     }
@@ -56,11 +61,9 @@ final class TokenizerTest {
     void loneSurrogatesAreReplaced(String spec) {
         Tokenizer tokenizer = Tokenizer.of(spec);
         for (String bad : new String[] {"\ud83d", "\ude00", "a\ude00\ud83db", "\ud83d\ud83d\ude00"}) {
-            String expected = bad.replaceAll("(?<![\ud800-\udbff])[\udc00-\udfff]", "\ufffd");
             String text = tokenizer.decode(tokenizer.encode(bad));
             assertThat(text).hasSameSizeAs(bad).contains("\ufffd");
             assertThat(text.replace('\ufffd', '?')).isEqualTo(bad.replaceAll("\\p{Cs}", "?"));
-            assertThat(expected).isNotEmpty();
         }
     }
 
