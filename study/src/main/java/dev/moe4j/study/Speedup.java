@@ -1,8 +1,11 @@
 package dev.moe4j.study;
 
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.SequencedMap;
 import java.util.SplittableRandom;
 
 /**
@@ -96,6 +99,26 @@ public record Speedup(
         if (reading.isEmpty() != (verdict == Verdict.NOT_REACHED)) {
             throw new IllegalArgumentException("A factor goes with every verdict but " + Verdict.NOT_REACHED);
         }
+    }
+
+    /**
+     * Compares two runs on every held-out text that both were scored on, in FLOPs and then in time.
+     *
+     * @param dense the dense run's curves by held-out text, in the order wanted
+     * @param moe the mixture's curves
+     */
+    public static List<Speedup> compareAll(
+            SequencedMap<String, LearningCurve> dense, SequencedMap<String, LearningCurve> moe) {
+        List<Speedup> speedups = new ArrayList<>();
+        for (Cost cost : Cost.values()) {
+            dense.forEach((domain, curve) -> {
+                LearningCurve other = moe.get(domain);
+                if (other != null) {
+                    speedups.add(compare(domain, cost, curve, other));
+                }
+            });
+        }
+        return List.copyOf(speedups);
     }
 
     /** Compares with a fixed seed, so that the same curves give the same interval. */
