@@ -48,11 +48,16 @@ public final class Report {
 
     /** The page as text. */
     public static String html(ReportData data) {
+        // A sentence that ends in brackets has its limits there: they are set smaller.
+        String sentence = data.sentence();
+        int limits = sentence.endsWith(").") ? sentence.indexOf(" (") : -1;
+        String finding = limits < 0 ? sentence : sentence.substring(0, limits);
         return fill(
                 resource("/dev/moe4j/study/report.html"),
                 Map.of(
                         "title", escape(data.title()),
-                        "sentence", escape(data.sentence()),
+                        "finding", escape(finding),
+                        "limits", escape(sentence.substring(finding.length())),
                         "created", escape(MINUTE.format(data.created().atOffset(ZoneOffset.UTC))),
                         "uplot-licence", resource(uplot("LICENSE")).replace("*/", "* /"),
                         "uplot-css", resource(uplot("dist/uPlot.min.css")),

@@ -209,36 +209,73 @@ public record Speedup(
         return reading.stream().mapToDouble(Reading::factor).findFirst();
     }
 
-    /** The comparison in one sentence of plain English, with its limits. */
+    /** The comparison in one sentence of plain English; its limits stand in brackets at the end. */
     public String sentence() {
-        String budget = "budget " + cost.format(denseBudget) + " dense and " + cost.format(moeBudget) + " mixture";
-        String perplexity = domain + " perplexity " + Numbers.significant(targetPerplexity(), 3);
-        if (reading.isEmpty()) {
-            return "Whether the mixture pays in " + cost.label() + " cannot be told from this run: the two curves do"
-                    + " not both safely enclose " + perplexity + ", the worse of their final results, and nothing is"
-                    + " extrapolated (" + budget + "; one seed each).";
+        String interval =
+                reading.map(read -> "95 % interval " + range(read) + "; ").orElse("");
+        return finding() + " (" + interval + limits(seedMayDecide() ? ", enough to reverse this result" : "");
+    }
+
+    /** The same with the time beside the FLOPs, which need not agree. */
+    public static String headline(Speedup flops, Speedup seconds) {
+        String time = switch (seconds.verdict) {
+            case MIXTURE_PAYS -> "the mixture pays";
+            case DENSE_PAYS -> "the dense model pays";
+            case NO_DIFFERENCE -> "this run shows no difference";
+            case NOT_REACHED -> "it cannot be told";
+        };
+        String factor = seconds.reading
+                .map(read -> ", at a factor of " + Numbers.fixed(read.factor, 2))
+                .orElse("");
+        String intervals = "";
+        if (flops.reading.isPresent() && seconds.reading.isPresent()) {
+            intervals = "95 % intervals " + range(flops.reading.get()) + " and " + range(seconds.reading.get()) + "; ";
+        } else if (flops.reading.isPresent()) {
+            intervals = "95 % interval " + range(flops.reading.get()) + "; ";
+        } else if (seconds.reading.isPresent()) {
+            intervals = "95 % interval in time " + range(seconds.reading.get()) + "; ";
         }
-        Reading read = reading.get();
-        double factor = read.factor;
-        String range = "95 % interval " + Numbers.fixed(read.interval.low(), 2) + " to "
-                + Numbers.fixed(read.interval.high(), 2);
-        String finding = switch (verdict) {
+        String caution = flops.seedMayDecide()
+                ? ", enough to reverse this result"
+                : seconds.seedMayDecide() ? ", enough to reverse the result in time" : "";
+        return flops.finding() + "; in time " + time + factor + " (" + intervals + flops.limits(caution);
+    }
+
+    private String finding() {
+        String perplexity = domain + " perplexity " + Numbers.significant(targetPerplexity(), 3);
+        double factor = factor().orElse(Double.NaN);
+        return switch (verdict) {
             case MIXTURE_PAYS ->
                 "The mixture pays in " + cost.label() + ": it reached " + perplexity + " with " + cost.less(factor)
-                        + " than the dense model (" + range;
+                        + " than the dense model";
             case DENSE_PAYS ->
                 "The dense model pays in " + cost.label() + ": it reached " + perplexity + " with "
-                        + cost.less(1 / factor) + " than the mixture (speedup factor "
-                        + Numbers.fixed(factor, 2) + ", " + range;
+                        + cost.less(1 / factor) + " than the mixture, a speedup factor of " + Numbers.fixed(factor, 2);
             case NO_DIFFERENCE ->
                 "This run shows no difference in " + cost.label() + ": at " + perplexity
-                        + " the mixture's speedup factor is " + Numbers.fixed(factor, 2) + " (" + range;
-            case NOT_REACHED -> throw new AssertionError(this);
+                        + " the mixture's speedup factor is " + Numbers.fixed(factor, 2);
+            case NOT_REACHED ->
+                "Whether the mixture pays in " + cost.label() + " cannot be told from this run: the two curves do not"
+                        + " both safely enclose " + perplexity + ", the worse of their final results, and nothing is"
+                        + " extrapolated";
         };
-        boolean seedMayDecide = verdict != Verdict.NO_DIFFERENCE && Math.abs(factor - 1) < SEED_SPREAD;
-        return finding + "; " + budget + "; one seed each: the interval covers the held-out text, not the seed,"
-                + " and seeds at this size differ by ±" + Numbers.fixed(SEED_SPREAD, 1) + " or more"
-                + (seedMayDecide ? ", which could turn this result round" : "") + ").";
+    }
+
+    private static String range(Reading read) {
+        return Numbers.fixed(read.interval.low(), 2) + " to " + Numbers.fixed(read.interval.high(), 2);
+    }
+
+    /** Whether the models are told apart by less than seeds differ. */
+    private boolean seedMayDecide() {
+        return (verdict == Verdict.MIXTURE_PAYS || verdict == Verdict.DENSE_PAYS)
+                && Math.abs(factor().orElseThrow() - 1) < SEED_SPREAD;
+    }
+
+    private String limits(String caution) {
+        return "budget " + cost.format(denseBudget) + " dense and " + cost.format(moeBudget)
+                + " mixture; one seed each: "
+                + (reading.isPresent() ? "the interval covers the held-out text, not the seed, and " : "")
+                + "seeds at this size differ by ±" + Numbers.fixed(SEED_SPREAD, 1) + " or more" + caution + ").";
     }
 
     /** The rule applied to one set of losses. */

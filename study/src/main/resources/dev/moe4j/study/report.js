@@ -36,7 +36,11 @@
     });
   };
   const fixed = (value, digits) => known(value) ? value.toFixed(digits) : '–';
-  const signed = (value, digits) => known(value) ? (value < 0 ? '−' : '+') + Math.abs(value).toFixed(digits) : '–';
+  const signed = (value, digits) => {
+    if (!known(value)) return '–';
+    const size = Math.abs(value).toFixed(digits);
+    return (Number(size) === 0 ? '±' : value < 0 ? '−' : '+') + size;
+  };
   const whole = value => known(value) ? Math.round(value).toLocaleString('en-US') : '–';
   const PREFIXES = ['', 'k', 'M', 'G', 'T', 'P', 'E', 'Z', 'Y'];
   const prefixOf = value => value > 0 ? Math.max(0, Math.min(8, Math.floor(Math.log10(value * 1.0005) / 3))) : 0;
@@ -120,7 +124,7 @@
     const hover = h('div.hover');
     const table = uPlot.join(series.map(each => [each.x, each.y]));
     let u = null;
-    const size = () => ({ width: Math.max(240, plot.clientWidth), height: plot.clientWidth < 380 ? 250 : 300 });
+    const size = () => ({ width: Math.max(240, plot.clientWidth), height: plot.clientWidth < 380 ? 260 : options.draw ? 340 : 280 });
     const entry = { drawn: false, draw: null, resize: null };
     charts.push(entry);
 
@@ -146,7 +150,7 @@
           } },
           y: { range: (self, low, high) => {
             const margin = (high - low) * 0.06 || Math.abs(high) * 0.05 || 0.1;
-            return options.fromZero ? [0, high + margin * 2] : [low - margin, high + margin];
+            return options.fromZero ? [0, high + margin * 2] : [low - margin * (options.draw ? 3.5 : 1), high + margin];
           } },
         },
         axes: [
@@ -323,19 +327,21 @@
 
   function tiles() {
     for (const speedup of data.speedups) {
-      const [words, kind] = VERDICTS[speedup.verdict];
       const reading = speedup.reading;
+      const [verdict, kind] = VERDICTS[speedup.verdict];
+      const close = reading && kind && Math.abs(reading.factor - 1) < data.seedSpread;
+      const words = close ? `${kind === 'moe' ? 'mixture' : 'dense'} ahead, less than seeds differ` : verdict;
       at('tiles').append(h('div.tile' + (kind ? '.' + kind : ''), { title: speedup.sentence },
-        h('div.label', `Speedup in ${COSTS[speedup.cost].tile}, ${speedup.domain}`),
+        h('div.label', `Speedup in ${COSTS[speedup.cost].tile}`, h('br'), speedup.domain),
         h('div.value', reading ? `${fixed(reading.factor, 2)}×` : '–'),
         h('div.detail', h('span.verdict', words), h('br'),
           reading ? `95 % ${fixed(reading.low, 2)} to ${fixed(reading.high, 2)}` : 'the curves do not enclose the target')));
     }
     for (const { domain } of data.dense.curves) {
       const [dense, moe] = runs.map(each => curveOf(each.run, domain)).map(curve => curve ? last(curve.loss) : NaN);
-      const kind = moe < dense ? '.moe' : moe > dense ? '.dense' : '';
+      const kind = moe < dense - 0.0005 ? '.moe' : moe > dense + 0.0005 ? '.dense' : '';
       at('tiles').append(h('div.tile' + kind,
-        h('div.label', `Final perplexity, ${domain}`),
+        h('div.label', 'Final perplexity', h('br'), domain),
         h('div.value', significant(Math.exp(moe)), h('small', ' mixture')),
         h('div.detail', h('span.verdict', `${significant(Math.exp(dense))} dense`), h('br'), `${signed(moe - dense, 3)} nats`)));
     }
@@ -387,7 +393,7 @@
     const largest = Math.max(...entries.flatMap(entry => [entry.dense || 0, entry.moe || 0]));
     const line = (entry, selector) => {
       const ratio = entry.moe / entry.dense;
-      const better = !known(ratio) ? '' : ratio < 0.9995 ? '.better.moe' : ratio > 1.0005 ? '.better.dense' : '';
+      const better = !known(ratio) ? '' : ratio < 0.99 ? '.better.moe' : ratio > 1.01 ? '.better.dense' : '';
       const bar = kind => h('i.' + kind, { style: `width:${100 * (entry[kind] || 0) / largest}%` });
       return h('tr' + selector,
         h('th', { scope: 'row' }, entry.domain, h('div.bars', { 'aria-hidden': 'true' }, bar('dense'), bar('moe'))),
@@ -420,7 +426,7 @@
       const relative = shares.map(share => share / total * experts);
       const entropy = shares.reduce((sum, share) => share > 0 ? sum - share / total * Math.log(share / total) : sum, 0);
       const starved = relative.filter(value => value < 0.1).length;
-      const facts = `busiest ${fixed(Math.max(...relative), 2)}×, quietest ${fixed(Math.min(...relative), 2)}×; as even as ${significant(Math.exp(entropy))} of ${experts} experts`
+      const facts = `busiest ${fixed(Math.max(...relative), 2)}×, quietest ${fixed(Math.min(...relative), 2)}×; effectively ${significant(Math.exp(entropy))} of ${experts} experts`
         + (starved ? `; ${starved} under a tenth of an even share` : '');
       at('load').append(h('div.layer',
         h('div.name', `Block ${layer}`),
@@ -462,7 +468,7 @@
       line('Parameters', run => whole(run.parametersTotal)),
       line('Parameters that a token uses', run => whole(run.parametersActive)),
       line('Training FLOPs per token', run => si(run.flopsPerToken) + 'FLOP'),
-      line('of them the router’s', run => run.routerFlopsPerToken > 0 ? `${significant(100 * run.routerFlopsPerToken / run.flopsPerToken, 2)} %` : '–'),
+      line('Router’s share of them', run => run.routerFlopsPerToken > 0 ? `${significant(100 * run.routerFlopsPerToken / run.flopsPerToken, 2)} %` : '–'),
       line('Tokens trained on', run => si(run.tokens)),
       line('Training compute', run => si(run.tokens * run.flopsPerToken) + 'FLOP'),
       line('Training time', run => duration(run.seconds)),
@@ -479,7 +485,7 @@
         h('tbody', data.text.sources.map(source => h('tr', row(source.name), h('td', source.use),
           h('td.n', whole(source.documents)), h('td.n', si(source.tokens)))))),
       h('p', data.text.heldOut),
-      data.text.notes.map(note => h('p', note)),
+      ...data.text.notes.map(note => h('p', note)),
       h('p', `Tokenizer ${data.tokenizer}, a vocabulary of ${whole(data.vocabulary)}.`));
   }
 

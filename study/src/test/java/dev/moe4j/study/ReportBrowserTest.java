@@ -11,6 +11,7 @@ import java.time.Instant;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Optional;
+import java.util.SequencedMap;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -35,7 +36,7 @@ class ReportBrowserTest {
         assertThat(count(page, "<canvas")).isEqualTo(CHARTS);
         assertThat(count(page, "class=\"uplot")).isEqualTo(CHARTS);
         assertThat(count(page, "class=\"cell ")).isEqualTo(2 * 32);
-        assertThat(count(page, "class=\"tile ")).isEqualTo(6);
+        assertThat(count(page, "class=\"value\"")).isEqualTo(6);
         assertThat(page).contains("Block 1, expert 17: ", "the mixture pays", "Exact configuration: 32 experts, top-2");
     }
 
@@ -48,6 +49,21 @@ class ReportBrowserTest {
         assertThat(count(page, "class=\"cell ")).isEqualTo(6 * 128);
         assertThat(page).doesNotContain("id=\"broken\"", "<img");
         assertThat(page).contains("Exact configuration: &lt;/script&gt;");
+    }
+
+    @Test
+    void drawsCurvesThatGiveNoFactor() throws Exception {
+        ReportData whole = SampleReport.of(8, 1);
+        SequencedMap<String, LearningCurve> ends = new LinkedHashMap<>();
+        whole.moe().curves().forEach((domain, curve) -> ends.put(domain, new LearningCurve(List.of(curve.last()))));
+        List<Speedup> speedups = Speedup.compareAll(whole.dense().curves(), ends);
+        assertThat(speedups).extracting(Speedup::verdict).contains(Verdict.NOT_REACHED);
+
+        String page = render("not-reached", SampleReport.with(whole, ends, speedups));
+
+        assertDrawn(page);
+        assertThat(count(page, "<canvas")).isEqualTo(CHARTS);
+        assertThat(page).contains("not reached", "cannot be told from this run");
     }
 
     @Test
@@ -84,12 +100,12 @@ class ReportBrowserTest {
 
         assertDrawn(page);
         assertThat(page).contains("Not measured in this run.");
-        assertThat(page).doesNotContain("NaN", "undefined", "Infinity");
     }
 
     private static void assertDrawn(String page) {
         String root = page.substring(page.indexOf("<html"), page.indexOf('>', page.indexOf("<html")) + 1);
         assertThat(root).doesNotContain("data-error").contains("data-ready");
+        assertThat(page).doesNotContain("[object", "undefined", "NaN", "Infinity");
     }
 
     private String render(String name, ReportData data) throws IOException, InterruptedException {

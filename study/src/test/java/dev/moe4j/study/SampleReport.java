@@ -34,7 +34,7 @@ final class SampleReport {
                 title,
                 Instant.parse("2026-01-31T09:26:53Z"),
                 "2 cores, 16 GiB; bf16 matmul peak 561 GFLOP/s with two threads; one thread for each model, side by side",
-                speedups.getFirst().sentence(),
+                Speedup.headline(speedups.get(0), speedups.get(2)),
                 "gpt2:2048",
                 2048,
                 new ReportData.TextData(
@@ -57,6 +57,38 @@ final class SampleReport {
                         moe,
                         load(experts, moeLayers),
                         0.955),
+                speedups);
+    }
+
+    /** The same report with other curves of the mixture. */
+    static ReportData with(ReportData data, SequencedMap<String, LearningCurve> curves, List<Speedup> speedups) {
+        RunSummary moe = data.moe();
+        RunSummary other = new RunSummary(
+                moe.name(),
+                moe.configuration(),
+                moe.parametersTotal(),
+                moe.parametersActive(),
+                moe.flopsPerToken(),
+                moe.routerFlopsPerToken(),
+                moe.tokens(),
+                moe.seconds(),
+                moe.finalLearningRate(),
+                moe.perplexities(),
+                moe.trainingLoss(),
+                curves,
+                moe.throughput(),
+                moe.utilisation(),
+                moe.expertLoad());
+        return new ReportData(
+                data.title(),
+                data.created(),
+                data.machine(),
+                Speedup.headline(speedups.get(0), speedups.get(2)),
+                data.tokenizer(),
+                data.vocabulary(),
+                data.data(),
+                data.dense(),
+                other,
                 speedups);
     }
 

@@ -39,7 +39,14 @@ class SpeedupTest {
         Speedup time = Speedup.compare("in-domain", Cost.SECONDS, dense, moe);
         assertThat(time.factor().orElseThrow()).isCloseTo(2.0 / 3, offset(1e-9));
         assertThat(time.verdict()).isEqualTo(Verdict.DENSE_PAYS);
-        assertThat(time.sentence()).contains("The dense model pays in time", "1.50 times less time", "factor 0.67");
+        assertThat(time.sentence()).contains("The dense model pays in time", "1.50 times less time", "factor of 0.67");
+
+        assertThat(Speedup.headline(Speedup.compare("in-domain", Cost.FLOPS, dense, moe), time))
+                .startsWith("The mixture pays in FLOPs: it reached ")
+                .contains(
+                        "2.00 times fewer FLOPs than the dense model; in time the dense model pays, at a factor of 0.67 (")
+                .contains("(95 % intervals 2.00 to 2.00 and 0.67 to 0.67; budget 64.0 TFLOP dense")
+                .endsWith(").");
     }
 
     @Test
@@ -203,13 +210,13 @@ class SpeedupTest {
                 .contains("95 % interval")
                 .contains("budget 32.0 TFLOP dense and 32.0 TFLOP mixture")
                 .contains("one seed each", "not the seed", "±0.1 or more")
-                .doesNotContain("turn this result round")
+                .doesNotContain("reverse")
                 .endsWith(").");
 
         LearningCurve close = Curves.of(COSTS, cost -> powerLaw(cost * 1.05), 0.1);
         Speedup small = Speedup.compare("in-domain", Cost.FLOPS, Curves.of(COSTS, SpeedupTest::powerLaw, 0.1), close);
         assertThat(small.verdict()).isEqualTo(Verdict.MIXTURE_PAYS);
-        assertThat(small.sentence()).contains("which could turn this result round");
+        assertThat(small.sentence()).contains("enough to reverse this result");
     }
 
     @Test
