@@ -219,10 +219,10 @@ public record Speedup(
     /** The same with the time beside the FLOPs, which need not agree. */
     public static String headline(Speedup flops, Speedup seconds) {
         String time = switch (seconds.verdict) {
-            case MIXTURE_PAYS -> "the mixture pays";
-            case DENSE_PAYS -> "the dense model pays";
-            case NO_DIFFERENCE -> "this run shows no difference";
-            case NOT_REACHED -> "it cannot be told";
+            case MIXTURE_PAYS -> "in time the mixture pays";
+            case DENSE_PAYS -> "in time the dense model pays";
+            case NO_DIFFERENCE -> "in time this run shows no difference";
+            case NOT_REACHED -> flops.reading.isPresent() ? "in time it cannot be told" : "nor can it be told in time";
         };
         String factor = seconds.reading
                 .map(read -> ", at a factor of " + Numbers.fixed(read.factor, 2))
@@ -238,7 +238,7 @@ public record Speedup(
         String caution = flops.seedMayDecide()
                 ? ", enough to reverse this result"
                 : seconds.seedMayDecide() ? ", enough to reverse the result in time" : "";
-        return flops.finding() + "; in time " + time + factor + " (" + intervals + flops.limits(caution);
+        return flops.finding() + "; " + time + factor + " (" + intervals + flops.limits(caution);
     }
 
     private String finding() {

@@ -49,6 +49,7 @@
     const p = prefixOf(Math.abs(value));
     return significant(value / 1000 ** p) + '\u202f' + PREFIXES[p];
   };
+  const count = value => si(value).trimEnd();
   const duration = s => {
     if (!known(s)) return '–';
     if (s < 120) return significant(s) + '\u202fs';
@@ -116,7 +117,7 @@
   function chart(parent, caption, options) {
     const plot = h('div.plot', { role: 'img', 'aria-label': options.label });
     parent.append(h('figure', h('figcaption', caption), plot));
-    const series = options.series.filter(each => each.x.length > 0);
+    const series = options.series.filter(each => each.y.some(known));
     if (series.length === 0) {
       plot.append(h('div.empty', 'Not measured in this run.'));
       return;
@@ -235,7 +236,7 @@
     write(u, `target ${significant(Math.exp(speedup.targetLoss))}`, left, y + 11 * ratio, { colour: colour('muted') });
     const reading = speedup.reading;
     if (!reading) {
-      write(u, 'not enclosed by both curves: no factor', left + width, y - 11 * ratio, { align: 'right', colour: text });
+      write(u, 'not enclosed by both curves: no factor', left + width, y + 26 * ratio, { align: 'right', colour: text });
       context.restore();
       return;
     }
@@ -294,7 +295,7 @@
   }
 
   function timeChart(parent, caption, field, options) {
-    const present = runs.filter(each => each.run[field].x.length > 0);
+    const present = runs.filter(each => each.run[field].y.some(known));
     const largest = Math.max(0, ...present.map(each => last(each.run[field].x)));
     const axis = options.byTokens
       ? { factor: 1000 ** prefixOf(largest), label: `training tokens${prefixOf(largest) ? ', ' + ['', 'thousands', 'millions', 'billions', 'trillions'][prefixOf(largest)] : ''}` }
@@ -349,13 +350,14 @@
 
   function curves() {
     const domains = [...new Set(runs.flatMap(each => each.run.curves.map(curve => curve.domain)))];
+    if (domains.length === 0) at('curves').append(h('div.empty', 'Not measured in this run.'));
     for (const domain of domains) {
       const charts = h('div.charts');
       at('curves').append(h('h3', capital(domain)), charts);
       Object.keys(COSTS).forEach(key => learningCurve(charts, domain, key));
       const rows = runs.flatMap(each => {
         const curve = curveOf(each.run, domain);
-        return curve ? curve.loss.map((loss, i) => h('tr', row(each.word), h('td', si(curve.tokens[i])),
+        return curve ? curve.loss.map((loss, i) => h('tr', row(each.word), h('td', count(curve.tokens[i])),
           h('td', COSTS.FLOPS.format(curve.flops[i])), h('td', duration(curve.seconds[i])),
           h('td', fixed(loss, 4)), h('td', significant(Math.exp(loss), 4)))) : [];
       });
@@ -469,10 +471,10 @@
       line('Parameters that a token uses', run => whole(run.parametersActive)),
       line('Training FLOPs per token', run => si(run.flopsPerToken) + 'FLOP'),
       line('Router’s share of them', run => run.routerFlopsPerToken > 0 ? `${significant(100 * run.routerFlopsPerToken / run.flopsPerToken, 2)} %` : '–'),
-      line('Tokens trained on', run => si(run.tokens)),
+      line('Tokens trained on', run => count(run.tokens)),
       line('Training compute', run => si(run.tokens * run.flopsPerToken) + 'FLOP'),
       line('Training time', run => duration(run.seconds)),
-      line('Tokens per second', run => si(run.tokens / run.seconds)),
+      line('Tokens per second', run => count(run.tokens / run.seconds)),
       line('Final learning rate', run => known(run.finalLearningRate) ? String(Number(run.finalLearningRate.toPrecision(3))) : '–'))));
     for (const { run } of runs) {
       at('configurations').append(h('details', h('summary', `Exact configuration: ${run.name}`), h('pre', { tabindex: 0 }, run.configuration)));
@@ -483,7 +485,7 @@
     at('text').append(
       table('.words', null, [column('Source'), column('Used for'), numbers('Documents'), numbers('Tokens')],
         h('tbody', data.text.sources.map(source => h('tr', row(source.name), h('td', source.use),
-          h('td.n', whole(source.documents)), h('td.n', si(source.tokens)))))),
+          h('td.n', whole(source.documents)), h('td.n', count(source.tokens)))))),
       h('p', data.text.heldOut),
       ...data.text.notes.map(note => h('p', note)),
       h('p', `Tokenizer ${data.tokenizer}, a vocabulary of ${whole(data.vocabulary)}.`));

@@ -152,6 +152,7 @@ class SpeedupTest {
         assertThat(speedup.reading()).isEmpty();
         assertThat(speedup.atEqualCost().orElseThrow().lossDifference()).isNegative();
         assertThat(speedup.sentence()).contains("cannot be told", "nothing is extrapolated");
+        assertThat(Speedup.headline(speedup, speedup)).contains("; nor can it be told in time (budget ");
     }
 
     @Test
