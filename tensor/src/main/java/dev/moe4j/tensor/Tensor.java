@@ -500,13 +500,21 @@ public final class Tensor implements AutoCloseable {
         }
     }
 
+    /** Writes the log-softmax of {@code x} over its last dimension into this tensor. */
+    public Tensor setToLogSoftmax(Tensor x) {
+        try (ScalarTypeOptional none = new ScalarTypeOptional()) {
+            return inPlace("log_softmax", () -> torch.log_softmax_out(handle, x.handle, -1, none), x, this);
+        }
+    }
+
     public Tensor logSumExp(int dim) {
         return op("logsumexp", () -> torch.logsumexp(handle, new long[] {dim}, false), this);
     }
 
-    // Autograd, for the tape alone
+    // Autograd
 
-    Tensor detach() {
+    /** The same values, cut off from the graph that a section records. */
+    public Tensor detach() {
         return op("detach", handle::detach, this);
     }
 
