@@ -100,15 +100,14 @@ public final class LanguageModel implements AutoCloseable {
 
     /** The logits of every position, {@code [sequences, length, vocabulary]}, without gradients, in the innermost scope. */
     public Tensor logits(TokenBatch batch) {
+        return logits(batch, Pass.evaluation(batch.sequences()));
+    }
+
+    /** As {@link #logits(TokenBatch)}, with the capacity and the dropout of the given pass. */
+    Tensor logits(TokenBatch batch, Pass pass) {
         try (Scope inner = Scope.open();
                 Tape tape = Tape.inference()) {
-            Value out = body(
-                    tape,
-                    batch,
-                    Pass.evaluation(batch.sequences()),
-                    new ArrayList<>(),
-                    new ArrayList<>(),
-                    new ArrayList<>());
+            Value out = body(tape, batch, pass, new ArrayList<>(), new ArrayList<>(), new ArrayList<>());
             Tensor logits = Functions.linear(
                     out.tensor(), parameters.get(ModelParameters.EMBEDDING).tensor());
             return inner.escape(logits.view(batch.sequences(), batch.length(), -1));
@@ -138,9 +137,7 @@ public final class LanguageModel implements AutoCloseable {
                         .view(batch.sequences(), batch.length())
                         .to(device())));
         hidden.add(x);
-        Tensor mask = tape.constant(Functions.causalMask(
-                        batch.length(), parameters.precision().compute(), device()))
-                .tensor();
+        Tensor mask = tape.constant(attentionMask(batch)).tensor();
         for (int layer = 0; layer < config.layers(); layer++) {
             String prefix = "model.layers." + layer + ".";
             x = tape.run(attention(layer, prefix, mask, batch, pass), x);
@@ -158,6 +155,37 @@ public final class LanguageModel implements AutoCloseable {
             hidden.add(x);
         }
         return tape.run(norm("norm", "model.layer_norm"), x);
+    }
+
+    /**
+     * What attention adds to its scores: 0 where a token may look, −∞ ahead of it and at padding. {@code [length,
+     * length]}, or {@code [sequences, 1, length, length]} where the batch has padding. Padding before a sequence's
+     * first token, which would otherwise see nothing at all, sees itself.
+     */
+    private Tensor attentionMask(TokenBatch batch) {
+        DType type = parameters.precision().compute();
+        int length = batch.length();
+        Tensor causal = Functions.causalMask(length, type, device());
+        boolean[] padding = batch.padding(config().padding());
+        if (padding == null) {
+            return causal;
+        }
+        Tensor hidden = Routes.mask(padding, DType.BOOL, device()).view(batch.sequences(), 1, 1, length);
+        Tensor mask = causal.expand(batch.sequences(), 1, length, length).maskedFill(hidden, Double.NEGATIVE_INFINITY);
+        for (int sequence = 0; sequence < batch.sequences(); sequence++) {
+            int leading = 0;
+            while (leading < length && padding[sequence * length + leading]) {
+                leading++;
+            }
+            if (leading > 0) {
+                corner(mask.select(0, sequence).select(0, 0), leading).copy(corner(causal, leading));
+            }
+        }
+        return mask;
+    }
+
+    private static Tensor corner(Tensor square, int size) {
+        return square.narrow(0, 0, size).narrow(1, 0, size);
     }
 
     private AttentionSection attention(int layer, String prefix, Tensor mask, TokenBatch batch, Pass pass) {
@@ -252,24 +280,12 @@ public final class LanguageModel implements AutoCloseable {
                 : null;
         return new RouteSection.Setting(
                 grouped ? batch.sequences() / routing.group() : 1,
-                padding(batch),
+                routing.maskPadding() ? batch.padding(config().padding()) : null,
                 pass.training(),
                 Routing.Noise.of(pass.key().fold("layers." + layer + ".route")),
                 fractions,
                 balance.weight() * share,
                 balance.zWeight() * share);
-    }
-
-    private boolean @Nullable [] padding(TokenBatch batch) {
-        int padding = config().padding();
-        if (padding < 0 || !architecture.routing().maskPadding()) {
-            return null;
-        }
-        boolean[] flags = new boolean[batch.tokens().length];
-        for (int i = 0; i < flags.length; i++) {
-            flags[i] = batch.tokens()[i] == padding;
-        }
-        return flags;
     }
 
     private int moeIndex(int layer) {

@@ -101,14 +101,16 @@ public final class Functions {
      * softmax(q·kᵀ)·v under a causal mask, by libtorch's fused kernel. The scale is 1: q comes scaled.
      *
      * @param q {@code [sequences, heads, tokens, head]}, like k and v
+     * @param mask what to add to the scores in place of the causal mask, in q's type and broadcast to {@code
+     *     [sequences, heads, tokens, tokens]}; null for the causal mask
      */
-    public static Tensor causalAttention(Tensor q, Tensor k, Tensor v) {
-        try (TensorOptional noMask = new TensorOptional();
+    public static Tensor causalAttention(Tensor q, Tensor k, Tensor v, @Nullable Tensor mask) {
+        try (TensorOptional given = mask == null ? new TensorOptional() : new TensorOptional(mask.handle());
                 DoubleOptional scale = new DoubleOptional(1.0)) {
             return Tensor.op(
                     "scaled_dot_product_attention",
                     () -> torch.scaled_dot_product_attention(
-                            q.handle(), k.handle(), v.handle(), noMask, 0.0, true, scale, false),
+                            q.handle(), k.handle(), v.handle(), given, 0.0, mask == null, scale, false),
                     q,
                     k,
                     v);
