@@ -370,11 +370,6 @@ public final class Tensor implements AutoCloseable {
         }
     }
 
-    /** The number as an integer where this tensor holds integers, which otherwise would become fractions. */
-    private Scalar scalar(double value) {
-        return dtype().floating() || value != Math.rint(value) ? new Scalar(value) : new Scalar((long) value);
-    }
-
     public Tensor log() {
         return op("log", handle::log, this);
     }
