@@ -1,6 +1,8 @@
 package dev.moe4j.model;
 
-import java.io.IOException;
+import dev.moe4j.model.ConfigNode.Mapping;
+import dev.moe4j.model.ConfigNode.Scalar;
+import dev.moe4j.model.ConfigNode.Sequence;
 import java.lang.reflect.AnnotatedType;
 import java.lang.reflect.Constructor;
 import java.lang.reflect.InvocationTargetException;
@@ -8,11 +10,7 @@ import java.lang.reflect.ParameterizedType;
 import java.lang.reflect.RecordComponent;
 import java.lang.reflect.Type;
 import java.math.BigDecimal;
-import java.nio.ByteBuffer;
-import java.nio.charset.CharacterCodingException;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -22,20 +20,12 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
-import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
-import tools.jackson.core.JacksonException;
-import tools.jackson.core.JsonToken;
-import tools.jackson.core.ObjectReadContext;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
-import tools.jackson.dataformat.yaml.YAMLFactory;
-import tools.jackson.dataformat.yaml.YAMLParser;
-import tools.jackson.dataformat.yaml.YAMLSchema;
 
 /**
  * Reads typed configuration: a record with defaults, overlaid by a YAML file, overlaid by {@code key=value} texts of
@@ -56,16 +46,11 @@ import tools.jackson.dataformat.yaml.YAMLSchema;
  */
 public final class ConfigReader {
 
-    private static final long MAX_FILE_BYTES = 1 << 20;
-    private static final int MAX_DEPTH = 50;
     private static final Pattern NUMBER =
             Pattern.compile("[+-]?(\\d[\\d_]*(\\.[\\d_]*)?|\\.\\d[\\d_]*)([eE][+-]?\\d{1,9})?");
     private static final Pattern PLAIN = Pattern.compile("[A-Za-z][A-Za-z0-9_./+-]*");
     private static final Pattern RESERVED =
             Pattern.compile("null|true|false|yes|no|on|off|y|n", Pattern.CASE_INSENSITIVE);
-    private static final Pattern MARK = Pattern.compile("line (\\d+), column \\d+");
-    private static final YAMLFactory YAML =
-            YAMLFactory.builder().yamlSchema(YAMLSchema.CORE).build();
 
     private ConfigReader() {}
 
@@ -76,7 +61,7 @@ public final class ConfigReader {
      * @param overrides texts {@code dotted.key=value}, a later one before an earlier one; the values are YAML
      */
     public static <R extends Record> R read(R defaults, @Nullable Path file, List<String> overrides) {
-        Mapping root = file == null ? Mapping.empty("") : document(text(file), file.toString());
+        Mapping root = file == null ? Mapping.empty("") : ConfigNode.document(ConfigNode.text(file), file.toString());
         return overlay(defaults, root, overrides);
     }
 
@@ -86,7 +71,7 @@ public final class ConfigReader {
      * @param source what errors call the text, say the path of the file it came from
      */
     public static <R extends Record> R parse(R defaults, String yaml, String source, List<String> overrides) {
-        return overlay(defaults, document(yaml, source), overrides);
+        return overlay(defaults, ConfigNode.document(yaml, source), overrides);
     }
 
     /**
@@ -95,7 +80,7 @@ public final class ConfigReader {
      * @param source what errors call the object
      */
     public static <R extends Record> R fromJson(R defaults, JsonNode json, String source) {
-        if (node(json, source) instanceof Mapping root) {
+        if (ConfigNode.of(json, source) instanceof Mapping root) {
             return overlay(defaults, root, List.of());
         }
         throw new ModelException(source + ": expected a mapping of keys to values");
@@ -117,166 +102,6 @@ public final class ConfigReader {
         return out.toString();
     }
 
-    // ---- YAML to nodes ----
-
-    /** A value with the place it came from. */
-    private sealed interface Node {
-        String where();
-    }
-
-    /** A scalar as it was written, or null. */
-    private record Scalar(String where, @Nullable String text) implements Node {}
-
-    private record Sequence(String where, List<Node> items) implements Node {}
-
-    /** A mapping; {@code partial} if it changes single entries of a map instead of replacing the whole. */
-    private record Mapping(String where, Map<String, Node> entries, boolean partial) implements Node {
-
-        static Mapping empty(String where) {
-            return new Mapping(where, new LinkedHashMap<>(), true);
-        }
-    }
-
-    private static String text(Path file) {
-        try {
-            if (Files.size(file) > MAX_FILE_BYTES) {
-                throw new ModelException(
-                        file + " has " + Files.size(file) + " bytes, too many for a configuration file");
-            }
-            byte[] bytes = Files.readAllBytes(file);
-            return StandardCharsets.UTF_8
-                    .newDecoder()
-                    .decode(ByteBuffer.wrap(bytes))
-                    .toString();
-        } catch (NoSuchFileException e) {
-            throw new ModelException("The configuration file " + file + " does not exist", e);
-        } catch (CharacterCodingException e) {
-            throw new ModelException(file + " is not UTF-8 text; save it as UTF-8", e);
-        } catch (IOException e) {
-            String reason = Files.isDirectory(file) ? "it is a folder" : e.getMessage();
-            throw new ModelException("Cannot read the configuration file " + file + ": " + reason, e);
-        }
-    }
-
-    private static Mapping document(String yaml, String source) {
-        Node node = parse(yaml, source, true);
-        if (node == null) {
-            throw new ModelException(source + " is empty; give at least one key, or leave the file out");
-        }
-        if (node instanceof Mapping mapping) {
-            return mapping;
-        }
-        throw new ModelException(node.where() + ": expected a mapping of keys to values, found " + words(node));
-    }
-
-    /** The one document of a text, or null if it has none. */
-    private static @Nullable Node parse(String yaml, String source, boolean lines) {
-        try (YAMLParser parser = (YAMLParser) YAML.createParser(ObjectReadContext.empty(), yaml)) {
-            Parsing parsing = new Parsing(parser, source, lines);
-            JsonToken token = parser.nextToken();
-            if (token == null) {
-                return null;
-            }
-            Node node = parsing.node(token, parsing.where(), 0);
-            if (parser.nextToken() != null) {
-                throw new ModelException(parsing.where() + ": a second document begins; keep one");
-            }
-            return node;
-        } catch (JacksonException e) {
-            throw invalid(e, source, lines);
-        }
-    }
-
-    /** The parser's message in one line, with the line where it found the fault rather than where it stood. */
-    private static ModelException invalid(JacksonException e, String source, boolean lines) {
-        String message = Objects.requireNonNullElse(e.getOriginalMessage(), "");
-        String line =
-                e.getLocation() == null ? "" : ":" + Math.max(1, e.getLocation().getLineNr());
-        Matcher mark = MARK.matcher(message);
-        while (mark.find()) {
-            line = ":" + mark.group(1);
-        }
-        String problem = message.lines()
-                .filter(text -> text.startsWith("while") || text.startsWith("expected") || text.startsWith("found"))
-                .collect(Collectors.joining(": "));
-        return new ModelException(
-                source + (lines ? line : "") + ": no valid YAML: "
-                        + (problem.isEmpty() ? SafetensorsFile.firstLine(message) : problem),
-                e);
-    }
-
-    private record Parsing(YAMLParser parser, String source, boolean lines) {
-
-        String where() {
-            int line = parser.currentTokenLocation().getLineNr();
-            return lines && line > 0 ? source + ":" + line : source;
-        }
-
-        Node node(JsonToken token, String where, int depth) {
-            if (depth > MAX_DEPTH) {
-                throw new ModelException(where + ": nested more than " + MAX_DEPTH + " deep");
-            }
-            if (parser.isCurrentAlias()) {
-                throw new ModelException(
-                        where + ": the alias *" + parser.getString() + " is not supported; write the value itself");
-            }
-            if (parser.getTypeId() != null) {
-                throw new ModelException(where + ": the tag " + parser.getTypeId() + " is not supported; leave it out");
-            }
-            return switch (token) {
-                case START_OBJECT -> mapping(where, depth);
-                case START_ARRAY -> {
-                    List<Node> items = new ArrayList<>();
-                    JsonToken next = next();
-                    while (next != JsonToken.END_ARRAY) {
-                        items.add(node(next, where(), depth + 1));
-                        next = next();
-                    }
-                    yield new Sequence(where, items);
-                }
-                case VALUE_NULL -> new Scalar(where, null);
-                default -> new Scalar(where, parser.getString());
-            };
-        }
-
-        private Mapping mapping(String where, int depth) {
-            Map<String, Node> entries = new LinkedHashMap<>();
-            while (next() != JsonToken.END_OBJECT) {
-                String key = parser.currentName();
-                String place = where();
-                Node earlier = entries.get(key);
-                Node value = node(next(), place, depth + 1);
-                if (earlier != null) {
-                    throw new ModelException(place + ": the key " + key + " is given twice, first at " + earlier.where()
-                            + "; remove one");
-                }
-                entries.put(key, value);
-            }
-            return new Mapping(where, entries, false);
-        }
-
-        private JsonToken next() {
-            JsonToken token = parser.nextToken();
-            if (token == null) {
-                throw new ModelException(where() + ": no valid YAML: it ends too early");
-            }
-            return token;
-        }
-    }
-
-    private static Node node(JsonNode json, String source) {
-        if (json.isObject()) {
-            Map<String, Node> entries = new LinkedHashMap<>();
-            json.properties().forEach(entry -> entries.put(entry.getKey(), node(entry.getValue(), source)));
-            return new Mapping(source, entries, false);
-        }
-        if (json.isArray()) {
-            return new Sequence(
-                    source, json.valueStream().map(item -> node(item, source)).toList());
-        }
-        return new Scalar(source, json.isNull() ? null : json.asString());
-    }
-
     // ---- overrides ----
 
     private static <R extends Record> R overlay(R defaults, Mapping root, List<String> overrides) {
@@ -284,7 +109,7 @@ public final class ConfigReader {
         for (String override : overrides) {
             merged = (Mapping) merge(merged, override(override));
         }
-        if (merged.entries.isEmpty()) {
+        if (merged.entries().isEmpty()) {
             return defaults;
         }
         @SuppressWarnings("unchecked")
@@ -299,7 +124,7 @@ public final class ConfigReader {
             throw new ModelException(where + ": expected key=value, such as model.experts=32");
         }
         String[] path = text.substring(0, equals).strip().split("\\.", -1);
-        Node value = parse(text.substring(equals + 1), where, false);
+        ConfigNode value = ConfigNode.parse(text.substring(equals + 1), where, false);
         if (value == null) {
             value = new Scalar(where, null);
         }
@@ -308,24 +133,25 @@ public final class ConfigReader {
                 throw new ModelException(where + ": the key has an empty part");
             }
             Mapping mapping = Mapping.empty(where);
-            mapping.entries.put(path[i], value);
+            mapping.entries().put(path[i], value);
             value = mapping;
         }
         return (Mapping) value;
     }
 
-    private static Node merge(@Nullable Node below, Node above) {
+    private static ConfigNode merge(@Nullable ConfigNode below, ConfigNode above) {
         if (!(below instanceof Mapping old) || !(above instanceof Mapping more)) {
             return above;
         }
-        Map<String, Node> entries = new LinkedHashMap<>(old.entries);
-        more.entries.forEach((key, value) -> entries.put(key, merge(old.entries.get(key), value)));
-        return new Mapping(old.where.isEmpty() ? more.where : old.where, entries, old.partial);
+        Map<String, ConfigNode> entries = new LinkedHashMap<>(old.entries());
+        more.entries()
+                .forEach((key, value) -> entries.put(key, merge(old.entries().get(key), value)));
+        return new Mapping(old.where().isEmpty() ? more.where() : old.where(), entries, old.partial());
     }
 
     // ---- nodes to values ----
 
-    private static Object record(Class<?> type, @Nullable Object base, Node node, String path, Class<?> root) {
+    private static Object record(Class<?> type, @Nullable Object base, ConfigNode node, String path, Class<?> root) {
         if (!(node instanceof Mapping mapping)) {
             throw mismatch(node, path, "a mapping with the keys " + keys(type));
         }
@@ -334,7 +160,7 @@ public final class ConfigReader {
         for (RecordComponent component : components) {
             known.put(key(component), component);
         }
-        mapping.entries.forEach((key, value) -> {
+        mapping.entries().forEach((key, value) -> {
             if (!known.containsKey(key)) {
                 throw unknown(value.where(), join(path, key), path, known.keySet(), root);
             }
@@ -343,7 +169,7 @@ public final class ConfigReader {
         @Nullable Object[] arguments = new @Nullable Object[components.length];
         for (int i = 0; i < components.length; i++) {
             RecordComponent component = components[i];
-            Node given = mapping.entries.get(key(component));
+            ConfigNode given = mapping.entries().get(key(component));
             Object old = start == null ? null : valueOf(component, start);
             String place = join(path, key(component));
             if (given != null) {
@@ -351,12 +177,12 @@ public final class ConfigReader {
                         ? absent(component, where, place)
                         : value(component.getGenericType(), old, given, place, root);
             } else if (start == null && !nullable(component)) {
-                throw new ModelException(mapping.where + ": " + place + " is missing");
+                throw new ModelException(mapping.where() + ": " + place + " is missing");
             } else {
                 arguments[i] = old;
             }
         }
-        return construct(type, components, arguments, mapping.where, path);
+        return construct(type, components, arguments, mapping.where(), path);
     }
 
     private static @Nullable Object absent(RecordComponent component, String where, String path) {
@@ -367,7 +193,7 @@ public final class ConfigReader {
                 + ", found nothing; give a value or leave the key out");
     }
 
-    private static Object value(Type type, @Nullable Object base, Node node, String path, Class<?> root) {
+    private static Object value(Type type, @Nullable Object base, ConfigNode node, String path, Class<?> root) {
         if (type instanceof ParameterizedType generic) {
             Type[] arguments = generic.getActualTypeArguments();
             if (generic.getRawType() == List.class) {
@@ -375,7 +201,7 @@ public final class ConfigReader {
                     throw mismatch(node, path, words(type));
                 }
                 List<Object> items = new ArrayList<>();
-                for (Node item : sequence.items) {
+                for (ConfigNode item : sequence.items()) {
                     items.add(value(arguments[0], null, item, path + "[" + items.size() + "]", root));
                 }
                 return List.copyOf(items);
@@ -385,11 +211,12 @@ public final class ConfigReader {
                     throw mismatch(node, path, words(type));
                 }
                 Map<Object, Object> entries = new LinkedHashMap<>();
-                if (mapping.partial && base instanceof Map<?, ?> old) {
+                if (mapping.partial() && base instanceof Map<?, ?> old) {
                     entries.putAll(old);
                 }
-                mapping.entries.forEach((key, item) ->
-                        entries.put(key, value(arguments[1], entries.get(key), item, join(path, key), root)));
+                mapping.entries()
+                        .forEach((key, item) ->
+                                entries.put(key, value(arguments[1], entries.get(key), item, join(path, key), root)));
                 return Collections.unmodifiableMap(entries);
             }
         }
@@ -405,12 +232,9 @@ public final class ConfigReader {
         return scalar(wanted, text, node, path);
     }
 
-    private static Object scalar(Class<?> type, String text, Node node, String path) {
+    private static Object scalar(Class<?> type, String text, ConfigNode node, String path) {
         if (type == String.class) {
             return text;
-        }
-        if (type == Path.class && !text.isEmpty() && text.indexOf('\0') < 0) {
-            return Path.of(text);
         }
         if (type == boolean.class || type == Boolean.class) {
             return switch (text) {
@@ -445,7 +269,10 @@ public final class ConfigReader {
                 }
                 return narrow;
             }
-        } catch (ArithmeticException | NumberFormatException e) {
+            if (type == Path.class && !text.isEmpty()) {
+                return Path.of(text);
+            }
+        } catch (ArithmeticException | NumberFormatException | InvalidPathException e) {
             throw mismatch(node, path, words(type));
         }
         if (type == Path.class) {
@@ -558,8 +385,8 @@ public final class ConfigReader {
 
     // ---- messages ----
 
-    private static ModelException mismatch(Node node, String path, String expected) {
-        return new ModelException(node.where() + ": " + path + ": expected " + expected + ", found " + words(node));
+    private static ModelException mismatch(ConfigNode node, String path, String expected) {
+        return new ModelException(node.where() + ": " + path + ": expected " + expected + ", found " + node.words());
     }
 
     private static ModelException unknown(
@@ -590,7 +417,7 @@ public final class ConfigReader {
     private static void collect(Class<?> record, String path, List<String> paths, int depth) {
         for (RecordComponent component : record.getRecordComponents()) {
             paths.add(join(path, key(component)));
-            if (component.getType().isRecord() && depth < MAX_DEPTH && component.getType() != record) {
+            if (component.getType().isRecord() && depth < ConfigNode.MAX_DEPTH && component.getType() != record) {
                 collect(component.getType(), join(path, key(component)), paths, depth + 1);
             }
         }
@@ -626,15 +453,6 @@ public final class ConfigReader {
             case "float", "Float", "double", "Double" -> "a number";
             case "Path" -> "a path";
             default -> "a text";
-        };
-    }
-
-    private static String words(Node node) {
-        return switch (node) {
-            case Scalar(String where, String text) ->
-                text == null ? "nothing" : "\"" + (text.length() > 60 ? text.substring(0, 60) + "…" : text) + "\"";
-            case Sequence _ -> "a list";
-            case Mapping _ -> "a mapping";
         };
     }
 

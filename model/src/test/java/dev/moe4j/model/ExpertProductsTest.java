@@ -25,7 +25,7 @@ class ExpertProductsTest {
     class Grouped extends ExpertProductsSuite {
         @Override
         ExpertProducts products(Assignment assignment, Tensor rows) {
-            return new ExpertProducts.Grouped(assignment, rows);
+            return ExpertProducts.Grouped.of(assignment, rows.device());
         }
 
         @Override

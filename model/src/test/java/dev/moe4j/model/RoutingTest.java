@@ -54,7 +54,7 @@ class RoutingTest {
             }
             Routing.Request request = new Routing.Request(
                     logits,
-                    softmax(logits, experts),
+                    () -> softmax(logits, experts),
                     experts,
                     groups,
                     random.nextBoolean() ? padding : null,
@@ -195,7 +195,7 @@ class RoutingTest {
 
     private static double confidence(Routing.Request request, int token) {
         int row = token * request.experts();
-        return Arrays.stream(request.probabilities(), row, row + request.experts())
+        return Arrays.stream(request.probabilities().get(), row, row + request.experts())
                 .max()
                 .orElseThrow();
     }
@@ -247,7 +247,7 @@ class RoutingTest {
         return Routing.of(config)
                 .assign(new Routing.Request(
                         logits,
-                        softmax(logits, 2),
+                        () -> softmax(logits, 2),
                         2,
                         1,
                         padding,
@@ -261,7 +261,7 @@ class RoutingTest {
         Assignment assignment = Routing.of(RoutingConfig.DEFAULT)
                 .assign(new Routing.Request(
                         new double[6],
-                        softmax(new double[6], 3),
+                        () -> softmax(new double[6], 3),
                         3,
                         1,
                         new boolean[] {true, true},

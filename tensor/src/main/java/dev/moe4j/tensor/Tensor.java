@@ -296,7 +296,7 @@ public final class Tensor implements AutoCloseable {
     }
 
     public Tensor fill(double value) {
-        try (Scalar scalar = new Scalar(value)) {
+        try (Scalar scalar = scalar(value)) {
             return inPlace("fill_", () -> handle.fill_(scalar), this);
         }
     }
@@ -314,7 +314,7 @@ public final class Tensor implements AutoCloseable {
     }
 
     public Tensor mulInPlace(double factor) {
-        try (Scalar scalar = new Scalar(factor)) {
+        try (Scalar scalar = scalar(factor)) {
             return inPlace("mul_", () -> handle.mul_(scalar), this);
         }
     }
@@ -326,7 +326,7 @@ public final class Tensor implements AutoCloseable {
     }
 
     public Tensor add(double value) {
-        try (Scalar scalar = new Scalar(value)) {
+        try (Scalar scalar = scalar(value)) {
             return op("add", () -> handle.add(scalar), this);
         }
     }
@@ -340,7 +340,7 @@ public final class Tensor implements AutoCloseable {
     }
 
     public Tensor mul(double factor) {
-        try (Scalar scalar = new Scalar(factor)) {
+        try (Scalar scalar = scalar(factor)) {
             return op("mul", () -> handle.mul(scalar), this);
         }
     }
@@ -370,11 +370,6 @@ public final class Tensor implements AutoCloseable {
         }
     }
 
-    /** The number as an integer where this tensor holds integers, which otherwise would become fractions. */
-    private Scalar scalar(double value) {
-        return dtype().floating() || value != Math.rint(value) ? new Scalar(value) : new Scalar((long) value);
-    }
-
     public Tensor log() {
         return op("log", handle::log, this);
     }
@@ -386,7 +381,7 @@ public final class Tensor implements AutoCloseable {
     // Comparison
 
     public Tensor lessThan(double bound) {
-        try (Scalar scalar = new Scalar(bound)) {
+        try (Scalar scalar = scalar(bound)) {
             return op("lt", () -> handle.lt(scalar), this);
         }
     }
@@ -396,7 +391,7 @@ public final class Tensor implements AutoCloseable {
     }
 
     public Tensor equalTo(double value) {
-        try (Scalar scalar = new Scalar(value)) {
+        try (Scalar scalar = scalar(value)) {
             return op("eq", () -> handle.eq(scalar), this);
         }
     }
@@ -411,7 +406,7 @@ public final class Tensor implements AutoCloseable {
 
     /** This tensor with {@code value} wherever the mask is true. */
     public Tensor maskedFill(Tensor mask, double value) {
-        try (Scalar scalar = new Scalar(value)) {
+        try (Scalar scalar = scalar(value)) {
             return op("masked_fill", () -> handle.masked_fill(mask.handle, scalar), this, mask);
         }
     }
@@ -505,13 +500,21 @@ public final class Tensor implements AutoCloseable {
         }
     }
 
+    /** Writes the log-softmax of {@code x} over its last dimension into this tensor. */
+    public Tensor setToLogSoftmax(Tensor x) {
+        try (ScalarTypeOptional none = new ScalarTypeOptional()) {
+            return inPlace("log_softmax", () -> torch.log_softmax_out(handle, x.handle, -1, none), x, this);
+        }
+    }
+
     public Tensor logSumExp(int dim) {
         return op("logsumexp", () -> torch.logsumexp(handle, new long[] {dim}, false), this);
     }
 
-    // Autograd, for the tape alone
+    // Autograd
 
-    Tensor detach() {
+    /** The same values, cut off from the graph that a section records. */
+    public Tensor detach() {
         return op("detach", handle::detach, this);
     }
 
@@ -549,6 +552,11 @@ public final class Tensor implements AutoCloseable {
     }
 
     // Calls
+
+    /** A number in the kind of this tensor's elements: a floating one would turn integers into floats. */
+    private Scalar scalar(double value) {
+        return dtype().floating() || value != Math.rint(value) ? new Scalar(value) : new Scalar((long) value);
+    }
 
     private static Tensor make(String name, DType dtype, Device device, long... shape) {
         try (org.bytedeco.pytorch.Device where = device.handle();

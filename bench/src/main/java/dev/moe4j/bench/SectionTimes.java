@@ -1,0 +1,43 @@
+package dev.moe4j.bench;
+
+import dev.moe4j.tensor.Tape;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/** Sums the time of sections of one kind: {@code layers.3.attention} counts as {@code attention}. */
+final class SectionTimes implements Tape.Timer {
+
+    private final Map<String, long[]> nanoseconds = new LinkedHashMap<>();
+
+    /**
+     * The time of one kind of section in a step.
+     *
+     * @param forward_ms over all layers
+     * @param backward_ms over all layers
+     */
+    public record SectionTime(String name, double forward_ms, double backward_ms) {}
+
+    @Override
+    public void forward(String section, long time) {
+        nanoseconds.computeIfAbsent(kind(section), _ -> new long[2])[0] += time;
+    }
+
+    @Override
+    public void backward(String section, long time) {
+        nanoseconds.computeIfAbsent(kind(section), _ -> new long[2])[1] += time;
+    }
+
+    private static String kind(String section) {
+        return section.substring(section.lastIndexOf('.') + 1);
+    }
+
+    /** What was summed, per step. */
+    List<SectionTime> perStep(int steps) {
+        List<SectionTime> times = new ArrayList<>();
+        nanoseconds.forEach(
+                (name, sum) -> times.add(new SectionTime(name, sum[0] / 1e6 / steps, sum[1] / 1e6 / steps)));
+        return times;
+    }
+}

@@ -1,0 +1,123 @@
+package dev.moe4j.cli;
+
+import static picocli.CommandLine.ScopeType.INHERIT;
+
+import java.io.PrintStream;
+import java.io.PrintWriter;
+import java.util.Locale;
+import java.util.Set;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Help.Ansi;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.UnmatchedArgumentException;
+
+/**
+ * The command line's entry: one class a command, listed in {@code subcommands} below.
+ *
+ * <p>A command is a class {@code XCommand implements Callable<Integer>}. It takes an {@link Output} as a mixin, hands
+ * it the result, and returns 0. What goes wrong it throws: {@link CliException} or a module's own exception for what
+ * the user can mend, {@link ParameterException} for wrong usage; see {@link Failure} for the rest. Loading a command's
+ * class must load nothing heavy, since {@code --help} loads them all.
+ */
+@Command(
+        name = "moe4j",
+        description = "Mixture-of-Experts language models on the JVM.",
+        subcommands = {DoctorCommand.class},
+        mixinStandardHelpOptions = true,
+        versionProvider = Version.class,
+        scope = INHERIT,
+        usageHelpWidth = 100,
+        synopsisSubcommandLabel = "COMMAND",
+        exitCodeOnInvalidInput = Main.WRONG_USAGE,
+        exitCodeOnExecutionException = Main.FAILED)
+public final class Main {
+    static final int FAILED = 1;
+    static final int WRONG_USAGE = 2;
+
+    private boolean debug = "1".equals(System.getenv("MOE4J_DEBUG"));
+
+    Main() {}
+
+    public static void main(String[] args) {
+        // Numbers look the same everywhere.
+        Locale.setDefault(Locale.ROOT);
+        // stdout belongs to results; whatever else prints there by habit is sent to stderr.
+        PrintWriter results = writer(System.out);
+        System.setOut(System.err);
+        System.exit(run(results, writer(System.err), args));
+    }
+
+    private static PrintWriter writer(PrintStream stream) {
+        return new PrintWriter(stream, true, stream.charset());
+    }
+
+    /** Runs a command line and returns its exit code: 0 done, 1 failed, 2 wrong usage. */
+    static int run(PrintWriter out, PrintWriter err, String... args) {
+        Main main = new Main();
+        return run(main, commandLine(main), out, err, args);
+    }
+
+    /** As above, with commands of a test's own. */
+    static int run(Main main, CommandLine line, PrintWriter out, PrintWriter err, String... args) {
+        line.setOut(out).setErr(err);
+        try {
+            return line.execute(args);
+        } catch (Error e) { // picocli hands on exceptions only
+            return Failure.of(e).print(err, main.debug);
+        } finally {
+            out.flush();
+            err.flush();
+        }
+    }
+
+    static CommandLine commandLine(Main main) {
+        return new CommandLine(main)
+                .setColorScheme(CommandLine.Help.defaultColorScheme(Ansi.OFF))
+                .setExpandAtFiles(false) // a prompt may begin with @
+                .setCaseInsensitiveEnumValuesAllowed(true)
+                .setParameterExceptionHandler((e, args) -> wrongUsage(e))
+                .setExecutionExceptionHandler((e, line, parsed) -> Failure.of(e).print(line.getErr(), main.debug));
+    }
+
+    @Option(
+            names = "--debug",
+            scope = INHERIT,
+            description = "Print stack traces and debug logs (as MOE4J_DEBUG=1 does).")
+    void debug(boolean on) {
+        debug |= on;
+        if (debug) {
+            System.setProperty("moe4j.log.level", "DEBUG"); // logback.xml reads it when the first logger is made
+        }
+    }
+
+    private static int wrongUsage(ParameterException e) {
+        CommandLine line = e.getCommandLine();
+        CommandSpec command = line.getCommandSpec();
+        line.getErr().println("moe4j: " + (e instanceof UnmatchedArgumentException u ? unknown(u) : e.getMessage()));
+        line.getErr().println("Try: " + command.qualifiedName() + " --help");
+        return WRONG_USAGE;
+    }
+
+    private static String unknown(UnmatchedArgumentException e) {
+        CommandLine line = e.getCommandLine();
+        String word = e.getUnmatched().getFirst();
+        if (e.isUnknownOption()) {
+            String name = word.replaceFirst("=.*", "");
+            return "unknown option " + name
+                    + didYouMean(name, line.getCommandSpec().optionsMap().keySet());
+        }
+        Set<String> commands = line.getSubcommands().keySet();
+        return commands.isEmpty()
+                ? "unexpected argument '" + word + "'"
+                : "unknown command '" + word + "'" + didYouMean(word, commands);
+    }
+
+    private static String didYouMean(String word, Set<String> names) {
+        return Nearest.to(word, names)
+                .map(name -> ". Did you mean " + name + "?")
+                .orElse("");
+    }
+}

@@ -1,0 +1,141 @@
+package dev.moe4j.cli;
+
+import java.io.PrintWriter;
+import java.time.Duration;
+import java.util.function.LongSupplier;
+import me.tongfei.progressbar.ProgressBar;
+import me.tongfei.progressbar.ProgressBarBuilder;
+import me.tongfei.progressbar.ProgressBarConsumer;
+import me.tongfei.progressbar.ProgressBarStyle;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * How far a long task is, on stderr: a bar where a person looks on, else a plain line now and then.
+ *
+ * <pre>{@code
+ * try (ProgressLine progress = ProgressLine.start(output.err(), "train", steps)) {
+ *     progress.update(step, "loss 3.214, 12,300 tokens/s, 62 % of peak");
+ * }
+ * }</pre>
+ *
+ * <p>Both forms show the share done, the free text and the time left. To be used by one thread.
+ */
+final class ProgressLine implements AutoCloseable {
+    /** Between two plain lines. */
+    private static final Duration INTERVAL = Duration.ofSeconds(10);
+
+    private final PrintWriter err;
+    private final String task;
+    private final long total;
+    private final LongSupplier nanos;
+    private final long startedAt;
+    private final @Nullable ProgressBar bar;
+    private long printedAt;
+    private long done;
+    private long printed = -1;
+    private String text = "";
+
+    private ProgressLine(PrintWriter err, String task, long total, boolean terminal, int columns, LongSupplier nanos) {
+        this.err = err;
+        this.task = task;
+        this.total = total;
+        this.nanos = nanos;
+        this.startedAt = nanos.getAsLong();
+        this.printedAt = startedAt;
+        this.bar = terminal
+                ? new ProgressBarBuilder()
+                        .setTaskName(task)
+                        .setInitialMax(total)
+                        .setStyle(ProgressBarStyle.ASCII)
+                        .setUpdateIntervalMillis(500)
+                        .setConsumer(new Terminal(err, columns))
+                        .build()
+                : null;
+    }
+
+    /**
+     * Starts a line for a task of {@code total} steps (or bytes, or documents). {@code ./moe4j} tells by the properties
+     * {@code moe4j.terminal} and {@code moe4j.columns} whether stderr is a terminal, and how wide.
+     */
+    static ProgressLine start(PrintWriter err, String task, long total) {
+        return new ProgressLine(
+                err,
+                task,
+                total,
+                Boolean.getBoolean("moe4j.terminal"),
+                Integer.getInteger("moe4j.columns", 80),
+                System::nanoTime);
+    }
+
+    /** As {@link #start}, for tests. */
+    static ProgressLine start(
+            PrintWriter err, String task, long total, boolean terminal, int columns, LongSupplier nanos) {
+        return new ProgressLine(err, task, total, terminal, columns, nanos);
+    }
+
+    /** Says that {@code done} of the total are done, and what else there is to say. */
+    void update(long done, String text) {
+        this.done = done;
+        this.text = text;
+        if (bar != null) {
+            bar.setExtraMessage(text).stepTo(done);
+        } else if (nanos.getAsLong() - printedAt >= INTERVAL.toNanos()) {
+            printLine();
+        }
+    }
+
+    /** Ends the line. Where it was plain, the last state is printed. */
+    @Override
+    public void close() {
+        if (bar != null) {
+            bar.close();
+        } else if (printed != done) {
+            printLine();
+        }
+    }
+
+    private void printLine() {
+        printedAt = nanos.getAsLong();
+        printed = done;
+        StringBuilder line =
+                new StringBuilder(task).append(' ').append(done).append('/').append(total);
+        if (total > 0) {
+            line.append(" (").append(100 * done / total).append(" %)");
+        }
+        if (!text.isEmpty()) {
+            line.append(", ").append(text);
+        }
+        if (done > 0 && done < total) {
+            double left = (double) (printedAt - startedAt) / done * (total - done);
+            line.append(", ").append(clock(Duration.ofNanos((long) left))).append(" left");
+        }
+        err.println(line);
+        err.flush();
+    }
+
+    private static String clock(Duration time) {
+        return time.toHours() > 0
+                ? String.format("%d:%02d:%02d", time.toHours(), time.toMinutesPart(), time.toSecondsPart())
+                : String.format("%d:%02d", time.toMinutes(), time.toSecondsPart());
+    }
+
+    /** Writes each state of the bar over the one before. */
+    private record Terminal(PrintWriter err, int columns) implements ProgressBarConsumer {
+        @Override
+        public int getMaxRenderedLength() {
+            return columns - 1; // a line that is full would wrap
+        }
+
+        @Override
+        public void accept(String rendered) {
+            err.print('\r' + rendered);
+            err.flush();
+        }
+
+        @Override
+        public void close() {
+            err.println();
+            err.flush();
+        }
+    }
+}

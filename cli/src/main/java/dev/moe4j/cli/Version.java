@@ -1,0 +1,19 @@
+package dev.moe4j.cli;
+
+import java.util.Objects;
+import picocli.CommandLine.IVersionProvider;
+
+/** What {@code --version} prints. */
+final class Version implements IVersionProvider {
+    Version() {}
+
+    @Override
+    public String[] getVersion() {
+        return new String[] {"moe4j " + moe4j() + " (Java " + Runtime.version() + ", " + Platform.name() + ")"};
+    }
+
+    /** Returns the version in the jar's manifest; classes that run outside of a jar have none. */
+    static String moe4j() {
+        return Objects.requireNonNullElse(Main.class.getPackage().getImplementationVersion(), "development");
+    }
+}

@@ -1,0 +1,133 @@
+package dev.moe4j.cli;
+
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
+
+import com.tngtech.archunit.core.domain.Dependency;
+import com.tngtech.archunit.core.domain.JavaClass;
+import com.tngtech.archunit.core.domain.JavaCodeUnitAccess;
+import com.tngtech.archunit.lang.ArchCondition;
+import com.tngtech.archunit.lang.ArchRule;
+import com.tngtech.archunit.lang.ConditionEvents;
+import com.tngtech.archunit.lang.SimpleConditionEvent;
+import java.util.List;
+import java.util.Set;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import org.jspecify.annotations.NullMarked;
+
+/** The rules between moe4j's modules. Each takes the root package, so that a test can show what breaks it. */
+final class Architecture {
+    /** From the ground up. A module may use those of the levels below its own, and none beside it. */
+    static final List<Set<String>> LEVELS = List.of(
+            Set.of("tensor", "data"),
+            Set.of("parallel"),
+            Set.of("model"),
+            Set.of("eval"),
+            Set.of("train"),
+            Set.of("study", "serve", "bench"),
+            Set.of("cli"));
+
+    /** What {@code parallel} may use of libtorch: its process groups, c10d. */
+    private static final Pattern C10D = Pattern.compile("org\\.bytedeco\\.(javacpp\\..*"
+            + "|pytorch\\.([A-Za-z0-9]*Store|[A-Za-z0-9]*StoreOptions|ProcessGroup.*|Work|Backend|.*Options|ReduceOp"
+            + "|Milliseconds|GlooDevice.*|Tensor|TensorVector|TensorVectorVector|LongVector)([$].*)?"
+            + "|pytorch\\.global\\.torch_(gloo|nccl))");
+
+    private Architecture() {}
+
+    /** A class uses its own package and those of the levels below. */
+    static ArchRule arrowsPointDown(String root) {
+        return classes().should(check("use only modules below their own", (type, events) -> {
+            for (Dependency dependency : type.getDirectDependenciesFromSelf()) {
+                JavaClass target = dependency.getTargetClass().getBaseComponentType();
+                if (target.getPackageName().startsWith(root + ".")
+                        && !target.getPackageName().equals(type.getPackageName())
+                        && level(root, target) >= level(root, type)) {
+                    violated(events, type, dependency.getDescription());
+                }
+            }
+        }));
+    }
+
+    static ArchRule onePackagePerModule(String root) {
+        return classes().should(check("live in the flat package of a known module", (type, events) -> {
+            if (level(root, type) < 0) {
+                violated(events, type, "its package is no module's");
+            }
+        }));
+    }
+
+    static ArchRule libtorchStaysInTensor(String root) {
+        return classes()
+                .should(check("use org.bytedeco in tensor only, and in parallel its process groups", (type, events) -> {
+                    String module = type.getPackageName();
+                    for (Dependency dependency : type.getDirectDependenciesFromSelf()) {
+                        String target = dependency
+                                .getTargetClass()
+                                .getBaseComponentType()
+                                .getName();
+                        boolean allowed = module.equals(root + ".tensor")
+                                || (module.equals(root + ".parallel")
+                                        && C10D.matcher(target).matches());
+                        if (target.startsWith("org.bytedeco.") && !allowed) {
+                            violated(events, type, dependency.getDescription());
+                        }
+                    }
+                }));
+    }
+
+    /** {@code X(Pointer)} reinterprets memory, and the compiler picks it for any argument that is a Pointer. */
+    static ArchRule noPointerCasts() {
+        return classes()
+                .should(check(
+                        "call no constructor X(Pointer)",
+                        (type, events) -> Stream.concat(
+                                        type.getConstructorCallsFromSelf().stream(),
+                                        type.getConstructorReferencesFromSelf().stream())
+                                .filter(Architecture::castsPointer)
+                                .forEach(call -> violated(events, type, call.getDescription()))));
+    }
+
+    static ArchRule everyPackageIsNullMarked() {
+        return classes().should(check("live in a @NullMarked package", (type, events) -> {
+            if (!type.getPackage().isAnnotatedWith(NullMarked.class)) {
+                violated(events, type, "its package is not @NullMarked");
+            }
+        }));
+    }
+
+    private static boolean castsPointer(JavaCodeUnitAccess<?> call) {
+        List<JavaClass> parameters = call.getTarget().getRawParameterTypes();
+        return call.getTargetOwner().getName().startsWith("org.bytedeco.")
+                && parameters.size() == 1
+                && parameters.getFirst().getName().equals("org.bytedeco.javacpp.Pointer");
+    }
+
+    private static int level(String root, JavaClass type) {
+        for (int level = 0; level < LEVELS.size(); level++) {
+            for (String module : LEVELS.get(level)) {
+                if (type.getPackageName().equals(root + "." + module)) {
+                    return level;
+                }
+            }
+        }
+        return -1;
+    }
+
+    private static void violated(ConditionEvents events, JavaClass type, String what) {
+        events.add(SimpleConditionEvent.violated(type, type.getName() + ": " + what));
+    }
+
+    private interface Check {
+        void run(JavaClass type, ConditionEvents events);
+    }
+
+    private static ArchCondition<JavaClass> check(String description, Check check) {
+        return new ArchCondition<>(description) {
+            @Override
+            public void check(JavaClass type, ConditionEvents events) {
+                check.run(type, events);
+            }
+        };
+    }
+}

@@ -1,0 +1,26 @@
+package dev.moe4j.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.List;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class NearestTest {
+    @ParameterizedTest
+    @CsvSource({
+        "trian, train", // swapped
+        "quikstart, quickstart", // missing
+        "traiin, train", // doubled
+        "doktor, doctor", // replaced
+        "serve, serve",
+        "xyz,", // nothing near
+        "prevail,", // too far from eval
+        "'',"
+    })
+    void findsWhatWasMeant(String word, String name) {
+        List<String> names = List.of("train", "quickstart", "doctor", "eval", "serve");
+
+        assertThat(Nearest.to(word, names).orElse(null)).isEqualTo(name);
+    }
+}

@@ -1,0 +1,58 @@
+package dev.moe4j.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.DisabledOnOs;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
+import org.junit.jupiter.api.condition.OS;
+
+class StartTest {
+    /** What takes time to load waits until a command needs it. */
+    @Test
+    void helpLoadsNothingHeavy() throws IOException, InterruptedException {
+        Process process = new ProcessBuilder(
+                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        "-Xlog:class+load:stdout",
+                        "-cp",
+                        System.getProperty("java.class.path"),
+                        Main.class.getName(),
+                        "--help")
+                .redirectErrorStream(true)
+                .start();
+        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+
+        assertThat(process.waitFor()).isZero();
+        assertThat(output).contains("Usage: moe4j", "dev.moe4j.cli.Main ");
+        assertThat(output.lines().filter(line -> line.contains("[class,load]")))
+                .noneMatch(line -> line.contains(" org.bytedeco."))
+                .noneMatch(line -> line.contains(" dev.moe4j.tensor."))
+                .noneMatch(line -> line.contains(" ch.qos.logback."))
+                .noneMatch(line -> line.contains(" tools.jackson."))
+                .noneMatch(line -> line.contains(" me.tongfei."));
+    }
+
+    /** The root pom gives all tests the JVM that ./moe4j gives commands. */
+    @Test
+    @DisabledOnOs(OS.WINDOWS)
+    @EnabledIfSystemProperty(named = "moe4j.surefire", matches = "true")
+    void testsRunAsCommandsDo() {
+        assertThat(ManagementFactory.getRuntimeMXBean().getInputArguments())
+                .contains(
+                        "-XX:+UseSerialGC",
+                        "-Dorg.bytedeco.javacpp.nopointergc=true",
+                        "--enable-native-access=ALL-UNNAMED");
+        assertThat(System.getenv())
+                .containsEntry("MALLOC_ARENA_MAX", "1")
+                .containsEntry("MALLOC_MMAP_MAX_", "0")
+                .containsEntry("MALLOC_TRIM_THRESHOLD_", "2000000000")
+                .containsEntry("MALLOC_TOP_PAD_", "67108864")
+                .containsEntry("GOMP_SPINCOUNT", "1000")
+                .containsEntry("TORCH_CPP_LOG_LEVEL", "ERROR")
+                .doesNotContainKey("OPENBLAS_CORETYPE");
+    }
+}

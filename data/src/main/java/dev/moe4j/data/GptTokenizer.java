@@ -1,0 +1,143 @@
+package dev.moe4j.data;
+
+import com.knuddels.jtokkit.api.Encoding;
+import com.knuddels.jtokkit.api.IntArrayList;
+import java.util.function.IntConsumer;
+
+/**
+ * Byte-level byte pair encoding with GPT-2's ranks, all of them or the lowest.
+ *
+ * <p>A regular expression cuts the text into pieces (words with the space before them, numbers, punctuation, white
+ * space); merges happen inside a piece only. This class cuts long text into segments at places where a piece ends
+ * whatever follows, so that a segment has the ids that it has within the whole, and memory stays bounded. Those places
+ * are between two characters of which the first is a letter, a number or another mark, and the second is not of that
+ * kind. Two are left out. After white space, because the last space of a run belongs to the word after it. After an
+ * apostrophe, because {@code 's} and the like are pieces of their own.
+ *
+ * <p>Where a single piece is longer than {@link #LONGEST_PIECE} characters it is cut inside. That may change ids there
+ * against an uncut encoding; the text still decodes exactly.
+ */
+final class GptTokenizer implements Tokenizer {
+    /** A segment is at least so many characters, if the text has them. */
+    static final int SEGMENT = 1 << 16;
+
+    /** Pieces up to this many characters have GPT-2's own ids. */
+    static final int LONGEST_PIECE = 1 << 17;
+
+    private final String spec;
+    private final Encoding encoding;
+    private final byte[][] bytes;
+    private final String hash;
+
+    GptTokenizer(String spec, Encoding encoding, byte[][] bytes) {
+        this.spec = spec;
+        this.encoding = encoding;
+        this.bytes = bytes;
+        this.hash = Tokenizers.hash("gpt2-bpe", bytes);
+    }
+
+    @Override
+    public String spec() {
+        return spec;
+    }
+
+    @Override
+    public int vocabularySize() {
+        return bytes.length;
+    }
+
+    @Override
+    public int endOfText() {
+        return bytes.length - 1;
+    }
+
+    @Override
+    public void encode(String text, IntConsumer out) {
+        String valid = Utf8.valid(text);
+        for (int from = 0; from < valid.length(); ) {
+            int end = segmentEnd(valid, from);
+            IntArrayList ids = encoding.encodeOrdinary(valid.substring(from, end));
+            for (int i = 0; i < ids.size(); i++) {
+                out.accept(ids.get(i));
+            }
+            from = end;
+        }
+    }
+
+    @Override
+    public int segmentEnd(String text, int from) {
+        return segmentEnd(text, from, SEGMENT, LONGEST_PIECE);
+    }
+
+    /**
+     * At most three pieces in a row have no cut between them (white space, punctuation with an apostrophe at its end, a
+     * word), so pieces of up to {@code longest} characters are never cut inside.
+     */
+    static int segmentEnd(String text, int from, int least, int longest) {
+        if (text.length() - from <= least) {
+            return text.length();
+        }
+        long limit = Math.min(text.length(), (long) from + least + 3L * longest);
+        int at = from + least;
+        for (; at < limit; at++) {
+            if (endsPiece(text, at)) {
+                return at;
+            }
+        }
+        if (at == text.length()) {
+            return at;
+        }
+        return Character.isSurrogatePair(text.charAt(at - 1), text.charAt(at)) ? at - 1 : at;
+    }
+
+    private static boolean endsPiece(String text, int at) {
+        if (text.charAt(at - 1) == '\'' || Character.isLowSurrogate(text.charAt(at))) {
+            return false;
+        }
+        Kind before = Kind.of(text.codePointBefore(at));
+        return before != Kind.SPACE && before != Kind.of(text.codePointAt(at));
+    }
+
+    private enum Kind {
+        LETTER,
+        NUMBER,
+        SPACE,
+        OTHER;
+
+        static Kind of(int c) {
+            if (c < 128) {
+                if ((c | 32) >= 'a' && (c | 32) <= 'z') {
+                    return LETTER;
+                }
+                if (c >= '0' && c <= '9') {
+                    return NUMBER;
+                }
+                return c == ' ' || (c >= 9 && c <= 13) ? SPACE : OTHER;
+            }
+            return switch (Character.getType(c)) {
+                case Character.UPPERCASE_LETTER,
+                        Character.LOWERCASE_LETTER,
+                        Character.TITLECASE_LETTER,
+                        Character.MODIFIER_LETTER,
+                        Character.OTHER_LETTER -> LETTER;
+                case Character.DECIMAL_DIGIT_NUMBER, Character.LETTER_NUMBER, Character.OTHER_NUMBER -> NUMBER;
+                case Character.SPACE_SEPARATOR, Character.LINE_SEPARATOR, Character.PARAGRAPH_SEPARATOR -> SPACE;
+                default -> c == 0x85 ? SPACE : OTHER;
+            };
+        }
+    }
+
+    @Override
+    public byte[] bytes(int id) {
+        if (id < 0 || id >= bytes.length) {
+            throw new DataException("no token has the id " + id + " in " + spec + "; ids go from 0 to "
+                    + (bytes.length - 1) + ": use the tokenizer that made the ids");
+        }
+        return bytes[id].clone();
+    }
+
+    @Override
+    public String hash() {
+        return hash;
+    }
+}

@@ -1,0 +1,189 @@
+package dev.moe4j.data;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import tools.jackson.core.JacksonException;
+import tools.jackson.core.util.DefaultIndenter;
+import tools.jackson.core.util.DefaultPrettyPrinter;
+import tools.jackson.databind.DeserializationFeature;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.MapperFeature;
+import tools.jackson.databind.PropertyNamingStrategies;
+import tools.jackson.databind.json.JsonMapper;
+
+/**
+ * What made a folder of prepared data; {@code manifest.json} in docs/data-format.md.
+ *
+ * @param splits {@code train} and, if there was a hold-out, {@code valid}
+ * @param skipped files left out, by reason
+ */
+public record Manifest(
+        String format,
+        int version,
+        TokenizerInfo tokenizer,
+        boolean appendsEndOfText,
+        Map<String, Split> splits,
+        List<Source> sources,
+        Options options,
+        Map<String, Long> skipped) {
+
+    static final String FILE = "manifest.json";
+    static final String FORMAT = "moe4j-shards";
+    static final int VERSION = 1;
+
+    private static final JsonMapper JSON = JsonMapper.builder()
+            .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
+            .enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
+            .enable(DeserializationFeature.FAIL_ON_NULL_CREATOR_PROPERTIES)
+            .enable(DeserializationFeature.FAIL_ON_MISSING_CREATOR_PROPERTIES)
+            .disable(MapperFeature.SORT_PROPERTIES_ALPHABETICALLY)
+            .build();
+    /** The same line breaks on every system. */
+    private static final DefaultPrettyPrinter LAYOUT =
+            new DefaultPrettyPrinter().withObjectIndenter(new DefaultIndenter("  ", "\n"));
+
+    /** Copies what could change; maps are sorted, so that equal data gives equal bytes. */
+    public Manifest {
+        splits = Collections.unmodifiableMap(new TreeMap<>(splits));
+        sources = List.copyOf(sources);
+        skipped = Collections.unmodifiableMap(new TreeMap<>(skipped));
+    }
+
+    /**
+     * The tokenizer that made the ids.
+     *
+     * @param spec what {@link Tokenizer#of} takes
+     * @param vocabulary the number of ids, special ones included
+     */
+    public record TokenizerInfo(String spec, String hash, int vocabulary, int endOfText) {
+        static TokenizerInfo of(Tokenizer tokenizer) {
+            return new TokenizerInfo(
+                    tokenizer.spec(), tokenizer.hash(), tokenizer.vocabularySize(), tokenizer.endOfText());
+        }
+    }
+
+    /**
+     * A pair of files.
+     *
+     * @param tokens ids, the end of each document included
+     * @param textBytes UTF-8 bytes of the text, transformed if asked for, without end-of-text tokens
+     */
+    public record Split(long documents, long tokens, long textBytes, Stored bin, Stored idx) {}
+
+    /** A file. */
+    public record Stored(String name, long bytes, String sha256) {}
+
+    /** An input as it was named, and what came of it in all splits. */
+    public record Source(String input, long documents, long textBytes) {}
+
+    /** How the documents were made. */
+    public record Options(Splitting splitting, TextTransform transform, double holdOutFraction, long holdOutSeed) {}
+
+    /**
+     * Writes the manifest into the folder.
+     *
+     * @throws DataException if that fails
+     */
+    void write(Path folder) {
+        Path file = folder.resolve(FILE);
+        try {
+            ByteBuffer json =
+                    StandardCharsets.UTF_8.encode(JSON.writer().with(LAYOUT).writeValueAsString(this) + "\n");
+            try (FileChannel channel =
+                    FileChannel.open(file, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+                while (json.hasRemaining()) {
+                    channel.write(json);
+                }
+                channel.force(true);
+            }
+        } catch (IOException e) {
+            throw DataException.of("cannot write " + file, e, "free some space there or choose another output folder");
+        }
+    }
+
+    /**
+     * Reads the manifest of a folder, and checks that its files exist with the right lengths.
+     *
+     * @throws DataException if anything is missing, unknown, of a newer version or does not add up
+     */
+    public static Manifest read(Path folder) {
+        Path file = folder.resolve(FILE);
+        if (!Files.isRegularFile(file)) {
+            throw new DataException(folder + " has no " + FILE
+                    + ", so it is no prepared data; give the folder that `prepare --out` has written");
+        }
+        Manifest manifest;
+        try {
+            JsonNode tree = JSON.readTree(Files.readString(file));
+            if (!FORMAT.equals(tree.path("format").asString(""))) {
+                throw new DataException(file + " is not of the format " + FORMAT
+                        + "; give the folder that `prepare --out` has written");
+            }
+            int version = tree.path("version").asInt(0);
+            if (version != VERSION) {
+                throw new DataException(file + " has version " + version + ", and this program reads " + VERSION
+                        + "; use the program that wrote it or prepare the data again");
+            }
+            manifest = JSON.treeToValue(tree, Manifest.class);
+        } catch (IOException e) {
+            throw DataException.of("cannot read " + file, e, "check the path, or prepare the data again");
+        } catch (JacksonException e) {
+            throw new DataException(
+                    file + " is damaged: " + DataException.oneLine(e.getOriginalMessage()) + "; prepare the data again",
+                    e);
+        }
+        manifest.check(folder);
+        return manifest;
+    }
+
+    private void check(Path folder) {
+        for (Split split : splits.values()) {
+            for (Stored stored : List.of(split.bin, split.idx)) {
+                String name = stored.name;
+                if (name.contains("/") || name.contains("\\") || name.startsWith(".")) {
+                    throw new DataException(folder.resolve(FILE) + " names a file outside its folder: "
+                            + DataException.oneLine(name) + "; prepare the data again");
+                }
+                Path file = folder.resolve(name);
+                try {
+                    if (Files.size(file) != stored.bytes) {
+                        throw new DataException(file + " has " + Files.size(file) + " bytes, and its manifest says "
+                                + stored.bytes + "; copy it again or prepare the data again");
+                    }
+                } catch (IOException e) {
+                    throw DataException.of("cannot read " + file, e, "copy it again or prepare the data again");
+                }
+            }
+        }
+    }
+
+    /**
+     * Compares the checksums of all files, reading them whole.
+     *
+     * @throws DataException if one differs
+     */
+    public void verify(Path folder) {
+        for (Split split : splits.values()) {
+            for (Stored stored : List.of(split.bin, split.idx)) {
+                Path file = folder.resolve(stored.name);
+                try {
+                    if (!Checksums.of(file).equals(stored.sha256)) {
+                        throw new DataException(
+                                file + " does not have its checksum; copy it again or prepare the data again");
+                    }
+                } catch (IOException e) {
+                    throw DataException.of("cannot read " + file, e, "copy it again or prepare the data again");
+                }
+            }
+        }
+    }
+}

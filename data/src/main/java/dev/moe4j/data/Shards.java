@@ -1,0 +1,94 @@
+package dev.moe4j.data;
+
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/** A folder of prepared data, opened. */
+public final class Shards implements AutoCloseable {
+    private final Manifest manifest;
+    private final Tokenizer tokenizer;
+    private final Map<String, ShardReader> readers;
+
+    private Shards(Manifest manifest, Tokenizer tokenizer, Map<String, ShardReader> readers) {
+        this.manifest = manifest;
+        this.tokenizer = tokenizer;
+        this.readers = readers;
+    }
+
+    /**
+     * Opens the folder that a {@link Preparation} has written, and checks that everything in it fits together (all but
+     * the checksums, which {@link Manifest#verify} compares).
+     *
+     * @throws DataException if something is missing or damaged, or its tokenizer is another one here
+     */
+    public static Shards open(Path folder) {
+        Manifest manifest = Manifest.read(folder);
+        Manifest.TokenizerInfo info = manifest.tokenizer();
+        Tokenizer tokenizer = Tokenizer.of(info.spec());
+        if (!Manifest.TokenizerInfo.of(tokenizer).equals(info)) {
+            throw new DataException(folder + " was made with another definition of the tokenizer "
+                    + DataException.oneLine(info.spec()) + "; prepare the data again");
+        }
+        Map<String, ShardReader> readers = new HashMap<>();
+        Shards shards = new Shards(manifest, tokenizer, readers);
+        try {
+            for (String name : new String[] {Preparation.TRAIN, Preparation.VALID}) {
+                Manifest.@Nullable Split split = manifest.splits().get(name);
+                if (split != null) {
+                    readers.put(name, open(folder, name, split));
+                }
+            }
+            if (!readers.containsKey(Preparation.TRAIN)) {
+                throw new DataException(folder + " has no split named train; prepare the data again");
+            }
+            return shards;
+        } catch (Throwable e) {
+            shards.close();
+            throw e;
+        }
+    }
+
+    private static ShardReader open(Path folder, String name, Manifest.Split split) {
+        ShardReader reader = ShardReader.open(folder.resolve(name));
+        if (reader.documents() != split.documents() || reader.tokens() != split.tokens()) {
+            reader.close();
+            throw new DataException(folder.resolve(name) + ".idx has " + reader.documents() + " documents and "
+                    + reader.tokens() + " tokens, and the manifest says " + split.documents() + " and "
+                    + split.tokens() + "; copy it again or prepare the data again");
+        }
+        return reader;
+    }
+
+    /** What made the data. */
+    public Manifest manifest() {
+        return manifest;
+    }
+
+    /** The tokenizer that made the ids. */
+    public Tokenizer tokenizer() {
+        return tokenizer;
+    }
+
+    /** The documents to train on. */
+    public ShardReader train() {
+        ShardReader train = readers.get(Preparation.TRAIN);
+        if (train == null) {
+            throw new IllegalStateException("open has checked that there is one");
+        }
+        return train;
+    }
+
+    /** The documents that were held out, if any were. */
+    public Optional<ShardReader> valid() {
+        return Optional.ofNullable(readers.get(Preparation.VALID));
+    }
+
+    /** Unmaps the files. */
+    @Override
+    public void close() {
+        readers.values().forEach(ShardReader::close);
+    }
+}

@@ -1,0 +1,91 @@
+package dev.moe4j.data;
+
+import java.nio.charset.StandardCharsets;
+import java.util.function.IntConsumer;
+
+/**
+ * Text to token ids and back, exactly: {@code decodeBytes(encode(text))} are the bytes of the text in UTF-8. A string
+ * that is not Unicode text (a lone surrogate) is read with U+FFFD in that place.
+ *
+ * <p>Text that looks like a special token is ordinary text. Safe for use by many threads. Time is linear in the text,
+ * also for a megabyte of one character.
+ */
+public sealed interface Tokenizer permits GptTokenizer, ByteTokenizer {
+
+    /**
+     * The tokenizer of that name.
+     *
+     * @param spec {@code gpt2}, {@code gpt2:N} with N from 257 to 50257, or {@code bytes}
+     * @throws DataException if there is none of that name
+     */
+    static Tokenizer of(String spec) {
+        return Tokenizers.of(spec);
+    }
+
+    /** The name that {@link #of} takes. */
+    String spec();
+
+    /** The number of ids, that of {@link #endOfText} included. */
+    int vocabularySize();
+
+    /** The id that ends a document. No text encodes to it, and it decodes to nothing. */
+    int endOfText();
+
+    /** Gives the ids of the text, in order, to {@code out}. */
+    void encode(String text, IntConsumer out);
+
+    /** The ids of the text. */
+    default int[] encode(String text) {
+        IntList ids = new IntList(text.length() / 3 + 8);
+        encode(text, ids);
+        return ids.toArray();
+    }
+
+    /**
+     * Where the segment that starts at {@code from} ends: the ids of a text are those of its segments, one after the
+     * other. Lets the parts of a long text be encoded in parallel, in bounded memory.
+     *
+     * @param from an index in the text, below its length: 0 or the end of a segment
+     * @return an index above {@code from}, at most the length
+     */
+    int segmentEnd(String text, int from);
+
+    /**
+     * The bytes that an id stands for; none for {@link #endOfText}. They need not be whole characters.
+     *
+     * @throws DataException if there is no such id
+     */
+    byte[] bytes(int id);
+
+    /**
+     * The bytes of the ids, one after the other.
+     *
+     * @throws DataException if there is no such id
+     */
+    default byte[] decodeBytes(int... ids) {
+        int length = 0;
+        for (int id : ids) {
+            length = Math.addExact(length, bytes(id).length);
+        }
+        byte[] text = new byte[length];
+        int at = 0;
+        for (int id : ids) {
+            byte[] part = bytes(id);
+            System.arraycopy(part, 0, text, at, part.length);
+            at += part.length;
+        }
+        return text;
+    }
+
+    /**
+     * The text of the ids; bytes that are no UTF-8, as where ids end inside a character, become U+FFFD.
+     *
+     * @throws DataException if there is no such id
+     */
+    default String decode(int... ids) {
+        return new String(decodeBytes(ids), StandardCharsets.UTF_8);
+    }
+
+    /** SHA-256 over the definition, in hex: with the same hash the ids are the same. */
+    String hash();
+}

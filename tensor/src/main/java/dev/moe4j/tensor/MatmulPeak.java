@@ -1,0 +1,51 @@
+package dev.moe4j.tensor;
+
+/** The fastest matrix product that this process reaches: what useful work is measured against. */
+public final class MatmulPeak {
+
+    private static final int SIZE = 1024;
+    private static final int LEAST_REPETITIONS = 10;
+    private static final long LEAST_NANOSECONDS = 100_000_000;
+
+    private MatmulPeak() {}
+
+    /**
+     * Multiplies square matrices of 1024 for a tenth of a second at least and takes the fastest.
+     *
+     * @return floating-point operations per second
+     */
+    public static double measure(DType dtype, Device device) {
+        return measure(SIZE, SIZE, SIZE, dtype, device);
+    }
+
+    /** The fastest of several products {@code [rows, inner] · [inner, columns]}, in operations per second. */
+    public static double measure(int rows, int inner, int columns, DType dtype, Device device) {
+        try (Scope _ = Scope.open()) {
+            Tensor a = random(dtype, device, rows, inner, 1);
+            Tensor b = random(dtype, device, inner, columns, 2);
+            Tensor out = Tensor.empty(dtype, device, rows, columns);
+            out.setToProduct(a, b);
+            long best = Long.MAX_VALUE;
+            long begin = System.nanoTime();
+            for (int i = 0; i < LEAST_REPETITIONS || System.nanoTime() - begin < LEAST_NANOSECONDS; i++) {
+                Libtorch.synchronize(device);
+                long start = System.nanoTime();
+                out.setToProduct(a, b);
+                Libtorch.synchronize(device);
+                best = Math.min(best, System.nanoTime() - start);
+            }
+            return 2.0 * rows * inner * columns / best * 1e9;
+        }
+    }
+
+    /** The type, bfloat16 or float32, whose products are the faster on the device. */
+    public static Precision fasterPrecision(Device device) {
+        return measure(DType.BFLOAT16, device) > measure(DType.FLOAT32, device) ? Precision.BF16 : Precision.FP32;
+    }
+
+    private static Tensor random(DType dtype, Device device, int rows, int columns, long seed) {
+        Tensor tensor = Tensor.empty(DType.FLOAT32, Device.CPU, rows, columns);
+        new RandomKey(seed).fillUniform(tensor, -1, 1);
+        return tensor.to(dtype).to(device);
+    }
+}
