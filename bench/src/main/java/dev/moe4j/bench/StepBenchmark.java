@@ -72,6 +72,11 @@ public final class StepBenchmark {
         this.device = device;
     }
 
+    /** The benchmark of a preset. */
+    public static StepBenchmark ofPreset(String name, Precision precision, Device device) {
+        return new StepBenchmark(CpuPresets.of(name), CpuPresets.SEQUENCES, precision, device);
+    }
+
     /**
      * Measures.
      *

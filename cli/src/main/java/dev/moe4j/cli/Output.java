@@ -4,6 +4,7 @@ import java.io.PrintWriter;
 import java.util.function.Consumer;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /** Mixin for a command that has a result: text for people, or with {@code --json} one object for programs. */
@@ -23,6 +24,20 @@ final class Output {
             text.accept(out);
         }
         out.flush();
+    }
+
+    /** Prints a piece of a result that comes bit by bit; with {@code --json} the result at the end has it. */
+    void stream(String piece) {
+        if (!json) {
+            PrintWriter out = command.commandLine().getOut();
+            out.print(piece);
+            out.flush();
+        }
+    }
+
+    /** Returns what to throw for wrong usage that only the command can see. */
+    ParameterException wrongUsage(String message) {
+        return new ParameterException(command.commandLine(), message);
     }
 
     /** Returns where progress and remarks go. */
