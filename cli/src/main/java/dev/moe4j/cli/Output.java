@@ -23,7 +23,7 @@ final class Output {
         } else {
             text.accept(out);
         }
-        out.flush();
+        check(out);
     }
 
     /** Prints a piece of a result that comes bit by bit; with {@code --json} the result at the end has it. */
@@ -31,7 +31,13 @@ final class Output {
         if (!json) {
             PrintWriter out = command.commandLine().getOut();
             out.print(piece);
-            out.flush();
+            check(out);
+        }
+    }
+
+    private static void check(PrintWriter out) {
+        if (out.checkError()) {
+            throw new CliException("cannot write the result to stdout: its disk is full, or its reader is gone");
         }
     }
 
