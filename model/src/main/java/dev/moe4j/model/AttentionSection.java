@@ -34,7 +34,8 @@ final class AttentionSection implements Section.Derived {
             Parameter outBias) {}
 
     /**
-     * @param mask {@code [length, length]}: 0 where a token may look, −∞ ahead of it
+     * @param mask 0 where a token may look, −∞ elsewhere: {@code [length, length]} and causal, or where sequences have
+     *     padding {@code [sequences, 1, length, length]}
      */
     AttentionSection(
             String name,
@@ -97,7 +98,8 @@ final class AttentionSection implements Section.Derived {
             // On a CPU the fused kernel is broken-slow in bfloat16.
             DType type = q_BHSC.dtype();
             DType fused = cuda || type == DType.FLOAT64 ? type : DType.FLOAT32;
-            return Functions.causalAttention(q_BHSC.to(fused), k_BHSC.to(fused), v_BHSC.to(fused))
+            Tensor given = mask.shape().length == 2 ? null : mask.to(fused);
+            return Functions.causalAttention(q_BHSC.to(fused), k_BHSC.to(fused), v_BHSC.to(fused), given)
                     .to(type);
         }
         Tensor scores_BHSS = q_BHSC.matmul(k_BHSC.transpose(2, 3)).add(mask);

@@ -1,5 +1,6 @@
 package dev.moe4j.model;
 
+import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Functions;
 import dev.moe4j.tensor.Parameter;
 import dev.moe4j.tensor.Tensor;
@@ -14,7 +15,7 @@ sealed interface ExpertProducts {
     static ExpertProducts of(Assignment assignment, Tensor rows) {
         return switch (rows.dtype()) {
             // libtorch's grouped products are for bfloat16.
-            case BFLOAT16 -> new Grouped(assignment, rows);
+            case BFLOAT16 -> Grouped.of(assignment, rows.device());
             default -> new Loop(assignment);
         };
     }
@@ -80,10 +81,10 @@ sealed interface ExpertProducts {
     }
 
     /** One call for all experts: less overhead where each has few rows. */
-    record Grouped(Tensor ends) implements ExpertProducts {
+    record Grouped(Assignment assignment, Tensor ends) implements ExpertProducts {
 
-        Grouped(Assignment assignment, Tensor rows) {
-            this(Tensor.of(assignment.ends()).to(rows.device()));
+        static Grouped of(Assignment assignment, Device device) {
+            return new Grouped(assignment, Tensor.of(assignment.ends()).to(device));
         }
 
         @Override
@@ -98,7 +99,9 @@ sealed interface ExpertProducts {
 
         @Override
         public void weightGradient(Tensor gradient, Tensor x, Parameter weight) {
-            weight.addGradient(Functions.groupedMatmul(gradient.t(), x, ends));
+            // A grouped product would write all experts' gradients in the compute type and read them again to add
+            // them to the unit; one expert's stay in the cache on the way.
+            new Loop(assignment).weightGradient(gradient, x, weight);
         }
     }
 }

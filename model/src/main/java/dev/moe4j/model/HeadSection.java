@@ -10,17 +10,17 @@ import dev.moe4j.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Output product with the tied embedding, log-softmax and negative log-likelihood. Inputs: hidden states [tokens,
- * model] and targets [tokens]. Outputs: the loss, a scalar that backward starts from, and each token's negative
- * log-likelihood in nats [tokens], 0 where there is no target.
+ * Output product with the tied embedding, softmax and negative log-likelihood. Inputs: hidden states [tokens, model] and
+ * targets [tokens]. Outputs: the loss, a scalar that backward starts from, and each token's negative log-likelihood in
+ * nats [tokens], 0 where there is no target.
  *
- * <p>Works through the tokens in chunks, so that logits exist in the compute type only, never [tokens, vocabulary] in
- * float32; the gradient of the logits is made in the same sweep, since the softmax is at hand.
+ * <p>Logits exist in the compute type only, and in float32 for a few rows at a time that stay in the cache. The gradient
+ * of the logits, p − 1 at the target, takes their place in the same sweep, since the softmax is at hand.
  */
 final class HeadSection implements Section.Written {
 
-    /** Logits in a chunk: small enough for the cache, large enough for the products. */
-    private static final long CHUNK_LOGITS = 1 << 22;
+    /** Logits that are in float32 at a time: 2 MiB. */
+    private static final long CHUNK_LOGITS = 1 << 19;
 
     private final Parameter embedding;
     private final DType stable;
@@ -45,43 +45,41 @@ final class HeadSection implements Section.Written {
     public Tensor[] forward(Saved saved, Tensor... inputs) {
         Tensor hidden_TD = inputs[0];
         Tensor targets_T = inputs[1];
-        Tensor table_VD = embedding.tensor();
         long tokens = hidden_TD.size(0);
-        long vocabulary = table_VD.size(0);
-        long chunk = Math.max(1, CHUNK_LOGITS / vocabulary);
-        Tensor nll_T = Tensor.empty(stable, hidden_TD.device(), tokens);
-        Tensor gradient_TV =
-                saved.recording() ? Tensor.empty(hidden_TD.dtype(), hidden_TD.device(), tokens, vocabulary) : null;
+        Tensor logits_TV = Functions.linear(hidden_TD, embedding.tensor());
+        Tensor given_T1 = targets_T.lessThan(0).not().to(stable).unsqueeze(1);
+        Tensor index_T1 = targets_T.clampMin(0).unsqueeze(1);
+        Tensor nll_T1 = Tensor.empty(stable, hidden_TD.device(), tokens, 1);
+        long chunk = Math.clamp(CHUNK_LOGITS / logits_TV.size(1), 1, tokens);
+        Tensor stable_CV = Tensor.empty(stable, hidden_TD.device(), chunk, logits_TV.size(1));
+        Tensor p_CV = stable_CV.emptyLike();
+        Tensor minusOne_C1 = Tensor.full(-1, stable, hidden_TD.device(), chunk, 1);
         for (long from = 0; from < tokens; from += chunk) {
             long n = Math.min(chunk, tokens - from);
             try (Scope _ = Scope.open()) {
-                Tensor logits_NV = Functions.linear(hidden_TD.narrow(0, from, n), table_VD);
-                Tensor targets_N = targets_T.narrow(0, from, n);
-                Tensor given_N1 = targets_N.lessThan(0).not().to(stable).unsqueeze(1);
-                Tensor index_N1 = targets_N.clampMin(0).unsqueeze(1);
-                Tensor logP_NV = logits_NV.to(stable).logSoftmax(-1);
-                nll_T.narrow(0, from, n)
-                        .copy(logP_NV.gather(1, index_N1).mul(given_N1).mul(-1).squeeze(1));
-                if (gradient_TV != null) {
-                    Tensor scale_N1 = given_N1.mul(lossPerToken);
-                    Tensor gradient_NV = Functions.expInPlace(logP_NV).mulInPlace(scale_N1);
-                    gradient_NV.scatterAddInPlace(1, index_N1, scale_N1.mul(-1));
-                    gradient_TV.narrow(0, from, n).copy(gradient_NV);
+                Tensor logits_NV = logits_TV.narrow(0, from, n);
+                Tensor index_N1 = index_T1.narrow(0, from, n);
+                Tensor p_NV = p_CV.narrow(0, 0, n);
+                p_NV.setToLogSoftmax(stable_CV.narrow(0, 0, n).copy(logits_NV));
+                nll_T1.narrow(0, from, n).copy(p_NV.gather(1, index_N1));
+                if (saved.recording()) {
+                    Functions.expInPlace(p_NV).scatterAddInPlace(1, index_N1, minusOne_C1.narrow(0, 0, n));
+                    logits_NV.copy(p_NV);
                 }
             }
         }
-        if (gradient_TV != null) {
-            saved.save(hidden_TD, gradient_TV);
-        }
-        return new Tensor[] {nll_T.sum().mul(lossPerToken), nll_T};
+        nll_T1.mulInPlace(given_T1).mulInPlace(-1);
+        saved.save(hidden_TD, logits_TV, given_T1.mul(lossPerToken).to(hidden_TD.dtype()));
+        return new Tensor[] {nll_T1.sum().mul(lossPerToken), nll_T1.squeeze(1)};
     }
 
     @Override
     public @Nullable Tensor[] backward(Saved saved, @Nullable Tensor... gradients) {
-        // The loss is a root: its gradient is 1, and lossPerToken is already in the logits' gradient.
+        // The loss is a root, so its own gradient is 1. What each token counts multiplies the narrow side.
         Tensor hidden_TD = saved.get(0);
         Tensor gradient_TV = saved.get(1);
-        embedding.addGradient(gradient_TV.t().matmul(hidden_TD));
-        return new @Nullable Tensor[] {gradient_TV.matmul(embedding.tensor()), null};
+        Tensor share_T1 = saved.get(2);
+        embedding.addGradient(gradient_TV.t().matmul(hidden_TD.mul(share_T1)));
+        return new @Nullable Tensor[] {gradient_TV.matmul(embedding.tensor()).mulInPlace(share_T1), null};
     }
 }

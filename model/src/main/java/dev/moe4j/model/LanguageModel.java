@@ -8,6 +8,7 @@ import dev.moe4j.tensor.Parameters;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.tensor.Scope;
+import dev.moe4j.tensor.Section;
 import dev.moe4j.tensor.Tape;
 import dev.moe4j.tensor.Tensor;
 import dev.moe4j.tensor.Value;
@@ -23,12 +24,15 @@ public final class LanguageModel implements AutoCloseable {
 
     static final double NORM_EPSILON = 1e-5;
 
+    /** Up to this length attention in blocks keeps its weights; beyond, the fused kernel needs less memory. */
+    private static final int LONGEST_BLOCKED = 512;
+
     private final Architecture architecture;
     private final Parameters parameters;
     private final Scope scope = Scope.detached();
     private final Tensor positions;
     private final BalanceTracker balanceTracker;
-    private boolean referenceExperts;
+    private boolean reference;
 
     private LanguageModel(Architecture architecture, Precision precision, Device device) {
         this.architecture = architecture;
@@ -76,9 +80,11 @@ public final class LanguageModel implements AutoCloseable {
         return balanceTracker;
     }
 
-    /** Computes experts one after the other from now on: the reference that faster ways are held against. */
-    public void useReferenceExperts() {
-        referenceExperts = true;
+    /**
+     * Computes every section in its plainest way from now on: the reference that faster ways are held against.
+     */
+    public void useReferenceSections() {
+        reference = true;
     }
 
     /** Runs a batch and gives its loss; on a recording tape backward may follow. */
@@ -100,15 +106,14 @@ public final class LanguageModel implements AutoCloseable {
 
     /** The logits of every position, {@code [sequences, length, vocabulary]}, without gradients, in the innermost scope. */
     public Tensor logits(TokenBatch batch) {
+        return logits(batch, Pass.evaluation(batch.sequences()));
+    }
+
+    /** As {@link #logits(TokenBatch)}, with the capacity and the dropout of the given pass. */
+    Tensor logits(TokenBatch batch, Pass pass) {
         try (Scope inner = Scope.open();
                 Tape tape = Tape.inference()) {
-            Value out = body(
-                    tape,
-                    batch,
-                    Pass.evaluation(batch.sequences()),
-                    new ArrayList<>(),
-                    new ArrayList<>(),
-                    new ArrayList<>());
+            Value out = body(tape, batch, pass, new ArrayList<>(), new ArrayList<>(), new ArrayList<>());
             Tensor logits = Functions.linear(
                     out.tensor(), parameters.get(ModelParameters.EMBEDDING).tensor());
             return inner.escape(logits.view(batch.sequences(), batch.length(), -1));
@@ -138,9 +143,7 @@ public final class LanguageModel implements AutoCloseable {
                         .view(batch.sequences(), batch.length())
                         .to(device())));
         hidden.add(x);
-        Tensor mask = tape.constant(Functions.causalMask(
-                        batch.length(), parameters.precision().compute(), device()))
-                .tensor();
+        Tensor mask = tape.constant(attentionMask(batch)).tensor();
         for (int layer = 0; layer < config.layers(); layer++) {
             String prefix = "model.layers." + layer + ".";
             x = tape.run(attention(layer, prefix, mask, batch, pass), x);
@@ -160,7 +163,38 @@ public final class LanguageModel implements AutoCloseable {
         return tape.run(norm("norm", "model.layer_norm"), x);
     }
 
-    private AttentionSection attention(int layer, String prefix, Tensor mask, TokenBatch batch, Pass pass) {
+    /**
+     * What attention adds to its scores: 0 where a token may look, −∞ ahead of it and at padding. {@code [length,
+     * length]}, or {@code [sequences, 1, length, length]} where the batch has padding. Padding before a sequence's
+     * first token, which would otherwise see nothing at all, sees itself.
+     */
+    private Tensor attentionMask(TokenBatch batch) {
+        DType type = parameters.precision().compute();
+        int length = batch.length();
+        Tensor causal = Functions.causalMask(length, type, device());
+        boolean[] padding = batch.padding(config().padding());
+        if (padding == null) {
+            return causal;
+        }
+        Tensor hidden = Routes.mask(padding, DType.BOOL, device()).view(batch.sequences(), 1, 1, length);
+        Tensor mask = causal.expand(batch.sequences(), 1, length, length).maskedFill(hidden, Double.NEGATIVE_INFINITY);
+        for (int sequence = 0; sequence < batch.sequences(); sequence++) {
+            int leading = 0;
+            while (leading < length && padding[sequence * length + leading]) {
+                leading++;
+            }
+            if (leading > 0) {
+                corner(mask.select(0, sequence).select(0, 0), leading).copy(corner(causal, leading));
+            }
+        }
+        return mask;
+    }
+
+    private static Tensor corner(Tensor square, int size) {
+        return square.narrow(0, 0, size).narrow(1, 0, size);
+    }
+
+    private Section attention(int layer, String prefix, Tensor mask, TokenBatch batch, Pass pass) {
         AttentionSection.Weights weights = new AttentionSection.Weights(
                 parameters.get(prefix + "self_attn_layer_norm.weight"),
                 parameters.get(prefix + "self_attn_layer_norm.bias"),
@@ -168,14 +202,19 @@ public final class LanguageModel implements AutoCloseable {
                 parameters.get(prefix + "self_attn.qkv_proj.bias"),
                 parameters.get(prefix + "self_attn.out_proj.weight"),
                 parameters.get(prefix + "self_attn.out_proj.bias"));
-        return new AttentionSection(
-                "layers." + layer + ".attention",
-                weights,
-                config().heads(),
-                mask,
-                batch.sequences(),
-                new Dropout(config().attentionDropout(), pass, "layers." + layer + ".attention_weights"),
-                dropout(layer, "attention", pass));
+        String name = "layers." + layer + ".attention";
+        Dropout weightDropout =
+                new Dropout(config().attentionDropout(), pass, "layers." + layer + ".attention_weights");
+        Dropout outputDropout = dropout(layer, "attention", pass);
+        boolean blocked = !reference
+                && !device().isCuda()
+                && !weightDropout.active()
+                && mask.shape().length == 2
+                && batch.length() <= LONGEST_BLOCKED;
+        return blocked
+                ? new BlockedAttentionSection(name, weights, config().heads(), mask, batch.sequences(), outputDropout)
+                : new AttentionSection(
+                        name, weights, config().heads(), mask, batch.sequences(), weightDropout, outputDropout);
     }
 
     private Value mixture(
@@ -216,7 +255,7 @@ public final class LanguageModel implements AutoCloseable {
                                 parameters.get(prefix + "experts.fc2.bias")),
                         config().activation(),
                         assignment,
-                        referenceExperts),
+                        reference),
                 rows);
         Value base = config().sharedExperts() == 0
                 ? residual
@@ -252,24 +291,12 @@ public final class LanguageModel implements AutoCloseable {
                 : null;
         return new RouteSection.Setting(
                 grouped ? batch.sequences() / routing.group() : 1,
-                padding(batch),
+                routing.maskPadding() ? batch.padding(config().padding()) : null,
                 pass.training(),
                 Routing.Noise.of(pass.key().fold("layers." + layer + ".route")),
                 fractions,
                 balance.weight() * share,
                 balance.zWeight() * share);
-    }
-
-    private boolean @Nullable [] padding(TokenBatch batch) {
-        int padding = config().padding();
-        if (padding < 0 || !architecture.routing().maskPadding()) {
-            return null;
-        }
-        boolean[] flags = new boolean[batch.tokens().length];
-        for (int i = 0; i < flags.length; i++) {
-            flags[i] = batch.tokens()[i] == padding;
-        }
-        return flags;
     }
 
     private int moeIndex(int layer) {

@@ -76,17 +76,16 @@ final class RouteSection implements Section.Derived {
     Tensor[] route(Tensor logits_TE) {
         int experts = (int) logits_TE.size(1);
         Tensor p_TE = logits_TE.softmax(-1);
-        double[] probabilities = p_TE.toDoubles();
         Assignment chosen = routing.assign(new Routing.Request(
                 logits_TE.toDoubles(),
-                probabilities,
+                p_TE::toDoubles,
                 experts,
                 setting.groups(),
                 setting.padding(),
                 setting.training(),
                 setting.noise()));
         assignment = chosen;
-        entropy = entropy(probabilities, chosen.tokens());
+        entropy = entropy(logits_TE.detach(), p_TE.detach());
         Tensor balance_ = balanceLoss(p_TE, chosen);
         balance = balance_.item();
         Tensor z = setting.zCoefficient() == 0
@@ -145,12 +144,9 @@ final class RouteSection implements Section.Derived {
         return mean_GE.mul(fractions_GE).sum().mul((double) experts / groups);
     }
 
-    private static double entropy(double[] probabilities, int tokens) {
-        double sum = 0;
-        for (double p : probabilities) {
-            sum -= p > 0 ? p * Math.log(p) : 0;
-        }
-        return sum / tokens;
+    /** −Σ p · log p = log-sum-exp − Σ p · logit, in the mean over tokens. */
+    private static double entropy(Tensor logits_TE, Tensor p_TE) {
+        return logits_TE.logSumExp(-1).mean().item() - p_TE.mul(logits_TE).sum().item() / (double) logits_TE.size(0);
     }
 
     Assignment assignment() {

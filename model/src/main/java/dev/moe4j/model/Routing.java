@@ -4,6 +4,7 @@ import dev.moe4j.tensor.RandomKey;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.SplittableRandom;
+import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -37,7 +38,7 @@ sealed interface Routing {
      * What a strategy decides on.
      *
      * @param logits of all tokens, {@code [tokens · experts]}
-     * @param probabilities their softmax, {@code [tokens · experts]}
+     * @param probabilities gives their softmax, {@code [tokens · experts]}, to strategies that need it
      * @param experts how many there are
      * @param groups how many routing groups the tokens form, in order and of equal size
      * @param padding whether each token is padding that takes no place; null where none is
@@ -46,7 +47,7 @@ sealed interface Routing {
      */
     record Request(
             double[] logits,
-            double[] probabilities,
+            Supplier<double[]> probabilities,
             int experts,
             int groups,
             boolean @Nullable [] padding,
@@ -153,10 +154,11 @@ sealed interface Routing {
             if (!config.batchPrioritized()) {
                 return IntStream.range(first, first + count).toArray();
             }
+            double[] probabilities = request.probabilities().get();
             double[] confidence = new double[count];
             for (int i = 0; i < count; i++) {
                 int row = (first + i) * request.experts();
-                confidence[i] = Arrays.stream(request.probabilities(), row, row + request.experts())
+                confidence[i] = Arrays.stream(probabilities, row, row + request.experts())
                         .max()
                         .orElse(0);
             }
@@ -189,9 +191,10 @@ sealed interface Routing {
         private void thinSecond(Request request, long[] expertOf, boolean[] wanted) {
             int experts = request.experts();
             double[] uniform = request.noise().uniform(request.tokens());
+            double[] probabilities = request.probabilities().get();
             for (int token = 0; token < request.tokens(); token++) {
-                double first = request.probabilities()[token * experts + (int) expertOf[2 * token]];
-                double second = request.probabilities()[token * experts + (int) expertOf[2 * token + 1]];
+                double first = probabilities[token * experts + (int) expertOf[2 * token]];
+                double second = probabilities[token * experts + (int) expertOf[2 * token + 1]];
                 double weight = config.normalizeBeforeDropping() ? second / (first + second) : second;
                 wanted[2 * token + 1] &= 2 * weight > uniform[token];
             }

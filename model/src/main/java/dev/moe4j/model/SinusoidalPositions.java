@@ -1,9 +1,5 @@
 package dev.moe4j.model;
 
-import dev.moe4j.tensor.DType;
-import dev.moe4j.tensor.Device;
-import dev.moe4j.tensor.Functions;
-import dev.moe4j.tensor.Scope;
 import dev.moe4j.tensor.Tensor;
 
 /**
@@ -19,31 +15,46 @@ final class SinusoidalPositions {
     /** The row of a sequence's first token. */
     static final int FIRST_ROW = PADDING_ROW + 1;
 
+    /**
+     * Angles that the published computation took at once: where one of them is large, all were reduced precisely.
+     */
+    private static final int LANES = 8;
+
     private SinusoidalPositions() {}
 
     /**
-     * The table {@code [rows, width]} in float32, computed in float32 throughout as the published one.
+     * The table {@code [rows, width]} in float32, equal to the published one bit by bit. A last column of an odd width
+     * is zero.
      *
      * @param paddingRow the row to set to zero; −1 for none
      */
     static Tensor table(int rows, int width, int paddingRow) {
-        try (Scope scope = Scope.open()) {
-            int half = width / 2;
-            double scale = Math.log(10000) / (half - 1);
-            Tensor frequencies = Functions.exp(
-                    Tensor.arange(half, Device.CPU).to(DType.FLOAT32).mul(-scale));
-            Tensor angles = Tensor.arange(rows, Device.CPU)
-                    .to(DType.FLOAT32)
-                    .unsqueeze(1)
-                    .mul(frequencies.unsqueeze(0));
-            Tensor table = Tensor.zeros(DType.FLOAT32, Device.CPU, rows, width);
-            table.narrow(1, 0, half).copy(Functions.sin(angles));
-            table.narrow(1, half, half).copy(Functions.cos(angles));
-            if (paddingRow >= 0 && paddingRow < rows) {
-                table.select(0, paddingRow).zero();
-            }
-            return scope.escape(table);
+        int half = width / 2;
+        float scale = (float) -(Math.log(10000) / (half - 1));
+        float[] frequencies = new float[half];
+        for (int i = 0; i < half; i++) {
+            frequencies[i] = SingleMath.exp((float) i * scale);
         }
+        float[] table = new float[rows * width];
+        float[] angles = new float[LANES];
+        for (int from = 0; from < rows * half; from += LANES) {
+            int lanes = Math.min(LANES, rows * half - from);
+            float largest = 0;
+            for (int lane = 0; lane < lanes; lane++) {
+                int row = (from + lane) / half;
+                angles[lane] = row * frequencies[(from + lane) % half];
+                largest = Math.max(largest, angles[lane]);
+            }
+            for (int lane = 0; lane < lanes; lane++) {
+                int row = (from + lane) / half;
+                if (row != paddingRow) {
+                    int at = row * width + (from + lane) % half;
+                    table[at] = SingleMath.sin(angles[lane], largest >= SingleMath.LARGE_ANGLE);
+                    table[at + half] = SingleMath.cos(angles[lane], largest >= SingleMath.LARGE_ANGLE);
+                }
+            }
+        }
+        return Tensor.of(table).view(rows, width);
     }
 
     /**

@@ -2,6 +2,7 @@ package dev.moe4j.model;
 
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Sequences for a model.
@@ -34,6 +35,21 @@ public record TokenBatch(long[] tokens, long[] targets, int sequences) {
             count += target == NONE ? 0 : 1;
         }
         return count;
+    }
+
+    /**
+     * Whether each token is padding; null where none is.
+     *
+     * @param id the padding token's id, −1 where there is none
+     */
+    boolean @Nullable [] padding(int id) {
+        boolean[] flags = new boolean[tokens.length];
+        boolean any = false;
+        for (int i = 0; i < flags.length; i++) {
+            flags[i] = id >= 0 && tokens[i] == id;
+            any |= flags[i];
+        }
+        return any ? flags : null;
     }
 
     /** {@code [sequences, length]} int64. */

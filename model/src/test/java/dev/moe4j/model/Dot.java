@@ -1,0 +1,25 @@
+package dev.moe4j.model;
+
+import dev.moe4j.tensor.Saved;
+import dev.moe4j.tensor.Section;
+import dev.moe4j.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
+
+/** Σ x·weights as a scalar root: gives x the gradient {@code weights}. */
+record Dot(Tensor weights) implements Section.Written {
+
+    @Override
+    public String name() {
+        return "dot";
+    }
+
+    @Override
+    public Tensor[] forward(Saved saved, Tensor... inputs) {
+        return new Tensor[] {inputs[0].mul(weights).sum()};
+    }
+
+    @Override
+    public @Nullable Tensor[] backward(Saved saved, @Nullable Tensor... gradients) {
+        return new @Nullable Tensor[] {weights};
+    }
+}

@@ -1,0 +1,190 @@
+package dev.moe4j.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.moe4j.tensor.Device;
+import dev.moe4j.tensor.Parameter;
+import dev.moe4j.tensor.Parameters;
+import dev.moe4j.tensor.Precision;
+import dev.moe4j.tensor.RandomKey;
+import dev.moe4j.tensor.Scope;
+import dev.moe4j.tensor.Tape;
+import dev.moe4j.tensor.Tensor;
+import dev.moe4j.tensor.Value;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.Objects;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.TestFactory;
+import tools.jackson.databind.JsonNode;
+
+/**
+ * One layer of experts, from router to combination, against the published one: output, balance loss, statistics and
+ * the gradients of input, gate and every expert.
+ */
+class MoeLayerGoldenTest {
+
+    @TestFactory
+    Stream<DynamicTest> moeLayer() {
+        return Golden.tests("moe_layer", golden -> {
+            for (Precision precision : List.of(Precision.FP32, Precision.FP64)) {
+                for (boolean reference : List.of(true, false)) {
+                    check(golden, precision, reference);
+                }
+            }
+        });
+    }
+
+    @AfterAll
+    static void printDifferences() {
+        Agreement.print("moe_layer");
+    }
+
+    private static void check(Golden.Case golden, Precision precision, boolean reference) {
+        JsonNode json = golden.json();
+        Golden.Tensors data = golden.tensors();
+        Agreement agreement = new Agreement(golden, precision);
+        long[] shape = data.shape("input");
+        int given = (int) (shape[0] * shape[1]);
+        int width = (int) shape[2];
+        // A batch with fewer sequences than bs is filled up with masked rows of zeros.
+        int tokens = (int) (Math.max(shape[0], json.path("bs").asInt(0)) * shape[1]);
+        try (Scope _ = Scope.open();
+                Parameters parameters = new Parameters(precision, Device.CPU);
+                Tape tape = Tape.recording()) {
+            load(parameters, golden.weights());
+            parameters.startGradients();
+
+            Value x = tape.variable(padded(data.doubles("input"), tokens, width, precision));
+            RouteSection route = new RouteSection(
+                    "route",
+                    parameters.get("gate.wg.weight"),
+                    config(json),
+                    new RouteSection.Setting(
+                            1,
+                            padding(data, given, tokens),
+                            json.path("train").asBoolean(),
+                            Routing.Noise.of(new RandomKey(0)),
+                            null,
+                            0.5,
+                            0));
+            Value[] routed = tape.runAll(route, x);
+            Routes routes = Routes.of(route.assignment(), precision.compute(), Device.CPU, tape);
+            Value rows = tape.run(new DispatchSection("dispatch", routes), x);
+            Value outputs = tape.run(
+                    new ExpertsSection(
+                            "experts",
+                            new ExpertsSection.Weights(
+                                    parameters.get("fc1.weight"),
+                                    parameters.get("fc1.bias"),
+                                    parameters.get("fc2.weight"),
+                                    parameters.get("fc2.bias")),
+                            Activation.valueOf(json.path("act").asString().toUpperCase(Locale.ROOT)),
+                            route.assignment(),
+                            reference),
+                    rows);
+            Value residual = tape.constant(Tensor.zeros(precision.compute(), Device.CPU, tokens, width));
+            Pass pass = Pass.evaluation(1);
+            Value y = tape.run(
+                    new CombineSection("combine", routes, new Dropout(0, pass, "experts")),
+                    residual,
+                    outputs,
+                    routed[0]);
+            Tensor upstream = tape.constant(padded(data.doubles("R"), tokens, width, precision))
+                    .tensor();
+            tape.backward(tape.run(new Dot(upstream), y), routed[1], routed[2]);
+            parameters.finishGradients();
+
+            Tensor output = y.tensor().narrow(0, 0, given);
+            agreement.check("output", output);
+            agreement.check("l_aux", route.balance());
+            agreement.check(
+                    "grad.input", Objects.requireNonNull(tape.gradient(x)).narrow(0, 0, given));
+            for (Parameter parameter : parameters.all()) {
+                for (int i = 0; i < parameter.spec().parts().size(); i++) {
+                    agreement.check("grad." + parameter.spec().parts().get(i), parameter.part(parameter.gradient(), i));
+                }
+            }
+            assertThat(rowsOfZero(output.toDoubles(), width))
+                    .isEqualTo(json.path("tokens_with_zero_output").asInt());
+            RoutingStatistics statistics = RoutingStatistics.of(route.assignment());
+            json.path("metadata")
+                    .properties()
+                    .forEach(figure -> Agreement.logged(
+                            figure.getKey(),
+                            PublishedFigures.of(figure.getKey(), statistics, route.entropy()),
+                            figure.getValue()));
+        }
+    }
+
+    private static RoutingConfig config(JsonNode json) {
+        return new RoutingConfig(
+                RoutingConfig.Strategy.CAPACITY,
+                json.path("top").asInt(),
+                0,
+                json.path("capacity_factor").asDouble(1),
+                json.path("frac").asDouble(-1),
+                json.path("normb").asBoolean(false),
+                RoutingConfig.SecondExpert.ALL,
+                json.path("bpr").asBoolean(false),
+                true);
+    }
+
+    private static void load(Parameters parameters, Golden.Tensors weights) {
+        int experts = (int) weights.shape("gate.wg.weight")[0];
+        parameters.add("gate", List.of(spec(weights, List.of("gate.wg.weight"), "gate.wg.weight", false)));
+        parameters.add(
+                "experts",
+                Stream.of("fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias")
+                        .map(kind -> spec(
+                                weights,
+                                IntStream.range(0, experts)
+                                        .mapToObj(e -> "experts." + e + "." + kind)
+                                        .toList(),
+                                kind,
+                                true))
+                        .toList());
+        for (Parameter parameter : parameters.all()) {
+            for (int i = 0; i < parameter.spec().parts().size(); i++) {
+                Tensor part = parameter.part(parameter.master(), i);
+                part.copy(Tensor.of(weights.doubles(parameter.spec().parts().get(i)))
+                        .view(part.shape()));
+            }
+        }
+        parameters.refresh();
+    }
+
+    private static Parameter.Spec spec(Golden.Tensors weights, List<String> parts, String name, boolean stacked) {
+        List<Long> shape = new java.util.ArrayList<>(
+                Arrays.stream(weights.shape(parts.getFirst())).boxed().toList());
+        if (stacked) {
+            shape.addFirst((long) parts.size());
+        }
+        return new Parameter.Spec(name, shape, parts, stacked, (part, key) -> {}, true);
+    }
+
+    private static Tensor padded(double[] values, int rows, int width, Precision precision) {
+        return Tensor.of(Arrays.copyOf(values, rows * width)).view(rows, width).to(precision.compute());
+    }
+
+    private static boolean[] padding(Golden.Tensors data, int given, int tokens) {
+        boolean[] padding = new boolean[tokens];
+        Arrays.fill(padding, given, tokens, true);
+        if (data.has("pad_mask")) {
+            System.arraycopy(GatingGoldenTest.flags(data.longs("pad_mask")), 0, padding, 0, given);
+        }
+        return padding;
+    }
+
+    private static int rowsOfZero(double[] values, int width) {
+        int rows = 0;
+        for (int row = 0; row < values.length; row += width) {
+            rows += Arrays.stream(values, row, row + width).allMatch(v -> v == 0) ? 1 : 0;
+        }
+        return rows;
+    }
+}

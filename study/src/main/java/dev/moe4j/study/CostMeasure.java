@@ -1,0 +1,40 @@
+package dev.moe4j.study;
+
+/** What a training run spends. */
+public enum Cost {
+    /** Training FLOPs: what the architecture costs, whatever the machine. */
+    FLOPS("FLOPs"),
+    /** Seconds on the machine at hand: what the architecture costs here, with this software. */
+    SECONDS("time");
+
+    private final String label;
+
+    Cost(String label) {
+        this.label = label;
+    }
+
+    /** The name in running text. */
+    public String label() {
+        return label;
+    }
+
+    /** {@code 1.48 times fewer FLOPs}. */
+    String less(double factor) {
+        return Numbers.fixed(factor, 2) + " times " + (this == FLOPS ? "fewer FLOPs" : "less time");
+    }
+
+    double of(LearningCurve.Point point) {
+        return switch (this) {
+            case FLOPS -> point.flops();
+            case SECONDS -> point.seconds();
+        };
+    }
+
+    /** An amount with its unit and three significant digits, such as {@code 35.9 TFLOP} or {@code 230 s}. */
+    String format(double amount) {
+        return switch (this) {
+            case FLOPS -> Numbers.si(amount) + "FLOP";
+            case SECONDS -> Numbers.significant(amount, 3) + " s";
+        };
+    }
+}

@@ -1,0 +1,14 @@
+package dev.moe4j.study;
+
+/** A 95 % interval, both ends included. */
+public record Interval(double low, double high) {
+    public Interval {
+        if (!(low <= high)) {
+            throw new IllegalArgumentException("An interval's ends must be in order, not " + low + " and " + high);
+        }
+    }
+
+    public boolean contains(double value) {
+        return low <= value && value <= high;
+    }
+}
