@@ -11,14 +11,6 @@ final class SectionTimes implements Tape.Timer {
 
     private final Map<String, long[]> nanoseconds = new LinkedHashMap<>();
 
-    /**
-     * The time of one kind of section in a step.
-     *
-     * @param forward_ms over all layers
-     * @param backward_ms over all layers
-     */
-    public record SectionTime(String name, double forward_ms, double backward_ms) {}
-
     @Override
     public void forward(String section, long time) {
         nanoseconds.computeIfAbsent(kind(section), _ -> new long[2])[0] += time;

@@ -16,32 +16,77 @@ import java.util.SplittableRandom;
 /** Whole training steps on random tokens, against the matmul peak of the same process. */
 public final class StepBenchmark {
 
-    private StepBenchmark() {}
+    private final Architecture architecture;
+    private final int sequences;
+    private final Precision precision;
+    private final Device device;
 
     /**
+     * What was measured.
+     *
+     * @param parametersTotal of the model
+     * @param parametersActive those that a token passes through
+     * @param flopsPerToken useful FLOPs of forward and backward: the chosen experts, attention in full, router, head
      * @param seconds of the fastest step
+     * @param tokens in a step
      * @param peak floating-point operations per second of a 1024³ product in the compute type
-     * @param optimizerMilliseconds the norm and the optimizer, in the mean of the measured steps
+     * @param lastLoss nats per token
+     * @param optimizerMilliseconds the norm and the optimizer, in the mean of the timed steps
      */
     public record Result(
+            long parametersTotal,
+            long parametersActive,
+            double flopsPerToken,
             double seconds,
             long tokens,
             double peak,
             double lastLoss,
-            List<SectionTimes.SectionTime> sections,
+            List<SectionTime> sections,
             double optimizerMilliseconds) {
 
         public double tokensPerSecond() {
             return tokens / seconds;
         }
+
+        /** Useful floating-point operations per second as a share of the peak. */
+        public double fractionOfPeak() {
+            return flopsPerToken * tokensPerSecond() / peak;
+        }
+    }
+
+    /** Hears of each step, warm-up included: {@code done} so far and the seconds that it took. */
+    @FunctionalInterface
+    public interface Progress {
+        void step(int done, double seconds);
     }
 
     /**
-     * @param warmup steps before the measured ones
-     * @param steps measured, of which the fastest counts
+     * A benchmark of one model.
+     *
+     * @param sequences in a step
      */
-    public static Result run(
-            Architecture architecture, int sequences, Precision precision, Device device, int warmup, int steps) {
+    public StepBenchmark(Architecture architecture, int sequences, Precision precision, Device device) {
+        this.architecture = architecture;
+        this.sequences = sequences;
+        this.precision = precision;
+        this.device = device;
+    }
+
+    /** The benchmark of a preset. */
+    public static StepBenchmark ofPreset(String name, Precision precision, Device device) {
+        return new StepBenchmark(CpuPresets.of(name), CpuPresets.SEQUENCES, precision, device);
+    }
+
+    /**
+     * Measures.
+     *
+     * @param warmup steps before the measured ones
+     * @param steps measured, of which the fastest counts; at least 1
+     */
+    public Result run(int warmup, int steps, Progress progress) {
+        if (warmup < 0 || steps < 1) {
+            throw new IllegalArgumentException("a benchmark needs at least one step");
+        }
         double peak = MatmulPeak.measure(precision.compute(), device);
         SplittableRandom random = new SplittableRandom(1);
         int vocabulary = architecture.model().vocabulary();
@@ -59,26 +104,38 @@ public final class StepBenchmark {
                     source,
                     1,
                     warmup + steps);
-            for (int i = 0; i < warmup; i++) {
-                trainer.step();
-            }
             SectionTimes times = new SectionTimes();
-            trainer.time(times);
-            long best = Long.MAX_VALUE;
+            double best = Double.MAX_VALUE;
             long optimizer = 0;
-            Trainer.Result last = null;
-            for (int i = 0; i < steps; i++) {
+            double loss = Double.NaN;
+            for (int i = 0; i < warmup + steps; i++) {
+                if (i == warmup) {
+                    trainer.time(times);
+                }
                 long start = System.nanoTime();
-                last = trainer.step();
-                best = Math.min(best, System.nanoTime() - start);
-                optimizer += last.optimizerNanoseconds();
-            }
-            if (last == null) {
-                throw new IllegalArgumentException("a benchmark needs at least one step");
+                Trainer.Result result = trainer.step();
+                double seconds = (System.nanoTime() - start) / 1e9;
+                if (i >= warmup) {
+                    best = Math.min(best, seconds);
+                    optimizer += result.optimizerNanoseconds();
+                    loss = result.loss();
+                }
+                progress.step(i + 1, seconds);
             }
             peak = Math.max(peak, MatmulPeak.measure(precision.compute(), device));
+            long total = model.parameters().all().stream()
+                    .mapToLong(parameter -> parameter.spec().elements())
+                    .sum();
             return new Result(
-                    best / 1e9, last.tokens(), peak, last.loss(), times.perStep(steps), optimizer / 1e6 / steps);
+                    total,
+                    total - UsefulWork.inactiveParameters(architecture),
+                    UsefulWork.flopsPerToken(architecture),
+                    best,
+                    (long) sequences * architecture.model().context(),
+                    peak,
+                    loss,
+                    times.perStep(steps),
+                    optimizer / 1e6 / steps);
         }
     }
 }

@@ -1,33 +1,66 @@
 package dev.moe4j.cli;
 
-import java.io.IOException;
 import java.io.PrintWriter;
-import java.lang.management.ManagementFactory;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
-import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 
 /** {@code moe4j doctor}: what this machine offers, and what is wrong with it. */
-@Command(name = "doctor", description = "Say what this machine offers, and what is wrong with it.")
+@Command(
+        name = "doctor",
+        description = {
+            "Say what this machine offers, and what is wrong with it.",
+            "Exits with 1 if anything is marked `fail`."
+        })
 final class DoctorCommand implements Callable<Integer> {
     @Mixin
     private Output output;
 
     DoctorCommand() {}
 
+    /** How a check went. */
+    enum Status {
+        OK,
+        WARN,
+        FAIL
+    }
+
+    /**
+     * One line of the table.
+     *
+     * @param status {@code ok}, {@code warn} or {@code fail}
+     * @param detail what was found and, if it is not ok, what to do
+     */
+    record Check(String name, String status, String detail) {
+        Check(String name, Status status, String detail) {
+            this(name, status.name().toLowerCase(java.util.Locale.ROOT), detail);
+        }
+    }
+
+    /**
+     * The fastest matrix product of a type.
+     *
+     * @param gflops 10⁹ floating-point operations per second
+     */
+    record Peak(String device, String dtype, double gflops) {}
+
     /**
      * What {@code --json} prints.
      *
+     * @param cpuFeatures those of the processor's instruction sets that matter here
      * @param cores processors that this JVM may use
      * @param memoryBytes physical memory, in bytes
      * @param heapMaxBytes the most that the Java heap may take, in bytes; tensors live outside of it
-     * @param libtorch whether libtorch's libraries for this platform are on the class path
+     * @param libtorch its version; null where it cannot be loaded
+     * @param loadSeconds how long loading it took
+     * @param threads that an operation on the CPU may use
+     * @param matmul the peak for each device and type
+     * @param cacheFolder where libtorch's libraries are unpacked
      * @param problems what is wrong and what to do, a sentence each
+     * @param warnings what could be better
      */
     record Report(
             String moe4j,
@@ -35,70 +68,40 @@ final class DoctorCommand implements Callable<Integer> {
             String os,
             String platform,
             String cpu,
+            List<String> cpuFeatures,
             int cores,
             long memoryBytes,
             long heapMaxBytes,
-            boolean libtorch,
-            List<String> problems) {}
+            @Nullable String libtorch,
+            double loadSeconds,
+            int threads,
+            List<String> devices,
+            List<Peak> matmul,
+            Path cacheFolder,
+            long cacheBytes,
+            List<Check> checks,
+            List<String> problems,
+            List<String> warnings) {}
 
     @Override
     public Integer call() {
-        Report report = examine();
+        Report report = new Checkup().run();
         output.print(report, out -> print(report, out));
         return report.problems().isEmpty() ? 0 : Main.FAILED;
     }
 
-    private static Report examine() {
-        String platform = Platform.name();
-        boolean libtorch = DoctorCommand.class
-                        .getClassLoader()
-                        .getResource("org/bytedeco/pytorch/" + platform + "/" + System.mapLibraryName("jnitorch"))
-                != null;
-        List<String> problems = new ArrayList<>();
-        if (!libtorch) {
-            problems.add("libtorch has no libraries for " + platform + " on the class path; start with ./moe4j, on "
-                    + "Linux x86-64, macOS arm64 or Windows x86-64");
-        }
-        return new Report(
-                Version.moe4j(),
-                System.getProperty("java.vendor") + " " + Runtime.version(),
-                System.getProperty("os.name") + " " + System.getProperty("os.version"),
-                platform,
-                cpu(),
-                Runtime.getRuntime().availableProcessors(),
-                ManagementFactory.getPlatformMXBean(com.sun.management.OperatingSystemMXBean.class)
-                        .getTotalMemorySize(),
-                Runtime.getRuntime().maxMemory(),
-                libtorch,
-                problems);
-    }
-
-    /** Returns the processor's name as Linux knows it; elsewhere its architecture. */
-    private static String cpu() {
-        try (Stream<String> lines = Files.lines(Path.of("/proc/cpuinfo"))) {
-            return lines.filter(line -> line.startsWith("model name"))
-                    .map(line -> line.substring(line.indexOf(':') + 1).strip())
-                    .findFirst()
-                    .orElse(System.getProperty("os.arch"));
-        } catch (IOException e) {
-            return System.getProperty("os.arch");
-        }
-    }
-
     private static void print(Report report, PrintWriter out) {
-        out.printf("moe4j      %s%n", report.moe4j());
-        out.printf("JDK        %s%n", report.jdk());
-        out.printf("system     %s (%s)%n", report.os(), report.platform());
-        out.printf("processor  %s, %d cores%n", report.cpu(), report.cores());
-        out.printf(
-                "memory     %.1f GiB, Java heap up to %.1f GiB%n",
-                gib(report.memoryBytes()), gib(report.heapMaxBytes()));
-        out.printf("libtorch   %s%n", report.libtorch() ? "on the class path" : "missing");
-        report.problems().forEach(problem -> out.println("problem: " + problem));
-        out.println(report.problems().isEmpty() ? "No problems found." : "Not ready, see above.");
-    }
-
-    private static double gib(long bytes) {
-        return bytes / (double) (1L << 30);
+        int width = report.checks().stream()
+                .mapToInt(check -> check.name().length())
+                .max()
+                .orElse(0);
+        for (Check check : report.checks()) {
+            out.printf("%-4s  %-" + width + "s  %s%n", check.status(), check.name(), check.detail());
+        }
+        int warnings = report.warnings().size();
+        String more = warnings == 0
+                ? ""
+                : warnings == 1 ? " One warning, see above." : " " + warnings + " warnings, see above.";
+        out.println((report.problems().isEmpty() ? "No problems found." : "Not ready, see `fail` above.") + more);
     }
 }

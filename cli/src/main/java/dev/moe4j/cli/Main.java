@@ -25,7 +25,13 @@ import picocli.CommandLine.UnmatchedArgumentException;
 @Command(
         name = "moe4j",
         description = "Mixture-of-Experts language models on the JVM.",
-        subcommands = {DoctorCommand.class},
+        subcommands = {
+            DoctorCommand.class,
+            PrepareCommand.class,
+            EvalCommand.class,
+            GenerateCommand.class,
+            BenchCommand.class
+        },
         mixinStandardHelpOptions = true,
         versionProvider = Version.class,
         scope = INHERIT,

@@ -2,7 +2,11 @@ package dev.moe4j.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -11,9 +15,18 @@ class DoctorCommandTest {
     void saysWhatThisMachineOffers() {
         Run run = Run.of("doctor");
 
-        assertThat(run.code()).isZero();
+        assertThat(run.code()).as(run.out()).isZero();
         assertThat(run.err()).isEmpty();
-        assertThat(run.out()).contains("JDK", "memory", "libtorch   on the class path", "No problems found.");
+        assertThat(run.out().lines())
+                .anyMatch(line -> line.matches("ok +JDK .*25.*"))
+                .anyMatch(line -> line.matches("(ok|warn) +processor .* cores.*"))
+                .anyMatch(line -> line.matches("(ok|warn) +memory .*GiB, Java heap up to .*GiB.*"))
+                .anyMatch(line -> line.matches("ok +libtorch +2\\.\\d+\\.\\d+, loaded in .* s, \\d+ threads"))
+                .anyMatch(line -> line.matches("ok +fp32 product against fp64 +error .*"))
+                .anyMatch(line -> line.matches("ok +gradient against its formula +error .*"))
+                .anyMatch(line -> line.matches("ok +matrix products +bf16 \\d+, fp32 \\d+, fp64 \\d+ GFLOP/s.*"))
+                .noneMatch(line -> line.startsWith("fail"));
+        assertThat(run.out()).contains("\nNo problems found.");
     }
 
     @Test
@@ -26,7 +39,29 @@ class DoctorCommandTest {
         assertThat(json.path("cores").asInt()).isEqualTo(Runtime.getRuntime().availableProcessors());
         assertThat(json.path("memory_bytes").asLong())
                 .isGreaterThan(json.path("heap_max_bytes").asLong() / 2);
-        assertThat(json.path("libtorch").asBoolean()).isTrue();
+        assertThat(json.path("libtorch").asString()).isNotEmpty();
+        assertThat(json.path("threads").asInt()).isPositive();
+        assertThat(json.path("devices").get(0).asString()).isEqualTo("cpu");
+        assertThat(json.path("matmul").get(0).path("gflops").asDouble()).isPositive();
+        assertThat(json.path("cache_bytes").asLong()).isPositive();
+        assertThat(json.path("checks").get(0).path("status").asString()).isEqualTo("ok");
         assertThat(json.path("problems").isEmpty()).isTrue();
+    }
+
+    @Test
+    @EnabledOnOs(OS.LINUX)
+    void settingsThatAreMissingAreAWarning() {
+        DoctorCommand.Report bare = new Checkup(Map.of("OPENBLAS_CORETYPE", "Haswell")).run();
+
+        assertThat(bare.problems()).isEmpty();
+        assertThat(bare.warnings())
+                .filteredOn(text -> text.startsWith("environment:"))
+                .singleElement()
+                .asString()
+                .contains("no MALLOC_ARENA_MAX", "no GOMP_SPINCOUNT", "OPENBLAS_CORETYPE is inherited", "./moe4j");
+        assertThat(bare.checks())
+                .filteredOn(check -> check.name().equals("environment"))
+                .extracting(DoctorCommand.Check::status)
+                .isEqualTo(List.of("warn"));
     }
 }

@@ -8,6 +8,7 @@ import dev.moe4j.tensor.Parameters;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.tensor.Scope;
+import dev.moe4j.tensor.Section;
 import dev.moe4j.tensor.Tape;
 import dev.moe4j.tensor.Tensor;
 import dev.moe4j.tensor.Value;
@@ -23,12 +24,15 @@ public final class LanguageModel implements AutoCloseable {
 
     static final double NORM_EPSILON = 1e-5;
 
+    /** Up to this length attention in blocks keeps its weights; beyond, the fused kernel needs less memory. */
+    private static final int LONGEST_BLOCKED = 512;
+
     private final Architecture architecture;
     private final Parameters parameters;
     private final Scope scope = Scope.detached();
     private final Tensor positions;
     private final BalanceTracker balanceTracker;
-    private boolean referenceExperts;
+    private boolean reference;
 
     private LanguageModel(Architecture architecture, Precision precision, Device device) {
         this.architecture = architecture;
@@ -76,9 +80,11 @@ public final class LanguageModel implements AutoCloseable {
         return balanceTracker;
     }
 
-    /** Computes experts one after the other from now on: the reference that faster ways are held against. */
-    public void useReferenceExperts() {
-        referenceExperts = true;
+    /**
+     * Computes every section in its plainest way from now on: the reference that faster ways are held against.
+     */
+    public void useReferenceSections() {
+        reference = true;
     }
 
     /** Runs a batch and gives its loss; on a recording tape backward may follow. */
@@ -188,7 +194,7 @@ public final class LanguageModel implements AutoCloseable {
         return square.narrow(0, 0, size).narrow(1, 0, size);
     }
 
-    private AttentionSection attention(int layer, String prefix, Tensor mask, TokenBatch batch, Pass pass) {
+    private Section attention(int layer, String prefix, Tensor mask, TokenBatch batch, Pass pass) {
         AttentionSection.Weights weights = new AttentionSection.Weights(
                 parameters.get(prefix + "self_attn_layer_norm.weight"),
                 parameters.get(prefix + "self_attn_layer_norm.bias"),
@@ -196,14 +202,19 @@ public final class LanguageModel implements AutoCloseable {
                 parameters.get(prefix + "self_attn.qkv_proj.bias"),
                 parameters.get(prefix + "self_attn.out_proj.weight"),
                 parameters.get(prefix + "self_attn.out_proj.bias"));
-        return new AttentionSection(
-                "layers." + layer + ".attention",
-                weights,
-                config().heads(),
-                mask,
-                batch.sequences(),
-                new Dropout(config().attentionDropout(), pass, "layers." + layer + ".attention_weights"),
-                dropout(layer, "attention", pass));
+        String name = "layers." + layer + ".attention";
+        Dropout weightDropout =
+                new Dropout(config().attentionDropout(), pass, "layers." + layer + ".attention_weights");
+        Dropout outputDropout = dropout(layer, "attention", pass);
+        boolean blocked = !reference
+                && !device().isCuda()
+                && !weightDropout.active()
+                && mask.shape().length == 2
+                && batch.length() <= LONGEST_BLOCKED;
+        return blocked
+                ? new BlockedAttentionSection(name, weights, config().heads(), mask, batch.sequences(), outputDropout)
+                : new AttentionSection(
+                        name, weights, config().heads(), mask, batch.sequences(), weightDropout, outputDropout);
     }
 
     private Value mixture(
@@ -244,7 +255,7 @@ public final class LanguageModel implements AutoCloseable {
                                 parameters.get(prefix + "experts.fc2.bias")),
                         config().activation(),
                         assignment,
-                        referenceExperts),
+                        reference),
                 rows);
         Value base = config().sharedExperts() == 0
                 ? residual

@@ -64,7 +64,7 @@ class LmGoldenTest {
                 LanguageModel model = PublishedModel.load(architecture, golden.weights(), precision);
                 Tape tape = Tape.recording()) {
             if (reference) {
-                model.useReferenceExperts();
+                model.useReferenceSections();
             }
             model.parameters().startGradients();
             LossReport report = model.loss(tape, batch, pass);

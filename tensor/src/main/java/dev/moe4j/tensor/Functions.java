@@ -1,6 +1,8 @@
 package dev.moe4j.tensor;
 
 import java.util.List;
+import java.util.function.Supplier;
+import org.bytedeco.javacpp.BoolPointer;
 import org.bytedeco.pytorch.DoubleOptional;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.TensorVector;
@@ -11,6 +13,7 @@ import org.jspecify.annotations.Nullable;
 public final class Functions {
 
     private static final Operator GROUPED_MM = Operator.named("aten::_grouped_mm");
+    private static final Operator SOFTMAX_BACKWARD = Operator.named("aten::_softmax_backward_data");
     private static final Operator FUSED_ADAMW = Operator.named("aten::_fused_adamw_");
 
     private Functions() {}
@@ -35,6 +38,64 @@ public final class Functions {
             return Tensor.op(
                     "layer_norm", () -> torch.layer_norm(x.handle(), normalized, w, b, epsilon, false), x, weight);
         }
+    }
+
+    /**
+     * As {@link #layerNorm}, with what its backward pass needs: the result, the mean and the reciprocal deviation.
+     */
+    public static Tensor[] layerNormWithStatistics(Tensor x, Tensor weight, Tensor bias, double epsilon) {
+        try (TensorOptional w = new TensorOptional(weight.handle());
+                TensorOptional b = new TensorOptional(bias.handle())) {
+            return triple(
+                    "native_layer_norm",
+                    () -> torch.native_layer_norm(x.handle(), new long[] {x.size(-1)}, w, b, epsilon),
+                    x,
+                    weight);
+        }
+    }
+
+    /**
+     * The gradients of {@link #layerNorm}'s input, weight and bias.
+     *
+     * @param gradient of its result
+     */
+    public static Tensor[] layerNormBackward(
+            Tensor gradient, Tensor x, Tensor mean, Tensor deviation, Tensor weight, Tensor bias) {
+        try (TensorOptional w = new TensorOptional(weight.handle());
+                TensorOptional b = new TensorOptional(bias.handle());
+                BoolPointer all = new BoolPointer(3)) {
+            all.put(0, true).put(1, true).put(2, true);
+            return triple(
+                    "native_layer_norm_backward",
+                    () -> torch.native_layer_norm_backward(
+                            gradient.handle(),
+                            x.handle(),
+                            new long[] {x.size(-1)},
+                            mean.handle(),
+                            deviation.handle(),
+                            w,
+                            b,
+                            all),
+                    gradient,
+                    x);
+        }
+    }
+
+    private static Tensor[] triple(
+            String name, Supplier<org.bytedeco.pytorch.T_TensorTensorTensor_T> call, Tensor... inputs) {
+        try (var results = call.get()) {
+            return new Tensor[] {
+                Scope.adoptCopy(results.get0()), Scope.adoptCopy(results.get1()), Scope.adoptCopy(results.get2())
+            };
+        } catch (RuntimeException e) {
+            throw TensorException.of(name, e, inputs);
+        }
+    }
+
+    /** The gradient of a softmax over the last dimension, given that of its result and the result. */
+    public static Tensor softmaxBackward(Tensor gradient, Tensor softmax) {
+        return SOFTMAX_BACKWARD.call(
+                gradient, softmax, -1L, (long) softmax.dtype().scalarType().value);
     }
 
     /** GELU with the error function (Hendrycks and Gimpel 2016), not its tanh approximation. */

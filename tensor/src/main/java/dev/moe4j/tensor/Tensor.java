@@ -468,6 +468,16 @@ public final class Tensor implements AutoCloseable {
         return inPlace("mm", () -> torch.mm_out(handle, a.handle, b.handle), a, b, this);
     }
 
+    /** Writes the products of the matrices in {@code a} and {@code b} {@code [batch, …]} into this tensor. */
+    public Tensor setToBatchProduct(Tensor a, Tensor b) {
+        return inPlace("bmm", () -> torch.bmm_out(handle, a.handle, b.handle), a, b, this);
+    }
+
+    /** Adds the products of the matrices in {@code a} and {@code b} {@code [batch, …]} to this tensor. */
+    public Tensor addBatchProductInPlace(Tensor a, Tensor b) {
+        return inPlace("baddbmm_", () -> handle.baddbmm_(a.handle, b.handle), a, b, this);
+    }
+
     /** Rows (entries of {@code dim}) in the order of {@code index}, a vector of int64. */
     public Tensor indexSelect(int dim, Tensor index) {
         return op("index_select", () -> handle.index_select(dim, index.handle), this, index);

@@ -1,0 +1,12 @@
+package dev.moe4j.cli;
+
+import picocli.CommandLine.Command;
+
+/** {@code moe4j bench}: the benchmarks of docs/performance.md. */
+@Command(
+        name = "bench",
+        description = "The benchmarks of docs/performance.md.",
+        subcommands = {BenchTrainCommand.class, BenchGemmCommand.class})
+final class BenchCommand {
+    BenchCommand() {}
+}

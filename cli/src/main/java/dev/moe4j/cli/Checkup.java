@@ -1,0 +1,294 @@
+package dev.moe4j.cli;
+
+import dev.moe4j.bench.DTypes;
+import dev.moe4j.bench.Sanity;
+import dev.moe4j.cli.DoctorCommand.Check;
+import dev.moe4j.cli.DoctorCommand.Peak;
+import dev.moe4j.cli.DoctorCommand.Report;
+import dev.moe4j.cli.DoctorCommand.Status;
+import dev.moe4j.tensor.DType;
+import dev.moe4j.tensor.Device;
+import dev.moe4j.tensor.Libtorch;
+import dev.moe4j.tensor.MatmulPeak;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.lang.management.ManagementFactory;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/** Looks this machine over; apart from the command, whose class loads with every {@code --help}. */
+final class Checkup {
+    /** What {@code ./moe4j} sets, and the JVM cannot set for itself once it runs. */
+    private static final List<String> SETTINGS =
+            List.of("MALLOC_ARENA_MAX", "MALLOC_MMAP_MAX_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_");
+
+    private static final List<String> FEATURES =
+            List.of("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16");
+    private static final long LEAST_MEMORY = 2L << 30;
+    private static final long LEAST_CACHE_SPACE = 1L << 30;
+
+    private final Map<String, String> environment;
+    private final List<Check> checks = new ArrayList<>();
+    private final List<String> problems = new ArrayList<>();
+    private final List<String> warnings = new ArrayList<>();
+    private final List<Peak> peaks = new ArrayList<>();
+    private final List<String> devices = new ArrayList<>();
+    private final boolean linux = Platform.name().startsWith("linux");
+
+    Checkup() {
+        this(System.getenv());
+    }
+
+    /** With another environment, for tests. */
+    Checkup(Map<String, String> environment) {
+        this.environment = environment;
+    }
+
+    Report run() {
+        String platform = Platform.name();
+        String jdk = System.getProperty("java.vendor") + " " + Runtime.version();
+        String os = System.getProperty("os.name") + " " + System.getProperty("os.version");
+        Path cache = cacheFolder();
+        add("moe4j", Status.OK, Version.moe4j());
+        checkJdk(jdk);
+        add("system", Status.OK, os + " (" + platform + ")");
+        List<String> features = checkProcessor();
+        long memory = checkMemory();
+        checkEnvironment();
+        double seconds = checkLibtorch(platform);
+        boolean loaded = seconds >= 0;
+        if (loaded) {
+            devices.add(Device.CPU.toString());
+            for (int i = 0; i < Libtorch.cudaDevices(); i++) {
+                devices.add("cuda:" + i);
+            }
+            add("devices", Status.OK, String.join(", ", devices));
+            for (String device : devices) {
+                checkDevice(Device.parse(device));
+            }
+        }
+        checkCache(cache); // after loading, which fills it
+        return new Report(
+                Version.moe4j(),
+                jdk,
+                os,
+                platform,
+                cpu(),
+                features,
+                Runtime.getRuntime().availableProcessors(),
+                memory,
+                Runtime.getRuntime().maxMemory(),
+                loaded ? Libtorch.VERSION : null,
+                loaded ? seconds : Double.NaN,
+                loaded ? Libtorch.threads() : 0,
+                devices,
+                peaks,
+                cache,
+                size(cache),
+                checks,
+                problems,
+                warnings);
+    }
+
+    private void add(String name, Status status, String detail) {
+        checks.add(new Check(name, status, detail));
+        switch (status) {
+            case OK -> {}
+            case WARN -> warnings.add(name + ": " + detail);
+            case FAIL -> problems.add(name + ": " + detail);
+        }
+    }
+
+    private void checkJdk(String jdk) {
+        int feature = Runtime.version().feature();
+        if (feature == 25) {
+            add("JDK", Status.OK, jdk);
+        } else {
+            add("JDK", Status.WARN, jdk + "; moe4j is tested with JDK 25 only, which ./moe4j finds if installed");
+        }
+    }
+
+    private List<String> checkProcessor() {
+        List<String> flags = List.of(cpuInfo("flags").split(" "));
+        List<String> features = FEATURES.stream().filter(flags::contains).toList();
+        String words = cpu() + ", " + Runtime.getRuntime().availableProcessors() + " cores"
+                + (features.isEmpty() ? "" : ", " + String.join(" ", features));
+        boolean known = linux && flags.size() > 1;
+        if (known && Platform.name().endsWith("x86_64") && !features.contains("avx2")) {
+            add("processor", Status.WARN, words + "; without AVX2 everything is several times slower");
+        } else {
+            add("processor", Status.OK, words);
+        }
+        return features;
+    }
+
+    private long checkMemory() {
+        long memory = ManagementFactory.getPlatformMXBean(com.sun.management.OperatingSystemMXBean.class)
+                .getTotalMemorySize();
+        String words = String.format(
+                "%.1f GiB, Java heap up to %.1f GiB",
+                gib(memory), gib(Runtime.getRuntime().maxMemory()));
+        if (memory < LEAST_MEMORY) {
+            add("memory", Status.WARN, words + "; use small models, or a machine with 2 GiB or more");
+        } else {
+            add("memory", Status.OK, words);
+        }
+        return memory;
+    }
+
+    private void checkEnvironment() {
+        List<String> wrong = new ArrayList<>();
+        if (linux) {
+            SETTINGS.stream().filter(name -> !environment.containsKey(name)).forEach(name -> wrong.add("no " + name));
+            if (!environment.containsKey("GOMP_SPINCOUNT") && !environment.containsKey("OMP_WAIT_POLICY")) {
+                wrong.add("no GOMP_SPINCOUNT");
+            }
+        }
+        if (environment.containsKey("OPENBLAS_CORETYPE") && !environment.containsKey("MOE4J_OPENBLAS_CORETYPE")) {
+            wrong.add("OPENBLAS_CORETYPE is inherited and may be another machine's");
+        }
+        if (wrong.isEmpty()) {
+            add("environment", Status.OK, "as ./moe4j sets it");
+        } else {
+            add(
+                    "environment",
+                    Status.WARN,
+                    String.join(", ", wrong) + ": training is slower or takes more memory; start with ./moe4j");
+        }
+    }
+
+    /** Loads libtorch; returns the seconds that it took, negative where it cannot be loaded. */
+    private double checkLibtorch(String platform) {
+        String library = "org/bytedeco/pytorch/" + platform + "/" + System.mapLibraryName("jnitorch");
+        if (Checkup.class.getClassLoader().getResource(library) == null) {
+            add(
+                    "libtorch",
+                    Status.FAIL,
+                    "no libraries for " + platform + " on the class path; start with ./moe4j, on Linux x86-64, macOS "
+                            + "arm64 or Windows x86-64");
+            return -1;
+        }
+        long start = System.nanoTime();
+        try {
+            Libtorch.load();
+        } catch (LinkageError e) {
+            Throwable cause = Objects.requireNonNullElse(e.getCause(), e);
+            add(
+                    "libtorch",
+                    Status.FAIL,
+                    "cannot be loaded: " + firstLine(cause) + "; free space in its cache, or delete the cache");
+            return -1;
+        }
+        double seconds = (System.nanoTime() - start) / 1e9;
+        add(
+                "libtorch",
+                Status.OK,
+                String.format("%s, loaded in %.2f s, %d threads", Libtorch.VERSION, seconds, Libtorch.threads()));
+        return seconds;
+    }
+
+    private void checkDevice(Device device) {
+        String prefix = device.isCuda() ? device + " " : "";
+        try {
+            for (Sanity.Check check : Sanity.run(device)) {
+                add(
+                        prefix + check.name(),
+                        check.holds() ? Status.OK : Status.FAIL,
+                        String.format("error %.1e, at most %.0e is right", check.error(), check.bound())
+                                + (check.holds() ? "" : "; do not trust results of this machine"));
+            }
+            List<Peak> measured = new ArrayList<>();
+            for (DType dtype : List.of(DType.BFLOAT16, DType.FLOAT32, DType.FLOAT64)) {
+                measured.add(new Peak(device.toString(), DTypes.name(dtype), MatmulPeak.measure(dtype, device) / 1e9));
+            }
+            peaks.addAll(measured);
+            String words = measured.stream()
+                    .map(peak -> String.format("%s %.0f", peak.dtype(), peak.gflops()))
+                    .collect(Collectors.joining(", "));
+            String path = device.isCuda() || !Libtorch.float32ThroughOneDnn() ? "" : " (fp32 through oneDNN)";
+            add(prefix + "matrix products", Status.OK, words + " GFLOP/s at 1024³" + path);
+        } catch (dev.moe4j.tensor.TensorException e) {
+            add(prefix + "calculation", Status.FAIL, String.valueOf(e.getMessage()));
+        }
+    }
+
+    private void checkCache(Path cache) {
+        Path existing = cache;
+        while (!Files.exists(existing) && existing.getParent() != null) {
+            existing = existing.getParent();
+        }
+        String words = String.format("%s, %.2f GiB", cache, gib(size(cache)));
+        if (!Files.isWritable(existing)) {
+            add(
+                    "cache",
+                    Status.WARN,
+                    words + "; it cannot be written: set -Dorg.bytedeco.javacpp.cachedir=FOLDER in "
+                            + "MOE4J_JAVA_OPTS");
+            return;
+        }
+        try {
+            long free = Files.getFileStore(existing).getUsableSpace();
+            boolean small = size(cache) == 0 && free < LEAST_CACHE_SPACE;
+            add(
+                    "cache",
+                    small ? Status.WARN : Status.OK,
+                    words + (small ? "; only " + gib(free) + " GiB are free" : ""));
+        } catch (IOException e) {
+            add("cache", Status.WARN, words + "; the disk cannot be read: " + firstLine(e));
+        }
+    }
+
+    /** Where JavaCPP unpacks native libraries. */
+    private static Path cacheFolder() {
+        String set = System.getProperty("org.bytedeco.javacpp.cachedir");
+        return set == null ? Path.of(System.getProperty("user.home"), ".javacpp", "cache") : Path.of(set);
+    }
+
+    private static long size(Path folder) {
+        if (!Files.isDirectory(folder)) {
+            return 0;
+        }
+        try (Stream<Path> files = Files.walk(folder)) {
+            return files.filter(Files::isRegularFile)
+                    .mapToLong(file -> file.toFile().length())
+                    .sum();
+        } catch (IOException | UncheckedIOException e) {
+            return 0;
+        }
+    }
+
+    /** Returns the processor's name as Linux knows it; elsewhere its architecture. */
+    private static String cpu() {
+        String name = cpuInfo("model name");
+        return name.isEmpty() ? System.getProperty("os.arch") : name;
+    }
+
+    private static String cpuInfo(String key) {
+        try (Stream<String> lines = Files.lines(Path.of("/proc/cpuinfo"))) {
+            return lines.filter(line -> line.matches(key + "\\s*:.*"))
+                    .map(line -> line.substring(line.indexOf(':') + 1).strip())
+                    .findFirst()
+                    .orElse("");
+        } catch (IOException | UncheckedIOException e) {
+            return "";
+        }
+    }
+
+    private static String firstLine(Throwable e) {
+        @Nullable String message = e.getMessage();
+        return message == null
+                ? e.getClass().getSimpleName()
+                : message.lines().findFirst().orElse("");
+    }
+
+    private static double gib(long bytes) {
+        return bytes / (double) (1L << 30);
+    }
+}

@@ -1,0 +1,20 @@
+package dev.moe4j.cli;
+
+import java.nio.file.Path;
+import picocli.CommandLine.Option;
+
+/** Mixin for a command that uses a checkpoint's model. */
+final class ModelOptions {
+    @Option(
+            names = "--checkpoint",
+            required = true,
+            paramLabel = "DIR",
+            description = "A checkpoint's folder (step-…), or a run's: then its newest checkpoint.")
+    Path checkpoint;
+
+    @Option(names = "--device", paramLabel = "DEVICE", description = "cpu, cuda or cuda:N (default: cpu).")
+    String device = "cpu";
+
+    @Option(names = "--precision", paramLabel = "NAME", description = "fp32, bf16 or fp64 (default: fp32).")
+    String precision = "fp32";
+}

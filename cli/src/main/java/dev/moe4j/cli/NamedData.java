@@ -1,0 +1,39 @@
+package dev.moe4j.cli;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Objects;
+import java.util.Set;
+
+/** A text to evaluate on, as {@code name=path} or {@code path}, whose last part is then its name. */
+record NamedData(String name, Path path) {
+
+    static List<NamedData> parse(List<String> texts, Output output) {
+        List<NamedData> sets = new ArrayList<>();
+        Set<String> names = new HashSet<>();
+        for (String text : texts) {
+            NamedData set = parse(text);
+            if (set.name.isEmpty() || set.path.toString().isEmpty()) {
+                throw output.wrongUsage("--data " + text + ": give a path, or a name and a path as in pile=data/pile");
+            }
+            if (!names.add(set.name)) {
+                throw output.wrongUsage("two texts are called " + set.name + "; name them, as in a=" + set.path);
+            }
+            sets.add(set);
+        }
+        return sets;
+    }
+
+    private static NamedData parse(String text) {
+        int equals = text.indexOf('=');
+        if (equals >= 0 && !Files.exists(Path.of(text))) {
+            return new NamedData(text.substring(0, equals), Path.of(text.substring(equals + 1)));
+        }
+        Path path = Path.of(text);
+        Path last = path.toAbsolutePath().normalize().getFileName();
+        return new NamedData(Objects.toString(last, text), path);
+    }
+}

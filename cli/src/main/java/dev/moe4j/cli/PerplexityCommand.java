@@ -1,0 +1,99 @@
+package dev.moe4j.cli;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** {@code moe4j eval perplexity}: how well a checkpoint predicts texts. */
+@Command(
+        name = "perplexity",
+        description = {
+            "Perplexity and bits per byte of a checkpoint on one or more texts.",
+            "Every token but a text's first is predicted once, in windows of the model's context that do not overlap."
+        })
+final class PerplexityCommand implements Callable<Integer> {
+    @Mixin
+    private Output output;
+
+    @Mixin
+    private ModelOptions model;
+
+    @Option(
+            names = "--data",
+            required = true,
+            arity = "1..*",
+            paramLabel = "[NAME=]PATH",
+            description =
+                    "Prepared data (its split `valid` if it has one, else `train`), or a folder, a text file or a "
+                            + "zip archive, tokenized as the checkpoint was trained.")
+    private List<String> data;
+
+    @Option(
+            names = "--batch",
+            paramLabel = "N",
+            description = "Windows at a time (default: 8): a matter of speed and memory, not of the result.")
+    private int batch = 8;
+
+    @Option(
+            names = "--max-windows",
+            paramLabel = "N",
+            description = "Score at most this many windows of each text, spread evenly (default: all).")
+    private long maxWindows = Long.MAX_VALUE;
+
+    @Option(
+            names = "--collapse-spaces",
+            description = "Make each run of spaces and tabs one space in texts that are not prepared, as `prepare "
+                    + "--collapse-spaces` does.")
+    private boolean collapseSpaces;
+
+    PerplexityCommand() {}
+
+    /**
+     * What {@code --json} prints.
+     *
+     * @param mean of the sets' figures, each set counting the same
+     */
+    record Report(Path checkpoint, String tokenizer, String device, String precision, List<Measured> sets, Mean mean) {}
+
+    /**
+     * One text's score.
+     *
+     * @param split of prepared data, else {@code text}
+     * @param tokens predicted
+     * @param bytes that the predicted tokens stand for
+     * @param loss nats per token
+     * @param expertLoad for each MoE layer each expert's choices as a multiple of an even share
+     */
+    record Measured(
+            String name,
+            Path path,
+            String split,
+            long tokens,
+            long bytes,
+            double loss,
+            double ppl,
+            double bitsPerByte,
+            int windows,
+            List<LayerLoad> expertLoad,
+            double seconds) {}
+
+    /** One layer's experts. */
+    record LayerLoad(int layer, double[] load) {}
+
+    /** Over sets. */
+    record Mean(double loss, double ppl, double bitsPerByte) {}
+
+    @Override
+    public Integer call() {
+        List<NamedData> sets = NamedData.parse(data, output);
+        if (batch < 1 || maxWindows < 1) {
+            throw output.wrongUsage("--batch and --max-windows must be at least 1");
+        }
+        Report report = new PerplexityRun(model, batch, maxWindows, collapseSpaces, output.err()).run(sets);
+        output.print(report, out -> PerplexityRun.print(report, out));
+        return 0;
+    }
+}

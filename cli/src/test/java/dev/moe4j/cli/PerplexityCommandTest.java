@@ -1,0 +1,216 @@
+package dev.moe4j.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+class PerplexityCommandTest {
+    private static final String TEXT = "The quick brown fox jumps over the lazy dog. ".repeat(20);
+
+    @TempDir
+    private Path temp;
+
+    private Path run;
+    private Path step;
+
+    @BeforeEach
+    void writeCheckpoint() throws IOException {
+        run = temp.resolve("run");
+        step = TinyCheckpoint.write(run, 20, 4);
+    }
+
+    private static Run perplexity(Path checkpoint, Object... more) {
+        List<String> args = new ArrayList<>(List.of("eval", "perplexity", "--checkpoint", checkpoint.toString()));
+        for (Object arg : more) {
+            args.add(arg.toString());
+        }
+        return Run.of(args.toArray(String[]::new));
+    }
+
+    private static JsonNode json(Run run) {
+        assertThat(run.code()).as(run.err()).isZero();
+        assertThat(run.out()).hasLineCount(1);
+        return JsonMapper.shared().readTree(run.out());
+    }
+
+    private Path text(String name, String content) throws IOException {
+        return Files.writeString(temp.resolve(name), content);
+    }
+
+    private Path prepared(String name, String tokenizer, Path text, String... more) {
+        Path out = temp.resolve(name);
+        List<String> args =
+                new ArrayList<>(List.of("prepare", "--tokenizer", tokenizer, "--out", out.toString(), text.toString()));
+        args.addAll(List.of(more));
+        Run prepared = Run.of(args.toArray(String[]::new));
+        assertThat(prepared.code()).as(prepared.err()).isZero();
+        return out;
+    }
+
+    @Test
+    void scoresEachTextAndTheirMean() throws IOException {
+        Path a = text("a.txt", TEXT);
+        Path b = text("b.txt", "Etwas anderes, und zwar auf Deutsch.\n".repeat(5));
+
+        JsonNode json = json(perplexity(step, "--data", a, "german=" + b, "--json"));
+
+        JsonNode first = json.path("sets").get(0);
+        assertThat(first.path("name").asString()).isEqualTo("a.txt");
+        assertThat(json.path("sets").get(1).path("name").asString()).isEqualTo("german");
+        assertThat(first.path("tokens").asInt()).isEqualTo(TEXT.length());
+        assertThat(first.path("bytes").asInt()).isEqualTo(TEXT.length() - 1);
+        double loss = first.path("loss").asDouble();
+        assertThat(loss).as("untrained").isBetween(4.5, 7.0);
+        assertThat(first.path("ppl").asDouble()).isCloseTo(Math.exp(loss), within(1e-6));
+        assertThat(first.path("bits_per_byte").asDouble())
+                .isCloseTo(loss / Math.log(2) * TEXT.length() / (TEXT.length() - 1), within(1e-9));
+        assertThat(first.path("expert_load").get(0).path("layer").asInt()).isEqualTo(1);
+        assertThat(first.path("expert_load").get(0).path("load").size()).isEqualTo(4);
+        assertThat(json.path("mean").path("loss").asDouble())
+                .isCloseTo((loss + json.path("sets").get(1).path("loss").asDouble()) / 2, within(1e-9));
+        assertThat(json.path("checkpoint").asString()).isEqualTo(step.toString());
+    }
+
+    @Test
+    void textAndPreparedTextScoreAlikeAndTheBatchDoesNotMatter() throws IOException {
+        Path text = text("a.txt", TEXT);
+        Path shards = prepared("shards", "bytes", text);
+
+        JsonNode json = json(perplexity(run, "--json", "--data", text, "--data", shards));
+        JsonNode other = json(perplexity(run, "--json", "--batch=3", "--data", shards));
+
+        double loss = json.path("sets").get(0).path("loss").asDouble();
+        assertThat(json.path("sets").get(1).path("loss").asDouble()).isEqualTo(loss);
+        assertThat(json.path("sets").get(1).path("split").asString()).isEqualTo("train");
+        assertThat(other.path("sets").get(0).path("loss").asDouble()).isCloseTo(loss, within(1e-5));
+    }
+
+    @Test
+    void preparedDataIsScoredOnWhatWasHeldOut() throws IOException {
+        StringBuilder documents = new StringBuilder();
+        for (int i = 0; i < 50; i++) {
+            documents.append("document number ").append(i).append("\n\n");
+        }
+        Path shards = prepared(
+                "shards", "bytes", text("a.txt", documents.toString()), "--hold-out=0.3", "--split=blank-line");
+
+        JsonNode set =
+                json(perplexity(run, "--json", "--data", shards)).path("sets").get(0);
+
+        assertThat(set.path("split").asString()).isEqualTo("valid");
+        assertThat(set.path("tokens").asInt()).isBetween(50, 600);
+    }
+
+    @Test
+    void aRunsNewestCheckpointCounts() throws IOException {
+        Path newer = TinyCheckpoint.write(run, 100, 0);
+        Files.createDirectory(run.resolve("step-00000300.abc.tmp"));
+
+        JsonNode json = json(perplexity(run, "--json", "--data", text("a.txt", TEXT)));
+
+        assertThat(json.path("checkpoint").asString()).isEqualTo(newer.toString());
+        assertThat(json.path("sets").get(0).path("expert_load").isEmpty()).isTrue();
+    }
+
+    @Test
+    void aTableForPeople() throws IOException {
+        Run table =
+                perplexity(run, "--max-windows=5", "--data", text("a.txt", TEXT), "--data", text("b.txt", TEXT + TEXT));
+
+        assertThat(table.code()).isZero();
+        assertThat(table.out().lines().toList()).hasSize(4).satisfies(lines -> {
+            assertThat(lines.get(0)).matches("text +tokens +loss +perplexity +bits per byte");
+            assertThat(lines.get(1)).matches("a\\.txt +80 +\\d\\.\\d{4} +\\d+\\.\\d{3} +\\d+\\.\\d{4}");
+            assertThat(lines.get(3)).startsWith("mean");
+        });
+        assertThat(table.err()).contains("perplexity a.txt 5/5 (100 %), loss ");
+    }
+
+    @Test
+    void anotherTokenizerIsRefusedByName() throws IOException {
+        Path shards = prepared("shards", "gpt2:512", text("a.txt", TEXT));
+        assertFails(
+                perplexity(run, "--data", shards),
+                "prepared with the tokenizer gpt2:512, and the checkpoint " + step + " was trained with bytes");
+    }
+
+    @Test
+    void badTextIsOneLine() throws IOException {
+        assertFails(perplexity(run, "--data", temp.resolve("none.txt")), "none.txt: no such file or folder");
+        assertFails(perplexity(run, "--data", text("empty.txt", "")), "empty.txt: it is empty");
+        assertFails(
+                perplexity(run, "--data", Files.write(temp.resolve("b.bin"), new byte[] {0, 1})),
+                "b.bin: it is binary");
+        assertFails(perplexity(run, "--data", Files.createDirectory(temp.resolve("dir"))), "dir is empty");
+        Path shards = prepared("shards", "bytes", text("a.txt", TEXT));
+        Files.writeString(shards.resolve("manifest.json"), "{");
+        assertFails(perplexity(run, "--data", shards), "manifest.json is damaged");
+    }
+
+    /** One character and the end of text: one prediction, in less than a window. */
+    @Test
+    void aShortTextIsScored() throws IOException {
+        JsonNode json = json(perplexity(run, "--json", "--data", text("a.txt", "x")));
+        assertThat(json.path("sets").get(0).path("tokens").asInt()).isEqualTo(1);
+        assertThat(json.path("sets").get(0).path("bits_per_byte").isNull())
+                .as("the end of text has no bytes")
+                .isTrue();
+    }
+
+    @Test
+    void badCheckpointsAreOneLine() throws IOException {
+        Path text = text("a.txt", TEXT);
+        assertFails(perplexity(temp.resolve("none"), "--data", text), "none");
+        assertFails(perplexity(Files.createDirectory(temp.resolve("hollow")), "--data", text), "hollow");
+        assertFails(perplexity(text, "--data", text), "a.txt");
+
+        Path weights = step.resolve("model.safetensors");
+        byte[] bytes = Files.readAllBytes(weights);
+        byte[] damaged = bytes.clone();
+        damaged[20] = '}';
+        Files.write(weights, damaged);
+        assertFails(perplexity(run, "--data", text), "model.safetensors");
+        byte[] huge = bytes.clone();
+        huge[6] = 1;
+        Files.write(weights, huge);
+        assertFails(perplexity(run, "--data", text), "model.safetensors");
+        Files.write(weights, java.util.Arrays.copyOf(bytes, bytes.length - 1));
+        assertFails(perplexity(run, "--data", text), "model.safetensors");
+        Files.delete(weights);
+        assertFails(perplexity(run, "--data", text), "model.safetensors");
+    }
+
+    @Test
+    void wrongUsageIsTold() throws IOException {
+        Path text = text("a.txt", TEXT);
+        assertThat(perplexity(run).code()).isEqualTo(2);
+        assertThat(perplexity(run, "--data", "=" + text).code()).isEqualTo(2);
+        assertThat(perplexity(run, "--data", text, "--batch=0").code()).isEqualTo(2);
+        Run twice = perplexity(run, "--data", text, text);
+        assertThat(twice.code()).isEqualTo(2);
+        assertThat(twice.err()).startsWith("moe4j: two texts are called a.txt; name them, as in a=");
+        assertThat(Run.of("eval").code()).isEqualTo(2);
+        assertFails(perplexity(run, "--data", text, "--device=tpu"), "device 'tpu' is unknown");
+        assertFails(perplexity(run, "--data", text, "--precision=fp8"), "precision 'fp8' is unknown");
+    }
+
+    private static void assertFails(Run run, String message) {
+        assertThat(run.code()).as(run.err()).isEqualTo(1);
+        assertThat(run.out()).isEmpty();
+        assertThat(run.err()).doesNotContain("\tat ", "internal error");
+        assertThat(run.err().lines().filter(line -> line.startsWith("moe4j: ")).toList())
+                .singleElement()
+                .asString()
+                .contains(message);
+    }
+}

@@ -1,0 +1,213 @@
+package dev.moe4j.eval;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.moe4j.data.DataException;
+import dev.moe4j.data.TokenStream;
+import dev.moe4j.data.Tokenizer;
+import dev.moe4j.model.Activation;
+import dev.moe4j.model.Architecture;
+import dev.moe4j.model.BalanceConfig;
+import dev.moe4j.model.LanguageModel;
+import dev.moe4j.model.ModelConfig;
+import dev.moe4j.model.RoutingConfig;
+import dev.moe4j.model.TokenBatch;
+import dev.moe4j.tensor.Device;
+import dev.moe4j.tensor.Precision;
+import dev.moe4j.tensor.RandomKey;
+import dev.moe4j.tensor.Scope;
+import dev.moe4j.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.SplittableRandom;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class PerplexityTest {
+    private static final int CONTEXT = 16;
+    private static final int VOCABULARY = 264;
+
+    private static Architecture architecture(int experts, RoutingConfig routing) {
+        return new Architecture(
+                new ModelConfig(2, 32, 4, 64, VOCABULARY, CONTEXT, Activation.GELU, 0.1, 0.1, -1, experts, 2, 32, 0),
+                routing,
+                BalanceConfig.DEFAULT);
+    }
+
+    private static LanguageModel model(int experts, Precision precision) {
+        return LanguageModel.initialize(
+                architecture(experts, RoutingConfig.DEFAULT), precision, Device.CPU, new RandomKey(7));
+    }
+
+    private static TokenStream text(int tokens) {
+        SplittableRandom random = new SplittableRandom(3);
+        return TokenStream.of(random.ints(tokens, 0, 257).toArray());
+    }
+
+    /** Against the definition: log-softmax of the logits, every token but the first once. */
+    @ParameterizedTest
+    @ValueSource(ints = {0, 4})
+    void isTheMeanOfTheTokensLosses(int experts) {
+        int[] ids = new int[3 * CONTEXT + 6];
+        TokenStream text = text(ids.length);
+        text.copyTokens(0, ids, 0, ids.length);
+        try (LanguageModel model = model(experts, Precision.FP64)) {
+            double nats = 0;
+            int predicted = 0;
+            for (int from = 0; from < ids.length - 1; from += CONTEXT) {
+                int n = Math.min(CONTEXT, ids.length - 1 - from);
+                long[] inputs =
+                        Arrays.stream(ids, from, from + n).asLongStream().toArray();
+                try (Scope _ = Scope.open()) {
+                    Tensor logP =
+                            model.logits(new TokenBatch(inputs, inputs, 1)).logSoftmax(-1);
+                    double[] values = logP.toDoubles();
+                    for (int t = 0; t < n; t++) {
+                        nats -= values[t * VOCABULARY + ids[from + t + 1]];
+                        predicted++;
+                    }
+                }
+            }
+
+            Score score = Perplexity.of(model).score(text);
+
+            assertThat(score.tokens()).isEqualTo(ids.length - 1).isEqualTo(predicted);
+            assertThat(score.nats()).isCloseTo(nats, within(1e-9 * nats));
+            assertThat(score.loss()).isCloseTo(nats / predicted, within(1e-9));
+            assertThat(score.perplexity()).isCloseTo(Math.exp(nats / predicted), within(1e-6));
+            assertThat(score.windows()).isEqualTo(4);
+            assertThat(score.windowTokens()).containsExactly(16, 16, 16, 5);
+            assertThat(score.bytes()).isZero();
+            assertThat(score.bitsPerByte()).isNaN();
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {0, 4})
+    void doesNotDependOnTheBatch(int experts) {
+        TokenStream text = text(20 * CONTEXT + 6);
+        try (LanguageModel model = model(experts, Precision.FP32)) {
+            Score one = Perplexity.of(model).batch(1).score(text);
+            for (int batch : new int[] {2, 3, 7, 100}) {
+                Score score = Perplexity.of(model).batch(batch).score(text);
+                assertThat(score.windowTokens()).isEqualTo(one.windowTokens());
+                for (int i = 0; i < one.windows(); i++) {
+                    assertThat(score.windowNats()[i]).isCloseTo(one.windowNats()[i], within(1e-4));
+                }
+                assertThat(score.load()).hasSize(one.load().size());
+            }
+        }
+    }
+
+    @Test
+    void groupsThatShareCapacityStayTogether() {
+        RoutingConfig routing = new RoutingConfig(
+                RoutingConfig.Strategy.CAPACITY, 2, 3, 1.0, -1, false, RoutingConfig.SecondExpert.ALL, false, true);
+        TokenStream text = text(7 * CONTEXT + 6);
+        try (LanguageModel model =
+                LanguageModel.initialize(architecture(4, routing), Precision.FP64, Device.CPU, new RandomKey(7))) {
+            Score one = Perplexity.of(model).batch(1).score(text);
+            Score many = Perplexity.of(model).batch(8).score(text);
+
+            assertThat(many.windowNats()).containsExactly(one.windowNats(), within(1e-9));
+            assertThat(one.tokens()).isEqualTo(7 * CONTEXT + 5);
+        }
+    }
+
+    @Test
+    void aCapTakesWindowsEvenlyAndAlwaysTheSame() {
+        TokenStream text = text(20 * CONTEXT + 6);
+        try (LanguageModel model = model(0, Precision.FP64)) {
+            Score whole = Perplexity.of(model).score(text);
+            Score capped = Perplexity.of(model).maxWindows(5).score(text);
+
+            assertThat(capped.windows()).isEqualTo(5);
+            double[] expected = IntStream.of(2, 6, 10, 14, 18)
+                    .mapToDouble(i -> whole.windowNats()[i])
+                    .toArray();
+            assertThat(capped.windowNats()).containsExactly(expected, within(1e-9));
+            assertThat(Perplexity.of(model).maxWindows(1000).score(text).windowNats())
+                    .isEqualTo(whole.windowNats());
+        }
+    }
+
+    @Test
+    void bytesAreThoseOfThePredictedTokens() {
+        Tokenizer tokenizer = Tokenizer.of("bytes");
+        String words = "Zwölf Boxkämpfer jagen Viktor quer über den großen Sylter Deich.";
+        int[] ids = tokenizer.encode(words);
+        int[] ended = Arrays.copyOf(ids, ids.length + 1);
+        ended[ids.length] = tokenizer.endOfText();
+        try (LanguageModel model = model(0, Precision.FP64)) {
+            Score score = Perplexity.of(model).tokenizer(tokenizer).score(TokenStream.of(ended));
+
+            assertThat(score.tokens()).isEqualTo(ids.length);
+            assertThat(score.bytes()).as("the first byte is not predicted").isEqualTo(ids.length - 1);
+            assertThat(score.bitsPerByte()).isCloseTo(score.nats() / Math.log(2) / (ids.length - 1), within(1e-12));
+        }
+    }
+
+    @Test
+    void saysWhatExpertsReceived() {
+        try (LanguageModel model = model(4, Precision.FP32)) {
+            Score score = Perplexity.of(model).batch(3).score(text(5 * CONTEXT + 6));
+
+            assertThat(score.load()).singleElement().satisfies(layer -> {
+                assertThat(layer.layer()).isEqualTo(1);
+                assertThat(layer.load()).hasSize(4);
+                assertThat(Arrays.stream(layer.load()).sum()).isCloseTo(4, within(1e-9));
+            });
+        }
+    }
+
+    @Test
+    void leavesNoTensorBehind() {
+        try (LanguageModel model = model(4, Precision.FP32)) {
+            Perplexity perplexity = Perplexity.of(model).batch(2);
+            TokenStream text = text(5 * CONTEXT + 6);
+            long before = Scope.liveTensors();
+            perplexity.score(text);
+            assertThat(Scope.liveTensors()).isEqualTo(before);
+        }
+    }
+
+    @Test
+    void tellsHowFarItIs() {
+        List<String> heard = new ArrayList<>();
+        try (LanguageModel model = model(0, Precision.FP32)) {
+            Score score = Perplexity.of(model)
+                    .batch(2)
+                    .onProgress((done, total, loss) -> heard.add(done + "/" + total + " " + (loss > 0)))
+                    .score(text(4 * CONTEXT + 6));
+            assertThat(score.windows()).isEqualTo(5);
+        }
+        assertThat(heard).containsExactly("2/5 true", "4/5 true", "5/5 true");
+    }
+
+    @Test
+    void refusesWhatItCannotScore() {
+        try (LanguageModel model = model(0, Precision.FP32)) {
+            Perplexity perplexity = Perplexity.of(model);
+            assertThatThrownBy(() -> perplexity.score(TokenStream.of(1)))
+                    .isInstanceOf(DataException.class)
+                    .hasMessageContaining("none to predict");
+            assertThatThrownBy(() -> perplexity.score(TokenStream.of(1, VOCABULARY, 2)))
+                    .isInstanceOf(EvalException.class)
+                    .hasMessageContaining("the text has the token 264, and the model's vocabulary has 264");
+            assertThatThrownBy(() -> perplexity.batch(0)).isInstanceOf(EvalException.class);
+            assertThatThrownBy(() -> perplexity.maxWindows(0)).isInstanceOf(EvalException.class);
+            try (Scope _ = Scope.open()) {
+                model.parameters().get("model.layer_norm.weight").master().fill(Double.NaN);
+            }
+            model.parameters().refresh();
+            assertThatThrownBy(() -> perplexity.score(text(40)))
+                    .isInstanceOf(EvalException.class)
+                    .hasMessageContaining("the loss of window 0 of the text is NaN");
+        }
+    }
+}

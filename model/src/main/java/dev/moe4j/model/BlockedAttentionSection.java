@@ -1,0 +1,183 @@
+package dev.moe4j.model;
+
+import dev.moe4j.tensor.Functions;
+import dev.moe4j.tensor.Saved;
+import dev.moe4j.tensor.Section;
+import dev.moe4j.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What {@link AttentionSection} computes, with a backward pass of its own and in blocks of queries: a block looks only at
+ * keys up to its own end, so that most of what the causal mask would throw away is never computed. For CPUs, where the
+ * fused kernel is slow in bfloat16.
+ *
+ * <p>Shapes: T tokens, D model, B sequences, H heads, G = B · H, S length, C model / heads, N queries of a block, E keys
+ * up to its end.
+ */
+final class BlockedAttentionSection implements Section.Written {
+
+    /** Queries in a block: docs/performance.md has the measurement. */
+    static final long BLOCK = 64;
+
+    private final String name;
+    private final AttentionSection.Weights weights;
+    private final int heads;
+    private final Tensor mask_SS;
+    private final long sequences;
+    private final Dropout outputDropout;
+
+    /**
+     * @param mask_SS 0 where a token may look, −∞ elsewhere, {@code [length, length]}
+     */
+    BlockedAttentionSection(
+            String name,
+            AttentionSection.Weights weights,
+            int heads,
+            Tensor mask_SS,
+            long sequences,
+            Dropout outputDropout) {
+        this.name = name;
+        this.weights = weights;
+        this.heads = heads;
+        this.mask_SS = mask_SS;
+        this.sequences = sequences;
+        this.outputDropout = outputDropout;
+    }
+
+    @Override
+    public String name() {
+        return name;
+    }
+
+    @Override
+    public Tensor[] forward(Saved saved, Tensor... inputs) {
+        Tensor x_TD = inputs[0];
+        Tensor[] norm = Functions.layerNormWithStatistics(
+                x_TD, weights.normWeight().tensor(), weights.normBias().tensor(), LanguageModel.NORM_EPSILON);
+        Tensor h_TD = norm[0];
+        Tensor qkv_3GSC = splitHeads(
+                Functions.linear(
+                        h_TD, weights.qkvWeight().tensor(), weights.qkvBias().tensor()),
+                3);
+        Tensor q_GSC = qkv_3GSC.select(0, 0);
+        Tensor k_GSC = qkv_3GSC.select(0, 1);
+        Tensor v_GSC = qkv_3GSC.select(0, 2);
+        q_GSC.mulInPlace(scale(q_GSC));
+
+        Tensor a_GSC = q_GSC.emptyLike();
+        saved.save(x_TD, norm[1], norm[2], h_TD, qkv_3GSC);
+        long length = q_GSC.size(1);
+        for (long start = 0; start < length; start += BLOCK) {
+            long n = Math.min(BLOCK, length - start);
+            long end = start + n;
+            Tensor scores_GNE = q_GSC.narrow(1, start, n)
+                    .matmul(k_GSC.narrow(1, 0, end).transpose(1, 2))
+                    .addInPlace(mask_SS.narrow(0, start, n).narrow(1, 0, end));
+            Tensor p_GNE = scores_GNE.softmax(-1);
+            a_GSC.narrow(1, start, n).setToBatchProduct(p_GNE, v_GSC.narrow(1, 0, end));
+            saved.save(p_GNE);
+        }
+
+        Tensor a_TD = joinHeads(a_GSC.unsqueeze(0));
+        Tensor out_TD = Functions.linear(
+                a_TD, weights.outWeight().tensor(), weights.outBias().tensor());
+        Tensor dropped_TD = outputDropout.mask(out_TD);
+        saved.save(a_TD);
+        if (dropped_TD != null) {
+            out_TD.mulInPlace(dropped_TD);
+            saved.save(dropped_TD);
+        }
+        return new Tensor[] {out_TD.addInPlace(x_TD)};
+    }
+
+    @Override
+    public @Nullable Tensor[] backward(Saved saved, @Nullable Tensor... gradients) {
+        Tensor gradient_TD = gradients[0];
+        if (gradient_TD == null) {
+            return new @Nullable Tensor[1];
+        }
+        Tensor qkv_3GSC = saved.get(4);
+        long length = qkv_3GSC.size(2);
+        int blocks = (int) Math.ceilDiv(length, BLOCK);
+        Tensor a_TD = saved.get(5 + blocks);
+        Tensor out_TD = outputDropout.active() ? gradient_TD.mul(saved.get(6 + blocks)) : gradient_TD;
+        weights.outWeight().addGradient(out_TD.t().matmul(a_TD));
+        weights.outBias().addGradient(out_TD.sum(0));
+
+        Tensor gradient_3GSC = qkv_3GSC.emptyLike();
+        Tensor a_GSC =
+                splitHeads(out_TD.matmul(weights.outWeight().tensor()), 1).select(0, 0);
+        backwardBlocks(saved, qkv_3GSC, a_GSC, gradient_3GSC);
+
+        Tensor qkv_TE = joinHeads(gradient_3GSC);
+        weights.qkvWeight().addGradient(qkv_TE.t().matmul(saved.get(3)));
+        weights.qkvBias().addGradient(qkv_TE.sum(0));
+        Tensor[] norm = Functions.layerNormBackward(
+                qkv_TE.matmul(weights.qkvWeight().tensor()),
+                saved.get(0),
+                saved.get(1),
+                saved.get(2),
+                weights.normWeight().tensor(),
+                weights.normBias().tensor());
+        weights.normWeight().addGradient(norm[1]);
+        weights.normBias().addGradient(norm[2]);
+        return new @Nullable Tensor[] {norm[0].addInPlace(gradient_TD)};
+    }
+
+    /** The gradients of queries, keys and values, from that of what attention gave. */
+    private static void backwardBlocks(Saved saved, Tensor qkv_3GSC, Tensor a_GSC, Tensor gradient_3GSC) {
+        Tensor q_GSC = qkv_3GSC.select(0, 0);
+        Tensor k_GSC = qkv_3GSC.select(0, 1);
+        Tensor v_GSC = qkv_3GSC.select(0, 2);
+        Tensor dq_GSC = gradient_3GSC.select(0, 0);
+        Tensor dk_GSC = gradient_3GSC.select(0, 1);
+        Tensor dv_GSC = gradient_3GSC.select(0, 2);
+        long length = q_GSC.size(1);
+        int last = (int) Math.ceilDiv(length, BLOCK) - 1;
+        // The last block looks at all keys, so it writes what the others add to.
+        for (int block = last; block >= 0; block--) {
+            long start = block * BLOCK;
+            long n = Math.min(BLOCK, length - start);
+            long end = start + n;
+            Tensor p_GNE = saved.get(5 + block);
+            Tensor a_GNC = a_GSC.narrow(1, start, n);
+            Tensor dp_GNE = a_GNC.matmul(v_GSC.narrow(1, 0, end).transpose(1, 2));
+            Tensor ds_GNE = Functions.softmaxBackward(dp_GNE, p_GNE);
+            dq_GSC.narrow(1, start, n).setToBatchProduct(ds_GNE, k_GSC.narrow(1, 0, end));
+            Tensor p_GEN = p_GNE.transpose(1, 2);
+            Tensor ds_GEN = ds_GNE.transpose(1, 2);
+            Tensor q_GNC = q_GSC.narrow(1, start, n);
+            if (block == last) {
+                dv_GSC.setToBatchProduct(p_GEN, a_GNC);
+                dk_GSC.setToBatchProduct(ds_GEN, q_GNC);
+            } else {
+                dv_GSC.narrow(1, 0, end).addBatchProductInPlace(p_GEN, a_GNC);
+                dk_GSC.narrow(1, 0, end).addBatchProductInPlace(ds_GEN, q_GNC);
+            }
+        }
+        dq_GSC.mulInPlace(scale(q_GSC));
+    }
+
+    private static double scale(Tensor q_GSC) {
+        return 1 / Math.sqrt((double) q_GSC.size(2));
+    }
+
+    /** [tokens, parts · model] as [parts, sequences · heads, length, model / heads]. */
+    private Tensor splitHeads(Tensor x, int parts) {
+        long length = x.size(0) / sequences;
+        long head = x.size(1) / parts / heads;
+        return x.view(sequences, length, parts, heads, head)
+                .permute(2, 0, 3, 1, 4)
+                .reshape(parts, sequences * heads, length, head);
+    }
+
+    /** The inverse of {@link #splitHeads}. */
+    private Tensor joinHeads(Tensor x) {
+        long parts = x.size(0);
+        long length = x.size(2);
+        long head = x.size(3);
+        return x.view(parts, sequences, heads, length, head)
+                .permute(1, 3, 0, 2, 4)
+                .reshape(sequences * length, parts * heads * head);
+    }
+}

@@ -1,0 +1,71 @@
+package dev.moe4j.serve;
+
+import java.util.Arrays;
+import java.util.stream.IntStream;
+
+/**
+ * How the next token is drawn from a model's logits.
+ *
+ * @param temperature divides the logits; 0 takes the most likely token always
+ * @param topK only that many of the most likely tokens can be drawn; 0: all
+ * @param topP only the most likely tokens that together reach this probability can be drawn (Holtzman et al. 2020);
+ *     1: all
+ */
+public record Sampling(double temperature, int topK, double topP) {
+
+    /** The model's own distribution. */
+    public static final Sampling DEFAULT = new Sampling(1, 0, 1);
+
+    public Sampling {
+        if (!(temperature >= 0) || Double.isInfinite(temperature)) {
+            throw new ServeException("a temperature of " + temperature + " cannot be sampled at; give 0 or more");
+        }
+        if (topK < 0) {
+            throw new ServeException("top-k " + topK + " is negative; give 0 to draw from all tokens");
+        }
+        if (!(topP > 0 && topP <= 1)) {
+            throw new ServeException("top-p " + topP + " is no share of probability; give one above 0, up to 1");
+        }
+    }
+
+    /**
+     * Draws a token.
+     *
+     * @param logits one for each token
+     * @param uniform from 0 to below 1: decides which
+     */
+    int draw(double[] logits, double uniform) {
+        for (double logit : logits) {
+            if (Double.isNaN(logit) || logit == Double.POSITIVE_INFINITY) {
+                throw new ServeException("the model's logits are " + logit
+                        + ": its parameters or its precision cannot be used; take an earlier checkpoint, or fp32");
+            }
+        }
+        int[] order = IntStream.range(0, logits.length)
+                .boxed()
+                .sorted((a, b) -> Double.compare(logits[b], logits[a])) // stable: equal ones by their number
+                .mapToInt(Integer::intValue)
+                .toArray();
+        if (temperature == 0) {
+            return order[0];
+        }
+        int count = topK == 0 ? order.length : Math.min(topK, order.length);
+        double[] weights = Arrays.stream(order, 0, count)
+                .mapToDouble(token -> Math.exp((logits[token] - logits[order[0]]) / temperature))
+                .toArray();
+        double total = Arrays.stream(weights).sum();
+        double kept = 0;
+        int choices = 0;
+        while (choices < count && kept < topP * total) {
+            kept += weights[choices++];
+        }
+        double left = uniform * kept;
+        for (int i = 0; i < choices; i++) {
+            left -= weights[i];
+            if (left < 0) {
+                return order[i];
+            }
+        }
+        return order[choices - 1];
+    }
+}

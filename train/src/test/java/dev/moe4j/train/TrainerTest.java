@@ -1,0 +1,167 @@
+package dev.moe4j.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.moe4j.model.Activation;
+import dev.moe4j.model.Architecture;
+import dev.moe4j.model.BalanceConfig;
+import dev.moe4j.model.LanguageModel;
+import dev.moe4j.model.ModelConfig;
+import dev.moe4j.model.RoutingConfig;
+import dev.moe4j.tensor.Device;
+import dev.moe4j.tensor.Parameter;
+import dev.moe4j.tensor.Precision;
+import dev.moe4j.tensor.RandomKey;
+import dev.moe4j.tensor.Scope;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+class TrainerTest {
+
+    private static final ScheduleConfig CONSTANT = new ScheduleConfig(ScheduleConfig.Kind.CONSTANT, 5, 0);
+
+    private static Architecture architecture(int experts, double dropout) {
+        ModelConfig model = new ModelConfig(
+                2, 32, 2, 64, 64, 16, Activation.GELU, dropout, dropout, -1, experts, 2, experts > 0 ? 32 : 0, 0);
+        return new Architecture(model, RoutingConfig.DEFAULT, BalanceConfig.DEFAULT);
+    }
+
+    private static LanguageModel model(Architecture architecture, Precision precision) {
+        return LanguageModel.initialize(architecture, precision, Device.CPU, new RandomKey(3));
+    }
+
+    /** Counts upwards from a number that depends on the sequence: easy to learn. */
+    private static void counting(long number, int[] tokens) {
+        for (int i = 0; i < tokens.length; i++) {
+            tokens[i] = (int) ((number * 7 + i) % 60);
+        }
+    }
+
+    private static Trainer trainer(LanguageModel model, int accumulation) {
+        return new Trainer(
+                model,
+                new BatchConfig(8, accumulation),
+                OptimizerConfig.DEFAULT,
+                CONSTANT,
+                TrainerTest::counting,
+                1,
+                1000);
+    }
+
+    private static List<Double> losses(Trainer trainer, int steps) {
+        List<Double> losses = new ArrayList<>();
+        for (int i = 0; i < steps; i++) {
+            losses.add(trainer.step().loss());
+        }
+        return losses;
+    }
+
+    @Test
+    void learns() {
+        for (int experts : new int[] {0, 4}) {
+            try (LanguageModel model = model(architecture(experts, 0), Precision.FP32)) {
+                List<Double> losses = losses(trainer(model, 1), 80);
+                assertThat(losses.getFirst()).isGreaterThan(4);
+                assertThat(losses.getLast()).isLessThan(0.5);
+            }
+        }
+    }
+
+    @Test
+    void repeatsBitForBit() {
+        for (Precision precision : List.of(Precision.FP32, Precision.BF16)) {
+            try (LanguageModel first = model(architecture(4, 0.1), precision);
+                    LanguageModel second = model(architecture(4, 0.1), precision)) {
+                assertThat(losses(trainer(first, 1), 12)).isEqualTo(losses(trainer(second, 1), 12));
+            }
+        }
+    }
+
+    @Test
+    void microBatchesGiveTheSameUpdate() {
+        try (LanguageModel whole = model(architecture(4, 0.1), Precision.FP32);
+                LanguageModel split = model(architecture(4, 0.1), Precision.FP32)) {
+            Trainer one = trainer(whole, 1);
+            Trainer four = trainer(split, 4);
+            for (int i = 0; i < 5; i++) {
+                Trainer.Result a = one.step();
+                Trainer.Result b = four.step();
+                assertThat(b.loss()).isCloseTo(a.loss(), within(1e-5 * a.loss()));
+                // The first step has no previous one, so that its balance loss is each micro-batch's own.
+                if (i > 0) {
+                    assertThat(b.gradientNorm()).isCloseTo(a.gradientNorm(), within(1e-3 * a.gradientNorm()));
+                }
+            }
+        }
+    }
+
+    @Test
+    void bfloat16FollowsFloat32() {
+        try (LanguageModel exact = model(architecture(4, 0), Precision.FP32);
+                LanguageModel rounded = model(architecture(4, 0), Precision.BF16)) {
+            List<Double> a = losses(trainer(exact, 1), 30);
+            List<Double> b = losses(trainer(rounded, 1), 30);
+            assertThat(b.getFirst()).isCloseTo(a.getFirst(), within(0.02));
+            assertThat(b.getLast()).isCloseTo(a.getLast(), within(0.3));
+        }
+    }
+
+    @Test
+    void memoryStaysFlat() {
+        try (LanguageModel model = model(architecture(4, 0.1), Precision.BF16)) {
+            Trainer trainer = trainer(model, 2);
+            trainer.step();
+            long before = Scope.liveTensors();
+            for (int i = 0; i < 30; i++) {
+                trainer.step();
+                assertThat(Scope.liveTensors()).isEqualTo(before);
+            }
+        }
+    }
+
+    @Test
+    void clippingBoundsTheUpdateButNotTheReportedNorm() {
+        OptimizerConfig clipped = new OptimizerConfig(1e-3, 0.9, 0.98, 1e-8, 0, false, 1e-3);
+        try (LanguageModel model = model(architecture(0, 0), Precision.FP32)) {
+            Trainer trainer =
+                    new Trainer(model, new BatchConfig(8, 1), clipped, CONSTANT, TrainerTest::counting, 1, 1000);
+            Trainer.Result result = trainer.step();
+            assertThat(result.gradientNorm()).isGreaterThan(0.1);
+            // The optimizer divides the gradients that it has read.
+            assertThat(AdamW.gradientNorm(model.parameters())).isCloseTo(1e-3, within(1e-6));
+        }
+    }
+
+    @Test
+    void aLossThatIsNoNumberStopsTheRunWithAReason() {
+        try (LanguageModel model = model(architecture(0, 0), Precision.FP32)) {
+            Parameter norm = model.parameters().get("model.layer_norm.weight");
+            try (Scope _ = Scope.open()) {
+                norm.master().fill(Double.NaN);
+            }
+            model.parameters().refresh();
+            assertThatThrownBy(trainer(model, 1)::step)
+                    .isInstanceOf(TrainException.class)
+                    .hasMessageContaining("step 1")
+                    .hasMessageContaining("NaN")
+                    .hasMessageContaining("optimizer.learning_rate");
+        }
+    }
+
+    @Test
+    void schedulesRiseAndFall() {
+        ScheduleConfig linear = new ScheduleConfig(ScheduleConfig.Kind.LINEAR, 10, 0.1);
+        assertThat(linear.rate(1, 1, 110)).isEqualTo(0.1);
+        assertThat(linear.rate(1, 10, 110)).isEqualTo(1);
+        assertThat(linear.rate(1, 11, 110)).isEqualTo(1);
+        assertThat(linear.rate(1, 61, 110)).isCloseTo(0.55, within(1e-12));
+        assertThat(linear.rate(1, 110, 110)).isCloseTo(0.109, within(1e-12));
+        assertThat(CONSTANT.rate(2, 500, 1000)).isEqualTo(2);
+        assertThatThrownBy(() -> new ScheduleConfig(ScheduleConfig.Kind.LINEAR, -1, 0))
+                .hasMessageContaining("schedule.warmup");
+        assertThatThrownBy(() -> new BatchConfig(8, 3)).hasMessageContaining("accumulation must divide");
+    }
+}
