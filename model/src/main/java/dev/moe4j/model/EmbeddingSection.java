@@ -54,7 +54,8 @@ final class EmbeddingSection implements Section.Written {
         if (gradient != null) {
             Tensor ids_BS = saved.get(0);
             Tensor g_BSD = gradient.view(ids_BS.size(0), ids_BS.size(1), -1);
-            Tensor scaled = g_BSD.mul(Math.sqrt((double) g_BSD.size(-1)));
+            // A frequent token's gradient is a long sum: bfloat16 would lose its later terms.
+            Tensor scaled = g_BSD.to(embedding.gradient().dtype()).mul(Math.sqrt((double) g_BSD.size(-1)));
             if (dropout.active()) {
                 scaled.mulInPlace(saved.get(1));
             }

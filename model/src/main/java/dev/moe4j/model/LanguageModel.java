@@ -293,7 +293,7 @@ public final class LanguageModel implements AutoCloseable {
                 grouped ? batch.sequences() / routing.group() : 1,
                 routing.maskPadding() ? batch.padding(config().padding()) : null,
                 pass.training(),
-                Routing.Noise.of(pass.key().fold("layers." + layer + ".route")),
+                Routing.Noise.of(pass.key().fold("layers." + layer + ".route"), pass.sequences()),
                 fractions,
                 balance.weight() * share,
                 balance.zWeight() * share);

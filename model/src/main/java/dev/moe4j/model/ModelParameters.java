@@ -7,6 +7,7 @@ import dev.moe4j.tensor.Precision;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /** Lays out a model's parameters in units, under the names that checkpoints use. */
 final class ModelParameters {
@@ -15,40 +16,63 @@ final class ModelParameters {
 
     private ModelParameters() {}
 
+    /**
+     * A unit before it has memory.
+     *
+     * @param inMaster whether it computes in the master's type
+     */
+    record UnitSpec(String name, List<Parameter.Spec> specs, boolean inMaster) {}
+
     static Parameters create(ModelConfig config, Precision precision, Device device) {
         Parameters parameters = new Parameters(precision, device);
-        int width = config.width();
-        parameters.add(
-                "embedding",
-                List.of(matrix(
-                        EMBEDDING, config.vocabulary(), width, Initializations.embedding(width, config.padding()))));
-        for (int layer = 0; layer < config.layers(); layer++) {
-            String prefix = "model.layers." + layer + ".";
-            parameters.add(prefix + "self_attn", attention(prefix, width));
-            parameters.add(prefix + "final_layer_norm", norm(prefix + "final_layer_norm", width));
-            if (config.isMoeLayer(layer)) {
-                addMixture(parameters, prefix + "moe.", config);
-            } else {
-                parameters.add(prefix + "ffn", feedForward(prefix, width, config.ffn()));
-            }
-        }
-        parameters.add("layer_norm", norm("model.layer_norm", width));
+        units(config)
+                .forEach(unit -> parameters.add(
+                        unit.name(), unit.specs(), unit.inMaster() ? precision.computingInMaster() : precision));
         return parameters;
     }
 
-    private static void addMixture(Parameters parameters, String prefix, ModelConfig config) {
+    /** The units in order; a layer's are made when they are reached, so that a hostile number of layers costs nothing. */
+    static Stream<UnitSpec> units(ModelConfig config) {
+        int width = config.width();
+        Parameter.Spec embedding =
+                matrix(EMBEDDING, config.vocabulary(), width, Initializations.embedding(width, config.padding()));
+        return Stream.of(
+                        Stream.of(unit("embedding", List.of(embedding))),
+                        IntStream.range(0, config.layers()).boxed().flatMap(layer -> layer(layer, config)),
+                        Stream.of(unit("layer_norm", norm("model.layer_norm", width))))
+                .flatMap(units -> units);
+    }
+
+    private static Stream<UnitSpec> layer(int layer, ModelConfig config) {
+        int width = config.width();
+        String prefix = "model.layers." + layer + ".";
+        Stream<UnitSpec> attention = Stream.of(
+                unit(prefix + "self_attn", attention(prefix, width)),
+                unit(prefix + "final_layer_norm", norm(prefix + "final_layer_norm", width)));
+        return Stream.concat(
+                attention,
+                config.isMoeLayer(layer)
+                        ? mixture(prefix + "moe.", config)
+                        : Stream.of(unit(prefix + "ffn", feedForward(prefix, width, config.ffn()))));
+    }
+
+    private static Stream<UnitSpec> mixture(String prefix, ModelConfig config) {
         int width = config.width();
         // The router computes in the master's type: its decisions are too fine for bfloat16.
-        parameters.add(
+        UnitSpec gate = new UnitSpec(
                 prefix + "gate",
                 List.of(matrix(prefix + "gate.weight", config.experts(), width, Initializations.fanIn(width))),
-                parameters.precision().computingInMaster());
-        parameters.add(prefix + "experts", experts(prefix, config));
-        if (config.sharedExperts() > 0) {
-            parameters.add(
-                    prefix + "shared",
-                    feedForward(prefix + "shared.", width, config.sharedExperts() * config.expertFfn()));
+                true);
+        UnitSpec experts = unit(prefix + "experts", experts(prefix, config));
+        if (config.sharedExperts() == 0) {
+            return Stream.of(gate, experts);
         }
+        int ffn = config.sharedExperts() * config.expertFfn();
+        return Stream.of(gate, experts, unit(prefix + "shared", feedForward(prefix + "shared.", width, ffn)));
+    }
+
+    private static UnitSpec unit(String name, List<Parameter.Spec> specs) {
+        return new UnitSpec(name, specs, false);
     }
 
     private static List<Parameter.Spec> attention(String prefix, int width) {

@@ -5,6 +5,7 @@ import java.util.Arrays;
 import java.util.Comparator;
 import java.util.SplittableRandom;
 import java.util.function.Supplier;
+import java.util.stream.DoubleStream;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -67,20 +68,31 @@ sealed interface Routing {
         /** Uniform numbers in [0, 1), {@code [tokens]}. */
         double[] uniform(int count);
 
-        static Noise of(RandomKey key) {
+        /**
+         * Noise that depends, for each sequence, on the key and its number alone, so not on which others share the batch.
+         *
+         * @param sequences the global number of each sequence; each has the same number of tokens
+         */
+        static Noise of(RandomKey key, long[] sequences) {
             return new Noise() {
                 @Override
                 public double[] gumbel(int count) {
-                    SplittableRandom random = new SplittableRandom(key.value());
                     double tiny = Double.MIN_NORMAL;
-                    return IntStream.range(0, count)
-                            .mapToDouble(i -> -Math.log(Math.max(tiny, -Math.log(Math.max(tiny, random.nextDouble())))))
+                    return draw(count)
+                            .map(u -> -Math.log(Math.max(tiny, -Math.log(Math.max(tiny, u)))))
                             .toArray();
                 }
 
                 @Override
                 public double[] uniform(int count) {
-                    return new SplittableRandom(key.value()).doubles(count).toArray();
+                    return draw(count).toArray();
+                }
+
+                private DoubleStream draw(int count) {
+                    return Arrays.stream(sequences)
+                            .mapToObj(sequence ->
+                                    new SplittableRandom(key.fold(sequence).value()))
+                            .flatMapToDouble(random -> random.doubles(count / sequences.length));
                 }
             };
         }

@@ -5,7 +5,7 @@ import java.util.Arrays;
 /**
  * What a router did with a batch, under the published system's names.
  *
- * @param overflow for each rank of choice, the percentage of wanted choices that found no place
+ * @param overflow for each rank of choice, the percentage of wanted choices that found no place; 0 where none is wanted
  * @param balanceTop for each rank, the percentage of tokens whose choice is among the most used fifth of experts
  * @param balanceBottom likewise the least used fifth
  * @param unused for each rank, experts that nobody chose
@@ -35,7 +35,7 @@ public record RoutingStatistics(
                 }
             }
             Arrays.sort(histogram);
-            overflow[rank] = 100.0 * dropped / wanted;
+            overflow[rank] = wanted == 0 ? 0 : 100.0 * dropped / wanted;
             top[rank] =
                     100.0 * Arrays.stream(histogram, experts - fifth, experts).sum() / tokens;
             bottom[rank] = 100.0 * Arrays.stream(histogram, 0, fifth).sum() / tokens;

@@ -68,7 +68,7 @@ class MoeLayerGoldenTest {
                             1,
                             padding(data, given, tokens),
                             json.path("train").asBoolean(),
-                            Routing.Noise.of(new RandomKey(0)),
+                            Routing.Noise.of(new RandomKey(0), new long[1]),
                             null,
                             0.5,
                             0));

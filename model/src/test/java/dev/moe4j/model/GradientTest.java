@@ -1,0 +1,142 @@
+package dev.moe4j.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.moe4j.tensor.Device;
+import dev.moe4j.tensor.Parameter;
+import dev.moe4j.tensor.Precision;
+import dev.moe4j.tensor.RandomKey;
+import dev.moe4j.tensor.Scope;
+import dev.moe4j.tensor.Tape;
+import dev.moe4j.tensor.Tensor;
+import dev.moe4j.tensor.Value;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SplittableRandom;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.TestFactory;
+
+/**
+ * The gradient of every parameter of a whole model against a difference of losses along a random direction, in float64,
+ * for every way to route, dropout included: its masks follow from the key, so they stay the same between two losses.
+ */
+class GradientTest {
+
+    private static final double STEP = 1e-5;
+    private static final long SEED = 12;
+
+    private record Trial(String name, Architecture architecture) {}
+
+    @TestFactory
+    Stream<DynamicTest> equalsADifferenceOfLosses() {
+        return trials().stream().map(trial -> DynamicTest.dynamicTest(trial.name(), () -> check(trial.architecture())));
+    }
+
+    private static List<Trial> trials() {
+        List<Trial> trials = new ArrayList<>();
+        for (int k = 1; k <= 3; k++) {
+            for (BalanceConfig.Scope scope : BalanceConfig.Scope.values()) {
+                for (RoutingConfig routing : List.of(TinyModels.dropless(k), TinyModels.capacity(k))) {
+                    int shared = k == 2 ? 2 : 0;
+                    BalanceConfig balance = new BalanceConfig(
+                            0.5, scope, k == 3 ? BalanceConfig.Combine.SUM : BalanceConfig.Combine.MEAN, 0.3);
+                    trials.add(new Trial(
+                            "top-" + k + " " + scope + " " + routing.strategy() + " shared " + shared,
+                            new Architecture(TinyModels.mixture(8, 5, shared, 0.2), routing, balance)));
+                }
+            }
+        }
+        trials.add(new Trial(
+                "normalised before dropping",
+                new Architecture(
+                        TinyModels.mixture(8, 5, 0, 0),
+                        new RoutingConfig(
+                                RoutingConfig.Strategy.CAPACITY,
+                                2,
+                                0,
+                                1,
+                                -1,
+                                true,
+                                RoutingConfig.SecondExpert.SAMPLING,
+                                true,
+                                false),
+                        new BalanceConfig(0.5, BalanceConfig.Scope.GROUP, BalanceConfig.Combine.SUM, 0))));
+        trials.add(new Trial(
+                "dense",
+                new Architecture(TinyModels.mixture(8, 0, 0, 0.2), RoutingConfig.DEFAULT, BalanceConfig.DEFAULT)));
+        return trials;
+    }
+
+    private static void check(Architecture architecture) {
+        TokenBatch batch =
+                TinyModels.padded(TinyModels.batch(3, 4, 9, architecture.model().vocabulary()));
+        Pass pass = new Pass(true, 0.1, new RandomKey(77), new long[] {4, 0, 9, 2});
+        SplittableRandom random = new SplittableRandom(SEED);
+        try (Scope _ = Scope.open();
+                LanguageModel model =
+                        LanguageModel.initialize(architecture, Precision.FP64, Device.CPU, new RandomKey(1))) {
+            // A step before this one gives the global balance loss its fractions.
+            loss(model, batch, pass);
+            model.balanceTracker().endStep();
+            spread(model);
+            model.parameters().startGradients();
+            try (Tape tape = Tape.recording()) {
+                LossReport report = model.loss(tape, batch, pass);
+                tape.backward(report.roots().toArray(Value[]::new));
+            }
+            model.parameters().finishGradients();
+            for (Parameter parameter : model.parameters().all()) {
+                try (Scope _ = Scope.open()) {
+                    check(model, batch, pass, parameter, random);
+                }
+            }
+        }
+    }
+
+    /** Moves norms and biases off their first values, which would hide a wrong gradient, and sharpens the routers. */
+    private static void spread(LanguageModel model) {
+        RandomKey key = new RandomKey(8);
+        try (Scope _ = Scope.open()) {
+            for (Parameter parameter : model.parameters().all()) {
+                Tensor noise = parameter.master().emptyLike();
+                key.fold(parameter.name()).fillNormal(noise, 0.2);
+                parameter.master().addInPlace(noise);
+            }
+        }
+        model.parameters().refresh();
+    }
+
+    private static void check(
+            LanguageModel model, TokenBatch batch, Pass pass, Parameter parameter, SplittableRandom random) {
+        Tensor direction = parameter.master().emptyLike();
+        new RandomKey(random.nextLong()).fillNormal(direction, 1);
+        if (parameter.name().equals(ModelParameters.EMBEDDING)) {
+            // The lookup of padding has no gradient by definition.
+            direction.select(0, TinyModels.PADDING).zero();
+        }
+        double derivative = parameter.gradient().mul(direction).sum().item();
+        double norm = direction.norm();
+        double step = STEP / norm;
+        parameter.master().addInPlace(direction.mul(step));
+        double above = loss(model, batch, pass);
+        parameter.master().addInPlace(direction.mul(-2 * step));
+        double below = loss(model, batch, pass);
+        parameter.master().addInPlace(direction.mul(step));
+        double difference = (above - below) / (2 * step);
+        assertThat(derivative).as(parameter.name()).isCloseTo(difference, within(1e-6 * norm));
+        if (!parameter.name().endsWith("qkv_proj.bias")) {
+            assertThat(parameter.gradient().norm()).as(parameter.name()).isGreaterThan(1e-4);
+        }
+    }
+
+    private static double loss(LanguageModel model, TokenBatch batch, Pass pass) {
+        try (Scope _ = Scope.open();
+                Tape tape = Tape.inference()) {
+            return model.loss(tape, batch, pass).roots().stream()
+                    .mapToDouble(root -> root.tensor().item())
+                    .sum();
+        }
+    }
+}

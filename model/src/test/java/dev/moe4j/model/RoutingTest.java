@@ -1,0 +1,302 @@
+package dev.moe4j.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.moe4j.tensor.RandomKey;
+import java.util.Arrays;
+import java.util.List;
+import java.util.SplittableRandom;
+import java.util.stream.IntStream;
+import java.util.stream.LongStream;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestFactory;
+
+/** What every routing strategy and every assignment holds to, on random logits; a test's name has its seed. */
+class RoutingTest {
+
+    private static final int CASES = 60;
+
+    private static final List<RoutingConfig.SecondExpert> SECOND = List.of(RoutingConfig.SecondExpert.values());
+
+    /** A random request and the configuration it is for. */
+    private record Trial(RoutingConfig config, Routing.Request request, int groupTokens) {
+
+        static Trial random(long seed) {
+            SplittableRandom random = new SplittableRandom(seed);
+            int experts = random.nextInt(1, 12);
+            int k = random.nextInt(1, Math.min(4, experts) + 1);
+            int groups = random.nextInt(1, 4);
+            int groupTokens = random.nextInt(1, 70);
+            int tokens = groups * groupTokens;
+            boolean capacity = random.nextBoolean();
+            RoutingConfig.SecondExpert second =
+                    capacity && k == 2 ? SECOND.get(random.nextInt(SECOND.size())) : RoutingConfig.SecondExpert.ALL;
+            RoutingConfig config = new RoutingConfig(
+                    capacity ? RoutingConfig.Strategy.CAPACITY : RoutingConfig.Strategy.DROPLESS,
+                    k,
+                    1,
+                    random.nextDouble(0.3, 2),
+                    random.nextBoolean() ? -1 : random.nextDouble(0.01, 1),
+                    random.nextBoolean(),
+                    second,
+                    capacity && random.nextBoolean(),
+                    true);
+            // Few distinct values, so that ties occur.
+            double[] logits =
+                    random.ints((long) tokens * experts, -8, 9).asDoubleStream().toArray();
+            boolean[] padding = new boolean[tokens];
+            for (int i = 0; i < tokens; i++) {
+                padding[i] = random.nextInt(5) == 0;
+            }
+            Routing.Request request = new Routing.Request(
+                    logits,
+                    () -> softmax(logits, experts),
+                    experts,
+                    groups,
+                    random.nextBoolean() ? padding : null,
+                    random.nextBoolean(),
+                    Routing.Noise.of(
+                            new RandomKey(seed), LongStream.range(0, groups).toArray()));
+            return new Trial(config, request, groupTokens);
+        }
+
+        Assignment assign() {
+            return Routing.of(config).assign(request);
+        }
+    }
+
+    @TestFactory
+    Stream<DynamicTest> keepsItsPromises() {
+        return LongStream.range(0, CASES)
+                .mapToObj(seed -> DynamicTest.dynamicTest("seed " + seed, () -> {
+                    Trial trial = Trial.random(seed);
+                    Assignment assignment = trial.assign();
+                    checkChoices(trial, assignment);
+                    checkRows(assignment);
+                    if (trial.config().strategy() == RoutingConfig.Strategy.CAPACITY) {
+                        checkPlaces(trial, assignment);
+                    } else {
+                        assertThat(assignment.kept()).isEqualTo(assignment.wanted());
+                    }
+                }));
+    }
+
+    private static void checkChoices(Trial trial, Assignment assignment) {
+        int k = trial.config().topK();
+        int experts = trial.request().experts();
+        boolean[] padding = trial.request().padding();
+        for (int token = 0; token < assignment.tokens(); token++) {
+            long[] chosen = Arrays.copyOfRange(assignment.expertOf(), token * k, token * k + k);
+            assertThat(Arrays.stream(chosen).distinct().count()).isEqualTo(k);
+            if (trial.config().secondExpert() != RoutingConfig.SecondExpert.SAMPLING) {
+                double[] logits =
+                        Arrays.copyOfRange(trial.request().logits(), token * experts, token * experts + experts);
+                long[] highest = IntStream.range(0, experts)
+                        .boxed()
+                        .sorted((a, b) -> Double.compare(logits[b], logits[a]))
+                        .limit(k)
+                        .mapToLong(Integer::longValue)
+                        .toArray();
+                assertThat(chosen).isEqualTo(highest);
+            }
+            for (int rank = 0; rank < k; rank++) {
+                boolean masked = padding != null && padding[token];
+                boolean thinned = trial.config().secondExpert() == RoutingConfig.SecondExpert.RANDOM && rank == 1;
+                if (masked || !thinned) {
+                    assertThat(assignment.wanted()[token * k + rank]).isEqualTo(!masked);
+                }
+            }
+        }
+    }
+
+    /** Every kept choice has exactly one row, among its expert's, and every filled row has a kept choice. */
+    private static void checkRows(Assignment assignment) {
+        int[] filledOf = new int[assignment.experts()];
+        for (int choice = 0; choice < assignment.kept().length; choice++) {
+            if (assignment.kept()[choice]) {
+                int row = (int) assignment.rowOf()[choice];
+                int expert = (int) assignment.expertOf()[choice];
+                assertThat(assignment.choiceOf()[row]).isEqualTo(choice);
+                assertThat(assignment.filled()[row]).isTrue();
+                assertThat(row).isBetween(assignment.start(expert), assignment.start(expert + 1) - 1);
+                filledOf[expert]++;
+            } else {
+                assertThat(assignment.rowOf()[choice]).isZero();
+            }
+        }
+        int filled = 0;
+        for (int row = 0; row < assignment.rows(); row++) {
+            filled += assignment.filled()[row] ? 1 : 0;
+        }
+        assertThat(filled).isEqualTo(Arrays.stream(filledOf).sum());
+        assertThat(assignment.choiceOf()).hasSize(assignment.rows());
+        int[] ends = assignment.ends();
+        for (int e = 0; e < assignment.experts(); e++) {
+            assertThat(assignment.count(e)).isEqualTo(filledOf[e]);
+            assertThat(ends[e]).isEqualTo(assignment.start(e + 1));
+            int rows = assignment.start(e + 1) - assignment.start(e);
+            assertThat(rows % Assignment.ROW_MULTIPLE).isZero();
+            if (filled > 0) {
+                assertThat(rows)
+                        .isEqualTo(Math.ceilDiv(filledOf[e], Assignment.ROW_MULTIPLE) * Assignment.ROW_MULTIPLE);
+            }
+            for (int row = assignment.start(e); row < assignment.start(e + 1); row++) {
+                assertThat(assignment.filled()[row]).isEqualTo(row < assignment.start(e) + filledOf[e]);
+            }
+        }
+        assertThat(assignment.rows()).isPositive();
+    }
+
+    /** Each expert's places of a group are 0, 1, 2, …, first choices before second; the first of them are kept. */
+    private static void checkPlaces(Trial trial, Assignment assignment) {
+        int k = trial.config().topK();
+        int experts = trial.request().experts();
+        long capacity = ((Routing.Capacity) Routing.of(trial.config()))
+                .capacity(trial.groupTokens(), experts, trial.request().training());
+        for (int group = 0; group < trial.request().groups(); group++) {
+            for (int e = 0; e < experts; e++) {
+                int expert = e;
+                int from = group * trial.groupTokens() * k;
+                int[] inOrder = IntStream.range(from, from + trial.groupTokens() * k)
+                        .filter(choice ->
+                                assignment.wanted()[choice] && assignment.expertOf()[choice] == expert)
+                        .boxed()
+                        .sorted((a, b) ->
+                                Long.compare(assignment.placeOf()[a], assignment.placeOf()[b]))
+                        .mapToInt(Integer::intValue)
+                        .toArray();
+                for (int place = 0; place < inOrder.length; place++) {
+                    int choice = inOrder[place];
+                    assertThat(assignment.placeOf()[choice]).isEqualTo(place);
+                    assertThat(assignment.kept()[choice]).isEqualTo(place < capacity);
+                    if (place > 0) {
+                        int before = inOrder[place - 1];
+                        assertThat(choice % k).isGreaterThanOrEqualTo(before % k);
+                        if (choice % k == before % k) {
+                            assertInTurn(trial, before / k, choice / k);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    private static void assertInTurn(Trial trial, int before, int token) {
+        if (trial.config().batchPrioritized()) {
+            assertThat(confidence(trial.request(), token)).isLessThanOrEqualTo(confidence(trial.request(), before));
+        } else {
+            assertThat(token).isGreaterThan(before);
+        }
+    }
+
+    private static double confidence(Routing.Request request, int token) {
+        int row = token * request.experts();
+        return Arrays.stream(request.probabilities().get(), row, row + request.experts())
+                .max()
+                .orElseThrow();
+    }
+
+    @Test
+    void capacityFollowsThePublishedFormulas() {
+        assertThat(capacity(2, 1, -1, 40, 8, true)).isEqualTo(10);
+        assertThat(capacity(2, 1, -1, 5, 16, true)).isEqualTo(2);
+        assertThat(capacity(1, 1.5, -1, 40, 16, true)).isEqualTo(4);
+        assertThat(capacity(2, 1, 0.05, 1024, 512, false)).isEqualTo(52);
+        assertThat(capacity(2, 1, 0.05, 1024, 512, true)).isEqualTo(4);
+        assertThat(capacity(2, 1, 0, 32, 8, false)).isEqualTo(8);
+    }
+
+    private static long capacity(int k, double factor, double fraction, int tokens, int experts, boolean training) {
+        RoutingConfig config = new RoutingConfig(
+                RoutingConfig.Strategy.CAPACITY,
+                k,
+                0,
+                factor,
+                fraction,
+                false,
+                RoutingConfig.SecondExpert.ALL,
+                false,
+                true);
+        return new Routing.Capacity(config).capacity(tokens, experts, training);
+    }
+
+    @Test
+    void noiseOfASequenceDoesNotDependOnTheOthers() {
+        RandomKey key = new RandomKey(5);
+        double[] alone = Routing.Noise.of(key, new long[] {9}).gumbel(12);
+        double[] among = Routing.Noise.of(key, new long[] {4, 9, 2}).gumbel(36);
+        assertThat(Arrays.copyOfRange(among, 12, 24)).isEqualTo(alone);
+        assertThat(Routing.Noise.of(key, new long[] {9}).uniform(12)).isNotEqualTo(alone);
+    }
+
+    @Test
+    void batchPrioritizedRoutingPrefersTheConfident() {
+        // Three tokens want expert 0, which has one place; the second is the most certain.
+        double[] logits = {1, 0, 3, 0, 2, 0};
+        RoutingConfig config = new RoutingConfig(
+                RoutingConfig.Strategy.CAPACITY, 1, 0, 0.5, -1, false, RoutingConfig.SecondExpert.ALL, true, true);
+        assertThat(kept(config, logits, null)).containsExactly(false, true, false);
+        assertThat(kept(config, logits, new boolean[] {false, true, false})).containsExactly(false, false, true);
+    }
+
+    private static boolean[] kept(RoutingConfig config, double[] logits, boolean @Nullable [] padding) {
+        return Routing.of(config)
+                .assign(new Routing.Request(
+                        logits,
+                        () -> softmax(logits, 2),
+                        2,
+                        1,
+                        padding,
+                        true,
+                        Routing.Noise.of(new RandomKey(0), new long[1])))
+                .kept();
+    }
+
+    @Test
+    void aBatchOfPaddingOnlyHasNoRowsButStillAShape() {
+        Assignment assignment = Routing.of(RoutingConfig.DEFAULT)
+                .assign(new Routing.Request(
+                        new double[6],
+                        () -> softmax(new double[6], 3),
+                        3,
+                        1,
+                        new boolean[] {true, true},
+                        true,
+                        Routing.Noise.of(new RandomKey(0), new long[1])));
+        assertThat(assignment.kept()).containsOnly(false);
+        assertThat(assignment.filled()).containsOnly(false);
+        assertThat(assignment.rows()).isEqualTo(Assignment.ROW_MULTIPLE);
+        RoutingStatistics statistics = RoutingStatistics.of(assignment);
+        assertThat(statistics.load()).containsOnly(0.0);
+        assertThat(statistics.overflow()).containsOnly(0.0);
+    }
+
+    @Test
+    void refusesWhatNoStrategyCanDo() {
+        ModelConfig three = new ModelConfig(1, 8, 2, 8, 16, 8, Activation.GELU, 0, 0, -1, 3, 1, 8, 0);
+        RoutingConfig four = new RoutingConfig(
+                RoutingConfig.Strategy.DROPLESS, 4, 1, 1, -1, false, RoutingConfig.SecondExpert.ALL, false, true);
+        assertThatThrownBy(() -> new Architecture(three, four, BalanceConfig.DEFAULT))
+                .isInstanceOf(ModelException.class)
+                .hasMessageContaining("routing.top_k: 4 experts cannot be chosen among 3");
+    }
+
+    private static double[] softmax(double[] logits, int experts) {
+        double[] p = new double[logits.length];
+        for (int row = 0; row < logits.length; row += experts) {
+            double sum = 0;
+            for (int e = row; e < row + experts; e++) {
+                p[e] = Math.exp(logits[e]);
+                sum += p[e];
+            }
+            for (int e = row; e < row + experts; e++) {
+                p[e] /= sum;
+            }
+        }
+        return p;
+    }
+}

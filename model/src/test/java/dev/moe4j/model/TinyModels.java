@@ -1,0 +1,68 @@
+package dev.moe4j.model;
+
+import java.util.Arrays;
+import java.util.SplittableRandom;
+
+/** Small models and batches for tests. */
+final class TinyModels {
+
+    static final int PADDING = 1;
+
+    private TinyModels() {}
+
+    static ModelConfig mixture(int width, int experts, int shared, double dropout) {
+        return new ModelConfig(
+                3,
+                width,
+                2,
+                width + 4,
+                24,
+                32,
+                Activation.GELU,
+                dropout,
+                dropout,
+                PADDING,
+                experts,
+                1,
+                width / 2,
+                shared);
+    }
+
+    static RoutingConfig dropless(int k) {
+        return new RoutingConfig(
+                RoutingConfig.Strategy.DROPLESS, k, 1, 1, -1, false, RoutingConfig.SecondExpert.ALL, false, true);
+    }
+
+    static RoutingConfig capacity(int k) {
+        return new RoutingConfig(
+                RoutingConfig.Strategy.CAPACITY, k, 1, 1, 0.25, false, RoutingConfig.SecondExpert.ALL, false, true);
+    }
+
+    /** Random tokens other than padding, each with its successor as target. */
+    static TokenBatch batch(long seed, int sequences, int length, int vocabulary) {
+        SplittableRandom random = new SplittableRandom(seed);
+        long[] tokens = random.longs((long) sequences * length, 2, vocabulary).toArray();
+        long[] targets = random.longs((long) sequences * length, 2, vocabulary).toArray();
+        return new TokenBatch(tokens, targets, sequences);
+    }
+
+    /** The batch with padding behind and, in its second sequence, before the tokens. */
+    static TokenBatch padded(TokenBatch batch) {
+        long[] tokens = batch.tokens().clone();
+        long[] targets = batch.targets().clone();
+        int length = batch.length();
+        Arrays.fill(tokens, length - 2, length, PADDING);
+        Arrays.fill(targets, length - 3, length, TokenBatch.NONE);
+        Arrays.fill(tokens, length, length + 2, PADDING);
+        Arrays.fill(targets, length, length + 2, TokenBatch.NONE);
+        return new TokenBatch(tokens, targets, batch.sequences());
+    }
+
+    /** One sequence of a batch. */
+    static TokenBatch sequence(TokenBatch batch, int index) {
+        int from = index * batch.length();
+        int to = from + batch.length();
+        return new TokenBatch(
+                Arrays.copyOfRange(batch.tokens(), from, to), Arrays.copyOfRange(batch.targets(), from, to), 1);
+    }
+}
