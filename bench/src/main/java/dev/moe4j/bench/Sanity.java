@@ -70,7 +70,7 @@ public final class Sanity {
                 .softmax(-1)
                 .matmul(v);
         return distance(
-                Functions.causalAttention(q.to(DType.FLOAT32), k.to(DType.FLOAT32), v.to(DType.FLOAT32)), plain);
+                Functions.causalAttention(q.to(DType.FLOAT32), k.to(DType.FLOAT32), v.to(DType.FLOAT32), null), plain);
     }
 
     /** The gradient of Σ (x·w)² is 2·x·w·wᵀ. */

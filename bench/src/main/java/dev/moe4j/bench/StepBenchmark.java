@@ -1,7 +1,9 @@
 package dev.moe4j.bench;
 
 import dev.moe4j.model.Architecture;
+import dev.moe4j.model.Cost;
 import dev.moe4j.model.LanguageModel;
+import dev.moe4j.model.Presets;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.MatmulPeak;
 import dev.moe4j.tensor.Precision;
@@ -72,9 +74,14 @@ public final class StepBenchmark {
         this.device = device;
     }
 
-    /** The benchmark of a preset. */
+    /**
+     * The benchmark of a preset, with the batch that it trains with: 16 sequences, 8 for the tiny ones.
+     *
+     * @throws dev.moe4j.model.ModelException if there is none of that name
+     */
     public static StepBenchmark ofPreset(String name, Precision precision, Device device) {
-        return new StepBenchmark(CpuPresets.of(name), CpuPresets.SEQUENCES, precision, device);
+        Architecture architecture = Presets.architecture(name);
+        return new StepBenchmark(architecture, architecture.model().width() <= 64 ? 8 : 16, precision, device);
     }
 
     /**
@@ -123,13 +130,11 @@ public final class StepBenchmark {
                 progress.step(i + 1, seconds);
             }
             peak = Math.max(peak, MatmulPeak.measure(precision.compute(), device));
-            long total = model.parameters().all().stream()
-                    .mapToLong(parameter -> parameter.spec().elements())
-                    .sum();
+            Cost cost = Cost.of(architecture);
             return new Result(
-                    total,
-                    total - UsefulWork.inactiveParameters(architecture),
-                    UsefulWork.flopsPerToken(architecture),
+                    cost.parametersTotal(),
+                    cost.parametersActive(),
+                    cost.trainingFlopsPerToken(),
                     best,
                     (long) sequences * architecture.model().context(),
                     peak,

@@ -239,7 +239,7 @@ final class Checkup {
             add(
                     "cache",
                     small ? Status.WARN : Status.OK,
-                    words + (small ? "; only " + gib(free) + " GiB are free" : ""));
+                    words + (small ? String.format("; only %.2f GiB are free for it", gib(free)) : ""));
         } catch (IOException e) {
             add("cache", Status.WARN, words + "; the disk cannot be read: " + firstLine(e));
         }

@@ -2,8 +2,14 @@ package dev.moe4j.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.io.File;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
@@ -46,6 +52,26 @@ class DoctorCommandTest {
         assertThat(json.path("cache_bytes").asLong()).isPositive();
         assertThat(json.path("checks").get(0).path("status").asString()).isEqualTo("ok");
         assertThat(json.path("problems").isEmpty()).isTrue();
+    }
+
+    @Test
+    void aMissingLibraryFails() throws IOException, InterruptedException {
+        String classPath = Stream.of(System.getProperty("java.class.path").split(File.pathSeparator))
+                .filter(entry -> !new File(entry).getName().matches("pytorch-.*-(linux|macosx|windows)-.*\\.jar"))
+                .collect(Collectors.joining(File.pathSeparator));
+        Process process = new ProcessBuilder(
+                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        "-cp",
+                        classPath,
+                        Main.class.getName(),
+                        "doctor")
+                .redirectErrorStream(true)
+                .start();
+        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+
+        assertThat(process.waitFor()).isEqualTo(1);
+        assertThat(output).contains("Not ready, see `fail` above.").doesNotContain("\tat ");
+        assertThat(output.lines()).anyMatch(line -> line.matches("fail +libtorch +no libraries for .*; start with .*"));
     }
 
     @Test
