@@ -26,8 +26,10 @@ import picocli.CommandLine.UnmatchedArgumentException;
         name = "moe4j",
         description = "Mixture-of-Experts language models on the JVM.",
         subcommands = {
+            QuickstartCommand.class,
             DoctorCommand.class,
             PrepareCommand.class,
+            TrainCommand.class,
             EvalCommand.class,
             GenerateCommand.class,
             BenchCommand.class

@@ -59,6 +59,8 @@ public final class Presets {
         Map<String, Architecture> all = new LinkedHashMap<>();
         all.put("cpu-tiny-dense", small(4, 64, 64, 2048, 0));
         all.put("cpu-tiny-moe", small(4, 64, 64, 2048, 8));
+        all.put("quickstart-dense", small(4, 64, 128, 2048, 0));
+        all.put("quickstart-moe", withExpertFfn(small(4, 64, 128, 2048, 32), 128));
         all.put("cpu-dense", small(6, 256, 256, 8192, 0));
         all.put("cpu-moe8", small(6, 256, 256, 8192, 8));
         all.put("cpu-moe32", small(6, 256, 256, 8192, 32));
@@ -82,6 +84,29 @@ public final class Presets {
     private static Architecture small(int layers, int width, int context, int vocabulary, int experts) {
         return new Architecture(
                 model(layers, width, 4, vocabulary, context, 0, experts), RoutingConfig.DEFAULT, BalanceConfig.DEFAULT);
+    }
+
+    /** Narrower experts: top-2 of half width costs what the dense network costs. */
+    private static Architecture withExpertFfn(Architecture architecture, int expertFfn) {
+        ModelConfig model = architecture.model();
+        return new Architecture(
+                new ModelConfig(
+                        model.layers(),
+                        model.width(),
+                        model.heads(),
+                        model.ffn(),
+                        model.vocabulary(),
+                        model.context(),
+                        model.activation(),
+                        model.dropout(),
+                        model.attentionDropout(),
+                        model.padding(),
+                        model.experts(),
+                        model.expertEvery(),
+                        expertFfn,
+                        model.sharedExperts()),
+                architecture.routing(),
+                architecture.balance());
     }
 
     private static Architecture published(int layers, int width, int heads, double dropout, int experts) {

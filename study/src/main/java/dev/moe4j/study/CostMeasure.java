@@ -1,7 +1,7 @@
 package dev.moe4j.study;
 
 /** What a training run spends. */
-public enum Cost {
+public enum CostMeasure {
     /** Training FLOPs: what the architecture costs, whatever the machine. */
     FLOPS("FLOPs"),
     /** Seconds on the machine at hand: what the architecture costs here, with this software. */
@@ -9,7 +9,7 @@ public enum Cost {
 
     private final String label;
 
-    Cost(String label) {
+    CostMeasure(String label) {
         this.label = label;
     }
 

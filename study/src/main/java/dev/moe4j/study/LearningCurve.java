@@ -76,7 +76,7 @@ public record LearningCurve(List<Point> points) {
     }
 
     /** What every point cost, in the unit of {@code cost}. */
-    double[] costs(Cost cost) {
+    double[] costs(CostMeasure cost) {
         return points.stream().mapToDouble(cost::of).toArray();
     }
 

@@ -53,7 +53,7 @@ import java.util.SplittableRandom;
  */
 public record Speedup(
         String domain,
-        Cost cost,
+        CostMeasure cost,
         double targetLoss,
         Verdict verdict,
         Optional<Reading> reading,
@@ -110,7 +110,7 @@ public record Speedup(
     public static List<Speedup> compareAll(
             SequencedMap<String, LearningCurve> dense, SequencedMap<String, LearningCurve> moe) {
         List<Speedup> speedups = new ArrayList<>();
-        for (Cost cost : Cost.values()) {
+        for (CostMeasure cost : CostMeasure.values()) {
             dense.forEach((domain, curve) -> {
                 LearningCurve other = moe.get(domain);
                 if (other != null) {
@@ -122,7 +122,7 @@ public record Speedup(
     }
 
     /** Compares with a fixed seed, so that the same curves give the same interval. */
-    public static Speedup compare(String domain, Cost cost, LearningCurve dense, LearningCurve moe) {
+    public static Speedup compare(String domain, CostMeasure cost, LearningCurve dense, LearningCurve moe) {
         return compare(domain, cost, dense, moe, SEED);
     }
 
@@ -134,7 +134,7 @@ public record Speedup(
      * @param moe the mixture's curve, over the same held-out windows
      * @param seed of the resampling
      */
-    public static Speedup compare(String domain, Cost cost, LearningCurve dense, LearningCurve moe, long seed) {
+    public static Speedup compare(String domain, CostMeasure cost, LearningCurve dense, LearningCurve moe, long seed) {
         HeldOutLoss windows = dense.first().heldOut();
         if (!windows.sameWindowsAs(moe.first().heldOut())) {
             throw new IllegalArgumentException(

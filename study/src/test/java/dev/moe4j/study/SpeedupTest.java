@@ -17,7 +17,7 @@ class SpeedupTest {
         LearningCurve moe = Curves.of(COSTS, SpeedupTest::powerLaw, 0);
         LearningCurve dense = Curves.of(times(2.5, COSTS), cost -> powerLaw(cost / 2.5), 0);
 
-        Speedup speedup = Speedup.compare("in-domain", Cost.FLOPS, dense, moe);
+        Speedup speedup = Speedup.compare("in-domain", CostMeasure.FLOPS, dense, moe);
 
         assertThat(speedup.factor().orElseThrow()).isCloseTo(2.5, offset(1e-9));
         assertThat(speedup.verdict()).isEqualTo(Verdict.MIXTURE_PAYS);
@@ -34,14 +34,16 @@ class SpeedupTest {
         LearningCurve dense = Curves.of(times(2, COSTS), cost -> powerLaw(cost / 2), 0, 1);
         LearningCurve moe = Curves.of(COSTS, SpeedupTest::powerLaw, 0, 3);
 
-        assertThat(Speedup.compare("in-domain", Cost.FLOPS, dense, moe).factor().orElseThrow())
+        assertThat(Speedup.compare("in-domain", CostMeasure.FLOPS, dense, moe)
+                        .factor()
+                        .orElseThrow())
                 .isCloseTo(2, offset(1e-9));
-        Speedup time = Speedup.compare("in-domain", Cost.SECONDS, dense, moe);
+        Speedup time = Speedup.compare("in-domain", CostMeasure.SECONDS, dense, moe);
         assertThat(time.factor().orElseThrow()).isCloseTo(2.0 / 3, offset(1e-9));
         assertThat(time.verdict()).isEqualTo(Verdict.DENSE_PAYS);
         assertThat(time.sentence()).contains("The dense model pays in time", "1.50 times less time", "factor of 0.67");
 
-        assertThat(Speedup.headline(Speedup.compare("in-domain", Cost.FLOPS, dense, moe), time))
+        assertThat(Speedup.headline(Speedup.compare("in-domain", CostMeasure.FLOPS, dense, moe), time))
                 .startsWith("The mixture pays in FLOPs: it reached ")
                 .contains(
                         "2.00 times fewer FLOPs than the dense model; in time the dense model pays, at a factor of 0.67 (")
@@ -55,7 +57,7 @@ class SpeedupTest {
         LearningCurve moe = Curves.of(COSTS, cost -> 6 - 0.5 * Math.log(cost / 1e12), 0);
         LearningCurve dense = Curves.of(new double[] {1e12, 5e12, 20e12}, cost -> 6 - 0.5 * Math.log(cost / 3e12), 0);
 
-        Speedup speedup = Speedup.compare("in-domain", Cost.FLOPS, dense, moe);
+        Speedup speedup = Speedup.compare("in-domain", CostMeasure.FLOPS, dense, moe);
 
         assertThat(speedup.targetLoss()).isCloseTo(6 - 0.5 * Math.log(20.0 / 3), offset(1e-12));
         assertThat(speedup.factor().orElseThrow()).isCloseTo(3, offset(1e-9));
@@ -71,8 +73,8 @@ class SpeedupTest {
         LearningCurve a = Curves.noisy(COSTS, SpeedupTest::powerLaw, 0.05, 1);
         LearningCurve b = Curves.noisy(COSTS, cost -> powerLaw(cost * 1.7), 0.05, 2);
 
-        Speedup ahead = Speedup.compare("in-domain", Cost.FLOPS, a, b);
-        Speedup behind = Speedup.compare("in-domain", Cost.FLOPS, b, a);
+        Speedup ahead = Speedup.compare("in-domain", CostMeasure.FLOPS, a, b);
+        Speedup behind = Speedup.compare("in-domain", CostMeasure.FLOPS, b, a);
 
         assertThat(ahead.verdict()).isEqualTo(Verdict.MIXTURE_PAYS);
         assertThat(behind.verdict()).isEqualTo(Verdict.DENSE_PAYS);
@@ -85,7 +87,7 @@ class SpeedupTest {
     void equalCurvesShowNoDifference() {
         LearningCurve curve = Curves.noisy(COSTS, SpeedupTest::powerLaw, 0.1, 3);
 
-        Speedup speedup = Speedup.compare("in-domain", Cost.FLOPS, curve, curve);
+        Speedup speedup = Speedup.compare("in-domain", CostMeasure.FLOPS, curve, curve);
 
         assertThat(speedup.verdict()).isEqualTo(Verdict.NO_DIFFERENCE);
         assertThat(speedup.factor().orElseThrow()).isEqualTo(1);
@@ -97,7 +99,7 @@ class SpeedupTest {
         LearningCurve dense = Curves.noisy(COSTS, SpeedupTest::powerLaw, 0.5, 4);
         LearningCurve moe = Curves.noisy(COSTS, cost -> powerLaw(cost * 1.01), 0.5, 5);
 
-        Speedup speedup = Speedup.compare("in-domain", Cost.FLOPS, dense, moe);
+        Speedup speedup = Speedup.compare("in-domain", CostMeasure.FLOPS, dense, moe);
 
         assertThat(speedup.verdict()).isEqualTo(Verdict.NO_DIFFERENCE);
         assertThat(speedup.reading().orElseThrow().interval().contains(1)).isTrue();
@@ -109,8 +111,9 @@ class SpeedupTest {
         LearningCurve dense = Curves.of(COSTS, SpeedupTest::powerLaw, 1.5);
         LearningCurve moe = Curves.of(COSTS, cost -> powerLaw(cost * 1.3), 1.5);
 
-        Speedup.Reading reading =
-                Speedup.compare("in-domain", Cost.FLOPS, dense, moe).reading().orElseThrow();
+        Speedup.Reading reading = Speedup.compare("in-domain", CostMeasure.FLOPS, dense, moe)
+                .reading()
+                .orElseThrow();
 
         assertThat(reading.interval().high() - reading.interval().low()).isLessThan(1e-6);
     }
@@ -124,12 +127,12 @@ class SpeedupTest {
             // The chords of the power law are not the law: the truth is what the rule reads without noise.
             double truth = Speedup.compare(
                             "in-domain",
-                            Cost.FLOPS,
+                            CostMeasure.FLOPS,
                             Curves.of(COSTS, SpeedupTest::powerLaw, 0),
                             Curves.of(COSTS, cost -> powerLaw(cost * 1.5), 0))
                     .factor()
                     .orElseThrow();
-            if (Speedup.compare("in-domain", Cost.FLOPS, dense, moe)
+            if (Speedup.compare("in-domain", CostMeasure.FLOPS, dense, moe)
                     .reading()
                     .orElseThrow()
                     .interval()
@@ -145,7 +148,7 @@ class SpeedupTest {
         LearningCurve dense = Curves.of(COSTS, SpeedupTest::powerLaw, 0.2);
         LearningCurve moe = Curves.of(COSTS, cost -> powerLaw(cost * 1000), 0.2);
 
-        Speedup speedup = Speedup.compare("in-domain", Cost.FLOPS, dense, moe);
+        Speedup speedup = Speedup.compare("in-domain", CostMeasure.FLOPS, dense, moe);
 
         assertThat(speedup.verdict()).isEqualTo(Verdict.NOT_REACHED);
         assertThat(speedup.factor()).isEmpty();
@@ -160,7 +163,8 @@ class SpeedupTest {
         LearningCurve dense = Curves.of(COSTS, SpeedupTest::powerLaw, 0.2);
         LearningCurve diverged = Curves.of(COSTS, cost -> 9 + cost / 1e13, 0.2);
 
-        assertThat(Speedup.compare("in-domain", Cost.FLOPS, dense, diverged).verdict())
+        assertThat(Speedup.compare("in-domain", CostMeasure.FLOPS, dense, diverged)
+                        .verdict())
                 .isEqualTo(Verdict.NOT_REACHED);
     }
 
@@ -171,7 +175,7 @@ class SpeedupTest {
         double end = dense.last().loss();
         LearningCurve moe = Curves.noisy(COSTS, cost -> end + 0.005 - 0.3 * Math.log(cost / 1e12), 0.5, 7);
 
-        assertThat(Speedup.compare("in-domain", Cost.FLOPS, dense, moe).verdict())
+        assertThat(Speedup.compare("in-domain", CostMeasure.FLOPS, dense, moe).verdict())
                 .isEqualTo(Verdict.NOT_REACHED);
     }
 
@@ -204,7 +208,7 @@ class SpeedupTest {
     void theSentenceStatesFactorIntervalTargetDomainBudgetAndSeeds() {
         LearningCurve dense = Curves.noisy(COSTS, SpeedupTest::powerLaw, 0.05, 8);
         LearningCurve moe = Curves.noisy(COSTS, cost -> powerLaw(cost * 1.5), 0.05, 9);
-        Speedup speedup = Speedup.compare("out-of-domain", Cost.FLOPS, dense, moe);
+        Speedup speedup = Speedup.compare("out-of-domain", CostMeasure.FLOPS, dense, moe);
         assertThat(speedup.sentence())
                 .startsWith("The mixture pays in FLOPs: it reached out-of-domain perplexity ")
                 .contains("times fewer FLOPs than the dense model")
@@ -215,7 +219,8 @@ class SpeedupTest {
                 .endsWith(").");
 
         LearningCurve close = Curves.of(COSTS, cost -> powerLaw(cost * 1.05), 0.1);
-        Speedup small = Speedup.compare("in-domain", Cost.FLOPS, Curves.of(COSTS, SpeedupTest::powerLaw, 0.1), close);
+        Speedup small =
+                Speedup.compare("in-domain", CostMeasure.FLOPS, Curves.of(COSTS, SpeedupTest::powerLaw, 0.1), close);
         assertThat(small.verdict()).isEqualTo(Verdict.MIXTURE_PAYS);
         assertThat(small.sentence()).contains("enough to reverse this result");
     }
@@ -224,8 +229,8 @@ class SpeedupTest {
     void repeatsExactly() {
         LearningCurve dense = Curves.noisy(COSTS, SpeedupTest::powerLaw, 0.3, 10);
         LearningCurve moe = Curves.noisy(COSTS, cost -> powerLaw(cost * 1.2), 0.3, 11);
-        assertThat(Speedup.compare("in-domain", Cost.FLOPS, dense, moe))
-                .isEqualTo(Speedup.compare("in-domain", Cost.FLOPS, dense, moe));
+        assertThat(Speedup.compare("in-domain", CostMeasure.FLOPS, dense, moe))
+                .isEqualTo(Speedup.compare("in-domain", CostMeasure.FLOPS, dense, moe));
     }
 
     @Test
@@ -233,13 +238,13 @@ class SpeedupTest {
         LearningCurve dense = Curves.of(COSTS, SpeedupTest::powerLaw, 0);
         HeldOutLoss other = HeldOutLoss.of(new double[] {300, 200}, new long[] {100, 100});
         LearningCurve moe = new LearningCurve(List.of(new LearningCurve.Point(1, 1, 1, 1, other)));
-        assertThatThrownBy(() -> Speedup.compare("in-domain", Cost.FLOPS, dense, moe))
+        assertThatThrownBy(() -> Speedup.compare("in-domain", CostMeasure.FLOPS, dense, moe))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContaining("same held-out windows");
 
         HeldOutLoss one = HeldOutLoss.of(new double[] {300}, new long[] {100});
         LearningCurve single = new LearningCurve(List.of(new LearningCurve.Point(1, 1, 1, 1, one)));
-        assertThatThrownBy(() -> Speedup.compare("in-domain", Cost.FLOPS, single, single))
+        assertThatThrownBy(() -> Speedup.compare("in-domain", CostMeasure.FLOPS, single, single))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContaining("at least two");
     }

@@ -7,6 +7,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.pytorch.global.torch;
 
@@ -59,6 +60,13 @@ public final class Libtorch {
         }
         torch.set_num_threads(count);
         THREADS.set(count);
+    }
+
+    /** The instruction set that libtorch's own kernels use on this CPU, such as {@code AVX512}. */
+    public static String instructionSet() {
+        try (BytePointer name = torch.get_cpu_capability()) {
+            return name.getString();
+        }
     }
 
     public static int cudaDevices() {

@@ -1,0 +1,53 @@
+package dev.moe4j.cli;
+
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Makes Ctrl-C and SIGTERM a request: work asks {@link #requested} between steps and ends in good order, and the process
+ * waits for it.
+ */
+final class Interruption implements AutoCloseable {
+
+    /** A step and the writing of a checkpoint should be done by then. */
+    private static final long PATIENCE_MINUTES = 10;
+
+    private final CountDownLatch done = new CountDownLatch(1);
+    private final Thread hook = new Thread(this::ask, "interruption");
+    private volatile boolean requested;
+
+    private Interruption() {}
+
+    /** From now on until {@link #close} an interruption is a request. */
+    static Interruption asRequest() {
+        Interruption interruption = new Interruption();
+        Runtime.getRuntime().addShutdownHook(interruption.hook);
+        return interruption;
+    }
+
+    private void ask() {
+        requested = true;
+        try {
+            if (!done.await(PATIENCE_MINUTES, TimeUnit.MINUTES)) {
+                LoggerFactory.getLogger(Interruption.class)
+                        .warn("the work did not end within {} minutes of its interruption", PATIENCE_MINUTES);
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** Whether the user asked to stop. */
+    boolean requested() {
+        return requested;
+    }
+
+    @Override
+    public void close() {
+        done.countDown();
+        if (!requested) {
+            Runtime.getRuntime().removeShutdownHook(hook);
+        }
+    }
+}

@@ -1,0 +1,306 @@
+package dev.moe4j.study;
+
+import dev.moe4j.data.SequenceSampler;
+import dev.moe4j.data.Tokenizer;
+import dev.moe4j.tensor.Device;
+import dev.moe4j.tensor.Libtorch;
+import dev.moe4j.tensor.MatmulPeak;
+import dev.moe4j.tensor.Precision;
+import dev.moe4j.train.BatchConfig;
+import dev.moe4j.train.CheckpointWriter;
+import dev.moe4j.train.OptimizerConfig;
+import dev.moe4j.train.RunConfig;
+import dev.moe4j.train.ScheduleConfig;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.util.List;
+import java.util.OptionalDouble;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The whole story on a CPU: prepares text, trains a dense model and a mixture of experts of the same FLOPs per token side
+ * by side, evaluates both in and out of domain, and reports by how much the mixture pays. The learning rate is constant
+ * after its warm-up, so that costs may be read along the learning curves.
+ */
+public final class Quickstart {
+
+    private static final String TOKENIZER = "gpt2:2048";
+    private static final int SEQUENCES = 16;
+
+    /** Tokens a second that training reads at most, for the size of the text to prepare. */
+    private static final double FASTEST = 150_000;
+
+    private final Settings settings;
+    private final Consumer<String> log;
+    private final Consumer<Progress> progress;
+
+    /**
+     * What a user decides.
+     *
+     * @param folder text to train on; null for the JDK's own sources, else the project's
+     * @param home the project's folder, null where it is not known
+     * @param out where everything is written; it must not exist
+     * @param minutes of training
+     * @param seed of everything random
+     */
+    public record Settings(@Nullable Path folder, @Nullable Path home, Path out, double minutes, long seed) {
+
+        public Settings {
+            if (!(minutes > 0 && minutes <= 24 * 60)) {
+                throw new StudyException("minutes: " + minutes + " is not between 0 and " + 24 * 60);
+            }
+        }
+    }
+
+    /** How far both models are. */
+    public record Progress(double seconds, double budget, Running dense, Running moe) {
+
+        /**
+         * @param loss of the last step, nats per token
+         */
+        public record Running(long tokens, double loss, double tokensPerSecond) {}
+    }
+
+    /**
+     * The figures of a quickstart; null where a curve does not reach.
+     *
+     * @param speedupFlops the dense FLOPs over the mixture's for the same held-out in-domain loss
+     * @param speedupSeconds the same in seconds
+     * @param sentence the result in words
+     */
+    public record Result(
+            int vocabulary,
+            Model dense,
+            Model moe,
+            @Nullable Double speedupFlops,
+            @Nullable Double speedupSeconds,
+            @Nullable Double speedupFlopsOutOfDomain,
+            @Nullable Double speedupSecondsOutOfDomain,
+            String sentence,
+            String report) {
+
+        public record Model(
+                double inDomainPpl,
+                double outOfDomainPpl,
+                long parametersTotal,
+                long parametersActive,
+                double flopsPerToken,
+                long tokens,
+                double seconds,
+                String checkpoint) {}
+    }
+
+    /**
+     * @param log hears what is being done, in words
+     * @param progress hears of training about once a second
+     */
+    public Quickstart(Settings settings, Consumer<String> log, Consumer<Progress> progress) {
+        this.settings = settings;
+        this.log = log;
+        this.progress = progress;
+    }
+
+    /** Does it all. */
+    public Result run() {
+        Tokenizer tokenizer = Tokenizer.of(TOKENIZER);
+        createFolder();
+        int threads = Math.max(1, Runtime.getRuntime().availableProcessors() / 2);
+        Libtorch.threads(threads);
+        double budget = settings.minutes() * 60;
+        RunConfig denseConfig = config("quickstart-dense");
+        RunConfig moeConfig = config("quickstart-moe");
+        QuickstartText.Location location = QuickstartText.Location.choose(settings.folder(), settings.home());
+        try (QuickstartText text = QuickstartText.prepare(
+                location,
+                tokenizer,
+                settings.out().resolve("data"),
+                Math.max(200_000, budget * FASTEST),
+                settings.seed(),
+                log)) {
+            Precision precision = MatmulPeak.fasterPrecision(Device.CPU);
+            double peak = MatmulPeak.measure(precision.compute(), Device.CPU);
+            SequenceSampler sampler = new SequenceSampler(
+                    text.training().train(), denseConfig.model().context(), settings.seed());
+            try (Contestant dense = new Contestant("dense", denseConfig, sampler, text.heldOut(), precision, peak);
+                    Contestant moe =
+                            new Contestant("mixture of experts", moeConfig, sampler, text.heldOut(), precision, peak)) {
+                log.accept("training both models for %.1f minutes, %d thread(s) each, %s"
+                        .formatted(settings.minutes(), threads, precision.compute()));
+                trainSideBySide(dense, moe, budget);
+                return report(text, tokenizer, dense, moe, precision, threads);
+            }
+        }
+    }
+
+    private RunConfig config(String preset) {
+        RunConfig base = RunConfig.preset(preset);
+        double rate = preset.endsWith("dense") ? 5e-3 : 4e-3;
+        return new RunConfig(
+                preset,
+                base.model(),
+                base.routing(),
+                base.balance(),
+                OptimizerConfig.DEFAULT.withLearningRate(rate),
+                new ScheduleConfig(ScheduleConfig.Kind.CONSTANT, 50, 0),
+                new BatchConfig(SEQUENCES, 1),
+                base.log(),
+                base.precision(),
+                settings.seed());
+    }
+
+    private void trainSideBySide(Contestant dense, Contestant moe, double budget) {
+        AtomicBoolean stop = new AtomicBoolean();
+        try (ExecutorService pool = Executors.newFixedThreadPool(2)) {
+            List<Future<?>> runs = List.of(
+                    pool.submit(() -> dense.run(budget, stop::get)), pool.submit(() -> moe.run(budget, stop::get)));
+            try {
+                for (Future<?> run : runs) {
+                    await(
+                            run,
+                            () -> progress.accept(new Progress(
+                                    Math.min(
+                                            dense.status().seconds(),
+                                            moe.status().seconds()),
+                                    budget,
+                                    running(dense),
+                                    running(moe))));
+                }
+            } finally {
+                // Where one failed the other need not go on.
+                stop.set(true);
+            }
+        }
+    }
+
+    private static void await(Future<?> run, Runnable everySecond) {
+        while (true) {
+            try {
+                run.get(1, TimeUnit.SECONDS);
+                return;
+            } catch (TimeoutException _) {
+                everySecond.run();
+            } catch (ExecutionException e) {
+                if (e.getCause() instanceof RuntimeException cause) {
+                    throw cause;
+                }
+                throw new StudyException("training failed: " + e.getCause(), e);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                throw new StudyException("training was interrupted", e);
+            }
+        }
+    }
+
+    private static Progress.Running running(Contestant contestant) {
+        Contestant.Status status = contestant.status();
+        return new Progress.Running(status.tokens(), status.loss(), status.tokensPerSecond());
+    }
+
+    private Result report(
+            QuickstartText text,
+            Tokenizer tokenizer,
+            Contestant dense,
+            Contestant moe,
+            Precision precision,
+            int threads) {
+        List<Speedup> speedups = Speedup.compareAll(dense.curves(), moe.curves());
+        Speedup inFlops = find(speedups, Contestant.IN_DOMAIN, CostMeasure.FLOPS);
+        Speedup inSeconds = find(speedups, Contestant.IN_DOMAIN, CostMeasure.SECONDS);
+        String sentence = Speedup.headline(inFlops, inSeconds);
+        Path file = settings.out().resolve("report.html");
+        String machine = "%s, %d cores, %d thread(s) for each model, %s; Java %s, libtorch %s"
+                .formatted(
+                        System.getProperty("os.name") + " " + System.getProperty("os.arch"),
+                        Runtime.getRuntime().availableProcessors(),
+                        threads,
+                        precision.compute(),
+                        Runtime.version().feature(),
+                        Libtorch.VERSION);
+        write(
+                new ReportData(
+                        "Does a mixture of experts pay?",
+                        Instant.now(),
+                        machine,
+                        sentence,
+                        TOKENIZER,
+                        tokenizer.vocabularySize(),
+                        text.description(),
+                        dense.summary(),
+                        moe.summary(),
+                        speedups),
+                file);
+        return new Result(
+                tokenizer.vocabularySize(),
+                model(text, dense, "dense"),
+                model(text, moe, "moe"),
+                boxed(inFlops.factor()),
+                boxed(inSeconds.factor()),
+                boxed(find(speedups, Contestant.OUT_OF_DOMAIN, CostMeasure.FLOPS)
+                        .factor()),
+                boxed(find(speedups, Contestant.OUT_OF_DOMAIN, CostMeasure.SECONDS)
+                        .factor()),
+                sentence,
+                file.toString());
+    }
+
+    private static void write(ReportData data, Path file) {
+        try {
+            Report.write(data, file);
+        } catch (IOException e) {
+            throw new StudyException("cannot write " + file + ": " + e.getMessage(), e);
+        }
+    }
+
+    private Result.Model model(QuickstartText text, Contestant contestant, String name) {
+        Path checkpoint = new CheckpointWriter(
+                        contestant.config(), text.training().manifest())
+                .write(
+                        settings.out().resolve(name),
+                        contestant.model(),
+                        new CheckpointWriter.Position(
+                                contestant.updates(), contestant.tokens(), contestant.lastLoss()));
+        RunSummary summary = contestant.summary();
+        return new Result.Model(
+                contestant.perplexity(true),
+                contestant.perplexity(false),
+                summary.parametersTotal(),
+                summary.parametersActive(),
+                summary.flopsPerToken(),
+                contestant.tokens(),
+                contestant.seconds(),
+                checkpoint.toString());
+    }
+
+    private static Speedup find(List<Speedup> speedups, String domain, CostMeasure cost) {
+        return speedups.stream()
+                .filter(speedup -> speedup.domain().equals(domain) && speedup.cost() == cost)
+                .findFirst()
+                .orElseThrow(() -> new StudyException("no comparison " + domain + " by " + cost));
+    }
+
+    private static @Nullable Double boxed(OptionalDouble value) {
+        return value.isPresent() ? value.getAsDouble() : null;
+    }
+
+    private void createFolder() {
+        Path out = settings.out();
+        if (Files.exists(out)) {
+            throw new StudyException(out + " exists already; give another --out or remove it");
+        }
+        try {
+            Files.createDirectories(out);
+        } catch (IOException e) {
+            throw new StudyException("cannot create " + out + ": " + e.getMessage(), e);
+        }
+    }
+}

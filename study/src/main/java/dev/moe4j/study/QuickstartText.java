@@ -1,0 +1,252 @@
+package dev.moe4j.study;
+
+import dev.moe4j.data.DataException;
+import dev.moe4j.data.HoldOut;
+import dev.moe4j.data.Manifest;
+import dev.moe4j.data.Preparation;
+import dev.moe4j.data.Shards;
+import dev.moe4j.data.TextFile;
+import dev.moe4j.data.TextInput;
+import dev.moe4j.data.TextTransform;
+import dev.moe4j.data.Tokenizer;
+import dev.moe4j.tensor.RandomKey;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.function.Consumer;
+import java.util.function.Predicate;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The text of a quickstart: what is trained on, held-out documents of the same kind (in-domain), and text of other kinds
+ * (out-of-domain): groups of the same source that were kept out as a whole, and whatever else this machine has.
+ */
+final class QuickstartText implements AutoCloseable {
+
+    private static final double HELD_OUT_DOCUMENTS = 0.02;
+    private static final double HELD_OUT_GROUPS = 0.1;
+    private static final int LEAST_GROUPS = 4;
+
+    /** Tokens of text that a byte of a file gives, roughly: archives are compressed. */
+    private static final double TOKENS_PER_BYTE = 0.5;
+
+    private static final double TOKENS_PER_ARCHIVE_BYTE = 1.7;
+
+    private final Shards training;
+    private final List<Shards> others = new ArrayList<>();
+    private final List<HeldOutText> heldOut = new ArrayList<>();
+    private final List<ReportData.Source> sources = new ArrayList<>();
+    private final String heldOutDescription;
+    private final List<String> notes;
+
+    private QuickstartText(Shards training, String heldOutDescription, List<String> notes) {
+        this.training = training;
+        this.heldOutDescription = heldOutDescription;
+        this.notes = notes;
+    }
+
+    /**
+     * Where a quickstart's text is.
+     *
+     * @param input a folder, file or archive
+     * @param otherKinds texts of other kinds for out-of-domain, by name
+     * @param collapseSpaces whether runs of spaces become one
+     */
+    record Location(Path input, List<Named> otherKinds, boolean collapseSpaces) {
+
+        record Named(String name, Path path) {}
+
+        /**
+         * The user's folder; without one the JDK's own sources, else the project's.
+         *
+         * @param home the project's folder, null where it is not known
+         */
+        static Location choose(@Nullable Path folder, @Nullable Path home) {
+            Path jdk = Path.of(System.getProperty("java.home"));
+            List<Named> others = new ArrayList<>();
+            addIfThere(others, "JDK legal texts", jdk.resolve("legal"));
+            if (home != null) {
+                addIfThere(others, "moe4j documents", home.resolve("docs"));
+            }
+            if (folder != null) {
+                return new Location(folder, others, false);
+            }
+            Path sources = jdk.resolve("lib/src.zip");
+            if (Files.isReadable(sources)) {
+                return new Location(sources, others, true);
+            }
+            if (home != null) {
+                return new Location(home, others.subList(0, Math.min(1, others.size())), true);
+            }
+            throw new StudyException("this JDK has no lib/src.zip to train on; name a folder: quickstart FOLDER");
+        }
+
+        private static void addIfThere(List<Named> others, String name, Path path) {
+            if (Files.exists(path)) {
+                others.add(new Named(name, path));
+            }
+        }
+    }
+
+    /**
+     * Prepares the text under {@code folder}.
+     *
+     * @param wantedTokens about how many tokens training will read; of larger text a sample of files is taken
+     */
+    static QuickstartText prepare(
+            Location location, Tokenizer tokenizer, Path folder, double wantedTokens, long seed, Consumer<String> log) {
+        TextInput all = TextInput.of(List.of(location.input()))
+                .transform(location.collapseSpaces() ? TextTransform.COLLAPSE_SPACES : TextTransform.NONE);
+        Set<String> outGroups = outGroups(groups(location.input()), seed);
+        double fraction = Math.min(1, wantedTokens / estimateTokens(location.input(), all));
+        Predicate<TextFile> inside = file -> !outGroups.contains(file.group());
+        Predicate<TextFile> sampled = file -> inside.test(file) && draw(file, seed) < fraction;
+        log.accept("preparing " + location.input() + (fraction < 1 ? " (a sample of files)" : ""));
+        Manifest manifest = new Preparation(tokenizer, all.keep(notHidden().and(sampled)), folder.resolve("train"))
+                .holdOut(new HoldOut(HELD_OUT_DOCUMENTS, seed))
+                .run()
+                .manifest();
+
+        List<String> notes = new ArrayList<>();
+        if (location.collapseSpaces()) {
+            notes.add("Runs of spaces and tabs were collapsed to one space before training and evaluation.");
+        }
+        if (fraction < 1) {
+            notes.add("A sample of the files was taken, about what the models can read in their time.");
+        }
+        String description = "2 % of the documents (in-domain)"
+                + (outGroups.isEmpty() ? "" : ", and all of " + String.join(", ", outGroups) + " (out-of-domain)");
+        QuickstartText text = new QuickstartText(Shards.open(folder.resolve("train")), description, notes);
+        try {
+            text.addTraining(location.input().toString(), manifest);
+            if (!outGroups.isEmpty()) {
+                text.addOutOfDomain(
+                        "held-out groups",
+                        tokenizer,
+                        all.keep(notHidden().and(file -> outGroups.contains(file.group()) && draw(file, seed) < 0.2)),
+                        folder.resolve("held-out-groups"));
+            }
+            for (Location.Named other : location.otherKinds()) {
+                text.addOutOfDomain(
+                        other.name(),
+                        tokenizer,
+                        TextInput.of(List.of(other.path())).transform(TextTransform.COLLAPSE_SPACES),
+                        folder.resolve(other.name().replace(' ', '-')));
+            }
+        } catch (RuntimeException e) {
+            text.close();
+            throw e;
+        }
+        if (text.heldOut.stream().allMatch(HeldOutText::inDomain)) {
+            text.close();
+            throw new StudyException("no text of another kind was found for the out-of-domain figures");
+        }
+        return text;
+    }
+
+    private void addTraining(String name, Manifest manifest) {
+        addSource(name, "training", manifest, Preparation.TRAIN);
+        addSource(name, "held out, in-domain", manifest, Preparation.VALID);
+        heldOut.add(new HeldOutText(
+                "held-out documents",
+                true,
+                training.valid().orElseThrow(() -> new StudyException("the text gave no held-out documents"))));
+    }
+
+    private void addSource(String name, String use, Manifest manifest, String splitName) {
+        Manifest.Split split = manifest.splits().get(splitName);
+        if (split != null) {
+            sources.add(new ReportData.Source(name, use, split.documents(), split.tokens()));
+        }
+    }
+
+    private void addOutOfDomain(String name, Tokenizer tokenizer, TextInput input, Path folder) {
+        Manifest manifest;
+        try {
+            manifest = new Preparation(tokenizer, input, folder).run().manifest();
+        } catch (DataException e) {
+            notes.add("Left out " + name + ": " + e.getMessage());
+            return;
+        }
+        Shards shards = Shards.open(folder);
+        others.add(shards);
+        addSource(name, "out-of-domain", manifest, Preparation.TRAIN);
+        heldOut.add(new HeldOutText(name, false, shards.train()));
+    }
+
+    Shards training() {
+        return training;
+    }
+
+    List<HeldOutText> heldOut() {
+        return heldOut;
+    }
+
+    ReportData.TextData description() {
+        return new ReportData.TextData(sources, heldOutDescription, notes);
+    }
+
+    @Override
+    public void close() {
+        training.close();
+        others.forEach(Shards::close);
+    }
+
+    private static double estimateTokens(Path input, TextInput text) {
+        boolean archive = input.toString().endsWith(".zip") || input.toString().endsWith(".jar");
+        return text.bytes() * (archive ? TOKENS_PER_ARCHIVE_BYTE : TOKENS_PER_BYTE);
+    }
+
+    /** The groups of the input's files: a folder's or an archive's first level. */
+    private static Set<String> groups(Path input) {
+        Set<String> groups = new TreeSet<>();
+        if (Files.isDirectory(input)) {
+            try (Stream<Path> entries = Files.list(input)) {
+                entries.filter(Files::isDirectory)
+                        .map(path -> path.getFileName().toString())
+                        .filter(name -> !name.startsWith("."))
+                        .forEach(groups::add);
+            } catch (java.io.IOException e) {
+                throw new StudyException("cannot list " + input + ": " + e.getMessage(), e);
+            }
+        } else if (input.toString().endsWith(".zip") || input.toString().endsWith(".jar")) {
+            try (java.util.zip.ZipFile zip = new java.util.zip.ZipFile(input.toFile())) {
+                zip.stream()
+                        .map(entry -> new TextFile(input.toString(), entry.getName()))
+                        .filter(file -> file.path().indexOf('/') > 0)
+                        .forEach(file -> groups.add(file.group()));
+            } catch (java.io.IOException e) {
+                throw new StudyException("cannot read " + input + ": " + e.getMessage(), e);
+            }
+        }
+        return groups;
+    }
+
+    /** About a tenth of the groups, drawn by the seed; none where there are too few to spare one. */
+    private static Set<String> outGroups(Set<String> groups, long seed) {
+        if (groups.size() < LEAST_GROUPS) {
+            return Set.of();
+        }
+        RandomKey key = new RandomKey(seed).fold("held-out groups");
+        List<String> order = new ArrayList<>(groups);
+        order.sort(java.util.Comparator.comparingLong(name -> key.fold(name).value()));
+        int count = Math.max(1, (int) (groups.size() * HELD_OUT_GROUPS));
+        return new LinkedHashSet<>(order.subList(0, count));
+    }
+
+    /** A number in [0, 1) for each file. */
+    private static double draw(TextFile file, long seed) {
+        return (new RandomKey(seed).fold(file.path()).value() >>> 11) * 0x1p-53;
+    }
+
+    /** Leaves out what version control and builds keep beside the text. */
+    private static Predicate<TextFile> notHidden() {
+        return file -> Stream.of(file.path().split("/"))
+                .noneMatch(name -> name.startsWith(".") || name.equals("target") || name.equals("node_modules"));
+    }
+}

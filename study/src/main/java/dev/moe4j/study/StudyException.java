@@ -1,0 +1,13 @@
+package dev.moe4j.study;
+
+/** A comparison cannot be made; the message says what, where and what to do. */
+public final class StudyException extends RuntimeException {
+
+    public StudyException(String message) {
+        super(message);
+    }
+
+    public StudyException(String message, Throwable cause) {
+        super(message, cause);
+    }
+}

@@ -1,0 +1,129 @@
+package dev.moe4j.train;
+
+import dev.moe4j.model.Architecture;
+import dev.moe4j.model.BalanceConfig;
+import dev.moe4j.model.ConfigReader;
+import dev.moe4j.model.ModelConfig;
+import dev.moe4j.model.Presets;
+import dev.moe4j.model.RoutingConfig;
+import dev.moe4j.tensor.Device;
+import dev.moe4j.tensor.MatmulPeak;
+import dev.moe4j.tensor.Precision;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Everything that decides a training run but its data and its length. A YAML file sets any of it, and so does {@code
+ * --set KEY=VALUE}; what neither sets is the preset's.
+ *
+ * @param preset the name of the preset that the others started from
+ * @param precision {@code bf16}, {@code fp32}, {@code fp64}, or {@code auto} for the one of the first two whose
+ *     products are faster on the device
+ * @param seed of initialisation, data order, dropout and random routing
+ */
+public record RunConfig(
+        String preset,
+        ModelConfig model,
+        RoutingConfig routing,
+        BalanceConfig balance,
+        OptimizerConfig optimizer,
+        ScheduleConfig schedule,
+        BatchConfig batch,
+        LogConfig log,
+        String precision,
+        long seed) {
+
+    /** What a configuration file without a {@code preset} starts from. */
+    public static final String DEFAULT_PRESET = "cpu-tiny-moe";
+
+    private static final String AUTO = "auto";
+
+    public RunConfig {
+        if (!precision.equals(AUTO)) {
+            Precision _ = Precision.parse(precision);
+        }
+    }
+
+    /** The run of a preset. */
+    public static RunConfig preset(String name) {
+        Architecture architecture = Presets.architecture(name);
+        int sequences = architecture.model().width() <= 64 ? 8 : 16;
+        return new RunConfig(
+                name,
+                architecture.model(),
+                architecture.routing(),
+                architecture.balance(),
+                OptimizerConfig.DEFAULT,
+                ScheduleConfig.DEFAULT,
+                new BatchConfig(sequences, 1),
+                new LogConfig(10),
+                AUTO,
+                1);
+    }
+
+    /**
+     * Reads a run.
+     *
+     * @param nameOrFile a preset's name or a YAML file
+     * @param overrides texts {@code dotted.key=value}
+     */
+    public static RunConfig read(String nameOrFile, List<String> overrides) {
+        boolean isFile =
+                nameOrFile.endsWith(".yaml") || nameOrFile.endsWith(".yml") || Files.exists(Path.of(nameOrFile));
+        if (!isFile) {
+            return ConfigReader.read(preset(nameOrFile), null, overrides);
+        }
+        Path file = Path.of(nameOrFile);
+        RunConfig config = ConfigReader.read(preset(DEFAULT_PRESET), file, overrides);
+        return config.preset().equals(DEFAULT_PRESET)
+                ? config
+                : ConfigReader.read(preset(config.preset()), file, overrides);
+    }
+
+    public Architecture architecture() {
+        return new Architecture(model, routing, balance);
+    }
+
+    /** The run's precision; {@code auto} measures. */
+    public Precision resolvePrecision(Device device) {
+        return precision.equals(AUTO) ? MatmulPeak.fasterPrecision(device) : Precision.parse(precision);
+    }
+
+    /**
+     * The run for data of that vocabulary, which its model takes over.
+     *
+     * @param asked the vocabulary that the user set, null where none was
+     */
+    RunConfig forVocabulary(int entries, @Nullable Integer asked) {
+        int padded = ModelConfig.paddedVocabulary(entries);
+        if (asked != null && asked < padded) {
+            throw new TrainException("model.vocabulary: " + asked + " is too small for the data's tokenizer, which has "
+                    + entries + " entries; leave the key out or use at least " + padded);
+        }
+        return with(model.withVocabulary(asked != null ? asked : padded), precision);
+    }
+
+    RunConfig withPrecision(Precision resolved) {
+        String name = resolved.equals(Precision.BF16) ? "bf16" : resolved.equals(Precision.FP32) ? "fp32" : "fp64";
+        return with(model, name);
+    }
+
+    private RunConfig with(ModelConfig newModel, String newPrecision) {
+        return new RunConfig(preset, newModel, routing, balance, optimizer, schedule, batch, log, newPrecision, seed);
+    }
+
+    /** The vocabulary that a user's overrides set, null where they set none. */
+    static @Nullable Integer vocabularyIn(List<String> overrides) {
+        List<Integer> asked = new ArrayList<>();
+        for (String override : overrides) {
+            if (override.startsWith("model.vocabulary=")) {
+                asked.add(Integer.valueOf(
+                        override.substring(override.indexOf('=') + 1).trim()));
+            }
+        }
+        return asked.isEmpty() ? null : asked.getLast();
+    }
+}

@@ -1,0 +1,189 @@
+package dev.moe4j.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.moe4j.data.Preparation;
+import dev.moe4j.data.Shards;
+import dev.moe4j.data.TextInput;
+import dev.moe4j.data.Tokenizer;
+import dev.moe4j.model.CheckpointReader;
+import dev.moe4j.model.ConfigReader;
+import dev.moe4j.model.LanguageModel;
+import dev.moe4j.model.ModelException;
+import dev.moe4j.tensor.Device;
+import dev.moe4j.tensor.Precision;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+class TrainingRunTest {
+
+    private static final JsonMapper JSON = new JsonMapper();
+
+    @TempDir
+    private Path folder;
+
+    private Path data;
+
+    @BeforeEach
+    void prepareText() throws IOException {
+        Path text = folder.resolve("text.txt");
+        Files.writeString(text, "To be, or not to be, that is the question. ".repeat(200));
+        data = folder.resolve("data");
+        Preparation.Result prepared = new Preparation(Tokenizer.of("bytes"), TextInput.of(List.of(text)), data).run();
+        assertThat(prepared.manifest().splits()).containsKey(Preparation.TRAIN);
+    }
+
+    private TrainingRun.Outcome train(String out, int steps, String... overrides) {
+        List<String> list = Stream.concat(Stream.of("precision=fp32", "log.every=5"), Stream.of(overrides))
+                .toList();
+        try (Shards shards = Shards.open(data)) {
+            return new TrainingRun(
+                            RunConfig.read("cpu-tiny-moe", list), list, shards, folder.resolve(out), steps, Device.CPU)
+                    .run();
+        }
+    }
+
+    @Test
+    void writesMetricsConfigurationAndACheckpoint() throws IOException {
+        TrainingRun.Outcome outcome = train("run", 20);
+        assertThat(outcome.checkpoint()).hasFileName("step-00000020").isDirectory();
+        assertThat(outcome.tokens()).isEqualTo(20 * 8 * 64);
+        assertThat(outcome.loss()).isLessThan(4.5);
+
+        List<String> lines = Files.readAllLines(folder.resolve("run/metrics.jsonl"));
+        assertThat(lines).hasSize(4);
+        JsonNode last = JSON.readTree(lines.getLast());
+        assertThat(last.path("step").asInt()).isEqualTo(20);
+        assertThat(last.path("tokens").asLong()).isEqualTo(outcome.tokens());
+        assertThat(last.path("ppl").asDouble())
+                .isCloseTo(Math.exp(last.path("loss").asDouble()), within(1e-9));
+        for (String name : List.of(
+                "gate_loss",
+                "lr",
+                "grad_norm",
+                "tokens_per_second",
+                "model_flops_utilization",
+                "overflow_expert1",
+                "expert1_balance_top",
+                "unused_expert1_count",
+                "entropy_gating")) {
+            assertThat(last.path(name).isNumber()).as(name).isTrue();
+        }
+        RunConfig written =
+                ConfigReader.read(RunConfig.preset("cpu-tiny-moe"), folder.resolve("run/config.yaml"), List.of());
+        assertThat(written).isEqualTo(outcome.config());
+        // 257 entries, padded.
+        assertThat(written.model().vocabulary()).isEqualTo(264);
+    }
+
+    @Test
+    void theCheckpointHoldsTheModel() {
+        TrainingRun.Outcome outcome = train("run", 3);
+        CheckpointReader reader = CheckpointReader.open(folder.resolve("run"));
+        assertThat(reader.architecture()).isEqualTo(outcome.config().architecture());
+        try (reader;
+                LanguageModel model = reader.model(Precision.FP32, Device.CPU)) {
+            assertThat(model.config()).isEqualTo(outcome.config().model());
+            assertThat(model.parameters()
+                            .get("model.layer_norm.weight")
+                            .master()
+                            .toFloats())
+                    .isNotEqualTo(new float[64])
+                    .anyMatch(value -> value != 1f);
+        }
+    }
+
+    @Test
+    void theSameSeedGivesTheSameMetrics() throws IOException {
+        train("a", 10, "model.dropout=0.1");
+        train("b", 10, "model.dropout=0.1");
+        assertThat(reproducible("a")).isEqualTo(reproducible("b"));
+        train("c", 10, "model.dropout=0.1", "seed=2");
+        assertThat(reproducible("c")).isNotEqualTo(reproducible("a"));
+    }
+
+    private List<JsonNode> reproducible(String run) throws IOException {
+        return Files.readAllLines(folder.resolve(run).resolve("metrics.jsonl")).stream()
+                .map(line -> {
+                    JsonNode json = JSON.readTree(line);
+                    List<String> varying = json.propertyNames().stream()
+                            .filter(name -> name.contains("second") || name.contains("utilization"))
+                            .toList();
+                    return (JsonNode) ((tools.jackson.databind.node.ObjectNode) json).remove(varying);
+                })
+                .toList();
+    }
+
+    @Test
+    void aStopLeavesACheckpoint() {
+        List<String> overrides = List.of("precision=fp32");
+        try (Shards shards = Shards.open(data)) {
+            TrainingRun run = new TrainingRun(
+                    RunConfig.read("cpu-tiny-moe", overrides),
+                    overrides,
+                    shards,
+                    folder.resolve("run"),
+                    1000,
+                    Device.CPU);
+            int[] steps = new int[1];
+            TrainingRun.Outcome outcome =
+                    run.onStep(_ -> steps[0]++).stopWhen(() -> steps[0] == 4).run();
+            assertThat(outcome.checkpoint()).hasFileName("step-00000004").isDirectory();
+        }
+    }
+
+    @Test
+    void badInputIsAClearError() throws IOException {
+        assertThatThrownBy(() -> train("run", 0)).hasMessageContaining("steps: 0");
+        assertThatThrownBy(() -> train("run", 1, "model.expertz=3"))
+                .isInstanceOf(ModelException.class)
+                .hasMessageContaining("experts");
+        assertThatThrownBy(() -> train("run", 1, "precision=int4")).hasMessageContaining("use bf16");
+        assertThatThrownBy(() -> train("run", 1, "model.vocabulary=128")).hasMessageContaining("264");
+        assertThatThrownBy(() -> RunConfig.read("cpu-tiny-mo", List.of())).hasMessageContaining("cpu-tiny-moe");
+        train("run", 1);
+        assertThatThrownBy(() -> train("run", 1)).hasMessageContaining("already holds a run");
+        Files.writeString(folder.resolve("file"), "x");
+        assertThatThrownBy(() -> train("file", 1))
+                .isInstanceOf(TrainException.class)
+                .hasMessageContaining("file");
+        assertThatThrownBy(() -> train("run2", 1, "model.context=100000"))
+                .hasMessageContaining("too few for one sequence");
+    }
+
+    @Test
+    void aCheckpointThatCannotBeWrittenLeavesNothing() throws IOException {
+        Path run = folder.resolve("run");
+        List<String> overrides = List.of("precision=fp32");
+        try (Shards shards = Shards.open(data)) {
+            TrainingRun training =
+                    new TrainingRun(RunConfig.read("cpu-tiny-moe", overrides), overrides, shards, run, 1, Device.CPU);
+            // The place is taken by a folder that is not empty, so the last step, the rename, fails.
+            assertThatThrownBy(() -> training.onStep(_ -> occupy(run.resolve("step-00000001/x")))
+                            .run())
+                    .isInstanceOf(TrainException.class)
+                    .hasMessageContaining("step-00000001");
+        }
+        try (Stream<Path> left = Files.list(run)) {
+            assertThat(left.filter(path -> path.toString().endsWith(".tmp"))).isEmpty();
+        }
+    }
+
+    private static void occupy(Path path) {
+        try {
+            Files.createDirectories(path);
+        } catch (IOException e) {
+            throw new java.io.UncheckedIOException(e);
+        }
+    }
+}
