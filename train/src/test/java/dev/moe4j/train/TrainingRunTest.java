@@ -17,6 +17,7 @@ import dev.moe4j.tensor.Precision;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
@@ -94,12 +95,15 @@ class TrainingRunTest {
         try (reader;
                 LanguageModel model = reader.model(Precision.FP32, Device.CPU)) {
             assertThat(model.config()).isEqualTo(outcome.config().model());
+            float[] ones = new float[64];
+            Arrays.fill(ones, 1);
+            // Training moved it a little from where initialisation put it.
             assertThat(model.parameters()
                             .get("model.layer_norm.weight")
                             .master()
                             .toFloats())
-                    .isNotEqualTo(new float[64])
-                    .anyMatch(value -> value != 1f);
+                    .isNotEqualTo(ones)
+                    .containsExactly(ones, within(0.1f));
         }
     }
 
