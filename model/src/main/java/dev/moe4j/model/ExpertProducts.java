@@ -1,5 +1,6 @@
 package dev.moe4j.model;
 
+import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Functions;
 import dev.moe4j.tensor.Parameter;
@@ -11,13 +12,15 @@ import dev.moe4j.tensor.Tensor;
  */
 sealed interface ExpertProducts {
 
-    /** The implementation for that many rows of each expert. */
-    static ExpertProducts of(Assignment assignment, Tensor rows) {
-        return switch (rows.dtype()) {
-            // libtorch's grouped products are for bfloat16.
-            case BFLOAT16 -> Grouped.of(assignment, rows.device());
-            default -> new Loop(assignment);
-        };
+    /**
+     * The implementation for that many rows of each expert.
+     *
+     * @param weight {@code [experts, out, in]}
+     */
+    static ExpertProducts of(Assignment assignment, Tensor weight) {
+        // libtorch's grouped products are for bfloat16, and want rows of a multiple of 16 bytes.
+        boolean grouped = weight.dtype() == DType.BFLOAT16 && weight.size(1) % 8 == 0 && weight.size(2) % 8 == 0;
+        return grouped ? Grouped.of(assignment, weight.device()) : new Loop(assignment);
     }
 
     /**

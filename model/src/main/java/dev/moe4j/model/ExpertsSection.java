@@ -16,7 +16,7 @@ record ExpertsSection(String name, Weights weights, Activation activation, Assig
     @Override
     public Tensor[] forward(Saved saved, Tensor... inputs) {
         Tensor x_RD = inputs[0];
-        ExpertProducts products = products(x_RD);
+        ExpertProducts products = products();
         Tensor inner_RF = products.forward(x_RD, weights.fc1Weight().tensor());
         addBias(inner_RF, weights.fc1Bias().tensor());
         Tensor active_RF = activation.forward(inner_RF);
@@ -35,7 +35,7 @@ record ExpertsSection(String name, Weights weights, Activation activation, Assig
         Tensor x_RD = saved.get(0);
         Tensor inner_RF = saved.get(1);
         Tensor active_RF = saved.get(2);
-        ExpertProducts products = products(x_RD);
+        ExpertProducts products = products();
         products.weightGradient(gradient_RD, active_RF, weights.fc2Weight());
         addBiasGradient(gradient_RD, weights.fc2Bias());
         Tensor innerGradient_RF = activation.backward(
@@ -47,8 +47,10 @@ record ExpertsSection(String name, Weights weights, Activation activation, Assig
         };
     }
 
-    private ExpertProducts products(Tensor rows) {
-        return reference ? new ExpertProducts.Loop(assignment) : ExpertProducts.of(assignment, rows);
+    private ExpertProducts products() {
+        return reference
+                ? new ExpertProducts.Loop(assignment)
+                : ExpertProducts.of(assignment, weights.fc1Weight().tensor());
     }
 
     /** Adds each expert's bias to its rows, empty ones included: a row past the last token must hold a number. */

@@ -1,9 +1,16 @@
 package dev.moe4j.model;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.moe4j.tensor.DType;
+import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Precision;
+import dev.moe4j.tensor.Scope;
 import dev.moe4j.tensor.Tensor;
 import java.util.List;
 import org.junit.jupiter.api.Nested;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** The suite over every way to compute the experts' products. */
 class ExpertProductsTest {
@@ -31,6 +38,21 @@ class ExpertProductsTest {
         @Override
         List<Precision> precisions() {
             return List.of(Precision.BF16);
+        }
+    }
+
+    /** Widths that libtorch's grouped products refuse go through the loop. */
+    @ParameterizedTest
+    @CsvSource({"BFLOAT16, 8, 16, true", "BFLOAT16, 8, 12, false", "BFLOAT16, 4, 16, false", "FLOAT32, 8, 16, false"})
+    void choosesWhatTheWidthsAllow(DType type, int in, int out, boolean grouped) {
+        try (Scope _ = Scope.open()) {
+            Assignment assignment =
+                    new Assignment(1, 1, 2, new long[] {1}, new boolean[] {true}, new long[1], Long.MAX_VALUE);
+            Tensor weight = Tensor.zeros(type, Device.CPU, 2, out, in);
+            ExpertProducts products = ExpertProducts.of(assignment, weight);
+            assertThat(products instanceof ExpertProducts.Grouped).isEqualTo(grouped);
+            Tensor x = Tensor.zeros(type, Device.CPU, assignment.rows(), in);
+            assertThat(products.forward(x, weight).shape()).containsExactly(assignment.rows(), out);
         }
     }
 }

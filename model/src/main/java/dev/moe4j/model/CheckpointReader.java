@@ -1,0 +1,244 @@
+package dev.moe4j.model;
+
+import dev.moe4j.tensor.Device;
+import dev.moe4j.tensor.Parameter;
+import dev.moe4j.tensor.Precision;
+import dev.moe4j.tensor.Scope;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
+
+/**
+ * Reads models from checkpoint folders, as docs/checkpoint-format.md describes them: ours, and those of Hugging Face's
+ * XGLM. {@link #open} checks the configuration and every tensor's name, shape and place before any memory for a model is
+ * taken; {@link #model} then reads the values. Everything that does not fit is a {@link ModelException} that names the
+ * file and the tensor or key.
+ */
+public final class CheckpointReader implements AutoCloseable {
+
+    private static final String INDEX_FILE = CheckpointTensors.MODEL_FILE + ".index.json";
+    private static final String STATE_FILE = "state.json";
+    private static final String UNTIED_HEAD = "lm_head.weight";
+    private static final String UNFINISHED = ".tmp";
+    private static final Pattern STEP = Pattern.compile("step-(\\d{8,18})");
+
+    private final Path folder;
+    private final CheckpointConfig config;
+    private final List<SafetensorsFile> files = new ArrayList<>();
+    private final Map<String, Stored> tensors = new LinkedHashMap<>();
+
+    private record Stored(Path file, SafetensorsFile.Entry entry) {}
+
+    private CheckpointReader(Path folder) {
+        this.folder = folder;
+        this.config = CheckpointConfig.read(folder);
+    }
+
+    /**
+     * Opens a checkpoint.
+     *
+     * @param path the checkpoint's folder, or that of a run, whose newest checkpoint is taken
+     */
+    public static CheckpointReader open(Path path) {
+        CheckpointReader reader = new CheckpointReader(locate(path));
+        try {
+            reader.openFiles();
+            reader.check();
+            return reader;
+        } catch (RuntimeException e) {
+            reader.close();
+            throw e;
+        }
+    }
+
+    private static Path locate(Path path) {
+        if (!Files.isDirectory(path)) {
+            throw new ModelException(path + " is no folder; give the folder of a checkpoint or of a run");
+        }
+        if (path.toAbsolutePath().normalize().toString().endsWith(UNFINISHED)) {
+            throw new ModelException(path + " was never finished: its writer was interrupted; use an older checkpoint");
+        }
+        if (Files.exists(path.resolve(CheckpointConfig.FILE))) {
+            return path;
+        }
+        List<String> names;
+        try (Stream<Path> children = Files.list(path)) {
+            names = children.map(child -> child.getFileName().toString())
+                    .sorted()
+                    .toList();
+        } catch (IOException e) {
+            throw new ModelException("Cannot read " + path + ": " + e.getMessage(), e);
+        }
+        Optional<String> newest = names.stream()
+                .filter(name -> STEP.matcher(name).matches())
+                .max(java.util.Comparator.comparingLong(name -> Long.parseLong(name.substring("step-".length()))));
+        if (newest.isEmpty()) {
+            throw new ModelException(
+                    path + " holds no checkpoint: no " + CheckpointConfig.FILE + " and no step-… folder; "
+                            + (names.isEmpty()
+                                    ? "it is empty"
+                                    : "it has " + names.stream().limit(5).collect(Collectors.joining(", "))));
+        }
+        return path.resolve(newest.get());
+    }
+
+    private void openFiles() {
+        Path index = folder.resolve(INDEX_FILE);
+        Path whole = folder.resolve(CheckpointTensors.MODEL_FILE);
+        if (Files.exists(whole) || !Files.exists(index)) {
+            SafetensorsFile file = openFile(whole);
+            file.names().forEach(name -> tensors.put(name, new Stored(whole, file.entry(name))));
+        } else {
+            openShards(index);
+        }
+        checkSums();
+    }
+
+    @SuppressWarnings("MustBeClosedChecker") // close() closes them
+    private SafetensorsFile openFile(Path path) {
+        SafetensorsFile file = SafetensorsFile.open(path);
+        files.add(file);
+        return file;
+    }
+
+    private void openShards(Path index) {
+        Map<String, SafetensorsFile> shards = new LinkedHashMap<>();
+        JsonNode map = CheckpointConfig.parse(index).path("weight_map");
+        for (var entry : map.properties()) {
+            String name = entry.getValue().asString("");
+            if (!name.matches("[A-Za-z0-9_][A-Za-z0-9_.-]*")) {
+                throw new ModelException(
+                        index + ": tensor " + entry.getKey() + " lies in '" + name + "', which is no plain file name");
+            }
+            SafetensorsFile shard = shards.computeIfAbsent(name, file -> openFile(folder.resolve(file)));
+            tensors.put(entry.getKey(), new Stored(shard.path(), shard.entry(entry.getKey())));
+        }
+        for (SafetensorsFile shard : shards.values()) {
+            for (String name : shard.names()) {
+                Stored listed = tensors.get(name);
+                if (listed == null || !listed.file().equals(shard.path())) {
+                    throw new ModelException(index + " does not say that tensor " + name + " lies in " + shard.path());
+                }
+            }
+        }
+        if (shards.isEmpty()) {
+            throw new ModelException(index + ": weight_map names no tensor");
+        }
+    }
+
+    /** Compares with what the writer noted, where there is a state: model folders have none. */
+    private void checkSums() {
+        Path stateFile = folder.resolve(STATE_FILE);
+        if (!Files.exists(stateFile)) {
+            return;
+        }
+        JsonNode noted = CheckpointConfig.parse(stateFile).path("files");
+        for (SafetensorsFile file : files) {
+            String name = file.path().getFileName().toString();
+            JsonNode sum = noted.path(name).path("sha256");
+            if (sum.isMissingNode()) {
+                throw new ModelException(stateFile + ": files." + name + ".sha256 is missing");
+            }
+            if (!file.sha256().equals(sum.asString(""))) {
+                throw new ModelException(
+                        file.path() + " is not the file that was written: its SHA-256 differs from that in "
+                                + STATE_FILE + "; copy it again or use an older checkpoint");
+            }
+        }
+    }
+
+    /** Checks names and shapes, and takes no more memory than the files' headers did. */
+    private void check() {
+        ModelConfig model = config.architecture().model();
+        if (model.experts() > tensors.size() || model.layers() > tensors.size()) {
+            throw new ModelException(folder.resolve(CheckpointConfig.FILE) + ": " + model.layers() + " layers with "
+                    + model.experts() + " experts are more than the " + tensors.size() + " tensors stored");
+        }
+        Set<String> wanted = new HashSet<>();
+        ModelParameters.units(model)
+                .forEach(unit -> unit.specs().forEach(spec -> {
+                    long[] shape = spec.partShape();
+                    for (String name : spec.parts()) {
+                        Stored stored = stored(name);
+                        CheckpointTensors.requireFit(stored.file(), stored.entry(), shape);
+                        wanted.add(name);
+                    }
+                }));
+        if (config.tokenizer() == null && tensors.containsKey(UNTIED_HEAD)) {
+            requireTied(stored(UNTIED_HEAD), stored(ModelParameters.EMBEDDING));
+            wanted.add(UNTIED_HEAD);
+        }
+        for (SafetensorsFile file : files) {
+            CheckpointTensors.refuseOthers(file.path(), file.names(), wanted);
+        }
+    }
+
+    private static void requireTied(Stored head, Stored embedding) {
+        if (head.entry().type() != embedding.entry().type()
+                || head.entry().data().mismatch(embedding.entry().data()) >= 0) {
+            throw new ModelException(head.file() + ": " + UNTIED_HEAD
+                    + " differs from the embedding, but the configuration says that they are one");
+        }
+    }
+
+    private Stored stored(String name) {
+        Stored stored = tensors.get(name);
+        if (stored != null) {
+            return stored;
+        }
+        List<String> nearest = Nearest.names(name, tensors.keySet(), 3);
+        throw new ModelException(folder + ": the tensor " + name + " is missing"
+                + (nearest.isEmpty() ? "" : "; the nearest that is there: " + String.join(", ", nearest)));
+    }
+
+    /** The checkpoint's folder. */
+    public Path folder() {
+        return folder;
+    }
+
+    public Architecture architecture() {
+        return config.architecture();
+    }
+
+    /** The tokenizer that the model was trained with; null in a folder from elsewhere, where it has to be given. */
+    public @Nullable TokenizerSpec tokenizer() {
+        return config.tokenizer();
+    }
+
+    /** A model with the stored values, which its caller closes. */
+    public LanguageModel model(Precision precision, Device device) {
+        LanguageModel model = LanguageModel.blank(architecture(), precision, device);
+        try {
+            for (Parameter parameter : model.parameters().all()) {
+                try (Scope _ = Scope.open()) {
+                    List<String> parts = parameter.spec().parts();
+                    for (int i = 0; i < parts.size(); i++) {
+                        CheckpointTensors.copy(stored(parts.get(i)).entry(), parameter.part(parameter.master(), i));
+                    }
+                }
+            }
+            model.parameters().refresh();
+            return model;
+        } catch (RuntimeException e) {
+            model.close();
+            throw e;
+        }
+    }
+
+    @Override
+    public void close() {
+        files.forEach(SafetensorsFile::close);
+    }
+}

@@ -1,0 +1,167 @@
+package dev.moe4j.model;
+
+import dev.moe4j.tensor.DType;
+import dev.moe4j.tensor.Device;
+import dev.moe4j.tensor.Parameter;
+import dev.moe4j.tensor.Parameters;
+import dev.moe4j.tensor.Scope;
+import dev.moe4j.tensor.Tensor;
+import dev.moe4j.tensor.Unit;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collection;
+import java.util.List;
+import java.util.Map;
+
+/** A model's tensors under the names that checkpoints have for them: one list, by which writer and reader agree. */
+public final class CheckpointTensors {
+
+    /** The file of the parameters in a checkpoint's folder. */
+    public static final String MODEL_FILE = "model.safetensors";
+
+    /** The file of the optimizer's moments. */
+    public static final String OPTIMIZER_FILE = "optimizer.safetensors";
+
+    /** What the header says under {@code __metadata__}; Hugging Face's loader asks for it. */
+    private static final Map<String, String> METADATA = Map.of("format", "pt");
+
+    private CheckpointTensors() {}
+
+    /**
+     * A tensor with its name in the file.
+     *
+     * @param tensor a view of the model's memory: reading writes into it
+     */
+    public record Named(String name, Tensor tensor) {}
+
+    /** The parameters' master values. The views belong to the innermost scope. */
+    public static List<Named> parameters(Parameters parameters) {
+        List<Named> tensors = new ArrayList<>();
+        for (Parameter parameter : parameters.all()) {
+            add(tensors, parameter, parameter.master(), "");
+        }
+        return tensors;
+    }
+
+    /**
+     * What the optimizer keeps beside the parameters, under {@code <parameter>.<purpose>}. The views belong to the
+     * innermost scope.
+     *
+     * @param purpose that of {@link Unit#state}, such as {@code exp_avg}
+     */
+    public static List<Named> states(Parameters parameters, String purpose) {
+        List<Named> tensors = new ArrayList<>();
+        for (Unit unit : parameters.units()) {
+            for (Parameter parameter : unit.parameters()) {
+                add(tensors, parameter, unit.view(unit.state(purpose), parameter), "." + purpose);
+            }
+        }
+        return tensors;
+    }
+
+    private static void add(List<Named> tensors, Parameter parameter, Tensor whole, String suffix) {
+        List<String> parts = parameter.spec().parts();
+        for (int i = 0; i < parts.size(); i++) {
+            tensors.add(new Named(parts.get(i) + suffix, parameter.part(whole, i)));
+        }
+    }
+
+    /**
+     * Writes the tensors to a file, forced to the disk.
+     *
+     * @return the SHA-256 of the file as 64 lower-case hexadecimal digits
+     */
+    public static String write(Path file, List<Named> tensors) {
+        try (SafetensorsWriter writer = new SafetensorsWriter(file, METADATA)) {
+            for (Named named : tensors) {
+                writer.declare(
+                        named.name(),
+                        type(named.tensor().dtype()),
+                        named.tensor().shape());
+            }
+            for (Named named : tensors) {
+                try (Scope _ = Scope.open()) {
+                    writer.write(
+                            named.name(),
+                            named.tensor().to(Device.CPU).contiguous().memory());
+                }
+            }
+            return writer.commit();
+        }
+    }
+
+    /**
+     * Reads the tensors from a file, which must hold these and no others. Nothing is written unless everything fits.
+     *
+     * @throws ModelException if one is missing, extra, or has another shape
+     */
+    public static void read(SafetensorsFile file, List<Named> tensors) {
+        for (Named named : tensors) {
+            requireFit(file.path(), file.entry(named.name()), named.tensor().shape());
+        }
+        refuseOthers(
+                file.path(), file.names(), tensors.stream().map(Named::name).toList());
+        for (Named named : tensors) {
+            copy(file.entry(named.name()), named.tensor());
+        }
+    }
+
+    /** Checks that a stored tensor has this shape and a type for numbers. */
+    static void requireFit(Path file, SafetensorsFile.Entry entry, long[] shape) {
+        if (!Arrays.equals(entry.shape(), shape)) {
+            throw new ModelException(file + ": tensor " + entry.name() + " has the shape "
+                    + Arrays.toString(entry.shape()) + "; the model's is " + Arrays.toString(shape));
+        }
+        switch (entry.type()) {
+            case F64, F32, F16, BF16 -> {}
+            default ->
+                throw new ModelException(file + ": tensor " + entry.name() + " has the type " + entry.type()
+                        + "; a parameter has F32, F64, F16 or BF16");
+        }
+    }
+
+    /** Refuses stored tensors that nothing asks for. */
+    static void refuseOthers(Path file, Collection<String> stored, Collection<String> wanted) {
+        java.util.Set<String> known = new java.util.HashSet<>(wanted);
+        for (String name : stored) {
+            if (!known.contains(name)) {
+                throw new ModelException(file + ": the model has no tensor " + name
+                        + "; the file belongs to another model or configuration");
+            }
+        }
+    }
+
+    static void copy(SafetensorsFile.Entry entry, Tensor target) {
+        try (Scope _ = Scope.open()) {
+            target.copy(Tensor.copyOf(entry.data(), dtype(entry.type()), Device.CPU, entry.shape()));
+        }
+    }
+
+    private static SafetensorsFile.Type type(DType type) {
+        return switch (type) {
+            case FLOAT64 -> SafetensorsFile.Type.F64;
+            case FLOAT32 -> SafetensorsFile.Type.F32;
+            case BFLOAT16 -> SafetensorsFile.Type.BF16;
+            case FLOAT16 -> SafetensorsFile.Type.F16;
+            case INT64 -> SafetensorsFile.Type.I64;
+            case INT32 -> SafetensorsFile.Type.I32;
+            case UINT8 -> SafetensorsFile.Type.U8;
+            case BOOL -> SafetensorsFile.Type.BOOL;
+        };
+    }
+
+    private static DType dtype(SafetensorsFile.Type type) {
+        return switch (type) {
+            case F64 -> DType.FLOAT64;
+            case F32 -> DType.FLOAT32;
+            case BF16 -> DType.BFLOAT16;
+            case F16 -> DType.FLOAT16;
+            case I64 -> DType.INT64;
+            case I32 -> DType.INT32;
+            case U8 -> DType.UINT8;
+            case BOOL -> DType.BOOL;
+            case I16, I8 -> throw new ModelException("no tensor has the type " + type);
+        };
+    }
+}

@@ -1,0 +1,19 @@
+package dev.moe4j.model;
+
+/**
+ * The tokenizer that a model was trained with, as a checkpoint records it.
+ *
+ * @param name {@code gpt2}, {@code gpt2:N}, {@code bytes} or {@code tokenizer.json}
+ * @param sha256 of its tables, 64 lower-case hexadecimal digits
+ * @param vocabulary its entries, special ones included, before padding to a multiple of 8
+ * @param endOfText the id that ends a document
+ */
+public record TokenizerSpec(String name, String sha256, int vocabulary, int endOfText) {
+
+    public TokenizerSpec {
+        if (vocabulary < 1 || endOfText < 0 || endOfText >= vocabulary) {
+            throw new ModelException("tokenizer " + name + ": the end of a document, id " + endOfText
+                    + ", is not among its " + vocabulary + " entries");
+        }
+    }
+}
