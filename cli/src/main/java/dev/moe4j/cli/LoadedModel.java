@@ -1,7 +1,11 @@
 package dev.moe4j.cli;
 
 import dev.moe4j.data.Tokenizer;
+import dev.moe4j.model.CheckpointReader;
 import dev.moe4j.model.LanguageModel;
+import dev.moe4j.model.TokenizerSpec;
+import dev.moe4j.tensor.Device;
+import dev.moe4j.tensor.Precision;
 import java.nio.file.Path;
 
 /**
@@ -12,7 +16,41 @@ import java.nio.file.Path;
 record LoadedModel(Path folder, LanguageModel model, Tokenizer tokenizer) implements AutoCloseable {
 
     static LoadedModel read(ModelOptions options) {
-        return InterimReader.read(options);
+        Precision precision = Precision.parse(options.precision);
+        Device device = Device.parse(options.device);
+        try (CheckpointReader reader = CheckpointReader.open(options.checkpoint)) {
+            Tokenizer tokenizer = tokenizer(reader, options);
+            return new LoadedModel(reader.folder(), reader.model(precision, device), tokenizer);
+        }
+    }
+
+    private static Tokenizer tokenizer(CheckpointReader reader, ModelOptions options) {
+        TokenizerSpec recorded = reader.tokenizer();
+        String given = options.tokenizer;
+        if (recorded == null) {
+            if (given == null) {
+                throw new CliException(
+                        reader.folder() + " does not say which tokenizer its model was trained with; add --tokenizer");
+            }
+            Tokenizer tokenizer = Tokenizer.of(given);
+            int vocabulary = reader.architecture().model().vocabulary();
+            if (tokenizer.vocabularySize() > vocabulary) {
+                throw new CliException("--tokenizer " + given + " has " + tokenizer.vocabularySize()
+                        + " entries, more than the vocabulary of " + vocabulary + " of the model in " + reader.folder()
+                        + "; give the one that it was trained with");
+            }
+            return tokenizer;
+        }
+        if (given != null && !given.equals(recorded.name())) {
+            throw new CliException("--tokenizer " + given + ": the model in " + reader.folder() + " was trained with "
+                    + recorded.name() + "; leave the option out");
+        }
+        Tokenizer tokenizer = Tokenizer.of(recorded.name());
+        if (!tokenizer.hash().equals(recorded.sha256())) {
+            throw new CliException("the model in " + reader.folder() + " was trained with another definition of the"
+                    + " tokenizer " + recorded.name() + "; use the version of moe4j that trained it");
+        }
+        return tokenizer;
     }
 
     /** Refuses data that another tokenizer made. */

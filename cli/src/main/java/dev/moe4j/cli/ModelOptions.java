@@ -1,6 +1,7 @@
 package dev.moe4j.cli;
 
 import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
 /** Mixin for a command that uses a checkpoint's model. */
@@ -17,4 +18,11 @@ final class ModelOptions {
 
     @Option(names = "--precision", paramLabel = "NAME", description = "fp32, bf16 or fp64 (default: fp32).")
     String precision = "fp32";
+
+    @Option(
+            names = "--tokenizer",
+            paramLabel = "NAME",
+            description = "For a folder that does not name its tokenizer: gpt2, gpt2:N or bytes.")
+    @Nullable
+    String tokenizer;
 }

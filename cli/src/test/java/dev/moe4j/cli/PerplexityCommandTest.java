@@ -13,6 +13,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
 
 class PerplexityCommandTest {
     private static final String TEXT = "The quick brown fox jumps over the lazy dog. ".repeat(20);
@@ -188,6 +189,47 @@ class PerplexityCommandTest {
         assertFails(perplexity(run, "--data", text), "model.safetensors");
         Files.delete(weights);
         assertFails(perplexity(run, "--data", text), "model.safetensors");
+    }
+
+    @Test
+    void aDamagedConfigurationIsOneLine() throws IOException {
+        Path text = text("a.txt", TEXT);
+        Path config = step.resolve("config.json");
+        String good = Files.readString(config);
+        for (String bad : List.of(
+                "",
+                "[]",
+                "{",
+                good.replace("\"heads\":4", "\"heads\":5"),
+                good.replace("\"layers\":2", "\"layers\":2000000000"),
+                good.replace("\"experts\":4", "\"experts\":2000000000"),
+                good.replace("\"vocabulary\":264", "\"vocabulary\":200"),
+                good.replace("\"format_version\":1", "\"format_version\":9"),
+                good.replace("\"name\":\"bytes\"", "\"name\":\"words\""),
+                good.replace("\"name\":\"bytes\"", "\"name\":\"gpt2:257\""))) {
+            assertThat(bad).isNotEqualTo(good);
+            Files.writeString(config, bad);
+            assertFails(perplexity(run, "--data", text), "");
+        }
+        assertFails(perplexity(run, "--data", text), "another definition of the tokenizer gpt2:257");
+    }
+
+    /** As in a folder in Hugging Face's form. */
+    @Test
+    void aFolderWithoutATokenizerNeedsOne() throws IOException {
+        Path text = text("a.txt", TEXT);
+        Path dense = TinyCheckpoint.write(temp.resolve("dense"), 1, 0);
+        JsonNode before = json(perplexity(dense, "--json", "--data", text));
+        ObjectNode config = (ObjectNode) JsonMapper.shared().readTree(Files.readString(dense.resolve("config.json")));
+        config.remove("moe4j");
+        Files.writeString(dense.resolve("config.json"), config.toString());
+
+        assertFails(perplexity(dense, "--data", text), "does not say which tokenizer");
+        assertThat(json(perplexity(dense, "--tokenizer=bytes", "--json", "--data", text))
+                        .path("mean"))
+                .isEqualTo(before.path("mean"));
+        assertFails(perplexity(dense, "--tokenizer=gpt2:1000", "--data", text), "more than the vocabulary of 264");
+        assertFails(perplexity(run, "--tokenizer=gpt2", "--data", text), "--tokenizer gpt2: the model in " + step);
     }
 
     @Test

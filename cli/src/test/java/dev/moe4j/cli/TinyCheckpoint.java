@@ -4,22 +4,20 @@ import dev.moe4j.data.Tokenizer;
 import dev.moe4j.model.Activation;
 import dev.moe4j.model.Architecture;
 import dev.moe4j.model.BalanceConfig;
-import dev.moe4j.model.ConfigReader;
+import dev.moe4j.model.CheckpointConfig;
+import dev.moe4j.model.CheckpointTensors;
 import dev.moe4j.model.LanguageModel;
 import dev.moe4j.model.ModelConfig;
 import dev.moe4j.model.RoutingConfig;
-import dev.moe4j.model.SafetensorsFile;
-import dev.moe4j.model.SafetensorsWriter;
+import dev.moe4j.model.TokenizerSpec;
+import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Device;
-import dev.moe4j.tensor.Parameter;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.tensor.Scope;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Map;
-import tools.jackson.databind.json.JsonMapper;
 
 /** Checkpoints of an untrained model over bytes, with a context of 16. */
 final class TinyCheckpoint {
@@ -35,47 +33,17 @@ final class TinyCheckpoint {
                 RoutingConfig.DEFAULT,
                 BalanceConfig.DEFAULT);
         Path folder = Files.createDirectories(run.resolve(String.format("step-%08d", step)));
+        TokenizerSpec spec = new TokenizerSpec(
+                tokenizer.spec(), tokenizer.hash(), tokenizer.vocabularySize(), tokenizer.endOfText());
         try (LanguageModel model =
-                LanguageModel.initialize(architecture, Precision.FP32, Device.CPU, new RandomKey(step))) {
-            write(folder, model);
-        }
-        Map<String, Object> config = Map.of(
-                "moe4j",
-                Map.of(
-                        "format_version",
-                        1,
-                        "model",
-                        ConfigReader.toJson(architecture),
-                        "tokenizer",
-                        Map.of(
-                                "name",
-                                tokenizer.spec(),
-                                "sha256",
-                                tokenizer.hash(),
-                                "vocabulary",
-                                tokenizer.vocabularySize())));
-        Files.writeString(folder.resolve("config.json"), JsonMapper.shared().writeValueAsString(config));
-        return folder;
-    }
-
-    private static void write(Path folder, LanguageModel model) {
-        try (SafetensorsWriter writer =
-                        new SafetensorsWriter(folder.resolve("model.safetensors"), Map.of("format", "pt"));
+                        LanguageModel.initialize(architecture, Precision.FP32, Device.CPU, new RandomKey(step));
                 Scope _ = Scope.open()) {
-            for (Parameter parameter : model.parameters().all()) {
-                for (String part : parameter.spec().parts()) {
-                    writer.declare(
-                            part, SafetensorsFile.Type.F32, parameter.spec().partShape());
-                }
-            }
-            for (Parameter parameter : model.parameters().all()) {
-                for (int i = 0; i < parameter.spec().parts().size(); i++) {
-                    writer.write(
-                            parameter.spec().parts().get(i),
-                            parameter.part(parameter.master(), i).contiguous().memory());
-                }
-            }
-            String _ = writer.commit();
+            String _ = CheckpointTensors.write(
+                    folder.resolve(CheckpointTensors.MODEL_FILE), CheckpointTensors.parameters(model.parameters()));
         }
+        Files.writeString(
+                folder.resolve(CheckpointConfig.FILE),
+                new CheckpointConfig(architecture, spec).toJson(DType.FLOAT32).toString());
+        return folder;
     }
 }
