@@ -197,17 +197,13 @@ final class Contestant implements AutoCloseable {
         return losses.isEmpty() ? Double.NaN : losses.getLast()[1];
     }
 
-    /** The perplexity over all texts in or out of the domain of training. */
+    /** The mean perplexity of the texts in or out of the domain of training, as the published study averages. */
     double perplexity(boolean inDomain) {
-        double nats = 0;
-        long predicted = 0;
-        for (HeldOutText text : heldOut) {
-            if (text.inDomain() == inDomain) {
-                nats += score(text.name()).nats();
-                predicted += score(text.name()).tokens();
-            }
-        }
-        return Math.exp(nats / predicted);
+        return heldOut.stream()
+                .filter(text -> text.inDomain() == inDomain)
+                .mapToDouble(text -> score(text.name()).perplexity())
+                .average()
+                .orElse(Double.NaN);
     }
 
     private Score score(String text) {
