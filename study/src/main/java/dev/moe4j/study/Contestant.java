@@ -3,7 +3,7 @@ package dev.moe4j.study;
 import dev.moe4j.data.SequenceSampler;
 import dev.moe4j.eval.Perplexity;
 import dev.moe4j.eval.Score;
-import dev.moe4j.model.ConfigReader;
+import dev.moe4j.model.ConfigWriter;
 import dev.moe4j.model.Cost;
 import dev.moe4j.model.LanguageModel;
 import dev.moe4j.model.LossReport;
@@ -233,7 +233,7 @@ final class Contestant implements AutoCloseable {
         double flops = cost.trainingFlopsPerToken();
         return new RunSummary(
                 name,
-                ConfigReader.toYaml(config),
+                ConfigWriter.toYaml(config),
                 cost.parametersTotal(),
                 cost.parametersActive(),
                 flops,
