@@ -151,7 +151,7 @@ public final class Quickstart {
                 base.routing(),
                 base.balance(),
                 OptimizerConfig.DEFAULT.withLearningRate(rate),
-                new ScheduleConfig(ScheduleConfig.Kind.CONSTANT, 50, 0),
+                ScheduleConfig.constant(50),
                 new BatchConfig(SEQUENCES, 1),
                 base.log(),
                 base.precision(),

@@ -8,13 +8,20 @@ import dev.moe4j.tensor.Tensor;
 import dev.moe4j.tensor.Unit;
 import org.jspecify.annotations.Nullable;
 
-/** AdamW (Loshchilov and Hutter 2019) over a model's units: one fused call per unit and range of weight decay. */
+/**
+ * AdamW (Loshchilov and Hutter 2019) over a model's units: one fused call per unit and range of weight decay.
+ *
+ * <p>The published system adds ε to the root of the second moment before its bias correction c = 1 − β₂ᵗ. Since
+ * √v + ε = √c · (√(v / c) + ε / √c), that is the same call with ε / √c.
+ */
 final class AdamW {
 
     /** The names of the moments among a unit's states, and behind a parameter's name in checkpoints. */
     static final String FIRST_MOMENT = "exp_avg";
 
     static final String SECOND_MOMENT = "exp_avg_sq";
+
+    private static final double PUBLISHED_CLIP_EPSILON = 1e-6;
 
     private final OptimizerConfig config;
 
@@ -41,14 +48,18 @@ final class AdamW {
     void update(Parameters parameters, long update, double learningRate, double gradientNorm) {
         try (Scope _ = Scope.open()) {
             Tensor step = Tensor.full((double) update, DType.FLOAT32, parameters.device());
-            boolean clipped = config.clip() > 0 && gradientNorm > config.clip();
+            boolean published = config.convention() == Convention.PUBLISHED;
+            double excess = (gradientNorm + (published ? PUBLISHED_CLIP_EPSILON : 0)) / config.clip();
             Tensor divisor =
-                    clipped ? Tensor.full(gradientNorm / config.clip(), DType.FLOAT32, parameters.device()) : null;
+                    config.clip() > 0 && excess > 1 ? Tensor.full(excess, DType.FLOAT32, parameters.device()) : null;
+            double epsilon = published
+                    ? config.epsilon() / Math.sqrt(1 - Math.pow(config.beta2(), (double) update))
+                    : config.epsilon();
             for (Unit unit : parameters.units()) {
                 long total = unit.master().elements();
-                long decayed = config.decayAll() ? total : unit.decayedElements();
-                update(unit, 0, decayed, config.weightDecay(), step, learningRate, divisor);
-                update(unit, decayed, total - decayed, 0, step, learningRate, divisor);
+                long decayed = published ? total : unit.decayedElements();
+                update(unit, 0, decayed, config.weightDecay(), step, learningRate, epsilon, divisor);
+                update(unit, decayed, total - decayed, 0, step, learningRate, epsilon, divisor);
             }
         }
         parameters.refresh();
@@ -61,6 +72,7 @@ final class AdamW {
             double weightDecay,
             Tensor step,
             double learningRate,
+            double epsilon,
             @Nullable Tensor divisor) {
         if (length == 0) {
             return;
@@ -75,7 +87,7 @@ final class AdamW {
                 config.beta1(),
                 config.beta2(),
                 weightDecay,
-                config.epsilon(),
+                epsilon,
                 divisor);
     }
 }

@@ -1,14 +1,16 @@
 package dev.moe4j.train;
 
 /**
- * AdamW. Configuration keys are these names in snake case under {@code optimizer}.
+ * Adam with decoupled weight decay. Configuration keys are these names in snake case under {@code optimizer}.
  *
  * @param learningRate the peak of the schedule
  * @param beta1 decay of the first moment
  * @param beta2 decay of the second moment
- * @param epsilon added to the root of the second moment, after its bias correction
+ * @param epsilon added to the root of the second moment
  * @param weightDecay decoupled, multiplied by the learning rate
- * @param decayAll whether biases and layer norms decay too, as in the published system, or matrices only
+ * @param convention {@link Convention#PLAIN}: AdamW, with ε added after the second moment's bias correction and decay of
+ *     matrices only; {@link Convention#PUBLISHED}: ε added before it, decay of biases and layer norms too, and
+ *     gradients scaled by clip / (norm + 10⁻⁶)
  * @param clip the largest global gradient norm; 0 never clips
  */
 public record OptimizerConfig(
@@ -17,10 +19,11 @@ public record OptimizerConfig(
         double beta2,
         double epsilon,
         double weightDecay,
-        boolean decayAll,
+        Convention convention,
         double clip) {
 
-    public static final OptimizerConfig DEFAULT = new OptimizerConfig(2e-3, 0.9, 0.98, 1e-8, 0.01, false, 1.0);
+    public static final OptimizerConfig DEFAULT =
+            new OptimizerConfig(2e-3, 0.9, 0.98, 1e-8, 0.01, Convention.PLAIN, 1.0);
 
     public OptimizerConfig {
         if (!(learningRate > 0) || !(epsilon > 0)) {
@@ -35,6 +38,6 @@ public record OptimizerConfig(
     }
 
     public OptimizerConfig withLearningRate(double rate) {
-        return new OptimizerConfig(rate, beta1, beta2, epsilon, weightDecay, decayAll, clip);
+        return new OptimizerConfig(rate, beta1, beta2, epsilon, weightDecay, convention, clip);
     }
 }

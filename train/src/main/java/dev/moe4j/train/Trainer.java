@@ -9,7 +9,9 @@ import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.tensor.Scope;
 import dev.moe4j.tensor.Tape;
 import dev.moe4j.tensor.Value;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.function.LongToDoubleFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -20,12 +22,10 @@ public final class Trainer {
 
     private final LanguageModel model;
     private final BatchConfig batch;
-    private final OptimizerConfig optimizerConfig;
-    private final ScheduleConfig schedule;
     private final AdamW optimizer;
     private final SequenceSource source;
     private final RandomKey key;
-    private final long updates;
+    private final LongToDoubleFunction rate;
     private long update;
     private Tape.@Nullable Timer timer;
 
@@ -71,14 +71,23 @@ public final class Trainer {
             SequenceSource source,
             long seed,
             long updates) {
+        this(model, batch, optimizer, update -> schedule.rate(optimizer.learningRate(), update, updates), source, seed);
+    }
+
+    /** A trainer whose learning rate is a function of the update's number. */
+    Trainer(
+            LanguageModel model,
+            BatchConfig batch,
+            OptimizerConfig optimizer,
+            LongToDoubleFunction rate,
+            SequenceSource source,
+            long seed) {
         this.model = model;
         this.batch = batch;
-        this.optimizerConfig = optimizer;
-        this.schedule = schedule;
         this.optimizer = new AdamW(optimizer);
+        this.rate = rate;
         this.source = source;
         this.key = new RandomKey(seed).fold("training");
-        this.updates = updates;
     }
 
     /** Reports each section's time to the timer from now on. */
@@ -100,15 +109,18 @@ public final class Trainer {
         update++;
         Parameters parameters = model.parameters();
         parameters.startGradients();
-        long tokens = (long) batch.sequences() * model.config().context();
+        List<TokenBatch> micros = new ArrayList<>();
+        for (int micro = 0; micro < batch.accumulation(); micro++) {
+            micros.add(batch(firstSequence(micro)));
+        }
+        long tokens = micros.stream().mapToLong(TokenBatch::predicted).sum();
         double loss = 0;
         double balance = 0;
         List<LossReport.LayerRouting> routing = List.of();
         for (int micro = 0; micro < batch.accumulation(); micro++) {
-            long first = (update - 1) * batch.sequences() + (long) micro * batch.microBatch();
             try (Scope _ = Scope.open();
                     Tape tape = Tape.recording(timer)) {
-                LossReport report = model.loss(tape, batch(first), pass(first, 1.0 / tokens));
+                LossReport report = model.loss(tape, micros.get(micro), pass(firstSequence(micro), 1.0 / tokens));
                 loss += report.roots().getFirst().tensor().item();
                 routing = report.routing();
                 balance += routing.stream()
@@ -125,9 +137,9 @@ public final class Trainer {
         long start = System.nanoTime();
         double norm = AdamW.gradientNorm(parameters);
         checkFinite(norm);
-        double rate = schedule.rate(optimizerConfig.learningRate(), update, updates);
-        optimizer.update(parameters, update, rate, norm);
-        return new Result(update, loss, balance, rate, norm, tokens, routing, System.nanoTime() - start);
+        double learningRate = rate.applyAsDouble(update);
+        optimizer.update(parameters, update, learningRate, norm);
+        return new Result(update, loss, balance, learningRate, norm, tokens, routing, System.nanoTime() - start);
     }
 
     private void checkFinite(double value) {
@@ -137,7 +149,13 @@ public final class Trainer {
         }
     }
 
+    private long firstSequence(int micro) {
+        return (update - 1) * batch.sequences() + (long) micro * batch.microBatch();
+    }
+
+    /** The sequences from that one on; padding is not predicted. */
     private TokenBatch batch(long firstSequence) {
+        int padding = model.config().padding();
         int length = model.config().context();
         int count = batch.microBatch();
         long[] tokens = new long[count * length];
@@ -147,7 +165,7 @@ public final class Trainer {
             source.sequence(firstSequence + i, sequence);
             for (int j = 0; j < length; j++) {
                 tokens[i * length + j] = sequence[j];
-                targets[i * length + j] = sequence[j + 1];
+                targets[i * length + j] = sequence[j + 1] == padding ? TokenBatch.NONE : sequence[j + 1];
             }
         }
         return new TokenBatch(tokens, targets, count);

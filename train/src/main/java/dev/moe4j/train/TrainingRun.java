@@ -83,10 +83,10 @@ public final class TrainingRun {
 
     /** Trains and writes the checkpoint. */
     public Outcome run() {
-        createFolder();
         Precision precision = Precision.parse(config.precision());
         SequenceSampler sampler =
                 new SequenceSampler(shards.train(), config.model().context(), config.seed());
+        createFolder();
         RandomKey initialization = new RandomKey(config.seed()).fold("initialization");
         try (LanguageModel model = LanguageModel.initialize(config.architecture(), precision, device, initialization);
                 Metrics metrics = Metrics.create(folder.resolve("metrics.jsonl"))) {

@@ -21,7 +21,7 @@ import org.junit.jupiter.api.Test;
 
 class TrainerTest {
 
-    private static final ScheduleConfig CONSTANT = new ScheduleConfig(ScheduleConfig.Kind.CONSTANT, 5, 0);
+    private static final ScheduleConfig CONSTANT = ScheduleConfig.constant(5);
 
     private static Architecture architecture(int experts, double dropout) {
         ModelConfig model = new ModelConfig(
@@ -124,7 +124,7 @@ class TrainerTest {
 
     @Test
     void clippingBoundsTheUpdateButNotTheReportedNorm() {
-        OptimizerConfig clipped = new OptimizerConfig(1e-3, 0.9, 0.98, 1e-8, 0, false, 1e-3);
+        OptimizerConfig clipped = new OptimizerConfig(1e-3, 0.9, 0.98, 1e-8, 0, Convention.PLAIN, 1e-3);
         try (LanguageModel model = model(architecture(0, 0), Precision.FP32)) {
             Trainer trainer =
                     new Trainer(model, new BatchConfig(8, 1), clipped, CONSTANT, TrainerTest::counting, 1, 1000);
@@ -151,17 +151,86 @@ class TrainerTest {
         }
     }
 
+    /** The first update already learns, and the one after the warm-up has the peak. */
     @Test
     void schedulesRiseAndFall() {
-        ScheduleConfig linear = new ScheduleConfig(ScheduleConfig.Kind.LINEAR, 10, 0.1);
-        assertThat(linear.rate(1, 1, 110)).isEqualTo(0.1);
-        assertThat(linear.rate(1, 10, 110)).isEqualTo(1);
-        assertThat(linear.rate(1, 11, 110)).isEqualTo(1);
-        assertThat(linear.rate(1, 61, 110)).isCloseTo(0.55, within(1e-12));
-        assertThat(linear.rate(1, 110, 110)).isCloseTo(0.109, within(1e-12));
-        assertThat(CONSTANT.rate(2, 500, 1000)).isEqualTo(2);
-        assertThatThrownBy(() -> new ScheduleConfig(ScheduleConfig.Kind.LINEAR, -1, 0))
-                .hasMessageContaining("schedule.warmup");
+        ScheduleConfig linear = new ScheduleConfig(ScheduleConfig.Kind.POLYNOMIAL, Convention.PLAIN, 10, 0, 0.1, 1);
+        assertRates(linear, 1, 0.1, 10, 1, 11, 1, 61, 0.55, 110, 0.109, 111, 0.1, 1000, 0.1);
+        ScheduleConfig square = new ScheduleConfig(ScheduleConfig.Kind.POLYNOMIAL, Convention.PLAIN, 10, 0.5, 0, 2);
+        assertRates(square, 1, 0.55, 10, 1, 11, 1, 61, 0.25, 111, 0);
+        ScheduleConfig cosine = new ScheduleConfig(ScheduleConfig.Kind.COSINE, Convention.PLAIN, 10, 0, 0.1, 1);
+        assertRates(cosine, 1, 0.1, 11, 1, 36, 0.1 + 0.9 * (2 + Math.sqrt(2)) / 4, 61, 0.55, 111, 0.1, 500, 0.1);
+        ScheduleConfig root =
+                new ScheduleConfig(ScheduleConfig.Kind.INVERSE_SQUARE_ROOT, Convention.PLAIN, 10, 0, 0, 1);
+        assertRates(root, 1, 0.1, 10, 1, 11, 1, 41, 0.5, 1001, 0.1);
+        assertRates(ScheduleConfig.constant(10), 1, 0.1, 10, 1, 11, 1, 5000, 1);
+    }
+
+    /** The published warm-up begins at its initial rate, but for the constant schedule. */
+    @Test
+    void publishedWarmUpsCountFromZero() {
+        for (ScheduleConfig.Kind kind : ScheduleConfig.Kind.values()) {
+            ScheduleConfig published = new ScheduleConfig(kind, Convention.PUBLISHED, 10, 0, 0, 1);
+            double first = kind == ScheduleConfig.Kind.CONSTANT ? 0.1 : 0;
+            assertRates(published, 1, first, 6, first + 0.5, 10, first + 0.9, 11, 1);
+        }
+    }
+
+    private static void assertRates(ScheduleConfig schedule, double... updatesAndRates) {
+        for (int i = 0; i < updatesAndRates.length; i += 2) {
+            long update = (long) updatesAndRates[i];
+            assertThat(schedule.rate(2, update, 110))
+                    .as("%s, update %d", schedule, update)
+                    .isCloseTo(2 * updatesAndRates[i + 1], within(1e-12));
+        }
+    }
+
+    @Test
+    void schedulesThatMakeNoSenseAreRefused() {
+        assertThatThrownBy(() -> ScheduleConfig.constant(-1)).hasMessageContaining("schedule.warmup");
+        assertThatThrownBy(
+                        () -> new ScheduleConfig(ScheduleConfig.Kind.INVERSE_SQUARE_ROOT, Convention.PLAIN, 0, 0, 0, 1))
+                .hasMessageContaining("use at least 1");
+        assertThatThrownBy(() -> new ScheduleConfig(ScheduleConfig.Kind.POLYNOMIAL, Convention.PLAIN, 1, 2, 0, 1))
+                .hasMessageContaining("schedule.initial_fraction: 2.0");
+        assertThatThrownBy(() -> new ScheduleConfig(ScheduleConfig.Kind.POLYNOMIAL, Convention.PLAIN, 1, 0, 0, 0))
+                .hasMessageContaining("schedule.power: 0.0");
         assertThatThrownBy(() -> new BatchConfig(8, 3)).hasMessageContaining("accumulation must divide");
+    }
+
+    /** With decay of everything only the published convention changes a layer norm whose gradient is zero. */
+    @Test
+    void onlyThePublishedConventionDecaysLayerNorms() {
+        for (Convention convention : Convention.values()) {
+            OptimizerConfig decaying = new OptimizerConfig(1e-2, 0.9, 0.98, 1e-8, 0.5, convention, 0);
+            try (LanguageModel model = model(architecture(0, 0), Precision.FP32)) {
+                model.parameters().startGradients();
+                model.parameters().finishGradients();
+                new AdamW(decaying).update(model.parameters(), 1, 1e-2, 0);
+                float norm = model.parameters()
+                        .get("model.layer_norm.weight")
+                        .master()
+                        .toFloats()[0];
+                assertThat(norm).isEqualTo(convention == Convention.PLAIN ? 1 : 1 - 0.5f * 1e-2f);
+            }
+        }
+    }
+
+    @Test
+    void paddingIsNotPredicted() {
+        ModelConfig padded = new ModelConfig(1, 32, 2, 64, 64, 16, Activation.GELU, 0, 0, 63, 0, 2, 0, 0);
+        try (LanguageModel model =
+                model(new Architecture(padded, RoutingConfig.DEFAULT, BalanceConfig.DEFAULT), Precision.FP32)) {
+            Trainer.SequenceSource halfEmpty = (number, tokens) -> {
+                counting(number, tokens);
+                java.util.Arrays.fill(tokens, 9, tokens.length, 63);
+            };
+            Trainer.Result result = new Trainer(
+                            model, new BatchConfig(4, 2), OptimizerConfig.DEFAULT, CONSTANT, halfEmpty, 1, 10)
+                    .step();
+            assertThat(result.tokens()).isEqualTo(4 * 8);
+            // Nats per token that counts: as of a model that knows nothing.
+            assertThat(result.loss()).isCloseTo(Math.log(64), within(1.0));
+        }
     }
 }

@@ -1,0 +1,184 @@
+package dev.moe4j.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.moe4j.model.Architecture;
+import dev.moe4j.model.Golden;
+import dev.moe4j.model.LanguageModel;
+import dev.moe4j.model.PublishedModel;
+import dev.moe4j.tensor.Parameter;
+import dev.moe4j.tensor.Precision;
+import dev.moe4j.tensor.Scope;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.TestFactory;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/** A few updates under each published recipe: losses, norms, overflow, and the weights at the end. */
+class TrainMoeGoldenTest {
+
+    private static final double FLOAT32 = 2e-5;
+    private static final double FLOAT64 = 1e-9;
+
+    /** Gradient norms are stored in float32 in every run: a few units in the last place. */
+    private static final double ROUNDED = 5e-7;
+
+    /** Overflow is a percentage in float32. */
+    private static final double LOGGED = 1e-5;
+
+    /** The final weights are those of this run. */
+    private static final String FINAL_WEIGHTS = "A_const_lr1e-3.f32";
+
+    /**
+     * Its gradient is zero by mathematics, since a softmax does not change when all its scores shift. Adam divides the
+     * rounding noise that is there by its own size and so makes steps of the learning rate in random directions.
+     */
+    private static final String NOISE = "k_proj.bias";
+
+    @TestFactory
+    Stream<DynamicTest> trainMoe() {
+        return Golden.tests("train_moe", TrainMoeGoldenTest::check);
+    }
+
+    @AfterAll
+    static void printDifferences() {
+        PublishedRun.print("train_moe");
+    }
+
+    private static void check(Golden.Case golden) {
+        boolean wide = golden.name().endsWith(".f64");
+        JsonNode rows = golden.json().path("rows");
+        JsonNode optimizer = golden.json().path("opt");
+        // A Python tuple.
+        JsonNode betas = JsonMapper.shared()
+                .readTree(optimizer
+                        .path("adam_betas")
+                        .asString()
+                        .replace('(', '[')
+                        .replace(')', ']'));
+        OptimizerConfig adam = new OptimizerConfig(
+                optimizer.path("lr").path(0).asDouble(),
+                betas.path(0).asDouble(),
+                betas.path(1).asDouble(),
+                optimizer.path("adam_eps").asDouble(),
+                optimizer.path("weight_decay").asDouble(),
+                Convention.PUBLISHED,
+                golden.json().path("clip").asDouble());
+        long[] shape = golden.tensors().shape("src_tokens");
+        int sequences = (int) shape[1];
+        int length = (int) shape[2];
+        long[] source = golden.tensors().longs("src_tokens");
+        long[] target = golden.tensors().longs("target");
+        Trainer.SequenceSource batches = (number, tokens) -> {
+            int from = (int) number * length;
+            tokens[0] = (int) source[from];
+            for (int i = 0; i < length; i++) {
+                tokens[i + 1] = (int) target[from + i];
+            }
+        };
+        assertThat(targetsFollowSources(source, target, length)).isTrue();
+        assertThat(rows.size()).isBetween(1, (int) shape[0]);
+
+        Architecture architecture = PublishedRun.architecture(golden, length, golden.json());
+        Precision precision = wide ? Precision.FP64 : Precision.FP32;
+        try (LanguageModel model = PublishedModel.load(architecture, golden.weights(), precision)) {
+            Trainer trainer = new Trainer(
+                    model,
+                    new BatchConfig(sequences, 1),
+                    adam,
+                    update -> rows.path((int) update - 1).path("lr").asDouble(),
+                    batches,
+                    1);
+            for (JsonNode row : rows) {
+                check(architecture, trainer.step(), row, wide);
+            }
+            if (golden.name().equals(FINAL_WEIGHTS)) {
+                checkWeights(model, golden.tensors());
+            }
+        }
+    }
+
+    private static boolean targetsFollowSources(long[] source, long[] target, int length) {
+        for (int i = 0; i + 1 < source.length; i++) {
+            if ((i + 1) % length != 0 && source[i + 1] != target[i]) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private static void check(Architecture architecture, Trainer.Result result, JsonNode row, boolean wide) {
+        String kind = "train_moe " + (wide ? "float64" : "float32") + ", ";
+        int step = row.path("step").asInt();
+        double bound = wide ? FLOAT64 : FLOAT32;
+        double balance = PublishedRun.balance(architecture, result);
+        double loss = result.loss() + architecture.balance().weight() * balance;
+        long tokens = row.path("sample_size").asLong();
+        assertThat(result.update()).isEqualTo(step);
+        assertThat(result.tokens()).isEqualTo(tokens);
+        PublishedRun.close(
+                kind + "loss", step, loss, row.path("loss_per_token_nats").asDouble(), bound);
+        PublishedRun.close(
+                kind + "loss", step, loss * tokens, row.path("loss_sum").asDouble(), bound);
+        PublishedRun.close(
+                kind + "inner loss",
+                step,
+                result.loss() * tokens,
+                row.path("inner_loss_sum").asDouble(),
+                bound);
+        PublishedRun.close(
+                kind + "gate loss",
+                step,
+                balance * tokens,
+                row.path("moe_loss_sum").asDouble(),
+                bound);
+        PublishedRun.close(
+                kind + "gradient norm",
+                step,
+                result.gradientNorm(),
+                row.path("grad_norm").asDouble(),
+                wide ? ROUNDED : FLOAT32);
+        for (int rank = 0; rank < architecture.routing().topK(); rank++) {
+            int r = rank;
+            double overflow = result.routing().stream()
+                    .mapToDouble(layer -> layer.statistics().overflow()[r])
+                    .average()
+                    .orElseThrow();
+            PublishedRun.close(
+                    kind + "overflow",
+                    step,
+                    1 + overflow,
+                    1 + row.path("overflow" + (rank + 1)).asDouble(),
+                    LOGGED);
+        }
+    }
+
+    private static void checkWeights(LanguageModel model, Golden.Tensors golden) {
+        try (Scope _ = Scope.open()) {
+            for (Parameter parameter : model.parameters().all()) {
+                for (int i = 0; i < parameter.spec().parts().size(); i++) {
+                    String name = "final."
+                            + PublishedModel.published(parameter.spec().parts().get(i));
+                    if (!name.endsWith(NOISE)) {
+                        checkWeight(name, parameter.part(parameter.master(), i).toDoubles(), golden.doubles(name));
+                    }
+                }
+            }
+        }
+    }
+
+    private static void checkWeight(String name, double[] actual, double[] expected) {
+        double difference = 0;
+        double norm = 0;
+        assertThat(actual).as(name).hasSameSizeAs(expected);
+        for (int i = 0; i < actual.length; i++) {
+            difference += (actual[i] - expected[i]) * (actual[i] - expected[i]);
+            norm += expected[i] * expected[i];
+        }
+        double relative = Math.sqrt(difference / norm);
+        System.out.println("WEIGHT " + name + " " + relative);
+        assertThat(relative).as(name).isLessThanOrEqualTo(FLOAT32);
+    }
+}
