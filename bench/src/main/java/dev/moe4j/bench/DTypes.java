@@ -1,6 +1,7 @@
 package dev.moe4j.bench;
 
 import dev.moe4j.tensor.DType;
+import java.util.Locale;
 
 /** The names under which precisions are given and told. */
 public final class DTypes {
@@ -13,7 +14,7 @@ public final class DTypes {
             case FLOAT32 -> "fp32";
             case BFLOAT16 -> "bf16";
             case FLOAT16 -> "fp16";
-            default -> dtype.name().toLowerCase(java.util.Locale.ROOT);
+            default -> dtype.name().toLowerCase(Locale.ROOT);
         };
     }
 }

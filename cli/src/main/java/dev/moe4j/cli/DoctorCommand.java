@@ -3,6 +3,7 @@ package dev.moe4j.cli;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -36,7 +37,7 @@ final class DoctorCommand implements Callable<Integer> {
      */
     record Check(String name, String status, String detail) {
         Check(String name, Status status, String detail) {
-            this(name, status.name().toLowerCase(java.util.Locale.ROOT), detail);
+            this(name, status.name().toLowerCase(Locale.ROOT), detail);
         }
     }
 

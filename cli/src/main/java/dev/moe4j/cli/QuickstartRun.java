@@ -1,6 +1,7 @@
 package dev.moe4j.cli;
 
 import dev.moe4j.study.Quickstart;
+import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.time.LocalDateTime;
 import java.time.ZoneId;
@@ -68,7 +69,7 @@ record QuickstartRun(
         return 0;
     }
 
-    private static void row(java.io.PrintWriter to, String name, String format, Object dense, Object moe) {
+    private static void row(PrintWriter to, String name, String format, Object dense, Object moe) {
         to.printf("%-20s " + format + " " + format + "%n", name, dense, moe);
     }
 

@@ -1,5 +1,7 @@
 package dev.moe4j.model;
 
+import java.util.Arrays;
+
 /**
  * Which token goes to which expert. A routing strategy makes it from a router's logits; dispatch, experts and
  * combination read it and do not know which strategy chose.
@@ -130,6 +132,6 @@ final class Assignment {
 
     /** Where each expert's rows end, {@code [experts]}. */
     int[] ends() {
-        return java.util.Arrays.copyOfRange(starts, 1, experts + 1);
+        return Arrays.copyOfRange(starts, 1, experts + 1);
     }
 }

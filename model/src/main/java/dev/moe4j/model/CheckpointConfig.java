@@ -61,9 +61,9 @@ public record CheckpointConfig(
         json.put("torch_dtype", stored.name().toLowerCase(Locale.ROOT));
         ObjectNode block = json.putObject(BLOCK);
         block.put("format_version", FORMAT_VERSION);
-        ConfigReader.toJson(architecture).properties().forEach(part -> block.set(part.getKey(), part.getValue()));
+        ConfigWriter.toJson(architecture).properties().forEach(part -> block.set(part.getKey(), part.getValue()));
         if (tokenizer != null) {
-            block.set("tokenizer", ConfigReader.toJson(tokenizer));
+            block.set("tokenizer", ConfigWriter.toJson(tokenizer));
         }
         return json;
     }
@@ -159,12 +159,12 @@ public record CheckpointConfig(
             parts.set(part, block.path(part).isMissingNode() ? parts.objectNode() : block.path(part));
         }
         Architecture defaults = Presets.architecture("cpu-tiny-moe");
-        requireKeys(ConfigReader.toJson(defaults), parts, source, BLOCK);
+        requireKeys(ConfigWriter.toJson(defaults), parts, source, BLOCK);
         Architecture architecture = named(source, () -> ConfigReader.fromJson(defaults, parts, source));
 
         JsonNode tokenizer = block.path("tokenizer");
         TokenizerSpec anyTokenizer = new TokenizerSpec("", "", 1, 0);
-        requireKeys(ConfigReader.toJson(anyTokenizer), tokenizer, source, BLOCK + ".tokenizer");
+        requireKeys(ConfigWriter.toJson(anyTokenizer), tokenizer, source, BLOCK + ".tokenizer");
         CheckpointConfig config = named(
                 source,
                 () -> new CheckpointConfig(architecture, ConfigReader.fromJson(anyTokenizer, tokenizer, source)));

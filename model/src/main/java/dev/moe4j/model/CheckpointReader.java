@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -83,7 +84,7 @@ public final class CheckpointReader implements AutoCloseable {
         }
         Optional<String> newest = names.stream()
                 .filter(name -> STEP.matcher(name).matches())
-                .max(java.util.Comparator.comparingLong(name -> Long.parseLong(name.substring("step-".length()))));
+                .max(Comparator.comparingLong(name -> Long.parseLong(name.substring("step-".length()))));
         if (newest.isEmpty()) {
             throw new ModelException(
                     path + " holds no checkpoint: no " + CheckpointConfig.FILE + " and no step-… folder; "

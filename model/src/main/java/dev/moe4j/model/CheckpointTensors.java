@@ -11,8 +11,10 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /** A model's tensors under the names that checkpoints have for them: one list, by which writer and reader agree. */
 public final class CheckpointTensors {
@@ -123,7 +125,7 @@ public final class CheckpointTensors {
 
     /** Refuses stored tensors that nothing asks for. */
     static void refuseOthers(Path file, Collection<String> stored, Collection<String> wanted) {
-        java.util.Set<String> known = new java.util.HashSet<>(wanted);
+        Set<String> known = new HashSet<>(wanted);
         for (String name : stored) {
             if (!known.contains(name)) {
                 throw new ModelException(file + ": the model has no tensor " + name

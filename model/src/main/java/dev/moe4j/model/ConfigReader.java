@@ -23,13 +23,10 @@ import java.util.Objects;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.node.ArrayNode;
-import tools.jackson.databind.node.JsonNodeFactory;
-import tools.jackson.databind.node.ObjectNode;
 
 /**
  * Reads typed configuration: a record with defaults, overlaid by a YAML file, overlaid by {@code key=value} texts of
- * the command line; and writes a record as YAML that reads back equal.
+ * the command line. {@link ConfigWriter} writes what this reads.
  *
  * <p>A component {@code peakRate} is the key {@code peak_rate}; a nested record is a mapping; a key given replaces the
  * default, a key not given leaves it. Components may be boolean, int, long, float, double, String, {@link Path}, an
@@ -48,9 +45,6 @@ public final class ConfigReader {
 
     private static final Pattern NUMBER =
             Pattern.compile("[+-]?(\\d[\\d_]*(\\.[\\d_]*)?|\\.\\d[\\d_]*)([eE][+-]?\\d{1,9})?");
-    private static final Pattern PLAIN = Pattern.compile("[A-Za-z][A-Za-z0-9_./+-]*");
-    private static final Pattern RESERVED =
-            Pattern.compile("null|true|false|yes|no|on|off|y|n", Pattern.CASE_INSENSITIVE);
 
     private ConfigReader() {}
 
@@ -75,7 +69,7 @@ public final class ConfigReader {
     }
 
     /**
-     * Overlays a JSON object, such as {@link #toJson} gives, over {@code defaults}.
+     * Overlays a JSON object, such as {@link ConfigWriter#toJson} gives, over {@code defaults}.
      *
      * @param source what errors call the object
      */
@@ -84,22 +78,6 @@ public final class ConfigReader {
             return overlay(defaults, root, List.of());
         }
         throw new ModelException(source + ": expected a mapping of keys to values");
-    }
-
-    /** The record as a JSON object with the same keys as in YAML. */
-    public static ObjectNode toJson(Record config) {
-        ObjectNode object = JsonNodeFactory.instance.objectNode();
-        for (RecordComponent component : config.getClass().getRecordComponents()) {
-            object.set(key(component), json(valueOf(component, config)));
-        }
-        return object;
-    }
-
-    /** The record as YAML, every key included; reading it over any record of the type gives an equal one. */
-    public static String toYaml(Record config) {
-        StringBuilder out = new StringBuilder();
-        writeBlock(out, toJson(config), 0);
-        return out.toString();
     }
 
     // ---- overrides ----
@@ -158,7 +136,7 @@ public final class ConfigReader {
         RecordComponent[] components = type.getRecordComponents();
         Map<String, RecordComponent> known = new LinkedHashMap<>();
         for (RecordComponent component : components) {
-            known.put(key(component), component);
+            known.put(ConfigWriter.key(component), component);
         }
         mapping.entries().forEach((key, value) -> {
             if (!known.containsKey(key)) {
@@ -169,9 +147,9 @@ public final class ConfigReader {
         @Nullable Object[] arguments = new @Nullable Object[components.length];
         for (int i = 0; i < components.length; i++) {
             RecordComponent component = components[i];
-            ConfigNode given = mapping.entries().get(key(component));
-            Object old = start == null ? null : valueOf(component, start);
-            String place = join(path, key(component));
+            ConfigNode given = mapping.entries().get(ConfigWriter.key(component));
+            Object old = start == null ? null : ConfigWriter.valueOf(component, start);
+            String place = join(path, ConfigWriter.key(component));
             if (given != null) {
                 arguments[i] = given instanceof Scalar(String where, String text) && text == null
                         ? absent(component, where, place)
@@ -245,7 +223,7 @@ public final class ConfigReader {
         }
         if (type.isEnum()) {
             for (Object constant : type.getEnumConstants()) {
-                if (constantName((Enum<?>) constant).equals(text)) {
+                if (ConfigWriter.constantName((Enum<?>) constant).equals(text)) {
                     return constant;
                 }
             }
@@ -349,37 +327,14 @@ public final class ConfigReader {
 
     // ---- records ----
 
-    private static @Nullable Object valueOf(RecordComponent component, Object record) {
-        try {
-            var accessor = component.getAccessor();
-            accessor.setAccessible(true);
-            return accessor.invoke(record);
-        } catch (ReflectiveOperationException e) {
-            throw new IllegalArgumentException("cannot read " + component, e);
-        }
-    }
-
     private static boolean nullable(RecordComponent component) {
         AnnotatedType type = component.getAnnotatedType();
         return type.isAnnotationPresent(Nullable.class);
     }
 
-    /** {@code peakRate} as {@code peak_rate}, {@code useKVCache} as {@code use_kv_cache}. */
-    private static String key(RecordComponent component) {
-        return component
-                .getName()
-                .replaceAll("([a-z0-9])([A-Z])", "$1_$2")
-                .replaceAll("([A-Z]+)([A-Z][a-z])", "$1_$2")
-                .toLowerCase(Locale.ROOT);
-    }
-
-    private static String constantName(Enum<?> constant) {
-        return constant.name().toLowerCase(Locale.ROOT);
-    }
-
     private static List<String> keys(Class<?> record) {
         return Arrays.stream(record.getRecordComponents())
-                .map(ConfigReader::key)
+                .map(ConfigWriter::key)
                 .toList();
     }
 
@@ -416,9 +371,9 @@ public final class ConfigReader {
     /** Every dotted path of a record type. */
     private static void collect(Class<?> record, String path, List<String> paths, int depth) {
         for (RecordComponent component : record.getRecordComponents()) {
-            paths.add(join(path, key(component)));
+            paths.add(join(path, ConfigWriter.key(component)));
             if (component.getType().isRecord() && depth < ConfigNode.MAX_DEPTH && component.getType() != record) {
-                collect(component.getType(), join(path, key(component)), paths, depth + 1);
+                collect(component.getType(), join(path, ConfigWriter.key(component)), paths, depth + 1);
             }
         }
     }
@@ -443,7 +398,7 @@ public final class ConfigReader {
         if (wanted.isEnum()) {
             return "one of "
                     + Arrays.stream(wanted.getEnumConstants())
-                            .map(constant -> constantName((Enum<?>) constant))
+                            .map(constant -> ConfigWriter.constantName((Enum<?>) constant))
                             .toList();
         }
         return switch (wanted.getSimpleName()) {
@@ -454,102 +409,5 @@ public final class ConfigReader {
             case "Path" -> "a path";
             default -> "a text";
         };
-    }
-
-    // ---- values to YAML ----
-
-    private static JsonNode json(@Nullable Object value) {
-        JsonNodeFactory factory = JsonNodeFactory.instance;
-        return switch (value) {
-            case null -> factory.nullNode();
-            case Boolean b -> factory.booleanNode(b);
-            case Integer i -> factory.numberNode(i);
-            case Long l -> factory.numberNode(l);
-            case Float f -> factory.numberNode(f);
-            case Double d -> factory.numberNode(d);
-            case String s -> factory.stringNode(s);
-            case Path p -> factory.stringNode(p.toString());
-            case Enum<?> e -> factory.stringNode(constantName(e));
-            case Record r -> toJson(r);
-            case List<?> list -> {
-                ArrayNode array = factory.arrayNode();
-                list.forEach(item -> array.add(json(item)));
-                yield array;
-            }
-            case Map<?, ?> map -> {
-                ObjectNode object = factory.objectNode();
-                map.forEach((key, item) -> object.set((String) key, json(item)));
-                yield object;
-            }
-            default -> throw new IllegalArgumentException("no configuration type: " + value.getClass());
-        };
-    }
-
-    private static void writeBlock(StringBuilder out, JsonNode node, int indent) {
-        String margin = " ".repeat(indent);
-        if (node.isObject()) {
-            node.properties().forEach(entry -> {
-                out.append(margin).append(quoted(entry.getKey())).append(':');
-                writeAfter(out, entry.getValue(), indent);
-            });
-        } else {
-            node.values().forEach(item -> {
-                out.append(margin).append('-');
-                writeAfter(out, item, indent);
-            });
-        }
-    }
-
-    /** Writes a value behind its key or dash: on the same line if it fits there, else as a block below. */
-    private static void writeAfter(StringBuilder out, JsonNode node, int indent) {
-        boolean block = (node.isObject() && !node.isEmpty())
-                || (node.isArray() && node.valueStream().anyMatch(JsonNode::isContainer));
-        if (block) {
-            out.append('\n');
-            writeBlock(out, node, indent + 2);
-        } else if (node.isArray()) {
-            out.append(" [");
-            String separator = "";
-            for (JsonNode item : node.values()) {
-                out.append(separator).append(inline(item));
-                separator = ", ";
-            }
-            out.append("]\n");
-        } else {
-            out.append(' ').append(node.isObject() ? "{}" : inline(node)).append('\n');
-        }
-    }
-
-    private static String inline(JsonNode scalar) {
-        if (scalar.isString()) {
-            return quoted(scalar.asString());
-        }
-        return switch (scalar.asString()) {
-            case "Infinity" -> ".inf";
-            case "-Infinity" -> "-.inf";
-            case "NaN" -> ".nan";
-            default -> scalar.isNull() ? "null" : scalar.asString();
-        };
-    }
-
-    private static String quoted(String text) {
-        if (PLAIN.matcher(text).matches() && !RESERVED.matcher(text).matches()) {
-            return text;
-        }
-        StringBuilder out = new StringBuilder("\"");
-        text.chars().forEach(c -> {
-            switch (c) {
-                case '"' -> out.append("\\\"");
-                case '\\' -> out.append("\\\\");
-                case '\n' -> out.append("\\n");
-                case '\t' -> out.append("\\t");
-                default -> {
-                    boolean printable =
-                            (c >= ' ' && c < 0x7f) || (c >= 0xa0 && c < 0x2000) || (c >= 0x3000 && c < 0xfeff);
-                    out.append(printable ? String.valueOf((char) c) : String.format("\\u%04x", c));
-                }
-            }
-        });
-        return out.append('"').toString();
     }
 }

@@ -6,6 +6,7 @@ import dev.moe4j.tensor.Functions;
 import dev.moe4j.tensor.Parameter;
 import dev.moe4j.tensor.Section;
 import dev.moe4j.tensor.Tensor;
+import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -135,8 +136,7 @@ final class RouteSection implements Section.Derived {
         }
         double[] fractions = setting.fractions();
         if (fractions == null) {
-            fractions =
-                    java.util.Arrays.stream(counts).map(n -> n / groupTokens).toArray();
+            fractions = Arrays.stream(counts).map(n -> n / groupTokens).toArray();
         }
         Tensor fractions_GE =
                 Tensor.of(fractions).view(groups, experts).to(p_TE.dtype()).to(p_TE.device());

@@ -255,7 +255,7 @@ class ConfigReaderTest {
     @Test
     void writesYamlForPeople() {
         Run run = parse("sources: [{path: a b}]\nstrict: {a: 1, b: 2}");
-        assertThat(ConfigReader.toYaml(run)).isEqualTo("""
+        assertThat(ConfigWriter.toYaml(run)).isEqualTo("""
                 name: run
                 tokens: 1000
                 peak_rate: 5.0E-4
@@ -287,9 +287,9 @@ class ConfigReaderTest {
         for (int round = 0; round < 1000; round++) {
             Run run = random(random);
             Run over = random(random);
-            assertThat(ConfigReader.parse(over, ConfigReader.toYaml(run), "run.yaml", List.of()))
+            assertThat(ConfigReader.parse(over, ConfigWriter.toYaml(run), "run.yaml", List.of()))
                     .isEqualTo(run);
-            assertThat(ConfigReader.fromJson(over, ConfigReader.toJson(run), "run.json"))
+            assertThat(ConfigReader.fromJson(over, ConfigWriter.toJson(run), "run.json"))
                     .isEqualTo(run);
         }
     }
@@ -392,7 +392,7 @@ class ConfigReaderTest {
         Random random = new Random(seed);
         String alphabet = "abemodlxprts: -\n  [],{}#*&!|>'\"%@`?~01e9.<=\t\\\u0000\u00e9\ufeff";
         for (int round = 0; round < 5000; round++) {
-            StringBuilder yaml = new StringBuilder(round % 2 == 0 ? "" : ConfigReader.toYaml(random(random)));
+            StringBuilder yaml = new StringBuilder(round % 2 == 0 ? "" : ConfigWriter.toYaml(random(random)));
             for (int i = random.nextInt(12); i > 0; i--) {
                 int at = random.nextInt(yaml.length() + 1);
                 String bit = String.valueOf(alphabet.charAt(random.nextInt(alphabet.length())));

@@ -80,6 +80,6 @@ class PresetsTest {
         assertThatThrownBy(() -> Presets.architecture("x"))
                 .isInstanceOf(ModelException.class)
                 .hasMessageContaining("there are cpu-tiny-dense, cpu-tiny-moe");
-        assertThat(Presets.names()).hasSize(18);
+        assertThat(Presets.names()).hasSize(20);
     }
 }

@@ -3,7 +3,7 @@ package dev.moe4j.study;
 import dev.moe4j.data.SequenceSampler;
 import dev.moe4j.eval.Perplexity;
 import dev.moe4j.eval.Score;
-import dev.moe4j.model.ConfigReader;
+import dev.moe4j.model.ConfigWriter;
 import dev.moe4j.model.Cost;
 import dev.moe4j.model.LanguageModel;
 import dev.moe4j.model.LossReport;
@@ -197,17 +197,13 @@ final class Contestant implements AutoCloseable {
         return losses.isEmpty() ? Double.NaN : losses.getLast()[1];
     }
 
-    /** The perplexity over all texts in or out of the domain of training. */
+    /** The mean perplexity of the texts in or out of the domain of training, as the published study averages. */
     double perplexity(boolean inDomain) {
-        double nats = 0;
-        long predicted = 0;
-        for (HeldOutText text : heldOut) {
-            if (text.inDomain() == inDomain) {
-                nats += score(text.name()).nats();
-                predicted += score(text.name()).tokens();
-            }
-        }
-        return Math.exp(nats / predicted);
+        return heldOut.stream()
+                .filter(text -> text.inDomain() == inDomain)
+                .mapToDouble(text -> score(text.name()).perplexity())
+                .average()
+                .orElse(Double.NaN);
     }
 
     private Score score(String text) {
@@ -237,7 +233,7 @@ final class Contestant implements AutoCloseable {
         double flops = cost.trainingFlopsPerToken();
         return new RunSummary(
                 name,
-                ConfigReader.toYaml(config),
+                ConfigWriter.toYaml(config),
                 cost.parametersTotal(),
                 cost.parametersActive(),
                 flops,

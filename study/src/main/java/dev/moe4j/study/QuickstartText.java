@@ -10,9 +10,11 @@ import dev.moe4j.data.TextInput;
 import dev.moe4j.data.TextTransform;
 import dev.moe4j.data.Tokenizer;
 import dev.moe4j.tensor.RandomKey;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
@@ -20,6 +22,7 @@ import java.util.TreeSet;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
 import java.util.stream.Stream;
+import java.util.zip.ZipFile;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -211,16 +214,16 @@ final class QuickstartText implements AutoCloseable {
                         .map(path -> path.getFileName().toString())
                         .filter(name -> !name.startsWith("."))
                         .forEach(groups::add);
-            } catch (java.io.IOException e) {
+            } catch (IOException e) {
                 throw new StudyException("cannot list " + input + ": " + e.getMessage(), e);
             }
         } else if (input.toString().endsWith(".zip") || input.toString().endsWith(".jar")) {
-            try (java.util.zip.ZipFile zip = new java.util.zip.ZipFile(input.toFile())) {
+            try (ZipFile zip = new ZipFile(input.toFile())) {
                 zip.stream()
                         .map(entry -> new TextFile(input.toString(), entry.getName()))
                         .filter(file -> file.path().indexOf('/') > 0)
                         .forEach(file -> groups.add(file.group()));
-            } catch (java.io.IOException e) {
+            } catch (IOException e) {
                 throw new StudyException("cannot read " + input + ": " + e.getMessage(), e);
             }
         }
@@ -234,7 +237,7 @@ final class QuickstartText implements AutoCloseable {
         }
         RandomKey key = new RandomKey(seed).fold("held-out groups");
         List<String> order = new ArrayList<>(groups);
-        order.sort(java.util.Comparator.comparingLong(name -> key.fold(name).value()));
+        order.sort(Comparator.comparingLong(name -> key.fold(name).value()));
         int count = Math.max(1, (int) (groups.size() * HELD_OUT_GROUPS));
         return new LinkedHashSet<>(order.subList(0, count));
     }

@@ -338,13 +338,16 @@
         h('div.detail', h('span.verdict', words), h('br'),
           reading ? `95 % ${fixed(reading.low, 2)} to ${fixed(reading.high, 2)}` : 'the curves do not enclose the target')));
     }
-    for (const { domain } of data.dense.curves) {
-      const [dense, moe] = runs.map(each => curveOf(each.run, domain)).map(curve => curve ? last(curve.loss) : NaN);
-      const kind = moe < dense - 0.0005 ? '.moe' : moe > dense + 0.0005 ? '.dense' : '';
-      at('tiles').append(h('div.tile' + kind,
-        h('div.label', 'Final perplexity', h('br'), domain),
-        h('div.value', significant(Math.exp(moe)), h('small', ' mixture')),
-        h('div.detail', h('span.verdict', `${significant(Math.exp(dense))} dense`), h('br'), `${signed(moe - dense, 3)} nats`)));
+    for (const inDomain of [true, false]) {
+      const group = domainEntries().filter(entry => entry.inDomain === inDomain && known(entry.dense) && known(entry.moe));
+      if (group.length === 0) continue;
+      const mean = kind => group.reduce((sum, entry) => sum + entry[kind] / group.length, 0);
+      const ratio = mean('moe') / mean('dense');
+      at('tiles').append(h('div.tile' + (ratio < 0.9995 ? '.moe' : ratio > 1.0005 ? '.dense' : ''),
+        h('div.label', 'Final perplexity', h('br'), inDomain ? 'in-domain' : 'out-of-domain'),
+        h('div.value', significant(mean('moe')), h('small', ' mixture')),
+        h('div.detail', h('span.verdict', `${significant(mean('dense'))} dense`), h('br'),
+          `ratio ${fixed(ratio, 3)}` + (group.length > 1 ? `, mean of ${group.length} texts` : ''))));
     }
   }
 
@@ -379,7 +382,8 @@
       }))));
   }
 
-  function domains() {
+  // Each held-out text with both runs' perplexities.
+  function domainEntries() {
     const all = new Map();
     for (const { kind, run } of runs) {
       for (const entry of run.perplexities) {
@@ -387,7 +391,11 @@
         all.get(entry.domain)[kind] = entry.perplexity;
       }
     }
-    const entries = [...all.values()];
+    return [...all.values()];
+  }
+
+  function domains() {
+    const entries = domainEntries();
     if (entries.length === 0) {
       at('domains').append(h('div.empty', 'Not measured in this run.'));
       return;

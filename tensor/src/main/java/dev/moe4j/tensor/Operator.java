@@ -1,6 +1,7 @@
 package dev.moe4j.tensor;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.pytorch.Dispatcher;
@@ -112,7 +113,7 @@ final class Operator {
     }
 
     private static Tensor[] tensors(@Nullable Object... arguments) {
-        return java.util.Arrays.stream(arguments)
+        return Arrays.stream(arguments)
                 .filter(Tensor.class::isInstance)
                 .map(Tensor.class::cast)
                 .toArray(Tensor[]::new);

@@ -3,6 +3,7 @@ package dev.moe4j.tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
+import java.util.Locale;
 import java.util.function.Supplier;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.pytorch.Scalar;
@@ -160,7 +161,7 @@ public final class Tensor implements AutoCloseable {
 
     /** Type and shape for messages, such as {@code float32[4, 16]}. */
     public String describe() {
-        return dtype().name().toLowerCase(java.util.Locale.ROOT) + Arrays.toString(shape());
+        return dtype().name().toLowerCase(Locale.ROOT) + Arrays.toString(shape());
     }
 
     @Override

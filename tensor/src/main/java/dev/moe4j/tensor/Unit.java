@@ -1,6 +1,7 @@
 package dev.moe4j.tensor;
 
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -28,7 +29,7 @@ public final class Unit {
         this.name = name;
         this.scope = scope;
         List<Parameter.Spec> ordered = new ArrayList<>(specs);
-        ordered.sort(java.util.Comparator.comparing((Parameter.Spec spec) -> !spec.decayed()));
+        ordered.sort(Comparator.comparing((Parameter.Spec spec) -> !spec.decayed()));
         long total = 0;
         long decayed = 0;
         for (Parameter.Spec spec : ordered) {

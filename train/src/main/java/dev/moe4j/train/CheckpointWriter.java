@@ -3,7 +3,7 @@ package dev.moe4j.train;
 import dev.moe4j.data.Manifest;
 import dev.moe4j.model.CheckpointConfig;
 import dev.moe4j.model.CheckpointTensors;
-import dev.moe4j.model.ConfigReader;
+import dev.moe4j.model.ConfigWriter;
 import dev.moe4j.model.LanguageModel;
 import dev.moe4j.model.ModelException;
 import dev.moe4j.model.TokenizerSpec;
@@ -119,7 +119,7 @@ public final class CheckpointWriter {
         state.put("seed", config.seed());
         state.putNull("loss_scale");
         state.putObject("metrics").put("loss", position.loss()).putNull("best");
-        state.set("configuration", ConfigReader.toJson(config));
+        state.set("configuration", ConfigWriter.toJson(config));
         state.putObject("data").put("sha256", digest(JSON.writeValueAsString(manifest)));
         state.putObject("layout").put("world", 1).put("expert", 1);
         state.putObject("machine").put("threads", Libtorch.threads()).put("instruction_set", Libtorch.instructionSet());
@@ -170,7 +170,7 @@ public final class CheckpointWriter {
             }
 
             @Override
-            public FileVisitResult postVisitDirectory(Path visited, java.io.IOException failure) throws IOException {
+            public FileVisitResult postVisitDirectory(Path visited, IOException failure) throws IOException {
                 Files.delete(visited);
                 return FileVisitResult.CONTINUE;
             }

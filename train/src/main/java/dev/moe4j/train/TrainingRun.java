@@ -2,7 +2,7 @@ package dev.moe4j.train;
 
 import dev.moe4j.data.SequenceSampler;
 import dev.moe4j.data.Shards;
-import dev.moe4j.model.ConfigReader;
+import dev.moe4j.model.ConfigWriter;
 import dev.moe4j.model.Cost;
 import dev.moe4j.model.LanguageModel;
 import dev.moe4j.tensor.Device;
@@ -138,7 +138,7 @@ public final class TrainingRun {
             if (Files.exists(folder.resolve("metrics.jsonl"))) {
                 throw new TrainException(folder + " already holds a run; give another --out or remove it");
             }
-            Files.writeString(folder.resolve("config.yaml"), ConfigReader.toYaml(config));
+            Files.writeString(folder.resolve("config.yaml"), ConfigWriter.toYaml(config));
         } catch (FileAlreadyExistsException e) {
             throw new TrainException("cannot write the run to " + folder + ": it is a file; give a folder", e);
         } catch (IOException e) {
