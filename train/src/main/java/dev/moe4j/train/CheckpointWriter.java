@@ -74,8 +74,9 @@ public final class CheckpointWriter {
             force(run);
             return target;
         } catch (IOException | ModelException e) {
-            TrainException failure = new TrainException("cannot write the checkpoint " + target + ": " + e.getMessage()
-                    + "; make room or choose another folder");
+            String advice = e instanceof ModelException ? "" : "; make room or choose another folder";
+            TrainException failure =
+                    new TrainException("cannot write the checkpoint " + target + ": " + e.getMessage() + advice);
             failure.addSuppressed(e);
             try {
                 delete(temporary);
