@@ -8,6 +8,7 @@ import dev.moe4j.model.BalanceConfig;
 import dev.moe4j.model.Golden;
 import dev.moe4j.model.ModelConfig;
 import dev.moe4j.model.RoutingConfig;
+import dev.moe4j.tensor.Libtorch;
 import java.util.Locale;
 import java.util.TreeMap;
 import tools.jackson.databind.JsonNode;
@@ -73,6 +74,20 @@ final class PublishedRun {
                         : BalanceConfig.Combine.MEAN,
                 0);
         return new Architecture(model, routing, balance);
+    }
+
+    /**
+     * Runs with one thread: products this small gain nothing from more, and where cores are shared OpenBLAS's threads,
+     * which compute in float64, wait for each other ten times as long as they compute.
+     */
+    static void onOneThread(Runnable check) {
+        int threads = Libtorch.threads();
+        Libtorch.threads(1);
+        try {
+            check.run();
+        } finally {
+            Libtorch.threads(threads);
+        }
     }
 
     /** The balance loss as the run combines it over layers. */

@@ -7,7 +7,6 @@ import dev.moe4j.model.Architecture;
 import dev.moe4j.model.Golden;
 import dev.moe4j.model.LanguageModel;
 import dev.moe4j.model.PublishedModel;
-import dev.moe4j.tensor.Libtorch;
 import dev.moe4j.tensor.Precision;
 import java.util.ArrayList;
 import java.util.List;
@@ -15,7 +14,6 @@ import java.util.function.IntToDoubleFunction;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.TestFactory;
 import tools.jackson.databind.JsonNode;
@@ -37,31 +35,14 @@ class TrainLongGoldenTest {
 
     private static final double DRIFT = 0.03;
 
-    private static int threads;
-
     @TestFactory
     Stream<DynamicTest> trainLong() {
-        return Golden.tests("train_long", TrainLongGoldenTest::check);
+        return Golden.tests("train_long", golden -> PublishedRun.onOneThread(() -> check(golden)));
     }
 
     @AfterAll
     static void printDifferences() {
         PublishedRun.print("train_long");
-    }
-
-    /**
-     * One thread: products this small gain nothing from more, and where cores are shared OpenBLAS's threads, which
-     * compute in float64, wait for each other ten times as long as they compute.
-     */
-    @BeforeAll
-    static void useOneThread() {
-        threads = Libtorch.threads();
-        Libtorch.threads(1);
-    }
-
-    @AfterAll
-    static void useAllThreads() {
-        Libtorch.threads(threads);
     }
 
     private static void check(Golden.Case golden) {

@@ -45,7 +45,7 @@ class TrainMoeGoldenTest {
 
     @TestFactory
     Stream<DynamicTest> trainMoe() {
-        return Golden.tests("train_moe", TrainMoeGoldenTest::check);
+        return Golden.tests("train_moe", golden -> PublishedRun.onOneThread(() -> check(golden)));
     }
 
     @AfterAll
