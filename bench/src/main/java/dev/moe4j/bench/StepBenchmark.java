@@ -3,23 +3,22 @@ package dev.moe4j.bench;
 import dev.moe4j.model.Architecture;
 import dev.moe4j.model.Cost;
 import dev.moe4j.model.LanguageModel;
-import dev.moe4j.model.Presets;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.MatmulPeak;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.train.BatchConfig;
 import dev.moe4j.train.OptimizerConfig;
+import dev.moe4j.train.RunConfig;
 import dev.moe4j.train.ScheduleConfig;
 import dev.moe4j.train.Trainer;
 import java.util.List;
-import java.util.SplittableRandom;
 
 /** Whole training steps on random tokens, against the matmul peak of the same process. */
 public final class StepBenchmark {
 
     private final Architecture architecture;
-    private final int sequences;
+    private final BatchConfig batch;
     private final Precision precision;
     private final Device device;
 
@@ -62,26 +61,22 @@ public final class StepBenchmark {
         void step(int done, double seconds);
     }
 
-    /**
-     * A benchmark of one model.
-     *
-     * @param sequences in a step
-     */
-    public StepBenchmark(Architecture architecture, int sequences, Precision precision, Device device) {
+    /** A benchmark of one model. */
+    public StepBenchmark(Architecture architecture, BatchConfig batch, Precision precision, Device device) {
         this.architecture = architecture;
-        this.sequences = sequences;
+        this.batch = batch;
         this.precision = precision;
         this.device = device;
     }
 
     /**
-     * The benchmark of a preset, with the batch that it trains with: 16 sequences, 8 for the tiny ones.
+     * The benchmark of a preset, with the batch that it trains with.
      *
      * @throws dev.moe4j.model.ModelException if there is none of that name
      */
     public static StepBenchmark ofPreset(String name, Precision precision, Device device) {
-        Architecture architecture = Presets.architecture(name);
-        return new StepBenchmark(architecture, architecture.model().width() <= 64 ? 8 : 16, precision, device);
+        RunConfig run = RunConfig.preset(name);
+        return new StepBenchmark(run.architecture(), run.batch(), precision, device);
     }
 
     /**
@@ -95,20 +90,13 @@ public final class StepBenchmark {
             throw new IllegalArgumentException("a benchmark needs at least one step");
         }
         double peak = MatmulPeak.measure(precision.compute(), device);
-        SplittableRandom random = new SplittableRandom(1);
-        int vocabulary = architecture.model().vocabulary();
-        Trainer.SequenceSource source = (_, tokens) -> {
-            for (int i = 0; i < tokens.length; i++) {
-                tokens[i] = random.nextInt(vocabulary);
-            }
-        };
         try (LanguageModel model = LanguageModel.initialize(architecture, precision, device, new RandomKey(1))) {
             Trainer trainer = new Trainer(
                     model,
-                    new BatchConfig(sequences, 1),
+                    batch,
                     OptimizerConfig.DEFAULT,
                     ScheduleConfig.DEFAULT,
-                    source,
+                    new RandomTokens(architecture.model().vocabulary()),
                     1,
                     warmup + steps);
             SectionTimes times = new SectionTimes();
@@ -136,7 +124,7 @@ public final class StepBenchmark {
                     cost.parametersActive(),
                     cost.trainingFlopsPerToken(),
                     best,
-                    (long) sequences * architecture.model().context(),
+                    (long) batch.sequences() * architecture.model().context(),
                     peak,
                     loss,
                     times.perStep(steps),

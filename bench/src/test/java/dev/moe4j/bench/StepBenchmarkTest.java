@@ -9,6 +9,7 @@ import dev.moe4j.model.ModelConfig;
 import dev.moe4j.model.RoutingConfig;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Precision;
+import dev.moe4j.train.BatchConfig;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -26,8 +27,8 @@ class StepBenchmarkTest {
     @Test
     void measuresWholeSteps() {
         List<Integer> heard = new ArrayList<>();
-        StepBenchmark.Result result =
-                new StepBenchmark(TINY, 4, Precision.FP32, Device.CPU).run(1, 3, (done, _) -> heard.add(done));
+        StepBenchmark.Result result = new StepBenchmark(TINY, new BatchConfig(4, 1), Precision.FP32, Device.CPU)
+                .run(1, 3, (done, _) -> heard.add(done));
 
         assertThat(heard).containsExactly(1, 2, 3, 4);
         assertThat(result.tokens()).isEqualTo(64);
@@ -45,7 +46,8 @@ class StepBenchmarkTest {
     /** Counted by hand: width 32, context 16, vocabulary 256, one dense layer and one of 4 experts, of which 2. */
     @Test
     void countsWhatIsUseful() {
-        StepBenchmark.Result result = new StepBenchmark(TINY, 1, Precision.FP32, Device.CPU).run(0, 1, (_, _) -> {});
+        StepBenchmark.Result result =
+                new StepBenchmark(TINY, new BatchConfig(1, 1), Precision.FP32, Device.CPU).run(0, 1, (_, _) -> {});
 
         long attention = 2 * 32 * (3 * 32 + 32) + 2 * 2 * 32 * 16;
         long forward = 2 * attention
@@ -59,9 +61,10 @@ class StepBenchmarkTest {
     }
 
     @Test
-    void peakMemoryIsWhatLinuxSays(@TempDir Path folder) throws IOException {
+    void memoryIsWhatLinuxSays(@TempDir Path folder) throws IOException {
         Path status = Files.writeString(folder.resolve("status"), "Name:\tjava\nVmHWM:\t  1234 kB\nVmRSS:\t 1 kB\n");
-        assertThat(PeakMemory.bytes(status)).hasValue(1234 * 1024);
-        assertThat(PeakMemory.bytes(folder.resolve("none"))).isEmpty();
+        assertThat(ResidentMemory.field("VmHWM", status)).hasValue(1234 * 1024);
+        assertThat(ResidentMemory.field("VmRSS", status)).hasValue(1024);
+        assertThat(ResidentMemory.field("VmRSS", folder.resolve("none"))).isEmpty();
     }
 }

@@ -6,7 +6,12 @@ import picocli.CommandLine.Command;
 @Command(
         name = "bench",
         description = "The benchmarks of docs/performance.md.",
-        subcommands = {BenchTrainCommand.class, BenchGemmCommand.class})
+        subcommands = {
+            BenchTrainCommand.class,
+            BenchGemmCommand.class,
+            BenchPrecisionCommand.class,
+            BenchMemoryCommand.class
+        })
 final class BenchCommand {
     BenchCommand() {}
 }

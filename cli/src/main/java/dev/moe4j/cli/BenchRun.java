@@ -1,15 +1,22 @@
 package dev.moe4j.cli;
 
 import dev.moe4j.bench.GemmBenchmark;
-import dev.moe4j.bench.PeakMemory;
+import dev.moe4j.bench.MemoryLaw;
+import dev.moe4j.bench.PrecisionLaw;
+import dev.moe4j.bench.ResidentMemory;
+import dev.moe4j.bench.SampleText;
 import dev.moe4j.bench.StepBenchmark;
+import dev.moe4j.data.Shards;
 import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Libtorch;
 import dev.moe4j.tensor.Precision;
+import dev.moe4j.train.RunConfig;
 import java.io.PrintWriter;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.OptionalLong;
+import org.jspecify.annotations.Nullable;
 
 /** Runs benchmarks; apart from the commands, whose classes load with every {@code --help}. */
 final class BenchRun {
@@ -24,7 +31,6 @@ final class BenchRun {
             result = benchmark.run(
                     warmup, steps, (done, seconds) -> progress.update(done, String.format("%.3f s a step", seconds)));
         }
-        OptionalLong memory = PeakMemory.bytes();
         return new BenchTrainCommand.Report(
                 preset,
                 precision,
@@ -34,7 +40,7 @@ final class BenchRun {
                 result.tokensPerSecond(),
                 result.peak() / 1e9,
                 result.fractionOfPeak(),
-                memory.isPresent() ? memory.getAsLong() : null,
+                boxed(ResidentMemory.peak()),
                 result.sections().stream()
                         .map(time -> new BenchTrainCommand.Section(time.name(), time.forwardMs(), time.backwardMs()))
                         .toList(),
@@ -88,5 +94,96 @@ final class BenchRun {
                     "%-24s %6d %6d %6d  %-5s %10.1f%n",
                     p.name(), p.rows(), p.inner(), p.columns(), p.dtype(), p.gflops());
         }
+    }
+
+    static BenchPrecisionCommand.Report precision(@Nullable Path data, int steps, String device, PrintWriter err) {
+        Device where = Device.parse(device);
+        if (data != null) {
+            try (Shards shards = Shards.open(data)) {
+                return precision(shards, data.toString(), steps, where, err);
+            }
+        }
+        try (SampleText text = SampleText.prepare()) {
+            return precision(text.shards(), "JDK sources", steps, where, err);
+        }
+    }
+
+    private static BenchPrecisionCommand.Report precision(
+            Shards shards, String data, int steps, Device device, PrintWriter err) {
+        String model = BenchPrecisionCommand.MODEL;
+        PrecisionLaw.Result result;
+        try (ProgressLine progress = ProgressLine.start(err, "bench precision", 2L * steps)) {
+            result = new PrecisionLaw(model, shards, device)
+                    .run(steps, (done, loss) -> progress.update(done, String.format("loss %.3f", loss)));
+        }
+        return new BenchPrecisionCommand.Report(
+                model,
+                data,
+                result.steps(),
+                result.averaged(),
+                result.tokens(),
+                result.fp32().loss(),
+                result.bf16().loss(),
+                result.difference(),
+                PrecisionLaw.BOUND,
+                result.holds(),
+                result.fp32().seconds(),
+                result.bf16().seconds());
+    }
+
+    static void print(BenchPrecisionCommand.Report report, PrintWriter out) {
+        out.printf(
+                "%s on %s: %,d steps, %,d tokens, mean loss of the last %d steps%n",
+                report.model(), report.data(), report.steps(), report.tokens(), report.averagedSteps());
+        out.printf("fp32         %.4f in %.1f s%n", report.fp32Loss(), report.fp32Seconds());
+        out.printf("bf16         %.4f in %.1f s%n", report.bf16Loss(), report.bf16Seconds());
+        out.printf(
+                "difference   %+.4f nats, bound %.2f: the law %s%n",
+                report.difference(), report.bound(), report.holds() ? "holds" : "is broken");
+    }
+
+    static BenchMemoryCommand.Report memory(String model, String precision, int steps, String device, PrintWriter err) {
+        RunConfig run = RunConfig.preset(model);
+        MemoryLaw law =
+                new MemoryLaw(run.architecture(), run.batch(), Precision.parse(precision), Device.parse(device));
+        long start = System.nanoTime();
+        MemoryLaw.Result result;
+        try (ProgressLine progress = ProgressLine.start(err, "bench memory", steps)) {
+            result = law.run(steps, done -> progress.update(done, ""));
+        }
+        return new BenchMemoryCommand.Report(
+                model,
+                precision,
+                steps,
+                result.samples().stream()
+                        .map(sample -> new BenchMemoryCommand.Sample(
+                                sample.step(), boxed(sample.residentBytes()), sample.liveTensors()))
+                        .toList(),
+                boxed(result.growth()),
+                MemoryLaw.BOUND,
+                result.liveTensorsAreEqual(),
+                result.holds(),
+                (System.nanoTime() - start) / 1e9);
+    }
+
+    private static @Nullable Long boxed(OptionalLong value) {
+        return value.isPresent() ? value.getAsLong() : null;
+    }
+
+    static void print(BenchMemoryCommand.Report report, PrintWriter out) {
+        out.printf("%s in %s, %.0f s%n", report.model(), report.precision(), report.seconds());
+        out.printf("%10s %14s %14s%n", "steps", "resident MiB", "live tensors");
+        for (BenchMemoryCommand.Sample sample : report.samples()) {
+            out.printf("%,10d %14s %,14d%n", sample.step(), mebibytes(sample.rssBytes()), sample.liveTensors());
+        }
+        out.printf(
+                "growth %s MiB, bound %s MiB: the law %s%n",
+                mebibytes(report.rssGrowthBytes()),
+                mebibytes(report.rssGrowthBound()),
+                report.holds() ? "holds" : "is broken");
+    }
+
+    private static String mebibytes(@Nullable Long bytes) {
+        return bytes == null ? "-" : String.format("%.1f", bytes / (double) (1L << 20));
     }
 }

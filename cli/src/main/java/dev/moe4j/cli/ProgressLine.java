@@ -32,7 +32,7 @@ final class ProgressLine implements AutoCloseable {
     private final @Nullable ProgressBar bar;
     private long printedAt;
     private long done;
-    private long printed = -1;
+    private long printed;
     private String text = "";
 
     private ProgressLine(PrintWriter err, String task, long total, boolean terminal, int columns, LongSupplier nanos) {
@@ -84,7 +84,7 @@ final class ProgressLine implements AutoCloseable {
         }
     }
 
-    /** Ends the line. Where it was plain, the last state is printed. */
+    /** Ends the line. Where it was plain, the last state is printed, if there is any. */
     @Override
     public void close() {
         if (bar != null) {

@@ -1,8 +1,14 @@
 package dev.moe4j.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -66,6 +72,57 @@ class BenchCommandTest {
     }
 
     @Test
+    void precisionComparesTwins(@TempDir Path temp) throws IOException {
+        Path text =
+                Files.writeString(temp.resolve("a.txt"), "The quick brown fox jumps over the lazy dog. ".repeat(50));
+        Path shards = temp.resolve("shards");
+        Run prepared = Run.of("prepare", "--tokenizer=bytes", "--out=" + shards, text.toString());
+        assertThat(prepared.code()).as(prepared.err()).isZero();
+        JsonNode json = json(Run.of("bench", "precision", "--steps=10", "--data=" + shards, "--json"));
+
+        assertThat(json.path("steps").asInt()).isEqualTo(10);
+        assertThat(json.path("averaged_steps").asInt()).isEqualTo(10);
+        assertThat(json.path("tokens").asInt()).isEqualTo(10 * 8 * 64);
+        assertThat(json.path("difference").asDouble())
+                .isEqualTo(json.path("bf16_loss").asDouble()
+                        - json.path("fp32_loss").asDouble());
+        assertThat(json.path("bound").asDouble()).isEqualTo(0.02);
+        assertThat(json.path("holds").asBoolean()).isTrue();
+    }
+
+    @Test
+    void memoryWatchesManySteps() {
+        Run run = Run.of("bench", "memory", "--steps=20", "--model=cpu-tiny-dense");
+        assertThat(run.code()).as(run.err()).isZero();
+        assertThat(run.out()).startsWith("cpu-tiny-dense in bf16").contains("live tensors", "bound 64.0 MiB");
+
+        JsonNode json = json(Run.of("bench", "memory", "--steps=20", "--model=cpu-tiny-dense", "--json"));
+        assertThat(json.path("samples").size()).isEqualTo(10);
+        assertThat(json.path("samples").get(0).path("step").asInt()).isEqualTo(2);
+        assertThat(json.path("live_tensors_equal").asBoolean()).isTrue();
+        assertThat(json.path("rss_growth_bound").asLong()).isEqualTo(64L << 20);
+    }
+
+    @Test
+    void aBrokenLawIsAFailure() {
+        BenchPrecisionCommand.Report worse =
+                new BenchPrecisionCommand.Report("m", "d", 500, 50, 1, 4, 4.03, 0.03, 0.02, false, 1, 1);
+        assertThatThrownBy(() -> BenchPrecisionCommand.requireLaw(worse))
+                .isInstanceOf(CliException.class)
+                .hasMessageContaining("bf16 is +0.0300 nats from fp32");
+        BenchMemoryCommand.Report grown =
+                new BenchMemoryCommand.Report("m", "bf16", 20, List.of(), 100L, 64, true, false, 1);
+        assertThatThrownBy(() -> BenchMemoryCommand.requireLaw(grown))
+                .isInstanceOf(CliException.class)
+                .hasMessageContaining("grew by 100 bytes");
+        BenchMemoryCommand.Report leaking =
+                new BenchMemoryCommand.Report("m", "bf16", 20, List.of(), 0L, 64, false, false, 1);
+        assertThatThrownBy(() -> BenchMemoryCommand.requireLaw(leaking))
+                .isInstanceOf(CliException.class)
+                .hasMessageContaining("number of live tensors");
+    }
+
+    @Test
     void wrongUsageIsTold() {
         assertThat(Run.of("bench").code()).isEqualTo(2);
         assertThat(Run.of("bench", "train").code()).isEqualTo(2);
@@ -80,6 +137,9 @@ class BenchCommandTest {
         assertFails(Run.of("bench", "train", TINY, "--precision=int4"), "precision 'int4' is unknown");
         assertFails(Run.of("bench", "train", TINY, "--device=cuda:99"), "device 'cuda:99' is not there");
         assertFails(Run.of("bench", "gemm", "--precision=bf16,fp8"), "precision 'fp8' is unknown");
+        assertFails(Run.of("bench", "memory", "--model=cpu-tiny-mo"), "cpu-tiny-moe");
+        assertFails(Run.of("bench", "memory", "--steps=19"), "use at least 20");
+        assertFails(Run.of("bench", "precision", "--data=/none"), "/none");
     }
 
     private static void assertFails(Run run, String message) {

@@ -7,13 +7,15 @@ import dev.moe4j.model.Architecture;
 import dev.moe4j.model.Golden;
 import dev.moe4j.model.LanguageModel;
 import dev.moe4j.model.PublishedModel;
+import dev.moe4j.tensor.Libtorch;
 import dev.moe4j.tensor.Precision;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.ToDoubleFunction;
+import java.util.function.IntToDoubleFunction;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.TestFactory;
 import tools.jackson.databind.JsonNode;
@@ -35,6 +37,8 @@ class TrainLongGoldenTest {
 
     private static final double DRIFT = 0.03;
 
+    private static int threads;
+
     @TestFactory
     Stream<DynamicTest> trainLong() {
         return Golden.tests("train_long", TrainLongGoldenTest::check);
@@ -43,6 +47,21 @@ class TrainLongGoldenTest {
     @AfterAll
     static void printDifferences() {
         PublishedRun.print("train_long");
+    }
+
+    /**
+     * One thread: products this small gain nothing from more, and where cores are shared OpenBLAS's threads, which
+     * compute in float64, wait for each other ten times as long as they compute.
+     */
+    @BeforeAll
+    static void useOneThread() {
+        threads = Libtorch.threads();
+        Libtorch.threads(1);
+    }
+
+    @AfterAll
+    static void useAllThreads() {
+        Libtorch.threads(threads);
     }
 
     private static void check(Golden.Case golden) {
@@ -109,13 +128,11 @@ class TrainLongGoldenTest {
                 CLOSE);
     }
 
-    private static double lastMean(int updates, ToDoubleFunction<Integer> loss) {
-        double mean = IntStream.range(Math.max(0, updates - LAST), updates)
-                .mapToDouble(loss::applyAsDouble)
+    private static double lastMean(int updates, IntToDoubleFunction loss) {
+        return IntStream.range(Math.max(0, updates - LAST), updates)
+                .mapToDouble(loss)
                 .average()
                 .orElseThrow();
-        System.out.println("MEAN " + mean);
-        return mean;
     }
 
     private static int[] intShape(long[] shape) {

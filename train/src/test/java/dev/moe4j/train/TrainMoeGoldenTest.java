@@ -22,8 +22,8 @@ class TrainMoeGoldenTest {
     private static final double FLOAT32 = 2e-5;
     private static final double FLOAT64 = 1e-9;
 
-    /** Gradient norms are stored in float32 in every run: a few units in the last place. */
-    private static final double ROUNDED = 5e-7;
+    /** In every run gradient norms are summed over tensors and stored in float32: a few units in the last place. */
+    private static final double ROUNDED = 1e-6;
 
     /** Overflow is a percentage in float32. */
     private static final double LOGGED = 1e-5;
@@ -178,7 +178,6 @@ class TrainMoeGoldenTest {
             norm += expected[i] * expected[i];
         }
         double relative = Math.sqrt(difference / norm);
-        System.out.println("WEIGHT " + name + " " + relative);
         assertThat(relative).as(name).isLessThanOrEqualTo(FLOAT32);
     }
 }

@@ -1,0 +1,73 @@
+package dev.moe4j.bench;
+
+import dev.moe4j.data.Preparation;
+import dev.moe4j.data.Shards;
+import dev.moe4j.data.TextInput;
+import dev.moe4j.data.TextTransform;
+import dev.moe4j.data.Tokenizer;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+
+/** A few million tokens of real text that every machine with a JDK has, prepared in a folder that {@link #close} removes. */
+public final class SampleText implements AutoCloseable {
+
+    private static final String TOKENIZER = "gpt2:2048";
+    private static final String PACKAGES = "java.base/java/";
+
+    private final Path folder;
+    private final Shards shards;
+
+    private SampleText(Path folder, Shards shards) {
+        this.folder = folder;
+        this.shards = shards;
+    }
+
+    /** Prepares the JDK's sources of the packages {@code java.*}, runs of spaces collapsed. */
+    public static SampleText prepare() {
+        Path sources = Path.of(System.getProperty("java.home"), "lib", "src.zip");
+        if (!Files.isReadable(sources)) {
+            throw new BenchException("this JDK has no lib/src.zip to train on; prepare a text and give it with --data");
+        }
+        try {
+            Path folder = Files.createTempDirectory("moe4j-sample");
+            try {
+                TextInput input = TextInput.of(List.of(sources))
+                        .transform(TextTransform.COLLAPSE_SPACES)
+                        .keep(file -> file.path().startsWith(PACKAGES));
+                Preparation.Result _ = new Preparation(Tokenizer.of(TOKENIZER), input, folder).run();
+                return new SampleText(folder, Shards.open(folder));
+            } catch (RuntimeException e) {
+                delete(folder);
+                throw e;
+            }
+        } catch (IOException e) {
+            throw new BenchException("cannot prepare the sample text: " + e.getMessage(), e);
+        }
+    }
+
+    public Shards shards() {
+        return shards;
+    }
+
+    @Override
+    public void close() {
+        shards.close();
+        try {
+            delete(folder);
+        } catch (IOException e) {
+            throw new BenchException("cannot remove the sample text in " + folder + ": " + e.getMessage(), e);
+        }
+    }
+
+    private static void delete(Path folder) throws IOException {
+        try (Stream<Path> files = Files.list(folder)) {
+            for (Path file : files.toList()) {
+                Files.delete(file);
+            }
+        }
+        Files.delete(folder);
+    }
+}

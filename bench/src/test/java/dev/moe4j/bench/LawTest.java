@@ -1,0 +1,92 @@
+package dev.moe4j.bench;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.moe4j.model.Activation;
+import dev.moe4j.model.Architecture;
+import dev.moe4j.model.BalanceConfig;
+import dev.moe4j.model.ModelConfig;
+import dev.moe4j.model.RoutingConfig;
+import dev.moe4j.tensor.Device;
+import dev.moe4j.tensor.Precision;
+import dev.moe4j.train.BatchConfig;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.OptionalLong;
+import org.junit.jupiter.api.Test;
+
+class LawTest {
+    private static final Architecture TINY = new Architecture(
+            new ModelConfig(2, 32, 4, 64, 256, 16, Activation.GELU, 0.1, 0, -1, 4, 2, 64, 0),
+            RoutingConfig.DEFAULT,
+            BalanceConfig.DEFAULT);
+
+    /** The law itself, over fewer steps than the benchmark has. A leak of 256 KiB a step would break the bound. */
+    @Test
+    void memoryStaysFlat() {
+        List<Integer> heard = new ArrayList<>();
+        MemoryLaw.Result result =
+                new MemoryLaw(TINY, new BatchConfig(4, 2), Precision.BF16, Device.CPU).run(400, heard::add);
+
+        assertThat(heard).hasSize(400).endsWith(400);
+        assertThat(result.samples())
+                .extracting(MemoryLaw.Sample::step)
+                .startsWith(40, 80)
+                .hasSize(10)
+                .endsWith(400);
+        assertThat(result.liveTensorsAreEqual()).as(result.toString()).isTrue();
+        assertThat(result.growth().orElse(0)).as(result.toString()).isBetween(0L, MemoryLaw.BOUND);
+    }
+
+    @Test
+    void growthBreaksTheLawOfFlatMemory() {
+        long start = 1L << 30;
+        assertThat(memory(start, 7, start + MemoryLaw.BOUND, 7).holds()).isTrue();
+        assertThat(memory(start, 7, start - 1, 7).growth()).hasValue(0);
+        assertThat(memory(start, 7, start + MemoryLaw.BOUND + 1, 7).holds()).isFalse();
+        assertThat(memory(start, 7, start, 8).holds()).isFalse();
+        MemoryLaw.Result untold = new MemoryLaw.Result(List.of(
+                new MemoryLaw.Sample(1, OptionalLong.empty(), 7), new MemoryLaw.Sample(2, OptionalLong.empty(), 7)));
+        assertThat(untold.growth()).isEmpty();
+        assertThat(untold.holds()).isTrue();
+    }
+
+    private static MemoryLaw.Result memory(long firstBytes, long firstLive, long lastBytes, long lastLive) {
+        return new MemoryLaw.Result(List.of(
+                new MemoryLaw.Sample(1, OptionalLong.of(firstBytes), firstLive),
+                new MemoryLaw.Sample(2, OptionalLong.of(lastBytes), lastLive)));
+    }
+
+    @Test
+    void aDifferenceBreaksTheLawOfPrecision() {
+        assertThat(precision(4, 4.02).difference()).isCloseTo(0.02, within(1e-12));
+        assertThat(precision(4, 4.019).holds()).isTrue();
+        assertThat(precision(4, 3.981).holds()).isTrue();
+        assertThat(precision(4, 4.021).holds()).isFalse();
+        assertThat(precision(4, 3.979).holds()).isFalse();
+        assertThat(precision(4, Double.NaN).holds()).isFalse();
+    }
+
+    private static PrecisionLaw.Result precision(double fp32, double bf16) {
+        return new PrecisionLaw.Result(500, 50, 1, new PrecisionLaw.Twin(fp32, 1), new PrecisionLaw.Twin(bf16, 1));
+    }
+
+    /** Over a few steps of real text, in which the twins have hardly had time to part. */
+    @Test
+    void bfloat16FollowsFloat32OnRealText() {
+        int[] done = {0};
+        try (SampleText text = SampleText.prepare()) {
+            PrecisionLaw law = new PrecisionLaw("cpu-tiny-moe", text.shards(), Device.CPU);
+            PrecisionLaw.Result result = law.run(30, (step, _) -> done[0] = step);
+
+            assertThat(done[0]).isEqualTo(60);
+            assertThat(result.averaged()).isEqualTo(30);
+            assertThat(result.tokens()).isEqualTo(30 * 8 * 64);
+            assertThat(result.fp32().loss()).isBetween(4.0, Math.log(2048) + 0.5);
+            assertThat(result.holds()).as(result.toString()).isTrue();
+            assertThatThrownBy(() -> law.run(0, (_, _) -> {})).hasMessageContaining("steps: 0");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+package dev.moe4j.cli;
+
+import java.util.List;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** {@code moe4j bench memory}: the law that memory stays flat. */
+@Command(
+        name = "memory",
+        description = {
+            "Train on random tokens for many steps and watch the live tensors and the resident memory.",
+            "After the first tenth of the steps the tensors must stay as many, and the memory may grow by 64 MiB; "
+                    + "otherwise the exit code is 1."
+        })
+final class BenchMemoryCommand implements Callable<Integer> {
+    @Mixin
+    private Output output;
+
+    @Option(names = "--steps", paramLabel = "N", description = "Updates, at least 20 (default: 10000).")
+    private int steps = 10_000;
+
+    @Option(names = "--model", paramLabel = "NAME", description = "A preset (default: cpu-tiny-moe).")
+    private String model = "cpu-tiny-moe";
+
+    @Option(names = "--precision", paramLabel = "NAME", description = "bf16 or fp32 (default: bf16).")
+    private String precision = "bf16";
+
+    @Option(names = "--device", paramLabel = "DEVICE", description = "cpu, cuda or cuda:N (default: cpu).")
+    private String device = "cpu";
+
+    BenchMemoryCommand() {}
+
+    /**
+     * What {@code --json} prints.
+     *
+     * @param samples the first at the end of the warm-up
+     * @param rssGrowthBytes of the largest later sample over the first; null where the system does not tell
+     * @param rssGrowthBound in bytes
+     * @param liveTensorsEqual over all samples
+     */
+    record Report(
+            String model,
+            String precision,
+            int steps,
+            List<Sample> samples,
+            @Nullable Long rssGrowthBytes,
+            long rssGrowthBound,
+            boolean liveTensorsEqual,
+            boolean holds,
+            double seconds) {}
+
+    /** After so many steps. */
+    record Sample(int step, @Nullable Long rssBytes, long liveTensors) {}
+
+    @Override
+    public Integer call() {
+        Report report = BenchRun.memory(model, precision, steps, device, output.err());
+        output.print(report, out -> BenchRun.print(report, out));
+        requireLaw(report);
+        return 0;
+    }
+
+    static void requireLaw(Report report) {
+        if (!report.liveTensorsEqual()) {
+            throw new CliException("the law of flat memory is broken: the number of live tensors changes with the "
+                    + "steps; run with MOE4J_JAVA_OPTS=-Dmoe4j.debug.tensors=true to see where they were made");
+        }
+        if (!report.holds()) {
+            throw new CliException(
+                    "the law of flat memory is broken: resident memory grew by " + report.rssGrowthBytes()
+                            + " bytes, more than " + report.rssGrowthBound() + "; see docs/performance.md");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+package dev.moe4j.cli;
+
+import java.nio.file.Path;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** {@code moe4j bench precision}: the law that bfloat16 follows float32. */
+@Command(
+        name = "precision",
+        description = {
+            "Train the same model twice, in fp32 and in bf16, and compare the mean loss of the last 50 steps.",
+            "Seed, sequences and schedule are the same. They may differ by 0.02 nats; otherwise the exit code is 1."
+        })
+final class BenchPrecisionCommand implements Callable<Integer> {
+    static final String MODEL = "cpu-tiny-moe";
+
+    @Mixin
+    private Output output;
+
+    @Option(names = "--steps", paramLabel = "N", description = "Updates of each run (default: 500).")
+    private int steps = 500;
+
+    @Option(
+            names = "--data",
+            paramLabel = "SHARDS",
+            description = "A folder that prepare wrote (default: the JDK's own sources, prepared for the time being).")
+    private @Nullable Path data;
+
+    @Option(names = "--device", paramLabel = "DEVICE", description = "cpu, cuda or cuda:N (default: cpu).")
+    private String device = "cpu";
+
+    BenchPrecisionCommand() {}
+
+    /**
+     * What {@code --json} prints.
+     *
+     * @param data what the runs trained on
+     * @param averagedSteps at the end, over which the losses are averaged
+     * @param tokens that each run trained on
+     * @param fp32Loss nats per token
+     * @param bf16Loss nats per token
+     * @param difference bf16 over fp32
+     * @param bound on its size
+     */
+    record Report(
+            String model,
+            String data,
+            int steps,
+            int averagedSteps,
+            long tokens,
+            double fp32Loss,
+            double bf16Loss,
+            double difference,
+            double bound,
+            boolean holds,
+            double fp32Seconds,
+            double bf16Seconds) {}
+
+    @Override
+    public Integer call() {
+        Report report = BenchRun.precision(data, steps, device, output.err());
+        output.print(report, out -> BenchRun.print(report, out));
+        requireLaw(report);
+        return 0;
+    }
+
+    static void requireLaw(Report report) {
+        if (!report.holds()) {
+            throw new CliException(String.format(
+                    "the precision law is broken: bf16 is %+.4f nats from fp32, more than %.2f; see docs/performance.md",
+                    report.difference(), report.bound()));
+        }
+    }
+}

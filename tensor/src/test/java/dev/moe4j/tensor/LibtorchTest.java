@@ -1,0 +1,37 @@
+package dev.moe4j.tensor;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.SymbolLookup;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
+
+class LibtorchTest {
+
+    /** OpenBLAS's too, which libtorch does not reach. */
+    @Test
+    @EnabledOnOs(OS.LINUX)
+    void threadsAreThoseOfEveryLibrary() throws Throwable {
+        int before = Libtorch.threads();
+        MethodHandle openBlas = Linker.nativeLinker()
+                .downcallHandle(
+                        SymbolLookup.loaderLookup().findOrThrow("openblas_get_num_threads"),
+                        FunctionDescriptor.of(ValueLayout.JAVA_INT));
+        try {
+            for (int count : new int[] {1, 2, 1}) {
+                Libtorch.threads(count);
+                assertThat(Libtorch.threads()).isEqualTo(count);
+                assertThat((int) openBlas.invokeExact()).isEqualTo(count);
+            }
+        } finally {
+            Libtorch.threads(before);
+        }
+        assertThatThrownBy(() -> Libtorch.threads(0)).isInstanceOf(TensorException.class);
+    }
+}
