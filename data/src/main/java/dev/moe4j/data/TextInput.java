@@ -31,6 +31,7 @@ public final class TextInput {
     private final Splitting splitting;
     private final TextTransform transform;
     private final Predicate<TextFile> keep;
+    private final Predicate<Document> keepDocuments;
     private final Limits limits;
 
     private TextInput(
@@ -40,6 +41,7 @@ public final class TextInput {
             Splitting splitting,
             TextTransform transform,
             Predicate<TextFile> keep,
+            Predicate<Document> keepDocuments,
             Limits limits) {
         this.files = files;
         this.sources = sources;
@@ -47,6 +49,7 @@ public final class TextInput {
         this.splitting = splitting;
         this.transform = transform;
         this.keep = keep;
+        this.keepDocuments = keepDocuments;
         this.limits = limits;
     }
 
@@ -65,27 +68,33 @@ public final class TextInput {
                 Splitting.FILE,
                 TextTransform.NONE,
                 _ -> true,
+                _ -> true,
                 Limits.DEFAULT);
     }
 
     /** With another rule for what a document is. */
     public TextInput splitting(Splitting value) {
-        return new TextInput(files, sources, listed, value, transform, keep, limits);
+        return new TextInput(files, sources, listed, value, transform, keep, keepDocuments, limits);
     }
 
     /** With another transform of the text. */
     public TextInput transform(TextTransform value) {
-        return new TextInput(files, sources, listed, splitting, value, keep, limits);
+        return new TextInput(files, sources, listed, splitting, value, keep, keepDocuments, limits);
     }
 
     /** With those files only, see {@link TextFile#group}; the others are not read and not counted. */
     public TextInput keep(Predicate<TextFile> value) {
-        return new TextInput(files, sources, listed, splitting, transform, value, limits);
+        return new TextInput(files, sources, listed, splitting, transform, value, keepDocuments, limits);
+    }
+
+    /** With those documents only; the others are read, but not given on. */
+    public TextInput keepDocuments(Predicate<Document> value) {
+        return new TextInput(files, sources, listed, splitting, transform, keep, value, limits);
     }
 
     /** With other limits. */
     public TextInput limits(Limits value) {
-        return new TextInput(files, sources, listed, splitting, transform, keep, value);
+        return new TextInput(files, sources, listed, splitting, transform, keep, keepDocuments, value);
     }
 
     Splitting splitting() {
@@ -99,6 +108,11 @@ public final class TextInput {
     /** The inputs as they were named, in order, each once. */
     public List<String> sources() {
         return sources;
+    }
+
+    /** The files that the inputs name or hold, in order, before any is read; an archive is one file. */
+    public List<TextFile> files() {
+        return files.stream().map(FileList.Item::file).toList();
     }
 
     /** The bytes of the files on the disk, which may be compressed. */
@@ -126,8 +140,10 @@ public final class TextInput {
         Skipped skipped = new Skipped(listed);
         long[] documents = {0};
         Consumer<Document> counting = document -> {
-            documents[0]++;
-            out.accept(document);
+            if (keepDocuments.test(document)) {
+                documents[0]++;
+                out.accept(document);
+            }
         };
         for (FileList.Item item : files) {
             try {

@@ -326,4 +326,15 @@ final class TextInputTest {
         assertThat(new TextFile("x", "README").group()).isEqualTo("README");
         assertThat(new TextFile("x", "/absolute").group()).isEqualTo("/absolute");
     }
+
+    @Test
+    void documentsAreKeptOneByOne() throws IOException {
+        Path file = write("many.txt", "one\n\ntwo\n\nthree");
+        TextInput blank = input(file).splitting(Splitting.BLANK_LINE);
+        assertThat(texts(blank.keepDocuments(document -> document.part() != 1))).hasSize(2);
+        assertThat(texts(blank.keepDocuments(document -> document.text().startsWith("two"))))
+                .hasSize(1);
+        assertThatThrownBy(() -> texts(blank.keepDocuments(_ -> false))).isInstanceOf(DataException.class);
+        assertThat(blank.files()).extracting(TextFile::path).containsExactly("many.txt");
+    }
 }

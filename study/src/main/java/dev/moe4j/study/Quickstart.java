@@ -37,6 +37,9 @@ public final class Quickstart {
     private static final String TOKENIZER = "gpt2:2048";
     private static final int SEQUENCES = 16;
 
+    /** Below this many tokens factors of either sign came and went with the seed: docs/log.md. */
+    private static final long LEAST_TOKENS = 3_000_000;
+
     /** Tokens a second that training reads at most, for the size of the text to prepare. */
     private static final double FASTEST = 150_000;
 
@@ -144,7 +147,7 @@ public final class Quickstart {
 
     private RunConfig config(String preset) {
         RunConfig base = RunConfig.preset(preset);
-        double rate = preset.endsWith("dense") ? 5e-3 : 4e-3;
+        double rate = preset.endsWith("dense") ? 3e-3 : 4e-3;
         return new RunConfig(
                 preset,
                 base.model(),
@@ -217,6 +220,10 @@ public final class Quickstart {
         Speedup inFlops = find(speedups, Contestant.IN_DOMAIN, CostMeasure.FLOPS);
         Speedup inSeconds = find(speedups, Contestant.IN_DOMAIN, CostMeasure.SECONDS);
         String sentence = Speedup.headline(inFlops, inSeconds);
+        if (Math.min(dense.tokens(), moe.tokens()) < LEAST_TOKENS) {
+            sentence = "Too short to tell, since under %,d million tokens seeds decide. %s"
+                    .formatted(LEAST_TOKENS / 1_000_000, sentence);
+        }
         Path file = settings.out().resolve("report.html");
         String machine = "%s, %d cores, %d thread(s) for each model, %s; Java %s, libtorch %s"
                 .formatted(

@@ -5,6 +5,7 @@ import dev.moe4j.data.HoldOut;
 import dev.moe4j.data.Manifest;
 import dev.moe4j.data.Preparation;
 import dev.moe4j.data.Shards;
+import dev.moe4j.data.Splitting;
 import dev.moe4j.data.TextFile;
 import dev.moe4j.data.TextInput;
 import dev.moe4j.data.TextTransform;
@@ -33,7 +34,11 @@ final class QuickstartText implements AutoCloseable {
 
     private static final double HELD_OUT_DOCUMENTS = 0.02;
     private static final double HELD_OUT_GROUPS = 0.1;
+    private static final double HELD_OUT_SAMPLE = 0.2;
     private static final int LEAST_GROUPS = 4;
+
+    /** Up to this many files are sources of many documents each, which blank lines separate. */
+    private static final int FEW_FILES = 100;
 
     /** Tokens of text that a byte of a file gives, roughly: archives are compressed. */
     private static final double TOKENS_PER_BYTE = 0.5;
@@ -105,12 +110,13 @@ final class QuickstartText implements AutoCloseable {
             Location location, Tokenizer tokenizer, Path folder, double wantedTokens, long seed, Consumer<String> log) {
         TextInput all = TextInput.of(List.of(location.input()))
                 .transform(location.collapseSpaces() ? TextTransform.COLLAPSE_SPACES : TextTransform.NONE);
-        Set<String> outGroups = outGroups(groups(location.input()), seed);
+        boolean fewFiles = !isArchive(location.input()) && all.files().size() <= FEW_FILES;
+        Set<String> outGroups = outGroups(groups(location.input(), all.files()), seed);
         double fraction = Math.min(1, wantedTokens / estimateTokens(location.input(), all));
         Predicate<TextFile> inside = file -> !outGroups.contains(file.group());
-        Predicate<TextFile> sampled = file -> inside.test(file) && draw(file, seed) < fraction;
-        log.accept("preparing " + location.input() + (fraction < 1 ? " (a sample of files)" : ""));
-        Manifest manifest = new Preparation(tokenizer, all.keep(notHidden().and(sampled)), folder.resolve("train"))
+        log.accept("preparing " + location.input() + (fraction < 1 ? " (a sample)" : ""));
+        Manifest manifest = new Preparation(
+                        tokenizer, sample(all, fewFiles, inside, fraction, seed), folder.resolve("train"))
                 .holdOut(new HoldOut(HELD_OUT_DOCUMENTS, seed))
                 .run()
                 .manifest();
@@ -120,7 +126,7 @@ final class QuickstartText implements AutoCloseable {
             notes.add("Runs of spaces and tabs were collapsed to one space before training and evaluation.");
         }
         if (fraction < 1) {
-            notes.add("A sample of the files was taken, about what the models can read in their time.");
+            notes.add("A sample of the text was taken, about what the models can read in their time.");
         }
         String description = "2 % of the documents (in-domain)"
                 + (outGroups.isEmpty() ? "" : ", and all of " + String.join(", ", outGroups) + " (out-of-domain)");
@@ -131,7 +137,7 @@ final class QuickstartText implements AutoCloseable {
                 text.addOutOfDomain(
                         "held-out groups",
                         tokenizer,
-                        all.keep(notHidden().and(file -> outGroups.contains(file.group()) && draw(file, seed) < 0.2)),
+                        sample(all, fewFiles, file -> outGroups.contains(file.group()), HELD_OUT_SAMPLE, seed),
                         folder.resolve("held-out-groups"));
             }
             for (Location.Named other : location.otherKinds()) {
@@ -201,33 +207,35 @@ final class QuickstartText implements AutoCloseable {
     }
 
     private static double estimateTokens(Path input, TextInput text) {
-        boolean archive = input.toString().endsWith(".zip") || input.toString().endsWith(".jar");
-        return text.bytes() * (archive ? TOKENS_PER_ARCHIVE_BYTE : TOKENS_PER_BYTE);
+        return text.bytes() * (isArchive(input) ? TOKENS_PER_ARCHIVE_BYTE : TOKENS_PER_BYTE);
     }
 
-    /** The groups of the input's files: a folder's or an archive's first level. */
-    private static Set<String> groups(Path input) {
-        Set<String> groups = new TreeSet<>();
-        if (Files.isDirectory(input)) {
-            try (Stream<Path> entries = Files.list(input)) {
-                entries.filter(Files::isDirectory)
-                        .map(path -> path.getFileName().toString())
-                        .filter(name -> !name.startsWith("."))
-                        .forEach(groups::add);
-            } catch (IOException e) {
-                throw new StudyException("cannot list " + input + ": " + e.getMessage(), e);
-            }
-        } else if (input.toString().endsWith(".zip") || input.toString().endsWith(".jar")) {
-            try (ZipFile zip = new ZipFile(input.toFile())) {
-                zip.stream()
-                        .map(entry -> new TextFile(input.toString(), entry.getName()))
-                        .filter(file -> file.path().indexOf('/') > 0)
-                        .forEach(file -> groups.add(file.group()));
-            } catch (IOException e) {
-                throw new StudyException("cannot read " + input + ": " + e.getMessage(), e);
-            }
+    /**
+     * The groups of the input's files: what stands at the first level of a folder or an archive. Loose files are groups
+     * where there are few of them, each a source of its own.
+     */
+    private static Set<String> groups(Path input, List<TextFile> files) {
+        Set<String> folders = new TreeSet<>();
+        Set<String> loose = new TreeSet<>();
+        for (TextFile file : isArchive(input) ? entries(input) : files) {
+            (file.path().indexOf('/') > 0 ? folders : loose).add(file.group());
         }
-        return groups;
+        folders.removeIf(name -> name.startsWith("."));
+        return folders.size() >= LEAST_GROUPS || loose.size() > FEW_FILES ? folders : loose;
+    }
+
+    private static List<TextFile> entries(Path archive) {
+        try (ZipFile zip = new ZipFile(archive.toFile())) {
+            return zip.stream()
+                    .map(entry -> new TextFile(archive.toString(), entry.getName()))
+                    .toList();
+        } catch (IOException e) {
+            throw new StudyException("cannot read " + archive + ": " + e.getMessage(), e);
+        }
+    }
+
+    private static boolean isArchive(Path input) {
+        return input.toString().endsWith(".zip") || input.toString().endsWith(".jar");
     }
 
     /** About a tenth of the groups, drawn by the seed; none where there are too few to spare one. */
@@ -242,9 +250,25 @@ final class QuickstartText implements AutoCloseable {
         return new LinkedHashSet<>(order.subList(0, count));
     }
 
-    /** A number in [0, 1) for each file. */
-    private static double draw(TextFile file, long seed) {
-        return (new RandomKey(seed).fold(file.path()).value() >>> 11) * 0x1p-53;
+    /**
+     * A fraction of the text: of many files whole files, so that the others need not be read; of few ones, which hold
+     * documents between blank lines, documents.
+     */
+    private static TextInput sample(
+            TextInput all, boolean fewFiles, Predicate<TextFile> keep, double fraction, long seed) {
+        RandomKey key = new RandomKey(seed).fold("sample");
+        Predicate<TextFile> wanted = notHidden().and(keep);
+        return fewFiles
+                ? all.splitting(Splitting.BLANK_LINE)
+                        .keep(wanted)
+                        .keepDocuments(document ->
+                                draw(key.fold(document.file().path()).fold(document.part())) < fraction)
+                : all.keep(wanted.and(file -> draw(key.fold(file.path())) < fraction));
+    }
+
+    /** A number in [0, 1) for a key. */
+    private static double draw(RandomKey key) {
+        return (key.value() >>> 11) * 0x1p-53;
     }
 
     /** Leaves out what version control and builds keep beside the text. */
