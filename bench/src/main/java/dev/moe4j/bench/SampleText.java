@@ -11,11 +11,11 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
 
-/** A few million tokens of real text that every machine with a JDK has, prepared in a folder that {@link #close} removes. */
+/** Some millions of tokens of real text that every machine with a JDK has, prepared in a folder that {@link #close} removes. */
 public final class SampleText implements AutoCloseable {
 
     private static final String TOKENIZER = "gpt2:2048";
-    private static final String PACKAGES = "java.base/java/";
+    private static final String PACKAGE = "java.base/java/util/";
 
     private final Path folder;
     private final Shards shards;
@@ -25,7 +25,7 @@ public final class SampleText implements AutoCloseable {
         this.shards = shards;
     }
 
-    /** Prepares the JDK's sources of the packages {@code java.*}, runs of spaces collapsed. */
+    /** Prepares the JDK's sources of {@code java.util} and below, runs of spaces collapsed. */
     public static SampleText prepare() {
         Path sources = Path.of(System.getProperty("java.home"), "lib", "src.zip");
         if (!Files.isReadable(sources)) {
@@ -36,7 +36,7 @@ public final class SampleText implements AutoCloseable {
             try {
                 TextInput input = TextInput.of(List.of(sources))
                         .transform(TextTransform.COLLAPSE_SPACES)
-                        .keep(file -> file.path().startsWith(PACKAGES));
+                        .keep(file -> file.path().startsWith(PACKAGE));
                 Preparation.Result _ = new Preparation(Tokenizer.of(TOKENIZER), input, folder).run();
                 return new SampleText(folder, Shards.open(folder));
             } catch (RuntimeException e) {

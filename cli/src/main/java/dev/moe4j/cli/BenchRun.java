@@ -104,7 +104,7 @@ final class BenchRun {
             }
         }
         try (SampleText text = SampleText.prepare()) {
-            return precision(text.shards(), "JDK sources", steps, where, err);
+            return precision(text.shards(), "JDK sources of java.util", steps, where, err);
         }
     }
 
