@@ -27,6 +27,7 @@ final class Assignment {
     private final long[] rowOf;
     private final long[] choiceOf;
     private final boolean[] filled;
+    private final long capacity;
 
     /**
      * @param expertOf each choice's expert, {@code [tokens · topK]}
@@ -41,6 +42,7 @@ final class Assignment {
         this.expertOf = expertOf;
         this.wanted = wanted;
         this.placeOf = placeOf;
+        this.capacity = capacity;
         this.kept = new boolean[expertOf.length];
         this.counts = new int[experts];
         for (int choice = 0; choice < expertOf.length; choice++) {
@@ -69,6 +71,19 @@ final class Assignment {
                 filled[row] = true;
             }
         }
+    }
+
+    /** What this assigns to the first tokens, where the others have no place. */
+    Assignment first(int count) {
+        int choices = count * topK;
+        return new Assignment(
+                count,
+                topK,
+                experts,
+                Arrays.copyOf(expertOf, choices),
+                Arrays.copyOf(wanted, choices),
+                Arrays.copyOf(placeOf, choices),
+                capacity);
     }
 
     int tokens() {

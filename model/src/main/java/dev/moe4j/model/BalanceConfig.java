@@ -8,8 +8,9 @@ package dev.moe4j.model;
  * @param scope where the first-choice fractions come from
  * @param combine whether layers' balance losses are averaged or summed
  * @param zWeight of the router's z-loss, the mean squared log-sum-exp of its logits (Zoph et al. 2022)
+ * @param transform what becomes of the combined balance loss before the weight multiplies it
  */
-public record BalanceConfig(double weight, Scope scope, Combine combine, double zWeight) {
+public record BalanceConfig(double weight, Scope scope, Combine combine, double zWeight, Transform transform) {
 
     /** Where the first-choice fractions come from; they carry no gradient. */
     public enum Scope {
@@ -25,11 +26,31 @@ public record BalanceConfig(double weight, Scope scope, Combine combine, double 
         SUM
     }
 
+    /** What becomes of the combined balance loss before the weight multiplies it. */
+    public enum Transform {
+        /** It stays as it is. */
+        NONE,
+        /**
+         * G → −log G of each micro-batch, literally as the published system has it. This falls as G grows, so it rewards
+         * uneven use: it is there to repeat runs that had it.
+         */
+        NEG_LOG
+    }
+
     public static final BalanceConfig DEFAULT = new BalanceConfig(0.01, Scope.GLOBAL, Combine.MEAN, 0);
 
     public BalanceConfig {
         if (!(weight >= 0) || !(zWeight >= 0)) {
             throw new ModelException("balance.weight and balance.z_weight must not be negative");
         }
+    }
+
+    /** Balance losses without a transformation. */
+    public BalanceConfig(double weight, Scope scope, Combine combine, double zWeight) {
+        this(weight, scope, combine, zWeight, Transform.NONE);
+    }
+
+    public BalanceConfig withTransform(Transform newTransform) {
+        return new BalanceConfig(weight, scope, combine, zWeight, newTransform);
     }
 }

@@ -70,10 +70,10 @@ public record CheckpointConfig(
 
     private ObjectNode xglm() {
         ModelConfig model = architecture.model();
-        boolean dense = model.experts() == 0;
+        boolean xglm = model.experts() == 0 && model.tied() && model.positions() == Positions.SINUSOIDAL;
         ObjectNode json = JsonNodeFactory.instance.objectNode();
-        json.put("model_type", dense ? XGLM : BLOCK);
-        json.putArray("architectures").add(dense ? "XGLMForCausalLM" : "Moe4jForCausalLM");
+        json.put("model_type", xglm ? XGLM : BLOCK);
+        json.putArray("architectures").add(xglm ? "XGLMForCausalLM" : "Moe4jForCausalLM");
         json.put("vocab_size", model.vocabulary());
         json.put("max_position_embeddings", model.context());
         json.put("d_model", model.width());
@@ -83,11 +83,11 @@ public record CheckpointConfig(
         json.put("activation_function", model.activation().name().toLowerCase(Locale.ROOT));
         json.put("dropout", model.dropout());
         json.put("attention_dropout", model.attentionDropout());
-        json.put("activation_dropout", 0.0);
+        json.put("activation_dropout", model.activationDropout());
         json.put("layerdrop", 0.0);
         json.put("init_std", 1 / Math.sqrt(model.width()));
         json.put("scale_embedding", true);
-        json.put("tie_word_embeddings", true);
+        json.put("tie_word_embeddings", model.tied());
         json.put("use_cache", true);
         if (model.padding() >= 0) {
             json.put("pad_token_id", model.padding());
@@ -209,10 +209,8 @@ public record CheckpointConfig(
             throw new ModelException(
                     source + ": the model type '" + type + "' is not supported; known are xglm and moe4j");
         }
-        for (String key : List.of("scale_embedding", "tie_word_embeddings")) {
-            if (!json.path(key).asBoolean(true)) {
-                throw new ModelException(source + ": " + key + " is false, which is not supported");
-            }
+        if (!json.path("scale_embedding").asBoolean(true)) {
+            throw new ModelException(source + ": scale_embedding is false, which is not supported");
         }
         JsonNode padding = json.path("pad_token_id");
         String activation = json.path("activation_function").asString("gelu");
@@ -231,9 +229,12 @@ public record CheckpointConfig(
                                         integer(json, "ffn_dim", source),
                                         integer(json, "vocab_size", source),
                                         integer(json, "max_position_embeddings", source),
+                                        Positions.SINUSOIDAL,
+                                        json.path("tie_word_embeddings").asBoolean(true),
                                         Activation.valueOf(activation.toUpperCase(Locale.ROOT)),
                                         json.path("dropout").asDouble(0.1),
                                         json.path("attention_dropout").asDouble(0.1),
+                                        json.path("activation_dropout").asDouble(0),
                                         padding.isMissingNode()
                                                 ? 1
                                                 : padding.isNull() ? -1 : integer(json, "pad_token_id", source),

@@ -31,7 +31,6 @@ public final class CheckpointReader implements AutoCloseable {
 
     private static final String INDEX_FILE = CheckpointTensors.MODEL_FILE + ".index.json";
     private static final String STATE_FILE = "state.json";
-    private static final String UNTIED_HEAD = "lm_head.weight";
     private static final String UNFINISHED = ".tmp";
     private static final Pattern STEP = Pattern.compile("step-(\\d{8,18})");
 
@@ -177,9 +176,9 @@ public final class CheckpointReader implements AutoCloseable {
                         wanted.add(name);
                     }
                 }));
-        if (config.tokenizer() == null && tensors.containsKey(UNTIED_HEAD)) {
-            requireTied(stored(UNTIED_HEAD), stored(ModelParameters.EMBEDDING));
-            wanted.add(UNTIED_HEAD);
+        if (config.tokenizer() == null && model.tied() && tensors.containsKey(ModelParameters.HEAD)) {
+            requireTied(stored(ModelParameters.HEAD), stored(ModelParameters.EMBEDDING));
+            wanted.add(ModelParameters.HEAD);
         }
         for (SafetensorsFile file : files) {
             CheckpointTensors.refuseOthers(file.path(), file.names(), wanted);
@@ -189,7 +188,7 @@ public final class CheckpointReader implements AutoCloseable {
     private static void requireTied(Stored head, Stored embedding) {
         if (head.entry().type() != embedding.entry().type()
                 || head.entry().data().mismatch(embedding.entry().data()) >= 0) {
-            throw new ModelException(head.file() + ": " + UNTIED_HEAD
+            throw new ModelException(head.file() + ": " + ModelParameters.HEAD
                     + " differs from the embedding, but the configuration says that they are one");
         }
     }

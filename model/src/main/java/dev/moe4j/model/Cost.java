@@ -110,7 +110,12 @@ public record Cost(long parametersTotal, long parametersActive, Forward forward,
         long dense = Math.multiplyExact(
                 (long) (model.layers() - model.moeLayers()), feedForwardParameters(width, model.ffn()));
         long embedding = Math.multiplyExact((long) model.vocabulary(), width);
-        return Math.addExact(Math.addExact(layers, moe), Math.addExact(dense, Math.addExact(embedding, norm)));
+        long head = model.tied() ? 0 : embedding;
+        long positions = model.positions() == Positions.LEARNED
+                ? Math.multiplyExact((long) SinusoidalPositions.rows(model.context()), width)
+                : 0;
+        long tables = Math.addExact(Math.addExact(embedding, head), positions);
+        return Math.addExact(Math.addExact(layers, moe), Math.addExact(dense, Math.addExact(tables, norm)));
     }
 
     /** Operations of the forward pass for one token. */

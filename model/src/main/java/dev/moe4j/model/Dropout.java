@@ -34,6 +34,11 @@ final class Dropout {
         if (!active()) {
             return null;
         }
+        return factors(like);
+    }
+
+    /** As {@link #mask} where something is dropped. */
+    Tensor factors(Tensor like) {
         RandomKey key = pass.key().fold(site);
         Tensor perSequence = like.view(pass.sequences().length, -1);
         return key.dropoutMask(perSequence, 1 - probability, pass.sequences()).view(like.shape());

@@ -12,16 +12,31 @@ final class EmbeddingSection implements Section.Written {
 
     private final Parameter embedding;
     private final Tensor positions;
+    private final @Nullable Parameter learned;
     private final int padding;
     private final Dropout dropout;
 
     /**
-     * @param positions the table of positions {@code [rows, model]}
+     * @param positions the table of positions {@code [rows, model]}, which stays as it is
      * @param padding the token whose embedding gets no gradient; −1 where there is none
      */
     EmbeddingSection(Parameter embedding, Tensor positions, int padding, Dropout dropout) {
+        this(embedding, positions, null, padding, dropout);
+    }
+
+    /**
+     * @param positions the table of positions {@code [rows, model]}, whose row for padding gets no gradient
+     * @param padding the token whose embedding gets no gradient; −1 where there is none
+     */
+    EmbeddingSection(Parameter embedding, Parameter positions, int padding, Dropout dropout) {
+        this(embedding, positions.tensor(), positions, padding, dropout);
+    }
+
+    private EmbeddingSection(
+            Parameter embedding, Tensor positions, @Nullable Parameter learned, int padding, Dropout dropout) {
         this.embedding = embedding;
         this.positions = positions;
+        this.learned = learned;
         this.padding = padding;
         this.dropout = dropout;
     }
@@ -39,7 +54,7 @@ final class EmbeddingSection implements Section.Written {
         Tensor x_BSD = Functions.embedding(table, ids_BS)
                 .mul(Math.sqrt((double) table.size(1)))
                 .add(Functions.embedding(positions, rows_BS));
-        saved.save(ids_BS);
+        saved.save(ids_BS, rows_BS);
         Tensor mask = dropout.mask(x_BSD);
         if (mask != null) {
             x_BSD.mulInPlace(mask);
@@ -55,17 +70,22 @@ final class EmbeddingSection implements Section.Written {
             Tensor ids_BS = saved.get(0);
             Tensor g_BSD = gradient.view(ids_BS.size(0), ids_BS.size(1), -1);
             // A frequent token's gradient is a long sum: bfloat16 would lose its later terms.
-            Tensor scaled = g_BSD.to(embedding.gradient().dtype()).mul(Math.sqrt((double) g_BSD.size(-1)));
-            if (dropout.active()) {
-                scaled.mulInPlace(saved.get(1));
+            Tensor wide_BSD = g_BSD.to(embedding.gradient().dtype());
+            Tensor dropped_BSD = dropout.active() ? wide_BSD.mul(saved.get(2)) : wide_BSD;
+            if (learned != null) {
+                addGradient(learned, dropped_BSD, saved.get(1), SinusoidalPositions.PADDING_ROW);
             }
-            Tensor g_VD = Functions.embeddingBackward(
-                    scaled, ids_BS, embedding.tensor().size(0));
-            if (padding >= 0) {
-                g_VD.select(0, padding).zero();
-            }
-            embedding.addGradient(g_VD);
+            addGradient(embedding, dropped_BSD.mul(Math.sqrt((double) g_BSD.size(-1))), ids_BS, padding);
         }
         return new @Nullable Tensor[] {null, null};
+    }
+
+    /** Adds the gradient of a table whose rows were looked up, leaving one of them out. */
+    private static void addGradient(Parameter table, Tensor g_BSD, Tensor rows_BS, int leftOut) {
+        Tensor g_RD = Functions.embeddingBackward(g_BSD, rows_BS, table.tensor().size(0));
+        if (leftOut >= 0) {
+            g_RD.select(0, leftOut).zero();
+        }
+        table.addGradient(g_RD);
     }
 }

@@ -10,7 +10,7 @@ import dev.moe4j.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Output product with the tied embedding, softmax and negative log-likelihood. Inputs: hidden states [tokens, model] and
+ * Output product with the embedding or a table of its own, softmax and negative log-likelihood. Inputs: hidden states [tokens, model] and
  * targets [tokens]. Outputs: the loss, a scalar that backward starts from, and each token's negative log-likelihood in
  * nats [tokens], 0 where there is no target.
  *
@@ -22,16 +22,17 @@ final class HeadSection implements Section.Written {
     /** Logits that are in float32 at a time: 2 MiB. */
     private static final long CHUNK_LOGITS = 1 << 19;
 
-    private final Parameter embedding;
+    private final Parameter output;
     private final DType stable;
     private final double lossPerToken;
 
     /**
+     * @param output the table {@code [vocabulary, model]}
      * @param stable the type of the log-softmax
      * @param lossPerToken what each token's loss counts in the scalar
      */
-    HeadSection(Parameter embedding, DType stable, double lossPerToken) {
-        this.embedding = embedding;
+    HeadSection(Parameter output, DType stable, double lossPerToken) {
+        this.output = output;
         this.stable = stable;
         this.lossPerToken = lossPerToken;
     }
@@ -46,7 +47,7 @@ final class HeadSection implements Section.Written {
         Tensor hidden_TD = inputs[0];
         Tensor targets_T = inputs[1];
         long tokens = hidden_TD.size(0);
-        Tensor logits_TV = Functions.linear(hidden_TD, embedding.tensor());
+        Tensor logits_TV = Functions.linear(hidden_TD, output.tensor());
         Tensor given_T1 = targets_T.lessThan(0).not().to(stable).unsqueeze(1);
         Tensor index_T1 = targets_T.clampMin(0).unsqueeze(1);
         Tensor nll_T1 = Tensor.empty(stable, hidden_TD.device(), tokens, 1);
@@ -79,7 +80,7 @@ final class HeadSection implements Section.Written {
         Tensor hidden_TD = saved.get(0);
         Tensor gradient_TV = saved.get(1);
         Tensor share_T1 = saved.get(2);
-        embedding.addGradient(gradient_TV.t().matmul(hidden_TD.mul(share_T1)));
-        return new @Nullable Tensor[] {gradient_TV.matmul(embedding.tensor()).mulInPlace(share_T1), null};
+        output.addGradient(gradient_TV.t().matmul(hidden_TD.mul(share_T1)));
+        return new @Nullable Tensor[] {gradient_TV.matmul(output.tensor()).mulInPlace(share_T1), null};
     }
 }

@@ -22,7 +22,7 @@ final class Initializations {
         return (part, key) -> key.fillUniform(part, -bound, bound);
     }
 
-    /** N(0, 1/width) for embeddings, with the padding token's row zero. */
+    /** N(0, 1/width) for tables of vectors, with the row of padding zero; −1 where there is none. */
     static Initialization embedding(int width, int padding) {
         return (part, key) -> {
             key.fillNormal(part, 1 / Math.sqrt(width));

@@ -18,7 +18,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A decoder-only Transformer, dense or with a mixture of experts in some layers, as the published study has it: pre-norm
- * blocks on a residual stream, sinusoidal positions, output tied to the embedding. Owns its parameters.
+ * blocks on a residual stream, sinusoidal or learned positions, output tied to the embedding or not. Owns its
+ * parameters.
  */
 public final class LanguageModel implements AutoCloseable {
 
@@ -39,10 +40,17 @@ public final class LanguageModel implements AutoCloseable {
         ModelConfig config = architecture.model();
         this.parameters = ModelParameters.create(config, precision, device);
         this.balanceTracker = new BalanceTracker(config.moeLayers(), config.experts());
+        this.positions = switch (config.positions()) {
+            case SINUSOIDAL -> sinusoidal(config, precision, device);
+            case LEARNED -> parameters.get(ModelParameters.POSITIONS).tensor();
+        };
+    }
+
+    private Tensor sinusoidal(ModelConfig config, Precision precision, Device device) {
         try (Scope _ = Scope.open()) {
             Tensor table = SinusoidalPositions.table(
-                    config.context() + SinusoidalPositions.FIRST_ROW, config.width(), SinusoidalPositions.PADDING_ROW);
-            positions = scope.keep(table.to(precision.compute()).to(device));
+                    SinusoidalPositions.rows(config.context()), config.width(), SinusoidalPositions.PADDING_ROW);
+            return scope.keep(table.to(precision.compute()).to(device));
         }
     }
 
@@ -90,17 +98,13 @@ public final class LanguageModel implements AutoCloseable {
     /** Runs a batch and gives its loss; on a recording tape backward may follow. */
     public LossReport loss(Tape tape, TokenBatch batch, Pass pass) {
         try (Scope _ = Scope.open()) {
-            List<Value> roots = new ArrayList<>();
-            List<Value> hidden = new ArrayList<>();
-            List<LossReport.LayerRouting> routing = new ArrayList<>();
-            Value out = body(tape, batch, pass, hidden, roots, routing);
-            HeadSection head = new HeadSection(
-                    parameters.get(ModelParameters.EMBEDDING),
-                    parameters.precision().stable(),
-                    pass.lossPerToken());
+            Beside beside = new Beside();
+            Value out = body(tape, batch, pass, beside);
+            HeadSection head = new HeadSection(output(), parameters.precision().stable(), pass.lossPerToken());
             Value[] results = tape.runAll(head, out, tape.constant(batch.targetTensor(device())));
-            roots.addFirst(results[0]);
-            return new LossReport(roots, results[1], hidden, routing);
+            List<Value> roots = new ArrayList<>(List.of(results[0]));
+            roots.addAll(beside.roots);
+            return new LossReport(roots, results[1], beside.hidden, beside.routing);
         }
     }
 
@@ -113,54 +117,73 @@ public final class LanguageModel implements AutoCloseable {
     Tensor logits(TokenBatch batch, Pass pass) {
         try (Scope inner = Scope.open();
                 Tape tape = Tape.inference()) {
-            Value out = body(tape, batch, pass, new ArrayList<>(), new ArrayList<>(), new ArrayList<>());
-            Tensor logits = Functions.linear(
-                    out.tensor(), parameters.get(ModelParameters.EMBEDDING).tensor());
+            Value out = body(tape, batch, pass, new Beside());
+            Tensor logits = Functions.linear(out.tensor(), output().tensor());
             return inner.escape(logits.view(batch.sequences(), batch.length(), -1));
         }
     }
 
-    private Value body(
-            Tape tape,
-            TokenBatch batch,
-            Pass pass,
-            List<Value> hidden,
-            List<Value> roots,
-            List<LossReport.LayerRouting> routing) {
+    /** What a pass collects on its way beside the residual stream. */
+    private static final class Beside {
+        private final List<Value> hidden = new ArrayList<>();
+        private final List<Value> roots = new ArrayList<>();
+        /** The layers' shares of a balance loss that is yet to be transformed. */
+        private final List<Value> balances = new ArrayList<>();
+
+        private final List<LossReport.LayerRouting> routing = new ArrayList<>();
+    }
+
+    private Value body(Tape tape, TokenBatch batch, Pass pass, Beside beside) {
         ModelConfig config = config();
         if (batch.length() > config.context()) {
             throw new ModelException("sequences of " + batch.length()
                     + " tokens are longer than the model's context of " + config.context());
         }
         Value x = tape.run(
-                new EmbeddingSection(
-                        parameters.get(ModelParameters.EMBEDDING),
-                        positions,
-                        config.padding(),
-                        new Dropout(config.dropout(), pass, "embedding")),
+                embedding(pass),
                 tape.constant(batch.tokenTensor(device())),
                 tape.constant(Tensor.of(SinusoidalPositions.rows(batch, config.padding()))
                         .view(batch.sequences(), batch.length())
                         .to(device())));
-        hidden.add(x);
+        beside.hidden.add(x);
         Tensor mask = tape.constant(attentionMask(batch)).tensor();
         for (int layer = 0; layer < config.layers(); layer++) {
             String prefix = "model.layers." + layer + ".";
             x = tape.run(attention(layer, prefix, mask, batch, pass), x);
             Value h = tape.run(norm("layers." + layer + ".norm", prefix + "final_layer_norm"), x);
             x = config.isMoeLayer(layer)
-                    ? mixture(tape, layer, prefix + "moe.", x, h, batch, pass, roots, routing)
+                    ? mixture(tape, layer, prefix + "moe.", x, h, batch, pass, beside)
                     : tape.run(
                             new FeedForwardSection(
                                     "layers." + layer + ".ffn",
                                     feedForwardWeights(prefix),
                                     config.activation(),
+                                    activationDropout(layer, "ffn", pass),
                                     dropout(layer, "ffn", pass)),
                             x,
                             h);
-            hidden.add(x);
+            beside.hidden.add(x);
+        }
+        if (!beside.balances.isEmpty()) {
+            double coefficient = architecture.balance().weight() * share(batch, pass);
+            beside.roots.add(tape.run(new BalanceLogSection(coefficient), beside.balances.toArray(Value[]::new)));
         }
         return tape.run(norm("norm", "model.layer_norm"), x);
+    }
+
+    private EmbeddingSection embedding(Pass pass) {
+        Parameter tokens = parameters.get(ModelParameters.EMBEDDING);
+        int padding = config().padding();
+        Dropout dropout = new Dropout(config().dropout(), pass, "embedding");
+        return switch (config().positions()) {
+            case SINUSOIDAL -> new EmbeddingSection(tokens, positions, padding, dropout);
+            case LEARNED -> new EmbeddingSection(tokens, parameters.get(ModelParameters.POSITIONS), padding, dropout);
+        };
+    }
+
+    /** The table of the output, {@code [vocabulary, model]}. */
+    private Parameter output() {
+        return parameters.get(config().tied() ? ModelParameters.EMBEDDING : ModelParameters.HEAD);
     }
 
     /**
@@ -218,15 +241,7 @@ public final class LanguageModel implements AutoCloseable {
     }
 
     private Value mixture(
-            Tape tape,
-            int layer,
-            String prefix,
-            Value residual,
-            Value h,
-            TokenBatch batch,
-            Pass pass,
-            List<Value> roots,
-            List<LossReport.LayerRouting> reports) {
+            Tape tape, int layer, String prefix, Value residual, Value h, TokenBatch batch, Pass pass, Beside beside) {
         String name = "layers." + layer + ".";
         RouteSection route = new RouteSection(
                 name + "route",
@@ -234,14 +249,14 @@ public final class LanguageModel implements AutoCloseable {
                 architecture.routing(),
                 routeSetting(layer, batch, pass));
         Value[] routed = tape.runAll(route, h);
-        roots.add(routed[1]);
-        roots.add(routed[2]);
+        (transformed() ? beside.balances : beside.roots).add(routed[1]);
+        beside.roots.add(routed[2]);
         Assignment assignment = route.assignment();
         if (pass.training()) {
             balanceTracker.add(moeIndex(layer), route.firstChoices());
         }
-        reports.add(new LossReport.LayerRouting(
-                layer, route.balance(), route.entropy(), route.firstChoices(), RoutingStatistics.of(assignment)));
+        beside.routing.add(new LossReport.LayerRouting(
+                layer, route.balance(), route.entropy(), route.firstChoices(), route.statistics()));
 
         Routes routes = Routes.of(assignment, parameters.precision().compute(), device(), tape);
         Value rows = tape.run(new DispatchSection(name + "dispatch", routes), h);
@@ -254,7 +269,8 @@ public final class LanguageModel implements AutoCloseable {
                                 parameters.get(prefix + "experts.fc2.weight"),
                                 parameters.get(prefix + "experts.fc2.bias")),
                         config().activation(),
-                        assignment,
+                        activationDropout(layer, "experts", pass),
+                        routes,
                         reference),
                 rows);
         Value base = config().sharedExperts() == 0
@@ -264,6 +280,7 @@ public final class LanguageModel implements AutoCloseable {
                                 name + "shared",
                                 feedForwardWeights(prefix + "shared."),
                                 config().activation(),
+                                activationDropout(layer, "shared", pass),
                                 dropout(layer, "shared", pass)),
                         residual,
                         h);
@@ -285,18 +302,28 @@ public final class LanguageModel implements AutoCloseable {
                     + " sequences do not divide a batch of " + batch.sequences());
         }
         double perLayer = balance.combine() == BalanceConfig.Combine.MEAN ? 1.0 / config().moeLayers() : 1;
-        double share = pass.lossPerToken() * batch.predicted() * perLayer;
         double @Nullable [] fractions = balance.scope() == BalanceConfig.Scope.GLOBAL && pass.training()
                 ? balanceTracker.previous(moeIndex(layer))
                 : null;
         return new RouteSection.Setting(
                 grouped ? batch.sequences() / routing.group() : 1,
                 routing.maskPadding() ? batch.padding(config().padding()) : null,
+                Math.max(0, routing.paddedSequences() - batch.sequences()) * batch.length(),
                 pass.training(),
                 Routing.Noise.of(pass.key().fold("layers." + layer + ".route"), pass.sequences()),
                 fractions,
-                balance.weight() * share,
-                balance.zWeight() * share);
+                transformed() ? perLayer : balance.weight() * share(batch, pass) * perLayer,
+                balance.zWeight() * share(batch, pass) * perLayer);
+    }
+
+    /** Whether the layers' balance losses become one before they are weighted. */
+    private boolean transformed() {
+        return architecture.balance().transform() != BalanceConfig.Transform.NONE;
+    }
+
+    /** What a loss for each token of the batch counts in the step's. */
+    private static double share(TokenBatch batch, Pass pass) {
+        return pass.lossPerToken() * batch.predicted();
     }
 
     private int moeIndex(int layer) {
@@ -317,6 +344,10 @@ public final class LanguageModel implements AutoCloseable {
 
     private Dropout dropout(int layer, String site, Pass pass) {
         return new Dropout(config().dropout(), pass, "layers." + layer + "." + site);
+    }
+
+    private Dropout activationDropout(int layer, String site, Pass pass) {
+        return new Dropout(config().activationDropout(), pass, "layers." + layer + "." + site + "_activation");
     }
 
     @Override

@@ -10,9 +10,12 @@ package dev.moe4j.model;
  * @param ffn inner width of the dense feed-forward network
  * @param vocabulary tokens with an embedding, a multiple of 8
  * @param context longest sequence in tokens
+ * @param positions how places in the sequence are told
+ * @param tied whether the output uses the embedding; else it has a table of its own
  * @param activation of feed-forward networks and experts
  * @param dropout on embeddings, after attention and after feed-forward networks (inside each expert)
  * @param attentionDropout on attention weights
+ * @param activationDropout after the activation, inside feed-forward networks and experts
  * @param padding id of the padding token, which takes no position and no loss; −1 where there is none
  * @param experts experts of each MoE layer; 0 makes the model dense
  * @param expertEvery every how many layers one has experts: 2 gives the second, fourth, …
@@ -26,9 +29,12 @@ public record ModelConfig(
         int ffn,
         int vocabulary,
         int context,
+        Positions positions,
+        boolean tied,
         Activation activation,
         double dropout,
         double attentionDropout,
+        double activationDropout,
         int padding,
         int experts,
         int expertEvery,
@@ -49,6 +55,7 @@ public record ModelConfig(
         atLeast("shared_experts", sharedExperts, 0);
         probability("dropout", dropout);
         probability("attention_dropout", attentionDropout);
+        probability("activation_dropout", activationDropout);
         if (width % heads != 0) {
             throw new ModelException("model.heads: " + heads + " heads do not divide the width " + width);
         }
@@ -59,6 +66,42 @@ public record ModelConfig(
         if (padding >= vocabulary) {
             throw new ModelException("model.padding: token " + padding + " is outside the vocabulary of " + vocabulary);
         }
+    }
+
+    /** A model with sinusoidal positions, tied output and no dropout after the activation. */
+    public ModelConfig(
+            int layers,
+            int width,
+            int heads,
+            int ffn,
+            int vocabulary,
+            int context,
+            Activation activation,
+            double dropout,
+            double attentionDropout,
+            int padding,
+            int experts,
+            int expertEvery,
+            int expertFfn,
+            int sharedExperts) {
+        this(
+                layers,
+                width,
+                heads,
+                ffn,
+                vocabulary,
+                context,
+                Positions.SINUSOIDAL,
+                true,
+                activation,
+                dropout,
+                attentionDropout,
+                0,
+                padding,
+                experts,
+                expertEvery,
+                expertFfn,
+                sharedExperts);
     }
 
     private static void atLeast(String key, int value, int bound) {
@@ -99,13 +142,80 @@ public record ModelConfig(
                 ffn,
                 size,
                 context,
+                positions,
+                tied,
                 activation,
                 dropout,
                 attentionDropout,
+                activationDropout,
                 padding,
                 experts,
                 expertEvery,
                 expertFfn,
+                sharedExperts);
+    }
+
+    /** The same model with other positions and another output. */
+    public ModelConfig withEmbeddings(Positions newPositions, boolean newTied) {
+        return new ModelConfig(
+                layers,
+                width,
+                heads,
+                ffn,
+                vocabulary,
+                context,
+                newPositions,
+                newTied,
+                activation,
+                dropout,
+                attentionDropout,
+                activationDropout,
+                padding,
+                experts,
+                expertEvery,
+                expertFfn,
+                sharedExperts);
+    }
+
+    public ModelConfig withActivationDropout(double probability) {
+        return new ModelConfig(
+                layers,
+                width,
+                heads,
+                ffn,
+                vocabulary,
+                context,
+                positions,
+                tied,
+                activation,
+                dropout,
+                attentionDropout,
+                probability,
+                padding,
+                experts,
+                expertEvery,
+                expertFfn,
+                sharedExperts);
+    }
+
+    public ModelConfig withExpertFfn(int size) {
+        return new ModelConfig(
+                layers,
+                width,
+                heads,
+                ffn,
+                vocabulary,
+                context,
+                positions,
+                tied,
+                activation,
+                dropout,
+                attentionDropout,
+                activationDropout,
+                padding,
+                experts,
+                expertEvery,
+                size,
                 sharedExperts);
     }
 }

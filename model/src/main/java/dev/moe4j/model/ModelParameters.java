@@ -13,6 +13,10 @@ import java.util.stream.Stream;
 final class ModelParameters {
 
     static final String EMBEDDING = "model.embed_tokens.weight";
+    static final String POSITIONS = "model.embed_positions.weight";
+
+    /** The output's own table, where it is not tied to the embedding. */
+    static final String HEAD = "lm_head.weight";
 
     private ModelParameters() {}
 
@@ -34,13 +38,33 @@ final class ModelParameters {
     /** The units in order; a layer's are made when they are reached, so that a hostile number of layers costs nothing. */
     static Stream<UnitSpec> units(ModelConfig config) {
         int width = config.width();
-        Parameter.Spec embedding =
-                matrix(EMBEDDING, config.vocabulary(), width, Initializations.embedding(width, config.padding()));
         return Stream.of(
-                        Stream.of(unit("embedding", List.of(embedding))),
+                        Stream.of(unit("embedding", embedding(config))),
                         IntStream.range(0, config.layers()).boxed().flatMap(layer -> layer(layer, config)),
-                        Stream.of(unit("layer_norm", norm("model.layer_norm", width))))
+                        Stream.of(unit("layer_norm", norm("model.layer_norm", width))),
+                        config.tied() ? Stream.<UnitSpec>empty() : Stream.of(unit("lm_head", List.of(head(config)))))
                 .flatMap(units -> units);
+    }
+
+    private static List<Parameter.Spec> embedding(ModelConfig config) {
+        int width = config.width();
+        Parameter.Spec tokens =
+                matrix(EMBEDDING, config.vocabulary(), width, Initializations.embedding(width, config.padding()));
+        return switch (config.positions()) {
+            case SINUSOIDAL -> List.of(tokens);
+            case LEARNED ->
+                List.of(
+                        tokens,
+                        matrix(
+                                POSITIONS,
+                                SinusoidalPositions.rows(config.context()),
+                                width,
+                                Initializations.embedding(width, SinusoidalPositions.PADDING_ROW)));
+        };
+    }
+
+    private static Parameter.Spec head(ModelConfig config) {
+        return matrix(HEAD, config.vocabulary(), config.width(), Initializations.embedding(config.width(), -1));
     }
 
     private static Stream<UnitSpec> layer(int layer, ModelConfig config) {

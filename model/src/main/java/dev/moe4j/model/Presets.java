@@ -89,24 +89,7 @@ public final class Presets {
     /** Narrower experts: top-2 of half width costs what the dense network costs. */
     private static Architecture withExpertFfn(Architecture architecture, int expertFfn) {
         ModelConfig model = architecture.model();
-        return new Architecture(
-                new ModelConfig(
-                        model.layers(),
-                        model.width(),
-                        model.heads(),
-                        model.ffn(),
-                        model.vocabulary(),
-                        model.context(),
-                        model.activation(),
-                        model.dropout(),
-                        model.attentionDropout(),
-                        model.padding(),
-                        model.experts(),
-                        model.expertEvery(),
-                        expertFfn,
-                        model.sharedExperts()),
-                architecture.routing(),
-                architecture.balance());
+        return new Architecture(model.withExpertFfn(expertFfn), architecture.routing(), architecture.balance());
     }
 
     private static Architecture published(int layers, int width, int heads, double dropout, int experts) {

@@ -14,6 +14,9 @@ import org.jspecify.annotations.Nullable;
  * The router of one layer: logits, assignment, weights and balance losses. Input: h [tokens, model]. Outputs, in the
  * stable type: the weights [tokens, k], 0 where a choice was dropped; the balance loss and the z-loss, each already
  * multiplied by its coefficient, as scalars that backward starts from. Computes in float32 at least.
+ *
+ * <p>A short batch may be filled up with masked tokens of zeros, whose logits are zero since routers have no bias:
+ * capacity, balance loss and statistics count them, and nothing else sees them.
  */
 final class RouteSection implements Section.Derived {
 
@@ -23,6 +26,7 @@ final class RouteSection implements Section.Derived {
     private final boolean normalizeBeforeDropping;
     private final Setting setting;
     private @Nullable Assignment assignment;
+    private @Nullable RoutingStatistics statistics;
     private double balance;
     private double entropy;
     private double[] firstChoices = {};
@@ -32,6 +36,7 @@ final class RouteSection implements Section.Derived {
      *
      * @param groups routing groups in the batch
      * @param padding whether each token is masked padding; null where none is
+     * @param fill masked tokens of zeros that fill the batch up
      * @param training whether capacity is that of training
      * @param noise for policies that draw
      * @param fractions the first-choice fractions of the whole previous step {@code [experts]}; null to take the
@@ -42,6 +47,7 @@ final class RouteSection implements Section.Derived {
     record Setting(
             int groups,
             boolean @Nullable [] padding,
+            int fill,
             boolean training,
             Routing.Noise noise,
             double @Nullable [] fractions,
@@ -74,25 +80,60 @@ final class RouteSection implements Section.Derived {
     }
 
     /** Everything after the logits {@code [tokens, experts]}. */
-    Tensor[] route(Tensor logits_TE) {
-        int experts = (int) logits_TE.size(1);
+    Tensor[] route(Tensor given_TE) {
+        int tokens = (int) given_TE.size(0);
+        int experts = (int) given_TE.size(1);
+        Tensor logits_TE = setting.fill() == 0
+                ? given_TE
+                : Tensor.concat(
+                        0, given_TE, Tensor.zeros(given_TE.dtype(), given_TE.device(), setting.fill(), experts));
         Tensor p_TE = logits_TE.softmax(-1);
+        boolean[] padding = padding(tokens);
         Assignment chosen = routing.assign(new Routing.Request(
                 logits_TE.toDoubles(),
                 p_TE::toDoubles,
                 experts,
                 setting.groups(),
-                setting.padding(),
+                padding,
                 setting.training(),
-                setting.noise()));
-        assignment = chosen;
+                setting.fill() == 0 ? setting.noise() : filled(setting.noise(), tokens, experts)));
+        assignment = setting.fill() == 0 ? chosen : chosen.first(tokens);
+        statistics = RoutingStatistics.of(chosen);
         entropy = entropy(logits_TE.detach(), p_TE.detach());
-        Tensor balance_ = balanceLoss(p_TE, chosen);
+        Tensor balance_ = balanceLoss(p_TE, chosen, padding);
         balance = balance_.item();
         Tensor z = setting.zCoefficient() == 0
                 ? Tensor.zeros(p_TE.dtype(), p_TE.device())
-                : logits_TE.logSumExp(-1).square().mean().mul(setting.zCoefficient());
-        return new Tensor[] {weights(p_TE, chosen), balance_.mul(setting.balanceCoefficient()), z};
+                : given_TE.logSumExp(-1).square().mean().mul(setting.zCoefficient());
+        Tensor weights_TK = weights(p_TE, chosen).narrow(0, 0, tokens);
+        return new Tensor[] {weights_TK, balance_.mul(setting.balanceCoefficient()), z};
+    }
+
+    /** Whether each token is masked, those that fill the batch up included. */
+    private boolean @Nullable [] padding(int tokens) {
+        boolean[] given = setting.padding();
+        if (setting.fill() == 0) {
+            return given;
+        }
+        boolean[] all =
+                given == null ? new boolean[tokens + setting.fill()] : Arrays.copyOf(given, tokens + setting.fill());
+        Arrays.fill(all, tokens, all.length, true);
+        return all;
+    }
+
+    /** The noise of the given tokens, and none for those that fill the batch up. */
+    private static Routing.Noise filled(Routing.Noise noise, int tokens, int experts) {
+        return new Routing.Noise() {
+            @Override
+            public double[] gumbel(int count) {
+                return Arrays.copyOf(noise.gumbel(tokens * experts), count);
+            }
+
+            @Override
+            public double[] uniform(int count) {
+                return Arrays.copyOf(noise.uniform(tokens), count);
+            }
+        };
     }
 
     /** The weights {@code [tokens, k]} with which the experts' outputs are combined. */
@@ -118,15 +159,14 @@ final class RouteSection implements Section.Derived {
     }
 
     /** E · Σ_e (fraction of first choices) · (mean probability), averaged over groups. */
-    private Tensor balanceLoss(Tensor p_TE, Assignment chosen) {
+    private Tensor balanceLoss(Tensor p_TE, Assignment chosen, boolean @Nullable [] padding) {
         int experts = chosen.experts();
         int groups = setting.fractions() == null ? setting.groups() : 1;
         int groupTokens = chosen.tokens() / groups;
         double[] counts = new double[groups * experts];
         for (int token = 0; token < chosen.tokens(); token++) {
             int choice = token * chosen.topK();
-            boolean padding = setting.padding() != null && setting.padding()[token];
-            if (!padding) {
+            if (padding == null || !padding[token]) {
                 counts[token / groupTokens * experts + (int) chosen.expertOf()[choice]]++;
             }
         }
@@ -154,6 +194,14 @@ final class RouteSection implements Section.Derived {
             throw new ModelException(name + ": the router has not run");
         }
         return assignment;
+    }
+
+    /** What the router did, in the published figures. */
+    RoutingStatistics statistics() {
+        if (statistics == null) {
+            throw new ModelException(name + ": the router has not run");
+        }
+        return statistics;
     }
 
     /** The balance loss without its coefficient; 1 for perfect balance. */

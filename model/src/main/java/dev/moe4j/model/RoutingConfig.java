@@ -14,6 +14,8 @@ package dev.moe4j.model;
  * @param secondExpert which second choices are made with {@link Strategy#CAPACITY}
  * @param batchPrioritized whether places go to tokens in order of falling confidence rather than of position
  * @param maskPadding whether padding takes no place and no weight
+ * @param paddedSequences with {@link Strategy#CAPACITY} and group 0: routers see a batch with fewer sequences as one of
+ *     so many, filled up with masked zeros, which capacity and balance loss count; 0: as many as there are
  */
 public record RoutingConfig(
         Strategy strategy,
@@ -24,7 +26,8 @@ public record RoutingConfig(
         boolean normalizeBeforeDropping,
         SecondExpert secondExpert,
         boolean batchPrioritized,
-        boolean maskPadding) {
+        boolean maskPadding,
+        int paddedSequences) {
 
     /** The rules that choose experts. */
     public enum Strategy {
@@ -64,5 +67,49 @@ public record RoutingConfig(
         if (strategy == Strategy.DROPLESS && (secondExpert != SecondExpert.ALL || batchPrioritized)) {
             throw new ModelException("routing: second_expert and batch_prioritized act with strategy capacity only");
         }
+        if (paddedSequences < 0) {
+            throw new ModelException("routing.padded_sequences: " + paddedSequences + " is negative; use 0 for none");
+        }
+        if (paddedSequences > 0 && (strategy != Strategy.CAPACITY || group != 0)) {
+            throw new ModelException("routing.padded_sequences acts with strategy capacity and group 0 only");
+        }
+    }
+
+    /** Routing that fills no batch up. */
+    public RoutingConfig(
+            Strategy strategy,
+            int topK,
+            int group,
+            double capacityFactor,
+            double evaluationCapacity,
+            boolean normalizeBeforeDropping,
+            SecondExpert secondExpert,
+            boolean batchPrioritized,
+            boolean maskPadding) {
+        this(
+                strategy,
+                topK,
+                group,
+                capacityFactor,
+                evaluationCapacity,
+                normalizeBeforeDropping,
+                secondExpert,
+                batchPrioritized,
+                maskPadding,
+                0);
+    }
+
+    public RoutingConfig withPaddedSequences(int sequences) {
+        return new RoutingConfig(
+                strategy,
+                topK,
+                group,
+                capacityFactor,
+                evaluationCapacity,
+                normalizeBeforeDropping,
+                secondExpert,
+                batchPrioritized,
+                maskPadding,
+                sequences);
     }
 }

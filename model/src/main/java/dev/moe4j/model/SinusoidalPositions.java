@@ -57,6 +57,11 @@ final class SinusoidalPositions {
         return Tensor.of(table).view(rows, width);
     }
 
+    /** The rows of a table for sequences of that many tokens. */
+    static int rows(int context) {
+        return Math.addExact(context, FIRST_ROW);
+    }
+
     /**
      * Each token's row: padding has {@link #PADDING_ROW}, other tokens count from {@link #FIRST_ROW}.
      *

@@ -43,6 +43,38 @@ class CheckpointTest {
     private static final Architecture DENSE =
             new Architecture(TinyModels.mixture(8, 0, 0, 0), RoutingConfig.DEFAULT, BalanceConfig.DEFAULT);
 
+    /** All that Hugging Face's XGLM has no word for, in a dense model. */
+    private static final Architecture OWN_TABLES = new Architecture(
+            DENSE.model().withEmbeddings(Positions.LEARNED, false).withActivationDropout(0.2),
+            RoutingConfig.DEFAULT,
+            BalanceConfig.DEFAULT);
+
+    /** The published options with a mixture. */
+    private static final Architecture PUBLISHED = new Architecture(
+            MOE.model().withEmbeddings(Positions.LEARNED, false),
+            new RoutingConfig(
+                    RoutingConfig.Strategy.CAPACITY,
+                    2,
+                    0,
+                    1,
+                    0.25,
+                    true,
+                    RoutingConfig.SecondExpert.RANDOM,
+                    true,
+                    false,
+                    6),
+            BalanceConfig.DEFAULT.withTransform(BalanceConfig.Transform.NEG_LOG));
+
+    private static Architecture architecture(String name) {
+        return switch (name) {
+            case "mixture" -> MOE;
+            case "dense" -> DENSE;
+            case "own-tables" -> OWN_TABLES;
+            case "published" -> PUBLISHED;
+            default -> throw new IllegalArgumentException(name);
+        };
+    }
+
     private static LanguageModel model(Architecture architecture, Precision precision) {
         return LanguageModel.initialize(architecture, precision, Device.CPU, new RandomKey(5));
     }
@@ -69,9 +101,17 @@ class CheckpointTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"true, fp32", "true, fp64", "false, fp32", "true, bf16"})
-    void givesBackWhatWasWritten(boolean mixture, String precision) {
-        try (LanguageModel model = model(mixture ? MOE : DENSE, Precision.parse(precision))) {
+    @CsvSource({
+        "mixture, fp32",
+        "mixture, fp64",
+        "dense, fp32",
+        "mixture, bf16",
+        "own-tables, fp32",
+        "own-tables, bf16",
+        "published, fp64"
+    })
+    void givesBackWhatWasWritten(String architecture, String precision) {
+        try (LanguageModel model = model(architecture(architecture), Precision.parse(precision))) {
             write(folder, model);
             try (CheckpointReader reader = CheckpointReader.open(folder);
                     LanguageModel read = reader.model(Precision.parse(precision), Device.CPU);
@@ -127,7 +167,7 @@ class CheckpointTest {
     @TestFactory
     Stream<DynamicTest> readsAModelInTheFormOfHuggingFace() {
         return Golden.open().cases("lm").stream()
-                .filter(golden -> PublishedModel.architecture(golden).model().experts() == 0)
+                .filter(golden -> isXglm(PublishedModel.architecture(golden)))
                 .map(golden -> DynamicTest.dynamicTest(golden.name(), () -> {
                     Architecture architecture = PublishedModel.architecture(golden);
                     ObjectNode config = new CheckpointConfig(architecture, null).toJson(DType.FLOAT32);
@@ -137,8 +177,10 @@ class CheckpointTest {
                             LanguageModel model = PublishedModel.load(architecture, golden.weights(), Precision.FP32)) {
                         List<CheckpointTensors.Named> tensors =
                                 new ArrayList<>(CheckpointTensors.parameters(model.parameters()));
-                        tensors.add(new CheckpointTensors.Named(
-                                "lm_head.weight", tensors.getFirst().tensor()));
+                        if (architecture.model().tied()) {
+                            tensors.add(new CheckpointTensors.Named(
+                                    "lm_head.weight", tensors.getFirst().tensor()));
+                        }
                         CheckpointTensors.write(folder.resolve(MODEL), tensors);
                     }
                     long[] tokens = golden.tensors().longs("src_tokens");
@@ -151,6 +193,53 @@ class CheckpointTest {
                         new Agreement(golden, Precision.FP32).check("logits", model.logits(batch));
                     }
                 }));
+    }
+
+    private static boolean isXglm(Architecture architecture) {
+        return architecture.model().experts() == 0 && architecture.model().positions() == Positions.SINUSOIDAL;
+    }
+
+    /** Hugging Face's XGLM has an output of its own where it says that it is not tied. */
+    @Test
+    void readsAnUntiedModelInTheFormOfHuggingFace() {
+        Architecture untied = new Architecture(
+                DENSE.model().withEmbeddings(Positions.SINUSOIDAL, false).withActivationDropout(0.1),
+                RoutingConfig.DEFAULT,
+                BalanceConfig.DEFAULT);
+        TokenBatch batch = TinyModels.batch(1, 2, 8, 24);
+        ObjectNode config = new CheckpointConfig(untied, null).toJson(DType.FLOAT32);
+        config.put("model_type", "xglm");
+        config.remove("moe4j");
+        try (Scope _ = Scope.open();
+                LanguageModel model = model(untied, Precision.FP32)) {
+            write(folder, model);
+            writeConfig(folder, config);
+            try (CheckpointReader reader = CheckpointReader.open(folder);
+                    LanguageModel read = reader.model(Precision.FP32, Device.CPU)) {
+                assertThat(reader.architecture().model().tied()).isFalse();
+                assertThat(reader.architecture().model().activationDropout()).isEqualTo(0.1);
+                assertThat(read.logits(batch).toDoubles())
+                        .isEqualTo(model.logits(batch).toDoubles());
+            }
+            config.put("tie_word_embeddings", true);
+            writeConfig(folder, config);
+            refused(folder).hasMessageContaining("lm_head.weight differs from the embedding");
+        }
+    }
+
+    @Test
+    void tablesOfItsOwnMakeADenseModelOurs() {
+        ObjectNode json = new CheckpointConfig(OWN_TABLES, TOKENIZER).toJson(DType.FLOAT32);
+        assertThat(json.path("model_type").asString()).isEqualTo("moe4j");
+        assertThat(json.path("tie_word_embeddings").asBoolean()).isFalse();
+        assertThat(json.path("activation_dropout").asDouble()).isEqualTo(0.2);
+        assertThat(ModelParameters.units(OWN_TABLES.model()).map(ModelParameters.UnitSpec::name))
+                .startsWith("embedding")
+                .endsWith("layer_norm", "lm_head");
+        json.put("tie_word_embeddings", true);
+        assertThatThrownBy(() -> CheckpointConfig.fromJson(json, "x"))
+                .isInstanceOf(ModelException.class)
+                .hasMessageContaining("tie_word_embeddings is true, but by the block moe4j it is false");
     }
 
     @Test

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Precision;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -71,12 +72,30 @@ class CostTest {
             assertThat(Cost.of(architecture).parametersTotal())
                     .isEqualTo(model.parameters().elements());
         }
-        Architecture shared =
-                new Architecture(TinyModels.mixture(16, 5, 3, 0), TinyModels.dropless(2), BalanceConfig.DEFAULT);
-        try (LanguageModel model = LanguageModel.blank(shared, Precision.FP32, Device.CPU)) {
-            assertThat(Cost.of(shared).parametersTotal())
-                    .isEqualTo(model.parameters().elements());
+    }
+
+    @Test
+    void parametersAreThoseOfTheModelWithEveryPart() {
+        ModelConfig shared = TinyModels.mixture(16, 5, 3, 0);
+        for (ModelConfig config : List.of(
+                shared,
+                shared.withEmbeddings(Positions.LEARNED, true),
+                shared.withEmbeddings(Positions.SINUSOIDAL, false),
+                shared.withEmbeddings(Positions.LEARNED, false))) {
+            Architecture architecture = new Architecture(config, TinyModels.dropless(2), BalanceConfig.DEFAULT);
+            try (LanguageModel model = LanguageModel.blank(architecture, Precision.FP32, Device.CPU)) {
+                assertThat(Cost.of(architecture).parametersTotal())
+                        .isEqualTo(model.parameters().elements());
+            }
         }
+        // Own tables of 34 rows for positions and 24 for the output.
+        ModelConfig both = shared.withEmbeddings(Positions.LEARNED, false);
+        assertThat(total(both) - total(shared)).isEqualTo((34 + 24) * 16);
+    }
+
+    private static long total(ModelConfig model) {
+        return Cost.of(new Architecture(model, TinyModels.dropless(2), BalanceConfig.DEFAULT))
+                .parametersTotal();
     }
 
     @Test

@@ -11,7 +11,6 @@ import dev.moe4j.tensor.Tape;
 import dev.moe4j.tensor.Tensor;
 import dev.moe4j.tensor.Value;
 import java.util.List;
-import java.util.Locale;
 import java.util.Objects;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
@@ -55,7 +54,7 @@ class GatingGoldenTest {
                     identity(parameters, experts),
                     config,
                     new RouteSection.Setting(
-                            1, padding, !golden.json().path("eval_mode").asBoolean(), noise(data), null, 0.7, 0));
+                            1, padding, 0, !golden.json().path("eval_mode").asBoolean(), noise(data), null, 0.7, 0));
             Value logits = tape.variable(
                     Tensor.of(data.doubles("logits")).view(tokens, experts).to(precision.compute()));
             Value[] routed = tape.runAll(route, logits);
@@ -117,7 +116,7 @@ class GatingGoldenTest {
     }
 
     private static void checkStatistics(JsonNode metadata, RouteSection route) {
-        RoutingStatistics statistics = RoutingStatistics.of(route.assignment());
+        RoutingStatistics statistics = route.statistics();
         assertThat(metadata.properties()).isNotEmpty();
         metadata.properties()
                 .forEach(figure -> Agreement.logged(
@@ -133,15 +132,15 @@ class GatingGoldenTest {
                 json.path("top").asInt(),
                 0,
                 json.path("capacity_factor").asDouble(1),
-                json.path("moe_eval_capacity_token_fraction").asDouble(),
+                json.path("moe_eval_capacity_token_fraction").asDouble(PublishedModel.EVALUATION_CAPACITY),
                 json.path("normalize_gate_prob_before_dropping").asBoolean(false),
-                RoutingConfig.SecondExpert.valueOf(
-                        json.path("second_expert_policy").asString("all").toUpperCase(Locale.ROOT)),
+                PublishedModel.secondExpert(json.path("second_expert_policy")),
                 json.path("batch_prioritized_routing").asBoolean(false),
                 true);
     }
 
-    private static Routing.Noise noise(Golden.Tensors data) {
+    /** The noise that a case gives for policies that draw. */
+    static Routing.Noise noise(Golden.Tensors data) {
         return new Routing.Noise() {
             @Override
             public double[] gumbel(int count) {

@@ -215,7 +215,7 @@ public final class Golden {
                             node,
                             json,
                             tensors("moe_layer_" + name + ".safetensors", ""),
-                            tensors("moe_layer_weights.safetensors", "")));
+                            tensors(node.path("weights").asString("moe_layer_weights.safetensors"), "")));
                 });
             case "lm" ->
                 json.path("cases")

@@ -27,11 +27,16 @@ class GradientTest {
     private static final double STEP = 1e-5;
     private static final long SEED = 12;
 
-    private record Trial(String name, Architecture architecture) {}
+    private record Trial(String name, Architecture architecture, boolean training) {
+
+        Trial(String name, Architecture architecture) {
+            this(name, architecture, true);
+        }
+    }
 
     @TestFactory
     Stream<DynamicTest> equalsADifferenceOfLosses() {
-        return trials().stream().map(trial -> DynamicTest.dynamicTest(trial.name(), () -> check(trial.architecture())));
+        return trials().stream().map(trial -> DynamicTest.dynamicTest(trial.name(), () -> check(trial)));
     }
 
     private static List<Trial> trials() {
@@ -63,16 +68,62 @@ class GradientTest {
                                 true,
                                 false),
                         new BalanceConfig(0.5, BalanceConfig.Scope.GROUP, BalanceConfig.Combine.SUM, 0))));
+        ModelConfig dense = TinyModels.mixture(8, 0, 0, 0.2);
+        trials.add(new Trial("dense", new Architecture(dense, RoutingConfig.DEFAULT, BalanceConfig.DEFAULT)));
         trials.add(new Trial(
-                "dense",
-                new Architecture(TinyModels.mixture(8, 0, 0, 0.2), RoutingConfig.DEFAULT, BalanceConfig.DEFAULT)));
+                "dense, learned positions, untied output, dropout after the activation",
+                new Architecture(
+                        dense.withEmbeddings(Positions.LEARNED, false).withActivationDropout(0.3),
+                        RoutingConfig.DEFAULT,
+                        BalanceConfig.DEFAULT)));
+        trials.addAll(publishedOptions());
         return trials;
     }
 
-    private static void check(Architecture architecture) {
+    private static List<Trial> publishedOptions() {
+        List<Trial> trials = new ArrayList<>();
+        ModelConfig model = TinyModels.mixture(8, 5, 2, 0.2);
+        BalanceConfig group = new BalanceConfig(0.5, BalanceConfig.Scope.GROUP, BalanceConfig.Combine.MEAN, 0.3);
+        trials.add(new Trial(
+                "learned positions, untied output, dropout after the activation",
+                new Architecture(
+                        model.withEmbeddings(Positions.LEARNED, false).withActivationDropout(0.3),
+                        TinyModels.capacity(2),
+                        group)));
+        for (BalanceConfig.Combine combine : BalanceConfig.Combine.values()) {
+            for (BalanceConfig.Scope scope : BalanceConfig.Scope.values()) {
+                trials.add(new Trial(
+                        "−log of the " + combine + ", " + scope,
+                        new Architecture(
+                                model,
+                                TinyModels.capacity(2),
+                                new BalanceConfig(0.5, scope, combine, 0.3)
+                                        .withTransform(BalanceConfig.Transform.NEG_LOG))));
+            }
+        }
+        for (RoutingConfig.SecondExpert second : RoutingConfig.SecondExpert.values()) {
+            for (boolean prioritized : List.of(false, true)) {
+                for (boolean training : List.of(true, false)) {
+                    RoutingConfig routing = new RoutingConfig(
+                            RoutingConfig.Strategy.CAPACITY, 2, 0, 0.8, 0.3, prioritized, second, prioritized, true);
+                    String name = "second expert " + second + (prioritized ? ", prioritised" : "")
+                            + (training ? "" : ", evaluation");
+                    trials.add(new Trial(name, new Architecture(model, routing, group), training));
+                    trials.add(new Trial(
+                            name + ", filled up",
+                            new Architecture(model, routing.withPaddedSequences(7), group),
+                            training));
+                }
+            }
+        }
+        return trials;
+    }
+
+    private static void check(Trial trial) {
+        Architecture architecture = trial.architecture();
         TokenBatch batch =
                 TinyModels.padded(TinyModels.batch(3, 4, 9, architecture.model().vocabulary()));
-        Pass pass = new Pass(true, 0.1, new RandomKey(77), new long[] {4, 0, 9, 2});
+        Pass pass = new Pass(trial.training(), 0.1, new RandomKey(77), new long[] {4, 0, 9, 2});
         SplittableRandom random = new SplittableRandom(SEED);
         try (Scope _ = Scope.open();
                 LanguageModel model =
@@ -115,6 +166,9 @@ class GradientTest {
         if (parameter.name().equals(ModelParameters.EMBEDDING)) {
             // The lookup of padding has no gradient by definition.
             direction.select(0, TinyModels.PADDING).zero();
+        }
+        if (parameter.name().equals(ModelParameters.POSITIONS)) {
+            direction.select(0, SinusoidalPositions.PADDING_ROW).zero();
         }
         double derivative = parameter.gradient().mul(direction).sum().item();
         double norm = direction.norm();

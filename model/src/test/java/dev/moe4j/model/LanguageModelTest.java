@@ -125,6 +125,105 @@ class LanguageModelTest {
         }
     }
 
+    /** As published: positions count from row 2, row 1 is padding's and zero; both tables are N(0, 1/width). */
+    @Test
+    void tablesStartAsPublished() {
+        ModelConfig config = TinyModels.mixture(64, 0, 0, 0).withEmbeddings(Positions.LEARNED, false);
+        try (Scope _ = Scope.open();
+                LanguageModel model =
+                        model(new Architecture(config, RoutingConfig.DEFAULT, BalanceConfig.DEFAULT), Precision.FP32)) {
+            Tensor positions = model.parameter("model.embed_positions.weight").master();
+            Tensor head = model.parameter("lm_head.weight").master();
+            assertThat(positions.shape()).containsExactly(32 + 2, 64);
+            assertThat(positions.select(0, 1).norm()).isZero();
+            assertThat(head.select(0, TinyModels.PADDING).norm()).isPositive();
+            for (Tensor table : List.of(positions, head)) {
+                double deviation = table.norm() / Math.sqrt((double) table.elements());
+                assertThat(deviation).isCloseTo(1.0 / 8, org.assertj.core.api.Assertions.within(0.01));
+            }
+        }
+    }
+
+    /** Dropout after the activation acts in training alone, in dense layers and in experts. */
+    @TestFactory
+    Stream<DynamicTest> dropoutAfterTheActivationFollowsFromTheKeyAndTheSequence() {
+        return Stream.of(0, 8)
+                .map(experts -> DynamicTest.dynamicTest(experts + " experts", () -> {
+                    ModelConfig config = TinyModels.mixture(64, experts, 0, 0).withActivationDropout(0.3);
+                    try (LanguageModel model = model(
+                            new Architecture(config, TinyModels.dropless(2), BalanceConfig.DEFAULT), Precision.FP64)) {
+                        TokenBatch batch = TinyModels.batch(6, 3, LENGTH, 24);
+                        Pass pass = new Pass(true, 1, new RandomKey(3), new long[] {11, 12, 13});
+                        double[] first = nll(model, batch, pass);
+                        assertThat(nll(model, batch, pass)).isEqualTo(first);
+                        assertThat(nll(model, batch, Pass.evaluation(3))).isNotEqualTo(first);
+                        double[] alone = nll(
+                                model, TinyModels.sequence(batch, 1), new Pass(true, 1, new RandomKey(3), new long[] {12
+                                }));
+                        assertThat(alone)
+                                .usingComparatorWithPrecision(neighbourBound(Precision.FP64))
+                                .containsExactly(Arrays.copyOfRange(first, LENGTH, 2 * LENGTH));
+                    }
+                }));
+    }
+
+    /** A short batch that routers see filled up counts as one that is, with padding, as long as it ought to be. */
+    @Test
+    void aShortBatchIsFilledUp() {
+        RoutingConfig routing = new RoutingConfig(
+                RoutingConfig.Strategy.CAPACITY, 2, 0, 1, 0.25, false, RoutingConfig.SecondExpert.ALL, false, true);
+        BalanceConfig balance = new BalanceConfig(0.1, BalanceConfig.Scope.GROUP, BalanceConfig.Combine.MEAN, 0);
+        ModelConfig config = TinyModels.mixture(16, 8, 0, 0);
+        TokenBatch batch = TinyModels.batch(2, 3, LENGTH, 24);
+        try (LanguageModel plain = model(new Architecture(config, routing, balance), Precision.FP64);
+                LanguageModel filled =
+                        model(new Architecture(config, routing.withPaddedSequences(6), balance), Precision.FP64);
+                LanguageModel enough =
+                        model(new Architecture(config, routing.withPaddedSequences(3), balance), Precision.FP64)) {
+            double[] wanted = nll(plain, batch, Pass.evaluation(3));
+            assertThat(nll(enough, batch, Pass.evaluation(3))).isEqualTo(wanted);
+            // Twice the places, so that fewer are turned away.
+            assertThat(overflow(filled, batch)).isLessThan(overflow(plain, batch));
+            assertThat(nll(filled, batch, Pass.evaluation(3))).isNotEqualTo(wanted);
+        }
+    }
+
+    private static double overflow(LanguageModel model, TokenBatch batch) {
+        try (Scope _ = Scope.open();
+                Tape tape = Tape.inference()) {
+            return model.loss(tape, batch, Pass.evaluation(batch.sequences())).routing().stream()
+                    .mapToDouble(layer -> layer.statistics().overflow()[0])
+                    .sum();
+        }
+    }
+
+    /** Second experts that are drawn follow from the key and the sequence's number, and from nothing else. */
+    @TestFactory
+    Stream<DynamicTest> drawnSecondExpertsFollowFromTheKeyAndTheSequence() {
+        return Stream.of(RoutingConfig.SecondExpert.SAMPLING, RoutingConfig.SecondExpert.RANDOM)
+                .map(second -> DynamicTest.dynamicTest(second.toString(), () -> {
+                    RoutingConfig routing =
+                            new RoutingConfig(RoutingConfig.Strategy.CAPACITY, 2, 1, 1, 1, false, second, true, true);
+                    ModelConfig config = TinyModels.mixture(16, 8, 0, 0);
+                    try (LanguageModel model =
+                            model(new Architecture(config, routing, BalanceConfig.DEFAULT), Precision.FP64)) {
+                        TokenBatch batch = TinyModels.batch(6, 3, LENGTH, 24);
+                        Pass pass = new Pass(false, 1, new RandomKey(3), new long[] {11, 12, 13});
+                        double[] first = nll(model, batch, pass);
+                        assertThat(nll(model, batch, pass)).isEqualTo(first);
+                        Pass otherKey = new Pass(false, 1, new RandomKey(4), new long[] {11, 12, 13});
+                        assertThat(nll(model, batch, otherKey)).isNotEqualTo(first);
+                        double[] alone = nll(
+                                model,
+                                TinyModels.sequence(batch, 1),
+                                new Pass(false, 1, new RandomKey(3), new long[] {12}));
+                        assertThat(alone)
+                                .usingComparatorWithPrecision(neighbourBound(Precision.FP64))
+                                .containsExactly(Arrays.copyOfRange(first, LENGTH, 2 * LENGTH));
+                    }
+                }));
+    }
+
     /** Every gradient in bfloat16 points where that in float32 does, as far as 8 bits can tell. */
     @Test
     void gradientsInHalfPrecisionFollowThoseInSingle() {
