@@ -11,7 +11,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
 
-/** Some millions of tokens of real text that every machine with a JDK has, prepared in a folder that {@link #close} removes. */
+/** Real text that every machine with a JDK has, prepared in a folder that {@link #close} removes. */
 public final class SampleText implements AutoCloseable {
 
     private static final String TOKENIZER = "gpt2:2048";
