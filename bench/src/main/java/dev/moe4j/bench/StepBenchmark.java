@@ -3,13 +3,13 @@ package dev.moe4j.bench;
 import dev.moe4j.model.Architecture;
 import dev.moe4j.model.Cost;
 import dev.moe4j.model.LanguageModel;
-import dev.moe4j.model.Presets;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.MatmulPeak;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.train.BatchConfig;
 import dev.moe4j.train.OptimizerConfig;
+import dev.moe4j.train.RunConfig;
 import dev.moe4j.train.ScheduleConfig;
 import dev.moe4j.train.Trainer;
 import java.util.List;
@@ -75,13 +75,13 @@ public final class StepBenchmark {
     }
 
     /**
-     * The benchmark of a preset, with the batch that it trains with: 16 sequences, 8 for the tiny ones.
+     * The benchmark of a preset, with the micro-batch that it trains with.
      *
      * @throws dev.moe4j.model.ModelException if there is none of that name
      */
     public static StepBenchmark ofPreset(String name, Precision precision, Device device) {
-        Architecture architecture = Presets.architecture(name);
-        return new StepBenchmark(architecture, architecture.model().width() <= 64 ? 8 : 16, precision, device);
+        RunConfig run = RunConfig.preset(name);
+        return new StepBenchmark(run.architecture(), run.batch().microBatch(), precision, device);
     }
 
     /**
