@@ -6,11 +6,8 @@ import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Libtorch;
 import dev.moe4j.tensor.MatmulPeak;
 import dev.moe4j.tensor.Precision;
-import dev.moe4j.train.BatchConfig;
 import dev.moe4j.train.CheckpointWriter;
-import dev.moe4j.train.OptimizerConfig;
 import dev.moe4j.train.RunConfig;
-import dev.moe4j.train.ScheduleConfig;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -35,7 +32,6 @@ import org.jspecify.annotations.Nullable;
 public final class Quickstart {
 
     private static final String TOKENIZER = "gpt2:2048";
-    private static final int SEQUENCES = 16;
 
     /** Below this many tokens factors of either sign came and went with the seed: docs/log.md. */
     private static final long LEAST_TOKENS = 3_000_000;
@@ -120,8 +116,8 @@ public final class Quickstart {
         int threads = Math.max(1, Runtime.getRuntime().availableProcessors() / 2);
         Libtorch.threads(threads);
         double budget = settings.minutes() * 60;
-        RunConfig denseConfig = config("quickstart-dense");
-        RunConfig moeConfig = config("quickstart-moe");
+        RunConfig denseConfig = RunConfig.preset("quickstart-dense").withSeed(settings.seed());
+        RunConfig moeConfig = RunConfig.preset("quickstart-moe").withSeed(settings.seed());
         QuickstartText.Location location = QuickstartText.Location.choose(settings.folder(), settings.home());
         try (QuickstartText text = QuickstartText.prepare(
                 location,
@@ -143,22 +139,6 @@ public final class Quickstart {
                 return report(text, tokenizer, dense, moe, precision, threads);
             }
         }
-    }
-
-    private RunConfig config(String preset) {
-        RunConfig base = RunConfig.preset(preset);
-        double rate = preset.endsWith("dense") ? 3e-3 : 4e-3;
-        return new RunConfig(
-                preset,
-                base.model(),
-                base.routing(),
-                base.balance(),
-                OptimizerConfig.DEFAULT.withLearningRate(rate),
-                ScheduleConfig.constant(50),
-                new BatchConfig(SEQUENCES, 1),
-                base.log(),
-                base.precision(),
-                settings.seed());
     }
 
     private void trainSideBySide(Contestant dense, Contestant moe, double budget) {

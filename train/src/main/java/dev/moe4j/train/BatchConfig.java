@@ -15,7 +15,8 @@ public record BatchConfig(int sequences, int accumulation) {
         }
     }
 
-    int microBatch() {
+    /** Sequences that go through the model at a time. */
+    public int microBatch() {
         return sequences / accumulation;
     }
 }

@@ -4,7 +4,6 @@ import dev.moe4j.model.Architecture;
 import dev.moe4j.model.BalanceConfig;
 import dev.moe4j.model.ConfigReader;
 import dev.moe4j.model.ModelConfig;
-import dev.moe4j.model.Presets;
 import dev.moe4j.model.RoutingConfig;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.MatmulPeak;
@@ -39,7 +38,7 @@ public record RunConfig(
     /** What a configuration file without a {@code preset} starts from. */
     public static final String DEFAULT_PRESET = "cpu-tiny-moe";
 
-    private static final String AUTO = "auto";
+    static final String AUTO = "auto";
 
     public RunConfig {
         if (!precision.equals(AUTO)) {
@@ -47,21 +46,13 @@ public record RunConfig(
         }
     }
 
-    /** The run of a preset. */
+    /**
+     * The run of a preset, with its own recipe.
+     *
+     * @throws dev.moe4j.model.ModelException if there is none of that name
+     */
     public static RunConfig preset(String name) {
-        Architecture architecture = Presets.architecture(name);
-        int sequences = architecture.model().width() <= 64 ? 8 : 16;
-        return new RunConfig(
-                name,
-                architecture.model(),
-                architecture.routing(),
-                architecture.balance(),
-                OptimizerConfig.DEFAULT,
-                ScheduleConfig.DEFAULT,
-                new BatchConfig(sequences, 1),
-                new LogConfig(10),
-                AUTO,
-                1);
+        return Recipes.run(name);
     }
 
     /**
@@ -113,6 +104,10 @@ public record RunConfig(
 
     private RunConfig with(ModelConfig newModel, String newPrecision) {
         return new RunConfig(preset, newModel, routing, balance, optimizer, schedule, batch, log, newPrecision, seed);
+    }
+
+    public RunConfig withSeed(long newSeed) {
+        return new RunConfig(preset, model, routing, balance, optimizer, schedule, batch, log, precision, newSeed);
     }
 
     /** The vocabulary that a user's overrides set, null where they set none. */
