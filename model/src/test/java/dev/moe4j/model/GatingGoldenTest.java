@@ -154,7 +154,7 @@ class GatingGoldenTest {
         };
     }
 
-    private static Parameter identity(Parameters parameters, int size) {
+    static Parameter identity(Parameters parameters, int size) {
         parameters.add(
                 "gate",
                 List.of(new Parameter.Spec(

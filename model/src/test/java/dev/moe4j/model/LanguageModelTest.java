@@ -125,6 +125,84 @@ class LanguageModelTest {
         }
     }
 
+    /**
+     * A model whose own tables hold the sines and the embedding computes what the model without them computes, and the
+     * gradient of the tied embedding is the sum of the two tables'.
+     */
+    @Test
+    void ownTablesEqualThoseThatTheyReplace() {
+        ModelConfig config = TinyModels.mixture(16, 4, 1, 0.2);
+        TokenBatch batch = TinyModels.padded(TinyModels.batch(4, 3, LENGTH, 24));
+        Pass pass = new Pass(true, 1, new RandomKey(3), new long[] {11, 12, 13});
+        try (Scope _ = Scope.open();
+                LanguageModel plain =
+                        model(new Architecture(config, TinyModels.capacity(2), BalanceConfig.DEFAULT), Precision.FP64);
+                LanguageModel own = model(
+                        new Architecture(
+                                config.withEmbeddings(Positions.LEARNED, false),
+                                TinyModels.capacity(2),
+                                BalanceConfig.DEFAULT),
+                        Precision.FP64)) {
+            own.parameter(ModelParameters.POSITIONS)
+                    .master()
+                    .copy(SinusoidalPositions.table(34, 16, SinusoidalPositions.PADDING_ROW));
+            own.parameter(ModelParameters.HEAD)
+                    .master()
+                    .copy(plain.parameter(ModelParameters.EMBEDDING).master());
+            own.parameters().refresh();
+            assertThat(own.logits(batch, pass).toDoubles())
+                    .isEqualTo(plain.logits(batch, pass).toDoubles());
+            backward(plain, batch, pass);
+            backward(own, batch, pass);
+            assertThat(own.parameter(ModelParameters.EMBEDDING)
+                            .gradient()
+                            .add(own.parameter(ModelParameters.HEAD).gradient())
+                            .toDoubles())
+                    .usingComparatorWithPrecision(1e-12)
+                    .containsExactly(plain.parameter(ModelParameters.EMBEDDING)
+                            .gradient()
+                            .toDoubles());
+        }
+    }
+
+    private static void backward(LanguageModel model, TokenBatch batch, Pass pass) {
+        model.parameters().startGradients();
+        try (Tape tape = Tape.recording()) {
+            tape.backward(model.loss(tape, batch, pass).roots().toArray(Value[]::new));
+        }
+        model.parameters().finishGradients();
+    }
+
+    /** Loss = Σ nll − w · tokens · log G, with G the mean or the sum over layers. */
+    @TestFactory
+    Stream<DynamicTest> theLogarithmIsOfTheCombinedBalanceLoss() {
+        return Stream.of(BalanceConfig.Combine.values())
+                .map(combine -> DynamicTest.dynamicTest(combine.toString(), () -> {
+                    BalanceConfig balance = new BalanceConfig(0.3, BalanceConfig.Scope.GROUP, combine, 0)
+                            .withTransform(BalanceConfig.Transform.NEG_LOG);
+                    TokenBatch batch = TinyModels.padded(TinyModels.batch(4, 3, LENGTH, 24));
+                    try (Scope _ = Scope.open();
+                            LanguageModel model = model(
+                                    new Architecture(TinyModels.mixture(16, 4, 0, 0), TinyModels.capacity(1), balance),
+                                    Precision.FP64);
+                            Tape tape = Tape.inference()) {
+                        LossReport report = model.loss(tape, batch, Pass.evaluation(3));
+                        double loss = report.roots().stream()
+                                .mapToDouble(root -> root.tensor().item())
+                                .sum();
+                        double nll = report.nll().tensor().sum().item();
+                        double sum = report.routing().stream()
+                                .mapToDouble(LossReport.LayerRouting::balance)
+                                .sum();
+                        double combined = combine == BalanceConfig.Combine.SUM ? sum : sum / 3;
+                        assertThat(loss)
+                                .isCloseTo(
+                                        nll - 0.3 * batch.predicted() * Math.log(combined),
+                                        org.assertj.core.api.Assertions.within(1e-9));
+                    }
+                }));
+    }
+
     /** As published: positions count from row 2, row 1 is padding's and zero; both tables are N(0, 1/width). */
     @Test
     void tablesStartAsPublished() {

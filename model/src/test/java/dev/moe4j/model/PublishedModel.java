@@ -129,7 +129,8 @@ public final class PublishedModel {
 
     private static RoutingConfig routing(Golden.Case golden) {
         boolean training = golden.json().path("train").asBoolean(true);
-        JsonNode batch = training ? option(golden, "batch_size") : option(golden, "batch_size_valid", "batch_size");
+        JsonNode batch =
+                training ? option(golden, "batch_size", "bs") : option(golden, "batch_size_valid", "batch_size", "bs");
         return new RoutingConfig(
                 RoutingConfig.Strategy.CAPACITY,
                 option(golden, "moe_top1_expert").asBoolean(false) ? 1 : 2,

@@ -3,7 +3,13 @@ package dev.moe4j.model;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.moe4j.tensor.Device;
+import dev.moe4j.tensor.Parameter;
+import dev.moe4j.tensor.Parameters;
+import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
+import dev.moe4j.tensor.Scope;
+import dev.moe4j.tensor.Tensor;
 import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
@@ -83,6 +89,64 @@ class RoutingTest {
                         assertThat(assignment.kept()).isEqualTo(assignment.wanted());
                     }
                 }));
+    }
+
+    /** Masked zeros that fill a batch up do what tokens of zeros with a mask do. */
+    @TestFactory
+    Stream<DynamicTest> fillingUpEqualsMaskedZeros() {
+        return SECOND.stream()
+                .flatMap(second -> Stream.of(true, false)
+                        .map(training -> DynamicTest.dynamicTest(
+                                second + (training ? "" : ", evaluation"), () -> checkFill(second, training))));
+    }
+
+    private static void checkFill(RoutingConfig.SecondExpert second, boolean training) {
+        int tokens = 21;
+        int fill = 14;
+        int experts = 4;
+        RoutingConfig config =
+                new RoutingConfig(RoutingConfig.Strategy.CAPACITY, 2, 0, 1, 0.2, false, second, true, true);
+        boolean[] padding = new boolean[tokens];
+        padding[3] = true;
+        boolean[] all = Arrays.copyOf(padding, tokens + fill);
+        Arrays.fill(all, tokens, tokens + fill, true);
+        double[] noise =
+                new SplittableRandom(2).doubles((long) tokens * experts).toArray();
+        Routing.Noise given = new Routing.Noise() {
+            @Override
+            public double[] gumbel(int count) {
+                return Arrays.copyOf(noise, count);
+            }
+
+            @Override
+            public double[] uniform(int count) {
+                return Arrays.copyOf(noise, count);
+            }
+        };
+        double[] logits =
+                new SplittableRandom(1).doubles((long) tokens * experts, -2, 2).toArray();
+        try (Scope _ = Scope.open();
+                Parameters parameters = new Parameters(Precision.FP64, Device.CPU)) {
+            Parameter gate = GatingGoldenTest.identity(parameters, experts);
+            RouteSection short_ = new RouteSection(
+                    "route", gate, config, new RouteSection.Setting(1, padding, fill, training, given, null, 1, 1));
+            RouteSection long_ = new RouteSection(
+                    "route", gate, config, new RouteSection.Setting(1, all, 0, training, given, null, 1, 1));
+            Tensor[] fewer = short_.forward(Tensor.of(logits).view(tokens, experts));
+            Tensor[] more = long_.forward(
+                    Tensor.of(Arrays.copyOf(logits, (tokens + fill) * experts)).view(tokens + fill, experts));
+            assertThat(fewer[0].toDoubles())
+                    .isEqualTo(more[0].narrow(0, 0, tokens).toDoubles());
+            assertThat(fewer[1].item()).isEqualTo(more[1].item());
+            assertThat(short_.entropy()).isEqualTo(long_.entropy());
+            assertThat(short_.firstChoices()).isEqualTo(long_.firstChoices());
+            assertThat(short_.statistics()).usingRecursiveComparison().isEqualTo(long_.statistics());
+            assertThat(short_.assignment().tokens()).isEqualTo(tokens);
+            assertThat(short_.assignment().kept())
+                    .isEqualTo(Arrays.copyOf(long_.assignment().kept(), 2 * tokens));
+            assertThat(short_.assignment().filled())
+                    .isEqualTo(long_.assignment().filled());
+        }
     }
 
     private static void checkChoices(Trial trial, Assignment assignment) {
@@ -283,6 +347,15 @@ class RoutingTest {
         assertThatThrownBy(() -> new Architecture(three, four, BalanceConfig.DEFAULT))
                 .isInstanceOf(ModelException.class)
                 .hasMessageContaining("routing.top_k: 4 experts cannot be chosen among 3");
+        assertThatThrownBy(() -> four.withPaddedSequences(2))
+                .isInstanceOf(ModelException.class)
+                .hasMessageContaining("routing.padded_sequences acts with strategy capacity and group 0 only");
+        assertThatThrownBy(() -> TinyModels.capacity(2).withPaddedSequences(-1))
+                .isInstanceOf(ModelException.class)
+                .hasMessageContaining("routing.padded_sequences: -1 is negative");
+        assertThatThrownBy(() -> three.withActivationDropout(1))
+                .isInstanceOf(ModelException.class)
+                .hasMessageContaining("model.activation_dropout: 1.0 is not a probability below 1");
     }
 
     private static double[] softmax(double[] logits, int experts) {
