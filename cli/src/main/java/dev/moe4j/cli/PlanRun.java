@@ -63,7 +63,7 @@ record PlanRun(
 
         Plan.Layout layout = plan.layout();
         to.printf(
-                "%n%d x %s (%d copies of the experts, each over %d): %d sequences an update each, %d at a time; %s%n",
+                "%n%d x %s (data parallel %d, expert parallel %d): %d sequences an update each, %d at a time; %s%n",
                 layout.devices(),
                 plan.device().name(),
                 layout.dataParallel(),

@@ -19,6 +19,7 @@ import java.lang.foreign.SegmentAllocator;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
@@ -66,14 +67,14 @@ class MemoryTest {
     @CsvSource({
         "cpu-tiny-dense, BF16, 64, ''",
         "cpu-tiny-moe, FP32, 64, ''",
-        "cpu-dense, BF16, 16, ''",
+        "cpu-dense, BF16, 8, ''",
         "cpu-dense, FP32, 8, 'model.context=320 model.dropout=0.1'",
         "cpu-dense, FP32, 4, 'model.context=640'",
         "cpu-dense, BF16, 4, 'model.context=640'",
-        "cpu-moe8, FP32, 16, ''",
-        "cpu-moe8, BF16, 16, 'model.dropout=0.1 model.attention_dropout=0.1'",
-        "cpu-moe8, BF16, 16, 'model.activation=relu model.shared_experts=1'",
-        "cpu-moe32, BF16, 16, 'routing.top_k=1'",
+        "cpu-moe8, FP32, 8, ''",
+        "cpu-moe8, BF16, 8, 'model.dropout=0.1 model.attention_dropout=0.1'",
+        "cpu-moe8, BF16, 8, 'model.activation=relu model.shared_experts=1'",
+        "cpu-moe32, BF16, 8, 'routing.top_k=1'",
         "quickstart-moe, FP32, 16, 'routing.strategy=capacity routing.capacity_factor=4'",
     })
     @EnabledOnOs(OS.LINUX)
@@ -84,9 +85,12 @@ class MemoryTest {
         ModelConfig config = architecture.model();
         try (LanguageModel model = LanguageModel.initialize(architecture, precision, Device.CPU, new RandomKey(1))) {
             TokenBatch batch = TinyModels.batch(1, sequences, config.context(), config.vocabulary());
-            // What is allocated once is there after the first.
-            measure(model, batch);
-            long kept = measure(model, batch);
+            // The median, since the JVM's compiler allocates beside it.
+            long[] measured = IntStream.range(0, 5)
+                    .mapToLong(_ -> measure(model, batch))
+                    .sorted()
+                    .toArray();
+            long kept = measured[2];
             double predicted = memory.activations()
                     + memory.logits()
                     + (double) config.context()
@@ -111,7 +115,7 @@ class MemoryTest {
         }
     }
 
-    /** Experts shared by devices are a part of each device's; nothing else is. */
+    /** Of experts that devices share each has a part; of everything else the whole. */
     @Test
     void expertsAreSharedOut() {
         Architecture moe = Presets.architecture("moe-15b");
@@ -119,7 +123,8 @@ class MemoryTest {
         Memory eight = Memory.of(moe, Precision.BF16, new Memory.Load(8, 8, true));
         long experts = ParameterCounts.of(moe).experts().total();
         assertThat((double) one.weights() - eight.weights()).isCloseTo(4.0 * experts * 7 / 8, within(1e-3 * experts));
-        assertThat(eight.activations()).isEqualTo(one.activations());
+        // Fewer experts round up fewer rows.
+        assertThat((double) eight.activations() / one.activations()).isBetween(0.9, 1.0);
     }
 
     /** The C library's own count. */
