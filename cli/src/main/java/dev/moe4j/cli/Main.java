@@ -29,6 +29,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
             QuickstartCommand.class,
             DoctorCommand.class,
             PrepareCommand.class,
+            PlanCommand.class,
             TrainCommand.class,
             EvalCommand.class,
             GenerateCommand.class,

@@ -14,7 +14,7 @@ import java.util.List;
 final class AttentionSection implements Section.Derived {
 
     /** Up to this length a plain product, mask and softmax beat libtorch's fused kernel on a CPU. */
-    private static final long LONGEST_PLAIN = 256;
+    static final long LONGEST_PLAIN = 256;
 
     private final String name;
     private final Weights weights;

@@ -134,6 +134,15 @@ public record Cost(long parametersTotal, long parametersActive, Forward forward,
     }
 
     /**
+     * As {@link #zettaFlops(double)}, but with the layers' forward pass run a second time for the backward pass where
+     * their activations are recomputed; the head's never is.
+     */
+    public double zettaFlops(double tokens, boolean recomputation) {
+        double again = recomputation ? forward.total() - forward.head() : 0;
+        return (trainingFlopsPerToken() + again) * tokens / ZETTA;
+    }
+
+    /**
      * The training cost as the study counts it, in units of 10²¹ operations: with activation recomputation, so four
      * forward passes of the layers, but three of the head.
      *

@@ -26,7 +26,7 @@ public final class LanguageModel implements AutoCloseable {
     static final double NORM_EPSILON = 1e-5;
 
     /** Up to this length attention in blocks keeps its weights; beyond, the fused kernel needs less memory. */
-    private static final int LONGEST_BLOCKED = 512;
+    static final int LONGEST_BLOCKED = 512;
 
     private final Architecture architecture;
     private final Parameters parameters;

@@ -33,7 +33,7 @@ public final class Unit {
         long total = 0;
         long decayed = 0;
         for (Parameter.Spec spec : ordered) {
-            total += align(spec.elements());
+            total += aligned(spec.elements());
             decayed = spec.decayed() ? total : decayed;
         }
         this.decayedElements = decayed;
@@ -53,7 +53,7 @@ public final class Unit {
                         view(master, offset, spec, shape),
                         scope.keep(view(work, offset, spec, shape).detach().requireGradient()),
                         view(gradient, offset, spec, shape)));
-                offset += align(spec.elements());
+                offset += aligned(spec.elements());
             }
         }
     }
@@ -62,7 +62,8 @@ public final class Unit {
         return scope.keep(flat.narrow(0, offset, spec.elements()).view(shape));
     }
 
-    private static long align(long elements) {
+    /** The elements that a parameter of that size takes in its unit's buffers. */
+    public static long aligned(long elements) {
         return Math.ceilDiv(elements, (long) ALIGNMENT) * ALIGNMENT;
     }
 

@@ -1,0 +1,151 @@
+package dev.moe4j.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+class PlanCommandTest {
+    private static JsonNode plan(String... args) {
+        List<String> all = new ArrayList<>(List.of("plan", "--json"));
+        all.addAll(List.of(args));
+        Run run = Run.of(all.toArray(String[]::new));
+        assertThat(run.code()).as(run.err()).isZero();
+        assertThat(run.out()).hasLineCount(1);
+        return JsonMapper.shared().readTree(run.out());
+    }
+
+    private static double at(JsonNode json, String pointer) {
+        assertThat(json.at(pointer).isNumber()).as(pointer).isTrue();
+        return json.at(pointer).asDouble();
+    }
+
+    /** The study's training costs for 300 billion tokens, to four digits. */
+    @ParameterizedTest
+    @CsvSource({
+        "dense-125m, 0.36356",
+        "dense-355m, 1.05853",
+        "dense-1.3b, 3.56661",
+        "dense-2.7b, 7.07550",
+        "dense-6.7b, 17.11901",
+        "dense-13b, 32.67305",
+        "dense-175b, 430.173",
+        "moe-15b, 0.43151",
+        "moe-52b, 1.30012",
+        "moe-207b, 4.53297",
+        "moe-1.1t, 22.273"
+    })
+    void givesThePublishedCosts(String model, double published) {
+        JsonNode plan = plan("--model", model, "--tokens", "300e9");
+        assertThat(at(plan, "/published_zettaflops")).isCloseTo(published, within(0.5e-4 * published));
+        assertThat(at(plan, "/exact_with_recomputation_zettaflops"))
+                .isGreaterThan(at(plan, "/exact_zettaflops"))
+                .isCloseTo(published, within(0.03 * published));
+        assertThat(at(plan, "/published_without_recomputation_zettaflops")).isLessThan(published);
+    }
+
+    @Test
+    void componentsAddUp() {
+        JsonNode plan = plan("--model=moe-52b");
+        long total = 0;
+        long active = 0;
+        for (JsonNode count : plan.path("parameters")) {
+            total += count.path("total").asLong();
+            active += count.path("active").asLong();
+        }
+        assertThat(plan.path("parameters_total").asLong()).isEqualTo(total).isBetween(51_000_000_000L, 53_000_000_000L);
+        assertThat(plan.path("parameters_active").asLong()).isEqualTo(active).isLessThan(500_000_000);
+        assertThat(plan.path("tokens_per_update").asLong()).isEqualTo(256 * 2048);
+        assertThat(plan.path("updates").asLong()).isEqualTo((long) Math.ceil(300e9 / (256 * 2048)));
+        for (String use : List.of("/memory_one_device", "/memory_per_device", "/exchange")) {
+            JsonNode parts = plan.at(use);
+            long sum = 0;
+            for (JsonNode part : parts) {
+                sum += part.asLong();
+            }
+            assertThat(sum).as(use).isEqualTo(2 * parts.path("total").asLong());
+        }
+        assertThat(plan.path("fits").asBoolean()).isFalse();
+        assertThat(at(plan, "/exchange/total")).isZero();
+    }
+
+    /** 52 billion parameters over 64 devices: each has its share of the experts, and sends tokens to the others'. */
+    @Test
+    void aLayoutSharesTheExperts() {
+        JsonNode plan = plan("--model=moe-52b", "--devices=128", "--expert-parallel=64", "--device-name=h100-sxm");
+        assertThat(at(plan, "/layout/data_parallel")).isEqualTo(2);
+        assertThat(at(plan, "/layout/sequences_per_device")).isEqualTo(2);
+        double experts = at(plan, "/parameters/experts/total");
+        double others = at(plan, "/parameters_total") - experts;
+        assertThat(at(plan, "/memory_per_device/weights")).isCloseTo(4 * (others + experts / 64), within(1e6));
+        // Two copies: a ring sends each gradient once.
+        assertThat(at(plan, "/exchange/expert_gradients")).isCloseTo(4 * experts / 64, within(1.0));
+        assertThat(at(plan, "/exchange/gradients")).isCloseTo(2 * 127 / 128.0 * 4 * others, within(1.0));
+        // There and back, forward and backward; top-2 in 12 layers of width 1024 in bf16.
+        assertThat(at(plan, "/exchange/expert_tokens"))
+                .isCloseTo(4 * 63 / 64.0 * 2 * 2048 * 2 * 12 * 1024 * 2, within(1.0));
+    }
+
+    @Test
+    void timeAndEnergyFollowFromTheDevice() {
+        JsonNode plan = plan(
+                "--model=dense-125m",
+                "--tokens=1e9",
+                "--device-name=a100-80gb",
+                "--data-parallel=4",
+                "--utilization=0.5",
+                "--grid=100");
+        double deviceSeconds = at(plan, "/exact_zettaflops") * 1e21 / (312e12 * 0.5);
+        assertThat(at(plan, "/effort/device_days")).isCloseTo(deviceSeconds / 86400, within(1e-9));
+        assertThat(at(plan, "/effort/days")).isCloseTo(deviceSeconds / 86400 / 4, within(1e-9));
+        assertThat(at(plan, "/effort/energy_kwh")).isCloseTo(deviceSeconds * 400 / 3.6e6, within(1e-9));
+        assertThat(at(plan, "/effort/co2_kg")).isCloseTo(deviceSeconds * 400 / 3.6e7, within(1e-9));
+        assertThat(at(plan, "/effort/seconds_per_update"))
+                .isCloseTo(deviceSeconds / 4 * 256 * 2048 / 1e9, within(1e-9));
+    }
+
+    @Test
+    void thisProcessorIsMeasured() {
+        JsonNode plan = plan("--model=cpu-tiny-moe", "--tokens=1e6", "--device-name=cpu", "--set", "precision=fp32");
+        assertThat(at(plan, "/device/flops_per_second")).isPositive();
+        assertThat(at(plan, "/effort/days")).isPositive();
+        assertThat(plan.at("/effort/energy_kwh").isNull()).isTrue();
+        assertThat(plan.path("precision").asString()).isEqualTo("fp32");
+        assertThat(plan.path("fits").asBoolean()).isTrue();
+    }
+
+    @Test
+    void printsTables() {
+        Run run = Run.of("plan", "--model=moe-1.1t", "--devices=512", "--expert-parallel=512");
+        assertThat(run.code()).as(run.err()).isZero();
+        assertThat(run.out()).contains("moe-1.1t in bf16", "experts", "22.27", "each of 512", "device-days", "CO2");
+    }
+
+    @Test
+    void whatCannotBeIsOneLine() {
+        assertFails(1, "no preset is called 'moe-53b'", "--model=moe-53b");
+        assertFails(1, "no device is called 'tpu'", "--model=moe-52b", "--device-name=tpu");
+        assertFails(1, "512 experts cannot be shared evenly by 3", "--model=moe-52b", "--expert-parallel=3");
+        assertFails(1, "0 experts cannot be shared", "--model=dense-125m", "--expert-parallel=2");
+        assertFails(1, "utilization", "--model=moe-52b", "--utilization=40");
+        assertFails(1, "tokens", "--model=moe-52b", "--tokens=-1");
+        assertFails(1, "model.expert", "--model=moe-52b", "--set", "model.expert=3");
+        assertFails(2, "--devices 7", "--model=moe-52b", "--devices=7", "--expert-parallel=2");
+        assertFails(2, "--model");
+    }
+
+    private static void assertFails(int code, String message, String... args) {
+        List<String> all = new ArrayList<>(List.of("plan"));
+        all.addAll(List.of(args));
+        Run run = Run.of(all.toArray(String[]::new));
+        assertThat(run.code()).as(run.err()).isEqualTo(code);
+        assertThat(run.out()).isEmpty();
+        assertThat(run.err()).startsWith("moe4j: ").contains(message);
+    }
+}

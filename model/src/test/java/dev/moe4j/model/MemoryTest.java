@@ -1,0 +1,149 @@
+package dev.moe4j.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.moe4j.tensor.Device;
+import dev.moe4j.tensor.Precision;
+import dev.moe4j.tensor.RandomKey;
+import dev.moe4j.tensor.Scope;
+import dev.moe4j.tensor.Tape;
+import dev.moe4j.tensor.Tensor;
+import dev.moe4j.tensor.Unit;
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemoryLayout;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SegmentAllocator;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class MemoryTest {
+
+    /** Overrides of a preset, as the command line has them. */
+    private static Architecture architecture(String preset, String overrides) {
+        List<String> list = overrides.isEmpty() ? List.of() : List.of(overrides.split(" "));
+        return ConfigReader.read(Presets.architecture(preset), null, list);
+    }
+
+    private static long bytes(Tensor tensor) {
+        return tensor.elements() * tensor.dtype().bytes();
+    }
+
+    @ParameterizedTest
+    @CsvSource({"cpu-tiny-moe, BF16", "cpu-tiny-dense, FP32", "cpu-moe8, BF16", "quickstart-moe, FP64"})
+    void parametersTakeWhatIsPredicted(String preset, String name) {
+        Precision precision = Precision.parse(name);
+        Architecture architecture = architecture(preset, "");
+        Memory memory = Memory.of(architecture, precision, new Memory.Load(1, 1, false));
+        long weights = 0;
+        long gradients = 0;
+        long optimizer = 0;
+        try (LanguageModel model = LanguageModel.initialize(architecture, precision, Device.CPU, new RandomKey(1))) {
+            for (Unit unit : model.parameters().units()) {
+                weights += bytes(unit.master());
+                gradients += bytes(unit.gradient());
+                optimizer += bytes(unit.state("exp_avg")) + bytes(unit.state("exp_avg_sq"));
+            }
+            assertThat(ParameterCounts.of(architecture).total())
+                    .isEqualTo(model.parameters().elements());
+        }
+        assertThat(memory.weights()).isEqualTo(weights);
+        assertThat(memory.gradients()).isEqualTo(gradients);
+        assertThat(memory.optimizer()).isEqualTo(optimizer);
+        assertThat(memory.workingCopy() == 0).isEqualTo(precision.compute() == precision.master());
+    }
+
+    /** What the C library has handed out is what libtorch holds, graphs of its own included. */
+    @ParameterizedTest
+    @CsvSource({
+        "cpu-tiny-dense, BF16, 64, ''",
+        "cpu-tiny-moe, FP32, 64, ''",
+        "cpu-dense, BF16, 8, ''",
+        "cpu-dense, FP32, 8, 'model.context=320 model.dropout=0.1'",
+        "cpu-dense, FP32, 4, 'model.context=640'",
+        "cpu-dense, BF16, 4, 'model.context=640'",
+        "cpu-moe8, FP32, 8, ''",
+        "cpu-moe8, BF16, 8, 'model.dropout=0.1 model.attention_dropout=0.1'",
+        "cpu-moe8, BF16, 8, 'model.activation=relu model.shared_experts=1'",
+        "cpu-moe32, BF16, 8, 'routing.top_k=1'",
+        "quickstart-moe, FP32, 16, 'routing.strategy=capacity routing.capacity_factor=4'",
+    })
+    @EnabledOnOs(OS.LINUX)
+    void theForwardPassKeepsWhatIsPredicted(String preset, String name, int sequences, String overrides) {
+        Precision precision = Precision.parse(name);
+        Architecture architecture = architecture(preset, overrides);
+        Memory memory = Memory.of(architecture, precision, new Memory.Load(sequences, 1, false));
+        ModelConfig config = architecture.model();
+        try (LanguageModel model = LanguageModel.initialize(architecture, precision, Device.CPU, new RandomKey(1))) {
+            TokenBatch batch = TinyModels.batch(1, sequences, config.context(), config.vocabulary());
+            // The median, since the JVM's compiler allocates beside it.
+            long[] measured = IntStream.range(0, 5)
+                    .mapToLong(_ -> measure(model, batch))
+                    .sorted()
+                    .toArray();
+            long kept = measured[2];
+            double predicted = memory.activations()
+                    + memory.logits()
+                    + (double) config.context()
+                            * config.context()
+                            * precision.compute().bytes();
+            assertThat(predicted / kept).isCloseTo(1, within(0.1));
+            // The logits' size is easy to tell: the rest must be right too.
+            assertThat(memory.activations() / (double) (kept - memory.logits())).isCloseTo(1, within(0.1));
+        }
+    }
+
+    private static long measure(LanguageModel model, TokenBatch batch) {
+        long[] numbers = new long[batch.sequences()];
+        for (int i = 0; i < numbers.length; i++) {
+            numbers[i] = i;
+        }
+        long before = Malloc.inUse();
+        try (Scope _ = Scope.open();
+                Tape tape = Tape.recording()) {
+            LossReport _ = model.loss(tape, batch, new Pass(true, 1.0 / batch.predicted(), new RandomKey(2), numbers));
+            return Malloc.inUse() - before;
+        }
+    }
+
+    /** Of experts that devices share each has a part; of everything else the whole. */
+    @Test
+    void expertsAreSharedOut() {
+        Architecture moe = Presets.architecture("moe-15b");
+        Memory one = Memory.of(moe, Precision.BF16, new Memory.Load(8, 1, true));
+        Memory eight = Memory.of(moe, Precision.BF16, new Memory.Load(8, 8, true));
+        long experts = ParameterCounts.of(moe).experts().total();
+        assertThat((double) one.weights() - eight.weights()).isCloseTo(4.0 * experts * 7 / 8, within(1e-3 * experts));
+        // Fewer experts round up fewer rows.
+        assertThat((double) eight.activations() / one.activations()).isBetween(0.9, 1.0);
+    }
+
+    /** The C library's own count. */
+    private static final class Malloc {
+
+        private static final MemoryLayout MALLINFO2 = MemoryLayout.structLayout(
+                MemoryLayout.sequenceLayout(10, ValueLayout.JAVA_LONG).withName("fields"));
+
+        static long inUse() {
+            Linker linker = Linker.nativeLinker();
+            MethodHandle call = linker.downcallHandle(
+                    linker.defaultLookup().findOrThrow("mallinfo2"), FunctionDescriptor.of(MALLINFO2));
+            try (Arena arena = Arena.ofConfined()) {
+                MemorySegment info = (MemorySegment) call.invokeExact((SegmentAllocator) arena);
+                // hblkhd, mapped apart, and uordblks.
+                return info.getAtIndex(ValueLayout.JAVA_LONG, 4) + info.getAtIndex(ValueLayout.JAVA_LONG, 7);
+            } catch (Throwable e) {
+                throw new AssertionError(e);
+            }
+        }
+    }
+}
