@@ -375,6 +375,10 @@ public final class Tensor implements AutoCloseable {
         return op("log", handle::log, this);
     }
 
+    public Tensor reciprocal() {
+        return op("reciprocal", handle::reciprocal, this);
+    }
+
     public Tensor square() {
         return op("square", handle::square, this);
     }
@@ -508,13 +512,6 @@ public final class Tensor implements AutoCloseable {
     public Tensor logSoftmax(int dim) {
         try (ScalarTypeOptional none = new ScalarTypeOptional()) {
             return op("log_softmax", () -> handle.log_softmax(dim, none), this);
-        }
-    }
-
-    /** Writes the log-softmax of {@code x} over its last dimension into this tensor. */
-    public Tensor setToLogSoftmax(Tensor x) {
-        try (ScalarTypeOptional none = new ScalarTypeOptional()) {
-            return inPlace("log_softmax", () -> torch.log_softmax_out(handle, x.handle, -1, none), x, this);
         }
     }
 
