@@ -135,87 +135,41 @@ public record ModelConfig(
     }
 
     public ModelConfig withVocabulary(int size) {
-        return new ModelConfig(
-                layers,
-                width,
-                heads,
-                ffn,
-                size,
-                context,
-                positions,
-                tied,
-                activation,
-                dropout,
-                attentionDropout,
-                activationDropout,
-                padding,
-                experts,
-                expertEvery,
-                expertFfn,
-                sharedExperts);
+        return with(size, positions, tied, activationDropout, expertFfn);
     }
 
     /** The same model with other positions and another output. */
     public ModelConfig withEmbeddings(Positions newPositions, boolean newTied) {
+        return with(vocabulary, newPositions, newTied, activationDropout, expertFfn);
+    }
+
+    public ModelConfig withActivationDropout(double probability) {
+        return with(vocabulary, positions, tied, probability, expertFfn);
+    }
+
+    public ModelConfig withExpertFfn(int size) {
+        return with(vocabulary, positions, tied, activationDropout, size);
+    }
+
+    private ModelConfig with(
+            int newVocabulary, Positions newPositions, boolean newTied, double newActivationDropout, int newExpertFfn) {
         return new ModelConfig(
                 layers,
                 width,
                 heads,
                 ffn,
-                vocabulary,
+                newVocabulary,
                 context,
                 newPositions,
                 newTied,
                 activation,
                 dropout,
                 attentionDropout,
-                activationDropout,
+                newActivationDropout,
                 padding,
                 experts,
                 expertEvery,
-                expertFfn,
-                sharedExperts);
-    }
-
-    public ModelConfig withActivationDropout(double probability) {
-        return new ModelConfig(
-                layers,
-                width,
-                heads,
-                ffn,
-                vocabulary,
-                context,
-                positions,
-                tied,
-                activation,
-                dropout,
-                attentionDropout,
-                probability,
-                padding,
-                experts,
-                expertEvery,
-                expertFfn,
-                sharedExperts);
-    }
-
-    public ModelConfig withExpertFfn(int size) {
-        return new ModelConfig(
-                layers,
-                width,
-                heads,
-                ffn,
-                vocabulary,
-                context,
-                positions,
-                tied,
-                activation,
-                dropout,
-                attentionDropout,
-                activationDropout,
-                padding,
-                experts,
-                expertEvery,
-                size,
+                newExpertFfn,
                 sharedExperts);
     }
 }
