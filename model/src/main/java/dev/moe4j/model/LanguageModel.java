@@ -356,10 +356,6 @@ public final class LanguageModel implements AutoCloseable {
         scope.close();
     }
 
-    DType compute() {
-        return parameters.precision().compute();
-    }
-
     Parameter parameter(String name) {
         return parameters.get(name);
     }

@@ -123,21 +123,9 @@ public final class Functions {
         }
     }
 
-    public static Tensor exp(Tensor x) {
-        return Tensor.op("exp", () -> torch.exp(x.handle()), x);
-    }
-
     /** Replaces each element by its exponential; returns the tensor. */
     public static Tensor expInPlace(Tensor x) {
         return x.inPlace("exp_", () -> torch.exp_(x.handle()), x);
-    }
-
-    public static Tensor sin(Tensor x) {
-        return Tensor.op("sin", () -> torch.sin(x.handle()), x);
-    }
-
-    public static Tensor cos(Tensor x) {
-        return Tensor.op("cos", () -> torch.cos(x.handle()), x);
     }
 
     /** Rows of {@code table} {@code [vocabulary, model]} for int64 {@code ids} of any shape. */
@@ -195,18 +183,6 @@ public final class Functions {
         try (pair) {
             return new Tensor[] {Scope.adoptCopy(pair.get0()), Scope.adoptCopy(pair.get1())};
         }
-    }
-
-    /** How often each of 0 … bins − 1 occurs in a vector of int64; int64 {@code [bins]}. */
-    public static Tensor bincount(Tensor x, long bins) {
-        try (TensorOptional none = new TensorOptional()) {
-            return Tensor.op("bincount", () -> torch.bincount(x.handle(), none, bins), x);
-        }
-    }
-
-    /** {@code yes} where the condition holds, else {@code no}. */
-    public static Tensor where(Tensor condition, Tensor yes, Tensor no) {
-        return Tensor.op("where", () -> torch.where(condition.handle(), yes.handle(), no.handle()), condition, yes, no);
     }
 
     /**

@@ -357,13 +357,6 @@ public final class Tensor implements AutoCloseable {
         }
     }
 
-    /** Element-wise minimum with a number. */
-    public Tensor clampMax(double bound) {
-        try (Scalar scalar = scalar(bound)) {
-            return op("clamp_max", () -> handle.clamp_max(scalar), this);
-        }
-    }
-
     /** Element-wise maximum with a number. */
     public Tensor clampMin(double bound) {
         try (Scalar scalar = scalar(bound)) {
@@ -395,16 +388,6 @@ public final class Tensor implements AutoCloseable {
         return op("lt", () -> handle.lt(other.handle), this, other);
     }
 
-    public Tensor equalTo(double value) {
-        try (Scalar scalar = scalar(value)) {
-            return op("eq", () -> handle.eq(scalar), this);
-        }
-    }
-
-    public Tensor and(Tensor other) {
-        return op("logical_and", () -> handle.logical_and(other.handle), this, other);
-    }
-
     public Tensor not() {
         return op("logical_not", handle::logical_not, this);
     }
@@ -434,10 +417,6 @@ public final class Tensor implements AutoCloseable {
         return op("mean", () -> handle.mean(dim), this);
     }
 
-    public Tensor cumsum(int dim) {
-        return op("cumsum", () -> handle.cumsum(dim), this);
-    }
-
     /** The largest element along {@code dim}. */
     public Tensor amax(int dim) {
         return op("amax", () -> handle.amax(new long[] {dim}, false), this);
@@ -447,13 +426,6 @@ public final class Tensor implements AutoCloseable {
     public double norm() {
         try (Scope _ = Scope.open()) {
             return op("norm", () -> handle.norm(), this).item();
-        }
-    }
-
-    /** The index of the largest element along {@code dim}, int64. */
-    public Tensor argmax(int dim) {
-        try (var optional = new org.bytedeco.pytorch.LongOptional(dim)) {
-            return op("argmax", () -> handle.argmax(optional, false), this);
         }
     }
 
@@ -496,11 +468,6 @@ public final class Tensor implements AutoCloseable {
     public Tensor scatterAddInPlace(int dim, Tensor index, Tensor source) {
         return inPlace(
                 "scatter_add_", () -> handle.scatter_add_(dim, index.handle, source.handle), this, index, source);
-    }
-
-    /** Writes {@code source} to the places that {@code index} names along {@code dim}. */
-    public Tensor scatterInPlace(int dim, Tensor index, Tensor source) {
-        return inPlace("scatter_", () -> handle.scatter_(dim, index.handle, source.handle), this, index, source);
     }
 
     public Tensor softmax(int dim) {
