@@ -8,6 +8,7 @@ import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.tensor.Scope;
 import dev.moe4j.train.BatchConfig;
 import dev.moe4j.train.OptimizerConfig;
+import dev.moe4j.train.ResidentMemory;
 import dev.moe4j.train.ScheduleConfig;
 import dev.moe4j.train.Trainer;
 import java.util.ArrayList;

@@ -10,13 +10,9 @@ import dev.moe4j.model.RoutingConfig;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.train.BatchConfig;
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 class StepBenchmarkTest {
     private static final Architecture TINY = new Architecture(
@@ -58,13 +54,5 @@ class StepBenchmarkTest {
         assertThat(result.flopsPerToken()).isEqualTo(3.0 * forward);
         long expert = 2 * 32 * 64 + 32 + 64;
         assertThat(result.parametersTotal() - result.parametersActive()).isEqualTo(2 * expert);
-    }
-
-    @Test
-    void memoryIsWhatLinuxSays(@TempDir Path folder) throws IOException {
-        Path status = Files.writeString(folder.resolve("status"), "Name:\tjava\nVmHWM:\t  1234 kB\nVmRSS:\t 1 kB\n");
-        assertThat(ResidentMemory.field("VmHWM", status)).hasValue(1234 * 1024);
-        assertThat(ResidentMemory.field("VmRSS", status)).hasValue(1024);
-        assertThat(ResidentMemory.field("VmRSS", folder.resolve("none"))).isEmpty();
     }
 }

@@ -84,6 +84,13 @@ final class ProgressLine implements AutoCloseable {
         }
     }
 
+    /** Prints a remark, above the bar where there is one. */
+    void note(String remark) {
+        // A bar is drawn anew over what stays of the line.
+        err.println(bar == null ? task + ": " + remark : "\r\u001b[K" + task + ": " + remark);
+        err.flush();
+    }
+
     /** Ends the line. Where it was plain, the last state is printed, if there is any. */
     @Override
     public void close() {

@@ -14,9 +14,12 @@ import picocli.CommandLine.Option;
         description = {
             "Train a model on prepared text, in one process.",
             "",
-            "DIR gets config.yaml (the resolved configuration), metrics.jsonl (a line every log.every steps) and, at the "
-                    + "end, a checkpoint step-NNNNNNNN/, which eval, generate and finetune read. Ctrl-C ends the run at "
-                    + "the next step, with its checkpoint."
+            "DIR gets config.yaml (the resolved configuration), metrics.jsonl (a line every log.every steps) and "
+                    + "checkpoints step-NNNNNNNN/, one every checkpoint.every steps and one at the end, which eval and "
+                    + "generate read. Ctrl-C and SIGTERM end the run at the next step, with its checkpoint.",
+            "",
+            "--resume goes on from the newest checkpoint in DIR, bit for bit as if nothing had happened, and begins "
+                    + "afresh where there is none: give it always, and the same command restarts a run however it ended."
         })
 final class TrainCommand implements Callable<Integer> {
     @Mixin
@@ -39,7 +42,7 @@ final class TrainCommand implements Callable<Integer> {
             names = "--out",
             required = true,
             paramLabel = "DIR",
-            description = "The run's folder; it must not hold a run.")
+            description = "The run's folder; without --resume it must not hold a run.")
     private Path out;
 
     @Option(
@@ -51,8 +54,22 @@ final class TrainCommand implements Callable<Integer> {
     @Option(names = "--device", defaultValue = "cpu", paramLabel = "DEVICE", description = "cpu, cuda or cuda:N.")
     private String device;
 
+    @Option(names = "--resume", description = "Go on from the newest checkpoint in the run's folder, if there is one.")
+    private boolean resume;
+
+    @Option(
+            names = "--allow-change",
+            paramLabel = "KEY",
+            description =
+                    "With --resume: a key that may differ from the checkpoint's, such as optimizer.learning_rate, "
+                            + "steps, data or threads; may be repeated. All others that matter may not.")
+    private List<String> allowedChanges = new ArrayList<>();
+
     @Override
     public Integer call() {
-        return new TrainRun(output, model, data, steps, out, overrides, device).run();
+        if (!resume && !allowedChanges.isEmpty()) {
+            throw output.wrongUsage("--allow-change is of no use without --resume");
+        }
+        return new TrainRun(output, model, data, steps, out, overrides, device, resume, allowedChanges).run();
     }
 }

@@ -2,13 +2,26 @@ package dev.moe4j.cli;
 
 import dev.moe4j.data.Shards;
 import dev.moe4j.tensor.Device;
+import dev.moe4j.train.BestEvaluation;
 import dev.moe4j.train.RunConfig;
 import dev.moe4j.train.TrainingRun;
+import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /** What {@link TrainCommand} does, apart from it so that {@code --help} loads nothing of it. */
-record TrainRun(Output output, String model, Path data, long steps, Path out, List<String> overrides, String device) {
+record TrainRun(
+        Output output,
+        String model,
+        Path data,
+        long steps,
+        Path out,
+        List<String> overrides,
+        String device,
+        boolean resume,
+        List<String> allowedChanges) {
 
     /** What {@code train --json} prints. */
     private record Result(
@@ -20,7 +33,8 @@ record TrainRun(Output output, String model, Path data, long steps, Path out, Li
             double loss,
             double ppl,
             double seconds,
-            double tokensPerSecond) {}
+            double tokensPerSecond,
+            @Nullable BestEvaluation best) {}
 
     int run() {
         RunConfig config = RunConfig.read(model, overrides);
@@ -29,8 +43,12 @@ record TrainRun(Output output, String model, Path data, long steps, Path out, Li
             TrainingRun run = new TrainingRun(config, overrides, shards, out, steps, Device.parse(device));
             TrainingRun.Outcome outcome;
             try (ProgressLine progress = ProgressLine.start(output.err(), "train", steps)) {
-                outcome = run.onStep(step -> progress.update(
-                                step.result().update(),
+                if (resume) {
+                    run.resume(Set.copyOf(allowedChanges));
+                }
+                outcome = run.onNotice(progress::note)
+                        .onStep(step -> progress.update(
+                                step.result().step(),
                                 "loss %.3f, %,.0f tokens/s, %.0f %% of peak"
                                         .formatted(
                                                 step.result().loss(),
@@ -48,20 +66,29 @@ record TrainRun(Output output, String model, Path data, long steps, Path out, Li
                     outcome.loss(),
                     Math.exp(outcome.loss()),
                     outcome.seconds(),
-                    outcome.tokens() / outcome.seconds());
-            output.print(
-                    result,
-                    to -> to.printf(
-                            "%,d steps, %,d tokens in %.1f s (%,.0f tokens/s, %s): loss %.4f, perplexity %.2f%n%s%n",
-                            result.steps(),
-                            result.tokens(),
-                            result.seconds(),
-                            result.tokensPerSecond(),
-                            result.precision(),
-                            result.loss(),
-                            result.ppl(),
-                            result.checkpoint()));
+                    outcome.tokens() / outcome.seconds(),
+                    outcome.best());
+            output.print(result, to -> print(result, to));
             return 0;
+        }
+    }
+
+    private static void print(Result result, PrintWriter to) {
+        to.printf(
+                "%,d steps, %,d tokens in %.1f s (%,.0f tokens/s, %s): loss %.4f, perplexity %.2f%n%s%n",
+                result.steps(),
+                result.tokens(),
+                result.seconds(),
+                result.tokensPerSecond(),
+                result.precision(),
+                result.loss(),
+                result.ppl(),
+                result.checkpoint());
+        BestEvaluation best = result.best();
+        if (best != null) {
+            to.printf(
+                    "best on %s: loss %.4f, perplexity %.2f, at step %,d%n",
+                    best.name(), best.loss(), Math.exp(best.loss()), best.step());
         }
     }
 }

@@ -33,6 +33,16 @@ final class Architecture {
             + "|Milliseconds|GlooDevice.*|Tensor|TensorVector|TensorVectorVector|LongVector)([$].*)?"
             + "|pytorch\\.global\\.torch_(gloo|nccl))");
 
+    private static final Set<String> WALL_CLOCK = Set.of(
+            "java.lang.System.currentTimeMillis",
+            "java.time.Instant.now",
+            "java.time.LocalDateTime.now",
+            "java.time.ZonedDateTime.now");
+
+    /** Those that may. */
+    private static final Set<String> TELLS_THE_TIME =
+            Set.of("train.TensorBoard", "study.Quickstart", "cli.QuickstartRun");
+
     private Architecture() {}
 
     /** A class uses its own package and those of the levels below. */
@@ -85,6 +95,22 @@ final class Architecture {
                                         type.getConstructorCallsFromSelf().stream(),
                                         type.getConstructorReferencesFromSelf().stream())
                                 .filter(Architecture::castsPointer)
+                                .forEach(call -> violated(events, type, call.getDescription()))));
+    }
+
+    /**
+     * Nothing is measured by a clock that may be set while a run goes on. Only what writes for people and other programs
+     * asks for the time of day.
+     */
+    static ArchRule timeIsMonotonic(String root) {
+        return classes()
+                .should(check(
+                        "measure time by System.nanoTime",
+                        (type, events) -> type.getMethodCallsFromSelf().stream()
+                                .filter(call -> WALL_CLOCK.contains(
+                                        call.getTargetOwner().getName() + "." + call.getName()))
+                                .filter(_ -> !TELLS_THE_TIME.contains(
+                                        type.getName().replaceFirst("^" + Pattern.quote(root) + "\\.", "")))
                                 .forEach(call -> violated(events, type, call.getDescription()))));
     }
 

@@ -74,6 +74,12 @@ class ArchitectureTest {
     }
 
     @Test
+    void timeIsMonotonic() {
+        Architecture.timeIsMonotonic(ROOT).check(ALL);
+        assertBrokenBy(Architecture.timeIsMonotonic(ROTTEN), "study.AsksTheClock");
+    }
+
+    @Test
     void everyPackageIsNullMarked() {
         Architecture.everyPackageIsNullMarked().check(ALL);
         assertBrokenBy(Architecture.everyPackageIsNullMarked(), "attic.Forgotten");

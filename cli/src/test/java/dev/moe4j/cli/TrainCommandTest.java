@@ -78,7 +78,8 @@ class TrainCommandTest {
                         "loss",
                         "ppl",
                         "seconds",
-                        "tokens_per_second");
+                        "tokens_per_second",
+                        "best");
         assertThat(trained.path("tokens").asLong()).isEqualTo(60 * 8 * 64);
         double loss = trained.path("loss").asDouble();
         assertThat(trained.path("ppl").asDouble()).isEqualTo(Math.exp(loss));
@@ -124,7 +125,7 @@ class TrainCommandTest {
                 .containsExactly(2, 4, 6, 7);
         try (Stream<Path> files = Files.list(out)) {
             assertThat(files.map(Path::getFileName).map(Path::toString))
-                    .containsExactlyInAnyOrder("config.yaml", "metrics.jsonl", "step-00000007");
+                    .containsExactlyInAnyOrder(".lock", "config.yaml", "metrics.jsonl", "step-00000007");
         }
     }
 
@@ -186,7 +187,8 @@ class TrainCommandTest {
 
         Path out = temp.resolve("run");
         assertThat(train(shards, out, 1).code()).isZero();
-        assertFails(train(shards, out, 1), "run already holds a run; give another --out");
+        assertFails(
+                train(shards, out, 1), "run already holds a run; add --resume to go on with it, give another --out");
     }
 
     /** /proc takes no folders, whoever asks. */
@@ -265,7 +267,7 @@ class TrainCommandTest {
     private static void assertNoCheckpoint(Path run) throws IOException {
         try (Stream<Path> files = Files.list(run)) {
             assertThat(files.map(Path::getFileName).map(Path::toString))
-                    .containsExactlyInAnyOrder("config.yaml", "metrics.jsonl");
+                    .containsExactlyInAnyOrder(".lock", "config.yaml", "metrics.jsonl");
         }
     }
 

@@ -7,6 +7,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.security.MessageDigest;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
@@ -88,6 +89,17 @@ public record Manifest(
     /** How the documents were made. */
     public record Options(Splitting splitting, TextTransform transform, double holdOutFraction, long holdOutSeed) {}
 
+    private String text() {
+        return JSON.writer().with(LAYOUT).writeValueAsString(this) + "\n";
+    }
+
+    /** The SHA-256 of the manifest's file: with the checksums in it, that of all the data. */
+    public String sha256() {
+        MessageDigest digest = Checksums.sha256();
+        digest.update(text().getBytes(StandardCharsets.UTF_8));
+        return Checksums.hex(digest);
+    }
+
     /**
      * Writes the manifest into the folder.
      *
@@ -96,8 +108,7 @@ public record Manifest(
     void write(Path folder) {
         Path file = folder.resolve(FILE);
         try {
-            ByteBuffer json =
-                    StandardCharsets.UTF_8.encode(JSON.writer().with(LAYOUT).writeValueAsString(this) + "\n");
+            ByteBuffer json = StandardCharsets.UTF_8.encode(text());
             try (FileChannel channel =
                     FileChannel.open(file, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
                 while (json.hasRemaining()) {

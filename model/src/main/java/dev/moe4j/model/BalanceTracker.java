@@ -1,6 +1,7 @@
 package dev.moe4j.model;
 
 import java.util.Arrays;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -39,5 +40,33 @@ public final class BalanceTracker {
             Arrays.fill(counts[layer], 0);
         }
         known = true;
+    }
+
+    /** The previous step's fractions, {@code [MoE layers][experts]}; empty before the end of the first step. */
+    public List<List<Double>> state() {
+        return known
+                ? Arrays.stream(fractions)
+                        .map(layer -> Arrays.stream(layer).boxed().toList())
+                        .toList()
+                : List.of();
+    }
+
+    /**
+     * Goes on from an earlier {@link #state}.
+     *
+     * @throws ModelException if it is of another number of layers or experts
+     */
+    public void restore(List<List<Double>> state) {
+        if (!state.isEmpty()
+                && (state.size() != fractions.length
+                        || state.stream().anyMatch(layer -> layer.size() != fractions[0].length))) {
+            throw new ModelException("the checkpoint's balance is of " + state.size() + " layers, and the model has "
+                    + fractions.length + " with other experts");
+        }
+        known = !state.isEmpty();
+        for (int layer = 0; layer < state.size(); layer++) {
+            List<Double> stored = state.get(layer);
+            Arrays.setAll(fractions[layer], stored::get);
+        }
     }
 }

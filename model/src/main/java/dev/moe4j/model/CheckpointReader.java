@@ -2,6 +2,7 @@ package dev.moe4j.model;
 
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Parameter;
+import dev.moe4j.tensor.Parameters;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.Scope;
 import java.io.IOException;
@@ -15,7 +16,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -30,12 +30,11 @@ import tools.jackson.databind.JsonNode;
 public final class CheckpointReader implements AutoCloseable {
 
     private static final String INDEX_FILE = CheckpointTensors.MODEL_FILE + ".index.json";
-    private static final String STATE_FILE = "state.json";
     private static final String UNFINISHED = ".tmp";
-    private static final Pattern STEP = Pattern.compile("step-(\\d{8,18})");
 
     private final Path folder;
     private final CheckpointConfig config;
+    private final @Nullable CheckpointState state;
     private final List<SafetensorsFile> files = new ArrayList<>();
     private final Map<String, Stored> tensors = new LinkedHashMap<>();
 
@@ -44,6 +43,7 @@ public final class CheckpointReader implements AutoCloseable {
     private CheckpointReader(Path folder) {
         this.folder = folder;
         this.config = CheckpointConfig.read(folder);
+        this.state = CheckpointState.read(folder);
     }
 
     /**
@@ -73,25 +73,37 @@ public final class CheckpointReader implements AutoCloseable {
         if (Files.exists(path.resolve(CheckpointConfig.FILE))) {
             return path;
         }
-        List<String> names;
-        try (Stream<Path> children = Files.list(path)) {
-            names = children.map(child -> child.getFileName().toString())
-                    .sorted()
+        return newest(path)
+                .orElseThrow(() -> new ModelException(path + " holds no checkpoint: no " + CheckpointConfig.FILE
+                        + " and no step-… folder; " + whatLiesIn(path)));
+    }
+
+    /** The newest checkpoint in a run's folder, if it holds any. */
+    public static Optional<Path> newest(Path run) {
+        return steps(run).stream().findFirst().map(CheckpointStep::folder);
+    }
+
+    /** The whole checkpoints in a run's folder, the newest first. */
+    public static List<CheckpointStep> steps(Path run) {
+        try (Stream<Path> children = Files.list(run)) {
+            return children.flatMap(child -> CheckpointStep.of(child).stream())
+                    .sorted(Comparator.comparingLong(CheckpointStep::step).reversed())
                     .toList();
         } catch (IOException e) {
-            throw new ModelException("Cannot read " + path + ": " + e.getMessage(), e);
+            throw new ModelException("Cannot read " + run + ": " + e.getMessage(), e);
         }
-        Optional<String> newest = names.stream()
-                .filter(name -> STEP.matcher(name).matches())
-                .max(Comparator.comparingLong(name -> Long.parseLong(name.substring("step-".length()))));
-        if (newest.isEmpty()) {
-            throw new ModelException(
-                    path + " holds no checkpoint: no " + CheckpointConfig.FILE + " and no step-… folder; "
-                            + (names.isEmpty()
-                                    ? "it is empty"
-                                    : "it has " + names.stream().limit(5).collect(Collectors.joining(", "))));
+    }
+
+    private static String whatLiesIn(Path folder) {
+        try (Stream<Path> children = Files.list(folder)) {
+            String names = children.map(child -> child.getFileName().toString())
+                    .sorted()
+                    .limit(5)
+                    .collect(Collectors.joining(", "));
+            return names.isEmpty() ? "it is empty" : "it has " + names;
+        } catch (IOException e) {
+            throw new ModelException("Cannot read " + folder + ": " + e.getMessage(), e);
         }
-        return path.resolve(newest.get());
     }
 
     private void openFiles() {
@@ -140,22 +152,9 @@ public final class CheckpointReader implements AutoCloseable {
 
     /** Compares with what the writer noted, where there is a state: model folders have none. */
     private void checkSums() {
-        Path stateFile = folder.resolve(STATE_FILE);
-        if (!Files.exists(stateFile)) {
-            return;
-        }
-        JsonNode noted = CheckpointConfig.parse(stateFile).path("files");
-        for (SafetensorsFile file : files) {
-            String name = file.path().getFileName().toString();
-            JsonNode sum = noted.path(name).path("sha256");
-            if (sum.isMissingNode()) {
-                throw new ModelException(stateFile + ": files." + name + ".sha256 is missing");
-            }
-            if (!file.sha256().equals(sum.asString(""))) {
-                throw new ModelException(
-                        file.path() + " is not the file that was written: its SHA-256 differs from that in "
-                                + STATE_FILE + "; copy it again or use an older checkpoint");
-            }
+        if (state != null) {
+            state.check(folder.resolve(CheckpointConfig.FILE));
+            files.forEach(state::check);
         }
     }
 
@@ -217,15 +216,62 @@ public final class CheckpointReader implements AutoCloseable {
         return config.tokenizer();
     }
 
+    /**
+     * Where training stood, as state.json has it, its own checksum verified.
+     *
+     * @throws ModelException in a model folder, which has no state
+     */
+    public JsonNode state() {
+        if (state == null) {
+            throw new ModelException(folder + " has no " + CheckpointState.FILE
+                    + ": it is a model to evaluate and to generate from, and training cannot be resumed from it");
+        }
+        return state.json();
+    }
+
+    /**
+     * Reads what the optimizer keeps into the units' states.
+     *
+     * @param purposes those of {@link dev.moe4j.tensor.Unit#state}
+     * @throws ModelException if a tensor is missing, extra or misshapen, or the file damaged
+     */
+    public void readStates(Parameters parameters, List<String> purposes) {
+        Path path = folder.resolve(CheckpointTensors.OPTIMIZER_FILE);
+        try (SafetensorsFile file = SafetensorsFile.open(path);
+                Scope _ = Scope.open()) {
+            if (state != null) {
+                state.check(file);
+            }
+            CheckpointTensors.read(
+                    file,
+                    purposes.stream()
+                            .flatMap(purpose -> CheckpointTensors.states(parameters, purpose).stream())
+                            .toList());
+        }
+    }
+
     /** A model with the stored values, which its caller closes. */
     public LanguageModel model(Precision precision, Device device) {
-        LanguageModel model = LanguageModel.blank(architecture(), precision, device);
+        return model(architecture(), precision, device);
+    }
+
+    /**
+     * A model with the stored values and another architecture that has the same parameters: other dropout, say, or
+     * another balance loss. Its caller closes it.
+     *
+     * @throws ModelException if a parameter is missing or misshapen
+     */
+    public LanguageModel model(Architecture architecture, Precision precision, Device device) {
+        LanguageModel model = LanguageModel.blank(architecture, precision, device);
         try {
             for (Parameter parameter : model.parameters().all()) {
                 try (Scope _ = Scope.open()) {
                     List<String> parts = parameter.spec().parts();
                     for (int i = 0; i < parts.size(); i++) {
-                        CheckpointTensors.copy(stored(parts.get(i)).entry(), parameter.part(parameter.master(), i));
+                        Stored stored = stored(parts.get(i));
+                        CheckpointTensors.requireFit(
+                                stored.file(), stored.entry(), parameter.spec().partShape());
+                        CheckpointTensors.copy(stored.entry(), parameter.part(parameter.master(), i));
                     }
                 }
             }

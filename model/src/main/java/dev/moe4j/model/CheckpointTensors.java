@@ -15,6 +15,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Function;
 
 /** A model's tensors under the names that checkpoints have for them: one list, by which writer and reader agree. */
 public final class CheckpointTensors {
@@ -39,11 +40,7 @@ public final class CheckpointTensors {
 
     /** The parameters' master values. The views belong to the innermost scope. */
     public static List<Named> parameters(Parameters parameters) {
-        List<Named> tensors = new ArrayList<>();
-        for (Parameter parameter : parameters.all()) {
-            add(tensors, parameter, parameter.master(), "");
-        }
-        return tensors;
+        return named(parameters, Unit::master, "");
     }
 
     /**
@@ -53,10 +50,21 @@ public final class CheckpointTensors {
      * @param purpose that of {@link Unit#state}, such as {@code exp_avg}
      */
     public static List<Named> states(Parameters parameters, String purpose) {
+        return named(parameters, unit -> unit.state(purpose), "." + purpose);
+    }
+
+    /**
+     * Each parameter's parts in flat buffers of its units, such as copies of them. The views belong to the innermost
+     * scope.
+     *
+     * @param suffix behind the parts' own names
+     */
+    public static List<Named> named(Parameters parameters, Function<Unit, Tensor> flat, String suffix) {
         List<Named> tensors = new ArrayList<>();
         for (Unit unit : parameters.units()) {
+            Tensor buffer = flat.apply(unit);
             for (Parameter parameter : unit.parameters()) {
-                add(tensors, parameter, unit.view(unit.state(purpose), parameter), "." + purpose);
+                add(tensors, parameter, unit.view(buffer, parameter), suffix);
             }
         }
         return tensors;

@@ -47,8 +47,8 @@ public final class ConfigWriter {
         }
     }
 
-    /** {@code peakRate} as {@code peak_rate}, {@code useKVCache} as {@code use_kv_cache}. */
-    static String key(RecordComponent component) {
+    /** The key of a component: {@code peakRate} as {@code peak_rate}, {@code useKVCache} as {@code use_kv_cache}. */
+    public static String key(RecordComponent component) {
         return component
                 .getName()
                 .replaceAll("([a-z0-9])([A-Z])", "$1_$2")

@@ -1,5 +1,6 @@
 package dev.moe4j.study;
 
+import dev.moe4j.data.Manifest;
 import dev.moe4j.data.SequenceSampler;
 import dev.moe4j.eval.Perplexity;
 import dev.moe4j.eval.Score;
@@ -10,8 +11,10 @@ import dev.moe4j.model.LossReport;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
+import dev.moe4j.train.CheckpointWriter;
 import dev.moe4j.train.RunConfig;
 import dev.moe4j.train.Trainer;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -146,7 +149,7 @@ final class Contestant implements AutoCloseable {
             }
             curves.computeIfAbsent(group, _ -> new ArrayList<>())
                     .add(new LearningCurve.Point(
-                            trainer.updatesDone(),
+                            trainer.stepsDone(),
                             tokens,
                             tokens * cost.trainingFlopsPerToken(),
                             seconds,
@@ -173,10 +176,6 @@ final class Contestant implements AutoCloseable {
         return status;
     }
 
-    LanguageModel model() {
-        return model;
-    }
-
     RunConfig config() {
         return config;
     }
@@ -189,12 +188,10 @@ final class Contestant implements AutoCloseable {
         return seconds;
     }
 
-    long updates() {
-        return trainer.updatesDone();
-    }
-
-    double lastLoss() {
-        return losses.isEmpty() ? Double.NaN : losses.getLast()[1];
+    /** Writes the model's checkpoint into a run's folder and returns the checkpoint's. */
+    Path save(Path folder, Manifest manifest) {
+        double loss = losses.isEmpty() ? Double.NaN : losses.getLast()[1];
+        return CheckpointWriter.save(folder, trainer, config, manifest, tokens, seconds, loss);
     }
 
     /** The mean perplexity of the texts in or out of the domain of training, as the published study averages. */

@@ -6,7 +6,6 @@ import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Libtorch;
 import dev.moe4j.tensor.MatmulPeak;
 import dev.moe4j.tensor.Precision;
-import dev.moe4j.train.CheckpointWriter;
 import dev.moe4j.train.RunConfig;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -249,13 +248,8 @@ public final class Quickstart {
     }
 
     private Result.Model model(QuickstartText text, Contestant contestant, String name) {
-        Path checkpoint = new CheckpointWriter(
-                        contestant.config(), text.training().manifest())
-                .write(
-                        settings.out().resolve(name),
-                        contestant.model(),
-                        new CheckpointWriter.Position(
-                                contestant.updates(), contestant.tokens(), contestant.lastLoss()));
+        Path checkpoint =
+                contestant.save(settings.out().resolve(name), text.training().manifest());
         RunSummary summary = contestant.summary();
         return new Result.Model(
                 contestant.perplexity(true),

@@ -24,29 +24,45 @@ public final class Tape implements AutoCloseable {
         void backward(String section, long nanoseconds);
     }
 
+    /** Sees what sections compute, each as soon as it has: to find the one that went wrong. */
+    public interface Inspector {
+        /** Sees an output of a section's forward pass that is of floating type. */
+        void forward(String section, Tensor output);
+
+        /** Sees the gradient of an input after a section's backward pass, summed over the consumers so far. */
+        void backward(String section, Tensor gradient);
+    }
+
     private final Scope scope = Scope.detached();
     private final List<Entry> entries = new ArrayList<>();
     private final boolean recording;
     private final @Nullable Timer timer;
+    private final @Nullable Inspector inspector;
 
-    private Tape(boolean recording, @Nullable Timer timer) {
+    private Tape(boolean recording, @Nullable Timer timer, @Nullable Inspector inspector) {
         this.recording = recording;
         this.timer = timer;
+        this.inspector = inspector;
     }
 
     /** A tape for training: remembers what backward needs. */
     public static Tape recording() {
-        return new Tape(true, null);
+        return new Tape(true, null, null);
     }
 
     /** A tape for training that reports the time of each section. */
     public static Tape recording(@Nullable Timer timer) {
-        return new Tape(true, timer);
+        return new Tape(true, timer, null);
+    }
+
+    /** A tape for training that shows what each section computes. */
+    public static Tape inspected(Inspector inspector) {
+        return new Tape(true, null, inspector);
     }
 
     /** A tape for evaluation: no gradients, nothing saved. */
     public static Tape inference() {
-        return new Tape(false, null);
+        return new Tape(false, null, null);
     }
 
     /** Brings a tensor onto the tape without a gradient, such as token ids. The tape owns it from now on. */
@@ -78,6 +94,15 @@ public final class Tape implements AutoCloseable {
             entries.add(entry);
         } else {
             entry.saved.close();
+        }
+        if (inspector != null) {
+            try (Scope _ = Scope.open()) {
+                for (Value output : entry.outputs) {
+                    if (output.tensor().dtype().floating()) {
+                        inspector.forward(section.name(), output.tensor());
+                    }
+                }
+            }
         }
         if (timer != null) {
             Libtorch.synchronize(entry.outputs[0].tensor().device());
@@ -177,6 +202,14 @@ public final class Tape implements AutoCloseable {
                     @Nullable Tensor[] results = written.backward(entry.state(), gradients);
                     for (int i = 0; i < entry.inputs.length; i++) {
                         add(entry.inputs[i], results[i]);
+                    }
+                }
+            }
+            if (inspector != null) {
+                for (Value input : entry.inputs) {
+                    Tensor gradient = input.gradient();
+                    if (gradient != null) {
+                        inspector.backward(entry.section.name(), gradient);
                     }
                 }
             }

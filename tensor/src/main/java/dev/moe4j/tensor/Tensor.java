@@ -422,6 +422,14 @@ public final class Tensor implements AutoCloseable {
         return op("amax", () -> handle.amax(new long[] {dim}, false), this);
     }
 
+    /** Whether no element is NaN or infinite. */
+    public boolean allFinite() {
+        try (Scope _ = Scope.open()) {
+            Tensor finite = op("isfinite", () -> handle.isfinite(), this);
+            return op("all", () -> finite.handle.all(), finite).item() != 0;
+        }
+    }
+
     /** The Euclidean norm over all elements. */
     public double norm() {
         try (Scope _ = Scope.open()) {

@@ -6,6 +6,7 @@ import dev.moe4j.tensor.Parameters;
 import dev.moe4j.tensor.Scope;
 import dev.moe4j.tensor.Tensor;
 import dev.moe4j.tensor.Unit;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -20,6 +21,8 @@ final class AdamW {
     static final String FIRST_MOMENT = "exp_avg";
 
     static final String SECOND_MOMENT = "exp_avg_sq";
+
+    static final List<String> MOMENTS = List.of(FIRST_MOMENT, SECOND_MOMENT);
 
     private static final double PUBLISHED_CLIP_EPSILON = 1e-6;
 

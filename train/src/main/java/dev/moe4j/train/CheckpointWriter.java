@@ -2,32 +2,20 @@ package dev.moe4j.train;
 
 import dev.moe4j.data.Manifest;
 import dev.moe4j.model.CheckpointConfig;
+import dev.moe4j.model.CheckpointState;
+import dev.moe4j.model.CheckpointStep;
 import dev.moe4j.model.CheckpointTensors;
-import dev.moe4j.model.ConfigWriter;
-import dev.moe4j.model.LanguageModel;
 import dev.moe4j.model.ModelException;
 import dev.moe4j.model.TokenizerSpec;
-import dev.moe4j.tensor.Libtorch;
-import dev.moe4j.tensor.Parameters;
 import dev.moe4j.tensor.Scope;
 import java.io.IOException;
-import java.nio.channels.FileChannel;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.SimpleFileVisitor;
 import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
-import java.nio.file.attribute.BasicFileAttributes;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
-import java.util.ArrayList;
-import java.util.HexFormat;
+import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.concurrent.ThreadLocalRandom;
+import java.util.Map;
 import tools.jackson.databind.json.JsonMapper;
-import tools.jackson.databind.node.ObjectNode;
 
 /**
  * Writes checkpoints as docs/checkpoint-format.md has them: beside their place, forced to the disk, and renamed when
@@ -35,26 +23,42 @@ import tools.jackson.databind.node.ObjectNode;
  */
 public final class CheckpointWriter {
 
-    private static final String STATE_FILE = "state.json";
-    private static final String NO_DIGEST = "0".repeat(64);
     private static final JsonMapper JSON = new JsonMapper();
 
-    private final RunConfig config;
-    private final Manifest manifest;
+    private final RunFolder run;
+    private final TokenizerSpec tokenizer;
+
+    /** A writer into a run's folder, of models for that tokenizer. */
+    CheckpointWriter(RunFolder run, Manifest.TokenizerInfo tokenizer) {
+        this.run = run;
+        this.tokenizer =
+                new TokenizerSpec(tokenizer.spec(), tokenizer.hash(), tokenizer.vocabulary(), tokenizer.endOfText());
+    }
 
     /**
-     * Where a run stands.
+     * Saves what a trainer has made outside a {@link TrainingRun}.
      *
-     * @param step finished updates
+     * @param folder of the run, which is created where it is missing
+     * @param manifest of the data that it was trained on
      * @param tokens trained on
-     * @param loss of the last update, nats per token
+     * @param loss of the last step, nats per token
+     * @return the checkpoint's folder
      */
-    public record Position(long step, long tokens, double loss) {}
-
-    /** A writer for a run on the data that the manifest describes. */
-    public CheckpointWriter(RunConfig config, Manifest manifest) {
-        this.config = config;
-        this.manifest = manifest;
+    public static Path save(
+            Path folder,
+            Trainer trainer,
+            RunConfig config,
+            Manifest manifest,
+            long tokens,
+            double seconds,
+            double loss) {
+        TrainingState state = new TrainingState(
+                TrainingState.Circumstances.of(config, manifest, Math.max(1, trainer.stepsDone())),
+                TrainingState.Position.of(trainer, tokens, seconds, new TrainingState.Figures(loss, null)));
+        try (RunFolder run = RunFolder.lock(folder);
+                Snapshot snapshot = Snapshot.of(trainer.model(), state)) {
+            return new CheckpointWriter(run, manifest.tokenizer()).write(snapshot);
+        }
     }
 
     /**
@@ -62,24 +66,27 @@ public final class CheckpointWriter {
      *
      * @return the checkpoint's folder
      */
-    public Path write(Path run, LanguageModel model, Position position) {
-        Path target = run.resolve("step-%08d".formatted(position.step()));
-        Path temporary = run.resolve("%s.%08x.tmp"
-                .formatted(target.getFileName(), ThreadLocalRandom.current().nextInt()));
+    Path write(Snapshot snapshot) {
+        Path target =
+                CheckpointStep.folder(run.path(), snapshot.state().position().step());
+        Path temporary = run.temporary(target);
         try {
             Files.createDirectories(temporary);
-            fill(temporary, model, position);
-            force(temporary);
+            fill(temporary, snapshot);
+            RunFolder.force(temporary);
+            if (Files.exists(target)) {
+                // A run that was resumed from an older step arrives here again.
+                run.delete(target);
+            }
             Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
-            force(run);
+            RunFolder.force(run.path());
             return target;
         } catch (IOException | ModelException e) {
             String advice = e instanceof ModelException ? "" : "; make room or choose another folder";
             TrainException failure =
-                    new TrainException("cannot write the checkpoint " + target + ": " + e.getMessage() + advice);
-            failure.addSuppressed(e);
+                    new TrainException("cannot write the checkpoint " + target + ": " + e.getMessage() + advice, e);
             try {
-                delete(temporary);
+                RunFolder.deleteTree(temporary);
             } catch (IOException again) {
                 failure.addSuppressed(again);
             }
@@ -87,94 +94,33 @@ public final class CheckpointWriter {
         }
     }
 
-    private void fill(Path folder, LanguageModel model, Position position) throws IOException {
-        Manifest.TokenizerInfo tokenizer = manifest.tokenizer();
-        CheckpointConfig checkpoint = new CheckpointConfig(
-                model.architecture(),
-                new TokenizerSpec(tokenizer.spec(), tokenizer.hash(), tokenizer.vocabulary(), tokenizer.endOfText()));
-        Parameters parameters = model.parameters();
+    private void fill(Path folder, Snapshot snapshot) throws IOException {
+        CheckpointConfig config = new CheckpointConfig(snapshot.architecture(), tokenizer);
+        Map<String, TrainingState.Stored> files = new LinkedHashMap<>();
         String configText = JSON.writerWithDefaultPrettyPrinter()
-                .writeValueAsString(checkpoint.toJson(parameters.precision().master()));
-        String configSum = write(folder.resolve(CheckpointConfig.FILE), configText);
+                .writeValueAsString(
+                        config.toJson(snapshot.parameters().precision().master()));
+        writeText(folder.resolve(CheckpointConfig.FILE), configText);
+        note(folder.resolve(CheckpointConfig.FILE), CheckpointState.digest(configText), files);
         try (Scope _ = Scope.open()) {
-            String modelSum = CheckpointTensors.write(
-                    folder.resolve(CheckpointTensors.MODEL_FILE), CheckpointTensors.parameters(parameters));
-            List<CheckpointTensors.Named> moments =
-                    new ArrayList<>(CheckpointTensors.states(parameters, AdamW.FIRST_MOMENT));
-            moments.addAll(CheckpointTensors.states(parameters, AdamW.SECOND_MOMENT));
-            String optimizerSum = CheckpointTensors.write(folder.resolve(CheckpointTensors.OPTIMIZER_FILE), moments);
-            ObjectNode files = JSON.createObjectNode();
-            addFile(files, folder.resolve(CheckpointConfig.FILE), configSum);
-            addFile(files, folder.resolve(CheckpointTensors.MODEL_FILE), modelSum);
-            addFile(files, folder.resolve(CheckpointTensors.OPTIMIZER_FILE), optimizerSum);
-            writeState(folder.resolve(STATE_FILE), position, files);
+            writeTensors(folder.resolve(CheckpointTensors.MODEL_FILE), snapshot.model(), files);
+            writeTensors(folder.resolve(CheckpointTensors.OPTIMIZER_FILE), snapshot.optimizer(), files);
         }
+        writeText(folder.resolve(CheckpointState.FILE), snapshot.state().text(files));
     }
 
-    private void writeState(Path file, Position position, ObjectNode files) throws IOException {
-        ObjectNode state = JSON.createObjectNode();
-        state.put("format_version", CheckpointConfig.FORMAT_VERSION);
-        state.put("step", position.step());
-        state.put("tokens", position.tokens());
-        state.put("sequences", position.step() * config.batch().sequences());
-        state.put("seed", config.seed());
-        state.putNull("loss_scale");
-        state.putObject("metrics").put("loss", position.loss()).putNull("best");
-        state.set("configuration", ConfigWriter.toJson(config));
-        state.putObject("data").put("sha256", digest(JSON.writeValueAsString(manifest)));
-        state.putObject("layout").put("world", 1).put("expert", 1);
-        state.putObject("machine").put("threads", Libtorch.threads()).put("instruction_set", Libtorch.instructionSet());
-        state.set("files", files);
-        state.put("sha256", NO_DIGEST);
-        String digest = digest(JSON.writerWithDefaultPrettyPrinter().writeValueAsString(state));
-        state.put("sha256", digest);
-        String _ = write(file, JSON.writerWithDefaultPrettyPrinter().writeValueAsString(state));
+    private static void writeTensors(
+            Path file, List<CheckpointTensors.Named> tensors, Map<String, TrainingState.Stored> files)
+            throws IOException {
+        note(file, CheckpointTensors.write(file, tensors), files);
     }
 
-    private static void addFile(ObjectNode files, Path file, String sha256) throws IOException {
-        files.putObject(file.getFileName().toString())
-                .put("bytes", Files.size(file))
-                .put("sha256", sha256);
-    }
-
-    /** Writes a text, forced to the disk, and returns its SHA-256. */
-    private static String write(Path file, String text) throws IOException {
+    private static void writeText(Path file, String text) throws IOException {
         Files.writeString(file, text);
-        force(file);
-        return digest(text);
+        RunFolder.force(file);
     }
 
-    private static String digest(String text) {
-        try {
-            return HexFormat.of()
-                    .formatHex(MessageDigest.getInstance("SHA-256").digest(text.getBytes(StandardCharsets.UTF_8)));
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("every JDK has SHA-256", e);
-        }
-    }
-
-    private static void force(Path path) throws IOException {
-        try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
-            channel.force(true);
-        }
-    }
-
-    private static void delete(Path folder) throws IOException {
-        if (!Files.exists(folder)) {
-            return;
-        }
-        Files.walkFileTree(folder, new SimpleFileVisitor<>() {
-            @Override
-            public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) throws IOException {
-                Files.delete(file);
-                return FileVisitResult.CONTINUE;
-            }
-
-            @Override
-            public FileVisitResult postVisitDirectory(Path visited, IOException failure) throws IOException {
-                Files.delete(visited);
-                return FileVisitResult.CONTINUE;
-            }
-        });
+    private static void note(Path file, String sha256, Map<String, TrainingState.Stored> files) throws IOException {
+        files.put(file.getFileName().toString(), new TrainingState.Stored(Files.size(file), sha256));
     }
 }

@@ -1,64 +1,128 @@
 package dev.moe4j.train;
 
 import dev.moe4j.model.LossReport;
-import java.io.BufferedWriter;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.function.ToDoubleFunction;
+import tools.jackson.core.JacksonException;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
  * Writes metrics.jsonl, an object per logged step, under the published system's names where it has one. Fields that vary
- * from run to run have {@code second} or {@code utilization} in their names; all others are reproducible.
+ * from run to run have {@code second}, {@code rss} or {@code utilization} in their names; all others are reproducible,
+ * however often a run was killed and resumed.
  */
 final class Metrics implements AutoCloseable {
 
     private static final JsonMapper JSON = new JsonMapper();
 
     private final Path file;
-    private final BufferedWriter writer;
+    private final FileChannel channel;
 
-    private Metrics(Path file, BufferedWriter writer) {
+    private Metrics(Path file, FileChannel channel) {
         this.file = file;
-        this.writer = writer;
-    }
-
-    static Metrics create(Path file) {
-        try {
-            return new Metrics(file, Files.newBufferedWriter(file, StandardOpenOption.CREATE_NEW));
-        } catch (IOException e) {
-            throw new TrainException("cannot write " + file + ": " + e.getMessage(), e);
-        }
+        this.channel = channel;
     }
 
     /**
-     * @param tokens trained on so far
-     * @param seconds since the run began
+     * Opens the file for what comes after a step.
+     *
+     * @param step that of the checkpoint that a run goes on from: lines of later steps, which will be written again, are
+     *     cut off, and with them a line that was never finished; 0 begins anew
      */
-    void write(TrainingRun.Progress progress, long tokens, double seconds) {
-        Trainer.Result result = progress.result();
+    static Metrics open(RunFolder run, long step) {
+        Path file = run.metrics();
+        try {
+            Path beside = run.temporary(file);
+            Files.writeString(beside, kept(file, step));
+            RunFolder.force(beside);
+            Files.move(beside, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+            return new Metrics(file, FileChannel.open(file, StandardOpenOption.WRITE, StandardOpenOption.APPEND));
+        } catch (IOException e) {
+            throw failed(file, e);
+        }
+    }
+
+    private static String kept(Path file, long step) throws IOException {
+        if (step == 0 || !Files.exists(file)) {
+            return "";
+        }
+        List<String> lines = new ArrayList<>();
+        String text = Files.readString(file);
+        // The last line counts only if it was ended.
+        for (String line : text.substring(0, text.lastIndexOf('\n') + 1).lines().toList()) {
+            try {
+                if (JSON.readTree(line).path("step").asLong(Long.MAX_VALUE) > step) {
+                    break;
+                }
+            } catch (JacksonException e) {
+                throw new TrainException(
+                        file + ": line " + (lines.size() + 1)
+                                + " is no JSON; repair it or move the file away before --resume",
+                        e);
+            }
+            lines.add(line);
+        }
+        return lines.isEmpty() ? "" : String.join("\n", lines) + "\n";
+    }
+
+    /**
+     * A step and what is known beside it.
+     *
+     * @param tokens trained on so far
+     * @param seconds of training so far
+     * @param stalledSeconds that training waited for checkpoints since the line before
+     * @param evaluation of this step; empty where there was none
+     */
+    record Line(
+            TrainingRun.Progress progress,
+            long tokens,
+            double seconds,
+            double stalledSeconds,
+            List<Validation.SetLoss> evaluation) {}
+
+    void write(Line written) {
+        Trainer.Result result = written.progress().result();
         ObjectNode line = JSON.createObjectNode();
-        line.put("step", result.update());
-        line.put("tokens", tokens);
+        line.put("step", result.step());
+        line.put("tokens", written.tokens());
         line.put("loss", result.loss());
         line.put("ppl", Math.exp(result.loss()));
         line.put("lr", result.learningRate());
         line.put("grad_norm", result.gradientNorm());
-        line.put("seconds", seconds);
-        line.put("tokens_per_second", progress.tokensPerSecond());
-        line.put("model_flops_utilization", progress.utilization());
-        routing(line, result);
-        try {
-            writer.write(JSON.writeValueAsString(line));
-            writer.newLine();
-            writer.flush();
-        } catch (IOException e) {
-            throw new TrainException("cannot write " + file + ": " + e.getMessage(), e);
+        line.put("skipped_updates", result.skipped());
+        for (Validation.SetLoss set : written.evaluation()) {
+            line.put(set.name() + "_loss", set.loss());
+            line.put(set.name() + "_ppl", Math.exp(set.loss()));
         }
+        routing(line, result);
+        line.put("seconds", written.seconds());
+        line.put("checkpoint_stall_seconds", written.stalledSeconds());
+        line.put("tokens_per_second", written.progress().tokensPerSecond());
+        line.put("model_flops_utilization", written.progress().utilization());
+        ResidentMemory.now().ifPresent(bytes -> line.put("rss_bytes", bytes));
+        ByteBuffer bytes = ByteBuffer.wrap((JSON.writeValueAsString(line) + "\n").getBytes(StandardCharsets.UTF_8));
+        try {
+            while (bytes.hasRemaining()) {
+                int _ = channel.write(bytes);
+            }
+        } catch (IOException e) {
+            throw failed(file, e);
+        }
+    }
+
+    /** Puts all lines on the disk. May be called by another thread. */
+    void force() throws IOException {
+        channel.force(false);
     }
 
     private static void routing(ObjectNode line, Trainer.Result result) {
@@ -91,12 +155,18 @@ final class Metrics implements AutoCloseable {
         return layers.stream().mapToDouble(figure).average().orElse(0);
     }
 
+    private static TrainException failed(Path file, IOException e) {
+        String full =
+                String.valueOf(e.getMessage()).contains("No space left") ? "; free some space, then --resume" : "";
+        return new TrainException("cannot write " + file + ": " + e.getMessage() + full, e);
+    }
+
     @Override
     public void close() {
         try {
-            writer.close();
+            channel.close();
         } catch (IOException e) {
-            throw new TrainException("cannot write " + file + ": " + e.getMessage(), e);
+            throw failed(file, e);
         }
     }
 }

@@ -71,6 +71,9 @@ final class Recipes {
                 recipe.schedule(),
                 recipe.batch(),
                 new LogConfig(10),
+                CheckpointPolicy.DEFAULT,
+                EvaluationConfig.NONE,
+                WatchConfig.DEFAULT,
                 RunConfig.AUTO,
                 1);
     }

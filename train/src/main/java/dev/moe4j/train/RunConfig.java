@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
 
 /**
  * Everything that decides a training run but its data and its length. A YAML file sets any of it, and so does {@code
@@ -32,6 +33,9 @@ public record RunConfig(
         ScheduleConfig schedule,
         BatchConfig batch,
         LogConfig log,
+        CheckpointPolicy checkpoint,
+        EvaluationConfig evaluation,
+        WatchConfig watch,
         String precision,
         long seed) {
 
@@ -74,6 +78,15 @@ public record RunConfig(
                 : ConfigReader.read(preset(config.preset()), file, overrides);
     }
 
+    /**
+     * The run that a checkpoint was written by; keys that it did not know yet have their defaults.
+     *
+     * @param source what errors call it
+     */
+    static RunConfig ofJson(JsonNode json, String source) {
+        return ConfigReader.fromJson(preset(json.path("preset").asString(DEFAULT_PRESET)), json, source);
+    }
+
     public Architecture architecture() {
         return new Architecture(model, routing, balance);
     }
@@ -103,11 +116,37 @@ public record RunConfig(
     }
 
     private RunConfig with(ModelConfig newModel, String newPrecision) {
-        return new RunConfig(preset, newModel, routing, balance, optimizer, schedule, batch, log, newPrecision, seed);
+        return new RunConfig(
+                preset,
+                newModel,
+                routing,
+                balance,
+                optimizer,
+                schedule,
+                batch,
+                log,
+                checkpoint,
+                evaluation,
+                watch,
+                newPrecision,
+                seed);
     }
 
     public RunConfig withSeed(long newSeed) {
-        return new RunConfig(preset, model, routing, balance, optimizer, schedule, batch, log, precision, newSeed);
+        return new RunConfig(
+                preset,
+                model,
+                routing,
+                balance,
+                optimizer,
+                schedule,
+                batch,
+                log,
+                checkpoint,
+                evaluation,
+                watch,
+                precision,
+                newSeed);
     }
 
     /** The vocabulary that a user's overrides set, null where they set none. */

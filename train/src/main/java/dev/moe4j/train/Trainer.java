@@ -11,12 +11,13 @@ import dev.moe4j.tensor.Tape;
 import dev.moe4j.tensor.Value;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.LongToDoubleFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Makes updates: a batch forward and backward in micro-batches, the gradient's norm, the optimizer. What happens in
- * update n depends only on the configuration, the seed, the data and n.
+ * Makes steps: a batch forward and backward in micro-batches, the gradient's norm, the optimizer. What happens in step n
+ * depends only on the configuration, the seed, the data, the parameters with their moments, and the {@link State}.
  */
 public final class Trainer {
 
@@ -26,7 +27,9 @@ public final class Trainer {
     private final SequenceSource source;
     private final RandomKey key;
     private final LongToDoubleFunction rate;
-    private long update;
+    private SpikeGuard guard = new SpikeGuard(WatchConfig.DEFAULT);
+    private long step;
+    private long updates;
     private Tape.@Nullable Timer timer;
 
     /** Sequences by their global number. */
@@ -38,30 +41,47 @@ public final class Trainer {
     }
 
     /**
-     * One update's figures.
+     * One step's figures.
      *
-     * @param update its number, from 1 on
+     * @param step its number, from 1 on
+     * @param updates steps so far that changed the parameters: all but those that were skipped
      * @param loss nats per token, without the balance losses
      * @param balance the mean balance loss over layers, without its weight; 0 for dense models
-     * @param learningRate of this update
+     * @param learningRate of this step
      * @param gradientNorm over all parameters, before clipping
-     * @param tokens predicted in this update
+     * @param tokens predicted in this step
      * @param routing each MoE layer's report on the last micro-batch
      * @param optimizerNanoseconds spent on the norm and the optimizer
      */
     public record Result(
-            long update,
+            long step,
+            long updates,
             double loss,
             double balance,
             double learningRate,
             double gradientNorm,
             long tokens,
             List<LossReport.LayerRouting> routing,
-            long optimizerNanoseconds) {}
+            long optimizerNanoseconds) {
+
+        /** Steps so far that made no update. */
+        public long skipped() {
+            return step - updates;
+        }
+    }
+
+    /**
+     * Where a trainer stands beside its model's parameters and moments.
+     *
+     * @param step finished steps
+     * @param updates those that changed the parameters
+     * @param balance the last step's fractions of first choices; see {@link dev.moe4j.model.BalanceTracker}
+     */
+    record State(long step, long updates, SpikeGuard.State spikes, List<List<Double>> balance) {}
 
     /**
      * @param seed of dropout and of random routing
-     * @param updates of the whole run, for the schedule
+     * @param steps of the whole run, for the schedule
      */
     public Trainer(
             LanguageModel model,
@@ -70,11 +90,11 @@ public final class Trainer {
             ScheduleConfig schedule,
             SequenceSource source,
             long seed,
-            long updates) {
-        this(model, batch, optimizer, update -> schedule.rate(optimizer.learningRate(), update, updates), source, seed);
+            long steps) {
+        this(model, batch, optimizer, step -> schedule.rate(optimizer.learningRate(), step, steps), source, seed);
     }
 
-    /** A trainer whose learning rate is a function of the update's number. */
+    /** A trainer whose learning rate is a function of the step's number. */
     Trainer(
             LanguageModel model,
             BatchConfig batch,
@@ -99,14 +119,41 @@ public final class Trainer {
         return model;
     }
 
-    /** Updates made so far. */
-    public long updatesDone() {
-        return update;
+    /** Skips steps that are spikes by this configuration; by default none are. */
+    Trainer skipSpikes(WatchConfig watch) {
+        guard = new SpikeGuard(watch);
+        return this;
     }
 
-    /** Makes the next update. */
+    /** Steps finished so far. */
+    public long stepsDone() {
+        return step;
+    }
+
+    /** The global number of the sequence that the next step begins with. */
+    long nextSequence() {
+        return step * batch.sequences();
+    }
+
+    State state() {
+        return new State(step, updates, guard.state(), model.balanceTracker().state());
+    }
+
+    /** Goes on where another trainer stood; the model has its parameters and moments already. */
+    void restore(State earlier) {
+        step = earlier.step();
+        updates = earlier.updates();
+        guard.restore(earlier.spikes());
+        model.balanceTracker().restore(earlier.balance());
+    }
+
+    /**
+     * Makes the next step.
+     *
+     * @throws TrainException if the loss or its gradient is no number; the parameters are then as they were before
+     */
     public Result step() {
-        update++;
+        step++;
         Parameters parameters = model.parameters();
         parameters.startGradients();
         List<TokenBatch> micros = new ArrayList<>();
@@ -128,29 +175,47 @@ public final class Trainer {
                                 .average()
                                 .orElse(0)
                         / batch.accumulation();
-                checkFinite(loss);
                 tape.backward(report.roots().toArray(Value[]::new));
             }
         }
         parameters.finishGradients();
-        model.balanceTracker().endStep();
         long start = System.nanoTime();
         double norm = AdamW.gradientNorm(parameters);
-        checkFinite(norm);
-        double learningRate = rate.applyAsDouble(update);
-        optimizer.update(parameters, update, learningRate, norm);
-        return new Result(update, loss, balance, learningRate, norm, tokens, routing, System.nanoTime() - start);
+        if (!Double.isFinite(loss) || !Double.isFinite(norm)) {
+            throw notFinite(loss, norm, micros, tokens);
+        }
+        model.balanceTracker().endStep();
+        double learningRate = rate.applyAsDouble(step);
+        if (guard.accepts(step, loss, norm)) {
+            updates++;
+            optimizer.update(parameters, updates, learningRate, norm);
+        }
+        return new Result(step, updates, loss, balance, learningRate, norm, tokens, routing, System.nanoTime() - start);
     }
 
-    private void checkFinite(double value) {
-        if (!Double.isFinite(value)) {
-            throw new TrainException("step " + update + ": the loss or its gradient is " + value
-                    + "; lower optimizer.learning_rate, lengthen schedule.warmup or set precision=fp32");
+    /** Runs the step again, watching every section, and tells where it first went wrong. */
+    private TrainException notFinite(double loss, double norm, List<TokenBatch> micros, long tokens) {
+        String where = "no section shows it when the step is run again";
+        long first = firstSequence(0);
+        long last = first + batch.sequences() - 1;
+        for (int micro = 0; micro < batch.accumulation(); micro++) {
+            long sequence = firstSequence(micro);
+            Pass pass = pass(sequence, 1.0 / tokens);
+            Optional<String> found = NotFinite.find(model, micros.get(micro), pass);
+            if (found.isPresent()) {
+                where = "first in " + found.get();
+                first = sequence;
+                last = sequence + batch.microBatch() - 1;
+                break;
+            }
         }
+        return new TrainException("step %d: the loss is %s and its gradient's norm %s, %s, at sequences %d to %d"
+                        .formatted(step, loss, norm, where, first, last)
+                + "; lower optimizer.learning_rate, lengthen schedule.warmup or set precision=fp32");
     }
 
     private long firstSequence(int micro) {
-        return (update - 1) * batch.sequences() + (long) micro * batch.microBatch();
+        return (step - 1) * batch.sequences() + (long) micro * batch.microBatch();
     }
 
     /** The sequences from that one on; padding is not predicted. */
@@ -176,6 +241,6 @@ public final class Trainer {
         for (int i = 0; i < sequences.length; i++) {
             sequences[i] = firstSequence + i;
         }
-        return new Pass(true, lossPerToken, key.fold(update), sequences);
+        return new Pass(true, lossPerToken, key.fold(step), sequences);
     }
 }

@@ -2,6 +2,9 @@ package dev.moe4j.train;
 
 import dev.moe4j.data.SequenceSampler;
 import dev.moe4j.data.Shards;
+import dev.moe4j.model.CheckpointReader;
+import dev.moe4j.model.CheckpointState;
+import dev.moe4j.model.CheckpointStep;
 import dev.moe4j.model.ConfigWriter;
 import dev.moe4j.model.Cost;
 import dev.moe4j.model.LanguageModel;
@@ -9,17 +12,17 @@ import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.MatmulPeak;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
-import java.io.IOException;
-import java.nio.file.FileAlreadyExistsException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Set;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
- * A run from prepared text to a checkpoint. Its folder gets {@code config.yaml}, the resolved configuration, {@code
- * metrics.jsonl} and, at the end, {@code step-NNNNNNNN/}.
+ * A run from prepared text to checkpoints. Its folder gets {@code config.yaml}, the resolved configuration, {@code
+ * metrics.jsonl}, and {@code step-NNNNNNNN/} as {@link CheckpointPolicy} has it. A run that was ended or killed goes on
+ * from its newest checkpoint as if nothing had happened.
  */
 public final class TrainingRun {
 
@@ -29,7 +32,10 @@ public final class TrainingRun {
     private final long steps;
     private final Device device;
     private Consumer<Progress> listener = _ -> {};
+    private Consumer<String> notices = _ -> {};
     private BooleanSupplier stop = () -> false;
+    private boolean resume;
+    private Set<String> allowed = Set.of();
 
     /**
      * One step as a progress line shows it.
@@ -43,13 +49,23 @@ public final class TrainingRun {
     /**
      * What a run leaves.
      *
-     * @param tokens trained on
-     * @param seconds of training
+     * @param checkpoint the newest
+     * @param tokens trained on, from the run's first step on
+     * @param seconds of training, likewise
+     * @param loss of the last step, nats per token
+     * @param best validation loss; null where none was asked for
      */
-    public record Outcome(Path checkpoint, RunConfig config, long steps, long tokens, double seconds, double loss) {}
+    public record Outcome(
+            Path checkpoint,
+            RunConfig config,
+            long steps,
+            long tokens,
+            double seconds,
+            double loss,
+            @Nullable BestEvaluation best) {}
 
     /**
-     * @param folder where the run goes; it must not hold a run yet
+     * @param folder where the run goes; unless it is resumed it must not hold a run yet
      * @param overrides what the user set beyond a preset or file, for keys whose default follows the data
      */
     public TrainingRun(
@@ -61,13 +77,18 @@ public final class TrainingRun {
         this.folder = folder;
         this.steps = steps;
         this.device = device;
-        RunConfig sized = config.forVocabulary(shards.tokenizer().vocabularySize(), RunConfig.vocabularyIn(overrides));
-        this.config = sized.withPrecision(sized.resolvePrecision(device));
+        this.config = config.forVocabulary(shards.tokenizer().vocabularySize(), RunConfig.vocabularyIn(overrides));
     }
 
     /** Hears of every step from now on. */
     public TrainingRun onStep(Consumer<Progress> value) {
         listener = value;
+        return this;
+    }
+
+    /** Hears of what a user should know and no figure says: warnings, what was resumed. */
+    public TrainingRun onNotice(Consumer<String> value) {
+        notices = value;
         return this;
     }
 
@@ -77,72 +98,104 @@ public final class TrainingRun {
         return this;
     }
 
-    public RunConfig config() {
-        return config;
+    /**
+     * Goes on from the folder's newest checkpoint, or begins afresh where there is none.
+     *
+     * @param changes keys that may have changed since; all others that matter may not
+     */
+    public TrainingRun resume(Set<String> changes) {
+        resume = true;
+        allowed = Set.copyOf(changes);
+        return this;
     }
 
-    /** Trains and writes the checkpoint. */
+    /** Trains and writes checkpoints. */
     public Outcome run() {
-        Precision precision = Precision.parse(config.precision());
+        // Data that does not fit is refused before anything is written.
         SequenceSampler sampler =
                 new SequenceSampler(shards.train(), config.model().context(), config.seed());
-        createFolder();
-        RandomKey initialization = new RandomKey(config.seed()).fold("initialization");
-        try (LanguageModel model = LanguageModel.initialize(config.architecture(), precision, device, initialization);
-                Metrics metrics = Metrics.create(folder.resolve("metrics.jsonl"))) {
-            Trainer trainer = new Trainer(
-                    model,
-                    config.batch(),
-                    config.optimizer(),
-                    config.schedule(),
-                    sampler::sequence,
-                    config.seed(),
-                    steps);
-            return train(trainer, metrics);
+        try (RunFolder run = RunFolder.lock(folder)) {
+            if (!resume && run.begun()) {
+                throw new TrainException(folder
+                        + " already holds a run; add --resume to go on with it, give another --out or remove it");
+            }
+            List<CheckpointStep> checkpoints = run.checkpoints();
+            if (checkpoints.isEmpty()) {
+                return begin(run, sampler);
+            }
+            try (CheckpointReader reader =
+                    CheckpointReader.open(checkpoints.getFirst().folder())) {
+                return goOn(run, reader, checkpoints.getFirst(), sampler);
+            }
         }
     }
 
-    private Outcome train(Trainer trainer, Metrics metrics) {
-        double flops = Cost.of(trainer.model().architecture()).trainingFlopsPerToken();
-        double peak =
-                MatmulPeak.measure(trainer.model().parameters().precision().compute(), device);
-        long begin = System.nanoTime();
-        long reported = begin;
-        long tokensSince = 0;
-        long tokens = 0;
-        double loss = Double.NaN;
-        while (trainer.updatesDone() < steps && !stop.getAsBoolean()) {
-            Trainer.Result result = trainer.step();
-            tokens += result.tokens();
-            tokensSince += result.tokens();
-            loss = result.loss();
-            long now = System.nanoTime();
-            double rate = tokensSince * 1e9 / (now - reported);
-            Progress progress = new Progress(result, steps, rate, rate * flops / peak);
-            listener.accept(progress);
-            if (result.update() % config.log().every() == 0 || result.update() == steps) {
-                metrics.write(progress, tokens, (now - begin) / 1e9);
-                reported = now;
-                tokensSince = 0;
-            }
+    private Outcome begin(RunFolder run, SequenceSampler sampler) {
+        RunConfig resolved = config.withPrecision(config.resolvePrecision(device));
+        RandomKey initialization = new RandomKey(resolved.seed()).fold("initialization");
+        try (LanguageModel model = LanguageModel.initialize(
+                resolved.architecture(), Precision.parse(resolved.precision()), device, initialization)) {
+            return train(run, resolved, model, sampler, null);
         }
-        double seconds = (System.nanoTime() - begin) / 1e9;
-        Path checkpoint = new CheckpointWriter(config, shards.manifest())
-                .write(folder, trainer.model(), new CheckpointWriter.Position(trainer.updatesDone(), tokens, loss));
-        return new Outcome(checkpoint, config, trainer.updatesDone(), tokens, seconds, loss);
     }
 
-    private void createFolder() {
-        try {
-            Files.createDirectories(folder);
-            if (Files.exists(folder.resolve("metrics.jsonl"))) {
-                throw new TrainException(folder + " already holds a run; give another --out or remove it");
-            }
-            Files.writeString(folder.resolve("config.yaml"), ConfigWriter.toYaml(config));
-        } catch (FileAlreadyExistsException e) {
-            throw new TrainException("cannot write the run to " + folder + ": it is a file; give a folder", e);
-        } catch (IOException e) {
-            throw new TrainException("cannot write the run to " + folder + ": " + e.getMessage(), e);
+    private Outcome goOn(RunFolder run, CheckpointReader reader, CheckpointStep checkpoint, SequenceSampler sampler) {
+        TrainingState state = TrainingState.of(reader.state(), reader.folder());
+        RunConfig before = RunConfig.ofJson(state.run().configuration(), reader.folder() + "/" + CheckpointState.FILE);
+        // What was measured then decides now: the machine may be busier.
+        RunConfig resolved = config.precision().equals(RunConfig.AUTO)
+                ? config.withPrecision(Precision.parse(before.precision()))
+                : config;
+        Changes.refuse(
+                state.run(), before, TrainingState.Circumstances.of(resolved, shards.manifest(), steps), allowed);
+        try (LanguageModel model =
+                reader.model(resolved.architecture(), Precision.parse(resolved.precision()), device)) {
+            reader.readStates(model.parameters(), AdamW.MOMENTS);
+            NotFinite.refuse(model, reader.folder());
+            notices.accept("resuming %s after step %,d of %,d"
+                    .formatted(folder, state.position().step(), steps));
+            return train(run, resolved, model, sampler, new Origin(checkpoint, state));
         }
+    }
+
+    /** A checkpoint that a run goes on from. */
+    private record Origin(CheckpointStep checkpoint, TrainingState state) {}
+
+    private Outcome train(
+            RunFolder run, RunConfig resolved, LanguageModel model, SequenceSampler sampler, @Nullable Origin origin) {
+        Trainer trainer = new Trainer(
+                        model,
+                        resolved.batch(),
+                        resolved.optimizer(),
+                        resolved.schedule(),
+                        sampler::sequence,
+                        resolved.seed(),
+                        steps)
+                .skipSpikes(resolved.watch());
+        try (Validation validation = Validation.open(resolved.evaluation(), shards)) {
+            run.writeConfig(ConfigWriter.toYaml(resolved));
+            TrainingState.Position position = origin == null
+                    ? TrainingState.Position.START
+                    : origin.state().position();
+            try (Metrics metrics = Metrics.open(run, position.step());
+                    CheckpointSaver saver = new CheckpointSaver(
+                            run, shards.manifest().tokenizer(), resolved.checkpoint(), metrics, notices)) {
+                if (origin != null) {
+                    trainer.restore(position.trainer());
+                    validation.restore(position.metrics().best());
+                    saver.resumedFrom(origin.checkpoint());
+                }
+                TrainingState state =
+                        new TrainingState(TrainingState.Circumstances.of(resolved, shards.manifest(), steps), position);
+                return new TrainingLoop(trainer, resolved, state, validation, metrics, saver, peak(model))
+                        .run(listener, notices, stop);
+            }
+        }
+    }
+
+    /** Tokens per second if training were nothing but matrix products at their peak. */
+    private double peak(LanguageModel model) {
+        return MatmulPeak.measure(model.parameters().precision().compute(), device)
+                / Cost.of(model.architecture()).trainingFlopsPerToken();
     }
 }

@@ -81,7 +81,7 @@ class TrainLongGoldenTest {
                 Trainer.Result result = trainer.step();
                 results.add(result);
                 assertThat(result.learningRate()).isCloseTo(row.path("lr").asDouble(), within(1e-12 * peak));
-                if (result.update() <= TOGETHER) {
+                if (result.step() <= TOGETHER) {
                     checkTogether(golden.name(), architecture, result, row);
                 }
             }
@@ -93,7 +93,7 @@ class TrainLongGoldenTest {
     private static void checkTogether(String name, Architecture architecture, Trainer.Result result, JsonNode row) {
         String kind = "train_long " + name + ", ";
         int step = row.path("step").asInt();
-        assertThat(result.update()).isEqualTo(step);
+        assertThat(result.step()).isEqualTo(step);
         PublishedRun.close(kind + "loss", step, result.loss(), row.path("loss").asDouble(), CLOSE);
         PublishedRun.close(
                 kind + "gate loss",

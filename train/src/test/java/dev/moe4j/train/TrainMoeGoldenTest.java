@@ -141,7 +141,7 @@ class TrainMoeGoldenTest {
         double balance = PublishedRun.balance(architecture, result);
         double loss = result.loss() + architecture.balance().weight() * balance;
         long tokens = row.path("sample_size").asLong();
-        assertThat(result.update()).isEqualTo(step);
+        assertThat(result.step()).isEqualTo(step);
         assertThat(result.tokens()).isEqualTo(tokens);
         PublishedRun.close(
                 kind + "loss", step, loss, row.path("loss_per_token_nats").asDouble(), bound);

@@ -121,7 +121,8 @@ class TrainingRunTest {
                 .map(line -> {
                     JsonNode json = JSON.readTree(line);
                     List<String> varying = json.propertyNames().stream()
-                            .filter(name -> name.contains("second") || name.contains("utilization"))
+                            .filter(name ->
+                                    Stream.of("second", "rss", "utilization").anyMatch(name::contains))
                             .toList();
                     return (JsonNode) ((tools.jackson.databind.node.ObjectNode) json).remove(varying);
                 })
@@ -163,31 +164,5 @@ class TrainingRunTest {
                 .hasMessageContaining("file");
         assertThatThrownBy(() -> train("run2", 1, "model.context=100000"))
                 .hasMessageContaining("too few for one sequence");
-    }
-
-    @Test
-    void aCheckpointThatCannotBeWrittenLeavesNothing() throws IOException {
-        Path run = folder.resolve("run");
-        List<String> overrides = List.of("precision=fp32");
-        try (Shards shards = Shards.open(data)) {
-            TrainingRun training =
-                    new TrainingRun(RunConfig.read("cpu-tiny-moe", overrides), overrides, shards, run, 1, Device.CPU);
-            // The place is taken by a folder that is not empty, so the last step, the rename, fails.
-            assertThatThrownBy(() -> training.onStep(_ -> occupy(run.resolve("step-00000001/x")))
-                            .run())
-                    .isInstanceOf(TrainException.class)
-                    .hasMessageContaining("step-00000001");
-        }
-        try (Stream<Path> left = Files.list(run)) {
-            assertThat(left.filter(path -> path.toString().endsWith(".tmp"))).isEmpty();
-        }
-    }
-
-    private static void occupy(Path path) {
-        try {
-            Files.createDirectories(path);
-        } catch (IOException e) {
-            throw new java.io.UncheckedIOException(e);
-        }
     }
 }

@@ -1,4 +1,4 @@
-package dev.moe4j.bench;
+package dev.moe4j.train;
 
 import java.io.IOException;
 import java.nio.file.Files;

@@ -1,0 +1,146 @@
+package dev.moe4j.train;
+
+import dev.moe4j.data.Manifest;
+import dev.moe4j.model.CheckpointStep;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Objects;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Saves checkpoints while training goes on: training waits for a copy in memory, and for an earlier checkpoint that is
+ * still being written; the rest is another thread's. Deletes those that the policy does not keep.
+ */
+final class CheckpointSaver implements AutoCloseable {
+
+    private final CheckpointWriter writer;
+    private final RunFolder run;
+    private final CheckpointPolicy policy;
+    private final Metrics metrics;
+    private final Consumer<String> notices;
+    private final ExecutorService thread = Executors.newSingleThreadExecutor(
+            Thread.ofPlatform().name("checkpoint-writer").factory());
+    private @Nullable Future<Path> pending;
+    private @Nullable Path last;
+    private long lastStep = -1;
+    private long stalled;
+
+    /**
+     * @param metrics put on the disk before a checkpoint is whole, so that none is ahead of them
+     * @param notices hears of checkpoints that could not be written
+     */
+    CheckpointSaver(
+            RunFolder run,
+            Manifest.TokenizerInfo tokenizer,
+            CheckpointPolicy policy,
+            Metrics metrics,
+            Consumer<String> notices) {
+        this.writer = new CheckpointWriter(run, tokenizer);
+        this.run = run;
+        this.policy = policy;
+        this.metrics = metrics;
+        this.notices = notices;
+    }
+
+    /** Says that a checkpoint of that step is there already: the one that the run was resumed from. */
+    void resumedFrom(CheckpointStep checkpoint) {
+        last = checkpoint.folder();
+        lastStep = checkpoint.step();
+    }
+
+    /** Copies the model and has it written. Where an earlier checkpoint could not be written, says so and goes on. */
+    void save(Snapshot.Source source) {
+        long start = System.nanoTime();
+        try {
+            finishPending();
+        } catch (TrainException e) {
+            notices.accept(e.getMessage() + "; training goes on, and the next checkpoint is tried as planned");
+        }
+        Snapshot snapshot = source.snapshot();
+        lastStep = snapshot.state().position().step();
+        pending = thread.submit(() -> write(snapshot));
+        stalled += System.nanoTime() - start;
+    }
+
+    /**
+     * Waits until everything is written, after saving once more if the newest checkpoint is older than {@code step}.
+     *
+     * @return the newest checkpoint
+     * @throws TrainException if it could not be written
+     */
+    Path finish(long step, Snapshot.Source source) {
+        if (lastStep != step) {
+            save(source);
+        }
+        finishPending();
+        return Objects.requireNonNull(last, "finished without a checkpoint");
+    }
+
+    /** Words for where one can go on from when training fails. */
+    String lastGood() {
+        try {
+            finishPending();
+        } catch (TrainException e) {
+            notices.accept(e.getMessage());
+        }
+        return last == null ? "no checkpoint was written yet" : "the last good checkpoint is " + last;
+    }
+
+    /** Seconds that training has waited for checkpoints since this was last asked. */
+    double takeStalledSeconds() {
+        double seconds = stalled / 1e9;
+        stalled = 0;
+        return seconds;
+    }
+
+    private void finishPending() {
+        Future<Path> writing = pending;
+        if (writing == null) {
+            return;
+        }
+        pending = null;
+        try {
+            last = writing.get();
+        } catch (ExecutionException e) {
+            lastStep = -1;
+            throw e.getCause() instanceof TrainException failure
+                    ? failure
+                    : new TrainException("cannot write a checkpoint: " + e.getCause(), e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new TrainException("interrupted while a checkpoint was written", e);
+        }
+    }
+
+    private Path write(Snapshot snapshot) throws IOException {
+        try (snapshot) {
+            metrics.force();
+            Path written = writer.write(snapshot);
+            BestEvaluation best = snapshot.state().position().metrics().best();
+            deleteOthers(best == null ? -1 : best.step());
+            return written;
+        }
+    }
+
+    private void deleteOthers(long best) throws IOException {
+        List<CheckpointStep> checkpoints = run.checkpoints();
+        for (int rank = 0; rank < checkpoints.size(); rank++) {
+            CheckpointStep checkpoint = checkpoints.get(rank);
+            if (!policy.keeps(checkpoint.step(), rank, checkpoint.step() == best)) {
+                run.delete(checkpoint.folder());
+            }
+        }
+    }
+
+    /** Waits for what is being written; what comes of it is no longer anybody's concern. */
+    @Override
+    public void close() {
+        thread.close();
+    }
+}

@@ -1,0 +1,110 @@
+package dev.moe4j.train;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Objects;
+import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
+
+/** The steps of a run, from where it stands to its end, with all that happens between them. */
+final class TrainingLoop {
+
+    private final Trainer trainer;
+    private final RunConfig config;
+    private final TrainingState origin;
+    private final Validation validation;
+    private final Metrics metrics;
+    private final CheckpointSaver saver;
+    private final double peakTokensPerSecond;
+    private final ExpertWatch experts;
+    private final long begin = System.nanoTime();
+    private long reported = begin;
+    private long tokensSince;
+    private long tokens;
+    private double loss;
+
+    /**
+     * @param origin where the run stands, with the schedule's length and all else that checkpoints repeat
+     * @param peakTokensPerSecond of a model that did nothing but matrix products at their peak
+     */
+    TrainingLoop(
+            Trainer trainer,
+            RunConfig config,
+            TrainingState origin,
+            Validation validation,
+            Metrics metrics,
+            CheckpointSaver saver,
+            double peakTokensPerSecond) {
+        this.trainer = trainer;
+        this.config = config;
+        this.origin = origin;
+        this.validation = validation;
+        this.metrics = metrics;
+        this.saver = saver;
+        this.peakTokensPerSecond = peakTokensPerSecond;
+        this.experts = new ExpertWatch(config.watch());
+        this.tokens = origin.position().tokens();
+        this.loss = origin.position().metrics().loss();
+    }
+
+    TrainingRun.Outcome run(Consumer<TrainingRun.Progress> listener, Consumer<String> notices, BooleanSupplier stop) {
+        while (trainer.stepsDone() < origin.run().steps() && !validation.exhausted() && !stop.getAsBoolean()) {
+            step(listener, notices);
+        }
+        if (validation.exhausted() && trainer.stepsDone() < origin.run().steps()) {
+            notices.accept("step %,d: %d evaluations in a row were no better than step %,d's; the run ends"
+                    .formatted(
+                            trainer.stepsDone(),
+                            config.evaluation().patience(),
+                            Objects.requireNonNull(validation.best()).step()));
+        }
+        double seconds = seconds();
+        Path checkpoint = saver.finish(trainer.stepsDone(), this::snapshot);
+        return new TrainingRun.Outcome(
+                checkpoint, config, trainer.stepsDone(), tokens, seconds, loss, validation.best());
+    }
+
+    private void step(Consumer<TrainingRun.Progress> listener, Consumer<String> notices) {
+        Trainer.Result result;
+        try {
+            result = trainer.step();
+        } catch (TrainException e) {
+            throw new TrainException(e.getMessage() + "; " + saver.lastGood(), e);
+        }
+        long step = result.step();
+        tokens += result.tokens();
+        tokensSince += result.tokens();
+        loss = result.loss();
+        double rate = tokensSince * 1e9 / (System.nanoTime() - reported);
+        TrainingRun.Progress progress =
+                new TrainingRun.Progress(result, origin.run().steps(), rate, rate / peakTokensPerSecond);
+        listener.accept(progress);
+        experts.step(result.routing()).forEach(warning -> notices.accept("step %,d, %s".formatted(step, warning)));
+
+        boolean evaluated = validation.due(step, origin.run().steps());
+        List<Validation.SetLoss> losses = evaluated ? validation.score(trainer.model(), step) : List.of();
+        if (evaluated
+                || step % config.log().every() == 0
+                || step == origin.run().steps()) {
+            metrics.write(new Metrics.Line(progress, tokens, seconds(), saver.takeStalledSeconds(), losses));
+            reported = System.nanoTime();
+            tokensSince = 0;
+        }
+        BestEvaluation best = validation.best();
+        boolean isBest = evaluated && best != null && best.step() == step;
+        if (config.checkpoint().due(step) || (isBest && config.checkpoint().keepBest())) {
+            saver.save(this::snapshot);
+        }
+    }
+
+    private double seconds() {
+        return origin.position().seconds() + (System.nanoTime() - begin) / 1e9;
+    }
+
+    private Snapshot snapshot() {
+        TrainingState.Figures figures = new TrainingState.Figures(loss, validation.best());
+        return Snapshot.of(
+                trainer.model(),
+                new TrainingState(origin.run(), TrainingState.Position.of(trainer, tokens, seconds(), figures)));
+    }
+}

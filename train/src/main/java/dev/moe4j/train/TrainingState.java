@@ -1,0 +1,174 @@
+package dev.moe4j.train;
+
+import dev.moe4j.data.Manifest;
+import dev.moe4j.model.CheckpointConfig;
+import dev.moe4j.model.CheckpointState;
+import dev.moe4j.model.ConfigWriter;
+import dev.moe4j.tensor.Libtorch;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.DeserializationFeature;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.PropertyNamingStrategies;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * Where training stood: a checkpoint's state.json, one flat object whose keys docs/checkpoint-format.md explains. With
+ * the parameters and the optimizer's moments it is all that the rest of a run depends on.
+ *
+ * @param run what stays the same from step to step
+ * @param position what does not
+ */
+record TrainingState(Circumstances run, Position position) {
+
+    private static final JsonMapper JSON = JsonMapper.builder()
+            .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
+            .enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
+            .enable(DeserializationFeature.FAIL_ON_MISSING_CREATOR_PROPERTIES)
+            .build();
+
+    /**
+     * What a run is.
+     *
+     * @param steps of the whole run, on which the schedule depends
+     * @param configuration the resolved {@link RunConfig}
+     */
+    record Circumstances(
+            int formatVersion,
+            long steps,
+            long seed,
+            JsonNode configuration,
+            Data data,
+            Layout layout,
+            Machine machine) {
+
+        Circumstances {
+            if (steps < 1) {
+                throw new TrainException("steps: " + steps + " is not above 0");
+            }
+        }
+
+        /** Those of a run on this machine, in one process. */
+        static Circumstances of(RunConfig config, Manifest manifest, long steps) {
+            return new Circumstances(
+                    CheckpointConfig.FORMAT_VERSION,
+                    steps,
+                    config.seed(),
+                    ConfigWriter.toJson(config),
+                    new Data(manifest.sha256()),
+                    new Layout(1, 1),
+                    new Machine(Libtorch.threads(), Libtorch.instructionSet()));
+        }
+    }
+
+    /**
+     * How far a run is.
+     *
+     * @param step finished steps
+     * @param updates steps that changed the parameters: those that were not skipped
+     * @param tokens trained on
+     * @param sequences the global number of the next sequence
+     * @param seconds of training, over all processes that took part one after another
+     * @param spikes what tells an outlier
+     * @param balance the last step's fractions of first choices, {@code [MoE layers][experts]}; empty where none are kept
+     */
+    record Position(
+            long step,
+            long updates,
+            long tokens,
+            long sequences,
+            double seconds,
+            Figures metrics,
+            SpikeGuard.State spikes,
+            List<List<Double>> balance) {
+
+        static final Position START =
+                new Position(0, 0, 0, 0, 0, new Figures(0, null), SpikeGuard.State.START, List.of());
+
+        Position {
+            if (step < 0 || updates < 0 || updates > step || tokens < 0 || sequences < 0 || !(seconds >= 0)) {
+                throw new TrainException("step, updates, tokens, sequences or seconds cannot be what they are");
+            }
+            balance = balance.stream().map(List::copyOf).toList();
+        }
+
+        /** Where a trainer stands, and what its run knows beside it. */
+        static Position of(Trainer trainer, long tokens, double seconds, Figures metrics) {
+            Trainer.State state = trainer.state();
+            return new Position(
+                    state.step(),
+                    state.updates(),
+                    tokens,
+                    trainer.nextSequence(),
+                    seconds,
+                    metrics,
+                    state.spikes(),
+                    state.balance());
+        }
+
+        Trainer.State trainer() {
+            return new Trainer.State(step, updates, spikes, balance);
+        }
+    }
+
+    /**
+     * @param loss of the last step, nats per token
+     * @param best of the validation losses so far; null before the first
+     */
+    record Figures(double loss, @Nullable BestEvaluation best) {}
+
+    /** The data's manifest. */
+    record Data(String sha256) {}
+
+    /** How many processes took part, and over how many experts are spread: for information. */
+    record Layout(int world, int expert) {}
+
+    /** What makes losses repeat bit for bit. */
+    record Machine(int threads, String instructionSet) {}
+
+    /** A file of the checkpoint. */
+    record Stored(long bytes, String sha256) {}
+
+    /**
+     * The state that a checkpoint holds.
+     *
+     * @param json with its checksums verified
+     * @param folder the checkpoint's, for messages
+     */
+    static TrainingState of(JsonNode json, Path folder) {
+        String file = folder.resolve(CheckpointState.FILE).toString();
+        int version = json.path("format_version").asInt(0);
+        if (version > CheckpointConfig.FORMAT_VERSION) {
+            throw new TrainException(file + ": format_version " + version + " is newer than this program's "
+                    + CheckpointConfig.FORMAT_VERSION + "; use a newer moe4j");
+        }
+        try {
+            return new TrainingState(part(json, Circumstances.class), part(json, Position.class));
+        } catch (JacksonException e) {
+            Throwable cause = e.getCause() instanceof TrainException ours ? ours : e;
+            String message =
+                    String.valueOf(cause.getMessage()).lines().findFirst().orElse("");
+            throw new TrainException(file + ": " + message, e);
+        }
+    }
+
+    private static <R extends Record> R part(JsonNode json, Class<R> type) {
+        List<String> keys =
+                Arrays.stream(type.getRecordComponents()).map(ConfigWriter::key).toList();
+        return JSON.treeToValue(json.deepCopy().asObject().retain(keys), type);
+    }
+
+    /** The text of state.json beside these files. */
+    String text(Map<String, Stored> files) {
+        ObjectNode state = JSON.createObjectNode();
+        state.setAll(JSON.<ObjectNode>valueToTree(run));
+        state.setAll(JSON.<ObjectNode>valueToTree(position));
+        state.set("files", JSON.valueToTree(files));
+        return CheckpointState.text(state);
+    }
+}

@@ -1,0 +1,122 @@
+package dev.moe4j.train;
+
+import dev.moe4j.data.DataException;
+import dev.moe4j.data.Shards;
+import dev.moe4j.data.TokenStream;
+import dev.moe4j.eval.Perplexity;
+import dev.moe4j.model.LanguageModel;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/** Scores a run's validation sets, and knows which step was best. */
+final class Validation implements AutoCloseable {
+
+    /** The run's own held-out text among the sets. */
+    static final String OWN = "valid";
+
+    private final EvaluationConfig config;
+    private final Map<String, TokenStream> sets = new LinkedHashMap<>();
+    private final List<Shards> opened = new ArrayList<>();
+    private @Nullable BestEvaluation best;
+
+    /**
+     * A set's loss.
+     *
+     * @param loss nats per token
+     */
+    public record SetLoss(String name, double loss) {}
+
+    private Validation(EvaluationConfig config) {
+        this.config = config;
+    }
+
+    /**
+     * Opens the sets.
+     *
+     * @param own the run's data, whose held-out text serves where no set is named
+     * @throws TrainException if a set was made by another tokenizer, or there is none though evaluation is asked for
+     */
+    static Validation open(EvaluationConfig config, Shards own) {
+        Validation validation = new Validation(config);
+        try {
+            if (config.every() > 0) {
+                validation.openSets(own);
+            }
+            return validation;
+        } catch (Throwable e) {
+            validation.close();
+            throw e;
+        }
+    }
+
+    private void openSets(Shards own) {
+        config.sets().forEach((name, folder) -> {
+            Shards shards;
+            try {
+                shards = Shards.open(folder);
+            } catch (DataException e) {
+                throw new TrainException("evaluation.sets." + name + ": " + e.getMessage(), e);
+            }
+            opened.add(shards);
+            String tokenizer = shards.tokenizer().spec();
+            if (!tokenizer.equals(own.tokenizer().spec())) {
+                throw new TrainException("evaluation.sets." + name + ": " + folder + " was made with the tokenizer "
+                        + tokenizer + " and the run's data with "
+                        + own.tokenizer().spec()
+                        + "; prepare it again with --tokenizer "
+                        + own.tokenizer().spec());
+            }
+            sets.put(name, shards.valid().<TokenStream>map(valid -> valid).orElseGet(shards::train));
+        });
+        if (sets.isEmpty()) {
+            sets.put(
+                    OWN,
+                    own.valid()
+                            .orElseThrow(() -> new TrainException("evaluation.every: the data has no held-out text;"
+                                    + " name sets by evaluation.sets.NAME=FOLDER, or prepare it with a hold-out")));
+        }
+    }
+
+    boolean due(long step, long steps) {
+        return config.every() > 0 && (step % config.every() == 0 || step == steps);
+    }
+
+    /** Scores all sets and remembers the best. */
+    List<SetLoss> score(LanguageModel model, long step) {
+        Perplexity perplexity = Perplexity.of(model);
+        Perplexity limited = config.windows() == 0 ? perplexity : perplexity.maxWindows(config.windows());
+        List<SetLoss> losses = new ArrayList<>();
+        sets.forEach(
+                (name, text) -> losses.add(new SetLoss(name, limited.score(text).loss())));
+        SetLoss first = losses.getFirst();
+        BestEvaluation known = best;
+        if (known == null || !known.name().equals(first.name()) || first.loss() < known.loss()) {
+            best = new BestEvaluation(first.name(), first.loss(), step, 0);
+        } else {
+            best = new BestEvaluation(known.name(), known.loss(), known.step(), known.since() + 1);
+        }
+        return losses;
+    }
+
+    @Nullable
+    BestEvaluation best() {
+        return best;
+    }
+
+    void restore(@Nullable BestEvaluation earlier) {
+        best = earlier;
+    }
+
+    /** Whether the run ends because the loss has not become better for long enough. */
+    boolean exhausted() {
+        return config.patience() > 0 && best != null && best.since() >= config.patience();
+    }
+
+    @Override
+    public void close() {
+        opened.forEach(Shards::close);
+    }
+}

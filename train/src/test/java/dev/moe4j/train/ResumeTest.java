@@ -1,0 +1,386 @@
+package dev.moe4j.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.moe4j.data.Preparation;
+import dev.moe4j.data.Shards;
+import dev.moe4j.data.TextInput;
+import dev.moe4j.data.Tokenizer;
+import dev.moe4j.model.CheckpointStep;
+import dev.moe4j.model.ModelException;
+import dev.moe4j.tensor.Device;
+import dev.moe4j.tensor.Libtorch;
+import dev.moe4j.tensor.Scope;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.Set;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
+
+/** Checkpoints on the way, and runs that go on from them. */
+class ResumeTest {
+
+    private static final JsonMapper JSON = new JsonMapper();
+    private static final int STEPS = 12;
+
+    @TempDir
+    private static Path common;
+
+    private static Path data;
+
+    @TempDir
+    private Path folder;
+
+    private final List<String> notices = new ArrayList<>();
+
+    @BeforeAll
+    static void prepareText() throws IOException {
+        data = prepare("data", "To be, or not to be, that is the question.\n\n");
+    }
+
+    private static Path prepare(String name, String sentence) throws IOException {
+        Path text = Files.writeString(common.resolve(name + ".txt"), sentence.repeat(300));
+        Path out = common.resolve(name);
+        Preparation.Result result = new Preparation(Tokenizer.of("bytes"), TextInput.of(List.of(text)), out).run();
+        assertThat(result.manifest().splits()).containsKey(Preparation.TRAIN);
+        return out;
+    }
+
+    /** A run that is stopped after {@code until} steps. */
+    private TrainingRun.Outcome train(String out, int until, Set<String> resume, String... overrides) {
+        List<String> all = Stream.concat(
+                        Stream.of("precision=fp32", "log.every=1", "batch.sequences=4"), Stream.of(overrides))
+                .toList();
+        try (Shards shards = Shards.open(data)) {
+            TrainingRun run = new TrainingRun(
+                    RunConfig.read("cpu-tiny-moe", all), all, shards, folder.resolve(out), STEPS, Device.CPU);
+            if (!resume.equals(NOT)) {
+                run.resume(resume);
+            }
+            long[] step = new long[1];
+            return run.onStep(progress -> step[0] = progress.result().step())
+                    .onNotice(notices::add)
+                    .stopWhen(() -> step[0] >= until)
+                    .run();
+        }
+    }
+
+    private static final Set<String> NOT = Set.of("not resumed");
+
+    private TrainingRun.Outcome train(String out, int until, String... overrides) {
+        return train(out, until, NOT, overrides);
+    }
+
+    private TrainingRun.Outcome resume(String out, String... overrides) {
+        return train(out, STEPS, Set.of(), overrides);
+    }
+
+    private List<String> metrics(String run) throws IOException {
+        return Files.readAllLines(folder.resolve(run).resolve(RunFolder.METRICS)).stream()
+                .map(line -> {
+                    ObjectNode json = (ObjectNode) JSON.readTree(line);
+                    List<String> varying = json.propertyNames().stream()
+                            .filter(name ->
+                                    Stream.of("second", "rss", "utilization").anyMatch(name::contains))
+                            .toList();
+                    return json.remove(varying).toString();
+                })
+                .toList();
+    }
+
+    private List<Long> checkpoints(String run) {
+        try (RunFolder opened = RunFolder.lock(folder.resolve(run))) {
+            return opened.checkpoints().stream().map(CheckpointStep::step).toList();
+        }
+    }
+
+    private static JsonNode state(Path checkpoint) throws IOException {
+        return JSON.readTree(Files.readString(checkpoint.resolve("state.json")));
+    }
+
+    /** Everything that a step can depend on is on: dropout, the previous step's balance, accumulation, spikes. */
+    @ParameterizedTest
+    @ValueSource(strings = {"fp32", "bf16"})
+    void aResumedRunIsTheUnbrokenOne(String precision) throws IOException {
+        String[] overrides = {
+            "precision=" + precision,
+            "model.dropout=0.1",
+            "batch.accumulation=2",
+            "balance.scope=global",
+            "watch.gradient_spike=3",
+            "evaluation.every=4",
+            "evaluation.windows=2",
+            "evaluation.sets.train_text=" + data
+        };
+        TrainingRun.Outcome whole = train("whole", STEPS, overrides);
+        train("broken", 5, overrides);
+        // As if killed: steps that no checkpoint has, and half a line.
+        Path lines = folder.resolve("broken").resolve(RunFolder.METRICS);
+        Files.writeString(lines, "{\"step\":6,\"loss\":9}\n{\"step\":7,\"lo", StandardOpenOption.APPEND);
+        train("broken", 9, Set.of(), overrides);
+        TrainingRun.Outcome resumed = resume("broken", overrides);
+
+        assertThat(metrics("broken")).hasSize(STEPS).isEqualTo(metrics("whole"));
+        assertThat(notices).anyMatch(notice -> notice.contains("after step 5 of 12"));
+        for (String file : List.of("config.json", "model.safetensors", "optimizer.safetensors")) {
+            assertThat(resumed.checkpoint().resolve(file))
+                    .hasSameBinaryContentAs(whole.checkpoint().resolve(file));
+        }
+        assertThat(resumed.tokens()).isEqualTo(whole.tokens()).isEqualTo(STEPS * 4 * 64);
+        assertThat(resumed.loss()).isEqualTo(whole.loss());
+        assertThat(resumed.best()).isEqualTo(whole.best()).isNotNull();
+        ObjectNode a = (ObjectNode) state(resumed.checkpoint());
+        ObjectNode b = (ObjectNode) state(whole.checkpoint());
+        List<String> varying = List.of("seconds", "sha256");
+        assertThat(a.remove(varying)).isEqualTo(b.remove(varying));
+    }
+
+    @Test
+    void resumingNothingBeginsAfresh() throws IOException {
+        Files.createDirectories(folder.resolve("run"));
+        Files.writeString(folder.resolve("run").resolve(RunFolder.METRICS), "{\"step\":3}\n");
+        assertThat(resume("run").steps()).isEqualTo(STEPS);
+        assertThat(metrics("run")).hasSize(STEPS);
+    }
+
+    @Test
+    void resumingWhatIsFinishedChangesNothing() throws IOException {
+        TrainingRun.Outcome first = resume("run");
+        List<String> lines = metrics("run");
+        TrainingRun.Outcome second = resume("run");
+        assertThat(second.checkpoint()).isEqualTo(first.checkpoint());
+        assertThat(second.loss()).isEqualTo(first.loss());
+        assertThat(metrics("run")).isEqualTo(lines);
+    }
+
+    @Test
+    void keepsTheNewestTheBestAndEveryKth() {
+        train("run", STEPS, "checkpoint.every=1", "checkpoint.keep=2", "checkpoint.keep_every=5");
+        assertThat(checkpoints("run")).containsExactly(12L, 11L, 10L, 5L);
+        // A rate of nearly nothing: the first evaluation stays the best by chance or later ones are.
+        TrainingRun.Outcome outcome = train(
+                "best",
+                STEPS,
+                "checkpoint.every=0",
+                "checkpoint.keep=1",
+                "evaluation.every=2",
+                "evaluation.sets.valid=" + data,
+                "optimizer.learning_rate=10");
+        BestEvaluation best = Objects.requireNonNull(outcome.best());
+        assertThat(checkpoints("best")).first().isEqualTo(12L);
+        assertThat(checkpoints("best")).contains(best.step()).hasSizeLessThanOrEqualTo(2);
+        train("all", 4, "checkpoint.every=1", "checkpoint.keep=0");
+        assertThat(checkpoints("all")).containsExactly(4L, 3L, 2L, 1L);
+    }
+
+    @Test
+    void theMasterIsRecoveredAndMemoryReturned() {
+        train("run", 2);
+        long before = Scope.liveTensors();
+        train("run", 8, Set.of(), "checkpoint.every=2");
+        assertThat(Scope.liveTensors()).isEqualTo(before);
+    }
+
+    @Test
+    void changesThatMatterAreRefusedByName() throws IOException {
+        train("run", 3);
+        assertThatThrownBy(() -> resume("run", "optimizer.learning_rate=0.5", "model.dropout=0.3"))
+                .isInstanceOf(TrainException.class)
+                .hasMessageContaining("model.dropout was 0.0 and is now 0.3")
+                .hasMessageContaining("optimizer.learning_rate was 0.002 and is now 0.5")
+                .hasMessageContaining("--allow-change model.dropout");
+        assertThatThrownBy(() -> train("run", STEPS, Set.of("model.dropout"), "model.dropout=0.3", "seed=4"))
+                .hasMessageContaining("seed was 1 and is now 4")
+                .hasMessageNotContaining("model.dropout was");
+        assertThatThrownBy(() -> train("run", STEPS, Set.of("model.droput")))
+                .hasMessageContaining("model.droput: there is no such key")
+                .hasMessageContaining("model.dropout");
+        // Of another shape: allowed, and yet it cannot be.
+        assertThatThrownBy(() -> train("run", STEPS, Set.of("model"), "model.ffn=128"))
+                .isInstanceOf(ModelException.class)
+                .hasMessageContaining("fc1.weight");
+
+        assertThat(train("run", STEPS, Set.of("model"), "model.dropout=0.3", "log.every=2", "checkpoint.every=5")
+                        .steps())
+                .isEqualTo(STEPS);
+    }
+
+    @Test
+    void dataThreadsAndStepsAreRecordedToo() throws IOException {
+        train("run", 2);
+        int threads = Libtorch.threads();
+        try {
+            Libtorch.threads(threads + 1);
+            assertThatThrownBy(() -> resume("run"))
+                    .hasMessageContaining("threads was " + threads + " and is now " + (threads + 1));
+            assertThat(train("run", 3, Set.of("threads")).steps()).isEqualTo(3);
+        } finally {
+            Libtorch.threads(threads);
+        }
+        Path mine = data;
+        try {
+            data = prepare("other", "Now is the winter of our discontent.\n\n");
+            assertThatThrownBy(() -> train("run", STEPS, Set.of("threads"))).hasMessageContaining("data was ");
+        } finally {
+            data = mine;
+        }
+    }
+
+    @Test
+    void damageIsNamed() throws IOException {
+        Path checkpoint = train("run", 2).checkpoint();
+        for (String file : List.of("config.json", "model.safetensors", "optimizer.safetensors", "state.json")) {
+            Path path = checkpoint.resolve(file);
+            byte[] whole = Files.readAllBytes(path);
+            byte[] damaged = whole.clone();
+            damaged[whole.length - 12] ^= 1;
+            Files.write(path, damaged);
+            assertThatThrownBy(() -> resume("run")).as(file).hasMessageContaining(file);
+            Files.write(path, java.util.Arrays.copyOf(whole, whole.length - 1));
+            assertThatThrownBy(() -> resume("run")).as("short " + file).hasMessageContaining(file);
+            Files.delete(path);
+            assertThatThrownBy(() -> resume("run")).as("no " + file).hasMessageContaining(file);
+            Files.write(path, whole);
+        }
+        String state = Files.readString(checkpoint.resolve("state.json"), StandardCharsets.UTF_8);
+        Files.writeString(checkpoint.resolve("state.json"), state.replace("\"step\" : 2", "\"step\" : 1"));
+        assertThatThrownBy(() -> resume("run")).hasMessageContaining("SHA-256");
+        Files.writeString(checkpoint.resolve("state.json"), state);
+        assertThat(resume("run").steps()).isEqualTo(STEPS);
+    }
+
+    @Test
+    void whatWasLeftUnfinishedIsRemoved() throws IOException {
+        train("run", 2);
+        Path unfinished = Files.createDirectories(folder.resolve("run/step-00000009.0badcafe.tmp"));
+        Files.writeString(unfinished.resolve("config.json"), "{}");
+        assertThat(resume("run").steps()).isEqualTo(STEPS);
+        assertThat(unfinished).doesNotExist();
+    }
+
+    @Test
+    void oneFolderIsOneRuns() {
+        Path run = folder.resolve("run");
+        try (RunFolder _ = RunFolder.lock(run)) {
+            assertThatThrownBy(() -> train("run", 1))
+                    .isInstanceOf(TrainException.class)
+                    .hasMessageContaining("is in use by another process (process "
+                            + ProcessHandle.current().pid());
+        }
+        assertThat(train("run", 1).steps()).isEqualTo(1);
+    }
+
+    @Test
+    void evaluatesOnTheWayAndStopsWhenItNoLongerHelps() throws IOException {
+        String set = "evaluation.sets.same=" + data;
+        train("run", STEPS, "evaluation.every=5", set, "log.every=100");
+        assertThat(metrics("run"))
+                .extracting(line -> JSON.readTree(line).path("step").asInt())
+                .containsExactly(5, 10, 12);
+        assertThat(metrics("run")).allSatisfy(line -> {
+            JsonNode json = JSON.readTree(line);
+            double loss = json.path("same_loss").asDouble();
+            assertThat(loss).isBetween(1.0, 6.0);
+            assertThat(json.path("same_ppl").asDouble()).isCloseTo(Math.exp(loss), within(1e-9));
+        });
+
+        // At this rate the loss cannot but rise.
+        TrainingRun.Outcome stopped = train(
+                "early",
+                STEPS,
+                "evaluation.every=1",
+                "evaluation.patience=2",
+                set,
+                "optimizer.learning_rate=100",
+                "schedule.warmup=0");
+        assertThat(stopped.steps()).isLessThan(STEPS);
+        assertThat(notices).anyMatch(notice -> notice.contains("2 evaluations in a row"));
+        // And stays so: a resumed run ends at once.
+        assertThat(train(
+                                "early",
+                                STEPS,
+                                Set.of(),
+                                "evaluation.every=1",
+                                "evaluation.patience=2",
+                                set,
+                                "optimizer.learning_rate=100",
+                                "schedule.warmup=0")
+                        .steps())
+                .isEqualTo(stopped.steps());
+    }
+
+    @Test
+    void validationSetsThatDoNotFitAreRefused() throws IOException {
+        assertThatThrownBy(() -> train("run", 1, "evaluation.every=1"))
+                .hasMessageContaining("the data has no held-out text");
+        assertThatThrownBy(() -> train("run2", 1, "evaluation.every=1", "evaluation.sets.wiki=/nowhere"))
+                .hasMessageContaining("evaluation.sets.wiki")
+                .hasMessageContaining("/nowhere");
+        Path text = Files.writeString(common.resolve("gpt.txt"), "Words, words, words. ".repeat(50));
+        Path other = common.resolve("gpt");
+        new Preparation(Tokenizer.of("gpt2:512"), TextInput.of(List.of(text)), other).run();
+        assertThatThrownBy(() -> train("run3", 1, "evaluation.every=1", "evaluation.sets.wiki=" + other))
+                .hasMessageContaining("was made with the tokenizer gpt2:512")
+                .hasMessageContaining("--tokenizer bytes");
+        assertThatThrownBy(() -> train("run4", 1, "evaluation.patience=1")).hasMessageContaining("evaluation.every");
+    }
+
+    @Test
+    void whatIsNoNumberComesWithItsPlaceAndTheLastGoodCheckpoint() {
+        assertThatThrownBy(() -> train(
+                        "run",
+                        STEPS,
+                        "checkpoint.every=1",
+                        "optimizer.learning_rate=1e20",
+                        "schedule.warmup=0",
+                        "optimizer.clip=0"))
+                .isInstanceOf(TrainException.class)
+                .hasMessageMatching("step \\d+: the loss is .* first in \\S.*at sequences \\d+ to \\d+.*")
+                .hasMessageContaining("the last good checkpoint is " + folder.resolve("run/step-0000000"));
+        assertThat(checkpoints("run")).isNotEmpty();
+    }
+
+    @Test
+    void spikesMakeNoUpdate() throws IOException {
+        // Any gradient is more than a thousandth of a mean: from the first trusted step on none is accepted.
+        assertThatThrownBy(() -> {
+                    List<String> all = List.of("precision=fp32", "log.every=1", "watch.gradient_spike=0.001");
+                    try (Shards shards = Shards.open(data)) {
+                        new TrainingRun(
+                                        RunConfig.read("cpu-tiny-moe", all),
+                                        all,
+                                        shards,
+                                        folder.resolve("run"),
+                                        100,
+                                        Device.CPU)
+                                .run();
+                    }
+                })
+                .hasMessageContaining("were all spikes");
+        List<String> lines = metrics("run");
+        long trusted = SpikeGuard.WARM_UP;
+        assertThat(JSON.readTree(lines.get((int) trusted - 1))
+                        .path("skipped_updates")
+                        .asInt())
+                .isZero();
+        assertThat(JSON.readTree(lines.get((int) trusted + 2))
+                        .path("skipped_updates")
+                        .asInt())
+                .isEqualTo(3);
+    }
+}
