@@ -8,6 +8,7 @@ import dev.moe4j.data.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Comparator;
 import java.util.List;
 import java.util.stream.Stream;
 
@@ -48,6 +49,11 @@ public final class SampleText implements AutoCloseable {
         }
     }
 
+    /** The folder, in which a benchmark may keep what is to go with the text. */
+    public Path folder() {
+        return folder;
+    }
+
     public Shards shards() {
         return shards;
     }
@@ -63,11 +69,10 @@ public final class SampleText implements AutoCloseable {
     }
 
     private static void delete(Path folder) throws IOException {
-        try (Stream<Path> files = Files.list(folder)) {
-            for (Path file : files.toList()) {
+        try (Stream<Path> files = Files.walk(folder)) {
+            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
                 Files.delete(file);
             }
         }
-        Files.delete(folder);
     }
 }

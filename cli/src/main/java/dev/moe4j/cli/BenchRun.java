@@ -1,5 +1,6 @@
 package dev.moe4j.cli;
 
+import dev.moe4j.bench.CheckpointStall;
 import dev.moe4j.bench.GemmBenchmark;
 import dev.moe4j.bench.MemoryLaw;
 import dev.moe4j.bench.PrecisionLaw;
@@ -164,6 +165,27 @@ final class BenchRun {
                 result.liveTensorsAreEqual(),
                 result.holds(),
                 (System.nanoTime() - start) / 1e9);
+    }
+
+    static BenchCheckpointCommand.Report checkpoint(String model, int every, int checkpoints, PrintWriter err) {
+        CheckpointStall.Result result;
+        try (SampleText text = SampleText.prepare();
+                ProgressLine progress =
+                        ProgressLine.start(err, "bench checkpoint", (long) every * checkpoints + every / 2)) {
+            result = new CheckpointStall(model, every, text)
+                    .run(text.folder().resolve("run"), checkpoints, step -> progress.update(step, ""));
+        }
+        return new BenchCheckpointCommand.Report(
+                model,
+                every,
+                result.checkpoints(),
+                result.bytes(),
+                result.touchedSteps(),
+                result.freeStepSeconds(),
+                result.stallSeconds(),
+                result.share(),
+                CheckpointStall.BOUND,
+                result.holds());
     }
 
     private static @Nullable Long boxed(OptionalLong value) {

@@ -2,14 +2,11 @@ package dev.moe4j.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
-import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.DisabledOnOs;
@@ -46,7 +43,7 @@ class KillTest {
         int survived = 0;
         int whileWriting = 0;
         for (int kill = 0; kill < KILLS; kill++) {
-            Process process = start(shards, killed);
+            RealProcess process = start(shards, killed);
             boolean writing = kill % 2 == 0;
             waitForLine(process, killed, lines(killed) + 1 + random.nextInt(20));
             if (writing) {
@@ -54,8 +51,8 @@ class KillTest {
             } else {
                 Thread.sleep(random.nextInt(40));
             }
-            process.destroyForcibly();
-            survived += process.waitFor() == 0 ? 1 : 0;
+            process.process().destroyForcibly();
+            survived += process.code() == 0 ? 1 : 0;
         }
         assertThat(survived).as("runs that were over before they were killed").isZero();
         assertThat(whileWriting).as("kills while a checkpoint was written").isPositive();
@@ -75,17 +72,9 @@ class KillTest {
         }
     }
 
-    private Process start(Path shards, Path out) throws IOException {
-        List<String> command = new ArrayList<>(List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-XX:+UseSerialGC",
-                "-XX:TieredStopAtLevel=1",
-                "-Dorg.bytedeco.javacpp.nopointergc=true",
-                "--enable-native-access=ALL-UNNAMED",
-                "-cp",
-                System.getProperty("java.class.path"),
-                Main.class.getName()));
-        command.addAll(List.of(
+    private RealProcess start(Path shards, Path out) throws IOException {
+        return RealProcess.start(
+                temp.resolve("err"),
                 "train",
                 "--model=cpu-tiny-moe",
                 "--data=" + shards,
@@ -97,20 +86,11 @@ class KillTest {
                 "--set=model.context=32",
                 "--set=batch.sequences=2",
                 "--set=log.every=1",
-                "--set=checkpoint.every=3"));
-        return new ProcessBuilder(command)
-                .redirectOutput(ProcessBuilder.Redirect.DISCARD)
-                .redirectError(ProcessBuilder.Redirect.appendTo(log()))
-                .start();
+                "--set=checkpoint.every=3");
     }
 
-    private File log() {
-        return temp.resolve("err").toFile();
-    }
-
-    private void finish(Process process) throws IOException, InterruptedException {
-        assertThat(process.waitFor(5, TimeUnit.MINUTES)).isTrue();
-        assertThat(process.exitValue()).as(Files.readString(log().toPath())).isZero();
+    private static void finish(RealProcess process) throws IOException, InterruptedException {
+        assertThat(process.code()).as(process.said()).isZero();
     }
 
     private static long lines(Path run) throws IOException {
@@ -124,15 +104,15 @@ class KillTest {
     }
 
     /** Waits until the run has got that far, or is over. */
-    private static void waitForLine(Process process, Path run, long line) throws IOException, InterruptedException {
-        while (process.isAlive() && lines(run) < line) {
+    private static void waitForLine(RealProcess process, Path run, long line) throws IOException, InterruptedException {
+        while (process.alive() && lines(run) < line) {
             Thread.sleep(5);
         }
     }
 
     /** Waits until a checkpoint is being written, or the run is over; says which. */
-    private static boolean waitForWriting(Process process, Path run) throws IOException {
-        while (process.isAlive()) {
+    private static boolean waitForWriting(RealProcess process, Path run) throws IOException {
+        while (process.alive()) {
             try (Stream<Path> files = Files.list(run)) {
                 if (files.anyMatch(path -> path.getFileName().toString().matches("step-.*\\.tmp"))) {
                     return true;

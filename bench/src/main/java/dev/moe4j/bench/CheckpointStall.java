@@ -1,0 +1,121 @@
+package dev.moe4j.bench;
+
+import dev.moe4j.model.CheckpointReader;
+import dev.moe4j.tensor.Device;
+import dev.moe4j.train.RunConfig;
+import dev.moe4j.train.TrainingRun;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.LongConsumer;
+import java.util.stream.Stream;
+
+/**
+ * What checkpoints cost a run: the time that steps take longer while one is copied and written, over the whole time. The
+ * steps that no checkpoint touches, in the same process, are the measure.
+ */
+public final class CheckpointStall {
+
+    /** The share that training may lose at one checkpoint per hundred steps. */
+    public static final double BOUND = 0.02;
+
+    /** Steps whose times say nothing: libraries warm up. */
+    private static final int WARM_UP = 5;
+
+    private final RunConfig config;
+    private final List<String> overrides;
+    private final SampleText text;
+    private final int every;
+
+    /**
+     * What was measured.
+     *
+     * @param bytes of one checkpoint
+     * @param touchedSteps steps during which a checkpoint was copied or written
+     * @param freeStepSeconds mean time of the others
+     * @param stallSeconds that the touched steps took longer than so many free ones
+     * @param share of the stall in the time of all steps
+     */
+    public record Result(
+            int checkpoints, long bytes, int touchedSteps, double freeStepSeconds, double stallSeconds, double share) {
+
+        public boolean holds() {
+            return share < BOUND;
+        }
+    }
+
+    private record Step(double seconds, boolean touched) {}
+
+    /**
+     * @param every steps between two checkpoints
+     */
+    public CheckpointStall(String preset, int every, SampleText text) {
+        this.overrides = List.of(
+                "checkpoint.every=" + every,
+                "checkpoint.keep=1",
+                "model.vocabulary=" + RunConfig.preset(preset).model().vocabulary());
+        this.config = RunConfig.read(preset, overrides);
+        this.text = text;
+        this.every = every;
+    }
+
+    /** Trains in a folder, which gets a run. */
+    public Result run(Path folder, int checkpoints, LongConsumer progress) {
+        List<Step> steps = new ArrayList<>();
+        long[] last = {System.nanoTime()};
+        boolean[] writing = new boolean[1];
+        // The last checkpoint is followed by steps too, so that its writing is seen to the end.
+        long count = (long) every * checkpoints + every / 2;
+        TrainingRun.Outcome outcome = new TrainingRun(config, overrides, text.shards(), folder, count, Device.CPU)
+                .onStep(step -> {
+                    long now = System.nanoTime();
+                    long number = step.result().step();
+                    // A checkpoint is saved after its step was reported: it falls into the next one's time.
+                    boolean saved = number > 1 && (number - 1) % every == 0;
+                    boolean stillWriting = isWriting(folder);
+                    steps.add(new Step((now - last[0]) / 1e9, saved || writing[0] || stillWriting));
+                    writing[0] = stillWriting;
+                    last[0] = System.nanoTime();
+                    progress.accept(number);
+                })
+                .run();
+        return result(steps.subList(WARM_UP, steps.size()), checkpoints, bytes(outcome.checkpoint()));
+    }
+
+    private static Result result(List<Step> steps, int checkpoints, long bytes) {
+        double free = steps.stream()
+                .filter(step -> !step.touched())
+                .mapToDouble(Step::seconds)
+                .average()
+                .orElseThrow(() -> new BenchException(
+                        "checkpoints were written without a pause: give a larger --every, or a faster disk"));
+        int touched = (int) steps.stream().filter(Step::touched).count();
+        double stall =
+                steps.stream().filter(Step::touched).mapToDouble(Step::seconds).sum() - touched * free;
+        double total = steps.stream().mapToDouble(Step::seconds).sum();
+        return new Result(checkpoints, bytes, touched, free, stall, stall / total);
+    }
+
+    private static boolean isWriting(Path folder) {
+        try (Stream<Path> files = Files.list(folder)) {
+            return files.anyMatch(file -> file.getFileName().toString().endsWith(".tmp"));
+        } catch (IOException e) {
+            throw new BenchException("cannot read " + folder + ": " + e.getMessage(), e);
+        }
+    }
+
+    private static long bytes(Path checkpoint) {
+        try (CheckpointReader _ = CheckpointReader.open(checkpoint);
+                Stream<Path> files = Files.list(checkpoint)) {
+            long sum = 0;
+            for (Path file : files.toList()) {
+                sum += Files.size(file);
+            }
+            return sum;
+        } catch (IOException e) {
+            throw new BenchException("cannot read " + checkpoint + ": " + e.getMessage(), e);
+        }
+    }
+}

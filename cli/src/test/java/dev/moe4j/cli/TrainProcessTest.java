@@ -1,0 +1,143 @@
+package dev.moe4j.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.DisabledOnOs;
+import org.junit.jupiter.api.condition.OS;
+import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.json.JsonMapper;
+
+/** What a run does when its system asks it to leave, its folder is taken, or its disk is full. */
+@DisabledOnOs(OS.WINDOWS)
+class TrainProcessTest {
+
+    @TempDir
+    private static Path common;
+
+    private static Path shards;
+
+    @TempDir
+    private Path temp;
+
+    @BeforeAll
+    static void prepareText() throws IOException {
+        Path text = Files.writeString(common.resolve("text.txt"), "Out, out, brief candle!\n\n".repeat(400));
+        shards = common.resolve("shards");
+        Run prepared = Run.of("prepare", "--tokenizer=bytes", "--out=" + shards, text.toString());
+        assertThat(prepared.code()).as(prepared.err()).isZero();
+    }
+
+    private static String[] args(Path out, int steps, String... more) {
+        return Stream.concat(
+                        Stream.of(
+                                "train",
+                                "--model=cpu-tiny-moe",
+                                "--data=" + shards,
+                                "--steps=" + steps,
+                                "--out=" + out,
+                                "--set=precision=fp32",
+                                "--set=log.every=1"),
+                        Stream.of(more))
+                .toArray(String[]::new);
+    }
+
+    private RealProcess started(Path out) throws IOException, InterruptedException {
+        RealProcess process = RealProcess.start(temp.resolve("err"), args(out, 1_000_000));
+        Path metrics = out.resolve("metrics.jsonl");
+        while (process.alive() && !(Files.exists(metrics) && Files.size(metrics) > 0)) {
+            Thread.sleep(20);
+        }
+        assertThat(process.alive()).as(process.said()).isTrue();
+        return process;
+    }
+
+    @Test
+    void termEndsARunWithACheckpointThatCanBeResumed() throws IOException, InterruptedException {
+        Path out = temp.resolve("run");
+        RealProcess process = started(out);
+        process.process().destroy();
+        assertThat(process.code()).as(process.said()).isEqualTo(128 + 15);
+        List<String> lines = Files.readAllLines(out.resolve("metrics.jsonl"));
+        assertThat(lines).isNotEmpty();
+        int steps = JsonMapper.shared().readTree(lines.getLast()).path("step").asInt();
+        assertThat(out.resolve("step-%08d".formatted(steps))).isDirectory();
+
+        Run resumed = Run.of(args(out, steps + 2, "--resume", "--allow-change=steps"));
+        assertThat(resumed.code()).as(resumed.err()).isZero();
+        assertThat(resumed.err()).contains("resuming");
+        assertThat(Files.readAllLines(out.resolve("metrics.jsonl"))).hasSize(steps + 2);
+    }
+
+    @Test
+    void aFolderInUseIsRefused() throws IOException, InterruptedException {
+        Path out = temp.resolve("run");
+        RealProcess process = started(out);
+        try {
+            Run second = Run.of(args(out, 3, "--resume"));
+            assertThat(second.code()).isEqualTo(1);
+            assertThat(second.err())
+                    .contains("is in use by another process (process "
+                            + process.process().pid());
+        } finally {
+            process.process().destroyForcibly();
+            process.code();
+        }
+        // The system takes the lock from the dead.
+        Run third = Run.of(args(out, 3, "--resume"));
+        assertThat(third.code()).as(third.err()).isZero();
+    }
+
+    @Test
+    void aFullDiskCostsNoCheckpointThatIsWhole() throws IOException, InterruptedException {
+        Path disk = Files.createDirectory(temp.resolve("disk"));
+        // The third checkpoint finds no room.
+        long two = 5 * checkpointBytes() / 2;
+        assumeTrue(
+                command("mount", "-t", "tmpfs", "-o", "size=" + two, "moe4j-test", disk.toString()) == 0,
+                "needs the right to mount a small disk");
+        try {
+            Path out = disk.resolve("run");
+            Run full = Run.of(args(out, 5, "--set=checkpoint.every=1", "--set=checkpoint.keep=0"));
+            assertThat(full.code()).isEqualTo(1);
+            assertThat(full.err())
+                    .contains("no space left on the device", "training goes on")
+                    .contains("moe4j: cannot write the checkpoint " + out.resolve("step-00000005"));
+            try (Stream<Path> files = Files.list(out)) {
+                assertThat(files.map(file -> file.getFileName().toString()).filter(name -> name.startsWith("step-")))
+                        .containsExactlyInAnyOrder("step-00000001", "step-00000002");
+            }
+            assertThat(command("mount", "-o", "remount,size=" + 4 * two, disk.toString()))
+                    .isZero();
+            Run resumed = Run.of(args(out, 5, "--resume", "--set=checkpoint.every=1", "--set=checkpoint.keep=0"));
+            assertThat(resumed.code()).as(resumed.err()).isZero();
+            assertThat(resumed.err()).contains("after step 2 of 5");
+            assertThat(Files.readAllLines(out.resolve("metrics.jsonl"))).hasSize(5);
+        } finally {
+            assertThat(command("umount", disk.toString())).isZero();
+        }
+    }
+
+    private long checkpointBytes() throws IOException {
+        Path out = temp.resolve("measure");
+        assertThat(Run.of(args(out, 1)).code()).isZero();
+        try (Stream<Path> files = Files.list(out.resolve("step-00000001"))) {
+            return files.mapToLong(file -> file.toFile().length()).sum();
+        }
+    }
+
+    private static int command(String... command) throws IOException, InterruptedException {
+        return new ProcessBuilder(command)
+                .redirectErrorStream(true)
+                .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+                .start()
+                .waitFor();
+    }
+}
