@@ -92,12 +92,16 @@ final class AttentionSection implements Section.Derived {
         return new Tensor[] {x_TD.add(outputDropout.apply(out_TD))};
     }
 
+    /** Whether libtorch's fused kernel computes it, which keeps no attention weights. */
+    boolean fused() {
+        return !weightDropout.active() && (mask.device().isCuda() || mask.size(-1) > LONGEST_PLAIN);
+    }
+
     private Tensor attend(Tensor q_BHSC, Tensor k_BHSC, Tensor v_BHSC) {
-        boolean cuda = q_BHSC.device().isCuda();
-        if (!weightDropout.active() && (cuda || q_BHSC.size(2) > LONGEST_PLAIN)) {
+        if (fused()) {
             // On a CPU the fused kernel is broken-slow in bfloat16.
             DType type = q_BHSC.dtype();
-            DType fused = cuda || type == DType.FLOAT64 ? type : DType.FLOAT32;
+            DType fused = mask.device().isCuda() || type == DType.FLOAT64 ? type : DType.FLOAT32;
             Tensor given = mask.shape().length == 2 ? null : mask.to(fused);
             return Functions.causalAttention(q_BHSC.to(fused), k_BHSC.to(fused), v_BHSC.to(fused), given)
                     .to(type);

@@ -2,14 +2,18 @@ package dev.moe4j.model;
 
 import dev.moe4j.tensor.Functions;
 import dev.moe4j.tensor.Saved;
+import dev.moe4j.tensor.Scope;
 import dev.moe4j.tensor.Section;
 import dev.moe4j.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
  * What {@link AttentionSection} computes, with a backward pass of its own and in blocks of queries: a block looks only at
  * keys up to its own end, so that most of what the causal mask would throw away is never computed. For CPUs, where the
- * fused kernel is slow in bfloat16.
+ * fused kernel is slow in bfloat16. Lean, it saves what its products gave, but no weights: backward computes the norm
+ * and each block's weights again.
  *
  * <p>Shapes: T tokens, D model, B sequences, H heads, G = B · H, S length, C model / heads, N queries of a block, E keys
  * up to its end.
@@ -19,15 +23,20 @@ final class BlockedAttentionSection implements Section.Written {
     /** Queries in a block: docs/performance.md has the measurement. */
     static final long BLOCK = 64;
 
+    /** The number of the first block's weights among what is saved. */
+    private static final int FIRST_WEIGHTS = 6;
+
     private final String name;
     private final AttentionSection.Weights weights;
     private final int heads;
     private final Tensor mask_SS;
     private final long sequences;
     private final Dropout outputDropout;
+    private final boolean lean;
 
     /**
      * @param mask_SS 0 where a token may look, −∞ elsewhere, {@code [length, length]}
+     * @param lean whether only products' results are saved
      */
     BlockedAttentionSection(
             String name,
@@ -35,13 +44,15 @@ final class BlockedAttentionSection implements Section.Written {
             int heads,
             Tensor mask_SS,
             long sequences,
-            Dropout outputDropout) {
+            Dropout outputDropout,
+            boolean lean) {
         this.name = name;
         this.weights = weights;
         this.heads = heads;
         this.mask_SS = mask_SS;
         this.sequences = sequences;
         this.outputDropout = outputDropout;
+        this.lean = lean;
     }
 
     @Override
@@ -52,12 +63,10 @@ final class BlockedAttentionSection implements Section.Written {
     @Override
     public Tensor[] forward(Saved saved, Tensor... inputs) {
         Tensor x_TD = inputs[0];
-        Tensor[] norm = Functions.layerNormWithStatistics(
-                x_TD, weights.normWeight().tensor(), weights.normBias().tensor(), LanguageModel.NORM_EPSILON);
-        Tensor h_TD = norm[0];
+        Tensor[] norm = norm(x_TD);
         Tensor qkv_3GSC = splitHeads(
                 Functions.linear(
-                        h_TD, weights.qkvWeight().tensor(), weights.qkvBias().tensor()),
+                        norm[0], weights.qkvWeight().tensor(), weights.qkvBias().tensor()),
                 3);
         Tensor q_GSC = qkv_3GSC.select(0, 0);
         Tensor k_GSC = qkv_3GSC.select(0, 1);
@@ -65,27 +74,31 @@ final class BlockedAttentionSection implements Section.Written {
         q_GSC.mulInPlace(scale(q_GSC));
 
         Tensor a_GSC = q_GSC.emptyLike();
-        saved.save(x_TD, norm[1], norm[2], h_TD, qkv_3GSC);
+        List<Tensor> weights_GNE = new ArrayList<>();
         long length = q_GSC.size(1);
         for (long start = 0; start < length; start += BLOCK) {
             long n = Math.min(BLOCK, length - start);
-            long end = start + n;
-            Tensor scores_GNE = q_GSC.narrow(1, start, n)
-                    .matmul(k_GSC.narrow(1, 0, end).transpose(1, 2))
-                    .addInPlace(mask_SS.narrow(0, start, n).narrow(1, 0, end));
-            Tensor p_GNE = scores_GNE.softmax(-1);
-            a_GSC.narrow(1, start, n).setToBatchProduct(p_GNE, v_GSC.narrow(1, 0, end));
-            saved.save(p_GNE);
+            try (Scope block = Scope.open()) {
+                Tensor p_GNE = attentionWeights(q_GSC, k_GSC, start, n);
+                a_GSC.narrow(1, start, n).setToBatchProduct(p_GNE, v_GSC.narrow(1, 0, start + n));
+                if (!lean) {
+                    weights_GNE.add(block.escape(p_GNE));
+                }
+            }
         }
 
         Tensor a_TD = joinHeads(a_GSC.unsqueeze(0));
         Tensor out_TD = Functions.linear(
                 a_TD, weights.outWeight().tensor(), weights.outBias().tensor());
-        Tensor dropped_TD = outputDropout.mask(out_TD);
-        saved.save(a_TD);
-        if (dropped_TD != null) {
-            out_TD.mulInPlace(dropped_TD);
-            saved.save(dropped_TD);
+        Tensor mask_TD = outputDropout.mask(out_TD);
+        if (mask_TD != null) {
+            out_TD.mulInPlace(mask_TD);
+        }
+        saved.save(qkv_3GSC, a_TD);
+        if (!lean) {
+            saved.save(mask_TD);
+            saved.save(norm);
+            saved.save(weights_GNE.toArray(Tensor[]::new));
         }
         return new Tensor[] {out_TD.addInPlace(x_TD)};
     }
@@ -96,11 +109,11 @@ final class BlockedAttentionSection implements Section.Written {
         if (gradient_TD == null) {
             return new @Nullable Tensor[1];
         }
-        Tensor qkv_3GSC = saved.get(4);
-        long length = qkv_3GSC.size(2);
-        int blocks = (int) Math.ceilDiv(length, BLOCK);
-        Tensor a_TD = saved.get(5 + blocks);
-        Tensor out_TD = outputDropout.active() ? gradient_TD.mul(saved.get(6 + blocks)) : gradient_TD;
+        Tensor x_TD = saved.input(0);
+        Tensor qkv_3GSC = saved.get(0);
+        Tensor a_TD = saved.get(1);
+        Tensor mask_TD = lean ? outputDropout.mask(x_TD) : saved.find(2);
+        Tensor out_TD = mask_TD == null ? gradient_TD : gradient_TD.mul(mask_TD);
         weights.outWeight().addGradient(out_TD.t().matmul(a_TD));
         weights.outBias().addGradient(out_TD.sum(0));
 
@@ -110,22 +123,38 @@ final class BlockedAttentionSection implements Section.Written {
         backwardBlocks(saved, qkv_3GSC, a_GSC, gradient_3GSC);
 
         Tensor qkv_TE = joinHeads(gradient_3GSC);
-        weights.qkvWeight().addGradient(qkv_TE.t().matmul(saved.get(3)));
+        Tensor[] norm = lean ? norm(x_TD) : new Tensor[] {saved.get(3), saved.get(4), saved.get(5)};
+        weights.qkvWeight().addGradient(qkv_TE.t().matmul(norm[0]));
         weights.qkvBias().addGradient(qkv_TE.sum(0));
-        Tensor[] norm = Functions.layerNormBackward(
+        Tensor[] normGradients = Functions.layerNormBackward(
                 qkv_TE.matmul(weights.qkvWeight().tensor()),
-                saved.get(0),
-                saved.get(1),
-                saved.get(2),
+                x_TD,
+                norm[1],
+                norm[2],
                 weights.normWeight().tensor(),
                 weights.normBias().tensor());
-        weights.normWeight().addGradient(norm[1]);
-        weights.normBias().addGradient(norm[2]);
-        return new @Nullable Tensor[] {norm[0].addInPlace(gradient_TD)};
+        weights.normWeight().addGradient(normGradients[1]);
+        weights.normBias().addGradient(normGradients[2]);
+        return new @Nullable Tensor[] {normGradients[0].addInPlace(gradient_TD)};
+    }
+
+    /** The normalised input with its statistics. */
+    private Tensor[] norm(Tensor x_TD) {
+        return Functions.layerNormWithStatistics(
+                x_TD, weights.normWeight().tensor(), weights.normBias().tensor(), LanguageModel.NORM_EPSILON);
+    }
+
+    /** With which a block of queries looks at the keys up to its end. */
+    private Tensor attentionWeights(Tensor q_GSC, Tensor k_GSC, long start, long n) {
+        long end = start + n;
+        return q_GSC.narrow(1, start, n)
+                .matmul(k_GSC.narrow(1, 0, end).transpose(1, 2))
+                .addInPlace(mask_SS.narrow(0, start, n).narrow(1, 0, end))
+                .softmax(-1);
     }
 
     /** The gradients of queries, keys and values, from that of what attention gave. */
-    private static void backwardBlocks(Saved saved, Tensor qkv_3GSC, Tensor a_GSC, Tensor gradient_3GSC) {
+    private void backwardBlocks(Saved saved, Tensor qkv_3GSC, Tensor a_GSC, Tensor gradient_3GSC) {
         Tensor q_GSC = qkv_3GSC.select(0, 0);
         Tensor k_GSC = qkv_3GSC.select(0, 1);
         Tensor v_GSC = qkv_3GSC.select(0, 2);
@@ -139,20 +168,22 @@ final class BlockedAttentionSection implements Section.Written {
             long start = block * BLOCK;
             long n = Math.min(BLOCK, length - start);
             long end = start + n;
-            Tensor p_GNE = saved.get(5 + block);
-            Tensor a_GNC = a_GSC.narrow(1, start, n);
-            Tensor dp_GNE = a_GNC.matmul(v_GSC.narrow(1, 0, end).transpose(1, 2));
-            Tensor ds_GNE = Functions.softmaxBackward(dp_GNE, p_GNE);
-            dq_GSC.narrow(1, start, n).setToBatchProduct(ds_GNE, k_GSC.narrow(1, 0, end));
-            Tensor p_GEN = p_GNE.transpose(1, 2);
-            Tensor ds_GEN = ds_GNE.transpose(1, 2);
-            Tensor q_GNC = q_GSC.narrow(1, start, n);
-            if (block == last) {
-                dv_GSC.setToBatchProduct(p_GEN, a_GNC);
-                dk_GSC.setToBatchProduct(ds_GEN, q_GNC);
-            } else {
-                dv_GSC.narrow(1, 0, end).addBatchProductInPlace(p_GEN, a_GNC);
-                dk_GSC.narrow(1, 0, end).addBatchProductInPlace(ds_GEN, q_GNC);
+            try (Scope _ = Scope.open()) {
+                Tensor p_GNE = lean ? attentionWeights(q_GSC, k_GSC, start, n) : saved.get(FIRST_WEIGHTS + block);
+                Tensor a_GNC = a_GSC.narrow(1, start, n);
+                Tensor dp_GNE = a_GNC.matmul(v_GSC.narrow(1, 0, end).transpose(1, 2));
+                Tensor ds_GNE = Functions.softmaxBackward(dp_GNE, p_GNE);
+                dq_GSC.narrow(1, start, n).setToBatchProduct(ds_GNE, k_GSC.narrow(1, 0, end));
+                Tensor p_GEN = p_GNE.transpose(1, 2);
+                Tensor ds_GEN = ds_GNE.transpose(1, 2);
+                Tensor q_GNC = q_GSC.narrow(1, start, n);
+                if (block == last) {
+                    dv_GSC.setToBatchProduct(p_GEN, a_GNC);
+                    dk_GSC.setToBatchProduct(ds_GEN, q_GNC);
+                } else {
+                    dv_GSC.narrow(1, 0, end).addBatchProductInPlace(p_GEN, a_GNC);
+                    dk_GSC.narrow(1, 0, end).addBatchProductInPlace(ds_GEN, q_GNC);
+                }
             }
         }
         dq_GSC.mulInPlace(scale(q_GSC));

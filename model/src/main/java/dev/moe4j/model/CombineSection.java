@@ -8,25 +8,25 @@ import org.jspecify.annotations.Nullable;
 /**
  * residual + Σ_k weight_k · expert output: inputs are the residual stream [tokens, model], the experts' rows [rows,
  * model] and the weights [tokens, k]. The dropout inside each expert acts here, on the outputs as tokens see them.
+ * Backward gathers the outputs once more, which is cheaper than to keep them.
+ *
+ * @param lean whether backward draws what is dropped again
  */
-record CombineSection(String name, Routes routes, Dropout dropout) implements Section.Written {
+record CombineSection(String name, Routes routes, Dropout dropout, boolean lean) implements Section.Written {
 
     @Override
     public Tensor[] forward(Saved saved, Tensor... inputs) {
         Tensor residual_TD = inputs[0];
-        Tensor rows_RD = inputs[1];
-        Tensor weights_TK = inputs[2];
-        Tensor outputs_TKD = routes.gatherChoices(rows_RD);
+        Tensor outputs_TKD = routes.gatherChoices(inputs[1]);
+        Tensor weights_TK1 = inputs[2].to(outputs_TKD.dtype()).unsqueeze(2);
         Tensor mask_TKD = dropout.mask(outputs_TKD);
         if (mask_TKD != null) {
             outputs_TKD.mulInPlace(mask_TKD);
         }
-        saved.save(outputs_TKD, weights_TK);
-        if (mask_TKD != null) {
+        if (!lean) {
             saved.save(mask_TKD);
         }
-        Tensor weights_TK1 = weights_TK.to(rows_RD.dtype()).unsqueeze(2);
-        Tensor sum_TD = outputs_TKD.mul(weights_TK1).sum(1);
+        Tensor sum_TD = outputs_TKD.mulInPlace(weights_TK1).sum(1);
         return new Tensor[] {residual_TD.add(sum_TD)};
     }
 
@@ -36,10 +36,14 @@ record CombineSection(String name, Routes routes, Dropout dropout) implements Se
         if (gradient_TD == null) {
             return new @Nullable Tensor[3];
         }
-        Tensor outputs_TKD = saved.get(0);
-        Tensor weights_TK = saved.get(1);
+        Tensor weights_TK = saved.input(2);
+        Tensor outputs_TKD = routes.gatherChoices(saved.input(1));
+        Tensor mask_TKD = lean ? dropout.mask(outputs_TKD) : saved.find(0);
+        if (mask_TKD != null) {
+            outputs_TKD.mulInPlace(mask_TKD);
+        }
         Tensor weightGradient_TK =
-                outputs_TKD.mul(gradient_TD.unsqueeze(1)).sum(2).to(weights_TK.dtype());
+                outputs_TKD.mulInPlace(gradient_TD.unsqueeze(1)).sum(2).to(weights_TK.dtype());
         Tensor weights_R1 = weights_TK
                 .to(gradient_TD.dtype())
                 .reshape(-1)
@@ -47,8 +51,8 @@ record CombineSection(String name, Routes routes, Dropout dropout) implements Se
                 .unsqueeze(1)
                 .mul(routes.filled_R1());
         Tensor rowGradient_RD = gradient_TD.indexSelect(0, routes.tokenOf_R()).mulInPlace(weights_R1);
-        if (dropout.active()) {
-            Tensor mask_CD = saved.get(2).view(-1, gradient_TD.size(1));
+        if (mask_TKD != null) {
+            Tensor mask_CD = mask_TKD.view(-1, gradient_TD.size(1));
             rowGradient_RD.mulInPlace(mask_CD.indexSelect(0, routes.choiceOf_R()));
         }
         return new @Nullable Tensor[] {gradient_TD, rowGradient_RD, weightGradient_TK};

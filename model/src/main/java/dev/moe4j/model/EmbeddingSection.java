@@ -54,11 +54,10 @@ final class EmbeddingSection implements Section.Written {
         Tensor x_BSD = Functions.embedding(table, ids_BS)
                 .mul(Math.sqrt((double) table.size(1)))
                 .add(Functions.embedding(positions, rows_BS));
-        saved.save(ids_BS, rows_BS);
         Tensor mask = dropout.mask(x_BSD);
+        saved.save(mask);
         if (mask != null) {
             x_BSD.mulInPlace(mask);
-            saved.save(mask);
         }
         return new Tensor[] {x_BSD.view(-1, x_BSD.size(-1))};
     }
@@ -67,13 +66,14 @@ final class EmbeddingSection implements Section.Written {
     public @Nullable Tensor[] backward(Saved saved, @Nullable Tensor... gradients) {
         Tensor gradient = gradients[0];
         if (gradient != null) {
-            Tensor ids_BS = saved.get(0);
+            Tensor ids_BS = saved.input(0);
+            Tensor mask = saved.find(0);
             Tensor g_BSD = gradient.view(ids_BS.size(0), ids_BS.size(1), -1);
             // A frequent token's gradient is a long sum: bfloat16 would lose its later terms.
             Tensor wide_BSD = g_BSD.to(embedding.gradient().dtype());
-            Tensor dropped_BSD = dropout.active() ? wide_BSD.mul(saved.get(2)) : wide_BSD;
+            Tensor dropped_BSD = mask == null ? wide_BSD : wide_BSD.mul(mask);
             if (learned != null) {
-                addGradient(learned, dropped_BSD, saved.get(1), SinusoidalPositions.PADDING_ROW);
+                addGradient(learned, dropped_BSD, saved.input(1), SinusoidalPositions.PADDING_ROW);
             }
             addGradient(embedding, dropped_BSD.mul(Math.sqrt((double) g_BSD.size(-1))), ids_BS, padding);
         }

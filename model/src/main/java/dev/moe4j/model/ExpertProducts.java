@@ -4,6 +4,7 @@ import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Functions;
 import dev.moe4j.tensor.Parameter;
+import dev.moe4j.tensor.Scope;
 import dev.moe4j.tensor.Tensor;
 
 /**
@@ -69,7 +70,10 @@ sealed interface ExpertProducts {
         @Override
         public void weightGradient(Tensor gradient, Tensor x, Parameter weight) {
             for (int e = 0; e < assignment.experts(); e++) {
-                weight.addGradientEntry(e, hasRows(e) ? rows(gradient, e).t().matmul(rows(x, e)) : null);
+                try (Scope _ = Scope.open()) {
+                    weight.addGradientEntry(
+                            e, hasRows(e) ? rows(gradient, e).t().matmul(rows(x, e)) : null);
+                }
             }
             weight.entriesWritten();
         }

@@ -9,6 +9,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * fc2(dropout(activation(fc1(x)))) by each expert on its rows [rows, model]. What is dropped is drawn for each token's
  * choices, so that it does not depend on the rows in which they stand.
+ *
+ * @param reference whether the products are computed in the plainest way
+ * @param lean whether only fc1's result is saved, from which backward computes the rest again
  */
 record ExpertsSection(
         String name,
@@ -16,7 +19,8 @@ record ExpertsSection(
         Activation activation,
         Dropout activationDropout,
         Routes routes,
-        boolean reference)
+        boolean reference,
+        boolean lean)
         implements Section.Written {
 
     /** Stacked over experts: fc1 [experts, ffn, model] and [experts, ffn], fc2 [experts, model, ffn] and [experts, model]. */
@@ -28,16 +32,13 @@ record ExpertsSection(
         ExpertProducts products = products();
         Tensor inner_RF = products.forward(x_RD, weights.fc1Weight().tensor());
         addBias(inner_RF, weights.fc1Bias().tensor());
-        Tensor active_RF = activation.forward(inner_RF);
-        Tensor mask_RF = mask(active_RF);
-        if (mask_RF != null) {
-            active_RF.mulInPlace(mask_RF);
-        }
+        Tensor mask_RF = mask(inner_RF);
+        Tensor active_RF = active(inner_RF, mask_RF);
         Tensor y_RD = products.forward(active_RF, weights.fc2Weight().tensor());
         addBias(y_RD, weights.fc2Bias().tensor());
-        saved.save(x_RD, inner_RF, active_RF);
-        if (mask_RF != null) {
-            saved.save(mask_RF);
+        saved.save(inner_RF);
+        if (!lean) {
+            saved.save(active_RF, mask_RF);
         }
         return new Tensor[] {y_RD};
     }
@@ -48,23 +49,28 @@ record ExpertsSection(
         if (gradient_RD == null) {
             return new @Nullable Tensor[1];
         }
-        Tensor x_RD = saved.get(0);
-        Tensor inner_RF = saved.get(1);
-        Tensor active_RF = saved.get(2);
+        Tensor inner_RF = saved.get(0);
+        Tensor mask_RF = lean ? mask(inner_RF) : saved.find(2);
+        Tensor active_RF = lean ? active(inner_RF, mask_RF) : saved.get(1);
         ExpertProducts products = products();
         products.weightGradient(gradient_RD, active_RF, weights.fc2Weight());
         addBiasGradient(gradient_RD, weights.fc2Bias());
         Tensor activeGradient_RF =
                 products.backward(gradient_RD, weights.fc2Weight().tensor());
-        if (activationDropout.active()) {
-            activeGradient_RF.mulInPlace(saved.get(3));
+        if (mask_RF != null) {
+            activeGradient_RF.mulInPlace(mask_RF);
         }
         Tensor innerGradient_RF = activation.backward(activeGradient_RF, inner_RF);
-        products.weightGradient(innerGradient_RF, x_RD, weights.fc1Weight());
+        products.weightGradient(innerGradient_RF, saved.input(0), weights.fc1Weight());
         addBiasGradient(innerGradient_RF, weights.fc1Bias());
         return new @Nullable Tensor[] {
             products.backward(innerGradient_RF, weights.fc1Weight().tensor())
         };
+    }
+
+    private Tensor active(Tensor inner_RF, @Nullable Tensor mask_RF) {
+        Tensor active_RF = activation.forward(inner_RF);
+        return mask_RF == null ? active_RF : active_RF.mulInPlace(mask_RF);
     }
 
     private @Nullable Tensor mask(Tensor like_RF) {

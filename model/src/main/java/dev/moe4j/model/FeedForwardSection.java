@@ -2,53 +2,70 @@ package dev.moe4j.model;
 
 import dev.moe4j.tensor.Functions;
 import dev.moe4j.tensor.Parameter;
+import dev.moe4j.tensor.Saved;
 import dev.moe4j.tensor.Section;
 import dev.moe4j.tensor.Tensor;
-import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * residual + dropout(fc2(dropout(activation(fc1(h))))): the dense feed-forward network, also of shared experts. Inputs: the
  * residual stream [tokens, model] and its normalised form h [tokens, model].
+ *
+ * @param lean whether only fc1's result is saved, from which backward computes the rest again
  */
-final class FeedForwardSection implements Section.Derived {
-
-    private final String name;
-    private final Weights weights;
-    private final Activation activation;
-    private final Dropout activationDropout;
-    private final Dropout dropout;
+record FeedForwardSection(
+        String name, Weights weights, Activation activation, Dropout activationDropout, Dropout dropout, boolean lean)
+        implements Section.Written {
 
     record Weights(Parameter fc1Weight, Parameter fc1Bias, Parameter fc2Weight, Parameter fc2Bias) {}
 
-    FeedForwardSection(
-            String name, Weights weights, Activation activation, Dropout activationDropout, Dropout dropout) {
-        this.name = name;
-        this.weights = weights;
-        this.activation = activation;
-        this.activationDropout = activationDropout;
-        this.dropout = dropout;
-    }
-
     @Override
-    public String name() {
-        return name;
-    }
-
-    @Override
-    public List<Parameter> parameters() {
-        return List.of(weights.fc1Weight(), weights.fc1Bias(), weights.fc2Weight(), weights.fc2Bias());
-    }
-
-    @Override
-    public Tensor[] forward(Tensor... inputs) {
+    public Tensor[] forward(Saved saved, Tensor... inputs) {
         Tensor residual_TD = inputs[0];
-        Tensor h_TD = inputs[1];
-        Tensor inner_TF = activation.forward(Functions.linear(
-                h_TD, weights.fc1Weight().tensor(), weights.fc1Bias().tensor()));
+        Tensor inner_TF = Functions.linear(
+                inputs[1], weights.fc1Weight().tensor(), weights.fc1Bias().tensor());
+        Tensor innerMask_TF = activationDropout.mask(inner_TF);
+        Tensor active_TF = active(inner_TF, innerMask_TF);
         Tensor out_TD = Functions.linear(
-                activationDropout.apply(inner_TF),
-                weights.fc2Weight().tensor(),
-                weights.fc2Bias().tensor());
-        return new Tensor[] {residual_TD.add(dropout.apply(out_TD))};
+                active_TF, weights.fc2Weight().tensor(), weights.fc2Bias().tensor());
+        Tensor mask_TD = dropout.mask(residual_TD);
+        saved.save(inner_TF);
+        if (!lean) {
+            saved.save(active_TF, innerMask_TF, mask_TD);
+        }
+        if (mask_TD != null) {
+            out_TD.mulInPlace(mask_TD);
+        }
+        return new Tensor[] {out_TD.addInPlace(residual_TD)};
+    }
+
+    @Override
+    public @Nullable Tensor[] backward(Saved saved, @Nullable Tensor... gradients) {
+        Tensor gradient_TD = gradients[0];
+        if (gradient_TD == null) {
+            return new @Nullable Tensor[2];
+        }
+        Tensor inner_TF = saved.get(0);
+        Tensor innerMask_TF = lean ? activationDropout.mask(inner_TF) : saved.find(2);
+        Tensor active_TF = lean ? active(inner_TF, innerMask_TF) : saved.get(1);
+        Tensor mask_TD = lean ? dropout.mask(saved.input(0)) : saved.find(3);
+        Tensor out_TD = mask_TD == null ? gradient_TD : gradient_TD.mul(mask_TD);
+        weights.fc2Weight().addGradient(out_TD.t().matmul(active_TF));
+        weights.fc2Bias().addGradient(out_TD.sum(0));
+        Tensor activeGradient_TF = out_TD.matmul(weights.fc2Weight().tensor());
+        if (innerMask_TF != null) {
+            activeGradient_TF.mulInPlace(innerMask_TF);
+        }
+        Tensor innerGradient_TF = activation.backward(activeGradient_TF, inner_TF);
+        weights.fc1Weight().addGradient(innerGradient_TF.t().matmul(saved.input(1)));
+        weights.fc1Bias().addGradient(innerGradient_TF.sum(0));
+        return new @Nullable Tensor[] {
+            gradient_TD, innerGradient_TF.matmul(weights.fc1Weight().tensor())
+        };
+    }
+
+    private Tensor active(Tensor inner_TF, @Nullable Tensor mask_TF) {
+        Tensor active_TF = activation.forward(inner_TF);
+        return mask_TF == null ? active_TF : active_TF.mulInPlace(mask_TF);
     }
 }

@@ -10,17 +10,25 @@ import dev.moe4j.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Output product with the embedding or a table of its own, softmax and negative log-likelihood. Inputs: hidden states [tokens, model] and
- * targets [tokens]. Outputs: the loss, a scalar that backward starts from, and each token's negative log-likelihood in
- * nats [tokens], 0 where there is no target.
+ * Output product with the embedding or a table of its own, softmax and negative log-likelihood. Inputs: hidden states
+ * [tokens, model] and targets [tokens]. Outputs: the loss, a scalar that backward starts from, and each token's negative
+ * log-likelihood in nats [tokens], 0 where there is no target.
  *
- * <p>Logits exist in the compute type only, and in float32 for a few rows at a time that stay in the cache. The gradient
- * of the logits, p − 1 at the target, takes their place in the same sweep, since the softmax is at hand.
+ * <p>Logits of all tokens never exist: some rows at a time are computed in the compute type, and few of these in float32,
+ * which stay in the cache. The gradient of the logits, p − 1 at the target, takes their place in the same sweep, since
+ * the softmax is at hand, and is multiplied on to the gradients of hidden states and table at once, for logits computed
+ * again would cost a product more. Backward hands these out.
  */
 final class HeadSection implements Section.Written {
 
+    /** Logits that exist at a time, unless that makes products of too few rows. */
+    private static final long PRODUCT_LOGITS = 1 << 23;
+
+    /** Products of fewer rows are slower. */
+    private static final long LEAST_ROWS = 512;
+
     /** Logits that are in float32 at a time: 2 MiB. */
-    private static final long CHUNK_LOGITS = 1 << 19;
+    static final long SOFTMAX_LOGITS = 1 << 19;
 
     private final Parameter output;
     private final DType stable;
@@ -37,6 +45,11 @@ final class HeadSection implements Section.Written {
         this.lossPerToken = lossPerToken;
     }
 
+    /** Rows of logits that exist at a time. */
+    static long rows(long tokens, long vocabulary) {
+        return Math.min(tokens, Math.max(LEAST_ROWS, PRODUCT_LOGITS / vocabulary));
+    }
+
     @Override
     public String name() {
         return "head";
@@ -45,15 +58,49 @@ final class HeadSection implements Section.Written {
     @Override
     public Tensor[] forward(Saved saved, Tensor... inputs) {
         Tensor hidden_TD = inputs[0];
-        Tensor targets_T = inputs[1];
+        Tensor table_VD = output.tensor();
+        Tensor given_T1 = inputs[1].lessThan(0).not().to(stable).unsqueeze(1);
+        Tensor index_T1 = inputs[1].clampMin(0).unsqueeze(1);
         long tokens = hidden_TD.size(0);
-        Tensor logits_TV = Functions.linear(hidden_TD, output.tensor());
-        Tensor given_T1 = targets_T.lessThan(0).not().to(stable).unsqueeze(1);
-        Tensor index_T1 = targets_T.clampMin(0).unsqueeze(1);
         Tensor nll_T1 = Tensor.empty(stable, hidden_TD.device(), tokens, 1);
-        long chunk = Math.clamp(CHUNK_LOGITS / logits_TV.size(1), 1, tokens);
-        Tensor buffer_CV = Tensor.empty(stable, hidden_TD.device(), chunk, logits_TV.size(1));
-        Tensor minusOne_C1 = Tensor.full(-1, stable, hidden_TD.device(), chunk, 1);
+        Tensor hiddenGradient_TD = hidden_TD.emptyLike();
+        Tensor tableGradient_VD = null;
+        long rows = rows(tokens, table_VD.size(0));
+        for (long from = 0; from < tokens; from += rows) {
+            long n = Math.min(rows, tokens - from);
+            try (Scope part = Scope.open()) {
+                Tensor hidden_ND = hidden_TD.narrow(0, from, n);
+                Tensor logits_NV = Functions.linear(hidden_ND, table_VD);
+                softmax(saved, logits_NV, index_T1.narrow(0, from, n), nll_T1.narrow(0, from, n));
+                if (saved.recording()) {
+                    // What each token counts multiplies the narrow side.
+                    Tensor share_N1 =
+                            given_T1.narrow(0, from, n).mul(lossPerToken).to(hidden_TD.dtype());
+                    hiddenGradient_TD
+                            .narrow(0, from, n)
+                            .setToProduct(logits_NV, table_VD)
+                            .mulInPlace(share_N1);
+                    Tensor more_VD = logits_NV.t().matmul(hidden_ND.mul(share_N1));
+                    tableGradient_VD = tableGradient_VD == null
+                            ? part.escape(
+                                    n == tokens
+                                            ? more_VD
+                                            : more_VD.to(output.gradient().dtype()))
+                            : tableGradient_VD.addInPlace(more_VD.to(tableGradient_VD.dtype()));
+                }
+            }
+        }
+        nll_T1.mulInPlace(given_T1);
+        saved.save(hiddenGradient_TD, tableGradient_VD);
+        return new Tensor[] {nll_T1.sum().mul(lossPerToken), nll_T1.squeeze(1)};
+    }
+
+    /** Writes each row's negative log-likelihood and, where backward will run, replaces logits by their gradients. */
+    private void softmax(Saved saved, Tensor logits_TV, Tensor index_T1, Tensor nll_T1) {
+        long tokens = logits_TV.size(0);
+        long chunk = Math.clamp(SOFTMAX_LOGITS / logits_TV.size(1), 1, tokens);
+        Tensor buffer_CV = Tensor.empty(stable, logits_TV.device(), chunk, logits_TV.size(1));
+        Tensor minusOne_C1 = Tensor.full(-1, stable, logits_TV.device(), chunk, 1);
         for (long from = 0; from < tokens; from += chunk) {
             long n = Math.min(chunk, tokens - from);
             try (Scope _ = Scope.open()) {
@@ -72,18 +119,12 @@ final class HeadSection implements Section.Written {
                 }
             }
         }
-        nll_T1.mulInPlace(given_T1);
-        saved.save(hidden_TD, logits_TV, given_T1.mul(lossPerToken).to(hidden_TD.dtype()));
-        return new Tensor[] {nll_T1.sum().mul(lossPerToken), nll_T1.squeeze(1)};
     }
 
     @Override
     public @Nullable Tensor[] backward(Saved saved, @Nullable Tensor... gradients) {
-        // The loss is a root, so its own gradient is 1. What each token counts multiplies the narrow side.
-        Tensor hidden_TD = saved.get(0);
-        Tensor gradient_TV = saved.get(1);
-        Tensor share_T1 = saved.get(2);
-        output.addGradient(gradient_TV.t().matmul(hidden_TD.mul(share_T1)));
-        return new @Nullable Tensor[] {gradient_TV.matmul(output.tensor()).mulInPlace(share_T1), null};
+        // The loss is a root, so its own gradient is 1.
+        output.addGradient(saved.get(1));
+        return new @Nullable Tensor[] {saved.get(0), null};
     }
 }

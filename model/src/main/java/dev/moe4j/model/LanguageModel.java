@@ -34,6 +34,7 @@ public final class LanguageModel implements AutoCloseable {
     private final Tensor positions;
     private final BalanceTracker balanceTracker;
     private boolean reference;
+    private Recompute recompute = Recompute.NONE;
 
     private LanguageModel(Architecture architecture, Precision precision, Device device) {
         this.architecture = architecture;
@@ -95,6 +96,11 @@ public final class LanguageModel implements AutoCloseable {
         reference = true;
     }
 
+    /** Keeps no more for the backward pass than that from now on. */
+    public void recompute(Recompute setting) {
+        recompute = setting;
+    }
+
     /** Runs a batch and gives its loss; on a recording tape backward may follow. */
     public LossReport loss(Tape tape, TokenBatch batch, Pass pass) {
         try (Scope _ = Scope.open()) {
@@ -148,20 +154,7 @@ public final class LanguageModel implements AutoCloseable {
         beside.hidden.add(x);
         Tensor mask = tape.constant(attentionMask(batch)).tensor();
         for (int layer = 0; layer < config.layers(); layer++) {
-            String prefix = "model.layers." + layer + ".";
-            x = tape.run(attention(layer, prefix, mask, batch, pass), x);
-            Value h = tape.run(norm("layers." + layer + ".norm", prefix + "final_layer_norm"), x);
-            x = config.isMoeLayer(layer)
-                    ? mixture(tape, layer, prefix + "moe.", x, h, batch, pass, beside)
-                    : tape.run(
-                            new FeedForwardSection(
-                                    "layers." + layer + ".ffn",
-                                    feedForwardWeights(prefix),
-                                    config.activation(),
-                                    activationDropout(layer, "ffn", pass),
-                                    dropout(layer, "ffn", pass)),
-                            x,
-                            h);
+            x = layer(tape, layer, x, mask, batch, pass, beside);
             beside.hidden.add(x);
         }
         if (!beside.balances.isEmpty()) {
@@ -169,6 +162,18 @@ public final class LanguageModel implements AutoCloseable {
             beside.roots.add(tape.run(new BalanceLogSection(coefficient), beside.balances.toArray(Value[]::new)));
         }
         return tape.run(norm("norm", "model.layer_norm"), x);
+    }
+
+    private Value layer(Tape tape, int layer, Value input, Tensor mask, TokenBatch batch, Pass pass, Beside beside) {
+        String prefix = "model.layers." + layer + ".";
+        Section attention = attention(layer, prefix, mask, batch, pass);
+        Value x = tape.run(retention(attention), attention, input);
+        Value h = tape.run(recompute.cheap(), norm("layers." + layer + ".norm", prefix + "final_layer_norm"), x);
+        Value output = config().isMoeLayer(layer)
+                ? mixture(tape, layer, prefix + "moe.", x, h, batch, pass, beside)
+                : tape.run(recompute.costly(), feedForward(layer, "ffn", prefix, pass), x, h);
+        tape.drop(x, h);
+        return output;
     }
 
     private EmbeddingSection embedding(Pass pass) {
@@ -235,9 +240,15 @@ public final class LanguageModel implements AutoCloseable {
                 && mask.shape().length == 2
                 && batch.length() <= LONGEST_BLOCKED;
         return blocked
-                ? new BlockedAttentionSection(name, weights, config().heads(), mask, batch.sequences(), outputDropout)
+                ? new BlockedAttentionSection(
+                        name, weights, config().heads(), mask, batch.sequences(), outputDropout, recompute.lean())
                 : new AttentionSection(
                         name, weights, config().heads(), mask, batch.sequences(), weightDropout, outputDropout);
+    }
+
+    /** Attention weights inside a graph that libtorch derives can be computed again with the whole section only. */
+    private Tape.Retention retention(Section attention) {
+        return attention instanceof AttentionSection plain && !plain.fused() ? recompute.cheap() : recompute.costly();
     }
 
     private Value mixture(
@@ -248,7 +259,7 @@ public final class LanguageModel implements AutoCloseable {
                 parameters.get(prefix + "gate.weight"),
                 architecture.routing(),
                 routeSetting(layer, batch, pass));
-        Value[] routed = tape.runAll(route, h);
+        Value[] routed = tape.runAll(recompute.cheap(), route, h);
         (transformed() ? beside.balances : beside.roots).add(routed[1]);
         beside.roots.add(routed[2]);
         Assignment assignment = route.assignment();
@@ -259,8 +270,9 @@ public final class LanguageModel implements AutoCloseable {
                 layer, route.balance(), route.entropy(), route.firstChoices(), route.statistics()));
 
         Routes routes = Routes.of(assignment, parameters.precision().compute(), device(), tape);
-        Value rows = tape.run(new DispatchSection(name + "dispatch", routes), h);
+        Value rows = tape.run(recompute.cheap(), new DispatchSection(name + "dispatch", routes), h);
         Value outputs = tape.run(
+                recompute.costly(),
                 new ExpertsSection(
                         name + "experts",
                         new ExpertsSection.Weights(
@@ -271,24 +283,20 @@ public final class LanguageModel implements AutoCloseable {
                         config().activation(),
                         activationDropout(layer, "experts", pass),
                         routes,
-                        reference),
+                        reference,
+                        recompute.lean()),
                 rows);
         Value base = config().sharedExperts() == 0
                 ? residual
-                : tape.run(
-                        new FeedForwardSection(
-                                name + "shared",
-                                feedForwardWeights(prefix + "shared."),
-                                config().activation(),
-                                activationDropout(layer, "shared", pass),
-                                dropout(layer, "shared", pass)),
-                        residual,
-                        h);
-        return tape.run(
-                new CombineSection(name + "combine", routes, dropout(layer, "experts", pass)),
+                : tape.run(recompute.costly(), feedForward(layer, "shared", prefix + "shared.", pass), residual, h);
+        Value output = tape.run(
+                recompute.costly(),
+                new CombineSection(name + "combine", routes, dropout(layer, "experts", pass), recompute.lean()),
                 base,
                 outputs,
                 routed[0]);
+        tape.drop(rows, outputs, base, routed[0]);
+        return output;
     }
 
     private RouteSection.Setting routeSetting(int layer, TokenBatch batch, Pass pass) {
@@ -334,12 +342,18 @@ public final class LanguageModel implements AutoCloseable {
         return new NormSection(name, parameters.get(parameter + ".weight"), parameters.get(parameter + ".bias"));
     }
 
-    private FeedForwardSection.Weights feedForwardWeights(String prefix) {
-        return new FeedForwardSection.Weights(
-                parameters.get(prefix + "fc1.weight"),
-                parameters.get(prefix + "fc1.bias"),
-                parameters.get(prefix + "fc2.weight"),
-                parameters.get(prefix + "fc2.bias"));
+    private FeedForwardSection feedForward(int layer, String site, String prefix, Pass pass) {
+        return new FeedForwardSection(
+                "layers." + layer + "." + site,
+                new FeedForwardSection.Weights(
+                        parameters.get(prefix + "fc1.weight"),
+                        parameters.get(prefix + "fc1.bias"),
+                        parameters.get(prefix + "fc2.weight"),
+                        parameters.get(prefix + "fc2.bias")),
+                config().activation(),
+                activationDropout(layer, site, pass),
+                dropout(layer, site, pass),
+                recompute.lean());
     }
 
     private Dropout dropout(int layer, String site, Pass pass) {

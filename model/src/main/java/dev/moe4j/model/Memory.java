@@ -4,21 +4,23 @@ import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.Unit;
 
 /**
- * Bytes of tensors on one device at the end of a forward pass in training, where they are the most but for the working
- * space of single products, by cause. It follows what this code allocates: flat units with their padding, what each
- * section saves for its backward pass, the logits in the compute type. Nothing is recomputed; tokens are spread evenly over
- * experts; buffers of exchanges between devices are not counted. A test holds it against what is measured on a CPU.
+ * Bytes of tensors on one device when they are the most in training, by cause: while the head runs, or a layer's backward
+ * pass. It follows what this code allocates: flat units with their padding, what each section saves for its backward
+ * pass, what the head and the largest layer work with. Tokens are spread evenly over experts; buffers of exchanges between
+ * devices and the working space inside libtorch's operators are not counted. A test holds it against peaks that are measured on a
+ * CPU.
  *
  * @param weights masters
  * @param gradients in the accumulation type
  * @param optimizer two moments in the master's type
  * @param workingCopy of the masters, in the compute type; 0 where both types are one
  * @param tables positions and the causal mask
- * @param activations what sections keep for the backward pass, but for the logits
- * @param logits of the head
+ * @param activations what is kept from the forward pass to the backward pass
+ * @param working what comes and goes: the head's logits and gradients, or one layer's gradients and what its backward
+ *     pass computes again
  */
 public record Memory(
-        long weights, long gradients, long optimizer, long workingCopy, long tables, long activations, long logits) {
+        long weights, long gradients, long optimizer, long workingCopy, long tables, long activations, long working) {
 
     /** Rows that rounding adds to an expert's, in the mean. */
     private static final double ROUNDING = (Assignment.ROW_MULTIPLE - 1) / 2.0;
@@ -32,10 +34,10 @@ public record Memory(
      * @param expertParallel devices that share the experts
      * @param cuda whether attention is libtorch's fused kernel, as on a GPU
      */
-    public record Load(int sequences, int expertParallel, boolean cuda) {}
+    public record Load(int sequences, int expertParallel, boolean cuda, Recompute recompute) {}
 
     public long total() {
-        return weights + gradients + optimizer + workingCopy + tables + activations + logits;
+        return weights + gradients + optimizer + workingCopy + tables + activations + working;
     }
 
     /** The memory of a model in training under that load. */
@@ -53,52 +55,103 @@ public record Memory(
         }
         long compute = precision.compute().bytes();
         long context = model.context();
+        Activations activations = new Activations(architecture, precision, load);
         return new Memory(
                 master * precision.master().bytes(),
                 master * precision.accumulate().bytes(),
                 2 * master * precision.master().bytes(),
                 copied * compute,
                 ((context + SinusoidalPositions.FIRST_ROW) * model.width() + context * context) * compute,
-                Math.round(new Activations(architecture, precision, load).total()),
-                load.sequences() * context * model.vocabulary() * compute);
+                Math.round(activations.kept()),
+                Math.round(activations.working()));
     }
 
-    /** What sections keep, in bytes. */
+    /** What sections keep and work with, in bytes. */
     private static final class Activations {
 
         private final ModelConfig model;
         private final RoutingConfig routing;
+        private final Recompute recompute;
         private final boolean cuda;
         private final double tokens;
         private final double sequences;
         private final double width;
         private final double compute;
         private final double stable;
-        private final double ownExperts;
+        private final double accumulate;
+        private final double rows;
         private final double dropped;
 
         Activations(Architecture architecture, Precision precision, Load load) {
             model = architecture.model();
             routing = architecture.routing();
+            recompute = load.recompute();
             cuda = load.cuda();
             sequences = load.sequences();
             tokens = sequences * model.context();
             width = model.width();
             compute = precision.compute().bytes();
             stable = precision.stable().bytes();
-            ownExperts = (double) model.experts() / load.expertParallel();
+            accumulate = precision.accumulate().bytes();
+            double ownExperts = (double) model.experts() / load.expertParallel();
+            rows = tokens * routing.topK() + ownExperts * ROUNDING;
             dropped = model.dropout() > 0 ? 1 : 0;
         }
 
-        double total() {
-            // Ids, rows of positions, targets; each token's loss and share.
-            double ends = tokens * (3 * INDEX + stable + compute);
-            double embedding = stream(1 + dropped);
-            double bytes = ends + embedding + norm();
+        /** From the forward pass to the backward pass. */
+        double kept() {
+            // Ids, rows of positions, targets; each token's loss. The embedding and the last norm.
+            double bytes = tokens * (3 * INDEX + stable) + stream(1 + dropped) + norm();
             for (int layer = 0; layer < model.layers(); layer++) {
-                bytes += attention() + norm() + (model.isMoeLayer(layer) ? mixture() : feedForward(model.ffn()));
+                bytes += kept(model.isMoeLayer(layer), recompute);
             }
             return bytes;
+        }
+
+        /** What a layer keeps, its result included. */
+        private double kept(boolean moe, Recompute kind) {
+            return switch (kind) {
+                case NONE -> attention() + norm() + (moe ? mixture() : feedForward(model.ffn(), 2, dropped));
+                case SELECTIVE -> leanAttention() + (moe ? leanMixture() : feedForward(model.ffn(), 1, 0));
+                case FULL -> stream(1) + (moe ? routes() : 0);
+            };
+        }
+
+        /** The larger of what the head and what a layer's backward pass works with. */
+        double working() {
+            double layers = 0;
+            for (int layer = 0; layer < model.layers(); layer++) {
+                layers = Math.max(layers, layer(model.isMoeLayer(layer)));
+            }
+            return Math.max(head(), layers);
+        }
+
+        /** Logits, softmax, the gradients that the head hands out and those of a part of the tokens on their way there. */
+        private double head() {
+            double vocabulary = model.vocabulary();
+            double part = (double) HeadSection.rows((long) tokens, model.vocabulary());
+            double table = vocabulary * width * (part < tokens ? 2 * accumulate + compute : compute);
+            return part * vocabulary * compute + HeadSection.SOFTMAX_LOGITS * stable + stream(1) + table;
+        }
+
+        /** What a layer's backward pass computes again, and the gradients in its feed-forward network. */
+        private double layer(boolean moe) {
+            double ffn = moe ? model.expertFfn() : model.ffn();
+            double inner = (moe ? rows : tokens) * ffn * compute;
+            double outer = moe ? rows * width * compute : stream(1);
+            double gradients = 2 * inner + 2 * outer + stream(moe ? 1 : dropped);
+            return gradients
+                    + switch (recompute) {
+                        case NONE -> 0;
+                        // The norm's result, what the activation gave, and the rows that experts get.
+                        case SELECTIVE ->
+                            norm() + inner + (moe ? outer : stream(dropped)) + (leanAttention() == 0 ? attention() : 0);
+                        // Shared experts' part is gone again when the others' gradients are there.
+                        case FULL ->
+                            kept(moe, Recompute.NONE)
+                                    - kept(moe, Recompute.FULL)
+                                    - (moe ? sharedExperts(2, dropped) : 0);
+                    };
         }
 
         /** So many tensors [tokens, model] in the compute type. */
@@ -119,8 +172,7 @@ public record Memory(
             double common = stream(3 + dropped) + statistics();
             double length = model.context();
             double groups = sequences * model.heads();
-            boolean weightDropout = model.attentionDropout() > 0;
-            if (!cuda && !weightDropout && length <= LanguageModel.LONGEST_BLOCKED) {
+            if (blocked()) {
                 double scores = 0;
                 for (long start = 0; start < length; start += BlockedAttentionSection.BLOCK) {
                     double end = Math.min((double) (start + BlockedAttentionSection.BLOCK), length);
@@ -128,9 +180,9 @@ public record Memory(
                 }
                 return common + stream(3) + groups * scores * compute;
             }
-            if (weightDropout || (!cuda && length <= AttentionSection.LONGEST_PLAIN)) {
+            if (!fused()) {
                 // The softmax's result; with dropout its mask and the product of both too.
-                return common + stream(3) + groups * length * length * compute * (weightDropout ? 3 : 1);
+                return common + stream(3) + groups * length * length * compute * (weightDropout() ? 3 : 1);
             }
             double sums = groups * length * stable;
             boolean widened = !cuda && compute < stable;
@@ -140,25 +192,60 @@ public record Memory(
                     + (widened ? 4 * tokens * width * stable : stream(4));
         }
 
-        private double feedForward(double ffn) {
-            double inner = model.activation() == Activation.RELU ? 1 : 2;
-            return inner * tokens * ffn * compute + stream(1 + dropped);
+        private boolean weightDropout() {
+            return model.attentionDropout() > 0;
+        }
+
+        private boolean blocked() {
+            return !cuda && !weightDropout() && model.context() <= LanguageModel.LONGEST_BLOCKED;
+        }
+
+        private boolean fused() {
+            return !weightDropout() && (cuda || model.context() > AttentionSection.LONGEST_PLAIN);
+        }
+
+        /** Queries, keys and values, what attention gave, the output; nothing where it runs again as a whole. */
+        private double leanAttention() {
+            if (blocked()) {
+                return stream(5);
+            }
+            return fused() ? attention() : 0;
+        }
+
+        /**
+         * A network's inner values and its result.
+         *
+         * @param inner tensors [tokens, ffn]
+         */
+        private double feedForward(double ffn, double inner, double masks) {
+            return inner * tokens * ffn * compute + stream(1 + masks);
+        }
+
+        private double sharedExperts(double inner, double masks) {
+            return model.sharedExperts() == 0
+                    ? 0
+                    : feedForward((double) model.sharedExperts() * model.expertFfn(), inner, masks);
         }
 
         private double mixture() {
             double k = routing.topK();
-            double choices = tokens * k;
-            double rows = choices + ownExperts * ROUNDING;
             double widened = compute < stable ? tokens * width * stable : 0;
             // Probabilities; choices' experts, masks, live weights, weights; sums before and after their bound.
-            double route =
-                    widened + tokens * model.experts() * stable + choices * (INDEX + 3 * stable) + 2 * tokens * stable;
-            double routes = rows * (2 * INDEX + compute) + choices * (INDEX + compute);
+            double route = widened
+                    + tokens * model.experts() * stable
+                    + tokens * k * (INDEX + 3 * stable)
+                    + 2 * tokens * stable;
             double experts = rows * 2 * (width + model.expertFfn()) * compute;
-            double combine = stream(k * (1 + dropped) + 1);
-            double shared =
-                    model.sharedExperts() == 0 ? 0 : feedForward((double) model.sharedExperts() * model.expertFfn());
-            return route + routes + experts + combine + shared;
+            return route + routes() + experts + stream(k * dropped + 1) + sharedExperts(2, dropped);
+        }
+
+        /** Inner values and results of experts, the layer's result. */
+        private double leanMixture() {
+            return routes() + rows * (width + model.expertFfn()) * compute + stream(1) + sharedExperts(1, 0);
+        }
+
+        private double routes() {
+            return rows * (2 * INDEX + compute) + tokens * routing.topK() * (INDEX + compute);
         }
     }
 }

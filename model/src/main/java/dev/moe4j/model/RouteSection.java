@@ -13,7 +13,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * The router of one layer: logits, assignment, weights and balance losses. Input: h [tokens, model]. Outputs, in the
  * stable type: the weights [tokens, k], 0 where a choice was dropped; the balance loss and the z-loss, each already
- * multiplied by its coefficient, as scalars that backward starts from. Computes in float32 at least.
+ * multiplied by its coefficient, as scalars that backward starts from. Computes in float32 at least. Run again for
+ * backward, it keeps its assignment.
  *
  * <p>A short batch may be filled up with masked tokens of zeros, whose logits are zero since routers have no bias:
  * capacity, balance loss and statistics count them, and nothing else sees them.
@@ -25,6 +26,7 @@ final class RouteSection implements Section.Derived {
     private final Routing routing;
     private final boolean normalizeBeforeDropping;
     private final Setting setting;
+    private @Nullable Assignment decided;
     private @Nullable Assignment assignment;
     private @Nullable RoutingStatistics statistics;
     private double balance;
@@ -89,17 +91,21 @@ final class RouteSection implements Section.Derived {
                         0, given_TE, Tensor.zeros(given_TE.dtype(), given_TE.device(), setting.fill(), experts));
         Tensor p_TE = logits_TE.softmax(-1);
         boolean[] padding = padding(tokens);
-        Assignment chosen = routing.assign(new Routing.Request(
-                logits_TE.toDoubles(),
-                p_TE::toDoubles,
-                experts,
-                setting.groups(),
-                padding,
-                setting.training(),
-                setting.fill() == 0 ? setting.noise() : filled(setting.noise(), tokens, experts)));
-        assignment = setting.fill() == 0 ? chosen : chosen.first(tokens);
-        statistics = RoutingStatistics.of(chosen);
-        entropy = entropy(logits_TE.detach(), p_TE.detach());
+        Assignment chosen = decided;
+        if (chosen == null) {
+            chosen = routing.assign(new Routing.Request(
+                    logits_TE.toDoubles(),
+                    p_TE::toDoubles,
+                    experts,
+                    setting.groups(),
+                    padding,
+                    setting.training(),
+                    setting.fill() == 0 ? setting.noise() : filled(setting.noise(), tokens, experts)));
+            decided = chosen;
+            assignment = setting.fill() == 0 ? chosen : chosen.first(tokens);
+            statistics = RoutingStatistics.of(chosen);
+            entropy = entropy(logits_TE.detach(), p_TE.detach());
+        }
         Tensor balance_ = balanceLoss(p_TE, chosen, padding);
         balance = balance_.item();
         Tensor z = setting.zCoefficient() == 0

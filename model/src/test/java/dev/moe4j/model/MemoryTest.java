@@ -10,16 +10,10 @@ import dev.moe4j.tensor.Scope;
 import dev.moe4j.tensor.Tape;
 import dev.moe4j.tensor.Tensor;
 import dev.moe4j.tensor.Unit;
-import java.lang.foreign.Arena;
-import java.lang.foreign.FunctionDescriptor;
-import java.lang.foreign.Linker;
-import java.lang.foreign.MemoryLayout;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.SegmentAllocator;
-import java.lang.foreign.ValueLayout;
-import java.lang.invoke.MethodHandle;
+import dev.moe4j.tensor.Value;
 import java.util.List;
 import java.util.stream.IntStream;
+import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
@@ -43,7 +37,7 @@ class MemoryTest {
     void parametersTakeWhatIsPredicted(String preset, String name) {
         Precision precision = Precision.parse(name);
         Architecture architecture = architecture(preset, "");
-        Memory memory = Memory.of(architecture, precision, new Memory.Load(1, 1, false));
+        Memory memory = Memory.of(architecture, precision, new Memory.Load(1, 1, false, Recompute.NONE));
         long weights = 0;
         long gradients = 0;
         long optimizer = 0;
@@ -62,7 +56,7 @@ class MemoryTest {
         assertThat(memory.workingCopy() == 0).isEqualTo(precision.compute() == precision.master());
     }
 
-    /** What the C library has handed out is what libtorch holds, graphs of its own included. */
+    /** The most that a forward and a backward pass hold at a time, over what is there before. */
     @ParameterizedTest
     @CsvSource({
         "cpu-tiny-dense, BF16, 64, ''",
@@ -78,40 +72,36 @@ class MemoryTest {
         "quickstart-moe, FP32, 16, 'routing.strategy=capacity routing.capacity_factor=4'",
     })
     @EnabledOnOs(OS.LINUX)
-    void theForwardPassKeepsWhatIsPredicted(String preset, String name, int sequences, String overrides) {
+    void aStepTakesWhatIsPredicted(String preset, String name, int sequences, String overrides) {
         Precision precision = Precision.parse(name);
         Architecture architecture = architecture(preset, overrides);
-        Memory memory = Memory.of(architecture, precision, new Memory.Load(sequences, 1, false));
         ModelConfig config = architecture.model();
         try (LanguageModel model = LanguageModel.initialize(architecture, precision, Device.CPU, new RandomKey(1))) {
             TokenBatch batch = TinyModels.batch(1, sequences, config.context(), config.vocabulary());
-            // The median, since the JVM's compiler allocates beside it.
-            long[] measured = IntStream.range(0, 5)
-                    .mapToLong(_ -> measure(model, batch))
-                    .sorted()
-                    .toArray();
-            long kept = measured[2];
-            double predicted = memory.activations()
-                    + memory.logits()
-                    + (double) config.context()
-                            * config.context()
-                            * precision.compute().bytes();
-            assertThat(predicted / kept).isCloseTo(1, within(0.1));
-            // The logits' size is easy to tell: the rest must be right too.
-            assertThat(memory.activations() / (double) (kept - memory.logits())).isCloseTo(1, within(0.1));
+            for (Recompute recompute : Recompute.values()) {
+                model.recompute(recompute);
+                // The median, since the JVM's compiler allocates beside it.
+                long[] measured = IntStream.range(0, 3)
+                        .mapToLong(_ -> Malloc.peak(() -> step(model, batch)))
+                        .sorted()
+                        .toArray();
+                Memory memory = Memory.of(architecture, precision, new Memory.Load(sequences, 1, false, recompute));
+                double mask = (double) config.context()
+                        * config.context()
+                        * precision.compute().bytes();
+                double predicted = memory.activations() + memory.working() + mask;
+                assertThat(predicted / measured[1]).as(recompute.toString()).isCloseTo(1, within(0.1));
+            }
         }
     }
 
-    private static long measure(LanguageModel model, TokenBatch batch) {
-        long[] numbers = new long[batch.sequences()];
-        for (int i = 0; i < numbers.length; i++) {
-            numbers[i] = i;
-        }
-        long before = Malloc.inUse();
+    private static void step(LanguageModel model, TokenBatch batch) {
+        long[] numbers = LongStream.range(0, batch.sequences()).toArray();
+        Pass pass = new Pass(true, 1.0 / batch.predicted(), new RandomKey(2), numbers);
+        model.parameters().startGradients();
         try (Scope _ = Scope.open();
                 Tape tape = Tape.recording()) {
-            LossReport _ = model.loss(tape, batch, new Pass(true, 1.0 / batch.predicted(), new RandomKey(2), numbers));
-            return Malloc.inUse() - before;
+            tape.backward(model.loss(tape, batch, pass).roots().toArray(Value[]::new));
         }
     }
 
@@ -119,31 +109,11 @@ class MemoryTest {
     @Test
     void expertsAreSharedOut() {
         Architecture moe = Presets.architecture("moe-15b");
-        Memory one = Memory.of(moe, Precision.BF16, new Memory.Load(8, 1, true));
-        Memory eight = Memory.of(moe, Precision.BF16, new Memory.Load(8, 8, true));
+        Memory one = Memory.of(moe, Precision.BF16, new Memory.Load(8, 1, true, Recompute.NONE));
+        Memory eight = Memory.of(moe, Precision.BF16, new Memory.Load(8, 8, true, Recompute.NONE));
         long experts = ParameterCounts.of(moe).experts().total();
         assertThat((double) one.weights() - eight.weights()).isCloseTo(4.0 * experts * 7 / 8, within(1e-3 * experts));
         // Fewer experts round up fewer rows.
         assertThat((double) eight.activations() / one.activations()).isBetween(0.9, 1.0);
-    }
-
-    /** The C library's own count. */
-    private static final class Malloc {
-
-        private static final MemoryLayout MALLINFO2 = MemoryLayout.structLayout(
-                MemoryLayout.sequenceLayout(10, ValueLayout.JAVA_LONG).withName("fields"));
-
-        static long inUse() {
-            Linker linker = Linker.nativeLinker();
-            MethodHandle call = linker.downcallHandle(
-                    linker.defaultLookup().findOrThrow("mallinfo2"), FunctionDescriptor.of(MALLINFO2));
-            try (Arena arena = Arena.ofConfined()) {
-                MemorySegment info = (MemorySegment) call.invokeExact((SegmentAllocator) arena);
-                // hblkhd, mapped apart, and uordblks.
-                return info.getAtIndex(ValueLayout.JAVA_LONG, 4) + info.getAtIndex(ValueLayout.JAVA_LONG, 7);
-            } catch (Throwable e) {
-                throw new AssertionError(e);
-            }
-        }
     }
 }

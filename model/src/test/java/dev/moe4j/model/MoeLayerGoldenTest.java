@@ -88,10 +88,11 @@ class MoeLayerGoldenTest {
                             Activation.valueOf(json.path("act").asString("gelu").toUpperCase(Locale.ROOT)),
                             none,
                             routes,
-                            reference),
+                            reference,
+                            false),
                     rows);
             Value residual = tape.constant(Tensor.zeros(precision.compute(), Device.CPU, tokens, width));
-            Value y = tape.run(new CombineSection("combine", routes, none), residual, outputs, routed[0]);
+            Value y = tape.run(new CombineSection("combine", routes, none, false), residual, outputs, routed[0]);
             Tensor upstream =
                     tape.constant(rows(data.doubles("R"), width, precision)).tensor();
             tape.backward(tape.run(new Dot(upstream), y), routed[1], routed[2]);

@@ -14,6 +14,9 @@ import org.jspecify.annotations.Nullable;
  * section runs on inputs that are cut off from the graph; {@link #backward} walks the sections in reverse, sums the
  * gradients of each value over its consumers, and either asks libtorch for one section's gradients or calls the
  * section's own backward pass. What a section saved is freed as soon as its backward pass is done.
+ *
+ * <p>A section may be recomputed (Chen et al. 2016): what it saved is freed at once, and its forward pass runs again
+ * just before its backward pass. What it gave may then be {@linkplain #drop dropped} as well, until backward wants it.
  */
 public final class Tape implements AutoCloseable {
 
@@ -33,11 +36,20 @@ public final class Tape implements AutoCloseable {
         void backward(String section, Tensor gradient);
     }
 
+    /** What a tape keeps of a section's forward pass. */
+    public enum Retention {
+        /** What its backward pass needs. */
+        KEEP,
+        /** Nothing: the forward pass, which must give the same again, runs once more in backward. */
+        RECOMPUTE
+    }
+
     private final Scope scope = Scope.detached();
     private final List<Entry> entries = new ArrayList<>();
     private final boolean recording;
     private final @Nullable Timer timer;
     private final @Nullable Inspector inspector;
+    private boolean walked;
 
     private Tape(boolean recording, @Nullable Timer timer, @Nullable Inspector inspector) {
         this.recording = recording;
@@ -67,33 +79,43 @@ public final class Tape implements AutoCloseable {
 
     /** Brings a tensor onto the tape without a gradient, such as token ids. The tape owns it from now on. */
     public Value constant(Tensor tensor) {
-        return new Value(scope.keep(tensor), false);
+        return new Value(scope.keep(tensor), false, null);
     }
 
     /** Brings a tensor onto the tape whose gradient {@link #gradient} gives after backward. */
     public Value variable(Tensor tensor) {
-        return new Value(scope.keep(tensor), true);
+        return new Value(scope.keep(tensor), true, null);
     }
 
     /** Runs a section and returns its only output. */
     public Value run(Section section, Value... inputs) {
-        return runAll(section, inputs)[0];
+        return run(Retention.KEEP, section, inputs);
+    }
+
+    /** Runs a section and returns its only output. */
+    public Value run(Retention retention, Section section, Value... inputs) {
+        return runAll(retention, section, inputs)[0];
     }
 
     /** Runs a section and returns its outputs. Outputs of integer type carry no gradient. */
     public Value[] runAll(Section section, Value... inputs) {
+        return runAll(Retention.KEEP, section, inputs);
+    }
+
+    /** Runs a section and returns its outputs. Outputs of integer type carry no gradient. */
+    public Value[] runAll(Retention retention, Section section, Value... inputs) {
         long start = timer == null ? 0 : System.nanoTime();
         Entry entry = new Entry(section, inputs);
         try (Scope _ = Scope.open()) {
-            switch (section) {
-                case Section.Derived derived -> forward(entry, derived);
-                case Section.Written written -> forward(entry, written);
+            Tensor[] outputs = forward(entry);
+            entry.device = outputs[0].device();
+            entry.outputs = new Value[outputs.length];
+            for (int i = 0; i < outputs.length; i++) {
+                entry.outputs[i] = new Value(
+                        scope.keep(outputs[i]),
+                        recording && entry.differentiable(i, outputs[i]),
+                        recording && retention == Retention.RECOMPUTE ? () -> runAgain(entry) : null);
             }
-        }
-        if (recording) {
-            entries.add(entry);
-        } else {
-            entry.saved.close();
         }
         if (inspector != null) {
             try (Scope _ = Scope.open()) {
@@ -104,11 +126,29 @@ public final class Tape implements AutoCloseable {
                 }
             }
         }
+        if (recording) {
+            entries.add(entry);
+        }
+        if (!recording || retention == Retention.RECOMPUTE) {
+            entry.forget();
+        }
         if (timer != null) {
-            Libtorch.synchronize(entry.outputs[0].tensor().device());
+            Libtorch.synchronize(entry.device);
             timer.forward(section.name(), System.nanoTime() - start);
         }
         return entry.outputs;
+    }
+
+    /**
+     * Frees values that no section will be run on any more, until backward wants them: then the sections that gave them
+     * run again. On a tape that records only the results of recomputed sections can be had again, and others stay.
+     */
+    public void drop(Value... values) {
+        for (Value value : values) {
+            if (!recording || value.repeatable()) {
+                value.drop();
+            }
+        }
     }
 
     /**
@@ -134,9 +174,12 @@ public final class Tape implements AutoCloseable {
             if (Arrays.stream(entry.outputs).anyMatch(output -> output.gradient() != null)) {
                 backward(entry);
             }
-            entry.saved.close();
+            entry.forget();
+            // All consumers are behind: what was had again for them is not wanted any more.
+            Arrays.stream(entry.outputs).filter(Value::dropped).forEach(Value::drop);
         }
         entries.clear();
+        walked = true;
     }
 
     /** The gradient of a {@link #variable}, after {@link #backward}; null where nothing depended on it. */
@@ -146,12 +189,21 @@ public final class Tape implements AutoCloseable {
 
     @Override
     public void close() {
-        entries.forEach(entry -> entry.saved.close());
+        entries.forEach(Entry::forget);
         entries.clear();
         scope.close();
     }
 
-    private void forward(Entry entry, Section.Derived section) {
+    /** Runs a section forward; what its backward pass needs is saved, the results are in the innermost scope. */
+    private Tensor[] forward(Entry entry) {
+        entry.present = true;
+        return switch (entry.section) {
+            case Section.Derived derived -> forward(entry, derived);
+            case Section.Written written -> forward(entry, written);
+        };
+    }
+
+    private Tensor[] forward(Entry entry, Section.Derived section) {
         Tensor[] inputs = new Tensor[entry.inputs.length];
         for (int i = 0; i < inputs.length; i++) {
             Value value = entry.inputs[i];
@@ -167,30 +219,38 @@ public final class Tape implements AutoCloseable {
             GradMode.set_enabled(false);
         }
         entry.leaves = inputs;
-        entry.attached = recording ? outputs : new Tensor[0];
-        entry.outputs = new Value[outputs.length];
-        for (int i = 0; i < outputs.length; i++) {
-            boolean differentiable = recording && outputs[i].requiresGradient();
-            entry.outputs[i] = new Value(scope.keep(outputs[i].detach()), differentiable);
-            if (recording) {
-                entry.saved.keep(outputs[i]);
-            }
-        }
+        entry.attached = outputs;
+        Arrays.stream(outputs).forEach(entry.saved::keep);
+        return Arrays.stream(outputs).map(Tensor::detach).toArray(Tensor[]::new);
     }
 
-    private void forward(Entry entry, Section.Written section) {
-        entry.state = new Saved(entry.saved, recording);
+    private Tensor[] forward(Entry entry, Section.Written section) {
+        entry.state = new Saved(entry.saved, recording, entry.inputs);
         Tensor[] inputs = Arrays.stream(entry.inputs).map(Value::tensor).toArray(Tensor[]::new);
-        Tensor[] outputs = section.forward(entry.state, inputs);
-        entry.outputs = new Value[outputs.length];
-        for (int i = 0; i < outputs.length; i++) {
-            entry.outputs[i] =
-                    new Value(scope.keep(outputs[i]), outputs[i].dtype().floating());
+        return section.forward(entry.state, inputs);
+    }
+
+    /** Runs a recomputed section forward once more, which brings back the values that were dropped. */
+    private void runAgain(Entry entry) {
+        if (walked) {
+            throw new TensorException(entry.section.name() + ": its results were freed by the backward pass");
+        }
+        entry.saved = Scope.detached();
+        try (Scope _ = Scope.open()) {
+            Tensor[] outputs = forward(entry);
+            for (int i = 0; i < outputs.length; i++) {
+                if (entry.outputs[i].dropped()) {
+                    entry.outputs[i].restore(scope.keep(outputs[i]));
+                }
+            }
         }
     }
 
     private void backward(Entry entry) {
         long start = timer == null ? 0 : System.nanoTime();
+        if (!entry.present) {
+            runAgain(entry);
+        }
         try (Scope _ = Scope.open()) {
             switch (entry.section) {
                 case Section.Derived derived -> backward(entry, derived);
@@ -222,7 +282,7 @@ public final class Tape implements AutoCloseable {
             }
         }
         if (timer != null) {
-            Libtorch.synchronize(entry.outputs[0].tensor().device());
+            Libtorch.synchronize(entry.device);
             timer.backward(entry.section.name(), System.nanoTime() - start);
         }
     }
@@ -301,15 +361,34 @@ public final class Tape implements AutoCloseable {
     private static final class Entry {
         private final Section section;
         private final Value[] inputs;
-        private final Scope saved = Scope.detached();
+        private Scope saved = Scope.detached();
+        private Device device = Device.CPU;
         private Value[] outputs = {};
         private Tensor[] leaves = {};
         private Tensor[] attached = {};
         private @Nullable Saved state;
+        /** Whether what the backward pass needs is there. */
+        private boolean present;
 
         Entry(Section section, Value[] inputs) {
             this.section = section;
             this.inputs = inputs;
+        }
+
+        boolean differentiable(int output, Tensor tensor) {
+            return switch (section) {
+                case Section.Derived _ -> attached[output].requiresGradient();
+                case Section.Written _ -> tensor.dtype().floating();
+            };
+        }
+
+        /** Frees what was saved. */
+        void forget() {
+            saved.close();
+            leaves = new Tensor[0];
+            attached = new Tensor[0];
+            state = null;
+            present = false;
         }
 
         Saved state() {

@@ -1,9 +1,12 @@
 package dev.moe4j.tensor;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import java.util.List;
+import java.util.Objects;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
@@ -76,8 +79,7 @@ class TapeTest {
             parameters.finishGradients();
             // loss = 3 Σ (w x)², so d/dx = 6 w² x and d/dw = 6 w x².
             assertThat(tape.gradient(x)).isNotNull();
-            assertThat(java.util.Objects.requireNonNull(tape.gradient(x)).toDoubles())
-                    .containsExactly(150, 300);
+            assertThat(Objects.requireNonNull(tape.gradient(x)).toDoubles()).containsExactly(150, 300);
             assertThat(w.gradient().toDoubles()).containsExactly(30, 120);
         }
     }
@@ -150,6 +152,74 @@ class TapeTest {
                 }
                 assertThat(Scope.liveTensors()).isEqualTo(before);
             }
+        }
+    }
+
+    /** As {@link #derived}, counting how often it runs forward. */
+    private static Section counted(AtomicInteger runs, String name, Parameter w) {
+        return derived(name, List.of(w), in -> {
+            runs.incrementAndGet();
+            return in[0].mul(w.tensor());
+        });
+    }
+
+    /** Two sections whose results are dropped, and one that uses both: loss = Σ w³ x² . */
+    @Test
+    void recomputedSectionsRunOnceMoreAndGiveTheSameGradients() {
+        try (Parameters parameters = oneParameter(Precision.FP64, 5)) {
+            Parameter w = parameters.get("w");
+            long before = Scope.liveTensors();
+            for (Tape.Retention retention : Tape.Retention.values()) {
+                AtomicInteger runs = new AtomicInteger();
+                parameters.startGradients();
+                try (Scope _ = Scope.open();
+                        Tape tape = Tape.recording()) {
+                    Value x = tape.variable(Tensor.of(1.0, 2.0));
+                    Value once = tape.run(retention, counted(runs, "once", w), x);
+                    Value twice = tape.run(retention, counted(runs, "twice", w), once);
+                    Value tripled = tape.run(retention, new Triple(), twice);
+                    Value loss = tape.run(
+                            retention,
+                            derived("loss", List.of(), in -> in[0].mul(in[1]).sum()),
+                            once,
+                            tripled);
+                    assertThat(runs).hasValue(2);
+                    tape.drop(x, once, twice, tripled);
+                    tape.backward(loss);
+                    assertThat(runs).hasValue(retention == Tape.Retention.KEEP ? 2 : 4);
+                    parameters.finishGradients();
+                    // loss = 3 Σ w³ x².
+                    assertThat(Objects.requireNonNull(tape.gradient(x)).toDoubles())
+                            .containsExactly(750, 1500);
+                    assertThat(w.gradient().toDoubles()).containsExactly(225, 900);
+                    assertThat(x.tensor().toDoubles()).containsExactly(1, 2);
+                    if (retention == Tape.Retention.RECOMPUTE) {
+                        assertThatThrownBy(once::tensor)
+                                .isInstanceOf(TensorException.class)
+                                .hasMessage("once: its results were freed by the backward pass");
+                    } else {
+                        assertThat(once.tensor().toDoubles()).containsExactly(5, 10);
+                    }
+                }
+                assertThat(Scope.liveTensors()).isEqualTo(before);
+            }
+        }
+    }
+
+    @Test
+    void aValueThatIsDroppedIsFreedUntilItIsWanted() {
+        try (Scope _ = Scope.open();
+                Tape tape = Tape.recording();
+                Tape inference = Tape.inference()) {
+            Value value = tape.run(Tape.Retention.RECOMPUTE, new Triple(), tape.constant(Tensor.of(2f)));
+            long before = Scope.liveTensors();
+            tape.drop(value);
+            assertThat(Scope.liveTensors()).isEqualTo(before - 1);
+            assertThat(value.tensor().item()).isEqualTo(6);
+
+            Value gone = inference.run(new Triple(), inference.constant(Tensor.of(2f)));
+            inference.drop(gone);
+            assertThatThrownBy(gone::tensor).isInstanceOf(TensorException.class).hasMessageContaining("dropped");
         }
     }
 
