@@ -6,6 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.util.HexFormat;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
@@ -42,6 +43,7 @@ public final class CheckpointState {
             String sum = json.path(SUM).asString("");
             int at = text.lastIndexOf(sum);
             if (sum.length() != NO_SUM.length()
+                    || at < 0
                     || !digest(text.substring(0, at) + NO_SUM + text.substring(at + sum.length()))
                             .equals(sum)) {
                 throw new ModelException(file + " is not what was written: its SHA-256 differs from that in its key "
@@ -86,7 +88,7 @@ public final class CheckpointState {
         });
     }
 
-    private void check(Path stored, java.util.function.Supplier<String> sum) {
+    private void check(Path stored, Supplier<String> sum) {
         String name = stored.getFileName().toString();
         JsonNode noted = json.path("files").path(name);
         if (!noted.path("bytes").isIntegralNumber() || !noted.path(SUM).isString()) {

@@ -15,6 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
@@ -384,18 +385,44 @@ class CheckpointTest {
         }
         refused(folder).hasMessageContaining("cut short").hasMessageContaining(MODEL);
         Files.write(file, good);
-        Files.writeString(folder.resolve("state.json"), "{\"files\": {}}");
-        refused(folder).hasMessageContaining("files.model.safetensors.sha256 is missing");
-        Files.writeString(folder.resolve("state.json"), "{\"files\": {\"model.safetensors\": {\"sha256\": \"00\"}}}");
-        refused(folder).hasMessageContaining("SHA-256 differs");
-        try (SafetensorsFile opened = SafetensorsFile.open(file)) {
-            Files.writeString(
-                    folder.resolve("state.json"),
-                    "{\"files\": {\"model.safetensors\": {\"sha256\": \"" + opened.sha256() + "\"}}}");
-        }
+        ObjectNode state = new JsonMapper().createObjectNode();
+        ObjectNode files = state.putObject("files");
+        note(files, folder.resolve("config.json"));
+        writeState(state);
+        refused(folder).hasMessageContaining("files.model.safetensors with bytes and sha256 is missing");
+        files.putObject(MODEL).put("bytes", good.length).put("sha256", "00");
+        writeState(state);
+        refused(folder).hasMessageContaining("SHA-256 differs").hasMessageContaining(MODEL);
+        note(files, file);
+        ((ObjectNode) files.path(MODEL)).put("bytes", good.length + 1);
+        writeState(state);
+        refused(folder).hasMessageContaining("has %d bytes".formatted(good.length));
+        note(files, file);
+        writeState(state);
+        Path stateFile = folder.resolve("state.json");
+        String whole = Files.readString(stateFile);
+        Files.writeString(stateFile, whole.replace("config.json", "config.jsom"));
+        refused(folder).hasMessageContaining("state.json is not what was written");
+        Files.writeString(stateFile, "{\"files\": {}}");
+        refused(folder).hasMessageContaining("state.json is not what was written");
+        Files.writeString(stateFile, "[");
+        refused(folder).hasMessageContaining("state.json");
+        Files.writeString(stateFile, whole);
         try (CheckpointReader reader = CheckpointReader.open(folder)) {
             assertThat(reader.architecture()).isEqualTo(DENSE);
         }
+    }
+
+    private static void note(ObjectNode files, Path file) throws IOException {
+        HexFormat hex = HexFormat.of();
+        String sum = hex.formatHex(SafetensorsFile.newSha256().digest(Files.readAllBytes(file)));
+        files.putObject(file.getFileName().toString())
+                .put("bytes", Files.size(file))
+                .put("sha256", sum);
+    }
+
+    private void writeState(ObjectNode state) throws IOException {
+        Files.writeString(folder.resolve(CheckpointState.FILE), CheckpointState.text(state));
     }
 
     @Test
