@@ -14,7 +14,7 @@ import picocli.CommandLine.Option;
         description = {
             "Say what a training run takes: parameters, operations, memory, exchange, time, energy.",
             "",
-            "Memory is that of tensors at the end of a forward pass, with the configuration's micro-batch; nothing is "
+            "Memory is that of tensors when they are the most, with the configuration's micro-batch; nothing is "
                     + "recomputed. Time assumes the given utilization, exchanges included."
         })
 final class PlanCommand implements Callable<Integer> {

@@ -58,7 +58,8 @@ record PlanRun(
         memory(to, "working copy", one.workingCopy(), each.workingCopy());
         memory(to, "tables", one.tables(), each.tables());
         memory(to, "activations", one.activations(), each.activations());
-        memory(to, "logits", one.logits(), each.logits());
+        memory(to, "working space", one.working(), each.working());
+        memory(to, "exchange", one.exchange(), each.exchange());
         memory(to, "all", one.total(), each.total());
 
         Plan.Layout layout = plan.layout();

@@ -120,7 +120,8 @@ final class ProgressLine implements AutoCloseable {
         err.flush();
     }
 
-    private static String clock(Duration time) {
+    /** {@code h:mm:ss}, or {@code m:ss} below an hour. */
+    static String clock(Duration time) {
         return time.toHours() > 0
                 ? String.format("%d:%02d:%02d", time.toHours(), time.toMinutesPart(), time.toSecondsPart())
                 : String.format("%d:%02d", time.toMinutes(), time.toSecondsPart());

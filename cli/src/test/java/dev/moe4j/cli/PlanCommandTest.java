@@ -73,6 +73,7 @@ class PlanCommandTest {
         }
         assertThat(plan.path("fits").asBoolean()).isFalse();
         assertThat(at(plan, "/exchange/total")).isZero();
+        assertThat(at(plan, "/memory_per_device/exchange")).isZero();
     }
 
     /** 52 billion parameters over 64 devices: each has its share of the experts, and sends tokens to the others'. */
@@ -87,6 +88,9 @@ class PlanCommandTest {
         // Two copies: a ring sends each gradient once.
         assertThat(at(plan, "/exchange/expert_gradients")).isCloseTo(4 * experts / 64, within(1.0));
         assertThat(at(plan, "/exchange/gradients")).isCloseTo(2 * 127 / 128.0 * 4 * others, within(1.0));
+        // Two sequences' rows as sent and as received, top-2 of width 1024 in bf16.
+        assertThat(at(plan, "/memory_per_device/exchange")).isEqualTo(2.0 * 2 * 2048 * 2 * 1024 * 2);
+        assertThat(at(plan, "/memory_one_device/exchange")).isZero();
         // There and back, forward and backward; top-2 in 12 layers of width 1024 in bf16.
         assertThat(at(plan, "/exchange/expert_tokens"))
                 .isCloseTo(4 * 63 / 64.0 * 2 * 2048 * 2 * 12 * 1024 * 2, within(1.0));

@@ -6,21 +6,33 @@ import dev.moe4j.tensor.Unit;
 /**
  * Bytes of tensors on one device when they are the most in training, by cause: while the head runs, or a layer's backward
  * pass. It follows what this code allocates: flat units with their padding, what each section saves for its backward
- * pass, what the head and the largest layer work with. Tokens are spread evenly over experts; buffers of exchanges between
- * devices and the working space inside libtorch's operators are not counted. A test holds it against peaks that are measured on a
- * CPU.
+ * pass, what the head and the largest layer work with. Tokens are spread evenly over experts; the working space inside
+ * libtorch's operators is not counted. A test holds it against peaks that are measured on a CPU.
+ *
+ * <p>Devices that share the experts exchange rows: what a device sends lies apart from what it receives, and both apart
+ * from the experts' own rows, which are sorted and rounded up. One such exchange is on its way at a time, and those of the
+ * backward pass are as large as those of the forward pass. Gradients need no space of their own to be summed over devices:
+ * they lie flat in their units and are summed in place, since they travel in the type they accumulate in.
  *
  * @param weights masters
  * @param gradients in the accumulation type
  * @param optimizer two moments in the master's type
  * @param workingCopy of the masters, in the compute type; 0 where both types are one
- * @param tables positions and the causal mask
+ * @param tables sinusoidal positions and the causal mask
  * @param activations what is kept from the forward pass to the backward pass
  * @param working what comes and goes: the head's logits and gradients, or one layer's gradients and what its backward
  *     pass computes again
+ * @param exchange rows that are sent to other devices' experts and received for the own; 0 where experts are not shared
  */
 public record Memory(
-        long weights, long gradients, long optimizer, long workingCopy, long tables, long activations, long working) {
+        long weights,
+        long gradients,
+        long optimizer,
+        long workingCopy,
+        long tables,
+        long activations,
+        long working,
+        long exchange) {
 
     /** Rows that rounding adds to an expert's, in the mean. */
     private static final double ROUNDING = (Assignment.ROW_MULTIPLE - 1) / 2.0;
@@ -37,7 +49,7 @@ public record Memory(
     public record Load(int sequences, int expertParallel, boolean cuda, Recompute recompute) {}
 
     public long total() {
-        return weights + gradients + optimizer + workingCopy + tables + activations + working;
+        return weights + gradients + optimizer + workingCopy + tables + activations + working + exchange;
     }
 
     /** The memory of a model in training under that load. */
@@ -61,9 +73,30 @@ public record Memory(
                 master * precision.accumulate().bytes(),
                 2 * master * precision.master().bytes(),
                 copied * compute,
-                ((context + SinusoidalPositions.FIRST_ROW) * model.width() + context * context) * compute,
+                (positions(model) + context * context) * compute,
                 Math.round(activations.kept()),
-                Math.round(activations.working()));
+                Math.round(activations.working()),
+                exchange(architecture, load) * compute);
+    }
+
+    /** Elements of the table of positions; learned ones are weights. */
+    private static long positions(ModelConfig model) {
+        return switch (model.positions()) {
+            case SINUSOIDAL -> (long) SinusoidalPositions.rows(model.context()) * model.width();
+            case LEARNED -> 0;
+        };
+    }
+
+    /** Elements of the rows that are sent and, evenly spread, as many that are received. */
+    private static long exchange(Architecture architecture, Load load) {
+        ModelConfig model = architecture.model();
+        if (load.expertParallel() == 1 || model.moeLayers() == 0) {
+            return 0;
+        }
+        long choices = (long) load.sequences()
+                * model.context()
+                * architecture.routing().topK();
+        return 2 * choices * model.width();
     }
 
     /** What sections keep and work with, in bytes. */
@@ -81,6 +114,7 @@ public record Memory(
         private final double accumulate;
         private final double rows;
         private final double dropped;
+        private final double innerDropped;
 
         Activations(Architecture architecture, Precision precision, Load load) {
             model = architecture.model();
@@ -96,6 +130,7 @@ public record Memory(
             double ownExperts = (double) model.experts() / load.expertParallel();
             rows = tokens * routing.topK() + ownExperts * ROUNDING;
             dropped = model.dropout() > 0 ? 1 : 0;
+            innerDropped = model.activationDropout() > 0 ? 1 : 0;
         }
 
         /** From the forward pass to the backward pass. */
@@ -111,7 +146,8 @@ public record Memory(
         /** What a layer keeps, its result included. */
         private double kept(boolean moe, Recompute kind) {
             return switch (kind) {
-                case NONE -> attention() + norm() + (moe ? mixture() : feedForward(model.ffn(), 2, dropped));
+                case NONE ->
+                    attention() + norm() + (moe ? mixture() : feedForward(model.ffn(), 2 + innerDropped, dropped));
                 case SELECTIVE -> leanAttention() + (moe ? leanMixture() : feedForward(model.ffn(), 1, 0));
                 case FULL -> stream(1) + (moe ? routes() : 0);
             };
@@ -143,14 +179,17 @@ public record Memory(
             return gradients
                     + switch (recompute) {
                         case NONE -> 0;
-                        // The norm's result, what the activation gave, and the rows that experts get.
+                        // The norm's result, what the activation gave with its mask, and the rows that experts get.
                         case SELECTIVE ->
-                            norm() + inner + (moe ? outer : stream(dropped)) + (leanAttention() == 0 ? attention() : 0);
+                            norm()
+                                    + (1 + innerDropped) * inner
+                                    + (moe ? outer : stream(dropped))
+                                    + (leanAttention() == 0 ? attention() : 0);
                         // Shared experts' part is gone again when the others' gradients are there.
                         case FULL ->
                             kept(moe, Recompute.NONE)
                                     - kept(moe, Recompute.FULL)
-                                    - (moe ? sharedExperts(2, dropped) : 0);
+                                    - (moe ? sharedExperts(2 + innerDropped, dropped) : 0);
                     };
         }
 
@@ -235,8 +274,8 @@ public record Memory(
                     + tokens * model.experts() * stable
                     + tokens * k * (INDEX + 3 * stable)
                     + 2 * tokens * stable;
-            double experts = rows * 2 * (width + model.expertFfn()) * compute;
-            return route + routes() + experts + stream(k * dropped + 1) + sharedExperts(2, dropped);
+            double experts = rows * (2 * width + (2 + innerDropped) * model.expertFfn()) * compute;
+            return route + routes() + experts + stream(k * dropped + 1) + sharedExperts(2 + innerDropped, dropped);
         }
 
         /** Inner values and results of experts, the layer's result. */

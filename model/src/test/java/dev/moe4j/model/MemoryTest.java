@@ -33,10 +33,16 @@ class MemoryTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"cpu-tiny-moe, BF16", "cpu-tiny-dense, FP32", "cpu-moe8, BF16", "quickstart-moe, FP64"})
-    void parametersTakeWhatIsPredicted(String preset, String name) {
+    @CsvSource({
+        "cpu-tiny-moe, BF16, ''",
+        "cpu-tiny-dense, FP32, ''",
+        "cpu-tiny-moe, BF16, 'model.positions=learned model.tied=false model.shared_experts=1'",
+        "cpu-moe8, BF16, ''",
+        "quickstart-moe, FP64, ''"
+    })
+    void parametersTakeWhatIsPredicted(String preset, String name, String overrides) {
         Precision precision = Precision.parse(name);
-        Architecture architecture = architecture(preset, "");
+        Architecture architecture = architecture(preset, overrides);
         Memory memory = Memory.of(architecture, precision, new Memory.Load(1, 1, false, Recompute.NONE));
         long weights = 0;
         long gradients = 0;
@@ -68,6 +74,8 @@ class MemoryTest {
         "cpu-moe8, FP32, 8, ''",
         "cpu-moe8, BF16, 8, 'model.dropout=0.1 model.attention_dropout=0.1'",
         "cpu-moe8, BF16, 8, 'model.activation=relu model.shared_experts=1'",
+        "cpu-moe8, BF16, 8, 'model.positions=learned model.tied=false model.shared_experts=2 model.activation_dropout=0.1'",
+        "cpu-dense, FP32, 8, 'model.activation=relu model.activation_dropout=0.1'",
         "cpu-moe32, BF16, 8, 'routing.top_k=1'",
         "quickstart-moe, FP32, 16, 'routing.strategy=capacity routing.capacity_factor=4'",
     })
@@ -115,5 +123,38 @@ class MemoryTest {
         assertThat((double) one.weights() - eight.weights()).isCloseTo(4.0 * experts * 7 / 8, within(1e-3 * experts));
         // Fewer experts round up fewer rows.
         assertThat((double) eight.activations() / one.activations()).isBetween(0.9, 1.0);
+    }
+
+    /** Sinusoidal positions are a table, {@code context + 2} rows; learned ones are weights. */
+    @Test
+    void learnedPositionsAreNoTable() {
+        Memory.Load load = new Memory.Load(1, 1, false, Recompute.NONE);
+        Memory sinusoidal = Memory.of(architecture("cpu-dense", ""), Precision.BF16, load);
+        Memory learned = Memory.of(architecture("cpu-dense", "model.positions=learned"), Precision.BF16, load);
+        ModelConfig model = Presets.architecture("cpu-dense").model();
+        long rows = model.context() + 2L;
+        assertThat(sinusoidal.tables() - learned.tables()).isEqualTo(2 * rows * model.width());
+        assertThat(learned.weights() - sinusoidal.weights()).isEqualTo(4 * rows * model.width());
+    }
+
+    /** Top-2: a device sends each token's vector twice, and receives as many. */
+    @Test
+    void sharedExpertsTakeBuffers() {
+        Architecture moe = Presets.architecture("moe-15b");
+        ModelConfig model = moe.model();
+        assertThat(Memory.of(moe, Precision.BF16, new Memory.Load(8, 1, true, Recompute.NONE))
+                        .exchange())
+                .isZero();
+        Memory eight = Memory.of(moe, Precision.BF16, new Memory.Load(8, 8, true, Recompute.NONE));
+        long tokens = 8L * model.context();
+        assertThat(eight.exchange()).isEqualTo(2 * 2 * tokens * model.width() * 2);
+        assertThat(eight.total() - eight.exchange())
+                .isEqualTo(eight.weights()
+                        + eight.gradients()
+                        + eight.optimizer()
+                        + eight.workingCopy()
+                        + eight.tables()
+                        + eight.activations()
+                        + eight.working());
     }
 }

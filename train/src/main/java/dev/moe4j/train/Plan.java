@@ -5,6 +5,7 @@ import dev.moe4j.model.Cost;
 import dev.moe4j.model.Memory;
 import dev.moe4j.model.ModelConfig;
 import dev.moe4j.model.ParameterCounts;
+import dev.moe4j.model.Recompute;
 import dev.moe4j.tensor.Precision;
 import org.jspecify.annotations.Nullable;
 
@@ -101,7 +102,8 @@ public record Plan(
             long workingCopy,
             long tables,
             long activations,
-            long logits) {
+            long working,
+            long exchange) {
 
         private static MemoryUse of(Memory memory) {
             return new MemoryUse(
@@ -112,7 +114,8 @@ public record Plan(
                     memory.workingCopy(),
                     memory.tables(),
                     memory.activations(),
-                    memory.logits());
+                    memory.working(),
+                    memory.exchange());
         }
     }
 
@@ -195,7 +198,8 @@ public record Plan(
 
     private static Memory memory(
             Architecture architecture, Precision precision, Accelerator device, int sequences, int expertParallel) {
-        return Memory.of(architecture, precision, new Memory.Load(sequences, expertParallel, !device.isCpu()));
+        Memory.Load load = new Memory.Load(sequences, expertParallel, !device.isCpu(), Recompute.NONE);
+        return Memory.of(architecture, precision, load);
     }
 
     private static Exchange exchange(Architecture architecture, Precision precision, Layout layout) {

@@ -1,0 +1,127 @@
+package dev.moe4j.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.moe4j.model.LossReport;
+import dev.moe4j.model.RoutingStatistics;
+import dev.moe4j.train.Trainer;
+import dev.moe4j.train.TrainingRun;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicLong;
+import org.junit.jupiter.api.Test;
+
+class TrainViewTest {
+    private final StringWriter err = new StringWriter();
+    private final AtomicLong nanos = new AtomicLong();
+
+    private TrainView start(boolean terminal) {
+        return TrainView.start(new PrintWriter(err), 1000, terminal, 80, nanos::get);
+    }
+
+    private static TrainingRun.Progress progress(long step, double loss) {
+        RoutingStatistics statistics =
+                new RoutingStatistics(new double[2], new double[2], new double[2], new int[2], new double[] {0.5, 1.5});
+        return new TrainingRun.Progress(
+                new Trainer.Result(
+                        step,
+                        step,
+                        loss,
+                        1,
+                        1e-3,
+                        0.5,
+                        4096,
+                        List.of(new LossReport.LayerRouting(1, 1, 0.6, new double[2], statistics)),
+                        1),
+                1000,
+                5000,
+                0.5);
+    }
+
+    /** What a terminal shows after all that was printed, which moves the cursor up and clears below, and no more. */
+    private List<String> screen() {
+        List<String> screen = new ArrayList<>();
+        for (String part : err.toString().split("\u001b\\[", -1)) {
+            String text = part;
+            if (part.startsWith("J")) {
+                text = part.substring(1);
+            } else if (part.matches("\\d+A")) {
+                int up = Integer.parseInt(part.substring(0, part.length() - 1));
+                assertThat(up).as("lines to go up").isLessThanOrEqualTo(screen.size());
+                screen.subList(screen.size() - up, screen.size()).clear();
+                continue;
+            }
+            screen.addAll(text.lines().toList());
+        }
+        return screen;
+    }
+
+    /** A run that was resumed after step 500: its time left is by the steps that it makes itself. */
+    @Test
+    void isDrawnAnewInPlace() {
+        try (TrainView view = start(true)) {
+            view.note("resuming runs/a after step 500 of 1,000");
+            for (int step = 501; step <= 600; step++) {
+                nanos.addAndGet(Duration.ofSeconds(1).toNanos());
+                view.update(progress(step, 5), 0);
+                if (step == 550) {
+                    view.evaluated("wiki", 4.5);
+                    view.note("step 550, layer 1: expert 1 took 1.5 times an even share");
+                }
+            }
+        }
+
+        assertThat(screen())
+                .containsExactly(
+                        "train: resuming runs/a after step 500 of 1,000",
+                        "train: step 550, layer 1: expert 1 took 1.5 times an even share",
+                        "train [=========================                  ] 600/1,000 (60 %), 6:40 left",
+                        "   5.000 " + "⠉".repeat(50),
+                        "         " + "⠀".repeat(50),
+                        "   5.000 " + "⠀".repeat(50),
+                        "loss 5.0000, rate 1.00e-03, gradient 0.500, 5,000 tokens/s, 50 % of peak",
+                        "validation: wiki 4.500",
+                        "layer 1   ▃▇ at most 1.5 x even");
+    }
+
+    /** Fast steps are not all drawn, but the last one is. */
+    @Test
+    void isDrawnNowAndThen() {
+        try (TrainView view = start(true)) {
+            for (int step = 1; step <= 100; step++) {
+                nanos.addAndGet(Duration.ofMillis(10).toNanos());
+                view.update(progress(step, 5), 0);
+            }
+            assertThat(err.toString().split("train \\[", -1)).hasSize(1 + 4);
+        }
+
+        assertThat(screen().getFirst()).contains("100/1,000 (10 %)");
+        assertThat(screen()).hasSize(6);
+    }
+
+    @Test
+    void withoutATerminalLinesArePlain() {
+        try (TrainView view = start(false)) {
+            view.note("a remark");
+            view.evaluated("wiki", 4.5);
+            view.update(progress(10, 5), 1 << 30);
+        }
+
+        assertThat(err.toString().lines().toList())
+                .hasSize(2)
+                .startsWith("train: a remark")
+                .last()
+                .asString()
+                .startsWith("train 10/1000 (1 %), loss 5.000, 5,000 tokens/s, 50 % of peak");
+    }
+
+    @Test
+    void nothingIsDrawnBeforeTheFirstStep() {
+        start(true).close();
+
+        assertThat(err.toString()).isEmpty();
+    }
+}
