@@ -50,15 +50,15 @@ record PlanRun(
         Plan.MemoryUse one = plan.memoryOneDevice();
         Plan.MemoryUse each = plan.memoryPerDevice();
         to.printf(
-                "%n%-16s %22s %22s%n",
-                "memory, GiB", "one device", "each of " + plan.layout().devices());
+                "%n%-16s %22s %22s   (recompute: %s)%n",
+                "memory, GiB", "one device", "each of " + plan.layout().devices(), plan.recompute());
         memory(to, "weights", one.weights(), each.weights());
         memory(to, "gradients", one.gradients(), each.gradients());
         memory(to, "optimizer", one.optimizer(), each.optimizer());
         memory(to, "working copy", one.workingCopy(), each.workingCopy());
         memory(to, "tables", one.tables(), each.tables());
         memory(to, "activations", one.activations(), each.activations());
-        memory(to, "logits", one.logits(), each.logits());
+        memory(to, "working space", one.working(), each.working());
         memory(to, "all", one.total(), each.total());
 
         Plan.Layout layout = plan.layout();

@@ -6,11 +6,13 @@ import dev.moe4j.model.Memory;
 import dev.moe4j.model.ModelConfig;
 import dev.moe4j.model.ParameterCounts;
 import dev.moe4j.tensor.Precision;
+import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /**
  * What a training run takes, before it is made: parameters, operations, memory, exchange, time, energy.
  *
+ * @param recompute what the backward pass computes again, on which the memory depends
  * @param tokens that training sees
  * @param updates that see them
  * @param tokensPerUpdate in the whole batch
@@ -27,6 +29,7 @@ import org.jspecify.annotations.Nullable;
 public record Plan(
         String preset,
         String precision,
+        String recompute,
         double tokens,
         long updates,
         long tokensPerUpdate,
@@ -101,7 +104,7 @@ public record Plan(
             long workingCopy,
             long tables,
             long activations,
-            long logits) {
+            long working) {
 
         private static MemoryUse of(Memory memory) {
             return new MemoryUse(
@@ -112,7 +115,7 @@ public record Plan(
                     memory.workingCopy(),
                     memory.tables(),
                     memory.activations(),
-                    memory.logits());
+                    memory.working());
         }
     }
 
@@ -162,10 +165,11 @@ public record Plan(
                 request.expertParallel(),
                 perDevice,
                 Math.min(perDevice, batch.microBatch()));
-        Memory shared = memory(architecture, precision, device, layout.microBatch(), request.expertParallel());
+        Memory shared = memory(run, precision, device, layout.microBatch(), request.expertParallel());
         return new Plan(
                 run.preset(),
-                run.withPrecision(precision).precision(),
+                precision.name(),
+                run.recompute().name().toLowerCase(Locale.ROOT),
                 request.tokens(),
                 (long) Math.ceil(request.tokens() / tokensPerUpdate),
                 tokensPerUpdate,
@@ -178,7 +182,7 @@ public record Plan(
                 cost.zettaFlops(request.tokens()),
                 cost.zettaFlops(request.tokens(), true),
                 layout,
-                MemoryUse.of(memory(architecture, precision, device, batch.microBatch(), 1)),
+                MemoryUse.of(memory(run, precision, device, batch.microBatch(), 1)),
                 MemoryUse.of(shared),
                 shared.total() < device.memoryBytes(),
                 exchange(architecture, precision, layout),
@@ -194,8 +198,9 @@ public record Plan(
     }
 
     private static Memory memory(
-            Architecture architecture, Precision precision, Accelerator device, int sequences, int expertParallel) {
-        return Memory.of(architecture, precision, new Memory.Load(sequences, expertParallel, !device.isCpu()));
+            RunConfig run, Precision precision, Accelerator device, int sequences, int expertParallel) {
+        Memory.Load load = new Memory.Load(sequences, expertParallel, !device.isCpu(), run.recompute());
+        return Memory.of(run.architecture(), precision, load);
     }
 
     private static Exchange exchange(Architecture architecture, Precision precision, Layout layout) {
