@@ -50,8 +50,8 @@ record PlanRun(
         Plan.MemoryUse one = plan.memoryOneDevice();
         Plan.MemoryUse each = plan.memoryPerDevice();
         to.printf(
-                "%n%-16s %22s %22s%n",
-                "memory, GiB", "one device", "each of " + plan.layout().devices());
+                "%n%-16s %22s %22s   (recompute: %s)%n",
+                "memory, GiB", "one device", "each of " + plan.layout().devices(), plan.recompute());
         memory(to, "weights", one.weights(), each.weights());
         memory(to, "gradients", one.gradients(), each.gradients());
         memory(to, "optimizer", one.optimizer(), each.optimizer());

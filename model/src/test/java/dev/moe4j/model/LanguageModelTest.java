@@ -380,6 +380,29 @@ class LanguageModelTest {
         }
     }
 
+    /** Loss, each token's loss, the router's outputs and its working weights; activations are in the compute type. */
+    @Test
+    void lossesAndRoutersAreInFloat32AtLeast() {
+        for (Precision precision : List.of(Precision.BF16, Precision.FP16, Precision.FP32, Precision.FP64)) {
+            DType stable = precision.compute() == DType.FLOAT64 ? DType.FLOAT64 : DType.FLOAT32;
+            try (LanguageModel model = model(dropless(16, 0.1), precision);
+                    Scope _ = Scope.open();
+                    Tape tape = Tape.recording()) {
+                LossReport report = model.loss(
+                        tape, TinyModels.batch(1, 2, LENGTH, 24), new Pass(true, 1, new RandomKey(0), new long[2]));
+                assertThat(report.roots())
+                        .hasSizeGreaterThan(2)
+                        .allSatisfy(root -> assertThat(root.tensor().dtype()).isEqualTo(stable));
+                assertThat(report.nll().tensor().dtype()).isEqualTo(stable);
+                assertThat(report.hidden().getLast().tensor().dtype()).isEqualTo(precision.compute());
+                assertThat(model.parameter("model.layers.0.moe.gate.weight")
+                                .tensor()
+                                .dtype())
+                        .isEqualTo(stable);
+            }
+        }
+    }
+
     @Test
     void refusesSequencesBeyondTheContext() {
         try (LanguageModel model = model(dropless(8, 0), Precision.FP32)) {

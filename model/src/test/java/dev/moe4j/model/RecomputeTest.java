@@ -49,14 +49,21 @@ class RecomputeTest {
     @TestFactory
     Stream<DynamicTest> gradientsAreBitEqual() {
         return trials().stream()
-                .flatMap(trial -> Stream.of(Precision.FP64, Precision.FP32, Precision.BF16)
+                .flatMap(trial -> precisions(trial).stream()
                         .map(precision -> DynamicTest.dynamicTest(
                                 trial.name() + ", " + precision.compute(), () -> check(trial, precision))));
     }
 
+    /** Products in float16 are slow on a CPU. */
+    private static List<Precision> precisions(Trial trial) {
+        return trial.name().startsWith("blocks")
+                ? List.of(Precision.FP32, Precision.BF16, Precision.FP16)
+                : List.of(Precision.FP32, Precision.BF16);
+    }
+
     private static void check(Trial trial, Precision precision) {
         ModelConfig config = trial.architecture().model();
-        TokenBatch plain = TinyModels.batch(3, 4, config.context(), config.vocabulary());
+        TokenBatch plain = TinyModels.batch(3, 2, config.context(), config.vocabulary());
         for (TokenBatch batch : List.of(plain, TinyModels.padded(plain))) {
             Map<String, double[]> wanted = gradients(trial.architecture(), precision, batch, Recompute.NONE);
             for (Recompute recompute : List.of(Recompute.SELECTIVE, Recompute.FULL)) {
@@ -79,7 +86,7 @@ class RecomputeTest {
                 for (int micro = 0; micro < 2; micro++) {
                     try (Scope _ = Scope.open();
                             Tape tape = Tape.recording()) {
-                        Pass pass = new Pass(true, 0.1, new RandomKey(step), new long[] {4 + micro, 0, 9, 2});
+                        Pass pass = new Pass(true, 0.1, new RandomKey(step), new long[] {4 + micro, 0});
                         LossReport report = model.loss(tape, batch, pass);
                         results.put("nll " + micro, report.nll().tensor().toDoubles());
                         tape.backward(report.roots().toArray(Value[]::new));
@@ -112,11 +119,12 @@ class RecomputeTest {
                 long training = Malloc.peak(() -> run(model, batch, Tape.recording()));
                 long inference = Malloc.peak(() -> run(model, batch, Tape.inference()));
                 long all = tokens * config.vocabulary() * 4;
+                // Nine tenths, since the JVM may give back some of its own meanwhile.
                 long part = HeadSection.rows(tokens, config.vocabulary())
                         * config.vocabulary()
                         * precision.compute().bytes();
-                assertThat(training).as(precision.toString()).isBetween(part, all * 3 / 4);
-                assertThat(inference).as(precision.toString()).isBetween(part, all * 3 / 4);
+                assertThat(training).as(precision.toString()).isBetween(part * 9 / 10, all * 3 / 4);
+                assertThat(inference).as(precision.toString()).isBetween(part * 9 / 10, all * 3 / 4);
             }
         }
     }

@@ -1,11 +1,16 @@
 package dev.moe4j.tensor;
 
+import java.util.Locale;
+
 /** The fastest matrix product that this process reaches: what useful work is measured against. */
 public final class MatmulPeak {
 
     private static final int SIZE = 1024;
     private static final int LEAST_REPETITIONS = 10;
     private static final long LEAST_NANOSECONDS = 100_000_000;
+
+    /** What float16 must be faster by. */
+    private static final double FP16_ADVANTAGE = 1.5;
 
     private MatmulPeak() {}
 
@@ -38,9 +43,42 @@ public final class MatmulPeak {
         }
     }
 
-    /** The type, bfloat16 or float32, whose products are the faster on the device. */
+    /**
+     * The peaks of one device by precision, in operations per second.
+     *
+     * @param fp16 0 where it was not measured: on processors, few of which have such products and then bfloat16's too
+     */
+    public record Comparison(double bf16, double fp32, double fp16) {
+
+        /** The fastest; float16, which needs a scaled loss, only where bfloat16 is no match for it. */
+        public Precision fastest() {
+            double plain = Math.max(bf16, fp32);
+            if (fp16 > FP16_ADVANTAGE * plain) {
+                return Precision.FP16;
+            }
+            return bf16 > fp32 ? Precision.BF16 : Precision.FP32;
+        }
+
+        /** The figures in one line. */
+        @Override
+        public String toString() {
+            return String.format(Locale.ROOT, "matrix products in bf16 %,.0f, in fp32 %,.0f", bf16 / 1e9, fp32 / 1e9)
+                    + (fp16 == 0 ? "" : String.format(Locale.ROOT, ", in fp16 %,.0f", fp16 / 1e9))
+                    + " GFLOP/s";
+        }
+    }
+
+    /** Measures the precisions that a run may have. */
+    public static Comparison compare(Device device) {
+        return new Comparison(
+                measure(DType.BFLOAT16, device),
+                measure(DType.FLOAT32, device),
+                device.isCuda() ? measure(DType.FLOAT16, device) : 0);
+    }
+
+    /** The precision whose products are the fastest on the device. */
     public static Precision fasterPrecision(Device device) {
-        return measure(DType.BFLOAT16, device) > measure(DType.FLOAT32, device) ? Precision.BF16 : Precision.FP32;
+        return compare(device).fastest();
     }
 
     private static Tensor random(DType dtype, Device device, int rows, int columns, long seed) {

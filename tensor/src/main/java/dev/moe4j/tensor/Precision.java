@@ -20,8 +20,11 @@ public record Precision(DType master, DType compute, DType accumulate, DType wir
     /** Products in bfloat16 over a float32 master. */
     public static final Precision BF16 = new Precision(DType.FLOAT32, DType.BFLOAT16, DType.FLOAT32, DType.FLOAT32);
 
+    /** Products in float16 over a float32 master; gradients need a scaled loss, or many are too small for it. */
+    public static final Precision FP16 = new Precision(DType.FLOAT32, DType.FLOAT16, DType.FLOAT32, DType.FLOAT32);
+
     /**
-     * Parses {@code fp64}, {@code fp32} or {@code bf16}.
+     * Parses {@code fp64}, {@code fp32}, {@code bf16} or {@code fp16}.
      *
      * @throws TensorException if the text names none of them
      */
@@ -30,7 +33,19 @@ public record Precision(DType master, DType compute, DType accumulate, DType wir
             case "fp64" -> FP64;
             case "fp32" -> FP32;
             case "bf16" -> BF16;
-            default -> throw new TensorException("precision '" + text + "' is unknown: use bf16, fp32 or fp64");
+            case "fp16" -> FP16;
+            default -> throw new TensorException("precision '" + text + "' is unknown: use bf16, fp16, fp32 or fp64");
+        };
+    }
+
+    /** The name that {@link #parse} knows, which the compute type gives. */
+    public String name() {
+        return switch (compute) {
+            case FLOAT64 -> "fp64";
+            case FLOAT32 -> "fp32";
+            case BFLOAT16 -> "bf16";
+            case FLOAT16 -> "fp16";
+            default -> throw new TensorException("no precision computes in " + compute);
         };
     }
 

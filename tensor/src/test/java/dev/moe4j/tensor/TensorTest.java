@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class TensorTest {
@@ -86,5 +87,32 @@ class TensorTest {
         assertThatThrownBy(() -> Device.parse("gpu")).hasMessageContaining("use cpu, cuda");
         assertThatThrownBy(() -> Device.parse("cuda:99")).hasMessageContaining("is not there");
         assertThatThrownBy(() -> Precision.parse("int4")).hasMessageContaining("use bf16");
+        for (Precision precision : List.of(Precision.BF16, Precision.FP16, Precision.FP32, Precision.FP64)) {
+            assertThat(Precision.parse(precision.name())).isEqualTo(precision);
+        }
+    }
+
+    /** The sum in a softmax over 4096 equal scores would end at 256 in bfloat16 and be rounded in float16. */
+    @Test
+    void softmaxOfNarrowTypesIsComputedInFloat32() {
+        for (DType type : List.of(DType.BFLOAT16, DType.FLOAT16)) {
+            try (Scope _ = Scope.open()) {
+                Tensor scores = Tensor.empty(DType.FLOAT32, Device.CPU, 8, 4096);
+                new RandomKey(3).fillUniform(scores, -0.01, 0.01);
+                Tensor narrow = scores.to(type);
+                assertThat(narrow.softmax(-1).toFloats())
+                        .isEqualTo(narrow.to(DType.FLOAT32).softmax(-1).to(type).toFloats());
+            }
+        }
+    }
+
+    @Test
+    void theFastestPrecisionIsChosen() {
+        assertThat(new MatmulPeak.Comparison(900e9, 450e9, 0).fastest()).isEqualTo(Precision.BF16);
+        assertThat(new MatmulPeak.Comparison(300e9, 450e9, 0).fastest()).isEqualTo(Precision.FP32);
+        assertThat(new MatmulPeak.Comparison(900e9, 450e9, 950e9).fastest()).isEqualTo(Precision.BF16);
+        assertThat(new MatmulPeak.Comparison(10e12, 15e12, 100e12).fastest()).isEqualTo(Precision.FP16);
+        assertThat(new MatmulPeak.Comparison(900e9, 450e9, 0))
+                .hasToString("matrix products in bf16 900, in fp32 450 GFLOP/s");
     }
 }

@@ -46,15 +46,16 @@ final class AdamW {
      * Updates masters and working copies.
      *
      * @param update the number of this update, from 1 on
-     * @param gradientNorm the global norm, for clipping
+     * @param gradientNorm the global norm, for clipping, of the gradients over their scale
+     * @param gradientScale what the gradients are multiplied by
      */
-    void update(Parameters parameters, long update, double learningRate, double gradientNorm) {
+    void update(Parameters parameters, long update, double learningRate, double gradientNorm, double gradientScale) {
         try (Scope _ = Scope.open()) {
             Tensor step = Tensor.full((double) update, DType.FLOAT32, parameters.device());
             boolean published = config.convention() == Convention.PUBLISHED;
             double excess = (gradientNorm + (published ? PUBLISHED_CLIP_EPSILON : 0)) / config.clip();
-            Tensor divisor =
-                    config.clip() > 0 && excess > 1 ? Tensor.full(excess, DType.FLOAT32, parameters.device()) : null;
+            double divided = gradientScale * (config.clip() > 0 ? Math.max(excess, 1) : 1);
+            Tensor divisor = divided == 1 ? null : Tensor.full(divided, DType.FLOAT32, parameters.device());
             double epsilon = published
                     ? config.epsilon() / Math.sqrt(1 - Math.pow(config.beta2(), (double) update))
                     : config.epsilon();

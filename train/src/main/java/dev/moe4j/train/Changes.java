@@ -18,7 +18,7 @@ final class Changes {
 
     /** What steers reports and checkpoints but no result. */
     private static final Set<String> FREE =
-            Set.of("preset", "log", "checkpoint", "evaluation", "watch.imbalance", "watch.window");
+            Set.of("preset", "log", "checkpoint", "evaluation", "recompute", "watch.imbalance", "watch.window");
 
     private Changes() {}
 

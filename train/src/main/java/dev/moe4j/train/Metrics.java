@@ -98,7 +98,9 @@ final class Metrics implements AutoCloseable {
         line.put("loss", result.loss());
         line.put("ppl", Math.exp(result.loss()));
         line.put("lr", result.learningRate());
-        line.put("grad_norm", result.gradientNorm());
+        // JSON has no number for a gradient that overflowed.
+        line.put("grad_norm", Double.isFinite(result.gradientNorm()) ? result.gradientNorm() : null);
+        line.put("loss_scale", result.lossScale());
         line.put("skipped_updates", result.skipped());
         for (Validation.SetLoss set : written.evaluation()) {
             line.put(set.name() + "_loss", set.loss());

@@ -5,13 +5,14 @@ import dev.moe4j.model.Cost;
 import dev.moe4j.model.Memory;
 import dev.moe4j.model.ModelConfig;
 import dev.moe4j.model.ParameterCounts;
-import dev.moe4j.model.Recompute;
 import dev.moe4j.tensor.Precision;
+import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /**
  * What a training run takes, before it is made: parameters, operations, memory, exchange, time, energy.
  *
+ * @param recompute what the backward pass computes again, on which the memory depends
  * @param tokens that training sees
  * @param updates that see them
  * @param tokensPerUpdate in the whole batch
@@ -28,6 +29,7 @@ import org.jspecify.annotations.Nullable;
 public record Plan(
         String preset,
         String precision,
+        String recompute,
         double tokens,
         long updates,
         long tokensPerUpdate,
@@ -165,10 +167,11 @@ public record Plan(
                 request.expertParallel(),
                 perDevice,
                 Math.min(perDevice, batch.microBatch()));
-        Memory shared = memory(architecture, precision, device, layout.microBatch(), request.expertParallel());
+        Memory shared = memory(run, precision, device, layout.microBatch(), request.expertParallel());
         return new Plan(
                 run.preset(),
-                run.withPrecision(precision).precision(),
+                precision.name(),
+                run.recompute().name().toLowerCase(Locale.ROOT),
                 request.tokens(),
                 (long) Math.ceil(request.tokens() / tokensPerUpdate),
                 tokensPerUpdate,
@@ -181,7 +184,7 @@ public record Plan(
                 cost.zettaFlops(request.tokens()),
                 cost.zettaFlops(request.tokens(), true),
                 layout,
-                MemoryUse.of(memory(architecture, precision, device, batch.microBatch(), 1)),
+                MemoryUse.of(memory(run, precision, device, batch.microBatch(), 1)),
                 MemoryUse.of(shared),
                 shared.total() < device.memoryBytes(),
                 exchange(architecture, precision, layout),
@@ -197,9 +200,9 @@ public record Plan(
     }
 
     private static Memory memory(
-            Architecture architecture, Precision precision, Accelerator device, int sequences, int expertParallel) {
-        Memory.Load load = new Memory.Load(sequences, expertParallel, !device.isCpu(), Recompute.NONE);
-        return Memory.of(architecture, precision, load);
+            RunConfig run, Precision precision, Accelerator device, int sequences, int expertParallel) {
+        Memory.Load load = new Memory.Load(sequences, expertParallel, !device.isCpu(), run.recompute());
+        return Memory.of(run.architecture(), precision, load);
     }
 
     private static Exchange exchange(Architecture architecture, Precision precision, Layout layout) {

@@ -2,6 +2,7 @@ package dev.moe4j.train;
 
 import dev.moe4j.model.Architecture;
 import dev.moe4j.model.Presets;
+import dev.moe4j.model.Recompute;
 import java.util.Map;
 
 /**
@@ -75,6 +76,8 @@ final class Recipes {
                 EvaluationConfig.NONE,
                 WatchConfig.DEFAULT,
                 RunConfig.AUTO,
+                LossScaleConfig.DEFAULT,
+                Recompute.NONE,
                 1);
     }
 

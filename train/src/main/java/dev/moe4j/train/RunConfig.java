@@ -4,6 +4,7 @@ import dev.moe4j.model.Architecture;
 import dev.moe4j.model.BalanceConfig;
 import dev.moe4j.model.ConfigReader;
 import dev.moe4j.model.ModelConfig;
+import dev.moe4j.model.Recompute;
 import dev.moe4j.model.RoutingConfig;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.MatmulPeak;
@@ -20,8 +21,9 @@ import tools.jackson.databind.JsonNode;
  * --set KEY=VALUE}; what neither sets is the preset's.
  *
  * @param preset the name of the preset that the others started from
- * @param precision {@code bf16}, {@code fp32}, {@code fp64}, or {@code auto} for the one of the first two whose
- *     products are faster on the device
+ * @param precision {@code bf16}, {@code fp16}, {@code fp32}, {@code fp64}, or {@code auto} for the one but the last whose
+ *     products are fastest on the device
+ * @param recompute what backward computes again to save memory
  * @param seed of initialisation, data order, dropout and random routing
  */
 public record RunConfig(
@@ -37,6 +39,8 @@ public record RunConfig(
         EvaluationConfig evaluation,
         WatchConfig watch,
         String precision,
+        LossScaleConfig lossScale,
+        Recompute recompute,
         long seed) {
 
     /** What a configuration file without a {@code preset} starts from. */
@@ -111,8 +115,7 @@ public record RunConfig(
     }
 
     RunConfig withPrecision(Precision resolved) {
-        String name = resolved.equals(Precision.BF16) ? "bf16" : resolved.equals(Precision.FP32) ? "fp32" : "fp64";
-        return with(model, name);
+        return with(model, resolved.name());
     }
 
     private RunConfig with(ModelConfig newModel, String newPrecision) {
@@ -129,6 +132,8 @@ public record RunConfig(
                 evaluation,
                 watch,
                 newPrecision,
+                lossScale,
+                recompute,
                 seed);
     }
 
@@ -146,6 +151,8 @@ public record RunConfig(
                 evaluation,
                 watch,
                 precision,
+                lossScale,
+                recompute,
                 newSeed);
     }
 

@@ -28,6 +28,7 @@ public final class Trainer {
     private final RandomKey key;
     private final LongToDoubleFunction rate;
     private SpikeGuard guard = new SpikeGuard(WatchConfig.DEFAULT);
+    private LossScale lossScale;
     private long step;
     private long updates;
     private Tape.@Nullable Timer timer;
@@ -48,7 +49,8 @@ public final class Trainer {
      * @param loss nats per token, without the balance losses
      * @param balance the mean balance loss over layers, without its weight; 0 for dense models
      * @param learningRate of this step
-     * @param gradientNorm over all parameters, before clipping
+     * @param gradientNorm over all parameters, before clipping; NaN or infinite where gradients overflowed in fp16
+     * @param lossScale that this step's loss was multiplied by; 1 where the precision is not fp16
      * @param tokens predicted in this step
      * @param routing each MoE layer's report on the last micro-batch
      * @param optimizerNanoseconds spent on the norm and the optimizer
@@ -60,6 +62,7 @@ public final class Trainer {
             double balance,
             double learningRate,
             double gradientNorm,
+            double lossScale,
             long tokens,
             List<LossReport.LayerRouting> routing,
             long optimizerNanoseconds) {
@@ -77,7 +80,8 @@ public final class Trainer {
      * @param updates those that changed the parameters
      * @param balance the last step's fractions of first choices; see {@link dev.moe4j.model.BalanceTracker}
      */
-    record State(long step, long updates, SpikeGuard.State spikes, List<List<Double>> balance) {}
+    record State(
+            long step, long updates, LossScale.State lossScale, SpikeGuard.State spikes, List<List<Double>> balance) {}
 
     /**
      * @param seed of dropout and of random routing
@@ -105,6 +109,8 @@ public final class Trainer {
         this.model = model;
         this.batch = batch;
         this.optimizer = new AdamW(optimizer);
+        this.lossScale =
+                new LossScale(LossScaleConfig.DEFAULT, model.parameters().precision());
         this.rate = rate;
         this.source = source;
         this.key = new RandomKey(seed).fold("training");
@@ -125,6 +131,12 @@ public final class Trainer {
         return this;
     }
 
+    /** Scales an fp16 run's loss by this configuration. */
+    Trainer scaleLoss(LossScaleConfig config) {
+        lossScale = new LossScale(config, model.parameters().precision());
+        return this;
+    }
+
     /** Steps finished so far. */
     public long stepsDone() {
         return step;
@@ -136,13 +148,19 @@ public final class Trainer {
     }
 
     State state() {
-        return new State(step, updates, guard.state(), model.balanceTracker().state());
+        return new State(
+                step,
+                updates,
+                lossScale.state(),
+                guard.state(),
+                model.balanceTracker().state());
     }
 
     /** Goes on where another trainer stood; the model has its parameters and moments already. */
     void restore(State earlier) {
         step = earlier.step();
         updates = earlier.updates();
+        lossScale.restore(earlier.lossScale());
         guard.restore(earlier.spikes());
         model.balanceTracker().restore(earlier.balance());
     }
@@ -161,14 +179,15 @@ public final class Trainer {
             micros.add(batch(firstSequence(micro)));
         }
         long tokens = micros.stream().mapToLong(TokenBatch::predicted).sum();
+        double scale = lossScale.scale();
         double loss = 0;
         double balance = 0;
         List<LossReport.LayerRouting> routing = List.of();
         for (int micro = 0; micro < batch.accumulation(); micro++) {
             try (Scope _ = Scope.open();
                     Tape tape = Tape.recording(timer)) {
-                LossReport report = model.loss(tape, micros.get(micro), pass(firstSequence(micro), 1.0 / tokens));
-                loss += report.roots().getFirst().tensor().item();
+                LossReport report = model.loss(tape, micros.get(micro), pass(firstSequence(micro), scale / tokens));
+                loss += report.roots().getFirst().tensor().item() / scale;
                 routing = report.routing();
                 balance += routing.stream()
                                 .mapToDouble(LossReport.LayerRouting::balance)
@@ -180,17 +199,18 @@ public final class Trainer {
         }
         parameters.finishGradients();
         long start = System.nanoTime();
-        double norm = AdamW.gradientNorm(parameters);
-        if (!Double.isFinite(loss) || !Double.isFinite(norm)) {
+        double norm = AdamW.gradientNorm(parameters) / scale;
+        if (!Double.isFinite(loss) || !(Double.isFinite(norm) || lossScale.active())) {
             throw notFinite(loss, norm, micros, tokens);
         }
         model.balanceTracker().endStep();
         double learningRate = rate.applyAsDouble(step);
-        if (guard.accepts(step, loss, norm)) {
+        if (lossScale.accepts(step, norm) && guard.accepts(step, loss, norm)) {
             updates++;
-            optimizer.update(parameters, updates, learningRate, norm);
+            optimizer.update(parameters, updates, learningRate, norm, scale);
         }
-        return new Result(step, updates, loss, balance, learningRate, norm, tokens, routing, System.nanoTime() - start);
+        return new Result(
+                step, updates, loss, balance, learningRate, norm, scale, tokens, routing, System.nanoTime() - start);
     }
 
     /** Runs the step again, watching every section, and tells where it first went wrong. */

@@ -131,7 +131,7 @@ public final class TrainingRun {
     }
 
     private Outcome begin(RunFolder run, SequenceSampler sampler) {
-        RunConfig resolved = config.withPrecision(config.resolvePrecision(device));
+        RunConfig resolved = withPrecision();
         RandomKey initialization = new RandomKey(resolved.seed()).fold("initialization");
         try (LanguageModel model = LanguageModel.initialize(
                 resolved.architecture(), Precision.parse(resolved.precision()), device, initialization)) {
@@ -158,6 +158,17 @@ public final class TrainingRun {
         }
     }
 
+    /** The configuration with a precision, which is measured and said where the user gave none. */
+    private RunConfig withPrecision() {
+        if (!config.precision().equals(RunConfig.AUTO)) {
+            return config;
+        }
+        MatmulPeak.Comparison peaks = MatmulPeak.compare(device);
+        String name = peaks.fastest().name();
+        notices.accept("precision %s, the fastest here: %s; --set precision=NAME takes another".formatted(name, peaks));
+        return config.withPrecision(peaks.fastest());
+    }
+
     /** A checkpoint that a run goes on from. */
     private record Origin(CheckpointStep checkpoint, TrainingState state) {}
 
@@ -171,7 +182,9 @@ public final class TrainingRun {
                         sampler::sequence,
                         resolved.seed(),
                         steps)
-                .skipSpikes(resolved.watch());
+                .skipSpikes(resolved.watch())
+                .scaleLoss(resolved.lossScale());
+        model.recompute(resolved.recompute());
         try (Validation validation = Validation.open(resolved.evaluation(), shards)) {
             run.writeConfig(ConfigWriter.toYaml(resolved));
             TrainingState.Position position = origin == null

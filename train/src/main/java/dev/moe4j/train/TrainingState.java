@@ -74,6 +74,7 @@ record TrainingState(Circumstances run, Position position) {
      * @param tokens trained on
      * @param sequences the global number of the next sequence
      * @param seconds of training, over all processes that took part one after another
+     * @param lossScale of the next step, in fp16; null otherwise
      * @param spikes what tells an outlier
      * @param balance the last step's fractions of first choices, {@code [MoE layers][experts]}; empty where none are kept
      */
@@ -84,11 +85,12 @@ record TrainingState(Circumstances run, Position position) {
             long sequences,
             double seconds,
             Figures metrics,
+            LossScale.@Nullable State lossScale,
             SpikeGuard.State spikes,
             List<List<Double>> balance) {
 
         static final Position START =
-                new Position(0, 0, 0, 0, 0, new Figures(0, null), SpikeGuard.State.START, List.of());
+                new Position(0, 0, 0, 0, 0, new Figures(0, null), null, SpikeGuard.State.START, List.of());
 
         Position {
             if (step < 0 || updates < 0 || updates > step || tokens < 0 || sequences < 0 || !(seconds >= 0)) {
@@ -107,12 +109,14 @@ record TrainingState(Circumstances run, Position position) {
                     trainer.nextSequence(),
                     seconds,
                     metrics,
+                    state.lossScale().equals(LossScale.State.NONE) ? null : state.lossScale(),
                     state.spikes(),
                     state.balance());
         }
 
         Trainer.State trainer() {
-            return new Trainer.State(step, updates, spikes, balance);
+            return new Trainer.State(
+                    step, updates, lossScale == null ? LossScale.State.NONE : lossScale, spikes, balance);
         }
     }
 

@@ -110,6 +110,101 @@ class TrainerTest {
     }
 
     @Test
+    void float16FollowsFloat32() {
+        try (LanguageModel exact = model(architecture(4, 0), Precision.FP32);
+                LanguageModel rounded = model(architecture(4, 0), Precision.FP16)) {
+            List<Double> a = losses(trainer(exact, 1), 30);
+            List<Double> b = losses(trainer(rounded, 1), 30);
+            assertThat(b.getFirst()).isCloseTo(a.getFirst(), within(0.01));
+            assertThat(b.getLast()).isCloseTo(a.getLast(), within(0.1));
+        }
+    }
+
+    /** The gradient's norm is that of the loss itself, whatever the loss was multiplied by. */
+    @Test
+    void theLossScaleChangesNoFigure() {
+        List<Double> norms = new ArrayList<>();
+        for (double scale : new double[] {16, 1024}) {
+            try (LanguageModel model = model(architecture(4, 0), Precision.FP16)) {
+                Trainer trainer = trainer(model, 2).scaleLoss(new LossScaleConfig(scale, 1000, 1));
+                Trainer.Result result = trainer.step();
+                assertThat(result.lossScale()).isEqualTo(scale);
+                assertThat(result.loss()).isCloseTo(Math.log(64), within(1.0));
+                norms.add(result.gradientNorm());
+            }
+        }
+        assertThat(norms.getLast()).isCloseTo(norms.getFirst(), within(0.01 * norms.getFirst()));
+    }
+
+    @Test
+    void aGradientThatOverflowsMakesNoUpdateAndHalvesTheScale() {
+        try (LanguageModel model = model(architecture(4, 0), Precision.FP16)) {
+            double first = 0x1p40;
+            Trainer trainer = trainer(model, 1).scaleLoss(new LossScaleConfig(first, 4, 1));
+            double[] before = model.parameters().all().getFirst().master().toDoubles();
+            int skipped = 0;
+            Trainer.Result result = trainer.step();
+            while (result.skipped() > skipped) {
+                skipped++;
+                assertThat(result.updates()).isZero();
+                assertThat(result.gradientNorm()).isNotFinite();
+                assertThat(result.lossScale()).isEqualTo(first / (1L << (skipped - 1)));
+                assertThat(model.parameters().all().getFirst().master().toDoubles())
+                        .isEqualTo(before);
+                result = trainer.step();
+            }
+            assertThat(skipped).isGreaterThan(5);
+            assertThat(result.updates()).isOne();
+            assertThat(result.step()).isEqualTo(skipped + 1);
+            assertThat(model.parameters().all().getFirst().master().toDoubles()).isNotEqualTo(before);
+        }
+    }
+
+    @Test
+    void theLossScaleDoublesAfterStepsWithoutOverflow() {
+        try (LanguageModel model = model(architecture(0, 0), Precision.FP16)) {
+            Trainer trainer = trainer(model, 1).scaleLoss(new LossScaleConfig(16, 4, 1));
+            List<Double> scales = new ArrayList<>();
+            for (int i = 0; i < 9; i++) {
+                scales.add(trainer.step().lossScale());
+            }
+            assertThat(scales).containsExactly(16.0, 16.0, 16.0, 16.0, 32.0, 32.0, 32.0, 32.0, 64.0);
+            assertThat(trainer.state().lossScale()).isEqualTo(new LossScale.State(64, 1));
+        }
+    }
+
+    @Test
+    void aLossScaleBelowItsFloorStopsTheRunWithAReason() {
+        try (LanguageModel model = model(architecture(0, 0), Precision.FP16)) {
+            Trainer trainer = trainer(model, 1).scaleLoss(new LossScaleConfig(0x1p60, 4, 0x1p59));
+            assertThat(trainer.step().skipped()).isOne();
+            assertThatThrownBy(trainer::step)
+                    .isInstanceOf(TrainException.class)
+                    .hasMessageStartingWith("step 2: gradients overflow in fp16 even at a loss scale of")
+                    .hasMessageContaining("loss_scale.minimum");
+        }
+        assertThatThrownBy(() -> new LossScaleConfig(1, 10, 2)).hasMessageContaining("minimum");
+        assertThatThrownBy(() -> new LossScaleConfig(2, 0, 1)).hasMessageContaining("loss_scale.growth_interval: 0");
+        assertThatThrownBy(() -> new LossScale.State(Double.NaN, 0)).hasMessageContaining("NaN");
+    }
+
+    /** A trainer that takes over another's state and parameters makes the same steps. */
+    @Test
+    void theLossScaleIsPartOfTheState() {
+        LossScaleConfig config = new LossScaleConfig(0x1p24, 3, 1);
+        try (LanguageModel model = model(architecture(0, 0), Precision.FP16)) {
+            Trainer trainer = trainer(model, 1).scaleLoss(config);
+            losses(trainer, 4);
+            Trainer other = trainer(model, 1).scaleLoss(config);
+            other.restore(trainer.state());
+            assertThat(other.state()).isEqualTo(trainer.state());
+            assertThat(other.state().lossScale().scale()).isNotEqualTo(config.initial());
+            assertThat(other.step().lossScale())
+                    .isEqualTo(trainer.state().lossScale().scale());
+        }
+    }
+
+    @Test
     void memoryStaysFlat() {
         try (LanguageModel model = model(architecture(4, 0.1), Precision.BF16)) {
             Trainer trainer = trainer(model, 2);
@@ -206,7 +301,7 @@ class TrainerTest {
             try (LanguageModel model = model(architecture(0, 0), Precision.FP32)) {
                 model.parameters().startGradients();
                 model.parameters().finishGradients();
-                new AdamW(decaying).update(model.parameters(), 1, 1e-2, 0);
+                new AdamW(decaying).update(model.parameters(), 1, 1e-2, 0, 1);
                 float norm = model.parameters()
                         .get("model.layer_norm.weight")
                         .master()
