@@ -5,7 +5,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
@@ -70,7 +69,7 @@ final class TrainLines {
         lines.addAll(curve.lines(columns, CURVE_ROWS));
         lines.addAll(flow(parts(figures), columns));
         List<String> validation = new ArrayList<>();
-        figures.validation().forEach((name, loss) -> validation.add(text("%s %.3f", name, loss)));
+        figures.validation().forEach((name, loss) -> validation.add("%s %.3f".formatted(name, loss)));
         if (!validation.isEmpty()) {
             validation.set(0, "validation: " + validation.getFirst());
             lines.addAll(flow(validation, columns));
@@ -83,7 +82,7 @@ final class TrainLines {
     private static String progress(Figures figures, int columns) {
         String start = "train ";
         StringBuilder end = new StringBuilder(
-                text(" %,d/%,d (%d %%)", figures.step(), figures.steps(), 100 * figures.step() / figures.steps()));
+                " %,d/%,d (%d %%)".formatted(figures.step(), figures.steps(), 100 * figures.step() / figures.steps()));
         if (figures.left() != null) {
             end.append(", ").append(ProgressLine.clock(figures.left())).append(" left");
         }
@@ -97,16 +96,16 @@ final class TrainLines {
 
     private static List<String> parts(Figures figures) {
         List<String> parts = new ArrayList<>();
-        parts.add(text("loss %.4f", figures.loss()));
-        parts.add(text("rate %.2e", figures.learningRate()));
-        parts.add(text("gradient %.3g", figures.gradientNorm()));
+        parts.add("loss %.4f".formatted(figures.loss()));
+        parts.add("rate %.2e".formatted(figures.learningRate()));
+        parts.add("gradient %.3g".formatted(figures.gradientNorm()));
         if (figures.skipped() > 0) {
-            parts.add(text("%,d skipped", figures.skipped()));
+            parts.add("%,d skipped".formatted(figures.skipped()));
         }
-        parts.add(text("%,.0f tokens/s", figures.tokensPerSecond()));
-        parts.add(text("%.0f %% of peak", 100 * figures.utilization()));
+        parts.add("%,.0f tokens/s".formatted(figures.tokensPerSecond()));
+        parts.add("%.0f %% of peak".formatted(100 * figures.utilization()));
         if (figures.memoryBytes() > 0) {
-            parts.add(text("%.1f GiB", figures.memoryBytes() / (double) (1L << 30)));
+            parts.add("%.1f GiB".formatted(figures.memoryBytes() / (double) (1L << 30)));
         }
         return parts;
     }
@@ -139,16 +138,16 @@ final class TrainLines {
             lines.add(layer(layer, columns));
         }
         if (shown.size() < layers.size()) {
-            lines.add(text("and %d more layers, all more even", layers.size() - shown.size()));
+            lines.add("and %d more layers, all more even".formatted(layers.size() - shown.size()));
         }
         return lines;
     }
 
     /** Bars of the experts, neighbours together where there are more than fit; an even share is half as high as two. */
     private static String layer(Layer layer, int columns) {
-        String start = text("layer %-3d ", layer.number());
-        String end =
-                text(" at most %.1f x even", layer.most()) + (layer.dead() > 0 ? text(", %d dead", layer.dead()) : "");
+        String start = "layer %-3d ".formatted(layer.number());
+        String end = " at most %.1f x even".formatted(layer.most())
+                + (layer.dead() > 0 ? ", %d dead".formatted(layer.dead()) : "");
         int bars = Math.min(layer.load().length, columns - start.length() - end.length());
         StringBuilder line = new StringBuilder(start);
         double top = Math.max(2, layer.most());
@@ -166,9 +165,5 @@ final class TrainLines {
 
     private static String cut(String line, int columns) {
         return line.length() <= columns ? line : line.substring(0, Math.max(0, columns - 1)) + "…";
-    }
-
-    private static String text(String format, Object... values) {
-        return String.format(Locale.ROOT, format, values);
     }
 }

@@ -3,6 +3,7 @@ package dev.moe4j.cli;
 import dev.moe4j.data.Shards;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.train.BestEvaluation;
+import dev.moe4j.train.ResidentMemory;
 import dev.moe4j.train.RunConfig;
 import dev.moe4j.train.TrainingRun;
 import java.io.PrintWriter;
@@ -42,18 +43,12 @@ record TrainRun(
                 Interruption interruption = Interruption.asRequest()) {
             TrainingRun run = new TrainingRun(config, overrides, shards, out, steps, Device.parse(device));
             TrainingRun.Outcome outcome;
-            try (ProgressLine progress = ProgressLine.start(output.err(), "train", steps)) {
+            try (TrainView view = TrainView.start(output.err(), steps)) {
                 if (resume) {
                     run.resume(Set.copyOf(allowedChanges));
                 }
-                outcome = run.onNotice(progress::note)
-                        .onStep(step -> progress.update(
-                                step.result().step(),
-                                "loss %.3f, %,.0f tokens/s, %.0f %% of peak"
-                                        .formatted(
-                                                step.result().loss(),
-                                                step.tokensPerSecond(),
-                                                100 * step.utilization())))
+                outcome = run.onNotice(view::note)
+                        .onStep(step -> view.update(step, ResidentMemory.now().orElse(0)))
                         .stopWhen(interruption::requested)
                         .run();
             }

@@ -64,6 +64,7 @@ final class TrainView implements AutoCloseable {
      */
     void update(TrainingRun.Progress progress, long memoryBytes) {
         Trainer.Result result = progress.result();
+        validation.putAll(progress.evaluation());
         if (plain != null) {
             plain.update(
                     result.step(),
@@ -108,11 +109,6 @@ final class TrainView implements AutoCloseable {
         return step == firstStep || step == steps
                 ? null
                 : Duration.ofNanos((long) ((double) (now - firstAt) / (step - firstStep) * (steps - step)));
-    }
-
-    /** Shows a validation set's loss, in nats per token, from the next step on. */
-    void evaluated(String set, double loss) {
-        validation.put(set, loss);
     }
 
     /** Prints a remark, above the view where there is one. */

@@ -11,6 +11,8 @@ import java.io.StringWriter;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
 
@@ -33,12 +35,23 @@ class TrainViewTest {
                         1,
                         1e-3,
                         0.5,
+                        1,
                         4096,
                         List.of(new LossReport.LayerRouting(1, 1, 0.6, new double[2], statistics)),
                         1),
                 1000,
                 5000,
-                0.5);
+                0.5,
+                new TreeMap<>());
+    }
+
+    private static TrainingRun.Progress evaluated(TrainingRun.Progress step) {
+        return new TrainingRun.Progress(
+                step.result(),
+                step.steps(),
+                step.tokensPerSecond(),
+                step.utilization(),
+                new TreeMap<>(Map.of("wiki", 4.5)));
     }
 
     /** What a terminal shows after all that was printed, which moves the cursor up and clears below, and no more. */
@@ -66,9 +79,8 @@ class TrainViewTest {
             view.note("resuming runs/a after step 500 of 1,000");
             for (int step = 501; step <= 600; step++) {
                 nanos.addAndGet(Duration.ofSeconds(1).toNanos());
-                view.update(progress(step, 5), 0);
+                view.update(step == 550 ? evaluated(progress(step, 5)) : progress(step, 5), 0);
                 if (step == 550) {
-                    view.evaluated("wiki", 4.5);
                     view.note("step 550, layer 1: expert 1 took 1.5 times an even share");
                 }
             }
@@ -106,8 +118,7 @@ class TrainViewTest {
     void withoutATerminalLinesArePlain() {
         try (TrainView view = start(false)) {
             view.note("a remark");
-            view.evaluated("wiki", 4.5);
-            view.update(progress(10, 5), 1 << 30);
+            view.update(evaluated(progress(10, 5)), 1 << 30);
         }
 
         assertThat(err.toString().lines().toList())

@@ -162,35 +162,68 @@ public record Memory(
             return Math.max(head(), layers);
         }
 
-        /** Logits, softmax, the gradients that the head hands out and those of a part of the tokens on their way there. */
+        /** The gradient that the head hands to the layers, and the most that a part of its tokens works with. */
         private double head() {
-            double vocabulary = model.vocabulary();
             double part = (double) HeadSection.rows((long) tokens, model.vocabulary());
-            double table = vocabulary * width * (part < tokens ? 2 * accumulate + compute : compute);
-            return part * vocabulary * compute + HeadSection.SOFTMAX_LOGITS * stable + stream(1) + table;
+            double last = tokens - part * (Math.ceil(tokens / part) - 1);
+            double most = headPart(part, part < tokens, false);
+            if (part < tokens) {
+                most = Math.max(most, headPart(last, true, true));
+            }
+            if (2 * part <= tokens) {
+                most = Math.max(most, headPart(part, true, true));
+            }
+            return stream(1) + most;
         }
 
-        /** What a layer's backward pass computes again, and the gradients in its feed-forward network. */
+        /**
+         * Logits of so many tokens, what the softmax works with, and gradients of the table.
+         *
+         * @param summed whether the table's gradient is the sum of several parts'
+         * @param later whether there were parts before
+         */
+        private double headPart(double rows, boolean summed, boolean later) {
+            double vocabulary = model.vocabulary();
+            double softmax = Math.min(rows * vocabulary, (double) HeadSection.SOFTMAX_LOGITS) * stable;
+            double converted = summed && accumulate != compute ? accumulate : 0;
+            double table = vocabulary * width * (compute + converted + (later ? accumulate : 0));
+            return rows * vocabulary * compute + softmax + table;
+        }
+
+        /** The most that a layer's backward pass works with: in its experts or network, or in shared experts before. */
         private double layer(boolean moe) {
-            double ffn = moe ? model.expertFfn() : model.ffn();
-            double inner = (moe ? rows : tokens) * ffn * compute;
+            double inner = (moe ? rows * model.expertFfn() : tokens * model.ffn()) * compute;
             double outer = moe ? rows * width * compute : stream(1);
-            double gradients = 2 * inner + 2 * outer + stream(moe ? 1 : dropped);
-            return gradients
-                    + switch (recompute) {
-                        case NONE -> 0;
-                        // The norm's result, what the activation gave with its mask, and the rows that experts get.
-                        case SELECTIVE ->
-                            norm()
-                                    + (1 + innerDropped) * inner
-                                    + (moe ? outer : stream(dropped))
-                                    + (leanAttention() == 0 ? attention() : 0);
-                        // Shared experts' part is gone again when the others' gradients are there.
-                        case FULL ->
-                            kept(moe, Recompute.NONE)
-                                    - kept(moe, Recompute.FULL)
-                                    - (moe ? sharedExperts(2 + innerDropped, dropped) : 0);
-                    };
+            double own = 2 * inner + 2 * outer + stream(moe ? 1 : dropped) + again(moe, inner, outer, false);
+            if (!moe || model.sharedExperts() == 0) {
+                return own;
+            }
+            double sharedInner = tokens * model.sharedExperts() * model.expertFfn() * compute;
+            // The gradients of the experts' results and of the layer's wait meanwhile.
+            double shared = 2 * sharedInner + stream(2 + dropped) + outer + stream(1) + again(true, inner, outer, true);
+            return Math.max(own, shared);
+        }
+
+        /**
+         * What a layer's backward pass computes again.
+         *
+         * @param inner bytes of the network's or the experts' inner values
+         * @param outer bytes of their results
+         * @param withShared whether shared experts' part is still there
+         */
+        private double again(boolean moe, double inner, double outer, boolean withShared) {
+            double shared = moe ? sharedExperts(2 + innerDropped, dropped) : 0;
+            return switch (recompute) {
+                case NONE -> 0;
+                // The norm's result, what the activation gave with its mask, and the rows that experts get.
+                case SELECTIVE ->
+                    norm()
+                            + (1 + innerDropped) * inner
+                            + (moe ? outer : stream(dropped))
+                            + (leanAttention() == 0 ? attention() : 0)
+                            + (withShared ? shared - sharedExperts(1, 0) : 0);
+                case FULL -> kept(moe, Recompute.NONE) - kept(moe, Recompute.FULL) - (withShared ? 0 : shared);
+            };
         }
 
         /** So many tensors [tokens, model] in the compute type. */

@@ -10,14 +10,17 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.function.ToDoubleFunction;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * Writes metrics.jsonl, an object per logged step, under the published system's names where it has one. Fields that vary
+ * Writes metrics.jsonl, an object per logged step, under the published system's names where it has one, and the same for
+ * TensorBoard beside it. Fields that vary
  * from run to run have {@code second}, {@code rss} or {@code utilization} in their names; all others are reproducible,
  * however often a run was killed and resumed.
  */
@@ -27,10 +30,12 @@ final class Metrics implements AutoCloseable {
 
     private final Path file;
     private final FileChannel channel;
+    private final TensorBoard board;
 
-    private Metrics(Path file, FileChannel channel) {
+    private Metrics(Path file, FileChannel channel, TensorBoard board) {
         this.file = file;
         this.channel = channel;
+        this.board = board;
     }
 
     /**
@@ -46,9 +51,12 @@ final class Metrics implements AutoCloseable {
             Files.writeString(beside, kept(file, step));
             RunFolder.force(beside);
             Files.move(beside, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-            return new Metrics(file, FileChannel.open(file, StandardOpenOption.WRITE, StandardOpenOption.APPEND));
+            return new Metrics(
+                    file,
+                    FileChannel.open(file, StandardOpenOption.WRITE, StandardOpenOption.APPEND),
+                    TensorBoard.open(run.path(), step));
         } catch (IOException e) {
-            throw failed(file, e);
+            throw TrainException.cannotWrite(file, e);
         }
     }
 
@@ -81,14 +89,8 @@ final class Metrics implements AutoCloseable {
      * @param tokens trained on so far
      * @param seconds of training so far
      * @param stalledSeconds that training waited for checkpoints since the line before
-     * @param evaluation of this step; empty where there was none
      */
-    record Line(
-            TrainingRun.Progress progress,
-            long tokens,
-            double seconds,
-            double stalledSeconds,
-            List<Validation.SetLoss> evaluation) {}
+    record Line(TrainingRun.Progress progress, long tokens, double seconds, double stalledSeconds) {}
 
     void write(Line written) {
         Trainer.Result result = written.progress().result();
@@ -102,10 +104,10 @@ final class Metrics implements AutoCloseable {
         line.put("grad_norm", Double.isFinite(result.gradientNorm()) ? result.gradientNorm() : null);
         line.put("loss_scale", result.lossScale());
         line.put("skipped_updates", result.skipped());
-        for (Validation.SetLoss set : written.evaluation()) {
-            line.put(set.name() + "_loss", set.loss());
-            line.put(set.name() + "_ppl", Math.exp(set.loss()));
-        }
+        written.progress().evaluation().forEach((set, loss) -> {
+            line.put(set + "_loss", loss);
+            line.put(set + "_ppl", Math.exp(loss));
+        });
         routing(line, result);
         line.put("seconds", written.seconds());
         line.put("checkpoint_stall_seconds", written.stalledSeconds());
@@ -118,8 +120,15 @@ final class Metrics implements AutoCloseable {
                 int _ = channel.write(bytes);
             }
         } catch (IOException e) {
-            throw failed(file, e);
+            throw TrainException.cannotWrite(file, e);
         }
+        Map<String, Double> scalars = new LinkedHashMap<>();
+        line.properties().forEach(field -> {
+            if (field.getValue().isNumber() && !field.getKey().equals("step")) {
+                scalars.put(field.getKey(), field.getValue().asDouble());
+            }
+        });
+        board.write(result.step(), scalars);
     }
 
     /** Puts all lines on the disk. May be called by another thread. */
@@ -157,18 +166,12 @@ final class Metrics implements AutoCloseable {
         return layers.stream().mapToDouble(figure).average().orElse(0);
     }
 
-    private static TrainException failed(Path file, IOException e) {
-        String full =
-                String.valueOf(e.getMessage()).contains("No space left") ? "; free some space, then --resume" : "";
-        return new TrainException("cannot write " + file + ": " + e.getMessage() + full, e);
-    }
-
     @Override
     public void close() {
-        try {
+        try (board) {
             channel.close();
         } catch (IOException e) {
-            throw failed(file, e);
+            throw TrainException.cannotWrite(file, e);
         }
     }
 }

@@ -64,7 +64,7 @@ final class TensorBoard implements AutoCloseable {
             board.begin(last.isPresent(), step);
             return board;
         } catch (IOException e) {
-            throw failed(folder, e);
+            throw TrainException.cannotWrite(folder, e);
         }
     }
 
@@ -120,7 +120,7 @@ final class TensorBoard implements AutoCloseable {
                 int _ = channel.write(record);
             }
         } catch (IOException e) {
-            throw failed(file, e);
+            throw TrainException.cannotWrite(file, e);
         }
     }
 
@@ -131,18 +131,12 @@ final class TensorBoard implements AutoCloseable {
         return Integer.rotateRight((int) checksum.getValue(), 15) + 0xa282ead8;
     }
 
-    private static TrainException failed(Path file, IOException e) {
-        String full =
-                String.valueOf(e.getMessage()).contains("No space left") ? "; free some space, then --resume" : "";
-        return new TrainException("cannot write " + file + ": " + e.getMessage() + full, e);
-    }
-
     @Override
     public void close() {
         try {
             channel.close();
         } catch (IOException e) {
-            throw failed(file, e);
+            throw TrainException.cannotWrite(file, e);
         }
     }
 

@@ -1,8 +1,9 @@
 package dev.moe4j.train;
 
 import java.nio.file.Path;
-import java.util.List;
+import java.util.Collections;
 import java.util.Objects;
+import java.util.SequencedMap;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 
@@ -76,17 +77,18 @@ final class TrainingLoop {
         tokensSince += result.tokens();
         loss = result.loss();
         double rate = tokensSince * 1e9 / (System.nanoTime() - reported);
+        boolean evaluated = validation.due(step, origin.run().steps());
+        SequencedMap<String, Double> losses =
+                evaluated ? validation.score(trainer.model(), step) : Collections.emptySortedMap();
         TrainingRun.Progress progress =
-                new TrainingRun.Progress(result, origin.run().steps(), rate, rate / peakTokensPerSecond);
+                new TrainingRun.Progress(result, origin.run().steps(), rate, rate / peakTokensPerSecond, losses);
         listener.accept(progress);
         experts.step(result.routing()).forEach(warning -> notices.accept("step %,d, %s".formatted(step, warning)));
 
-        boolean evaluated = validation.due(step, origin.run().steps());
-        List<Validation.SetLoss> losses = evaluated ? validation.score(trainer.model(), step) : List.of();
         if (evaluated
                 || step % config.log().every() == 0
                 || step == origin.run().steps()) {
-            metrics.write(new Metrics.Line(progress, tokens, seconds(), saver.takeStalledSeconds(), losses));
+            metrics.write(new Metrics.Line(progress, tokens, seconds(), saver.takeStalledSeconds()));
             reported = System.nanoTime();
             tokensSince = 0;
         }

@@ -14,6 +14,7 @@ import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.SequencedMap;
 import java.util.Set;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
@@ -43,8 +44,14 @@ public final class TrainingRun {
      * @param steps of the whole run
      * @param tokensPerSecond over the steps since the last report
      * @param utilization useful floating-point operations over the matmul peak of this process
+     * @param evaluation nats per token on each validation set; empty where this step was not evaluated
      */
-    public record Progress(Trainer.Result result, long steps, double tokensPerSecond, double utilization) {}
+    public record Progress(
+            Trainer.Result result,
+            long steps,
+            double tokensPerSecond,
+            double utilization,
+            SequencedMap<String, Double> evaluation) {}
 
     /**
      * What a run leaves.

@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.SequencedMap;
 import org.jspecify.annotations.Nullable;
 
 /** Scores a run's validation sets, and knows which step was best. */
@@ -21,13 +22,6 @@ final class Validation implements AutoCloseable {
     private final Map<String, TokenStream> sets = new LinkedHashMap<>();
     private final List<Shards> opened = new ArrayList<>();
     private @Nullable BestEvaluation best;
-
-    /**
-     * A set's loss.
-     *
-     * @param loss nats per token
-     */
-    public record SetLoss(String name, double loss) {}
 
     private Validation(EvaluationConfig config) {
         this.config = config;
@@ -84,17 +78,16 @@ final class Validation implements AutoCloseable {
         return config.every() > 0 && (step % config.every() == 0 || step == steps);
     }
 
-    /** Scores all sets and remembers the best. */
-    List<SetLoss> score(LanguageModel model, long step) {
+    /** Scores all sets, in nats per token by their names, and remembers the best. */
+    SequencedMap<String, Double> score(LanguageModel model, long step) {
         Perplexity perplexity = Perplexity.of(model);
         Perplexity limited = config.windows() == 0 ? perplexity : perplexity.maxWindows(config.windows());
-        List<SetLoss> losses = new ArrayList<>();
-        sets.forEach(
-                (name, text) -> losses.add(new SetLoss(name, limited.score(text).loss())));
-        SetLoss first = losses.getFirst();
+        SequencedMap<String, Double> losses = new LinkedHashMap<>();
+        sets.forEach((name, text) -> losses.put(name, limited.score(text).loss()));
+        Map.Entry<String, Double> first = losses.firstEntry();
         BestEvaluation known = best;
-        if (known == null || !known.name().equals(first.name()) || first.loss() < known.loss()) {
-            best = new BestEvaluation(first.name(), first.loss(), step, 0);
+        if (known == null || !known.name().equals(first.getKey()) || first.getValue() < known.loss()) {
+            best = new BestEvaluation(first.getKey(), first.getValue(), step, 0);
         } else {
             best = new BestEvaluation(known.name(), known.loss(), known.step(), known.since() + 1);
         }

@@ -15,6 +15,7 @@ import dev.moe4j.model.ModelException;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Precision;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -60,6 +61,12 @@ class TrainingRunTest {
         assertThat(outcome.checkpoint()).hasFileName("step-00000020").isDirectory();
         assertThat(outcome.tokens()).isEqualTo(20 * 8 * 64);
         assertThat(outcome.loss()).isLessThan(4.5);
+        try (Stream<Path> files = Files.list(folder.resolve("run"))) {
+            assertThat(files.filter(file -> file.getFileName().toString().startsWith("events.out.tfevents.")))
+                    .singleElement()
+                    .satisfies(file -> assertThat(Files.readString(file, StandardCharsets.ISO_8859_1))
+                            .contains("grad_norm", "gate_loss", "tokens_per_second"));
+        }
 
         List<String> lines = Files.readAllLines(folder.resolve("run/metrics.jsonl"));
         assertThat(lines).hasSize(4);
