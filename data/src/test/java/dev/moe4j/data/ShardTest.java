@@ -88,7 +88,7 @@ final class ShardTest {
 
     @Test
     void writesTheLayoutByteByByte() throws IOException {
-        try (ShardWriter writer = new ShardWriter(prefix(), 65_536)) {
+        try (ShardWriter writer = new ShardWriter(prefix(), 65_536, ShardLayout.FAIRSEQ)) {
             writer.append(new int[] {9, 1, 0xfffe, 9}, 1, 2);
             writer.endDocument();
             writer.endDocument();
@@ -116,7 +116,7 @@ final class ShardTest {
 
     @Test
     void largeVocabulariesTakeFourBytes() throws IOException {
-        try (ShardWriter writer = new ShardWriter(prefix(), 65_537)) {
+        try (ShardWriter writer = new ShardWriter(prefix(), 65_537, ShardLayout.FAIRSEQ)) {
             writer.append(new int[] {65_536}, 0, 1);
             writer.endDocument();
             writer.finish();
@@ -130,7 +130,7 @@ final class ShardTest {
 
     @Test
     void idsOutsideTheVocabularyAreRefused() {
-        try (ShardWriter writer = new ShardWriter(prefix(), 100)) {
+        try (ShardWriter writer = new ShardWriter(prefix(), 100, ShardLayout.FAIRSEQ)) {
             for (int id : new int[] {100, -1}) {
                 assertThatThrownBy(() -> writer.append(new int[] {id}, 0, 1))
                         .isInstanceOf(DataException.class)
@@ -338,7 +338,7 @@ final class ShardTest {
     void randomDocumentsComeBack() {
         Generator random = new Generator("randomDocumentsComeBack");
         List<int[]> documents = new ArrayList<>();
-        try (ShardWriter writer = new ShardWriter(prefix(), 50_257)) {
+        try (ShardWriter writer = new ShardWriter(prefix(), 50_257, ShardLayout.FAIRSEQ)) {
             for (int i = 0; i < 500; i++) {
                 int[] ids = new int[random.below(2000)];
                 Arrays.setAll(ids, _ -> random.below(50_257));
@@ -367,7 +367,7 @@ final class ShardTest {
 
     @Test
     void withoutTheIndexNothingIsReadable() {
-        try (ShardWriter writer = new ShardWriter(prefix(), 10)) {
+        try (ShardWriter writer = new ShardWriter(prefix(), 10, ShardLayout.FAIRSEQ)) {
             writer.append(new int[] {1, 2}, 0, 2);
             writer.endDocument();
         }
@@ -378,7 +378,7 @@ final class ShardTest {
     @EnabledOnOs(OS.LINUX)
     void aFullDiskIsAClearError() throws IOException {
         Files.createSymbolicLink(folder.resolve("x.bin"), Path.of("/dev/full"));
-        try (ShardWriter writer = new ShardWriter(prefix(), 10)) {
+        try (ShardWriter writer = new ShardWriter(prefix(), 10, ShardLayout.FAIRSEQ)) {
             writer.append(new int[] {1}, 0, 1);
             writer.endDocument();
             assertThatThrownBy(writer::finish)
