@@ -257,7 +257,7 @@ public record Manifest(
     }
 
     /** All files but the manifest, in order. */
-    List<Stored> files() {
+    public List<Stored> files() {
         return splits.values().stream()
                 .flatMap(split -> split.shards.stream())
                 .flatMap(shard -> Stream.of(shard.bin, shard.idx))

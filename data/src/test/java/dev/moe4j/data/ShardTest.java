@@ -108,6 +108,28 @@ final class ShardTest {
                                 + "0000000000000000" + "0400000000000000" + "0400000000000000"));
     }
 
+    @Test
+    void writesMegatronsLayoutByteByByte() {
+        try (ShardWriter writer = new ShardWriter(prefix(), 65_536, ShardLayout.MEGATRON)) {
+            writer.append(new int[] {1, 0xfffe}, 0, 2);
+            writer.endDocument();
+            writer.append(new int[] {3}, 0, 1);
+            writer.endDocument();
+            writer.finish();
+        }
+        assertThat(folder.resolve("x.idx"))
+                .hasBinaryContent(HexFormat.of()
+                        .parseHex("4d4d49444944580000" + "0100000000000000" + "08" + "0200000000000000"
+                                + "0300000000000000"
+                                + "02000000" + "01000000"
+                                + "0000000000000000" + "0400000000000000"
+                                + "0000000000000000" + "0100000000000000" + "0200000000000000"));
+        try (ShardReader reader = ShardReader.open(prefix())) {
+            assertThat(reader.document(0)).containsExactly(1, 0xfffe);
+            assertThat(reader.document(1)).containsExactly(3);
+        }
+    }
+
     private static String sha256(String hex) {
         var digest = Checksums.sha256();
         digest.update(HexFormat.of().parseHex(hex));
