@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeFalse;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import java.io.BufferedOutputStream;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
@@ -27,19 +29,28 @@ final class BadInputTest {
     @TempDir
     private Path folder;
 
-    /** A gigabyte in one line takes a megabyte on the disk. */
-    private Path gigabyte(String name, String head, String tail) throws IOException {
+    /** One line of so many mebibytes, in as many gzip members, which take a thousandth on the disk. */
+    private Path line(String name, int mebibytes, String head, String tail) throws IOException {
         Path file = folder.resolve(name);
         byte[] block = new byte[1 << 20];
         Arrays.fill(block, (byte) 'x');
-        try (OutputStream out = new GZIPOutputStream(Files.newOutputStream(file), 1 << 16)) {
-            out.write(head.getBytes(StandardCharsets.UTF_8));
-            for (int i = 0; i < 1024; i++) {
-                out.write(block);
+        byte[] member = gzip(block);
+        try (OutputStream out = new BufferedOutputStream(Files.newOutputStream(file))) {
+            out.write(gzip(head.getBytes(StandardCharsets.UTF_8)));
+            for (int i = 0; i < mebibytes; i++) {
+                out.write(member);
             }
-            out.write(tail.getBytes(StandardCharsets.UTF_8));
+            out.write(gzip(tail.getBytes(StandardCharsets.UTF_8)));
         }
         return file;
+    }
+
+    private static byte[] gzip(byte[] plain) throws IOException {
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        try (OutputStream out = new GZIPOutputStream(bytes)) {
+            out.write(plain);
+        }
+        return bytes.toByteArray();
     }
 
     private String prepare(int expected, OnError onError, Splitting splitting, Path out, Path... inputs)
@@ -62,8 +73,8 @@ final class BadInputTest {
 
     @Test
     void aLineOfAGigabyteNeedsNoMemory() throws IOException, InterruptedException {
-        Path json = gigabyte("a.jsonl.gz", "{\"text\":\"one\"}\n{\"text\":\"", "\"}\n{\"text\":\"two\"}\n");
-        Path text = gigabyte("b.txt.gz", "three\n\n", "\n\nfour\n");
+        Path json = line("a.jsonl.gz", 1024, "{\"text\":\"one\"}\n{\"text\":\"", "\"}\n{\"text\":\"two\"}\n");
+        Path text = line("b.txt.gz", 128, "three\n\n", "\n\nfour\n");
         assertThat(prepare(1, OnError.FAIL, Splitting.FILE, folder.resolve("no"), json))
                 .contains("a.jsonl.gz line 2 is longer than 1048576 bytes");
         assertThat(prepare(1, OnError.FAIL, Splitting.FILE, folder.resolve("no"), text))

@@ -18,7 +18,7 @@ final class PrepareProcess {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.addAll(jvm);
-        command.addAll(List.of("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", classPath()));
+        command.addAll(List.of("-XX:+UseSerialGC", "-cp", classPath()));
         command.addAll(List.of(
                 PrepareProcess.class.getName(),
                 out.toString(),
