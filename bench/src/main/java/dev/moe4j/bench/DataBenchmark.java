@@ -10,6 +10,7 @@ import dev.moe4j.data.Shards;
 import dev.moe4j.data.Splitting;
 import dev.moe4j.data.TextInput;
 import dev.moe4j.data.Tokenizer;
+import dev.moe4j.train.ResidentMemory;
 import java.io.BufferedWriter;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
