@@ -11,7 +11,8 @@ import picocli.CommandLine.Command;
             BenchGemmCommand.class,
             BenchPrecisionCommand.class,
             BenchMemoryCommand.class,
-            BenchCheckpointCommand.class
+            BenchCheckpointCommand.class,
+            BenchDataCommand.class
         })
 final class BenchCommand {
     BenchCommand() {}

@@ -1,18 +1,26 @@
 package dev.moe4j.cli;
 
 import dev.moe4j.data.HoldOut;
+import dev.moe4j.data.Limits;
 import dev.moe4j.data.Manifest;
+import dev.moe4j.data.OnError;
 import dev.moe4j.data.Preparation;
+import dev.moe4j.data.ShardLayout;
+import dev.moe4j.data.Share;
 import dev.moe4j.data.Splitting;
+import dev.moe4j.data.TextFormat;
 import dev.moe4j.data.TextInput;
 import dev.moe4j.data.TextTransform;
 import dev.moe4j.data.Tokenizer;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.Callable;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -23,32 +31,66 @@ import picocli.CommandLine.Parameters;
         name = "prepare",
         description = {
             "Turn text into tokenized shards, which `train` and `eval` read.",
-            "Reads folders, text files (plain, gzip, zstd) and zip archives. Each document becomes one entry, in the "
-                    + "order of the input, its text unchanged, with an end of text behind it."
-        })
+            "Reads text, JSON lines, CSV, TSV and Parquet from folders, files (plain, gzip, zstd, xz), zip archives and "
+                    + "standard input. Each document becomes one entry, in the order of the input, its text unchanged, "
+                    + "with an end of text behind it.",
+            "A run that was interrupted goes on where it was when it is given again."
+        },
+        subcommands = {PrepareMergeCommand.class, PrepareVerifyCommand.class})
 final class PrepareCommand implements Callable<Integer> {
     @Mixin
     private Output output;
 
-    @Parameters(arity = "1..*", paramLabel = "INPUT", description = "Folders, text files or zip archives.")
-    private List<Path> inputs;
+    @Parameters(
+            arity = "0..*",
+            paramLabel = "INPUT",
+            description = "Folders, files, zip archives, patterns as in 'data/**/*.jsonl', or - for standard input.")
+    private List<String> inputs = List.of();
 
     @Option(
             names = "--tokenizer",
-            required = true,
             paramLabel = "NAME",
-            description = "gpt2, gpt2:N (cut to N entries, as in gpt2:8192) or bytes.")
-    private String tokenizer;
+            description = "gpt2, gpt2:N (cut to N entries, as in gpt2:8192) or bytes. Required.")
+    private @Nullable String tokenizer;
 
-    @Option(names = "--out", required = true, paramLabel = "DIR", description = "The folder to write.")
-    private Path out;
+    @Option(names = "--out", paramLabel = "DIR", description = "The folder to write. Required.")
+    private @Nullable Path out;
+
+    @Option(
+            names = "--format",
+            paramLabel = "NAME",
+            defaultValue = "auto",
+            description = "auto (by name and content), text, jsonl, csv, tsv or parquet (default: auto).")
+    private String format;
+
+    @Option(
+            names = "--field",
+            paramLabel = "NAME",
+            defaultValue = "text",
+            description = "The field or column with the text, where files have records (default: text).")
+    private String field;
 
     @Option(
             names = "--split",
-            paramLabel = "file|blank-line",
+            paramLabel = "file|blank-line|paper",
             defaultValue = "file",
-            description = "What one document is: a file, or what stands between empty lines (default: file).")
+            description = "What one document is in a file of text: the file; what stands between empty lines; or that, "
+                    + "with each newline made an end of text, as the published study has it (default: file).")
     private String split;
+
+    @Option(
+            names = "--on-error",
+            paramLabel = "fail|skip",
+            defaultValue = "fail",
+            description = "What to do about damaged files and records without text (default: fail).")
+    private String onError;
+
+    @Option(
+            names = "--max-document",
+            paramLabel = "MIB",
+            defaultValue = "128",
+            description = "The largest document, in MiB, up to 1024 (default: 128).")
+    private int maxDocument;
 
     @Option(
             names = "--hold-out",
@@ -59,7 +101,29 @@ final class PrepareCommand implements Callable<Integer> {
     @Option(names = "--seed", paramLabel = "N", description = "Another seed holds out other documents.")
     private long seed;
 
-    @Option(names = "--overwrite", description = "Replace prepared data in the folder, and nothing else.")
+    @Option(
+            names = "--layout",
+            paramLabel = "fairseq|megatron",
+            defaultValue = "fairseq",
+            description = "The layout of the index files (default: fairseq).")
+    private String layout;
+
+    @Option(
+            names = "--shard-size",
+            paramLabel = "MIB",
+            defaultValue = "1024",
+            description = "Begin a new shard after so much text, in MiB (default: 1024).")
+    private int shardSize;
+
+    @Option(
+            names = "--shard",
+            paramLabel = "I/N",
+            description = "Do part I of N only, on one of N machines; `prepare merge` joins the folders.")
+    private String shard = "1/1";
+
+    @Option(
+            names = "--overwrite",
+            description = "Replace prepared data in the folder, or an unfinished run, and nothing else.")
     private boolean overwrite;
 
     @Option(
@@ -78,7 +142,7 @@ final class PrepareCommand implements Callable<Integer> {
      *
      * @param tokens in all splits, the end of each document included
      * @param textBytes of UTF-8 text
-     * @param skipped files left out, by reason
+     * @param skipped files and records left out, by reason
      */
     record Prepared(
             Path out,
@@ -98,11 +162,26 @@ final class PrepareCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         long start = System.nanoTime();
-        TextInput input = TextInput.of(inputs)
-                .splitting(splitting())
-                .transform(collapseSpaces ? TextTransform.COLLAPSE_SPACES : TextTransform.NONE);
-        Preparation preparation = new Preparation(Tokenizer.of(tokenizer), input, out)
+        Path folder = required(out, "--out=DIR");
+        String name = required(tokenizer, "--tokenizer=NAME");
+        if (inputs.isEmpty()) {
+            throw output.wrongUsage("Missing required parameter: 'INPUT'");
+        }
+        if (maxDocument < 1 || maxDocument > 1024 || shardSize < 1) {
+            throw output.wrongUsage("--max-document must be from 1 to 1024, --shard-size at least 1");
+        }
+        TextInput input = TextInput.ofNames(inputs)
+                .format(oneOf("--format", format, TextFormat.values()))
+                .field(field)
+                .splitting(oneOf("--split", split, Splitting.values()))
+                .transform(collapseSpaces ? TextTransform.COLLAPSE_SPACES : TextTransform.NONE)
+                .onError(oneOf("--on-error", onError, OnError.values()))
+                .limits(Limits.DEFAULT.documentBytes((long) maxDocument << 20));
+        Preparation preparation = new Preparation(Tokenizer.of(name), input, folder)
                 .holdOut(new HoldOut(holdOut, seed))
+                .layout(oneOf("--layout", layout, ShardLayout.values()))
+                .shardBytes((long) shardSize << 20)
+                .share(Share.parse(shard))
                 .overwrite(overwrite)
                 .threads(threads);
         Preparation.Result result;
@@ -113,20 +192,33 @@ final class PrepareCommand implements Callable<Integer> {
                     .run();
             progress.update(input.bytes(), "");
         }
-        Prepared prepared = summary(result.manifest(), (System.nanoTime() - start) / 1e9);
+        Prepared prepared = summary(folder, result.manifest(), (System.nanoTime() - start) / 1e9);
         output.print(prepared, text -> print(prepared, result.skipped().toString(), text));
         return 0;
     }
 
-    private Splitting splitting() {
-        return switch (split) {
-            case "file" -> Splitting.FILE;
-            case "blank-line" -> Splitting.BLANK_LINE;
-            default -> throw output.wrongUsage("--split " + split + " is unknown: use file or blank-line");
-        };
+    /** Required here and not by picocli, which would ask the subcommands' users for them too. */
+    private <T> T required(@Nullable T value, String name) {
+        if (value == null) {
+            throw output.wrongUsage("Missing required option: '" + name + "'");
+        }
+        return value;
     }
 
-    private Prepared summary(Manifest manifest, double seconds) {
+    /** The constant whose name is the option's value, in lower case and with {@code -} for {@code _}. */
+    private <E extends Enum<E>> E oneOf(String option, String value, E[] all) {
+        List<String> names = Stream.of(all)
+                .map(e -> e.name().toLowerCase(Locale.ROOT).replace('_', '-'))
+                .toList();
+        int index = names.indexOf(value);
+        if (index < 0) {
+            throw output.wrongUsage(option + " " + value + " is unknown: use "
+                    + String.join(", ", names.subList(0, names.size() - 1)) + " or " + names.getLast());
+        }
+        return all[index];
+    }
+
+    static Prepared summary(Path out, Manifest manifest, double seconds) {
         Map<String, Split> splits = new TreeMap<>();
         manifest.splits().forEach((name, s) -> splits.put(name, new Split(s.documents(), s.tokens(), s.textBytes())));
         long documents = 0;
@@ -144,13 +236,13 @@ final class PrepareCommand implements Callable<Integer> {
                 documents,
                 tokens,
                 bytes,
-                (double) bytes / tokens,
+                tokens == 0 ? 0 : (double) bytes / tokens,
                 splits,
                 manifest.skipped(),
                 seconds);
     }
 
-    private static void print(Prepared prepared, String skipped, PrintWriter out) {
+    static void print(Prepared prepared, String skipped, PrintWriter out) {
         out.printf("%s: tokenizer %s%n", prepared.out(), prepared.tokenizer());
         prepared.splits()
                 .forEach((name, s) -> out.printf("%-8s %,d documents, %,d tokens%n", name, s.documents(), s.tokens()));

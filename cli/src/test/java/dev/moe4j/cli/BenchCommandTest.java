@@ -51,6 +51,32 @@ class BenchCommandTest {
     }
 
     @Test
+    void dataMeasuresTokenizingPreparingAndReading(@TempDir Path folder) throws IOException {
+        Path text =
+                Files.writeString(folder.resolve("text.txt"), "some words of text\n\nand others, too\n\n".repeat(5000));
+        Path out = folder.resolve("out");
+
+        JsonNode json = json(Run.of("bench", "data", "--data=" + text, "--mib=1", "--out=" + out, "--json"));
+
+        assertThat(json.path("text_bytes").asLong()).isBetween(900_000L, 1_200_000L);
+        assertThat(json.path("tokens").asLong()).isPositive();
+        for (String rate : List.of("tokenizer", "jtokkit", "prepare")) {
+            assertThat(json.path(rate + "_bytes_per_second").asDouble()).isPositive();
+        }
+        assertThat(json.path("read_tokens_per_second").asDouble()).isPositive();
+        assertThat(json.path("prepare_efficiency").asDouble())
+                .isEqualTo(json.path("prepare_bytes_per_second").asDouble()
+                        / (json.path("threads").asInt()
+                                * json.path("tokenizer_bytes_per_second").asDouble()));
+        assertThat(out).isEmptyDirectory();
+
+        Run table = Run.of("bench", "data", "--data=" + text, "--tokenizer=bytes", "--mib=1");
+        assertThat(table.code()).as(table.err()).isZero();
+        assertThat(table.out()).contains("tokenizer ", "prepare ", "read ").doesNotContain("jtokkit");
+        assertThat(Run.of("bench", "data", "--mib=0").code()).isEqualTo(2);
+    }
+
+    @Test
     void trainPrintsATable() {
         Run run = Run.of("bench", "train", TINY, "--steps=5", "--warmup=0");
 

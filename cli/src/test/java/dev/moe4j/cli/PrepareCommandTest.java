@@ -11,6 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.DisabledOnOs;
 import org.junit.jupiter.api.condition.OS;
@@ -148,10 +149,71 @@ class PrepareCommandTest {
         Path file = text("a.txt", "text");
         Run run = prepare("--tokenizer=bytes", "--out", temp.resolve("out"), "--split=lines", file);
         assertThat(run.code()).isEqualTo(2);
-        assertThat(run.err()).startsWith("moe4j: --split lines is unknown: use file or blank-line\n");
+        assertThat(run.err()).startsWith("moe4j: --split lines is unknown: use file, blank-line or paper\n");
         assertThat(prepare("--tokenizer=bytes", "--out", temp.resolve("out")).code())
                 .isEqualTo(2);
         assertThat(prepare("--out", temp.resolve("out"), file).code()).isEqualTo(2);
+        assertThat(prepare("--tokenizer=bytes", file).err()).startsWith("moe4j: Missing required option: '--out=DIR'");
+        for (String wrong : List.of("--format=xml", "--on-error=ask", "--layout=mmap", "--max-document=0")) {
+            assertThat(prepare("--tokenizer=bytes", "--out", temp.resolve("out"), wrong, file)
+                            .code())
+                    .as(wrong)
+                    .isEqualTo(2);
+        }
+    }
+
+    @Test
+    void recordsAreReadAndBadOnesCounted() throws IOException {
+        text("in/a.jsonl", "{\"body\":\"one\"}\n{\"text\":\"no body\"}\n");
+        text("in/b.csv", "id,body\n1,two\n");
+        text("in/c.md", "not of the pattern");
+        Path out = temp.resolve("out");
+        Object[] args = {"--tokenizer=bytes", "--out=" + out, "--field=body", temp.resolve("in") + "/*.{jsonl,csv}"};
+        assertFails(prepare(args), "a.jsonl line 2 has no text named \"body\"");
+
+        Object[] more = Stream.concat(Stream.of("--on-error=skip", "--layout=megatron"), Stream.of(args))
+                .toArray();
+        Run run = prepare(more);
+
+        assertThat(run.code()).as(run.err()).isZero();
+        assertThat(run.out()).contains("left out: 1 record without the field (");
+        try (Shards shards = Shards.open(out)) {
+            assertThat(List.of(document(shards, 0), document(shards, 1))).containsExactly("one", "two");
+            assertThat(shards.manifest().options().layout()).hasToString("MEGATRON");
+        }
+    }
+
+    @Test
+    void machinesShareTheWork() throws IOException {
+        text("in/a.txt", "first");
+        text("in/b.txt", "second");
+        Path whole = temp.resolve("whole");
+        assertThat(prepare("--tokenizer=bytes", "--out", whole, temp.resolve("in"))
+                        .code())
+                .isZero();
+        for (String shard : List.of("1/2", "2/2")) {
+            Path out = temp.resolve("part" + shard.charAt(0));
+            assertThat(prepare("--tokenizer=bytes", "--shard=" + shard, "--out", out, temp.resolve("in"))
+                            .code())
+                    .isZero();
+        }
+        assertFails(prepare("merge", "--out", temp.resolve("m"), temp.resolve("part1")), "shard 2 of 2 is missing");
+        Run merge = prepare(
+                "merge", "--out", temp.resolve("merged"), temp.resolve("part2"), temp.resolve("part1"), "--json");
+        assertThat(merge.code()).as(merge.err()).isZero();
+        assertThat(JsonMapper.shared().readTree(merge.out()).path("documents").asInt())
+                .isEqualTo(2);
+        assertThat(temp.resolve("merged/manifest.json")).hasSameTextualContentAs(whole.resolve("manifest.json"));
+
+        Run verify = prepare("verify", "--json", temp.resolve("merged"));
+        assertThat(verify.code()).as(verify.err()).isZero();
+        assertThat(JsonMapper.shared().readTree(verify.out()).path("files").asInt())
+                .isEqualTo(2);
+        Path bin = whole.resolve("train-00000-000.bin");
+        byte[] ids = Files.readAllBytes(bin);
+        ids[0] ^= 1;
+        Files.write(bin, ids);
+        assertFails(prepare("verify", whole), "train-00000-000.bin does not have its checksum");
     }
 
     @Test

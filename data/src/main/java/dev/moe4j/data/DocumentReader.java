@@ -4,22 +4,16 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.io.Reader;
-import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.util.Optional;
-import java.util.function.Consumer;
 
-/** Cuts the bytes of one file into documents; what is no text gives none. */
+/** Cuts the text of one file into documents; what is no text gives none. */
 final class DocumentReader {
-    private final Splitting splitting;
-    private final TextTransform transform;
-    private final long documentBytes;
+    private final ReadOptions options;
 
-    DocumentReader(Splitting splitting, TextTransform transform, long documentBytes) {
-        this.splitting = splitting;
-        this.transform = transform;
-        this.documentBytes = documentBytes;
+    DocumentReader(ReadOptions options) {
+        this.options = options;
     }
 
     /** Opens the file's bytes, uncompressed, from the beginning. */
@@ -29,92 +23,103 @@ final class DocumentReader {
     }
 
     /**
-     * Gives the file's documents to {@code out}, or none if it is no text.
+     * Gives a file's documents on, or none if it is no text: a file that is not read whole is looked through first, so
+     * that it gives all of its documents or none.
      *
      * @return why it was left out, if it was
      */
-    Optional<Skipped.Reason> read(TextFile file, Bytes bytes, Consumer<Document> out) throws IOException {
-        return switch (splitting) {
-            case FILE -> readWhole(file, bytes, out);
-            case BLANK_LINE -> readParts(file, bytes, out);
-        };
+    Optional<Skipped.Reason> read(TextFile file, Bytes bytes, Intake intake) throws IOException {
+        if (options.splitting() != Splitting.FILE) {
+            try (InputStream in = bytes.open()) {
+                Optional<Skipped.Reason> reason = scan(in, (_, _) -> {});
+                if (reason.isPresent()) {
+                    return reason;
+                }
+            }
+        }
+        try (InputStream in = bytes.open()) {
+            return readOnce(file, in, intake);
+        }
     }
 
-    private Optional<Skipped.Reason> readWhole(TextFile file, Bytes bytes, Consumer<Document> out) throws IOException {
-        byte[] content;
-        try (InputStream in = bytes.open()) {
-            content = in.readNBytes((int) documentBytes + 1);
+    /** Gives the documents of a stream on that can be read but once: those before it proves to be no text are given. */
+    Optional<Skipped.Reason> readOnce(TextFile file, InputStream in, Intake intake) throws IOException {
+        if (options.splitting() == Splitting.FILE) {
+            return readWhole(file, in, intake);
         }
-        String text = new String(content, StandardCharsets.UTF_8);
-        if (text.indexOf('\0') >= 0) {
+        Parts parts = new Parts(file, intake);
+        Optional<Skipped.Reason> reason = scan(in, parts::add);
+        if (reason.isPresent()) {
+            return reason;
+        }
+        parts.end();
+        return parts.count == 0 ? Optional.of(Skipped.Reason.EMPTY) : Optional.empty();
+    }
+
+    private Optional<Skipped.Reason> readWhole(TextFile file, InputStream in, Intake intake) throws IOException {
+        int most = (int) options.limits().documentBytesInMemory();
+        byte[] content = in.readNBytes(most + 1);
+        int zero = 0;
+        while (zero < content.length && content[zero] != 0) {
+            zero++;
+        }
+        if (zero < content.length) {
             return Optional.of(Skipped.Reason.BINARY);
         }
-        if (content.length > documentBytes) {
-            throw tooLong(file);
+        if (content.length > most) {
+            throw options.limits().tooLong("a document in " + file);
         }
-        if (text.indexOf('\uFFFD') >= 0 && !isUtf8(content)) {
-            return Optional.of(Skipped.Reason.INVALID_UTF8);
-        }
-        if (text.isEmpty()) {
+        if (content.length == 0) {
             return Optional.of(Skipped.Reason.EMPTY);
         }
-        out.accept(new Document(file, 0, transform.apply(text)));
+        String text;
+        try {
+            text = Utf8.decode(content, 0, content.length);
+        } catch (CharacterCodingException e) {
+            return Optional.of(Skipped.Reason.INVALID_UTF8);
+        }
+        intake.document(new Document(file, 0, options.transform().apply(text)));
         return Optional.empty();
     }
 
-    private static boolean isUtf8(byte[] content) {
-        try {
-            StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(content));
-            return true;
-        } catch (CharacterCodingException e) {
-            return false;
-        }
+    /** Takes characters from the front of an array. */
+    @FunctionalInterface
+    private interface Characters {
+        void add(char[] buffer, int length);
     }
 
-    /** Looks through the whole file first, so that a file gives all of its documents or none. */
-    private Optional<Skipped.Reason> readParts(TextFile file, Bytes bytes, Consumer<Document> out) throws IOException {
+    /** Reads text up to its end, or to what shows that it is none. */
+    private static Optional<Skipped.Reason> scan(InputStream in, Characters out) throws IOException {
         char[] buffer = new char[1 << 15];
-        try (Reader reader = strict(bytes)) {
+        Reader reader = new InputStreamReader(in, StandardCharsets.UTF_8.newDecoder());
+        try {
             for (int n = reader.read(buffer); n >= 0; n = reader.read(buffer)) {
                 for (int i = 0; i < n; i++) {
                     if (buffer[i] == 0) {
                         return Optional.of(Skipped.Reason.BINARY);
                     }
                 }
+                out.add(buffer, n);
             }
         } catch (CharacterCodingException e) {
             return Optional.of(Skipped.Reason.INVALID_UTF8);
         }
-        Parts parts = new Parts(file, out);
-        try (Reader reader = strict(bytes)) {
-            for (int n = reader.read(buffer); n >= 0; n = reader.read(buffer)) {
-                parts.add(buffer, n);
-            }
-        }
-        parts.end();
-        return parts.count == 0 ? Optional.of(Skipped.Reason.EMPTY) : Optional.empty();
-    }
-
-    private static Reader strict(Bytes bytes) throws IOException {
-        return new InputStreamReader(bytes.open(), StandardCharsets.UTF_8.newDecoder());
-    }
-
-    private DataException tooLong(TextFile file) {
-        return new DataException("a document in " + file + " is longer than " + documentBytes
-                + " bytes; let blank lines separate documents, or split the file");
+        return Optional.empty();
     }
 
     /** Lines that are gathered until an empty one. */
     private final class Parts {
         private final TextFile file;
-        private final Consumer<Document> out;
+        private final Intake intake;
+        private final long most = options.limits().documentBytesInMemory();
         private final StringBuilder text = new StringBuilder();
         private int lineStart;
+        private boolean tooLong;
         private long count;
 
-        Parts(TextFile file, Consumer<Document> out) {
+        Parts(TextFile file, Intake intake) {
             this.file = file;
-            this.out = out;
+            this.intake = intake;
         }
 
         void add(char[] buffer, int length) {
@@ -127,9 +132,22 @@ final class DocumentReader {
                 }
             }
             text.append(buffer, from, length - from);
-            if (text.length() > documentBytes) {
-                throw tooLong(file);
+            if (text.length() > most) {
+                refuse();
             }
+            if (tooLong) {
+                text.delete(0, lineStart);
+                lineStart = 0;
+                text.setLength(Math.min(text.length(), 2)); // enough to see that the line is not empty
+            }
+        }
+
+        private void refuse() {
+            if (!tooLong) {
+                String where = "document " + count + " of " + file;
+                intake.bad(where, options.limits().tooLong(where));
+            }
+            tooLong = true;
         }
 
         private void endLine(int lineEnd) {
@@ -155,9 +173,15 @@ final class DocumentReader {
                     length--;
                 }
             }
-            if (length > 0) {
-                out.accept(new Document(file, count++, transform.apply(text.substring(0, length))));
+            if (length > most) {
+                refuse();
             }
+            if (tooLong) {
+                count++;
+            } else if (length > 0) {
+                intake.document(new Document(file, count++, options.transform().apply(text.substring(0, length))));
+            }
+            tooLong = false;
             text.setLength(0);
             lineStart = 0;
         }

@@ -21,9 +21,11 @@ final class Encoder implements AutoCloseable {
     private static final int BATCH = 1 << 17;
 
     private final Tokenizer tokenizer;
+    private final IdType type;
+    private final boolean linesEnd;
     private final int window;
     private final ExecutorService threads;
-    private final Deque<Future<Encoded>> pending = new ArrayDeque<>();
+    private final Deque<Pending> pending = new ArrayDeque<>();
     private final Runnable written;
     private List<Piece> batch = new ArrayList<>();
     private int batchChars;
@@ -31,10 +33,13 @@ final class Encoder implements AutoCloseable {
     /**
      * Starts the threads.
      *
+     * @param linesEnd whether each line of a document, and the document, ends with an end of text; else the document
      * @param written runs on the adding thread whenever a batch has been written
      */
-    Encoder(Tokenizer tokenizer, int threads, Runnable written) {
+    Encoder(Tokenizer tokenizer, boolean linesEnd, int threads, Runnable written) {
         this.tokenizer = tokenizer;
+        this.type = IdType.forVocabulary(tokenizer.vocabularySize());
+        this.linesEnd = linesEnd;
         this.window = 2 * threads + 2;
         this.threads = Executors.newFixedThreadPool(
                 threads, Thread.ofPlatform().daemon().name("encode-", 0).factory());
@@ -42,90 +47,87 @@ final class Encoder implements AutoCloseable {
     }
 
     /** Part of a document's text, which it ends if {@code ends}. */
-    private record Piece(SplitWriter split, String text, int from, int to, boolean ends) {}
+    private record Piece(ShardWriter shard, String text, int from, int to, boolean ends) {}
 
     /** The ids of a batch as the files have them, piece after piece. */
-    private static final class Encoded {
-        final List<Piece> pieces;
-        final int[] counts;
-        final long[] textBytes;
-        byte[] packed = {};
+    private record Encoded(List<Piece> pieces, int[] counts, byte[] packed) {}
 
-        Encoded(List<Piece> pieces) {
-            this.pieces = pieces;
-            this.counts = new int[pieces.size()];
-            this.textBytes = new long[pieces.size()];
-        }
-    }
+    /** A batch on its way, and what is to be done when it has been written. */
+    private record Pending(Future<Encoded> batch, Runnable after) {}
 
-    /** A shard that is being written, and the length of its text. */
-    static final class SplitWriter {
-        final ShardWriter shard;
-        long textBytes;
-
-        SplitWriter(ShardWriter shard) {
-            this.shard = shard;
-        }
-    }
-
-    void add(SplitWriter split, String text) {
+    void add(ShardWriter shard, String text) {
         for (int from = 0; from < text.length(); ) {
             int to = tokenizer.segmentEnd(text, from);
-            batch.add(new Piece(split, text, from, to, to == text.length()));
+            batch.add(new Piece(shard, text, from, to, to == text.length()));
             batchChars += to - from;
             if (batchChars >= BATCH) {
-                submit();
+                submit(() -> {});
             }
             from = to;
         }
     }
 
+    /** Runs this, on the thread that adds, when all that was added before has been written. */
+    void then(Runnable action) {
+        submit(action);
+    }
+
     /** Writes what is left. */
     void finish() {
-        submit();
+        submit(() -> {});
         while (!pending.isEmpty()) {
             writeOldest();
         }
     }
 
-    private void submit() {
-        if (batch.isEmpty()) {
-            return;
-        }
+    private void submit(Runnable after) {
         if (pending.size() == window) {
             writeOldest();
         }
         List<Piece> pieces = batch;
-        pending.addLast(threads.submit(() -> encode(pieces)));
+        pending.addLast(new Pending(threads.submit(() -> encode(pieces)), after));
         batch = new ArrayList<>();
         batchChars = 0;
     }
 
     private Encoded encode(List<Piece> pieces) {
-        Encoded encoded = new Encoded(pieces);
+        int[] counts = new int[pieces.size()];
         int chars = pieces.stream().mapToInt(p -> p.to - p.from + 1).sum();
         IntList ids = new IntList(chars / 2 + 16);
         for (int i = 0; i < pieces.size(); i++) {
             Piece piece = pieces.get(i);
             int before = ids.size();
-            String text = piece.text.substring(piece.from, piece.to);
-            tokenizer.encode(text, ids);
+            encode(piece.text.substring(piece.from, piece.to), ids);
             if (piece.ends) {
                 ids.accept(tokenizer.endOfText());
+                if (linesEnd) {
+                    ids.accept(tokenizer.endOfText()); // the blank line's
+                }
             }
-            encoded.counts[i] = ids.size() - before;
-            encoded.textBytes[i] = Utf8.length(text);
+            counts[i] = ids.size() - before;
         }
-        ShardWriter shard = pieces.getFirst().split.shard;
-        encoded.packed = new byte[Math.multiplyExact(ids.size(), shard.width())];
-        shard.pack(ids.toArray(), 0, ids.size(), encoded.packed);
-        return encoded;
+        byte[] packed = new byte[Math.multiplyExact(ids.size(), type.width)];
+        type.pack(ids.toArray(), 0, ids.size(), tokenizer.vocabularySize(), packed);
+        return new Encoded(pieces, counts, packed);
+    }
+
+    private void encode(String text, IntList ids) {
+        int from = 0;
+        if (linesEnd) {
+            for (int end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n', from)) {
+                tokenizer.encode(text.substring(from, end), ids);
+                ids.accept(tokenizer.endOfText());
+                from = end + 1;
+            }
+        }
+        tokenizer.encode(text.substring(from), ids);
     }
 
     private void writeOldest() {
+        Pending oldest = pending.removeFirst();
         Encoded encoded;
         try {
-            encoded = pending.removeFirst().get();
+            encoded = oldest.batch.get();
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new DataException("interrupted while encoding; run it again", e);
@@ -139,13 +141,13 @@ final class Encoder implements AutoCloseable {
         int at = 0;
         for (int i = 0; i < encoded.counts.length; i++) {
             Piece piece = encoded.pieces.get(i);
-            piece.split.shard.append(encoded.packed, at, encoded.counts[i]);
-            piece.split.textBytes += encoded.textBytes[i];
+            piece.shard.append(encoded.packed, at, encoded.counts[i]);
             at += encoded.counts[i];
             if (piece.ends) {
-                piece.split.shard.endDocument();
+                piece.shard.endDocument();
             }
         }
+        oldest.after.run();
         written.run();
     }
 

@@ -5,39 +5,125 @@ import java.nio.file.FileSystemLoopException;
 import java.nio.file.FileVisitOption;
 import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.nio.file.PathMatcher;
 import java.nio.file.SimpleFileVisitor;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.EnumSet;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.regex.PatternSyntaxException;
 import java.util.stream.Collectors;
 import java.util.stream.StreamSupport;
 
-/** The regular files of some inputs, in order. Links are followed; loops are noticed. */
-record FileList(List<Item> items, Skipped skipped) {
+/**
+ * The regular files of some inputs, in order. Links are followed; loops are noticed.
+ *
+ * @param sources the inputs as they were named, in order, each once
+ * @param unreadable what could not be listed; an error, or left out, when the text is read
+ */
+record FileList(List<Item> items, Set<String> sources, Skipped skipped, Map<String, IOException> unreadable) {
+    /** Standard input where a path stands; a file of that name is {@code ./-}. */
+    static final Path STANDARD_INPUT = Path.of("-");
+
     private static final String CHECK = "check the path and its permissions";
+    private static final Pattern GLOB = Pattern.compile("[*?\\[{]");
 
     /**
      * A file to read.
      *
      * @param named whether the file itself was named as an input, not a folder that it is in
+     * @param bytes its length; 0 for standard input
+     * @param modified its time of last change, in milliseconds
      */
-    record Item(TextFile file, Path path, boolean named, long bytes) {}
+    record Item(TextFile file, Path path, boolean named, long bytes, long modified) {
+        boolean isStandardInput() {
+            return path.equals(STANDARD_INPUT);
+        }
+    }
+
+    private FileList() {
+        this(new ArrayList<>(), new LinkedHashSet<>(), new Skipped(), new LinkedHashMap<>());
+    }
 
     static FileList of(List<Path> inputs) {
-        if (inputs.isEmpty()) {
-            throw new DataException("no input; give folders, text files or zip archives");
-        }
-        FileList list = new FileList(new ArrayList<>(), new Skipped());
+        FileList list = new FileList();
         for (Path input : inputs) {
             list.add(input);
         }
-        return list;
+        return list.checked();
+    }
+
+    /** Of names as a command line has them, with patterns among them. */
+    static FileList ofNames(List<String> names) {
+        FileList list = new FileList();
+        for (String name : names) {
+            if (GLOB.matcher(name).find() && !Files.exists(Path.of(name), LinkOption.NOFOLLOW_LINKS)) {
+                list.addPattern(name);
+            } else {
+                list.add(Path.of(name));
+            }
+        }
+        return list.checked();
+    }
+
+    private FileList checked() {
+        if (sources.isEmpty()) {
+            throw new DataException("no input; give folders, text files or zip archives");
+        }
+        if (items.stream().filter(Item::isStandardInput).count() > 1) {
+            throw new DataException("standard input can be read but once; give - one time");
+        }
+        return this;
+    }
+
+    /** Files that a pattern matches count as named, so archives among them are read. */
+    private void addPattern(String pattern) {
+        Matcher first = GLOB.matcher(pattern);
+        int literal = first.find() ? pattern.lastIndexOf('/', first.start()) + 1 : 0;
+        Path base = literal == 0 ? Path.of(".") : Path.of(pattern.substring(0, literal));
+        String below = pattern.substring(literal);
+        PathMatcher matcher;
+        try {
+            // As shells have it, ** stands for no folder too.
+            matcher = base.getFileSystem().getPathMatcher("glob:" + below.replace("**/", "{**/,}"));
+        } catch (PatternSyntaxException e) {
+            throw new DataException(
+                    "the pattern " + pattern + " is wrong: " + DataException.oneLine(e.getDescription())
+                            + "; mend it, or give the path",
+                    e);
+        }
+        int depth = below.contains("**") ? Integer.MAX_VALUE : below.split("/", -1).length;
+        FileList all = new FileList();
+        all.addFolder(base, depth);
+        int before = items.size();
+        for (Item item : all.items) {
+            if (matcher.matches(Path.of(item.file.path()))) {
+                TextFile file = new TextFile(pattern, item.file.path());
+                items.add(new Item(file, item.path, true, item.bytes, item.modified));
+            }
+        }
+        unreadable.putAll(all.unreadable);
+        if (items.size() == before && unreadable.isEmpty()) {
+            throw new DataException("no file matches " + pattern + "; check the pattern");
+        }
+        sources.add(pattern);
     }
 
     private void add(Path input) {
+        sources.add(input.toString());
+        if (input.equals(STANDARD_INPUT)) {
+            items.add(new Item(new TextFile("-", "-"), input, true, 0, 0));
+            return;
+        }
         BasicFileAttributes attributes;
         try {
             attributes = Files.readAttributes(input, BasicFileAttributes.class);
@@ -45,49 +131,57 @@ record FileList(List<Item> items, Skipped skipped) {
             throw DataException.of("cannot read " + input, e, CHECK);
         }
         if (attributes.isDirectory()) {
-            addFolder(input);
+            addFolder(input, Integer.MAX_VALUE);
         } else if (attributes.isRegularFile()) {
             TextFile file = new TextFile(input.toString(), String.valueOf(input.getFileName()));
-            items.add(new Item(file, input, true, attributes.size()));
+            items.add(item(file, input, true, attributes));
         } else {
             throw new DataException(input + " is neither a folder nor a regular file; write its text to a file first");
         }
     }
 
-    private void addFolder(Path folder) {
+    private static Item item(TextFile file, Path path, boolean named, BasicFileAttributes attributes) {
+        return new Item(
+                file,
+                path,
+                named,
+                attributes.size(),
+                attributes.lastModifiedTime().toMillis());
+    }
+
+    private void addFolder(Path folder, int depth) {
         List<Item> found = new ArrayList<>();
         long skippedBefore = skipped.total();
         try {
-            Files.walkFileTree(
-                    folder, EnumSet.of(FileVisitOption.FOLLOW_LINKS), Integer.MAX_VALUE, new SimpleFileVisitor<>() {
-                        @Override
-                        public FileVisitResult visitFile(Path path, BasicFileAttributes attributes) {
-                            TextFile file = relative(folder, path);
-                            if (attributes.isRegularFile()) {
-                                found.add(new Item(file, path, false, attributes.size()));
-                            } else {
-                                skipped.add(
-                                        attributes.isSymbolicLink()
-                                                ? Skipped.Reason.BROKEN_LINK
-                                                : Skipped.Reason.SPECIAL,
-                                        file);
-                            }
-                            return FileVisitResult.CONTINUE;
-                        }
+            Files.walkFileTree(folder, EnumSet.of(FileVisitOption.FOLLOW_LINKS), depth, new SimpleFileVisitor<>() {
+                @Override
+                public FileVisitResult visitFile(Path path, BasicFileAttributes attributes) {
+                    TextFile file = relative(folder, path);
+                    if (attributes.isRegularFile()) {
+                        found.add(item(file, path, false, attributes));
+                    } else {
+                        skipped.add(
+                                attributes.isSymbolicLink() ? Skipped.Reason.BROKEN_LINK : Skipped.Reason.SPECIAL,
+                                file.toString());
+                    }
+                    return FileVisitResult.CONTINUE;
+                }
 
-                        @Override
-                        public FileVisitResult visitFileFailed(Path path, IOException e) {
-                            if (e instanceof FileSystemLoopException) {
-                                skipped.add(Skipped.Reason.LINK_LOOP, relative(folder, path));
-                                return FileVisitResult.CONTINUE;
-                            }
-                            throw DataException.of("cannot read " + path, e, CHECK);
-                        }
-                    });
+                @Override
+                public FileVisitResult visitFileFailed(Path path, IOException e) {
+                    if (e instanceof FileSystemLoopException) {
+                        skipped.add(
+                                Skipped.Reason.LINK_LOOP, relative(folder, path).toString());
+                    } else {
+                        unreadable.put(DataException.oneLine(path.toString()), e);
+                    }
+                    return FileVisitResult.CONTINUE;
+                }
+            });
         } catch (IOException e) {
             throw DataException.of("cannot read " + folder, e, CHECK);
         }
-        if (found.isEmpty() && skipped.total() == skippedBefore) {
+        if (found.isEmpty() && skipped.total() == skippedBefore && unreadable.isEmpty()) {
             throw new DataException("the folder " + folder + " is empty; give one with text files");
         }
         found.sort(Comparator.comparing(item -> item.file().path()));

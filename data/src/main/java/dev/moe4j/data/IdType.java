@@ -2,6 +2,7 @@ package dev.moe4j.data;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Optional;
 
@@ -38,6 +39,27 @@ enum IdType {
             }
         }
         return Optional.empty();
+    }
+
+    /**
+     * Stores ids as a file has them; {@link #UINT16} and {@link #INT32} only.
+     *
+     * @throws DataException if an id is outside the vocabulary
+     */
+    void pack(int[] ids, int from, int count, int vocabularySize, byte[] packed) {
+        ByteBuffer buffer = ByteBuffer.wrap(packed).order(ByteOrder.LITTLE_ENDIAN);
+        for (int i = from; i < from + count; i++) {
+            int id = ids[i];
+            if (id < 0 || id >= vocabularySize) {
+                throw new DataException("the id " + id + " is outside the vocabulary of " + vocabularySize
+                        + "; use the tokenizer that made the ids");
+            }
+            if (this == UINT16) {
+                buffer.putShort((short) id);
+            } else {
+                buffer.putInt(id);
+            }
+        }
     }
 
     /**

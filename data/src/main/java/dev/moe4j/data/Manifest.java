@@ -9,9 +9,12 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.security.MessageDigest;
 import java.util.Collections;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.util.DefaultIndenter;
 import tools.jackson.core.util.DefaultPrettyPrinter;
@@ -25,7 +28,7 @@ import tools.jackson.databind.json.JsonMapper;
  * What made a folder of prepared data; {@code manifest.json} in docs/data-format.md.
  *
  * @param splits {@code train} and, if there was a hold-out, {@code valid}
- * @param skipped files left out, by reason
+ * @param skipped files and records left out, by reason
  */
 public record Manifest(
         String format,
@@ -35,13 +38,14 @@ public record Manifest(
         Map<String, Split> splits,
         List<Source> sources,
         Options options,
+        Work work,
         Map<String, Long> skipped) {
 
     static final String FILE = "manifest.json";
     static final String FORMAT = "moe4j-shards";
-    static final int VERSION = 1;
+    static final int VERSION = 2;
 
-    private static final JsonMapper JSON = JsonMapper.builder()
+    static final JsonMapper JSON = JsonMapper.builder()
             .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
             .enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
             .enable(DeserializationFeature.FAIL_ON_NULL_CREATOR_PROPERTIES)
@@ -49,7 +53,7 @@ public record Manifest(
             .disable(MapperFeature.SORT_PROPERTIES_ALPHABETICALLY)
             .build();
     /** The same line breaks on every system. */
-    private static final DefaultPrettyPrinter LAYOUT =
+    static final DefaultPrettyPrinter LAYOUT =
             new DefaultPrettyPrinter().withObjectIndenter(new DefaultIndenter("  ", "\n"));
 
     /** Copies what could change; maps are sorted, so that equal data gives equal bytes. */
@@ -73,30 +77,96 @@ public record Manifest(
     }
 
     /**
-     * A pair of files.
+     * Documents in order, in the pairs of files that hold them.
      *
      * @param tokens ids, the end of each document included
      * @param textBytes UTF-8 bytes of the text, transformed if asked for, without end-of-text tokens
      */
-    public record Split(long documents, long tokens, long textBytes, Stored bin, Stored idx) {}
+    public record Split(long documents, long tokens, long textBytes, List<Shard> shards) {
+        /** Copies what could change. */
+        public Split {
+            shards = List.copyOf(shards);
+        }
+
+        static Split of(List<Shard> shards) {
+            return new Split(
+                    shards.stream().mapToLong(Shard::documents).sum(),
+                    shards.stream().mapToLong(Shard::tokens).sum(),
+                    shards.stream().mapToLong(Shard::textBytes).sum(),
+                    shards);
+        }
+    }
+
+    /** A pair of files; the numbers are those of {@link Split}. */
+    public record Shard(long documents, long tokens, long textBytes, Stored bin, Stored idx) {}
 
     /** A file. */
     public record Stored(String name, long bytes, String sha256) {}
 
     /** An input as it was named, and what came of it in all splits. */
-    public record Source(String input, long documents, long textBytes) {}
+    public record Source(String input, long documents, long textBytes) {
+        Source plus(Source other) {
+            return new Source(input, documents + other.documents, textBytes + other.textBytes);
+        }
+    }
 
-    /** How the documents were made. */
-    public record Options(Splitting splitting, TextTransform transform, double holdOutFraction, long holdOutSeed) {}
+    /**
+     * How the documents were made.
+     *
+     * @param field the field or column with the text, where files have records
+     * @param documentBytes the largest document
+     * @param shardBytes the text of a shard, about
+     */
+    public record Options(
+            TextFormat format,
+            String field,
+            Splitting splitting,
+            TextTransform transform,
+            OnError onError,
+            long documentBytes,
+            double holdOutFraction,
+            long holdOutSeed,
+            ShardLayout layout,
+            long shardBytes) {
 
-    private String text() {
-        return JSON.writer().with(LAYOUT).writeValueAsString(this) + "\n";
+        static Options of(ReadOptions read, HoldOut holdOut, ShardLayout layout, long shardBytes) {
+            return new Options(
+                    read.format(),
+                    read.field(),
+                    read.splitting(),
+                    read.transform(),
+                    read.onError(),
+                    read.limits().documentBytes(),
+                    holdOut.fraction(),
+                    holdOut.seed(),
+                    layout,
+                    shardBytes);
+        }
+    }
+
+    /**
+     * Which part of the work this is.
+     *
+     * @param share from 1
+     * @param of how many shares there are; 1 where the data is whole
+     * @param plan SHA-256 over the list of files, the tokenizer and the options, which all shares have in common
+     */
+    public record Work(int share, int of, String plan) {}
+
+    /** The documents in all splits. */
+    long documents() {
+        return splits.values().stream().mapToLong(Split::documents).sum();
+    }
+
+    /** As text, in the same bytes on every system. */
+    static String json(Object value) {
+        return JSON.writer().with(LAYOUT).writeValueAsString(value) + "\n";
     }
 
     /** The SHA-256 of the manifest's file: with the checksums in it, that of all the data. */
     public String sha256() {
         MessageDigest digest = Checksums.sha256();
-        digest.update(text().getBytes(StandardCharsets.UTF_8));
+        digest.update(json(this).getBytes(StandardCharsets.UTF_8));
         return Checksums.hex(digest);
     }
 
@@ -108,9 +178,9 @@ public record Manifest(
     void write(Path folder) {
         Path file = folder.resolve(FILE);
         try {
-            ByteBuffer json = StandardCharsets.UTF_8.encode(text());
-            try (FileChannel channel =
-                    FileChannel.open(file, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+            ByteBuffer json = StandardCharsets.UTF_8.encode(json(this));
+            try (FileChannel channel = FileChannel.open(
+                    file, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE)) {
                 while (json.hasRemaining()) {
                     channel.write(json);
                 }
@@ -157,24 +227,41 @@ public record Manifest(
     }
 
     private void check(Path folder) {
-        for (Split split : splits.values()) {
-            for (Stored stored : List.of(split.bin, split.idx)) {
-                String name = stored.name;
-                if (name.contains("/") || name.contains("\\") || name.startsWith(".")) {
-                    throw new DataException(folder.resolve(FILE) + " names a file outside its folder: "
-                            + DataException.oneLine(name) + "; prepare the data again");
+        Set<String> names = new HashSet<>();
+        for (Stored stored : files()) {
+            String name = stored.name;
+            if (name.contains("/") || name.contains("\\") || name.startsWith(".")) {
+                throw new DataException(folder.resolve(FILE) + " names a file outside its folder: "
+                        + DataException.oneLine(name) + "; prepare the data again");
+            }
+            if (!names.add(name)) {
+                throw new DataException(folder.resolve(FILE) + " is damaged: it names " + DataException.oneLine(name)
+                        + " twice; prepare the data again");
+            }
+            Path file = folder.resolve(name);
+            try {
+                if (Files.size(file) != stored.bytes) {
+                    throw new DataException(file + " has " + Files.size(file) + " bytes, and its manifest says "
+                            + stored.bytes + "; copy it again or prepare the data again");
                 }
-                Path file = folder.resolve(name);
-                try {
-                    if (Files.size(file) != stored.bytes) {
-                        throw new DataException(file + " has " + Files.size(file) + " bytes, and its manifest says "
-                                + stored.bytes + "; copy it again or prepare the data again");
-                    }
-                } catch (IOException e) {
-                    throw DataException.of("cannot read " + file, e, "copy it again or prepare the data again");
-                }
+            } catch (IOException e) {
+                throw DataException.of("cannot read " + file, e, "copy it again or prepare the data again");
             }
         }
+        splits.forEach((name, split) -> {
+            if (!split.equals(Split.of(split.shards))) {
+                throw new DataException(folder.resolve(FILE) + " is damaged: the shards of " + name
+                        + " do not add up to it; prepare the data again");
+            }
+        });
+    }
+
+    /** All files but the manifest, in order. */
+    public List<Stored> files() {
+        return splits.values().stream()
+                .flatMap(split -> split.shards.stream())
+                .flatMap(shard -> Stream.of(shard.bin, shard.idx))
+                .toList();
     }
 
     /**
@@ -183,17 +270,15 @@ public record Manifest(
      * @throws DataException if one differs
      */
     public void verify(Path folder) {
-        for (Split split : splits.values()) {
-            for (Stored stored : List.of(split.bin, split.idx)) {
-                Path file = folder.resolve(stored.name);
-                try {
-                    if (!Checksums.of(file).equals(stored.sha256)) {
-                        throw new DataException(
-                                file + " does not have its checksum; copy it again or prepare the data again");
-                    }
-                } catch (IOException e) {
-                    throw DataException.of("cannot read " + file, e, "copy it again or prepare the data again");
+        for (Stored stored : files()) {
+            Path file = folder.resolve(stored.name);
+            try {
+                if (!Checksums.of(file).equals(stored.sha256)) {
+                    throw new DataException(
+                            file + " does not have its checksum; copy it again or prepare the data again");
                 }
+            } catch (IOException e) {
+                throw DataException.of("cannot read " + file, e, "copy it again or prepare the data again");
             }
         }
     }

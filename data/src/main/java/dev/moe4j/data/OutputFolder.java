@@ -1,56 +1,136 @@
 package dev.moe4j.data;
 
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.core.JacksonException;
 
-/** A folder that is filled under a hidden name beside its place and renamed when it is whole. */
+/**
+ * A folder of prepared data that is filled in a hidden one beside its place, and moved there when it is whole:
+ *
+ * <pre>
+ * .NAME.partial/
+ *   lock     held by the process that writes
+ *   plan     what is being made; another plan does not go on with it
+ *   parts/   a record for each part that is whole
+ *   data/    what becomes NAME
+ * </pre>
+ *
+ * <p>A record is written after its part's files have reached the disk, under another name that is then changed, so
+ * whenever the process ends, what has a record is whole, and what has none is written again.
+ */
 final class OutputFolder implements AutoCloseable {
     private static final String ADVICE = "check its permissions or choose another output folder";
+    private static final String SPACE = "free some space there or choose another output folder";
 
     private final Path target;
     private final Path partial;
+    private final Path plan;
+    private final Path parts;
+    private final Path data;
+    private final FileChannel lock;
+    private boolean resumable;
     private boolean done;
 
     /**
-     * Makes the hidden folder.
+     * Makes the hidden folder, or finds the one of a run that has not ended.
      *
-     * @param overwrite whether {@code target} may be prepared data, which then stays until the new data is whole
-     * @throws DataException if {@code target} is in the way or its parent cannot be written
+     * @param overwrite whether {@code target} may be prepared data, which then stays until the new data is whole, and
+     *     whether an unfinished run of another plan is thrown away
+     * @param wanted the plan; an empty one is always started anew
+     * @throws DataException if {@code target} is in the way, its parent cannot be written, another process is at work
+     *     on it, or an unfinished run has another plan
      */
-    OutputFolder(Path target, boolean overwrite) {
+    OutputFolder(Path target, boolean overwrite, String wanted) {
         this.target = target.toAbsolutePath().normalize();
         Path parent = this.target.getParent();
         if (parent == null) {
             throw new DataException("cannot write prepared data to " + target + "; choose another output folder");
         }
         checkTarget(overwrite);
-        this.partial = parent.resolve("." + this.target.getFileName() + ".partial-"
-                + ProcessHandle.current().pid());
+        partial = parent.resolve("." + this.target.getFileName() + ".partial");
+        plan = partial.resolve("plan");
+        parts = partial.resolve("parts");
+        data = partial.resolve("data");
         try {
-            Files.createDirectories(parent);
-            delete(partial);
-            Files.createDirectory(partial);
+            Files.createDirectories(partial);
+            lock = lock();
+            try {
+                start(overwrite, wanted);
+            } catch (IOException | RuntimeException e) {
+                lock.close();
+                throw e;
+            }
         } catch (IOException e) {
             throw DataException.of("cannot write into " + parent, e, ADVICE);
         }
     }
 
-    private void checkTarget(boolean overwrite) {
-        if (!Files.exists(target, LinkOption.NOFOLLOW_LINKS) || isEmpty()) {
+    private FileChannel lock() throws IOException {
+        FileChannel channel =
+                FileChannel.open(partial.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+        try {
+            @Nullable FileLock held = channel.tryLock();
+            if (held != null) {
+                return channel; // the lock ends with the channel, or with the process
+            }
+        } catch (OverlappingFileLockException e) {
+            // by this process
+        } catch (IOException e) {
+            channel.close();
+            throw e;
+        }
+        channel.close();
+        throw new DataException("another run is writing " + target + " now; wait for it or choose another folder");
+    }
+
+    private void start(boolean overwrite, String wanted) throws IOException {
+        boolean begun = Files.isDirectory(parts) && !isEmpty(parts) && Files.isDirectory(data);
+        if (begun
+                && !wanted.isEmpty()
+                && Files.isRegularFile(plan)
+                && Files.readString(plan).equals(wanted)) {
+            resumable = true;
             return;
+        }
+        if (begun && !overwrite) {
+            throw new DataException(partial + " has an unfinished run with other input or options; finish that one,"
+                    + " delete the folder, or say that it may be overwritten");
+        }
+        delete(data);
+        delete(parts);
+        Files.createDirectory(parts);
+        Files.createDirectory(data);
+        write(plan, wanted);
+    }
+
+    private void checkTarget(boolean overwrite) {
+        try {
+            if (!Files.exists(target, LinkOption.NOFOLLOW_LINKS) || (Files.isDirectory(target) && isEmpty(target))) {
+                return;
+            }
+        } catch (IOException e) {
+            throw DataException.of("cannot read " + target, e, ADVICE);
         }
         if (!Files.isDirectory(target)) {
             throw new DataException(target + " is not a folder; choose another output folder");
         }
         if (!overwrite) {
             throw new DataException(
-                    target + " is not empty; choose another output folder, or say that it may be" + " overwritten");
+                    target + " is not empty; choose another output folder, or say that it may be overwritten");
         }
         if (!Files.isRegularFile(target.resolve(Manifest.FILE))) {
             throw new DataException(target + " is not prepared data (it has no " + Manifest.FILE
@@ -58,55 +138,93 @@ final class OutputFolder implements AutoCloseable {
         }
     }
 
-    private boolean isEmpty() {
-        if (!Files.isDirectory(target)) {
-            return false;
-        }
-        try (Stream<Path> children = Files.list(target)) {
+    private static boolean isEmpty(Path folder) throws IOException {
+        try (Stream<Path> children = Files.list(folder)) {
             return children.findAny().isEmpty();
-        } catch (IOException e) {
-            throw DataException.of("cannot read " + target, e, ADVICE);
         }
     }
 
-    /** The hidden folder. */
-    Path partial() {
-        return partial;
+    /** Where the data goes. */
+    Path data() {
+        return data;
+    }
+
+    /** Says that a part is whole. */
+    void save(PartRecord record) {
+        Path file = parts.resolve(record.name());
+        try {
+            write(file, Manifest.json(record));
+        } catch (IOException e) {
+            throw DataException.of("cannot write " + file, e, SPACE);
+        }
+        resumable = true;
+    }
+
+    /** Says that another run would fail as this one, so that nothing is to be kept for it. */
+    void discard() {
+        resumable = false;
+    }
+
+    /** The record of a part, if it is whole. */
+    Optional<PartRecord> saved(int group, int part) {
+        Path file = parts.resolve(PartRecord.name(group, part));
+        try {
+            return Files.exists(file)
+                    ? Optional.of(Manifest.JSON.readValue(Files.readString(file), PartRecord.class))
+                    : Optional.empty();
+        } catch (IOException e) {
+            throw DataException.of("cannot read " + file, e, ADVICE);
+        } catch (JacksonException e) {
+            throw new DataException(file + " is damaged; delete " + partial + " and run it again", e);
+        }
+    }
+
+    /** Writes a file that has its name only when it is whole. */
+    private static void write(Path file, String text) throws IOException {
+        Path whole = file.resolveSibling(file.getFileName() + ".new");
+        ByteBuffer bytes = StandardCharsets.UTF_8.encode(text);
+        try (FileChannel channel = FileChannel.open(
+                whole, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE)) {
+            while (bytes.hasRemaining()) {
+                channel.write(bytes);
+            }
+            channel.force(true);
+        }
+        Files.move(whole, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
     }
 
     /**
-     * Gives the folder its name, in place of an older one.
+     * Writes the manifest and gives the folder its name, in place of an older one.
      *
      * @throws DataException if that fails
      */
-    void commit() {
-        Path old = partial.resolveSibling(partial.getFileName() + ".old");
+    void commit(Manifest manifest) {
+        manifest.write(data);
+        Path old = partial.resolve("old");
         try {
-            boolean replaces = Files.exists(target) && !isEmpty();
-            if (replaces) {
+            delete(old);
+            if (Files.exists(target) && !isEmpty(target)) {
                 Files.move(target, old, StandardCopyOption.ATOMIC_MOVE);
             } else {
                 Files.deleteIfExists(target);
             }
-            Files.move(partial, target, StandardCopyOption.ATOMIC_MOVE);
+            Files.move(data, target, StandardCopyOption.ATOMIC_MOVE);
             done = true;
-            if (replaces) {
-                delete(old);
-            }
         } catch (IOException e) {
             throw DataException.of("cannot write " + target, e, ADVICE);
         }
     }
 
-    /** Deletes the hidden folder if it was not committed. */
+    /** Lets the hidden folder go, unless there is work in it that another run can take up. */
     @Override
     public void close() {
-        if (!done) {
-            try {
+        try {
+            lock.close();
+            if (done || !resumable) {
                 delete(partial);
-            } catch (IOException e) {
-                throw DataException.of("cannot delete " + partial, e, "delete it yourself");
             }
+        } catch (IOException e) {
+            throw DataException.of("cannot delete " + partial, e, "delete it yourself");
         }
     }
 

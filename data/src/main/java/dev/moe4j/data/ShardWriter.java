@@ -21,6 +21,7 @@ public final class ShardWriter implements AutoCloseable {
     private final Path idx;
     private final IdType type;
     private final int vocabularySize;
+    private final ShardLayout layout;
     private final Output ids;
     private final IntList lengths = new IntList(1024);
     private long tokens;
@@ -31,9 +32,11 @@ public final class ShardWriter implements AutoCloseable {
      *
      * @param prefix the path without {@code .bin} and {@code .idx}
      * @param vocabularySize decides the width of an id, and bounds it
+     * @param layout of the index
      * @throws DataException if the file cannot be written
      */
-    public ShardWriter(Path prefix, int vocabularySize) {
+    public ShardWriter(Path prefix, int vocabularySize, ShardLayout layout) {
+        this.layout = layout;
         this.bin = sibling(prefix, ".bin");
         this.idx = sibling(prefix, ".idx");
         this.type = IdType.forVocabulary(vocabularySize);
@@ -52,40 +55,15 @@ public final class ShardWriter implements AutoCloseable {
      */
     public void append(int[] document, int from, int count) {
         byte[] packed = new byte[Math.multiplyExact(count, type.width)];
-        pack(document, from, count, packed);
-        append(packed, count);
-    }
-
-    /** Stores ids as the file has them; may run on any thread. */
-    void pack(int[] source, int from, int count, byte[] packed) {
-        ByteBuffer buffer = ByteBuffer.wrap(packed).order(ByteOrder.LITTLE_ENDIAN);
-        for (int i = from; i < from + count; i++) {
-            int id = source[i];
-            if (id < 0 || id >= vocabularySize) {
-                throw new DataException("the id " + id + " is outside the vocabulary of " + vocabularySize + ", for "
-                        + bin + "; use the tokenizer that made the ids");
-            }
-            if (type == IdType.UINT16) {
-                buffer.putShort((short) id);
-            } else {
-                buffer.putInt(id);
-            }
-        }
-    }
-
-    void append(byte[] packed, int count) {
+        type.pack(document, from, count, vocabularySize, packed);
         append(packed, 0, count);
     }
 
-    /** Writes {@code count} ids that {@link #pack} has stored, of which the first is number {@code from}. */
+    /** Writes {@code count} ids that {@link IdType#pack} has stored, of which the first is number {@code from}. */
     void append(byte[] packed, int from, int count) {
         ids.write(packed, from * type.width, count * type.width);
         open += count;
         tokens += count;
-    }
-
-    int width() {
-        return type.width;
     }
 
     /**
@@ -125,9 +103,12 @@ public final class ShardWriter implements AutoCloseable {
         Manifest.Stored binary = ids.finish();
         try (Output index = new Output(idx)) {
             int n = lengths.size();
-            ByteBuffer head = ByteBuffer.allocate(HEADER).order(ByteOrder.LITTLE_ENDIAN);
+            ByteBuffer head = ByteBuffer.allocate(HEADER + 8).order(ByteOrder.LITTLE_ENDIAN);
             head.put(MAGIC).putLong(1).put(type.code).putLong(n);
-            index.write(head.array(), 0, HEADER);
+            if (layout == ShardLayout.MEGATRON) {
+                head.putLong(n + 1L);
+            }
+            index.write(head.array(), 0, head.position());
             ByteBuffer number = ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN);
             for (int i = 0; i < n; i++) {
                 index.write(number.putInt(0, lengths.get(i)).array(), 0, 4);
@@ -136,6 +117,11 @@ public final class ShardWriter implements AutoCloseable {
             for (int i = 0; i < n; i++) {
                 index.write(number.putLong(0, pointer).array(), 0, 8);
                 pointer += (long) lengths.get(i) * type.width;
+            }
+            if (layout == ShardLayout.MEGATRON) {
+                for (long i = 0; i <= n; i++) { // each document is one sequence
+                    index.write(number.putLong(0, i).array(), 0, 8);
+                }
             }
             return new Written(binary, index.finish());
         }

@@ -1,7 +1,9 @@
 package dev.moe4j.data;
 
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -10,9 +12,9 @@ import org.jspecify.annotations.Nullable;
 public final class Shards implements AutoCloseable {
     private final Manifest manifest;
     private final Tokenizer tokenizer;
-    private final Map<String, ShardReader> readers;
+    private final Map<String, ShardList> readers;
 
-    private Shards(Manifest manifest, Tokenizer tokenizer, Map<String, ShardReader> readers) {
+    private Shards(Manifest manifest, Tokenizer tokenizer, Map<String, ShardList> readers) {
         this.manifest = manifest;
         this.tokenizer = tokenizer;
         this.readers = readers;
@@ -26,13 +28,18 @@ public final class Shards implements AutoCloseable {
      */
     public static Shards open(Path folder) {
         Manifest manifest = Manifest.read(folder);
+        Manifest.Work work = manifest.work();
+        if (work.of() != 1) {
+            throw new DataException(folder + " is shard " + work.share() + " of " + work.of()
+                    + " of a preparation; join them with `prepare merge`");
+        }
         Manifest.TokenizerInfo info = manifest.tokenizer();
         Tokenizer tokenizer = Tokenizer.of(info.spec());
         if (!Manifest.TokenizerInfo.of(tokenizer).equals(info)) {
             throw new DataException(folder + " was made with another definition of the tokenizer "
                     + DataException.oneLine(info.spec()) + "; prepare the data again");
         }
-        Map<String, ShardReader> readers = new HashMap<>();
+        Map<String, ShardList> readers = new HashMap<>();
         Shards shards = new Shards(manifest, tokenizer, readers);
         try {
             for (String name : new String[] {Preparation.TRAIN, Preparation.VALID}) {
@@ -51,13 +58,32 @@ public final class Shards implements AutoCloseable {
         }
     }
 
-    private static ShardReader open(Path folder, String name, Manifest.Split split) {
-        ShardReader reader = ShardReader.open(folder.resolve(name));
-        if (reader.documents() != split.documents() || reader.tokens() != split.tokens()) {
+    private static ShardList open(Path folder, String name, Manifest.Split split) {
+        List<ShardReader> shards = new ArrayList<>();
+        try {
+            for (Manifest.Shard shard : split.shards()) {
+                shards.add(open(folder, shard));
+            }
+            return new ShardList(folder.resolve(name), shards);
+        } catch (Throwable e) {
+            shards.forEach(ShardReader::close);
+            throw e;
+        }
+    }
+
+    private static ShardReader open(Path folder, Manifest.Shard shard) {
+        String bin = shard.bin().name();
+        String prefix = bin.endsWith(".bin") ? bin.substring(0, bin.length() - 4) : "";
+        if (!shard.idx().name().equals(prefix + ".idx")) {
+            throw new DataException(folder.resolve(Manifest.FILE) + " is damaged: " + DataException.oneLine(bin)
+                    + " and " + DataException.oneLine(shard.idx().name()) + " are no pair; prepare the data again");
+        }
+        ShardReader reader = ShardReader.open(folder.resolve(prefix));
+        if (reader.documents() != shard.documents() || reader.tokens() != shard.tokens()) {
             reader.close();
-            throw new DataException(folder.resolve(name) + ".idx has " + reader.documents() + " documents and "
-                    + reader.tokens() + " tokens, and the manifest says " + split.documents() + " and "
-                    + split.tokens() + "; copy it again or prepare the data again");
+            throw new DataException(folder.resolve(prefix) + ".idx has " + reader.documents() + " documents and "
+                    + reader.tokens() + " tokens, and the manifest says " + shard.documents() + " and "
+                    + shard.tokens() + "; copy it again or prepare the data again");
         }
         return reader;
     }
@@ -73,8 +99,8 @@ public final class Shards implements AutoCloseable {
     }
 
     /** The documents to train on. */
-    public ShardReader train() {
-        ShardReader train = readers.get(Preparation.TRAIN);
+    public ShardList train() {
+        ShardList train = readers.get(Preparation.TRAIN);
         if (train == null) {
             throw new IllegalStateException("open has checked that there is one");
         }
@@ -82,13 +108,13 @@ public final class Shards implements AutoCloseable {
     }
 
     /** The documents that were held out, if any were. */
-    public Optional<ShardReader> valid() {
+    public Optional<ShardList> valid() {
         return Optional.ofNullable(readers.get(Preparation.VALID));
     }
 
     /** Unmaps the files. */
     @Override
     public void close() {
-        readers.values().forEach(ShardReader::close);
+        readers.values().forEach(ShardList::close);
     }
 }

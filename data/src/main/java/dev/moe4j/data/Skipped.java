@@ -9,7 +9,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 
-/** Files that were left out, counted by reason, the first few by name. */
+/** Files and records that were left out, counted by reason, the first few by name. */
 public final class Skipped {
     private static final int NAMED = 3;
 
@@ -18,12 +18,7 @@ public final class Skipped {
 
     Skipped() {}
 
-    Skipped(Skipped other) {
-        counts.putAll(other.counts);
-        other.names.forEach((reason, named) -> names.put(reason, new ArrayList<>(named)));
-    }
-
-    /** Why a file was left out. */
+    /** Why a file or a record was left out. */
     public enum Reason {
         /** It has a NUL byte. */
         BINARY("binary"),
@@ -31,14 +26,24 @@ public final class Skipped {
         INVALID_UTF8("invalid UTF-8"),
         /** It has no text. */
         EMPTY("empty"),
-        /** It is an archive in a folder; archives are read if named as an input. */
-        ARCHIVE("archive inside a folder"),
+        /** An archive in a folder, which is read if named as an input; or one, or Parquet, inside an archive. */
+        ARCHIVE("archive inside another input"),
         /** A link whose target does not exist. */
         BROKEN_LINK("broken link"),
         /** A link to a folder that it is in. */
         LINK_LOOP("loop of links"),
         /** A pipe, a device or the like. */
-        SPECIAL("not a regular file");
+        SPECIAL("not a regular file"),
+        /** A file or a folder that does not let itself be read. */
+        UNREADABLE("unreadable"),
+        /** A file that is cut short or contradicts itself, or what is left of one. */
+        DAMAGED("damaged"),
+        /** A document, a line or an archive beyond a limit. */
+        TOO_LONG("too large"),
+        /** A record that is not written as its format wants. */
+        MALFORMED("malformed record"),
+        /** A record that has not the field, or no text in it. */
+        NO_FIELD("record without the field");
 
         private final String words;
 
@@ -51,22 +56,36 @@ public final class Skipped {
         }
     }
 
-    void add(Reason reason, TextFile file) {
+    void add(Reason reason, String what) {
         counts.merge(reason, 1L, Long::sum);
         List<String> named = names.computeIfAbsent(reason, _ -> new ArrayList<>());
         if (named.size() < NAMED) {
-            named.add(file.toString());
+            named.add(what);
         }
     }
 
-    /** How many files were left out for each reason; reasons without any are absent. */
+    void add(Skipped other) {
+        other.counts.forEach((reason, count) -> counts.merge(reason, count, Long::sum));
+        other.names.forEach((reason, more) -> {
+            List<String> named = names.computeIfAbsent(reason, _ -> new ArrayList<>());
+            named.addAll(more.subList(0, Math.min(more.size(), NAMED - named.size())));
+        });
+    }
+
+    /** How many were left out for each reason; reasons without any are absent. */
     public Map<Reason, Long> counts() {
         return Collections.unmodifiableMap(counts);
     }
 
-    /** How many files were left out. */
+    /** How many were left out. */
     public long total() {
         return counts.values().stream().mapToLong(Long::longValue).sum();
+    }
+
+    static Skipped byName(Map<String, Long> counts) {
+        Skipped skipped = new Skipped();
+        counts.forEach((name, count) -> skipped.counts.put(Reason.valueOf(name.toUpperCase(Locale.ROOT)), count));
+        return skipped;
     }
 
     Map<String, Long> byName() {
@@ -85,7 +104,8 @@ public final class Skipped {
                 .map(e -> {
                     List<String> named = names.getOrDefault(e.getKey(), List.of());
                     String more = e.getValue() > named.size() ? ", …" : "";
-                    return e.getValue() + " " + e.getKey().words() + " (" + String.join(", ", named) + more + ")";
+                    String where = named.isEmpty() ? "" : " (" + String.join(", ", named) + more + ")";
+                    return e.getValue() + " " + e.getKey().words() + where;
                 })
                 .collect(Collectors.joining("; "));
     }

@@ -1,7 +1,5 @@
 package dev.moe4j.data;
 
-import com.github.luben.zstd.ZstdInputStream;
-import java.io.BufferedInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
@@ -12,230 +10,284 @@ import java.util.Optional;
 import java.util.function.Consumer;
 import java.util.function.LongConsumer;
 import java.util.function.Predicate;
-import java.util.zip.GZIPInputStream;
 import java.util.zip.ZipEntry;
 
 /**
- * Documents from folders, text files (plain, gzip or zstd) and zip archives, one after the other in the order of
- * docs/data-format.md, in bounded memory: one document and the list of files.
+ * Documents from folders, files of text and of records, zip archives and standard input, one after the other in the
+ * order of docs/data-format.md, in bounded memory: one document and the list of files.
  *
- * <p>What a file is is decided by its content. In a folder or an archive, what is no text is left out and counted; an
- * input that was named itself must be text. Immutable; the methods that change a setting give a changed copy.
+ * <p>Whether a file is text is decided by its content. In a folder or an archive, what is no text is left out and
+ * counted; an input that was named itself must be text. Bad input, such as a file that is cut short or a record without
+ * its text, is an error unless {@link #onError} says otherwise. Immutable; the methods that change a setting give a
+ * changed copy.
  */
 public final class TextInput {
-    private static final String CHECK = "check the file, or leave it out";
-
-    private final List<FileList.Item> files;
-    private final List<String> sources;
-    private final Skipped listed;
-    private final Splitting splitting;
-    private final TextTransform transform;
+    private final FileList list;
+    private final ReadOptions options;
     private final Predicate<TextFile> keep;
     private final Predicate<Document> keepDocuments;
-    private final Limits limits;
+    private final boolean selects;
 
     private TextInput(
-            List<FileList.Item> files,
-            List<String> sources,
-            Skipped listed,
-            Splitting splitting,
-            TextTransform transform,
+            FileList list,
+            ReadOptions options,
             Predicate<TextFile> keep,
             Predicate<Document> keepDocuments,
-            Limits limits) {
-        this.files = files;
-        this.sources = sources;
-        this.listed = listed;
-        this.splitting = splitting;
-        this.transform = transform;
+            boolean selects) {
+        this.list = list;
+        this.options = options;
         this.keep = keep;
         this.keepDocuments = keepDocuments;
-        this.limits = limits;
+        this.selects = selects;
+    }
+
+    private static TextInput of(FileList list) {
+        return new TextInput(list, ReadOptions.DEFAULT, _ -> true, _ -> true, false);
     }
 
     /**
-     * Lists the files of the inputs, as they are now: a file is a document, its text unchanged, all are kept.
+     * Lists the files of the inputs, as they are now: all are text, a file is a document, its text unchanged, all are
+     * kept.
      *
-     * @param inputs folders, files and zip archives
-     * @throws DataException if an input does not exist or cannot be read, or a folder has no file
+     * @param inputs folders, files and zip archives; {@code -} is standard input
+     * @throws DataException if an input does not exist or a folder has no file
      */
     public static TextInput of(List<Path> inputs) {
-        FileList list = FileList.of(inputs);
-        return new TextInput(
-                list.items(),
-                inputs.stream().map(Path::toString).distinct().toList(),
-                list.skipped(),
-                Splitting.FILE,
-                TextTransform.NONE,
-                _ -> true,
-                _ -> true,
-                Limits.DEFAULT);
+        return of(FileList.of(inputs));
+    }
+
+    /**
+     * As {@link #of(List)}, of names as a command line has them: paths and patterns, as in {@code data/**}{@code
+     * /*.txt}, whose files are read in the order of their paths.
+     *
+     * @throws DataException also if no file matches a pattern
+     */
+    public static TextInput ofNames(List<String> names) {
+        return of(FileList.ofNames(names));
+    }
+
+    private TextInput with(ReadOptions value) {
+        return new TextInput(list, value, keep, keepDocuments, selects);
+    }
+
+    /** With files of another format than text. */
+    public TextInput format(TextFormat value) {
+        return with(options.format(value));
+    }
+
+    /** With the text in another field or column than {@code text}, where a file has records. */
+    public TextInput field(String value) {
+        return with(options.field(value));
     }
 
     /** With another rule for what a document is. */
     public TextInput splitting(Splitting value) {
-        return new TextInput(files, sources, listed, value, transform, keep, keepDocuments, limits);
+        return with(options.splitting(value));
     }
 
     /** With another transform of the text. */
     public TextInput transform(TextTransform value) {
-        return new TextInput(files, sources, listed, splitting, value, keep, keepDocuments, limits);
+        return with(options.transform(value));
     }
 
-    /** With those files only, see {@link TextFile#group}; the others are not read and not counted. */
-    public TextInput keep(Predicate<TextFile> value) {
-        return new TextInput(files, sources, listed, splitting, transform, value, keepDocuments, limits);
-    }
-
-    /** With those documents only; the others are read, but not given on. */
-    public TextInput keepDocuments(Predicate<Document> value) {
-        return new TextInput(files, sources, listed, splitting, transform, keep, value, limits);
+    /** With another way to meet bad input than to fail. */
+    public TextInput onError(OnError value) {
+        return with(options.onError(value));
     }
 
     /** With other limits. */
     public TextInput limits(Limits value) {
-        return new TextInput(files, sources, listed, splitting, transform, keep, keepDocuments, value);
+        return with(options.limits(value));
     }
 
-    Splitting splitting() {
-        return splitting;
+    /** With those files only, see {@link TextFile#group}; the others are not read and not counted. */
+    public TextInput keep(Predicate<TextFile> value) {
+        return new TextInput(list, options, value, keepDocuments, true);
     }
 
-    TextTransform transform() {
-        return transform;
+    /** With those documents only; the others are read, but not given on. */
+    public TextInput keepDocuments(Predicate<Document> value) {
+        return new TextInput(list, options, keep, value, true);
+    }
+
+    ReadOptions options() {
+        return options;
+    }
+
+    /** Whether {@link #keep} or {@link #keepDocuments} were given, so that the options do not say all that is read. */
+    boolean selects() {
+        return selects;
     }
 
     /** The inputs as they were named, in order, each once. */
     public List<String> sources() {
-        return sources;
+        return List.copyOf(list.sources());
+    }
+
+    List<FileList.Item> items() {
+        return list.items();
     }
 
     /** The files that the inputs name or hold, in order, before any is read; an archive is one file. */
     public List<TextFile> files() {
-        return files.stream().map(FileList.Item::file).toList();
+        return list.items().stream().map(FileList.Item::file).toList();
     }
 
     /** The bytes of the files on the disk, which may be compressed. */
     public long bytes() {
-        return files.stream().mapToLong(FileList.Item::bytes).sum();
+        return list.items().stream().mapToLong(FileList.Item::bytes).sum();
     }
 
     /**
      * Gives the documents to {@code out}, in order.
      *
      * @return what was left out
-     * @throws DataException if a file cannot be read, is damaged or beyond a limit, an input that was named itself is
-     *     no text, or no document remains
+     * @throws DataException if a file cannot be read, is damaged or beyond a limit, a record has no text, an input that
+     *     was named itself is no text, or no document remains
      */
     public Skipped read(Consumer<Document> out) {
-        return read(out, _ -> {});
+        Skipped skipped = listed();
+        long documents = read(list.items(), out, skipped, _ -> {});
+        checkAny(documents, skipped);
+        return skipped;
+    }
+
+    /** What was left out, or is an error, before any file is read. */
+    Skipped listed() {
+        Skipped skipped = new Skipped();
+        skipped.add(list.skipped());
+        Intake intake = new Intake(_ -> {}, options.onError(), skipped);
+        list.unreadable().forEach(intake::bad);
+        return skipped;
+    }
+
+    void checkAny(long documents, Skipped skipped) {
+        if (documents == 0) {
+            String where = DataException.oneLine(String.join(", ", list.sources()));
+            throw new DataException("no text in " + where + (skipped.total() == 0 ? "" : ", left out: " + skipped)
+                    + "; give folders or files of UTF-8 text");
+        }
     }
 
     /**
-     * As {@link #read(Consumer)}.
+     * Reads some of the files.
      *
+     * @param skipped takes what is left out
      * @param read takes the bytes on the disk of each file that is done
+     * @return the documents given to {@code out}
      */
-    Skipped read(Consumer<Document> out, LongConsumer read) {
-        Skipped skipped = new Skipped(listed);
+    long read(List<FileList.Item> items, Consumer<Document> out, Skipped skipped, LongConsumer read) {
         long[] documents = {0};
-        Consumer<Document> counting = document -> {
+        Consumer<Document> kept = document -> {
             if (keepDocuments.test(document)) {
                 documents[0]++;
                 out.accept(document);
             }
         };
-        for (FileList.Item item : files) {
+        Intake intake = new Intake(kept, options.onError(), skipped);
+        for (FileList.Item item : items) {
             try {
-                readFile(item, counting, skipped);
+                readFile(item, intake);
             } catch (IOException e) {
-                throw DataException.of("cannot read " + item.file(), e, CHECK);
+                intake.bad(item.file().toString(), e);
             }
             read.accept(item.bytes());
         }
-        if (documents[0] == 0) {
-            String where = DataException.oneLine(String.join(", ", sources));
-            throw new DataException("no text in " + where + (skipped.total() == 0 ? "" : ", left out: " + skipped)
-                    + "; give folders or files of UTF-8 text");
-        }
-        return skipped;
+        return documents[0];
     }
 
-    private void readFile(FileList.Item item, Consumer<Document> out, Skipped skipped) throws IOException {
-        Format format;
+    private void readFile(FileList.Item item, Intake intake) throws IOException {
+        TextFile file = item.file();
+        if (item.isStandardInput()) {
+            readStandardInput(file, intake);
+            return;
+        }
+        Compression compression;
         try (InputStream in = Files.newInputStream(item.path())) {
-            format = Format.of(in.readNBytes(4));
+            compression = Compression.of(in);
         }
-        if (format == Format.ZIP) {
-            if (item.named()) {
-                readArchive(item, out, skipped);
-            } else if (keep.test(item.file())) {
-                skipped.add(Skipped.Reason.ARCHIVE, item.file());
+        if (compression.isArchive() && item.named()) {
+            readArchive(item, intake);
+        } else if (!keep.test(file)) {
+            return;
+        } else if (compression.isArchive()) {
+            intake.leaveOut(Skipped.Reason.ARCHIVE, file.toString());
+        } else if (compression == Compression.PARQUET && options.format() != TextFormat.TEXT) {
+            new ParquetText(options).read(file, item.path(), intake);
+        } else {
+            DocumentReader.Bytes bytes =
+                    () -> Compression.open(Files.newInputStream(item.path())).bytes();
+            Optional<Skipped.Reason> reason = readText(file, bytes, intake);
+            if (reason.isPresent()) {
+                leaveOut(reason.get(), file, item.named(), intake);
             }
-            return;
         }
-        if (!keep.test(item.file())) {
-            return;
-        }
-        Optional<Skipped.Reason> reason = reader().read(item.file(), () -> format.open(item.path()), out);
-        if (reason.isPresent() && item.named()) {
-            throw new DataException(
-                    "no text in " + item.file() + ": it is " + reason.get().words() + "; give a file of UTF-8 text");
-        }
-        reason.ifPresent(r -> skipped.add(r, item.file()));
     }
 
-    private void readArchive(FileList.Item item, Consumer<Document> out, Skipped skipped) throws IOException {
-        try (ZipText zip = new ZipText(item.path(), limits)) {
+    private static void leaveOut(Skipped.Reason reason, TextFile file, boolean named, Intake intake)
+            throws BadInputException {
+        if (named) {
+            throw new BadInputException(
+                    reason, "no text in " + file + ": it is " + reason.words() + "; give a file of UTF-8 text");
+        }
+        intake.leaveOut(reason, file.toString());
+    }
+
+    private Optional<Skipped.Reason> readText(TextFile file, DocumentReader.Bytes bytes, Intake intake)
+            throws IOException {
+        TextFormat format = options.format().of(file.path());
+        if (format == TextFormat.TEXT) {
+            return new DocumentReader(options).read(file, bytes, intake);
+        }
+        try (InputStream in = bytes.open()) {
+            return new RecordReader(options).read(file, format, in, intake);
+        }
+    }
+
+    private void readStandardInput(TextFile file, Intake intake) throws IOException {
+        Compression.Opened in = Compression.open(System.in); // which stays open: it is not ours
+        if (in.compression().isArchive() || in.compression() == Compression.PARQUET) {
+            throw new BadInputException(
+                    Skipped.Reason.ARCHIVE,
+                    "standard input is an archive or Parquet, which is not read from its beginning to its end; "
+                            + "write it to a file and give that");
+        }
+        TextFormat format = options.format().of(file.path());
+        Optional<Skipped.Reason> reason = format == TextFormat.TEXT
+                ? new DocumentReader(options).readOnce(file, in.bytes(), intake)
+                : new RecordReader(options).read(file, format, in.bytes(), intake);
+        if (reason.isPresent()) {
+            leaveOut(reason.get(), file, true, intake);
+        }
+    }
+
+    private void readArchive(FileList.Item item, Intake intake) throws IOException {
+        try (ZipText zip = new ZipText(item.path(), options.limits())) {
             for (Iterator<? extends ZipEntry> entries = zip.entries(); entries.hasNext(); ) {
                 ZipEntry entry = entries.next();
                 TextFile file = new TextFile(item.file().source(), entry.getName());
                 if (keep.test(file)) {
                     try {
-                        reader().read(file, () -> zip.open(entry), out).ifPresent(r -> skipped.add(r, file));
-                        zip.endEntry();
+                        readEntry(zip, entry, file, intake);
                     } catch (IOException e) {
-                        throw DataException.of("cannot read " + file, e, CHECK);
+                        intake.bad(file.toString(), e);
                     }
+                    zip.endEntry();
                 }
             }
         }
     }
 
-    private DocumentReader reader() {
-        return new DocumentReader(splitting, transform, limits.documentBytes());
-    }
-
-    private enum Format {
-        PLAIN,
-        GZIP,
-        ZSTD,
-        ZIP;
-
-        static Format of(byte[] head) {
-            if (head.length < 4) {
-                return PLAIN;
-            }
-            int magic = (head[0] & 0xff) << 24 | (head[1] & 0xff) << 16 | (head[2] & 0xff) << 8 | (head[3] & 0xff);
-            return switch (magic) {
-                case 0x504b0304, 0x504b0506 -> ZIP;
-                case 0x28b52ffd -> ZSTD;
-                default -> magic >>> 16 == 0x1f8b ? GZIP : PLAIN;
-            };
+    private void readEntry(ZipText zip, ZipEntry entry, TextFile file, Intake intake) throws IOException {
+        Compression compression;
+        try (InputStream in = zip.open(entry)) {
+            compression = Compression.of(in);
         }
-
-        InputStream open(Path path) throws IOException {
-            InputStream raw = new BufferedInputStream(Files.newInputStream(path), 1 << 16);
-            try {
-                return switch (this) {
-                    case PLAIN, ZIP -> raw;
-                    case GZIP -> new GZIPInputStream(raw, 1 << 16);
-                    case ZSTD -> new ZstdInputStream(raw).setLongMax(31);
-                };
-            } catch (IOException | RuntimeException e) {
-                raw.close();
-                throw e;
-            }
+        if (compression.isArchive() || compression == Compression.PARQUET) {
+            intake.leaveOut(Skipped.Reason.ARCHIVE, file.toString());
+        } else {
+            readText(file, () -> Compression.open(zip.open(entry)).bytes(), intake)
+                    .ifPresent(reason -> intake.leaveOut(reason, file.toString()));
         }
     }
 }

@@ -1,8 +1,25 @@
 package dev.moe4j.data;
 
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+
 /** Strings and UTF-8. */
 final class Utf8 {
     private Utf8() {}
+
+    /**
+     * The text of these bytes.
+     *
+     * @throws CharacterCodingException if they are no UTF-8
+     */
+    static String decode(byte[] bytes, int from, int count) throws CharacterCodingException {
+        String text = new String(bytes, from, count, StandardCharsets.UTF_8);
+        if (text.indexOf('\uFFFD') >= 0) { // a character like others, or put where bytes are wrong
+            StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes, from, count));
+        }
+        return text;
+    }
 
     /** The text with U+FFFD for each surrogate that is not half of a pair; the same string if there is none. */
     static String valid(String text) {

@@ -68,7 +68,7 @@ final class PreparationTest {
             assertThat(shards.valid()).isEmpty();
             assertThat(shards.manifest()).isEqualTo(result.manifest());
             assertThat(shards.tokenizer().spec()).isEqualTo("bytes");
-            ShardReader train = shards.train();
+            ShardList train = shards.train();
             assertThat(train.documents()).isEqualTo(2);
             assertThat(train.document(0)).containsExactly('o', 'n', 'e', 256);
             assertThat(train.document(1)).containsExactly('t', 'w', 'o', '\n', '\n', 't', 'w', 'o', '\n', 256);
@@ -89,7 +89,7 @@ final class PreparationTest {
         assertThat(Files.readString(out().resolve("manifest.json"))).isEqualToNormalizingNewlines("""
                         {
                           "format" : "moe4j-shards",
-                          "version" : 1,
+                          "version" : 2,
                           "tokenizer" : {
                             "spec" : "gpt2",
                             "hash" : "%s",
@@ -102,16 +102,21 @@ final class PreparationTest {
                               "documents" : 1,
                               "tokens" : 3,
                               "text_bytes" : 11,
-                              "bin" : {
-                                "name" : "train.bin",
-                                "bytes" : 6,
-                                "sha256" : "%s"
-                              },
-                              "idx" : {
-                                "name" : "train.idx",
-                                "bytes" : 38,
-                                "sha256" : "%s"
-                              }
+                              "shards" : [ {
+                                "documents" : 1,
+                                "tokens" : 3,
+                                "text_bytes" : 11,
+                                "bin" : {
+                                  "name" : "train-00000-000.bin",
+                                  "bytes" : 6,
+                                  "sha256" : "%s"
+                                },
+                                "idx" : {
+                                  "name" : "train-00000-000.idx",
+                                  "bytes" : 38,
+                                  "sha256" : "%s"
+                                }
+                              } ]
                             }
                           },
                           "sources" : [ {
@@ -120,17 +125,32 @@ final class PreparationTest {
                             "text_bytes" : 11
                           } ],
                           "options" : {
+                            "format" : "text",
+                            "field" : "text",
                             "splitting" : "file",
                             "transform" : "collapse_spaces",
+                            "on_error" : "fail",
+                            "document_bytes" : 134217728,
                             "hold_out_fraction" : 0.0,
-                            "hold_out_seed" : 0
+                            "hold_out_seed" : 0,
+                            "layout" : "fairseq",
+                            "shard_bytes" : 1073741824
+                          },
+                          "work" : {
+                            "share" : 1,
+                            "of" : 1,
+                            "plan" : "%s"
                           },
                           "skipped" : {
                             "binary" : 1
                           }
                         }
                         """.formatted(
-                hash, Checksums.of(out().resolve("train.bin")), Checksums.of(out().resolve("train.idx")), texts()));
+                        hash,
+                        Checksums.of(out().resolve("train-00000-000.bin")),
+                        Checksums.of(out().resolve("train-00000-000.idx")),
+                        texts(),
+                        Manifest.read(out()).work().plan()));
         assertThat(names()).containsExactly("out", "texts");
     }
 
@@ -148,7 +168,12 @@ final class PreparationTest {
                     .overwrite(true)
                     .run();
             List<String> sum = new ArrayList<>();
-            for (String name : List.of("train.bin", "train.idx", "valid.bin", "valid.idx", "manifest.json")) {
+            for (String name : List.of(
+                    "train-00000-000.bin",
+                    "train-00000-000.idx",
+                    "valid-00000-000.bin",
+                    "valid-00000-000.idx",
+                    "manifest.json")) {
                 sum.add(Checksums.of(out().resolve(name)));
             }
             sums.add(sum);
@@ -163,7 +188,7 @@ final class PreparationTest {
         assertThat(names()).containsExactly("out", "texts");
         try (Shards shards = Shards.open(out())) {
             Tokenizer tokenizer = shards.tokenizer();
-            ShardReader valid = shards.valid().orElseThrow();
+            ShardList valid = shards.valid().orElseThrow();
             List<String> expectTrain = new ArrayList<>();
             List<String> expectValid = new ArrayList<>();
             texts.add(large);
@@ -299,19 +324,19 @@ final class PreparationTest {
         Path manifest = out().resolve("manifest.json");
         String good = Files.readString(manifest);
         String[][] changes = {
-            {"\"version\" : 1", "\"version\" : 2", "has version 2"},
+            {"\"version\" : 2", "\"version\" : 3", "has version 3"},
             {"moe4j-shards", "something", "not of the format"},
             {"\"version\"", "\"versio", "damaged"},
             {"\"skipped\"", "\"unknown\"", "damaged"},
             {"\"tokens\" : 2", "\"tokens\" : 3", "the manifest says"},
             {"\"tokens\" : 2,", "", "damaged"},
-            {"\"documents\" : 1,\n      \"tokens\"", "\"documents\" : 2,\n      \"tokens\"", "the manifest says"},
+            {"\"documents\" : 1,\n      \"tokens\"", "\"documents\" : 2,\n      \"tokens\"", "do not add up"},
             {"\"gpt2:2048\"", "\"gpt2:2049\"", "another definition"},
             {"\"gpt2:2048\"", "\"none\"", "no tokenizer is named"},
             {"\"gpt2:2048\"", "null", "damaged"},
             {"\"end_of_text\" : 2047", "\"end_of_text\" : 0", "another definition"},
-            {"\"train.bin\"", "\"../train.bin\"", "outside its folder"},
-            {"\"train.bin\"", "\"other.bin\"", "does not exist"},
+            {"\"train-00000-000.bin\"", "\"../train-00000-000.bin\"", "outside its folder"},
+            {"\"train-00000-000.bin\"", "\"other.bin\"", "does not exist"},
             {"\"train\"", "\"test\"", "no split named train"},
             {"\"bytes\" : 4", "\"bytes\" : 5", "manifest says"},
         };
@@ -327,13 +352,13 @@ final class PreparationTest {
         Files.writeString(manifest, good);
         Manifest read = Manifest.read(out());
         read.verify(out());
-        Files.write(out().resolve("train.bin"), new byte[] {1, 2, 3, 4});
+        Files.write(out().resolve("train-00000-000.bin"), new byte[] {1, 2, 3, 4});
         assertThatThrownBy(() -> read.verify(out()))
                 .isInstanceOf(DataException.class)
-                .hasMessageContaining("train.bin does not have its checksum");
-        Files.delete(out().resolve("train.bin"));
+                .hasMessageContaining("train-00000-000.bin does not have its checksum");
+        Files.delete(out().resolve("train-00000-000.bin"));
         assertThatThrownBy(() -> Shards.open(out()).close())
                 .isInstanceOf(DataException.class)
-                .hasMessageContaining("train.bin: it does not exist");
+                .hasMessageContaining("train-00000-000.bin: it does not exist");
     }
 }

@@ -88,7 +88,7 @@ final class ShardTest {
 
     @Test
     void writesTheLayoutByteByByte() throws IOException {
-        try (ShardWriter writer = new ShardWriter(prefix(), 65_536)) {
+        try (ShardWriter writer = new ShardWriter(prefix(), 65_536, ShardLayout.FAIRSEQ)) {
             writer.append(new int[] {9, 1, 0xfffe, 9}, 1, 2);
             writer.endDocument();
             writer.endDocument();
@@ -108,6 +108,28 @@ final class ShardTest {
                                 + "0000000000000000" + "0400000000000000" + "0400000000000000"));
     }
 
+    @Test
+    void writesMegatronsLayoutByteByByte() {
+        try (ShardWriter writer = new ShardWriter(prefix(), 65_536, ShardLayout.MEGATRON)) {
+            writer.append(new int[] {1, 0xfffe}, 0, 2);
+            writer.endDocument();
+            writer.append(new int[] {3}, 0, 1);
+            writer.endDocument();
+            writer.finish();
+        }
+        assertThat(folder.resolve("x.idx"))
+                .hasBinaryContent(HexFormat.of()
+                        .parseHex("4d4d49444944580000" + "0100000000000000" + "08" + "0200000000000000"
+                                + "0300000000000000"
+                                + "02000000" + "01000000"
+                                + "0000000000000000" + "0400000000000000"
+                                + "0000000000000000" + "0100000000000000" + "0200000000000000"));
+        try (ShardReader reader = ShardReader.open(prefix())) {
+            assertThat(reader.document(0)).containsExactly(1, 0xfffe);
+            assertThat(reader.document(1)).containsExactly(3);
+        }
+    }
+
     private static String sha256(String hex) {
         var digest = Checksums.sha256();
         digest.update(HexFormat.of().parseHex(hex));
@@ -116,7 +138,7 @@ final class ShardTest {
 
     @Test
     void largeVocabulariesTakeFourBytes() throws IOException {
-        try (ShardWriter writer = new ShardWriter(prefix(), 65_537)) {
+        try (ShardWriter writer = new ShardWriter(prefix(), 65_537, ShardLayout.FAIRSEQ)) {
             writer.append(new int[] {65_536}, 0, 1);
             writer.endDocument();
             writer.finish();
@@ -130,7 +152,7 @@ final class ShardTest {
 
     @Test
     void idsOutsideTheVocabularyAreRefused() {
-        try (ShardWriter writer = new ShardWriter(prefix(), 100)) {
+        try (ShardWriter writer = new ShardWriter(prefix(), 100, ShardLayout.FAIRSEQ)) {
             for (int id : new int[] {100, -1}) {
                 assertThatThrownBy(() -> writer.append(new int[] {id}, 0, 1))
                         .isInstanceOf(DataException.class)
@@ -338,7 +360,7 @@ final class ShardTest {
     void randomDocumentsComeBack() {
         Generator random = new Generator("randomDocumentsComeBack");
         List<int[]> documents = new ArrayList<>();
-        try (ShardWriter writer = new ShardWriter(prefix(), 50_257)) {
+        try (ShardWriter writer = new ShardWriter(prefix(), 50_257, ShardLayout.FAIRSEQ)) {
             for (int i = 0; i < 500; i++) {
                 int[] ids = new int[random.below(2000)];
                 Arrays.setAll(ids, _ -> random.below(50_257));
@@ -367,7 +389,7 @@ final class ShardTest {
 
     @Test
     void withoutTheIndexNothingIsReadable() {
-        try (ShardWriter writer = new ShardWriter(prefix(), 10)) {
+        try (ShardWriter writer = new ShardWriter(prefix(), 10, ShardLayout.FAIRSEQ)) {
             writer.append(new int[] {1, 2}, 0, 2);
             writer.endDocument();
         }
@@ -378,7 +400,7 @@ final class ShardTest {
     @EnabledOnOs(OS.LINUX)
     void aFullDiskIsAClearError() throws IOException {
         Files.createSymbolicLink(folder.resolve("x.bin"), Path.of("/dev/full"));
-        try (ShardWriter writer = new ShardWriter(prefix(), 10)) {
+        try (ShardWriter writer = new ShardWriter(prefix(), 10, ShardLayout.FAIRSEQ)) {
             writer.append(new int[] {1}, 0, 1);
             writer.endDocument();
             assertThatThrownBy(writer::finish)

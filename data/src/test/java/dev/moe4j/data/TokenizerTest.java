@@ -141,7 +141,8 @@ final class TokenizerTest {
         while (text.length() < 500_000) {
             text.append(random.text(5000));
         }
-        text.append("x".repeat(GptTokenizer.LONGEST_PIECE - 1)).append(' ').append(text, 0, 1000);
+        int end = Character.isHighSurrogate(text.charAt(999)) ? 999 : 1000; // half a pair has ids of its own in each
+        text.append("x".repeat(GptTokenizer.LONGEST_PIECE - 1)).append(' ').append(text, 0, end);
         String whole = text.toString();
         assertThat(gpt2.segmentEnd(whole, 0)).isLessThan(whole.length());
         assertThat(gpt2.encode(whole)).isEqualTo(PLAIN.encodeOrdinary(whole).toArray());

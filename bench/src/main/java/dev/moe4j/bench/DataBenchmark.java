@@ -1,0 +1,196 @@
+package dev.moe4j.bench;
+
+import com.knuddels.jtokkit.Encodings;
+import com.knuddels.jtokkit.api.Encoding;
+import com.knuddels.jtokkit.api.EncodingType;
+import dev.moe4j.data.Manifest;
+import dev.moe4j.data.Preparation;
+import dev.moe4j.data.ShardList;
+import dev.moe4j.data.Shards;
+import dev.moe4j.data.Splitting;
+import dev.moe4j.data.TextInput;
+import dev.moe4j.data.Tokenizer;
+import dev.moe4j.train.ResidentMemory;
+import java.io.BufferedWriter;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.OptionalDouble;
+import java.util.OptionalLong;
+import java.util.function.Consumer;
+import java.util.function.ToIntFunction;
+import java.util.stream.Stream;
+
+/**
+ * How fast text is tokenized, prepared and read. The text is a sample of real text; the input of the end-to-end run is
+ * the sample again and again, in one file, so that it can be of any size.
+ */
+public final class DataBenchmark {
+    private static final int SAMPLE_CHARS = 8 << 20;
+    private static final int PASSES = 3;
+    /** Of a training sequence of 2048, with the target of its last. */
+    private static final int SEQUENCE = 2049;
+
+    private final Tokenizer tokenizer;
+    private final int threads;
+    private final List<String> sample;
+    private final long sampleBytes;
+
+    /**
+     * Takes a sample of up to 8 MiB.
+     *
+     * @param threads that encode in the end-to-end run
+     */
+    public DataBenchmark(Tokenizer tokenizer, TextInput text, int threads) {
+        this.tokenizer = tokenizer;
+        this.threads = threads;
+        this.sample = sample(text);
+        this.sampleBytes = sample.stream()
+                .mapToLong(document -> document.getBytes(StandardCharsets.UTF_8).length)
+                .sum();
+    }
+
+    /**
+     * What came out; rates are in bytes of UTF-8 or tokens a second.
+     *
+     * @param tokenizer of one thread
+     * @param jtokkit of one thread, the library by itself; only for {@code gpt2}
+     * @param prepare reading, tokenizing and writing
+     * @param read tokens, of one thread
+     * @param readCold whether the system had let go of the files before they were read
+     * @param peakResident of the process up to the end of preparing, in bytes
+     */
+    public record Result(
+            long textBytes,
+            long tokens,
+            double tokenizer,
+            OptionalDouble jtokkit,
+            double prepare,
+            double read,
+            boolean readCold,
+            OptionalLong peakResident) {
+
+        /** What the end-to-end run has of {@code threads} times the tokenizer's rate. */
+        public double efficiency(int threads) {
+            return prepare / (threads * tokenizer);
+        }
+    }
+
+    /**
+     * Runs it.
+     *
+     * @param textBytes of the end-to-end run, about
+     * @param folder takes some 1.6 times that, and is empty again afterwards
+     * @param progress takes the bytes of input that are done
+     */
+    public Result run(long textBytes, Path folder, Consumer<Long> progress) {
+        double alone = rate(document -> tokenizer.encode(document).length);
+        OptionalDouble library = OptionalDouble.empty();
+        if (tokenizer.spec().equals("gpt2")) {
+            Encoding encoding = Encodings.newLazyEncodingRegistry().getEncoding(EncodingType.R50K_BASE);
+            library = OptionalDouble.of(
+                    rate(document -> encoding.encodeOrdinary(document).size()));
+        }
+        try {
+            Path text = folder.resolve("text.txt");
+            Path shards = folder.resolve("shards");
+            write(text, textBytes);
+            long start = System.nanoTime();
+            Manifest manifest = new Preparation(
+                            tokenizer, TextInput.of(List.of(text)).splitting(Splitting.BLANK_LINE), shards)
+                    .threads(threads)
+                    .onProgress(p -> progress.accept(p.inputBytes()))
+                    .run()
+                    .manifest();
+            double seconds = (System.nanoTime() - start) / 1e9;
+            OptionalLong resident = ResidentMemory.peak();
+            boolean cold = true;
+            for (Manifest.Stored stored : manifest.files()) {
+                cold &= PageCache.drop(shards.resolve(stored.name()));
+            }
+            long bytes = manifest.splits().values().stream()
+                    .mapToLong(Manifest.Split::textBytes)
+                    .sum();
+            long before = System.nanoTime();
+            long tokens = read(shards);
+            double readSeconds = (System.nanoTime() - before) / 1e9;
+            return new Result(bytes, tokens, alone, library, bytes / seconds, tokens / readSeconds, cold, resident);
+        } catch (IOException e) {
+            throw new BenchException("cannot write into " + folder + ": " + e.getMessage(), e);
+        } finally {
+            clear(folder);
+        }
+    }
+
+    private static List<String> sample(TextInput text) {
+        List<String> sample = new ArrayList<>();
+        int[] chars = {0};
+        // The input cannot be left in the middle, so what comes later is read and dropped.
+        text.read(document -> {
+            if (chars[0] < SAMPLE_CHARS) {
+                sample.add(document.text());
+                chars[0] += document.text().length();
+            }
+        });
+        return sample;
+    }
+
+    /** The best of some passes over the sample, after one to warm up; the work says how many ids it made. */
+    private double rate(ToIntFunction<String> work) {
+        double best = 0;
+        for (int pass = 0; pass <= PASSES; pass++) {
+            long start = System.nanoTime();
+            long tokens = sample.stream().mapToLong(work::applyAsInt).sum();
+            double rate = sampleBytes / ((System.nanoTime() - start) / 1e9);
+            if (tokens == 0) {
+                throw new BenchException("the text has no tokens; give another");
+            }
+            best = pass == 0 ? 0 : Math.max(best, rate);
+        }
+        return best;
+    }
+
+    private void write(Path file, long bytes) throws IOException {
+        try (BufferedWriter out = Files.newBufferedWriter(file)) {
+            for (long written = 0; written < bytes; written += sampleBytes) {
+                for (String document : sample) {
+                    out.write(document);
+                    out.write("\n\n");
+                }
+            }
+        }
+    }
+
+    private long read(Path folder) {
+        try (Shards shards = Shards.open(folder)) {
+            ShardList train = shards.train();
+            int[] sequence = new int[SEQUENCE];
+            int last = -1;
+            for (long at = 0; at < train.tokens(); at += SEQUENCE - 1) {
+                int count = (int) Math.min(SEQUENCE, train.tokens() - at);
+                train.copyTokens(at, sequence, 0, count);
+                last = sequence[count - 1];
+            }
+            if (last != tokenizer.endOfText()) {
+                throw new BenchException("the shards end with the id " + last + " and no end of text");
+            }
+            return train.tokens();
+        }
+    }
+
+    private static void clear(Path folder) {
+        try (Stream<Path> files = Files.walk(folder)) {
+            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+                if (!file.equals(folder)) {
+                    Files.delete(file);
+                }
+            }
+        } catch (IOException e) {
+            throw new BenchException("cannot clear " + folder + ": " + e.getMessage(), e);
+        }
+    }
+}

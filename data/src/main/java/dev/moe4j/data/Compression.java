@@ -1,0 +1,131 @@
+package dev.moe4j.data;
+
+import com.github.luben.zstd.ZstdInputStream;
+import java.io.BufferedInputStream;
+import java.io.FilterInputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.util.Arrays;
+import java.util.zip.GZIPInputStream;
+import java.util.zip.ZipException;
+import org.tukaani.xz.XZInputStream;
+
+/** What the first bytes of a file say about how to read it; the name does not matter. */
+enum Compression {
+    NONE(),
+    GZIP(0x1f, 0x8b),
+    ZSTD(0x28, 0xb5, 0x2f, 0xfd),
+    /** A frame of other data before a zstd frame; the lowest four bits of its first byte are any. */
+    ZSTD_SKIPPABLE(0x50, 0x2a, 0x4d, 0x18),
+    XZ(0xfd, '7', 'z', 'X', 'Z', 0),
+    /** An archive, which is not read as a stream. */
+    ZIP('P', 'K', 3, 4),
+    EMPTY_ZIP('P', 'K', 5, 6),
+    /** Not compressed as a whole, and not read as a stream. */
+    PARQUET('P', 'A', 'R', '1');
+
+    /** The longest magic number. */
+    private static final int HEAD = 6;
+
+    private static final int BUFFER = 1 << 16;
+
+    /** xz says how much memory it needs, up to 4 GiB; its highest preset takes 65 MiB. */
+    private static final int XZ_MEMORY_KIB = 1 << 18;
+
+    @SuppressWarnings("ImmutableEnumChecker") // written once
+    private final byte[] magic;
+
+    Compression(int... magic) {
+        this.magic = new byte[magic.length];
+        for (int i = 0; i < magic.length; i++) {
+            this.magic[i] = (byte) magic[i];
+        }
+    }
+
+    private boolean begins(byte[] head) {
+        if (magic.length == 0 || head.length < magic.length) {
+            return false;
+        }
+        byte first = this == ZSTD_SKIPPABLE ? (byte) (head[0] & 0xf0) : head[0];
+        return first == magic[0] && Arrays.equals(head, 1, magic.length, magic, 1, magic.length);
+    }
+
+    /** By the first bytes of a stream, which are then gone. */
+    static Compression of(InputStream in) throws IOException {
+        byte[] head = in.readNBytes(HEAD);
+        for (Compression compression : values()) {
+            if (compression.begins(head)) {
+                return compression;
+            }
+        }
+        return NONE;
+    }
+
+    boolean isArchive() {
+        return this == ZIP || this == EMPTY_ZIP;
+    }
+
+    /**
+     * A stream from its beginning, and what it is.
+     *
+     * @param bytes uncompressed; those of an archive or of Parquet as they are
+     */
+    record Opened(Compression compression, InputStream bytes) {}
+
+    /** Opens a stream, which is closed with the result or if this fails. */
+    static Opened open(InputStream raw) throws IOException {
+        try {
+            BufferedInputStream buffered = new BufferedInputStream(raw, BUFFER);
+            buffered.mark(HEAD);
+            Compression compression = of(buffered);
+            buffered.reset();
+            return new Opened(
+                    compression,
+                    switch (compression) {
+                        case NONE, ZIP, EMPTY_ZIP, PARQUET -> buffered;
+                        case GZIP -> new Gzip(buffered);
+                        case ZSTD, ZSTD_SKIPPABLE -> new ZstdInputStream(buffered).setLongMax(31);
+                        case XZ -> new XZInputStream(buffered, XZ_MEMORY_KIB);
+                    });
+        } catch (IOException | RuntimeException e) {
+            raw.close();
+            throw e;
+        }
+    }
+
+    /**
+     * Members one after the other. The JDK's class takes a stream for ended if it says that no byte is available, as a
+     * pipe does between two writes, and it passes over whatever follows the last whole member: both would lose text.
+     */
+    private static final class Gzip extends GZIPInputStream {
+        private boolean ended;
+
+        Gzip(InputStream raw) throws IOException {
+            super(new AlwaysAvailable(raw), BUFFER);
+        }
+
+        @Override
+        public int read(byte[] into, int at, int length) throws IOException {
+            int n = super.read(into, at, length);
+            if (n < 0 && !ended) {
+                ended = true;
+                int trailer = 8; // which the inflater leaves alone
+                if (inf.getRemaining() > trailer || in.read() >= 0) {
+                    throw new ZipException("what follows the last gzip member is none");
+                }
+            }
+            return n;
+        }
+    }
+
+    private static final class AlwaysAvailable extends FilterInputStream {
+        AlwaysAvailable(InputStream in) {
+            super(in);
+        }
+
+        @Override
+        public int available() {
+            return 1;
+        }
+    }
+}

@@ -1,0 +1,38 @@
+package dev.moe4j.data;
+
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+
+/** What a preparation is to do, as a hash: the layout is in docs/data-format.md. */
+final class Plan {
+    private Plan() {}
+
+    /** The same on all machines that share the work: the files by name and length, the tokenizer and the options. */
+    static String hash(TextInput input, Tokenizer tokenizer, Manifest.Options options) {
+        MessageDigest digest = Checksums.sha256();
+        add(digest, Manifest.json(options));
+        add(digest, tokenizer.hash());
+        for (FileList.Item item : input.items()) {
+            add(digest, item.file().source());
+            add(digest, item.file().path());
+            add(digest, Long.toString(item.bytes()));
+        }
+        return Checksums.hex(digest);
+    }
+
+    /** What a run that was interrupted goes on with: the same share of the same plan, of files that were not touched. */
+    static String resume(String plan, Share share, TextInput input) {
+        MessageDigest digest = Checksums.sha256();
+        add(digest, plan);
+        add(digest, share.toString());
+        for (FileList.Item item : input.items()) {
+            add(digest, Long.toString(item.modified()));
+        }
+        return Checksums.hex(digest);
+    }
+
+    private static void add(MessageDigest digest, String text) {
+        digest.update(text.getBytes(StandardCharsets.UTF_8));
+        digest.update((byte) '\n');
+    }
+}

@@ -1,0 +1,37 @@
+package dev.moe4j.data;
+
+/**
+ * How text becomes documents; all of it decides what is read, so all of it is in the manifest.
+ *
+ * @param field the name of the field or column that is the text, where a file has records
+ */
+record ReadOptions(
+        TextFormat format, String field, Splitting splitting, TextTransform transform, OnError onError, Limits limits) {
+
+    static final ReadOptions DEFAULT =
+            new ReadOptions(TextFormat.TEXT, "text", Splitting.FILE, TextTransform.NONE, OnError.FAIL, Limits.DEFAULT);
+
+    ReadOptions format(TextFormat value) {
+        return new ReadOptions(value, field, splitting, transform, onError, limits);
+    }
+
+    ReadOptions field(String value) {
+        return new ReadOptions(format, value, splitting, transform, onError, limits);
+    }
+
+    ReadOptions splitting(Splitting value) {
+        return new ReadOptions(format, field, value, transform, onError, limits);
+    }
+
+    ReadOptions transform(TextTransform value) {
+        return new ReadOptions(format, field, splitting, value, onError, limits);
+    }
+
+    ReadOptions onError(OnError value) {
+        return new ReadOptions(format, field, splitting, transform, value, limits);
+    }
+
+    ReadOptions limits(Limits value) {
+        return new ReadOptions(format, field, splitting, transform, onError, value);
+    }
+}

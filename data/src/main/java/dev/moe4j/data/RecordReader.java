@@ -1,0 +1,217 @@
+package dev.moe4j.data;
+
+import de.siegmar.fastcsv.reader.CloseableIterator;
+import de.siegmar.fastcsv.reader.CsvParseException;
+import de.siegmar.fastcsv.reader.CsvReader;
+import de.siegmar.fastcsv.reader.FieldMismatchStrategy;
+import de.siegmar.fastcsv.reader.NamedCsvRecord;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.InputStreamReader;
+import java.io.UncheckedIOException;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.core.JacksonException;
+import tools.jackson.core.JsonParser;
+import tools.jackson.core.JsonToken;
+import tools.jackson.core.ObjectReadContext;
+import tools.jackson.core.StreamReadConstraints;
+import tools.jackson.core.json.JsonFactory;
+
+/** Takes the text out of a file of records: one document a record, numbered by its record. */
+final class RecordReader {
+    private static final String MEND = "; mend the record, or skip what is bad";
+
+    private final ReadOptions options;
+    private final JsonFactory json;
+
+    RecordReader(ReadOptions options) {
+        this.options = options;
+        this.json = JsonFactory.builder()
+                .streamReadConstraints(StreamReadConstraints.builder()
+                        .maxStringLength(Integer.MAX_VALUE) // the line's length is bounded
+                        .build())
+                .build();
+    }
+
+    /**
+     * Reads JSON lines, CSV or TSV.
+     *
+     * @return why the file was left out, if it has no record at all
+     */
+    Optional<Skipped.Reason> read(TextFile file, TextFormat format, InputStream in, Intake intake) throws IOException {
+        long records = switch (format) {
+            case JSONL -> readLines(file, lines(in), this::textOfJson, intake);
+            case TSV -> readTable(file, lines(in), intake);
+            case CSV -> readCsv(file, in, intake);
+            case PARQUET ->
+                throw new BadInputException(
+                        Skipped.Reason.DAMAGED,
+                        file + " is no Parquet file: it does not begin with PAR1; check the file, or leave it out");
+            case AUTO, TEXT -> throw new IllegalArgumentException(format.toString());
+        };
+        return records == 0 ? Optional.of(Skipped.Reason.EMPTY) : Optional.empty();
+    }
+
+    private Lines lines(InputStream in) {
+        return new Lines(in, options.limits().documentBytesInMemory());
+    }
+
+    /** A text, or none, from a line. */
+    @FunctionalInterface
+    private interface LineParser {
+        @Nullable
+        String text(String line, String where) throws IOException;
+    }
+
+    private long readTable(TextFile file, Lines lines, Intake intake) throws IOException {
+        if (!lines.next()) {
+            return 0;
+        }
+        if (lines.tooLong()) {
+            throw options.limits().tooLong("the first line of " + file);
+        }
+        List<String> header = Arrays.asList(lines.text().split("\t", -1));
+        int column = column(file, header);
+        return readLines(
+                file,
+                lines,
+                (line, where) -> {
+                    String[] values = line.split("\t", -1);
+                    if (values.length != header.size()) {
+                        throw malformed(where, "has " + values.length + " values for " + header.size() + " columns");
+                    }
+                    return values[column];
+                },
+                intake);
+    }
+
+    private long readLines(TextFile file, Lines lines, LineParser parser, Intake intake) throws IOException {
+        long before = lines.number();
+        while (lines.next()) {
+            String where = file + " line " + lines.number();
+            try {
+                if (lines.tooLong()) {
+                    throw options.limits().tooLong(where);
+                }
+                String line = lines.text();
+                if (!line.isBlank()) {
+                    record(file, lines.number() - 1, parser.text(line, where), where, intake);
+                }
+            } catch (CharacterCodingException e) {
+                String message = where + " is invalid UTF-8" + MEND;
+                intake.bad(where, new BadInputException(Skipped.Reason.INVALID_UTF8, message, e));
+            } catch (BadInputException e) {
+                intake.bad(where, e);
+            }
+        }
+        return lines.number() - before;
+    }
+
+    private static BadInputException malformed(String where, String what) {
+        return new BadInputException(Skipped.Reason.MALFORMED, where + " " + what + MEND);
+    }
+
+    /** Gives a record's text on; a record has a text or none, and an empty one is counted. */
+    void record(TextFile file, long number, @Nullable String text, String where, Intake intake) throws IOException {
+        if (text == null) {
+            throw new BadInputException(
+                    Skipped.Reason.NO_FIELD,
+                    where + " has no text named \"" + DataException.oneLine(options.field())
+                            + "\"; name the field that has it, or skip what is bad");
+        }
+        if (text.isEmpty()) {
+            intake.leaveOut(Skipped.Reason.EMPTY, where);
+        } else if (text.length() > options.limits().documentBytesInMemory()) {
+            throw options.limits().tooLong(where);
+        } else {
+            intake.document(new Document(file, number, options.transform().apply(text)));
+        }
+    }
+
+    private @Nullable String textOfJson(String line, String where) throws BadInputException {
+        try (JsonParser parser = json.createParser(ObjectReadContext.empty(), line)) {
+            if (parser.nextToken() != JsonToken.START_OBJECT) {
+                throw malformed(where, "is no JSON object");
+            }
+            String text = null;
+            while (parser.nextToken() == JsonToken.PROPERTY_NAME) {
+                boolean wanted = parser.currentName().equals(options.field());
+                JsonToken value = parser.nextToken();
+                if (wanted) {
+                    text = value == JsonToken.VALUE_STRING ? parser.getString() : null;
+                }
+                parser.skipChildren();
+            }
+            if (parser.nextToken() != null) {
+                throw malformed(where, "has more than one JSON value");
+            }
+            return text;
+        } catch (JacksonException e) {
+            throw malformed(where, "is no JSON: " + DataException.oneLine(e.getOriginalMessage()));
+        }
+    }
+
+    private long readCsv(TextFile file, InputStream in, Intake intake) throws IOException {
+        // FastCSV wants room for a chunk of its own
+        int most = Math.max((int) options.limits().documentBytesInMemory(), 1 << 15);
+        try (CsvReader<NamedCsvRecord> reader = CsvReader.builder()
+                .maxBufferSize(most)
+                .extraFieldStrategy(FieldMismatchStrategy.IGNORE) // looked at below, as an error of the record
+                .missingFieldStrategy(FieldMismatchStrategy.IGNORE)
+                .ofNamedCsvRecord(new InputStreamReader(in, StandardCharsets.UTF_8.newDecoder()))) {
+            CloseableIterator<NamedCsvRecord> records = reader.iterator();
+            long number = 0;
+            for (; hasNext(records, file, number); number++) {
+                NamedCsvRecord record = records.next();
+                if (number == 0) {
+                    column(file, record.getHeader());
+                }
+                String where = file + " line " + record.getStartingLineNumber();
+                try {
+                    int columns = record.getHeader().size();
+                    if (record.getFieldCount() != columns) {
+                        throw malformed(where, "has " + record.getFieldCount() + " values for " + columns + " columns");
+                    }
+                    record(file, number, record.getField(options.field()), where, intake);
+                } catch (BadInputException e) {
+                    intake.bad(where, e);
+                }
+            }
+            return number;
+        }
+    }
+
+    /** Reads ahead. After bad quotes it is not known where the next record begins, so the rest of the file is lost. */
+    private boolean hasNext(CloseableIterator<NamedCsvRecord> records, TextFile file, long number) throws IOException {
+        try {
+            return records.hasNext();
+        } catch (CsvParseException e) {
+            String where = "what follows record " + number + " of " + file;
+            String message = DataException.oneLine(String.valueOf(e.getMessage()));
+            if (message.contains("maximum buffer size")) {
+                throw options.limits().tooLong("a value in " + where + ", perhaps for want of a closing quote,");
+            }
+            throw malformed(where, "is no CSV: " + message);
+        } catch (UncheckedIOException e) {
+            throw e.getCause();
+        }
+    }
+
+    /** The text's column, by the names in the header. */
+    private int column(TextFile file, List<String> header) throws BadInputException {
+        int column = header.indexOf(options.field());
+        if (column < 0) {
+            throw new BadInputException(
+                    Skipped.Reason.NO_FIELD,
+                    file + " has no column named \"" + DataException.oneLine(options.field()) + "\" but "
+                            + DataException.oneLine(String.join(", ", header))
+                            + "; name the one that has the text, or read the file as text");
+        }
+        return column;
+    }
+}

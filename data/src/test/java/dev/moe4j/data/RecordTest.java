@@ -1,0 +1,355 @@
+package dev.moe4j.data;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.github.luben.zstd.ZstdOutputStream;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.DriverManager;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.zip.GZIPOutputStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.tukaani.xz.LZMA2Options;
+import org.tukaani.xz.XZOutputStream;
+
+/** Files of records, every compression, patterns and standard input; and each of them damaged. */
+final class RecordTest {
+    @TempDir
+    private Path folder;
+
+    private Path write(String name, String text) throws IOException {
+        return write(name, text.getBytes(StandardCharsets.UTF_8));
+    }
+
+    private Path write(String name, byte[] bytes) throws IOException {
+        Path file = folder.resolve(name);
+        Files.createDirectories(file.getParent());
+        return Files.write(file, bytes);
+    }
+
+    private static TextInput input(Path... paths) {
+        return TextInput.of(List.of(paths)).format(TextFormat.AUTO);
+    }
+
+    private static List<String> texts(TextInput input) {
+        List<String> texts = new ArrayList<>();
+        input.read(document -> texts.add(document.text()));
+        return texts;
+    }
+
+    /** What is read if bad input is left out, and what was. */
+    private static Map<String, Long> skipped(TextInput input, String... texts) {
+        List<String> read = new ArrayList<>();
+        Skipped skipped = input.onError(OnError.SKIP).read(document -> read.add(document.text()));
+        assertThat(read).containsExactly(texts);
+        return skipped.byName();
+    }
+
+    private static void assertFails(TextInput input, String... words) {
+        assertThatThrownBy(() -> texts(input))
+                .isInstanceOf(DataException.class)
+                .satisfies(e -> assertThat(e.getMessage()).doesNotContain("\n").contains(words));
+    }
+
+    @Test
+    void jsonLines() throws IOException {
+        String first =
+                "\ufeff{\"id\": 1, \"text\": \"one\\nline \\u00e9\\ud83d\\ude00\", \"meta\": {\"text\": \"no\"}}\r";
+        String second = "{\"text\": \"two\", \"x\": [1, {\"y\": null}], \"body\": \"other\"}";
+        String third = "{\"body\": \"last\", \"text\": \"three\"}";
+        Path file = write("a.jsonl", String.join("\n", first, "", second, third));
+        assertThat(texts(input(file))).containsExactly("one\nline é😀", "two", "three");
+        assertFails(input(file).field("body"), "a.jsonl line 1 has no text named \"body\"");
+        assertThat(skipped(input(file).field("body"), "other", "last")).isEqualTo(Map.of("no_field", 1L));
+        List<Document> documents = new ArrayList<>();
+        input(file).read(documents::add);
+        assertThat(documents).extracting(Document::part).containsExactly(0L, 2L, 3L);
+        assertThat(texts(input(file).format(TextFormat.TEXT))).hasSize(1);
+        assertThat(texts(input(write("b.txt", "{\"text\":\"x\"}")).format(TextFormat.JSONL)))
+                .containsExactly("x");
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "no json",
+                "{\"text\": \"cut",
+                "{\"text\": \"x\"",
+                "{\"text\": \"x\"} {\"text\": \"y\"}",
+                "[\"text\", \"x\"]",
+                "{\"text\": \"tab\there\"}"
+            })
+    void badJsonIsOneRecord(String line) throws IOException {
+        Path file = write("a.jsonl", "{\"text\": \"good\"}\n" + line + "\n{\"text\": \"also\"}\n");
+        assertFails(input(file), "a.jsonl line 2 ", "skip what is bad");
+        assertThat(skipped(input(file), "good", "also")).isEqualTo(Map.of("malformed", 1L));
+    }
+
+    @Test
+    void recordsWithoutTextAreCounted() throws IOException {
+        Path file = write("a.jsonl", "{\"text\": null}\n{\"text\": 5}\n{}\n{\"text\": \"\"}\n{\"text\": \"good\"}\n");
+        assertThat(skipped(input(file), "good")).isEqualTo(Map.of("no_field", 3L, "empty", 1L));
+        byte[] latin1 = "{\"text\": \"é\"}\n{\"text\": \"good\"}\n".getBytes(StandardCharsets.ISO_8859_1);
+        Path bad = write("b.jsonl", latin1);
+        assertFails(input(bad), "b.jsonl line 1 is invalid UTF-8");
+        assertThat(skipped(input(bad), "good")).isEqualTo(Map.of("invalid_utf8", 1L));
+        Path empty = write("empty.jsonl", "");
+        assertFails(input(empty), "empty.jsonl: it is empty");
+        assertThat(skipped(input(file, empty), "good")).containsEntry("empty", 2L);
+    }
+
+    @Test
+    void commaSeparatedValues() throws IOException {
+        Path file =
+                write("a.csv", "id,text,more\r\n1,\"two\nlines, \"\"quoted\"\"\",x\r\n2,plain,\n3,,z\n4,é😀,\"\"\n");
+        assertThat(texts(input(file))).containsExactly("two\nlines, \"quoted\"", "plain", "é😀");
+        assertThat(texts(input(file).field("id"))).containsExactly("1", "2", "3", "4");
+        assertFails(input(file).field("body"), "a.csv has no column named \"body\" but id, text, more");
+        Path ragged = write("b.csv", "id,text\n1,one\n2\n3,three,3\n4,four\n");
+        assertFails(input(ragged), "b.csv line 3 has 1 values for 2 columns");
+        assertThat(skipped(input(ragged), "one", "four")).isEqualTo(Map.of("malformed", 2L));
+        Path quotes = write("c.csv", "id,text\n1,one\n2,\"bad\" quotes\n3,\"three\n");
+        assertFails(input(quotes), "c.csv is no CSV");
+        assertThat(skipped(input(quotes), "one")).isEqualTo(Map.of("malformed", 1L));
+        Path open = write("d.csv", "id,text\n1,one\n2,\"" + "never closed ".repeat(5000));
+        TextInput bounded = input(open).limits(Limits.DEFAULT.documentBytes(1000));
+        assertFails(bounded, "want of a closing quote");
+        assertThat(skipped(bounded, "one")).isEqualTo(Map.of("too_long", 1L));
+        Path latin1 = write("e.csv", "id,text\n1,é\n".getBytes(StandardCharsets.ISO_8859_1));
+        assertFails(input(latin1), "e.csv");
+        assertThat(skipped(input(latin1, file), "two\nlines, \"quoted\"", "plain", "é😀"))
+                .isEqualTo(Map.of("invalid_utf8", 1L, "empty", 1L));
+    }
+
+    @Test
+    void tabSeparatedValues() throws IOException {
+        Path file = write("a.tsv", "text\tlabel\r\nsaid \"so\t1\r\nb\t\n\t2\n");
+        assertThat(texts(input(file))).containsExactly("said \"so", "b");
+        assertThat(texts(input(file).field("label"))).containsExactly("1", "2");
+        Path ragged = write("b.tsv", "text\tlabel\none\t1\ntwo\nthree\t3\t3\n");
+        assertFails(input(ragged), "b.tsv line 3 has 1 values for 2 columns");
+        assertThat(skipped(input(ragged), "one")).isEqualTo(Map.of("malformed", 2L));
+        assertFails(input(write("c.tsv", "")), "it is empty");
+    }
+
+    private void parquet(String codec, Path file) {
+        sql(statement -> statement.execute("copy (select i as id, case when i % 50 = 7 then null else 'text ' || i ||"
+                + " repeat(' é', i % 40) end as text, ('b' || i)::blob as bin, {'x': 's' || i} as nested, [1, 2] as"
+                + " list from range(3000) t(i)) to '" + file + "' (format parquet, compression " + codec
+                + ", row_group_size 1000)"));
+    }
+
+    @FunctionalInterface
+    private interface Sql {
+        void run(Statement statement) throws SQLException;
+    }
+
+    private static void sql(Sql work) {
+        try (Connection connection = DriverManager.getConnection("jdbc:duckdb:");
+                Statement statement = connection.createStatement()) {
+            work.run(statement);
+        } catch (SQLException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"uncompressed", "snappy", "zstd", "gzip", "lz4_raw"})
+    void parquetIsReadAsDuckDbReadsIt(String codec) {
+        Path file = folder.resolve("a.parquet");
+        parquet(codec, file);
+        List<String> expected = new ArrayList<>();
+        sql(statement -> {
+            try (ResultSet rows = statement.executeQuery("select text from '" + file + "' where text is not null")) {
+                while (rows.next()) {
+                    expected.add(rows.getString(1));
+                }
+            }
+        });
+        assertThat(expected).hasSize(2940);
+        assertThat(skipped(input(file), expected.toArray(String[]::new))).isEqualTo(Map.of("no_field", 60L));
+        assertFails(input(file), "a.parquet row 7 has no text");
+        assertThat(texts(input(file).field("bin"))).hasSize(3000).startsWith("b0", "b1");
+    }
+
+    @Test
+    void badParquetIsRefused() throws IOException {
+        Path file = folder.resolve("a.parquet");
+        parquet("zstd", file);
+        assertFails(input(file).field("none"), "no column named \"none\" but id, text, bin");
+        assertFails(input(file).field("id"), "is no text but INT64");
+        assertFails(input(file).field("list"), "no column named \"list\"");
+        assertFails(input(write("b.parquet", "not so")).format(TextFormat.PARQUET), "b.parquet is no Parquet");
+        byte[] good = Files.readAllBytes(file);
+        Path brotli = folder.resolve("brotli.parquet");
+        parquet("brotli", brotli);
+        assertFails(input(brotli), "BROTLI", "write it again with");
+        Generator random = new Generator("badParquetIsRefused");
+        Path bad = folder.resolve("bad.parquet");
+        for (int i = 0; i < 20; i++) {
+            Files.write(bad, Arrays.copyOf(good, 4 + random.below(good.length - 4)));
+            assertFails(input(bad), "cannot read", "bad.parquet");
+            assertThat(skipped(input(bad, write("ok", "ok")), "ok")).isEqualTo(Map.of("damaged", 1L));
+        }
+    }
+
+    private static byte[] compress(String format, byte[] plain) throws IOException {
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        OutputStream out = switch (format) {
+            case "gz" -> new GZIPOutputStream(bytes);
+            case "zst" -> new ZstdOutputStream(bytes).setLong(30);
+            case "xz" -> new XZOutputStream(bytes, new LZMA2Options(1));
+            default -> throw new AssertionError(format);
+        };
+        try (out) {
+            out.write(plain);
+        }
+        return bytes.toByteArray();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"gz", "zst", "xz"})
+    void everyCompressionIsReadAndNothingIsLostSilently(String format) throws IOException {
+        StringBuilder lines = new StringBuilder();
+        Generator random = new Generator("everyCompressionIsReadAndNothingIsLostSilently");
+        for (int i = 0; i < 2000; i++) {
+            lines.append("{\"text\":\"").append(random.nextLong()).append("\"}\n");
+        }
+        byte[] whole = compress(format, lines.toString().getBytes(StandardCharsets.UTF_8));
+        Path file = write("a.jsonl." + format, whole);
+        assertThat(texts(input(file))).hasSize(2000);
+        ByteArrayOutputStream twice = new ByteArrayOutputStream();
+        twice.write(whole);
+        twice.write(whole);
+        assertThat(texts(input(write("b.jsonl." + format, twice.toByteArray()))))
+                .hasSize(4000);
+        assertThat(texts(input(write("text", whole)).format(TextFormat.TEXT))).containsExactly(lines.toString());
+
+        Path cut =
+                write("cut.jsonl." + format, Arrays.copyOf(whole, whole.length - 1 - random.below(whole.length / 2)));
+        assertFails(input(cut), "cannot read", "cut.jsonl");
+        List<String> before = new ArrayList<>();
+        Skipped skipped = input(cut, write("ok", "ok")).onError(OnError.SKIP).read(d -> before.add(d.text()));
+        assertThat(skipped.byName()).isEqualTo(Map.of("damaged", 1L));
+        assertThat(before).hasSizeLessThan(2001).endsWith("ok");
+        // Of text, unlike of records, a damaged file gives all or nothing.
+        for (Splitting splitting : Splitting.values()) {
+            TextInput text =
+                    input(cut, folder.resolve("ok")).format(TextFormat.TEXT).splitting(splitting);
+            assertThat(skipped(text, "ok")).isEqualTo(Map.of("damaged", 1L));
+        }
+        ByteArrayOutputStream garbage = new ByteArrayOutputStream();
+        garbage.write(whole);
+        garbage.write("what is this doing here, and what has it lost?".getBytes(StandardCharsets.UTF_8));
+        assertFails(input(write("c.jsonl." + format, garbage.toByteArray())), "cannot read", "c.jsonl");
+    }
+
+    @Test
+    void standardInputIsReadOnce() throws IOException {
+        InputStream before = System.in;
+        try {
+            byte[] lines = compress("gz", "{\"text\":\"one\"}\n{\"text\":\"two\"}\n".getBytes(StandardCharsets.UTF_8));
+            // A pipe hands its bytes over bit by bit, and between them it has none.
+            System.setIn(new ByteArrayInputStream(concat(lines, lines)) {
+                @Override
+                public synchronized int available() {
+                    return 0;
+                }
+
+                @Override
+                public synchronized int read(byte[] into, int at, int length) {
+                    return super.read(into, at, Math.min(length, 7));
+                }
+            });
+            TextInput input = TextInput.ofNames(List.of("-"));
+            assertThat(texts(input.format(TextFormat.JSONL))).containsExactly("one", "two", "one", "two");
+            System.setIn(new ByteArrayInputStream("a\nb\n\nc\n".getBytes(StandardCharsets.UTF_8)));
+            assertThat(texts(input.splitting(Splitting.BLANK_LINE))).containsExactly("a\nb", "c");
+            System.setIn(new ByteArrayInputStream(new byte[] {'a', (byte) 0xff}));
+            assertFails(input, "no text in -: it is invalid UTF-8");
+            System.setIn(new ByteArrayInputStream(new byte[] {'P', 'K', 3, 4, 0, 0}));
+            assertFails(input, "standard input is an archive");
+            assertThatThrownBy(() -> TextInput.ofNames(List.of("-", "-"))).hasMessageContaining("one time");
+            Preparation shared =
+                    new Preparation(Tokenizer.of("bytes"), input, folder.resolve("out")).share(new Share(1, 2));
+            assertThatThrownBy(shared::run).hasMessageContaining("cannot be shared out");
+        } finally {
+            System.setIn(before);
+        }
+    }
+
+    private static byte[] concat(byte[] a, byte[] b) {
+        byte[] both = Arrays.copyOf(a, a.length + b.length);
+        System.arraycopy(b, 0, both, a.length, b.length);
+        return both;
+    }
+
+    @Test
+    void patternsNameFiles() throws IOException {
+        write("data/b.txt", "b");
+        write("data/a.txt", "a");
+        write("data/x/c.txt", "c");
+        write("data/x/d.md", "d");
+        write("data/[e].txt", "e");
+        String base = folder.resolve("data").toString();
+        assertThat(texts(TextInput.ofNames(List.of(base + "/*.txt")))).containsExactly("e", "a", "b");
+        assertThat(texts(TextInput.ofNames(List.of(base + "/**/*.txt")))).containsExactly("e", "a", "b", "c");
+        assertThat(texts(TextInput.ofNames(List.of(base + "/x/?.{md,txt}")))).containsExactly("c", "d");
+        assertThat(texts(TextInput.ofNames(List.of(base + "/[e].txt"))))
+                .as("a file of that name")
+                .containsExactly("e");
+        assertThat(TextInput.ofNames(List.of(base + "/*.txt")).sources()).containsExactly(base + "/*.txt");
+        assertThatThrownBy(() -> TextInput.ofNames(List.of(base + "/*.csv")))
+                .isInstanceOf(DataException.class)
+                .hasMessageContaining("no file matches");
+        assertThatThrownBy(() -> TextInput.ofNames(List.of(base + "/{a.txt")))
+                .isInstanceOf(DataException.class)
+                .hasMessageContaining("the pattern");
+    }
+
+    @Test
+    void inPaperModeEachNewlineEndsText() throws IOException {
+        Path file = write("a.txt", "one\ntwo\n\n\nthree\n");
+        Path out = folder.resolve("out");
+        new Preparation(Tokenizer.of("bytes"), input(file).splitting(Splitting.PAPER), out).run();
+        try (Shards shards = Shards.open(out)) {
+            assertThat(shards.train().document(0)).containsExactly('o', 'n', 'e', 256, 't', 'w', 'o', 256, 256);
+            assertThat(shards.train().document(1)).containsExactly('t', 'h', 'r', 'e', 'e', 256, 256);
+        }
+        Generator random = new Generator("inPaperModeEachNewlineEndsText");
+        String text = String.join(
+                "\n",
+                java.util.stream.Stream.generate(() -> random.text(50_000).replaceAll("[\r\n\0]", " "))
+                        .limit(6)
+                        .toList());
+        Path large = write("large.txt", text);
+        Path gpt2 = folder.resolve("gpt2");
+        new Preparation(Tokenizer.of("gpt2"), input(large).splitting(Splitting.PAPER), gpt2).run();
+        IntList expected = new IntList(16);
+        for (String line : text.split("\n", -1)) {
+            Tokenizer.of("gpt2").encode(line, expected);
+            expected.accept(50_256);
+        }
+        expected.accept(50_256);
+        try (Shards shards = Shards.open(gpt2)) {
+            assertThat(shards.train().document(0)).isEqualTo(expected.toArray());
+        }
+    }
+}
