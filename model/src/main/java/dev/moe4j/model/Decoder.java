@@ -88,6 +88,11 @@ public final class Decoder implements AutoCloseable {
         return fork;
     }
 
+    /** Empties all sequences. */
+    public void clear() {
+        cache.clear();
+    }
+
     public int sequences() {
         return cache.sequences();
     }

@@ -99,6 +99,11 @@ final class KeyValueCache implements AutoCloseable {
         }
     }
 
+    /** Forgets all tokens; what was written is overwritten. */
+    void clear() {
+        Arrays.fill(lengths, 0);
+    }
+
     /** How many keys attention reads where the longest sequence has that many. */
     int span(int length) {
         return Math.min(capacity, Math.ceilDiv(length, SPAN) * SPAN);

@@ -193,6 +193,18 @@ class DecoderTest {
         }
     }
 
+    @Test
+    void aClearedDecoderBeginsAnew() {
+        try (LanguageModel model = model(0, Precision.FP64);
+                Decoder decoder = Decoder.of(model, 1, 40)) {
+            decoder.append(text(1, 40));
+            decoder.clear();
+            assertThat(decoder.length(0)).isZero();
+            assertFails(decoder::next, "sequence 0 is empty");
+            assertSame(extend(decoder, text(2, 5)), full(model, text(2, 5)), Precision.FP64);
+        }
+    }
+
     @ParameterizedTest
     @ValueSource(ints = {0, 4})
     void forksDoNotDisturbEachOther(int experts) {
