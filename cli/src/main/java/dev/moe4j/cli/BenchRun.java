@@ -1,6 +1,7 @@
 package dev.moe4j.cli;
 
 import dev.moe4j.bench.CheckpointStall;
+import dev.moe4j.bench.DecodeBenchmark;
 import dev.moe4j.bench.GemmBenchmark;
 import dev.moe4j.bench.MemoryLaw;
 import dev.moe4j.bench.PrecisionLaw;
@@ -67,6 +68,46 @@ final class BenchRun {
             out.printf("%-12s %12.1f %12.1f%n", section.name(), section.forwardMs(), section.backwardMs());
         }
         out.printf("%-12s %12s %12.1f%n", "optimizer", "", report.optimizerMs());
+    }
+
+    static BenchDecodeCommand.Report decode(
+            String preset, String precision, int rounds, String device, PrintWriter err) {
+        DecodeBenchmark benchmark = DecodeBenchmark.ofPreset(preset, Precision.parse(precision), Device.parse(device));
+        int[] done = {0};
+        DecodeBenchmark.Result result;
+        try (ProgressLine progress = ProgressLine.start(err, "bench decode " + preset, rounds)) {
+            result = benchmark.run(rounds, () -> progress.update(++done[0], ""));
+        }
+        return new BenchDecodeCommand.Report(
+                preset,
+                precision,
+                result.prefillTokensPerSecond(),
+                1 / result.tokenSeconds(),
+                result.weightBytes(),
+                result.bandwidth(),
+                result.fractionOfFloor(),
+                result.batch(),
+                result.batchTokensPerSecond(),
+                result.evaluationTokensPerSecond(),
+                result.trainingForwardTokensPerSecond(),
+                result.evaluationOverTraining());
+    }
+
+    static void print(BenchDecodeCommand.Report report, PrintWriter out) {
+        out.printf("%s in %s%n", report.preset(), report.dtype());
+        out.printf("prefill      %,.0f tokens/s%n", report.prefillTokensPerSecond());
+        out.printf(
+                "one text     %,.0f tokens/s: %.2f of what %.1f MB a token at %.1f GB/s allow%n",
+                report.tokensPerSecond(),
+                report.fractionOfFloor(),
+                report.weightBytes() / 1e6,
+                report.bandwidthBytesPerSecond() / 1e9);
+        out.printf("%-12s %,.0f tokens/s%n", report.batch() + " texts", report.batchTokensPerSecond());
+        out.printf(
+                "evaluation   %,.0f tokens/s: %.2f of the %,.0f of a training step's forward part%n",
+                report.evaluationTokensPerSecond(),
+                report.evaluationOverTraining(),
+                report.trainingForwardTokensPerSecond());
     }
 
     static BenchGemmCommand.Report gemm(List<String> precisions, String device, PrintWriter err) {

@@ -13,8 +13,8 @@ import picocli.CommandLine.Option;
         name = "generate",
         description = {
             "Continue a text with a checkpoint's model.",
-            "Prints what the model adds, as it comes. There is no cache yet: each token runs the model over the whole "
-                    + "window."
+            "Prints what the model adds, as it comes. Where the model's context is full, the text goes on from the "
+                    + "later half of it."
         })
 final class GenerateCommand implements Callable<Integer> {
     @Mixin

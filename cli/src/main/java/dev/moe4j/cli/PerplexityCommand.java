@@ -3,6 +3,7 @@ package dev.moe4j.cli;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -11,8 +12,9 @@ import picocli.CommandLine.Option;
 @Command(
         name = "perplexity",
         description = {
-            "Perplexity and bits per byte of a checkpoint on one or more texts.",
-            "Every token but a text's first is predicted once, in windows of the model's context that do not overlap."
+            "Perplexity per token and word, and bits per byte, of a checkpoint on one or more texts.",
+            "Every token but a text's first is predicted once, in windows of the model's context that do not overlap: "
+                    + "--window, --stride and --documents choose others, docs/evaluation.md explains them."
         })
 final class PerplexityCommand implements Callable<Integer> {
     @Mixin
@@ -43,6 +45,35 @@ final class PerplexityCommand implements Callable<Integer> {
             description = "Score at most this many windows of each text, spread evenly (default: all).")
     private long maxWindows = Long.MAX_VALUE;
 
+    @Option(names = "--window", paramLabel = "N", description = "Tokens in a window (default: the model's context).")
+    private @Nullable Integer window;
+
+    @Option(
+            names = "--stride",
+            paramLabel = "N",
+            description =
+                    "Tokens from one window to the next (default: their length). With fewer, windows overlap, and "
+                            + "what an earlier one has scored is context.")
+    private @Nullable Integer stride;
+
+    @Option(
+            names = "--documents",
+            description = "Cut windows at the ends of documents, each of which begins behind an end of text.")
+    private boolean documents;
+
+    @Option(
+            names = "--load",
+            paramLabel = "FILE.svg",
+            description = "Write a figure of which experts serve which text.")
+    private @Nullable Path load;
+
+    @Option(
+            names = "--results",
+            paramLabel = "FILE",
+            description = "Remember each finished text in this file, and take from it what is finished: an interrupted "
+                    + "evaluation goes on.")
+    private @Nullable Path results;
+
     @Option(
             names = "--collapse-spaces",
             description = "Make each run of spaces and tabs one space in texts that are not prepared, as `prepare "
@@ -65,7 +96,8 @@ final class PerplexityCommand implements Callable<Integer> {
      * @param tokens predicted
      * @param bytes that the predicted tokens stand for
      * @param loss nats per token
-     * @param expertLoad for each MoE layer each expert's choices as a multiple of an even share
+     * @param words that begin in the predicted tokens
+     * @param expertLoad for each MoE layer what its experts received
      */
     record Measured(
             String name,
@@ -73,18 +105,44 @@ final class PerplexityCommand implements Callable<Integer> {
             String split,
             long tokens,
             long bytes,
+            long words,
             double loss,
             double ppl,
+            double wordPpl,
             double bitsPerByte,
             int windows,
             List<LayerLoad> expertLoad,
-            double seconds) {}
+            double seconds) {
 
-    /** One layer's experts. */
-    record LayerLoad(int layer, double[] load) {}
+        /** The same result under the name and path of this call. */
+        Measured of(NamedData set) {
+            return new Measured(
+                    set.name(),
+                    set.path(),
+                    split,
+                    tokens,
+                    bytes,
+                    words,
+                    loss,
+                    ppl,
+                    wordPpl,
+                    bitsPerByte,
+                    windows,
+                    expertLoad,
+                    seconds);
+        }
+    }
+
+    /**
+     * One layer's experts.
+     *
+     * @param load each expert's choices as a multiple of an even share
+     * @param overflow for each rank of choice, the percentage that found no place; 0 without a capacity
+     */
+    record LayerLoad(int layer, double[] load, double[] overflow) {}
 
     /** Over sets. */
-    record Mean(double loss, double ppl, double bitsPerByte) {}
+    record Mean(double loss, double ppl, double wordPpl, double bitsPerByte) {}
 
     @Override
     public Integer call() {
@@ -92,7 +150,9 @@ final class PerplexityCommand implements Callable<Integer> {
         if (batch < 1 || maxWindows < 1) {
             throw output.wrongUsage("--batch and --max-windows must be at least 1");
         }
-        Report report = new PerplexityRun(model, batch, maxWindows, collapseSpaces, output.err()).run(sets);
+        PerplexityRun.Options options =
+                new PerplexityRun.Options(batch, maxWindows, window, stride, documents, collapseSpaces);
+        Report report = new PerplexityRun(model, options, results, load, output.err()).run(sets);
         output.print(report, out -> PerplexityRun.print(report, out));
         return 0;
     }

@@ -2,6 +2,7 @@ package dev.moe4j.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.withinPercentage;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -83,6 +84,38 @@ class BenchCommandTest {
         assertThat(run.code()).as(run.err()).isZero();
         assertThat(run.out()).contains("cpu-tiny-moe in bf16", "tokens/s", "of the peak of", "experts ", "optimizer ");
         assertThat(run.err()).contains("bench cpu-tiny-moe 5/5 (100 %)");
+    }
+
+    @Test
+    void decodeMeasuresForwardPasses() {
+        JsonNode json = json(Run.of("bench", "decode", TINY, "--precision=fp32", "--rounds=1", "--json"));
+
+        assertThat(json.propertyNames())
+                .containsExactly(
+                        "preset",
+                        "dtype",
+                        "prefill_tokens_per_second",
+                        "tokens_per_second",
+                        "weight_bytes",
+                        "bandwidth_bytes_per_second",
+                        "fraction_of_floor",
+                        "batch",
+                        "batch_tokens_per_second",
+                        "evaluation_tokens_per_second",
+                        "training_forward_tokens_per_second",
+                        "evaluation_over_training");
+        assertThat(json.path("fraction_of_floor").asDouble())
+                .isCloseTo(
+                        json.path("tokens_per_second").asDouble()
+                                * json.path("weight_bytes").asDouble()
+                                / json.path("bandwidth_bytes_per_second").asDouble(),
+                        withinPercentage(0.001));
+        assertThat(json.path("batch_tokens_per_second").asDouble()).isPositive();
+        assertThat(json.path("evaluation_over_training").asDouble()).isPositive();
+
+        Run table = Run.of("bench", "decode", TINY, "--rounds=1");
+        assertThat(table.out()).contains("cpu-tiny-moe in bf16", "prefill ", "one text ", "16 texts ", "evaluation ");
+        assertThat(Run.of("bench", "decode", TINY, "--rounds=0").code()).isEqualTo(2);
     }
 
     @Test

@@ -2,6 +2,7 @@ package dev.moe4j.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
+import static org.assertj.core.api.Assertions.withinPercentage;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -113,6 +114,79 @@ class PerplexityCommandTest {
     }
 
     @Test
+    void windowsOverlapAndEndWithDocuments() throws IOException {
+        Path text = text("a.txt", TEXT);
+        JsonNode plain =
+                json(perplexity(step, "--json", "--data", text)).path("sets").get(0);
+        JsonNode overlap = json(perplexity(step, "--json", "--window=12", "--stride=4", "--data", text))
+                .path("sets")
+                .get(0);
+        JsonNode documents = json(perplexity(step, "--json", "--documents", "--data", text))
+                .path("sets")
+                .get(0);
+
+        assertThat(overlap.path("tokens")).isEqualTo(plain.path("tokens"));
+        assertThat(overlap.path("windows").asInt()).isEqualTo(1 + Math.ceilDiv(TEXT.length() - 12, 4));
+        assertThat(documents.path("tokens").asInt()).isEqualTo(TEXT.length() + 1);
+        assertThat(documents.path("words").asInt()).isEqualTo(180);
+        assertThat(plain.path("word_ppl").asDouble())
+                .isCloseTo(Math.exp(plain.path("loss").asDouble() * TEXT.length() / 179), withinPercentage(1e-6));
+        assertFails(perplexity(step, "--window=17", "--data", text), "the model's context of 16");
+        assertFails(perplexity(step, "--stride=17", "--data", text), "cannot move by 17");
+    }
+
+    @Test
+    void drawsWhichExpertsServeWhichText() throws IOException {
+        Path figure = temp.resolve("load.svg");
+        json(perplexity(step, "--json", "--load", figure, "--data", text("a.txt", TEXT), text("b.txt", "x y z")));
+
+        assertThat(Files.readString(figure)).contains("a.txt, expert 3: ", "b.txt, expert 0: ");
+        Path dense = TinyCheckpoint.write(temp.resolve("dense"), 1, 0);
+        assertFails(
+                perplexity(dense, "--load", figure, "--data", text("a.txt", TEXT)),
+                "is dense and has no experts to draw");
+        assertFails(
+                perplexity(step, "--load", temp.resolve("no/such.svg"), "--data", text("a.txt", TEXT)),
+                "such.svg: cannot be written");
+    }
+
+    /** The file is cut as if the evaluation had been killed while it wrote its second line. */
+    @Test
+    void anInterruptedEvaluationGoesOn() throws IOException {
+        Path a = text("a.txt", TEXT);
+        Path b = text("b.txt", "x");
+        Path results = temp.resolve("results.jsonl");
+        JsonNode whole = json(perplexity(step, "--json", "--results", results, "--data", a, b));
+        List<String> lines = Files.readAllLines(results);
+        assertThat(lines).hasSize(2);
+        Files.writeString(results, lines.get(0) + "\n" + lines.get(1).substring(0, 40));
+
+        Run again = perplexity(step, "--json", "--results", results, "--data", "first=" + a, b);
+        JsonNode resumed = json(again);
+        assertThat(again.err()).doesNotContain("perplexity first").contains("perplexity b.txt");
+        assertThat(resumed.path("sets").get(0).path("name").asString()).isEqualTo("first");
+        assertThat(resumed.path("mean")).isEqualTo(whole.path("mean"));
+        assertThat(resumed.path("sets").get(1).path("bits_per_byte").isNull()).isTrue();
+        assertThat(resumed.path("sets").get(0).path("seconds"))
+                .isEqualTo(whole.path("sets").get(0).path("seconds"));
+        assertThat(Files.readAllLines(results)).hasSize(2).startsWith(lines.get(0));
+        assertThat(json(perplexity(step, "--json", "--results", results, "--data", a, b))
+                        .path("mean"))
+                .isEqualTo(whole.path("mean"));
+
+        Run other = perplexity(step, "--json", "--stride=8", "--results", results, "--data", a);
+        assertThat(other.err()).as("other settings are another result").contains("perplexity a.txt");
+        TinyCheckpoint.write(run, 21, 4);
+        Run newer = perplexity(run, "--json", "--results", results, "--data", a);
+        assertThat(newer.err()).as("so is another checkpoint").contains("perplexity a.txt");
+        assertThat(Files.readAllLines(results)).hasSize(4);
+
+        Files.writeString(results, "nonsense\n");
+        assertFails(perplexity(step, "--results", results, "--data", a), "results.jsonl, line 1: is no result");
+        assertFails(perplexity(step, "--results", temp, "--data", a), "give another file");
+    }
+
+    @Test
     void aRunsNewestCheckpointCounts() throws IOException {
         Path newer = TinyCheckpoint.write(run, 100, 0);
         Files.createDirectory(run.resolve("step-00000300.abc.tmp"));
@@ -130,8 +204,8 @@ class PerplexityCommandTest {
 
         assertThat(table.code()).isZero();
         assertThat(table.out().lines().toList()).hasSize(4).satisfies(lines -> {
-            assertThat(lines.get(0)).matches("text +tokens +loss +perplexity +bits per byte");
-            assertThat(lines.get(1)).matches("a\\.txt +80 +\\d\\.\\d{4} +\\d+\\.\\d{3} +\\d+\\.\\d{4}");
+            assertThat(lines.get(0)).matches("text +tokens +loss +perplexity +per word +bits per byte");
+            assertThat(lines.get(1)).matches("a\\.txt +80 +\\d\\.\\d{4} +\\d+\\.\\d{3} +[\\d.e+]+ +\\d+\\.\\d{4}");
             assertThat(lines.get(3)).startsWith("mean");
         });
         assertThat(table.err()).contains("perplexity a.txt 5/5 (100 %), loss ");

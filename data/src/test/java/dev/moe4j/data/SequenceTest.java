@@ -133,4 +133,50 @@ final class SequenceTest {
             }
         }
     }
+
+    /** Each id is predicted once; from its second window on a text gives all the context that fits. */
+    @Test
+    void overlappingWindowsPredictEachTokenOnceToo() {
+        for (int length = 1; length <= 9; length++) {
+            for (int stride = 1; stride <= length; stride++) {
+                for (int tokens = 2; tokens <= 30; tokens++) {
+                    EvalWindows walk = new EvalWindows(counting(tokens), length, 99).stride(stride);
+                    int[] inputs = new int[length];
+                    int[] targets = new int[length];
+                    int next = 1;
+                    for (long w = 0; w < walk.windows(); w++) {
+                        int count = walk.window(w, inputs, targets);
+                        int used = walk.length(w);
+                        assertThat(count).isBetween(1, w == 0 ? length : stride);
+                        for (int i = 0; i < used; i++) {
+                            assertThat(inputs[i]).isEqualTo(w * stride + i);
+                            assertThat(targets[i]).isEqualTo(i < used - count ? EvalWindows.NO_TARGET : next++);
+                        }
+                    }
+                    assertThat(next).isEqualTo(tokens);
+                }
+            }
+        }
+        assertThatThrownBy(() -> new EvalWindows(counting(9), 4, 0).stride(5))
+                .isInstanceOf(DataException.class)
+                .hasMessage("windows of 4 tokens cannot move by 5; give from 1 to their length");
+    }
+
+    /** Three documents, the second of them empty and the last one without an end. */
+    @Test
+    void documentsBeginBehindAnEndOfText() {
+        TokenStream text = TokenStream.of(5, 6, 7, 8, 0, 0, 9, 10);
+        EvalWindows walk = new EvalWindows(text, 3, 99).documents(0);
+        int[] inputs = new int[3];
+        int[] targets = new int[3];
+        int[][] expected = {{0, 5, 6, 5, 6, 7}, {7, 8, 99, 8, 0, -1}, {0, 99, 99, 0, -1, -1}, {0, 9, 99, 9, 10, -1}};
+        assertThat(walk.windows()).isEqualTo(4);
+        assertThat(walk.predictions()).isEqualTo(8);
+        for (int w = 0; w < 4; w++) {
+            walk.window(w, inputs, targets);
+            assertThat(inputs).containsExactly(Arrays.copyOf(expected[w], 3));
+            assertThat(targets).containsExactly(Arrays.copyOfRange(expected[w], 3, 6));
+        }
+        assertThat(new EvalWindows(counting(9), 4, 0).documents(77).windows()).isEqualTo(3);
+    }
 }

@@ -9,17 +9,19 @@ import java.util.List;
  * @param windowNats each window's sum of −ln p over its tokens
  * @param windowTokens each window's predicted tokens
  * @param bytes of text that the predicted tokens stand for; 0 where it is not known
+ * @param words that begin in the predicted tokens, divided by ASCII white space; 0 where it is not known
  * @param load what each MoE layer's experts received, in the order of layers; empty for a dense model
  */
-public record Score(double[] windowNats, long[] windowTokens, long bytes, List<ExpertLoad> load) {
+public record Score(double[] windowNats, long[] windowTokens, long bytes, long words, List<ExpertLoad> load) {
 
     /**
      * What one layer's experts received.
      *
      * @param layer the layer's number, from 0
      * @param load each expert's kept choices as a multiple of an even share, {@code [experts]}; the mean is 1
+     * @param overflow for each rank of choice, the percentage of choices that found no place; 0 without a capacity
      */
-    public record ExpertLoad(int layer, double[] load) {}
+    public record ExpertLoad(int layer, double[] load, double[] overflow) {}
 
     public Score {
         load = List.copyOf(load);
@@ -60,6 +62,11 @@ public record Score(double[] windowNats, long[] windowTokens, long bytes, List<E
     /** exp of {@link #loss}: depends on the tokenizer, so it compares models of one vocabulary only. */
     public double perplexity() {
         return Math.exp(loss());
+    }
+
+    /** exp of the nats per word, which compares models of any vocabulary; NaN where the words are not known. */
+    public double wordPerplexity() {
+        return words == 0 ? Double.NaN : Math.exp(nats() / words);
     }
 
     /** Bits per byte of text, which compares models of any vocabulary; NaN where the bytes are not known. */

@@ -152,6 +152,137 @@ class PerplexityTest {
         }
     }
 
+    /** By hand: what is white space separates words, and an end of text does. */
+    @Test
+    void wordsAreCountedWhereTheyBegin() {
+        Tokenizer tokenizer = Tokenizer.of("bytes");
+        int[] ids = tokenizer.encode("one two,three\n\t four  ");
+        int[] twice = new int[2 * (ids.length + 1)];
+        for (int at : new int[] {0, ids.length + 1}) {
+            System.arraycopy(ids, 0, twice, at, ids.length);
+            twice[at + ids.length] = tokenizer.endOfText();
+        }
+        try (LanguageModel model = model(0, Precision.FP64)) {
+            Perplexity perplexity = Perplexity.of(model).tokenizer(tokenizer);
+            Score stream = perplexity.score(TokenStream.of(twice));
+            Score documents = perplexity.documents(tokenizer.endOfText()).score(TokenStream.of(twice));
+
+            assertThat(stream.words()).as("nothing predicts the first byte").isEqualTo(5);
+            assertThat(documents.words()).isEqualTo(6);
+            assertThat(documents.tokens()).isEqualTo(twice.length);
+            assertThat(documents.bytes()).isEqualTo(2L * ids.length);
+            assertThat(documents.wordPerplexity()).isCloseTo(Math.exp(documents.nats() / 6), within(1e-9));
+        }
+        TokenText gpt = TokenText.of(Tokenizer.of("gpt2:512"));
+        int[] gptIds = Tokenizer.of("gpt2:512").encode("Zwölf Boxkämpfer jagen Viktor quer, quer.");
+        int words = gpt.words(Tokenizer.of("gpt2:512").endOfText(), gptIds[0]);
+        for (int i = 1; i < gptIds.length; i++) {
+            words += gpt.words(gptIds[i - 1], gptIds[i]);
+        }
+        assertThat(words).isEqualTo(6);
+    }
+
+    /** Overlapping windows against the definition: each token's loss after the longest context that its window gives. */
+    @ParameterizedTest
+    @ValueSource(ints = {0, 4})
+    void overlapGivesContext(int experts) {
+        int[] ids = new int[40];
+        TokenStream text = text(ids.length);
+        text.copyTokens(0, ids, 0, ids.length);
+        try (LanguageModel model = model(experts, Precision.FP64)) {
+            double nats = 0;
+            for (int target = 1; target < ids.length; target++) {
+                // Windows of 12 that begin 5 apart: the first to have this target.
+                int window = target <= 12 ? 0 : Math.ceilDiv(target - 12, 5);
+                long[] inputs =
+                        Arrays.stream(ids, window * 5, target).asLongStream().toArray();
+                try (Scope _ = Scope.open()) {
+                    double[] logP = model.logits(new TokenBatch(inputs, inputs, 1))
+                            .logSoftmax(-1)
+                            .toDoubles();
+                    nats -= logP[(inputs.length - 1) * VOCABULARY + ids[target]];
+                }
+            }
+            Perplexity perplexity = Perplexity.of(model).window(12).stride(5);
+            assertThat(perplexity.windows(text)).isEqualTo(7);
+            for (int batch : new int[] {1, 3, 8}) {
+                Score score = perplexity.batch(batch).score(text);
+                assertThat(score.tokens()).isEqualTo(39);
+                assertThat(score.nats()).isCloseTo(nats, within(1e-9 * nats));
+            }
+        }
+    }
+
+    /** A document's score is that of itself alone behind an end of text, in whatever company. */
+    @ParameterizedTest
+    @ValueSource(ints = {0, 4})
+    void documentsDoNotSeeEachOther(int experts) {
+        int end = 256;
+        int[][] documents = {{5, 6, 7, end}, {end}, text(20, 1, end), {8, 9, 10, end}, text(33, 2, end)};
+        int[] all = Arrays.stream(documents).flatMapToInt(Arrays::stream).toArray();
+        try (LanguageModel model = model(experts, Precision.FP64)) {
+            Perplexity perplexity = Perplexity.of(model).documents(end);
+            double nats = 0;
+            for (int[] document : documents) {
+                int[] behind = new int[document.length + 1];
+                behind[0] = end;
+                System.arraycopy(document, 0, behind, 1, document.length);
+                nats += Perplexity.of(model).score(TokenStream.of(behind)).nats();
+            }
+            for (int batch : new int[] {1, 2, 8}) {
+                Score score = perplexity.batch(batch).score(TokenStream.of(all));
+                assertThat(score.tokens()).isEqualTo(all.length);
+                assertThat(score.nats()).isCloseTo(nats, within(1e-9 * nats));
+                assertThat(score.windowTokens()).containsExactly(4, 1, 16, 4, 4, 16, 16, 1);
+            }
+        }
+    }
+
+    private static int[] text(int length, long seed, int end) {
+        int[] ids = new SplittableRandom(seed).ints(length, 0, 250).toArray();
+        ids[length - 1] = end;
+        return ids;
+    }
+
+    @Test
+    void capacityOverflowsAndSaysSo() {
+        RoutingConfig routing = new RoutingConfig(
+                RoutingConfig.Strategy.CAPACITY, 2, 1, 1.0, 0.1, false, RoutingConfig.SecondExpert.ALL, false, true);
+        try (LanguageModel tight = LanguageModel.initialize(
+                        architecture(4, routing), Precision.FP32, Device.CPU, new RandomKey(7));
+                LanguageModel dropless = model(4, Precision.FP32)) {
+            assertThat(Perplexity.of(tight).score(text(5 * CONTEXT + 6)).load())
+                    .singleElement()
+                    .satisfies(layer -> {
+                        assertThat(layer.overflow()).hasSize(2);
+                        // 4 experts of 2 places for 16 tokens.
+                        assertThat(layer.overflow()[0]).isBetween(50.0, 100.0);
+                    });
+            assertThat(Perplexity.of(dropless).score(text(5 * CONTEXT + 6)).load())
+                    .allSatisfy(layer -> assertThat(layer.overflow()).containsOnly(0));
+        }
+    }
+
+    @Test
+    void aFigureShowsEachExpertOfEachText() {
+        Score.ExpertLoad even = new Score.ExpertLoad(1, new double[] {1, 1}, new double[] {0});
+        Score.ExpertLoad uneven = new Score.ExpertLoad(1, new double[] {0, 8}, new double[] {0});
+        String svg = LoadFigure.svg(
+                List.of(new LoadFigure.Row("a<b", List.of(even)), new LoadFigure.Row("code", List.of(uneven))));
+
+        assertThat(svg).startsWith("<svg ").endsWith("</svg>\n").contains("a&lt;b", "Layer 1:");
+        assertThat(svg.lines().filter(line -> line.contains("<title>")))
+                .hasSize(4)
+                .satisfiesExactly(
+                        cell -> assertThat(cell).contains("#ffffff", "a&lt;b, expert 0: 1.00"),
+                        cell -> assertThat(cell).contains("#ffffff", "a&lt;b, expert 1: 1.00"),
+                        cell -> assertThat(cell).contains("#0000ff", "code, expert 0: 0.00"),
+                        cell -> assertThat(cell).contains("#ff0000", "code, expert 1: 8.00"));
+        assertThatThrownBy(() -> LoadFigure.svg(List.of(new LoadFigure.Row("a", List.of()))))
+                .isInstanceOf(EvalException.class)
+                .hasMessageContaining("a dense model has no expert load");
+    }
+
     @Test
     void saysWhatExpertsReceived() {
         try (LanguageModel model = model(4, Precision.FP32)) {
@@ -201,6 +332,13 @@ class PerplexityTest {
                     .hasMessageContaining("the text has the token 264, and the model's vocabulary has 264");
             assertThatThrownBy(() -> perplexity.batch(0)).isInstanceOf(EvalException.class);
             assertThatThrownBy(() -> perplexity.maxWindows(0)).isInstanceOf(EvalException.class);
+            assertThatThrownBy(() -> perplexity.stride(0)).isInstanceOf(EvalException.class);
+            assertThatThrownBy(() -> perplexity.window(CONTEXT + 1))
+                    .isInstanceOf(EvalException.class)
+                    .hasMessage("windows of 17 tokens do not fit the model's context of 16; give from 1 to 16");
+            assertThatThrownBy(() -> perplexity.window(8).stride(9).score(text(40)))
+                    .isInstanceOf(DataException.class)
+                    .hasMessageContaining("windows of 8 tokens cannot move by 9");
             try (Scope _ = Scope.open()) {
                 model.parameters().get("model.layer_norm.weight").master().fill(Double.NaN);
             }

@@ -1,19 +1,19 @@
 package dev.moe4j.serve;
 
 import dev.moe4j.data.Tokenizer;
+import dev.moe4j.model.Decoder;
 import dev.moe4j.model.LanguageModel;
-import dev.moe4j.model.TokenBatch;
 import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.tensor.Scope;
-import dev.moe4j.tensor.Tensor;
 import java.util.Arrays;
 import java.util.SplittableRandom;
 import java.util.function.Consumer;
 
 /**
  * Continues a text, token by token. The model sees an end of text, which every text begins behind, and as much of the
- * text's end as fits into its context. Each token runs the model over the whole window: there is no cache yet, so the
- * time for a token grows with the window.
+ * text's end as fits into its context. The prompt is read in one pass and each token after it in one of its own. Where the
+ * context is full, its later half is read anew and the text goes on behind it: a token's position is part of what a
+ * {@link Decoder} keeps, so nothing kept can move forward.
  */
 public final class Generator {
 
@@ -71,36 +71,43 @@ public final class Generator {
         int[] given = tokenizer.encode(prompt);
         int context = model.config().context();
         int[] window = new int[context];
-        int length = 0;
-        window[length++] = tokenizer.endOfText();
-        if (given.length >= context) {
-            System.arraycopy(given, given.length - context, window, 0, context);
-            length = context;
-        } else {
-            System.arraycopy(given, 0, window, 1, given.length);
-            length += given.length;
-        }
+        int length = Math.min(context, given.length + 1);
+        window[0] = tokenizer.endOfText();
+        int seen = Math.min(context, given.length);
+        System.arraycopy(given, given.length - seen, window, length - seen, seen);
 
-        TextDecoder decoder = new TextDecoder();
-        StringBuilder text = new StringBuilder();
+        TextDecoder text = new TextDecoder();
+        StringBuilder whole = new StringBuilder();
         Finish finish = Finish.LENGTH;
         int made = 0;
-        while (made < tokens) {
-            int next = sampling.draw(nextLogits(window, length), uniform(made));
-            if (next == tokenizer.endOfText()) {
-                finish = Finish.END_OF_TEXT;
-                break;
+        int room = (int) Math.min(context, (long) length + tokens);
+        try (Decoder decoder = Decoder.of(model, 1, room)) {
+            decoder.append(Arrays.copyOf(window, length));
+            while (true) {
+                int next = sampling.draw(nextLogits(decoder), uniform(made));
+                if (next == tokenizer.endOfText()) {
+                    finish = Finish.END_OF_TEXT;
+                    break;
+                }
+                made++;
+                emit(text.add(tokenizer.bytes(next)), whole, out);
+                if (made == tokens) {
+                    break;
+                }
+                if (length == context) {
+                    length /= 2;
+                    System.arraycopy(window, context - length, window, 0, length);
+                    window[length++] = next;
+                    decoder.clear();
+                    decoder.append(Arrays.copyOf(window, length));
+                } else {
+                    window[length++] = next;
+                    decoder.append(new int[] {next});
+                }
             }
-            made++;
-            emit(decoder.add(tokenizer.bytes(next)), text, out);
-            if (length == context) {
-                System.arraycopy(window, 1, window, 0, context - 1);
-                length--;
-            }
-            window[length++] = next;
         }
-        emit(decoder.end(), text, out);
-        return new Generated(text.toString(), given.length, made, finish);
+        emit(text.end(), whole, out);
+        return new Generated(whole.toString(), given.length, made, finish);
     }
 
     private static void emit(String piece, StringBuilder text, Consumer<String> out) {
@@ -114,16 +121,11 @@ public final class Generator {
         return new SplittableRandom(key.fold(position).value()).nextDouble();
     }
 
-    /** The logits behind the window's last token; rows that only pad the model's vocabulary are left out. */
-    private double[] nextLogits(int[] window, int length) {
-        long[] tokens = Arrays.stream(window, 0, length).asLongStream().toArray();
-        long[] none = new long[length];
-        Arrays.fill(none, TokenBatch.NONE);
+    /** The logits behind the last token; rows that only pad the model's vocabulary are left out. */
+    private double[] nextLogits(Decoder decoder) {
         try (Scope _ = Scope.open()) {
-            Tensor logits_BTV = model.logits(new TokenBatch(tokens, none, 1));
-            return logits_BTV
+            return decoder.next()
                     .select(0, 0)
-                    .select(0, length - 1)
                     .narrow(0, 0, tokenizer.vocabularySize())
                     .toDoubles();
         }

@@ -1,7 +1,6 @@
 package dev.moe4j.serve;
 
 import java.util.Arrays;
-import java.util.stream.IntStream;
 
 /**
  * How the next token is drawn from a model's logits.
@@ -41,11 +40,7 @@ public record Sampling(double temperature, int topK, double topP) {
                         + ": its parameters or its precision cannot be used; take an earlier checkpoint, or fp32");
             }
         }
-        int[] order = IntStream.range(0, logits.length)
-                .boxed()
-                .sorted((a, b) -> Double.compare(logits[b], logits[a])) // stable: equal ones by their number
-                .mapToInt(Integer::intValue)
-                .toArray();
+        int[] order = fallingOrder(logits);
         if (temperature == 0) {
             return order[0];
         }
@@ -67,5 +62,18 @@ public record Sampling(double temperature, int topK, double topP) {
             }
         }
         return order[choices - 1];
+    }
+
+    /** The tokens from the most likely one on, equal ones by their number. */
+    private static int[] fallingOrder(double[] logits) {
+        // One long each, the logit above the token: a vocabulary is sorted for every token, and boxed ones take long.
+        long[] keys = new long[logits.length];
+        for (int token = 0; token < keys.length; token++) {
+            int bits = Float.floatToIntBits((float) -logits[token]);
+            int rising = bits ^ (bits >> 31 & Integer.MAX_VALUE);
+            keys[token] = (long) rising << 32 | token;
+        }
+        Arrays.sort(keys);
+        return Arrays.stream(keys).mapToInt(key -> (int) key).toArray();
     }
 }

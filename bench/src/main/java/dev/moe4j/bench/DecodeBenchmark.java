@@ -1,0 +1,213 @@
+package dev.moe4j.bench;
+
+import dev.moe4j.data.TokenStream;
+import dev.moe4j.eval.Perplexity;
+import dev.moe4j.model.Architecture;
+import dev.moe4j.model.Cost;
+import dev.moe4j.model.Decoder;
+import dev.moe4j.model.LanguageModel;
+import dev.moe4j.tensor.DType;
+import dev.moe4j.tensor.Device;
+import dev.moe4j.tensor.Libtorch;
+import dev.moe4j.tensor.Precision;
+import dev.moe4j.tensor.RandomKey;
+import dev.moe4j.tensor.Scope;
+import dev.moe4j.tensor.Tensor;
+import dev.moe4j.train.BatchConfig;
+import dev.moe4j.train.OptimizerConfig;
+import dev.moe4j.train.RunConfig;
+import dev.moe4j.train.ScheduleConfig;
+import dev.moe4j.train.Trainer;
+import java.util.SplittableRandom;
+import java.util.stream.IntStream;
+
+/**
+ * Forward passes without training: reading a prompt, making tokens, and scoring text, on random tokens. Making a token
+ * for one sequence reads every weight that it uses once, so memory bandwidth is its floor; scoring is held against the
+ * forward part of a training step of the same process.
+ */
+public final class DecodeBenchmark {
+
+    /** Larger than caches. */
+    private static final long BANDWIDTH_BYTES = 256L << 20;
+
+    private static final int BATCH = 16;
+
+    private final Architecture architecture;
+    private final BatchConfig batch;
+    private final Precision precision;
+    private final Device device;
+    private final SplittableRandom random = new SplittableRandom(1);
+
+    /**
+     * What was measured, each the fastest of several rounds.
+     *
+     * @param prefillTokensPerSecond of one sequence's prompt of half the context
+     * @param tokenSeconds of one token of one sequence, in the mean over the second half of its context
+     * @param weightBytes that such a token reads
+     * @param bandwidth bytes per second, of a sum over float32 numbers
+     * @param batch sequences that grow together
+     * @param batchTokensPerSecond of those together
+     * @param evaluationTokensPerSecond of scored text
+     * @param trainingForwardTokensPerSecond of the forward part of a training step
+     */
+    public record Result(
+            double prefillTokensPerSecond,
+            double tokenSeconds,
+            double weightBytes,
+            double bandwidth,
+            int batch,
+            double batchTokensPerSecond,
+            double evaluationTokensPerSecond,
+            double trainingForwardTokensPerSecond) {
+
+        /** The time in which memory could deliver a token's weights, over the time that it took. */
+        public double fractionOfFloor() {
+            return weightBytes / bandwidth / tokenSeconds;
+        }
+
+        /** Scored tokens per second as a multiple of those of a training step's forward part. */
+        public double evaluationOverTraining() {
+            return evaluationTokensPerSecond / trainingForwardTokensPerSecond;
+        }
+    }
+
+    /** A benchmark of one model. */
+    public DecodeBenchmark(Architecture architecture, BatchConfig batch, Precision precision, Device device) {
+        this.architecture = architecture;
+        this.batch = batch;
+        this.precision = precision;
+        this.device = device;
+    }
+
+    /**
+     * The benchmark of a preset, with the batch that it trains with.
+     *
+     * @throws dev.moe4j.model.ModelException if there is none of that name
+     */
+    public static DecodeBenchmark ofPreset(String name, Precision precision, Device device) {
+        RunConfig run = RunConfig.preset(name);
+        return new DecodeBenchmark(run.architecture(), run.batch(), precision, device);
+    }
+
+    /**
+     * Measures.
+     *
+     * @param rounds of each figure, of which the fastest counts; at least 1
+     * @param done runs after each round
+     */
+    public Result run(int rounds, Runnable done) {
+        if (rounds < 1) {
+            throw new IllegalArgumentException("a benchmark needs at least one round");
+        }
+        try (LanguageModel model = LanguageModel.initialize(architecture, precision, device, new RandomKey(1))) {
+            double bandwidth = bandwidth();
+            double[] one = new double[] {Double.MAX_VALUE, Double.MAX_VALUE};
+            double[] many = one.clone();
+            double evaluation = Double.MAX_VALUE;
+            double training = Double.MAX_VALUE;
+            Trainer trainer = trainer(model);
+            SectionTimes warmup = new SectionTimes();
+            trainer.time(warmup);
+            trainer.step();
+            for (int round = 0; round < rounds; round++) {
+                decode(model, 1, one);
+                decode(model, BATCH, many);
+                // In turns, so that both see the same machine.
+                evaluation = Math.min(evaluation, evaluate(model));
+                training = Math.min(training, trainingForward(trainer));
+                done.run();
+            }
+            bandwidth = Math.max(bandwidth, bandwidth());
+            return new Result(
+                    1 / one[0],
+                    one[1],
+                    (double) Cost.of(architecture).parametersActive()
+                            * precision.compute().bytes(),
+                    bandwidth,
+                    BATCH,
+                    BATCH / many[1],
+                    1 / evaluation,
+                    1 / training);
+        }
+    }
+
+    private Trainer trainer(LanguageModel model) {
+        return new Trainer(
+                model,
+                batch,
+                OptimizerConfig.DEFAULT,
+                ScheduleConfig.DEFAULT,
+                new RandomTokens(architecture.model().vocabulary()),
+                1,
+                Integer.MAX_VALUE);
+    }
+
+    /** Bytes per second of a sum over numbers that no cache holds. */
+    private double bandwidth() {
+        try (Scope _ = Scope.open()) {
+            Tensor numbers = Tensor.full(1, DType.FLOAT32, device, BANDWIDTH_BYTES / Float.BYTES);
+            double best = 0;
+            for (int i = 0; i < 5; i++) {
+                try (Scope _ = Scope.open()) {
+                    long start = System.nanoTime();
+                    double sum = numbers.sum().item();
+                    double seconds = (System.nanoTime() - start) / 1e9;
+                    best = sum > 0 ? Math.max(best, BANDWIDTH_BYTES / seconds) : best;
+                }
+            }
+            return best;
+        }
+    }
+
+    /** Lowers the seconds for a prompt's token and for one step of all sequences. */
+    private void decode(LanguageModel model, int sequences, double[] best) {
+        int context = architecture.model().context();
+        int prompt = Math.max(1, context / 2);
+        int steps = Math.max(1, context - prompt);
+        try (Decoder decoder = Decoder.of(model, sequences, prompt + steps)) {
+            int[][] prompts = tokens(sequences, prompt);
+            long start = System.nanoTime();
+            decoder.append(prompts);
+            Libtorch.synchronize(device);
+            best[0] = Math.min(best[0], (System.nanoTime() - start) / 1e9 / prompt / sequences);
+            start = System.nanoTime();
+            for (int step = 0; step < steps; step++) {
+                decoder.append(tokens(sequences, 1));
+                try (Scope _ = Scope.open()) {
+                    Tensor next = decoder.next();
+                    Libtorch.synchronize(next.device());
+                }
+            }
+            best[1] = Math.min(best[1], (System.nanoTime() - start) / 1e9 / steps);
+        }
+    }
+
+    private int[][] tokens(int sequences, int count) {
+        return IntStream.range(0, sequences)
+                .mapToObj(_ ->
+                        random.ints(count, 0, architecture.model().vocabulary()).toArray())
+                .toArray(int[][]::new);
+    }
+
+    /** Seconds for a scored token, with as many windows at a time as a training step has. */
+    private double evaluate(LanguageModel model) {
+        int windows = batch.microBatch();
+        int count = windows * architecture.model().context();
+        TokenStream text = TokenStream.of(tokens(1, count + 1)[0]);
+        long start = System.nanoTime();
+        double loss = Perplexity.of(model).batch(windows).score(text).loss();
+        double seconds = (System.nanoTime() - start) / 1e9;
+        return Double.isFinite(loss) ? seconds / count : Double.MAX_VALUE;
+    }
+
+    /** Seconds for a token in the sections' forward passes of a training step. */
+    private double trainingForward(Trainer trainer) {
+        SectionTimes times = new SectionTimes();
+        trainer.time(times);
+        trainer.step();
+        double milliseconds =
+                times.perStep(1).stream().mapToDouble(SectionTime::forwardMs).sum();
+        return milliseconds / 1e3 / batch.sequences() / architecture.model().context();
+    }
+}
