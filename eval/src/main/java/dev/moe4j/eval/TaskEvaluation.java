@@ -1,0 +1,322 @@
+package dev.moe4j.eval;
+
+import dev.moe4j.data.Tokenizer;
+import dev.moe4j.model.LanguageModel;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeSet;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+
+/**
+ * Puts tasks to a model by comparing the likelihoods of candidates, zero- and few-shot. A result does not depend on how
+ * many tokens are scored at a time.
+ *
+ * <p>Immutable; the methods that change a setting give a changed copy.
+ */
+public final class TaskEvaluation {
+
+    private static final int DEFAULT_BATCH_TOKENS = 4096;
+
+    /** Questions whose requests are in memory together. */
+    private static final int CHUNK = 128;
+
+    private static final Likelihood UNUSED = new Likelihood(0, 1, 1, true);
+
+    private final LanguageModel model;
+    private final Tokenizer tokenizer;
+    private final Scorer scorer;
+    private final int show;
+    private final FinishedRuns finished;
+    private final Progress progress;
+
+    /** Hears how far a task is. */
+    @FunctionalInterface
+    public interface Progress {
+
+        /**
+         * Is called now and then.
+         *
+         * @param questions done, over all runs
+         * @param figure the task's main figure in the run so far
+         */
+        void scored(long questions, double figure);
+    }
+
+    private TaskEvaluation(
+            LanguageModel model,
+            Tokenizer tokenizer,
+            Scorer scorer,
+            int show,
+            FinishedRuns finished,
+            Progress progress) {
+        this.model = model;
+        this.tokenizer = tokenizer;
+        this.scorer = scorer;
+        this.show = show;
+        this.finished = finished;
+        this.progress = progress;
+    }
+
+    /** Shows nothing and keeps nothing. */
+    public static TaskEvaluation of(LanguageModel model, Tokenizer tokenizer) {
+        return new TaskEvaluation(
+                model,
+                tokenizer,
+                new PlainScorer(model, tokenizer, DEFAULT_BATCH_TOKENS),
+                0,
+                FinishedRuns.none(),
+                (_, _) -> {});
+    }
+
+    /** With another number of tokens at a time: a matter of speed and memory. */
+    public TaskEvaluation batchTokens(int tokens) {
+        if (tokens < 1) {
+            throw new EvalException("cannot score " + tokens + " tokens at a time; give at least 1");
+        }
+        return scorer(new PlainScorer(model, tokenizer, tokens));
+    }
+
+    /** With another way to the same likelihoods. */
+    TaskEvaluation scorer(Scorer other) {
+        return new TaskEvaluation(model, tokenizer, other, show, finished, progress);
+    }
+
+    /** Shows the first questions of each task as the model reads them. */
+    public TaskEvaluation show(int questions) {
+        return new TaskEvaluation(model, tokenizer, scorer, questions, finished, progress);
+    }
+
+    /** Takes runs that are done from there, and keeps new ones there. */
+    public TaskEvaluation finished(FinishedRuns runs) {
+        return new TaskEvaluation(model, tokenizer, scorer, show, runs, progress);
+    }
+
+    public TaskEvaluation onProgress(Progress listener) {
+        return new TaskEvaluation(model, tokenizer, scorer, show, finished, listener);
+    }
+
+    /**
+     * Puts the questions.
+     *
+     * @throws EvalException if a scored part does not fit the model's context, a token is not in its vocabulary, or a
+     *     likelihood is not a number
+     */
+    public TaskResult score(Questions questions) {
+        int runs = questions.settings().distinctRuns();
+        List<FinishedRuns.Line> lines = new ArrayList<>();
+        for (int run = 0; run < runs; run++) {
+            Optional<FinishedRuns.Line> done = finished.find(questions, run);
+            lines.add(done.isPresent() ? done.get() : run(questions, run));
+        }
+        return result(questions, lines, shown(questions));
+    }
+
+    private PromptBuilder prompts(Questions questions, int run) {
+        return new PromptBuilder(
+                tokenizer,
+                model.config().context(),
+                questions.task().scoring(),
+                questions.settings(),
+                questions.draw(run));
+    }
+
+    private FinishedRuns.Line run(Questions questions, int run) {
+        PromptBuilder prompts = prompts(questions, run);
+        Measure measure = questions.task().scoring().measure();
+        List<Example> examples = questions.examples();
+        List<Measure.Outcome> outcomes = new ArrayList<>();
+        long dropped = 0;
+        long cut = 0;
+        for (int from = 0; from < examples.size(); from += CHUNK) {
+            List<Example> chunk = examples.subList(from, Math.min(from + CHUNK, examples.size()));
+            List<PromptBuilder.Prompts> built =
+                    chunk.stream().map(prompts::build).toList();
+            List<Scored> scored = score(questions, built);
+            for (int i = 0; i < chunk.size(); i++) {
+                Example example = chunk.get(i);
+                outcomes.add(new Measure.Outcome(
+                        measure.outcome(
+                                example, scored.get(i).scores(), scored.get(i).likelihoods()),
+                        example.group()));
+                dropped += built.get(i).dropped();
+                cut += built.get(i).cut() > 0 ? 1 : 0;
+            }
+            double figure = measure.figures(outcomes).values().iterator().next();
+            progress.scored((long) run * examples.size() + outcomes.size(), figure);
+        }
+        return finished.add(
+                questions, run, outcomes.stream().map(Measure.Outcome::values).toArray(double[][]::new), dropped, cut);
+    }
+
+    /** One question's candidates. */
+    private record Scored(double[] scores, List<Likelihood> likelihoods) {}
+
+    private List<Scored> score(Questions questions, List<PromptBuilder.Prompts> built) {
+        Normalisation normalisation = questions.task().scoring().normalise();
+        // The same answer alone, after the answer prompt, is asked for again and again.
+        List<Request> distinct = built.stream()
+                .flatMap(prompts -> Stream.concat(prompts.candidates().stream(), prompts.alone().stream()))
+                .distinct()
+                .toList();
+        List<Likelihood> likelihoods = scorer.score(distinct);
+        Map<Request, Likelihood> known = new HashMap<>();
+        for (int i = 0; i < distinct.size(); i++) {
+            known.put(distinct.get(i), likelihoods.get(i));
+        }
+        return built.stream()
+                .map(prompts -> {
+                    List<Likelihood> own =
+                            prompts.candidates().stream().map(known::get).toList();
+                    double[] scores = new double[own.size()];
+                    for (int i = 0; i < scores.length; i++) {
+                        Likelihood alone = prompts.alone().isEmpty()
+                                ? UNUSED
+                                : known.getOrDefault(prompts.alone().get(i), UNUSED);
+                        scores[i] = normalisation.score(own.get(i), alone);
+                    }
+                    return new Scored(scores, own);
+                })
+                .toList();
+    }
+
+    private List<TaskResult.Shown> shown(Questions questions) {
+        List<Example> examples = questions
+                .examples()
+                .subList(0, Math.min(show, questions.examples().size()));
+        if (examples.isEmpty()) {
+            return List.of();
+        }
+        List<PromptBuilder.Prompts> built =
+                examples.stream().map(prompts(questions, 0)::build).toList();
+        List<Scored> scored = score(questions, built);
+        return IntStream.range(0, examples.size())
+                .mapToObj(i -> new TaskResult.Shown(
+                        examples.get(i).place(),
+                        IntStream.range(0, built.get(i).candidates().size())
+                                .mapToObj(c -> new TaskResult.ShownCandidate(
+                                        marked(built.get(i).candidates().get(c)),
+                                        scored.get(i).likelihoods().get(c).tokens(),
+                                        scored.get(i).scores()[c],
+                                        examples.get(i).gold().contains(c)))
+                                .toList()))
+                .toList();
+    }
+
+    private String marked(Request request) {
+        int[] tokens = request.tokens();
+        return text(Arrays.copyOf(tokens, request.from())) + "⟦"
+                + text(Arrays.copyOfRange(tokens, request.from(), tokens.length)) + "⟧";
+    }
+
+    private String text(int[] tokens) {
+        StringBuilder text = new StringBuilder();
+        int from = 0;
+        for (int i = 0; i <= tokens.length; i++) {
+            if (i == tokens.length || tokens[i] == tokenizer.endOfText()) {
+                text.append(tokenizer.decode(Arrays.copyOfRange(tokens, from, i)));
+                text.append(i == tokens.length ? "" : "⟨end⟩");
+                from = i + 1;
+            }
+        }
+        return text.toString();
+    }
+
+    private static TaskResult result(Questions questions, List<FinishedRuns.Line> runs, List<TaskResult.Shown> shown) {
+        Task task = questions.task();
+        TaskSettings settings = questions.settings();
+        TaskFile.Scoring scoring = task.scoring();
+        List<Example> examples = questions.examples();
+        Map<String, List<Integer>> categories = new LinkedHashMap<>();
+        for (int i = 0; i < examples.size(); i++) {
+            categories
+                    .computeIfAbsent(examples.get(i).category(), _ -> new ArrayList<>())
+                    .add(i);
+        }
+        boolean plain = categories.containsKey("");
+        List<Integer> all = IntStream.range(0, examples.size()).boxed().toList();
+        return new TaskResult(
+                task.name(),
+                questions.split(),
+                questions.file().toString(),
+                examples.size(),
+                settings.shots(),
+                questions.poolSource(),
+                runs.size(),
+                settings.seed(),
+                task.formulation(),
+                scoring.part() == TaskFile.Part.CONTINUATION
+                        ? "the continuation"
+                        : "what follows the candidates' longest common beginning",
+                scoring.normalise().words(),
+                settings.beginToken() ? "the token that ends a text" : "nothing",
+                settings.newlines() == TaskSettings.Newlines.KEEP ? "kept" : "the token that ends a text",
+                figures(questions, runs, all),
+                scoring.measure().chance(examples),
+                plain ? "the right answer's place" : "category",
+                plain
+                        ? List.of()
+                        : categories.entrySet().stream()
+                                .map(entry -> new TaskResult.Category(
+                                        entry.getKey(),
+                                        entry.getValue().size(),
+                                        figures(questions, runs, entry.getValue())))
+                                .toList(),
+                runs.stream().mapToLong(FinishedRuns.Line::dropped).sum(),
+                runs.stream().mapToLong(FinishedRuns.Line::cut).sum(),
+                shown);
+    }
+
+    /** The figures of some questions: mean and deviation over runs, the interval over questions. */
+    private static List<TaskResult.Figure> figures(
+            Questions questions, List<FinishedRuns.Line> runs, List<Integer> some) {
+        Measure measure = questions.task().scoring().measure();
+        Map<String, double[]> values = new LinkedHashMap<>();
+        for (int run = 0; run < runs.size(); run++) {
+            double[][] outcomes = runs.get(run).outcomes();
+            int number = run;
+            measure.figures(some.stream()
+                            .map(i -> new Measure.Outcome(
+                                    outcomes[i], questions.examples().get(i).group()))
+                            .toList())
+                    .forEach((name, value) ->
+                            values.computeIfAbsent(name, _ -> new double[runs.size()])[number] = value);
+        }
+        List<Measure.Outcome> means = some.stream()
+                .map(i -> mean(questions.examples().get(i), runs, i))
+                .toList();
+        List<String> strata = some.stream()
+                .map(i -> questions.examples().get(i))
+                .map(example ->
+                        example.category().isEmpty() ? new TreeSet<>(example.gold()).toString() : example.category())
+                .toList();
+        Map<String, double[]> intervals = Bootstrap.intervals(
+                means, strata, measure::figures, questions.settings().seed());
+        List<TaskResult.Figure> figures = new ArrayList<>();
+        values.forEach((name, sample) -> {
+            double mean = Arrays.stream(sample).average().orElseThrow();
+            double squares =
+                    Arrays.stream(sample).map(x -> (x - mean) * (x - mean)).sum();
+            double deviation = sample.length == 1 ? Double.NaN : Math.sqrt(squares / (sample.length - 1));
+            double[] interval = intervals.getOrDefault(name, new double[] {Double.NaN, Double.NaN});
+            figures.add(new TaskResult.Figure(name, mean, deviation, interval[0], interval[1]));
+        });
+        return figures;
+    }
+
+    /** A question's outcome in the mean over runs. */
+    private static Measure.Outcome mean(Example example, List<FinishedRuns.Line> runs, int question) {
+        double[] sum = new double[runs.getFirst().outcomes()[question].length];
+        for (FinishedRuns.Line run : runs) {
+            for (int i = 0; i < sum.length; i++) {
+                sum[i] += run.outcomes()[question][i] / runs.size();
+            }
+        }
+        return new Measure.Outcome(sum, example.group());
+    }
+}
