@@ -59,12 +59,14 @@ public final class FinishedRuns {
      */
     public static FinishedRuns open(Path file, String model) {
         FinishedRuns finished = new FinishedRuns(file, model);
-        if (Files.exists(file)) {
-            try {
+        try {
+            if (Files.exists(file)) {
                 finished.read(file);
-            } catch (IOException e) {
-                throw new UncheckedIOException(e);
+            } else {
+                Files.createFile(file); // where that fails, it should before any work is done
             }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
         }
         return finished;
     }

@@ -6,6 +6,7 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * Builds the token sequences of an example's candidates. Prompt and continuation are encoded apart, so which tokens are
@@ -13,6 +14,7 @@ import java.util.Map;
  * make it the same as encoding both at once. Few-shot examples are encoded like the question and their right answer.
  *
  * <p>What does not fit the model's context is cut from the left: whole examples first, then the prompt.
+ * A question whose scored part alone does not fit is left out.
  */
 final class PromptBuilder {
 
@@ -57,11 +59,11 @@ final class PromptBuilder {
     }
 
     /**
-     * The requests of an example.
+     * The requests of an example; empty if a scored part alone does not fit the context.
      *
-     * @throws EvalException if a scored part does not fit the context, or is empty
+     * @throws EvalException if a scored part is empty
      */
-    Prompts build(Example example) {
+    Optional<Prompts> build(Example example) {
         List<int[]> prompts = example.candidates().stream()
                 .map(candidate -> encode(candidate.prompt()))
                 .toList();
@@ -89,9 +91,7 @@ final class PromptBuilder {
         for (int i = 0; i < prompts.size(); i++) {
             int[] prompt = prompts.get(i);
             if (cut > prompt.length) {
-                throw new EvalException(example.place() + ": the scored part alone, " + continuations.get(i).length
-                        + " tokens, does not fit the model's context of " + (limit - 1)
-                        + "; leave the record out, or take a model with a longer context");
+                return Optional.empty();
             }
             int[] kept = Arrays.copyOfRange(prompt, cut, prompt.length);
             texts.add(join(before, kept, continuations.get(i)));
@@ -102,7 +102,10 @@ final class PromptBuilder {
         for (int i = 0; i < texts.size(); i++) {
             requests.add(request(example, texts.get(i), Math.max(starts.get(i), shared)));
         }
-        return new Prompts(requests, alone(example, continuations), dropped, cut);
+        List<Request> alone = alone(example, continuations);
+        return alone.stream().anyMatch(request -> request.length() > limit)
+                ? Optional.empty()
+                : Optional.of(new Prompts(requests, alone, dropped, cut));
     }
 
     /** Tokens at the beginning that all texts share, less where that would leave one of them without a token. */
@@ -127,14 +130,7 @@ final class PromptBuilder {
         }
         int[] before = join(begin(), encode(answerPrompt));
         return continuations.stream()
-                .map(continuation -> {
-                    if (before.length + continuation.length > limit) {
-                        throw new EvalException(example.place() + ": the answer prompt and the scored part, "
-                                + (before.length + continuation.length)
-                                + " tokens, do not fit the model's context of " + (limit - 1));
-                    }
-                    return request(example, join(before, continuation), before.length);
-                })
+                .map(continuation -> request(example, join(before, continuation), before.length))
                 .toList();
     }
 

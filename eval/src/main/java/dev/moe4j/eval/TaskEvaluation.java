@@ -5,6 +5,7 @@ import dev.moe4j.model.LanguageModel;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -25,6 +26,9 @@ public final class TaskEvaluation {
 
     /** Questions whose requests are in memory together. */
     private static final int CHUNK = 128;
+
+    /** The outcome of a question that does not fit the model's context, in every run alike. */
+    private static final Measure.Outcome LEFT_OUT = new Measure.Outcome(new double[0], "");
 
     private static final Likelihood UNUSED = new Likelihood(0, 1, 1, true);
 
@@ -104,8 +108,8 @@ public final class TaskEvaluation {
     /**
      * Puts the questions.
      *
-     * @throws EvalException if a scored part does not fit the model's context, a token is not in its vocabulary, or a
-     *     likelihood is not a number
+     * @throws EvalException if no question fits the model's context, a token is not in its vocabulary, or a likelihood is
+     *     not a number
      */
     public TaskResult score(Questions questions) {
         int runs = questions.settings().distinctRuns();
@@ -135,19 +139,30 @@ public final class TaskEvaluation {
         long cut = 0;
         for (int from = 0; from < examples.size(); from += CHUNK) {
             List<Example> chunk = examples.subList(from, Math.min(from + CHUNK, examples.size()));
-            List<PromptBuilder.Prompts> built =
+            List<Optional<PromptBuilder.Prompts>> built =
                     chunk.stream().map(prompts::build).toList();
-            List<Scored> scored = score(questions, built);
+            Iterator<Scored> scored = score(
+                            questions, built.stream().flatMap(Optional::stream).toList())
+                    .iterator();
             for (int i = 0; i < chunk.size(); i++) {
-                Example example = chunk.get(i);
+                if (built.get(i).isEmpty()) {
+                    outcomes.add(LEFT_OUT);
+                    continue;
+                }
+                PromptBuilder.Prompts own = built.get(i).orElseThrow();
+                Scored one = scored.next();
                 outcomes.add(new Measure.Outcome(
-                        measure.outcome(
-                                example, scored.get(i).scores(), scored.get(i).likelihoods()),
-                        example.group()));
-                dropped += built.get(i).dropped();
-                cut += built.get(i).cut() > 0 ? 1 : 0;
+                        measure.outcome(chunk.get(i), one.scores(), one.likelihoods()),
+                        chunk.get(i).group()));
+                dropped += own.dropped();
+                cut += own.cut() > 0 ? 1 : 0;
             }
-            double figure = measure.figures(outcomes).values().iterator().next();
+            double figure = measure.figures(outcomes.stream()
+                            .filter(outcome -> outcome.values().length > 0)
+                            .toList())
+                    .values()
+                    .iterator()
+                    .next();
             progress.scored((long) run * examples.size() + outcomes.size(), figure);
         }
         return finished.add(
@@ -186,26 +201,29 @@ public final class TaskEvaluation {
     }
 
     private List<TaskResult.Shown> shown(Questions questions) {
-        List<Example> examples = questions
-                .examples()
-                .subList(0, Math.min(show, questions.examples().size()));
-        if (examples.isEmpty()) {
+        if (show == 0) {
             return List.of();
         }
-        List<PromptBuilder.Prompts> built =
-                examples.stream().map(prompts(questions, 0)::build).toList();
-        List<Scored> scored = score(questions, built);
-        return IntStream.range(0, examples.size())
-                .mapToObj(i -> new TaskResult.Shown(
-                        examples.get(i).place(),
-                        IntStream.range(0, built.get(i).candidates().size())
-                                .mapToObj(c -> new TaskResult.ShownCandidate(
-                                        marked(built.get(i).candidates().get(c)),
-                                        scored.get(i).likelihoods().get(c).tokens(),
-                                        scored.get(i).scores()[c],
-                                        examples.get(i).gold().contains(c)))
-                                .toList()))
-                .toList();
+        PromptBuilder prompts = prompts(questions, 0);
+        List<TaskResult.Shown> shown = new ArrayList<>();
+        for (Example example : questions.examples()) {
+            if (shown.size() == show) {
+                break;
+            }
+            prompts.build(example).ifPresent(built -> {
+                Scored scored = score(questions, List.of(built)).getFirst();
+                shown.add(new TaskResult.Shown(
+                        example.place(),
+                        IntStream.range(0, built.candidates().size())
+                                .mapToObj(i -> new TaskResult.ShownCandidate(
+                                        marked(built.candidates().get(i)),
+                                        scored.likelihoods().get(i).tokens(),
+                                        scored.scores()[i],
+                                        example.gold().contains(i)))
+                                .toList()));
+            });
+        }
+        return shown;
     }
 
     private String marked(Request request) {
@@ -232,19 +250,27 @@ public final class TaskEvaluation {
         TaskSettings settings = questions.settings();
         TaskFile.Scoring scoring = task.scoring();
         List<Example> examples = questions.examples();
+        List<Integer> all = IntStream.range(0, examples.size())
+                .filter(i -> runs.getFirst().outcomes()[i].length > 0)
+                .boxed()
+                .toList();
+        if (all.isEmpty()) {
+            throw new EvalException(task.name() + ": not one of " + examples.size()
+                    + " questions fits the model's context; take a model with a longer one");
+        }
         Map<String, List<Integer>> categories = new LinkedHashMap<>();
-        for (int i = 0; i < examples.size(); i++) {
+        for (int i : all) {
             categories
                     .computeIfAbsent(examples.get(i).category(), _ -> new ArrayList<>())
                     .add(i);
         }
         boolean plain = categories.containsKey("");
-        List<Integer> all = IntStream.range(0, examples.size()).boxed().toList();
         return new TaskResult(
                 task.name(),
                 questions.split(),
                 questions.file().toString(),
-                examples.size(),
+                all.size(),
+                examples.size() - all.size(),
                 settings.shots(),
                 questions.poolSource(),
                 runs.size(),
@@ -257,7 +283,7 @@ public final class TaskEvaluation {
                 settings.beginToken() ? "the token that ends a text" : "nothing",
                 settings.newlines() == TaskSettings.Newlines.KEEP ? "kept" : "the token that ends a text",
                 figures(questions, runs, all),
-                scoring.measure().chance(examples),
+                scoring.measure().chance(all.stream().map(examples::get).toList()),
                 plain ? "the right answer's place" : "category",
                 plain
                         ? List.of()

@@ -9,6 +9,7 @@ import java.util.List;
  * @param split the split scored
  * @param file where its records are
  * @param questions scored
+ * @param leftOut questions that are not, since the scored part alone does not fit the model's context
  * @param shots examples before each question
  * @param examples where they are drawn from; empty without
  * @param runs with other examples each
@@ -31,6 +32,7 @@ public record TaskResult(
         String split,
         String file,
         int questions,
+        int leftOut,
         int shots,
         String examples,
         int runs,
