@@ -31,7 +31,12 @@ final class AttentionSection implements Section.Derived {
             Parameter qkvWeight,
             Parameter qkvBias,
             Parameter outWeight,
-            Parameter outBias) {}
+            Parameter outBias) {
+
+        List<Parameter> all() {
+            return List.of(normWeight, normBias, qkvWeight, qkvBias, outWeight, outBias);
+        }
+    }
 
     /**
      * @param mask 0 where a token may look, −∞ elsewhere: {@code [length, length]} and causal, or where sequences have
@@ -61,13 +66,7 @@ final class AttentionSection implements Section.Derived {
 
     @Override
     public List<Parameter> parameters() {
-        return List.of(
-                weights.normWeight(),
-                weights.normBias(),
-                weights.qkvWeight(),
-                weights.qkvBias(),
-                weights.outWeight(),
-                weights.outBias());
+        return weights.all();
     }
 
     @Override

@@ -13,7 +13,9 @@ import dev.moe4j.tensor.Tape;
 import dev.moe4j.tensor.Tensor;
 import dev.moe4j.tensor.Value;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.function.IntFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -134,25 +136,62 @@ public final class LanguageModel implements AutoCloseable {
     }
 
     private Value body(Tape tape, TokenBatch batch, Pass pass, Beside beside) {
-        ModelConfig config = config();
-        if (batch.length() > config.context()) {
+        if (batch.length() > config().context()) {
             throw new ModelException("sequences of " + batch.length()
-                    + " tokens are longer than the model's context of " + config.context());
+                    + " tokens are longer than the model's context of " + config().context());
         }
+        Tensor mask = tape.constant(attentionMask(batch)).tensor();
+        return body(
+                tape,
+                batch,
+                SinusoidalPositions.rows(batch, config().padding()),
+                layer -> attention(layer, mask, batch, pass),
+                architecture.routing(),
+                pass,
+                beside);
+    }
+
+    /**
+     * The normalised hidden states behind tokens that continue a decoder's sequences, {@code [tokens, model]}, without
+     * gradients, in the innermost scope. Every choice of experts is computed, whatever the strategy: what a token gets
+     * does not depend on which others come with it.
+     *
+     * @param rows each token's row in the table of positions
+     * @param attention gives a layer's attention
+     */
+    Tensor continued(long[] tokens, long[] rows, IntFunction<Section> attention) {
+        long[] none = new long[tokens.length];
+        Arrays.fill(none, TokenBatch.NONE);
+        TokenBatch batch = new TokenBatch(tokens, none, 1);
+        try (Scope inner = Scope.open();
+                Tape tape = Tape.inference()) {
+            RoutingConfig routing = architecture.routing().dropless();
+            Value out = body(tape, batch, rows, attention, routing, Pass.evaluation(1), new Beside());
+            return inner.escape(out.tensor().detach());
+        }
+    }
+
+    private Value body(
+            Tape tape,
+            TokenBatch batch,
+            long[] rows,
+            IntFunction<Section> attention,
+            RoutingConfig routing,
+            Pass pass,
+            Beside beside) {
+        ModelConfig config = config();
         Value x = tape.run(
                 embedding(pass),
                 tape.constant(batch.tokenTensor(device())),
-                tape.constant(Tensor.of(SinusoidalPositions.rows(batch, config.padding()))
-                        .view(batch.sequences(), batch.length())
-                        .to(device())));
+                tape.constant(
+                        Tensor.of(rows).view(batch.sequences(), batch.length()).to(device())));
         beside.hidden.add(x);
-        Tensor mask = tape.constant(attentionMask(batch)).tensor();
         for (int layer = 0; layer < config.layers(); layer++) {
-            String prefix = "model.layers." + layer + ".";
-            x = tape.run(attention(layer, prefix, mask, batch, pass), x);
+            String prefix = layerPrefix(layer);
+            x = tape.run(attention.apply(layer), x);
             Value h = tape.run(norm("layers." + layer + ".norm", prefix + "final_layer_norm"), x);
             x = config.isMoeLayer(layer)
-                    ? mixture(tape, layer, prefix + "moe.", x, h, batch, pass, beside)
+                    ? mixture(tape, layer, x, h, batch, routing, pass, beside)
                     : tape.run(
                             new FeedForwardSection(
                                     "layers." + layer + ".ffn",
@@ -171,6 +210,10 @@ public final class LanguageModel implements AutoCloseable {
         return tape.run(norm("norm", "model.layer_norm"), x);
     }
 
+    private static String layerPrefix(int layer) {
+        return "model.layers." + layer + ".";
+    }
+
     private EmbeddingSection embedding(Pass pass) {
         Parameter tokens = parameters.get(ModelParameters.EMBEDDING);
         int padding = config().padding();
@@ -182,7 +225,7 @@ public final class LanguageModel implements AutoCloseable {
     }
 
     /** The table of the output, {@code [vocabulary, model]}. */
-    private Parameter output() {
+    Parameter output() {
         return parameters.get(config().tied() ? ModelParameters.EMBEDDING : ModelParameters.HEAD);
     }
 
@@ -217,14 +260,19 @@ public final class LanguageModel implements AutoCloseable {
         return square.narrow(0, 0, size).narrow(1, 0, size);
     }
 
-    private Section attention(int layer, String prefix, Tensor mask, TokenBatch batch, Pass pass) {
-        AttentionSection.Weights weights = new AttentionSection.Weights(
+    AttentionSection.Weights attentionWeights(int layer) {
+        String prefix = layerPrefix(layer);
+        return new AttentionSection.Weights(
                 parameters.get(prefix + "self_attn_layer_norm.weight"),
                 parameters.get(prefix + "self_attn_layer_norm.bias"),
                 parameters.get(prefix + "self_attn.qkv_proj.weight"),
                 parameters.get(prefix + "self_attn.qkv_proj.bias"),
                 parameters.get(prefix + "self_attn.out_proj.weight"),
                 parameters.get(prefix + "self_attn.out_proj.bias"));
+    }
+
+    private Section attention(int layer, Tensor mask, TokenBatch batch, Pass pass) {
+        AttentionSection.Weights weights = attentionWeights(layer);
         String name = "layers." + layer + ".attention";
         Dropout weightDropout =
                 new Dropout(config().attentionDropout(), pass, "layers." + layer + ".attention_weights");
@@ -241,13 +289,21 @@ public final class LanguageModel implements AutoCloseable {
     }
 
     private Value mixture(
-            Tape tape, int layer, String prefix, Value residual, Value h, TokenBatch batch, Pass pass, Beside beside) {
+            Tape tape,
+            int layer,
+            Value residual,
+            Value h,
+            TokenBatch batch,
+            RoutingConfig routing,
+            Pass pass,
+            Beside beside) {
         String name = "layers." + layer + ".";
+        String prefix = layerPrefix(layer) + "moe.";
         RouteSection route = new RouteSection(
                 name + "route",
                 parameters.get(prefix + "gate.weight"),
-                architecture.routing(),
-                routeSetting(layer, batch, pass));
+                routing,
+                routeSetting(layer, batch, routing, pass));
         Value[] routed = tape.runAll(route, h);
         (transformed() ? beside.balances : beside.roots).add(routed[1]);
         beside.roots.add(routed[2]);
@@ -291,8 +347,7 @@ public final class LanguageModel implements AutoCloseable {
                 routed[0]);
     }
 
-    private RouteSection.Setting routeSetting(int layer, TokenBatch batch, Pass pass) {
-        RoutingConfig routing = architecture.routing();
+    private RouteSection.Setting routeSetting(int layer, TokenBatch batch, RoutingConfig routing, Pass pass) {
         BalanceConfig balance = architecture.balance();
         // Groups matter for capacity and for the group's balance loss; evaluation of dropless models has neither.
         boolean grouped =

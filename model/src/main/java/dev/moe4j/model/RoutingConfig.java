@@ -112,4 +112,18 @@ public record RoutingConfig(
                 maskPadding,
                 sequences);
     }
+
+    /** The same choices, of which every one is computed and none is left to chance. */
+    public RoutingConfig dropless() {
+        return new RoutingConfig(
+                Strategy.DROPLESS,
+                topK,
+                group,
+                capacityFactor,
+                evaluationCapacity,
+                normalizeBeforeDropping,
+                SecondExpert.ALL,
+                false,
+                maskPadding);
+    }
 }

@@ -460,6 +460,11 @@ public final class Tensor implements AutoCloseable {
         return op("index_select", () -> handle.index_select(dim, index.handle), this, index);
     }
 
+    /** Overwrites the entries of {@code dim} that {@code index}, a vector of int64, names by those of {@code source}. */
+    public Tensor indexCopyInPlace(int dim, Tensor index, Tensor source) {
+        return inPlace("index_copy_", () -> handle.index_copy_(dim, index.handle, source.handle), this, index, source);
+    }
+
     public Tensor gather(int dim, Tensor index) {
         return op("gather", () -> handle.gather(dim, index.handle), this, index);
     }
