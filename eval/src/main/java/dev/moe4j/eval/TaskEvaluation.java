@@ -72,7 +72,7 @@ public final class TaskEvaluation {
         return new TaskEvaluation(
                 model,
                 tokenizer,
-                new PlainScorer(model, tokenizer, DEFAULT_BATCH_TOKENS),
+                fastest(model, tokenizer, DEFAULT_BATCH_TOKENS),
                 0,
                 FinishedRuns.none(),
                 (_, _) -> {});
@@ -83,7 +83,13 @@ public final class TaskEvaluation {
         if (tokens < 1) {
             throw new EvalException("cannot score " + tokens + " tokens at a time; give at least 1");
         }
-        return scorer(new PlainScorer(model, tokenizer, tokens));
+        return scorer(fastest(model, tokenizer, tokens));
+    }
+
+    private static Scorer fastest(LanguageModel model, Tokenizer tokenizer, int batchTokens) {
+        return PlainScorer.hasCapacity(model)
+                ? new PlainScorer(model, tokenizer, batchTokens)
+                : new PrefixScorer(model, tokenizer, batchTokens);
     }
 
     /** With another way to the same likelihoods. */

@@ -31,11 +31,13 @@ class ScorerTest {
     private static final Tokenizer TOKENIZER = Tokenizer.of("bytes");
 
     enum Way {
-        PLAIN;
+        PLAIN,
+        PREFIX;
 
         Scorer of(LanguageModel model, int batchTokens) {
             return switch (this) {
                 case PLAIN -> new PlainScorer(model, TOKENIZER, batchTokens);
+                case PREFIX -> new PrefixScorer(model, TOKENIZER, batchTokens);
             };
         }
     }
