@@ -147,17 +147,17 @@ record TasksRun(
         out.println();
         for (TaskResult task : report.tasks()) {
             out.printf(
-                    "%s: split %s of %s; %s; %s of %s; texts begin with %s; line ends: %s; intervals by resampling "
-                            + "questions within %s%s%s%s%s%n",
+                    "%s: split %s of %s; %s; scored: %s, by %s; texts begin with %s; line ends: %s; intervals by resampling "
+                            + "questions%s%s%s%s%s%n",
                     task.task(),
                     task.split(),
                     task.file(),
                     task.formulation(),
-                    task.normalisation(),
                     task.scored(),
+                    task.normalisation(),
                     task.begin(),
                     task.newlines(),
-                    task.strata(),
+                    task.strata().isEmpty() ? "" : " within each " + task.strata(),
                     task.examples().isEmpty() ? "" : "; examples of " + task.examples() + ", seed " + task.seed(),
                     task.leftOut() == 0 ? "" : "; " + task.leftOut() + " questions left out, too long for the context",
                     task.droppedExamples() == 0

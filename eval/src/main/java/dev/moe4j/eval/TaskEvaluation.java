@@ -10,7 +10,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.TreeSet;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
@@ -285,12 +284,14 @@ public final class TaskEvaluation {
                 scoring.part() == TaskFile.Part.CONTINUATION
                         ? "the continuation"
                         : "what follows the candidates' longest common beginning",
-                scoring.normalise().words(),
+                scoring.measure() == Measure.EXACT
+                        ? "greedy decoding gives exactly it"
+                        : scoring.normalise().words(),
                 settings.beginToken() ? "the token that ends a text" : "nothing",
                 settings.newlines() == TaskSettings.Newlines.KEEP ? "kept" : "the token that ends a text",
                 figures(questions, runs, all),
                 scoring.measure().chance(all.stream().map(examples::get).toList()),
-                plain ? "the right answer's place" : "category",
+                plain ? "" : "category",
                 plain
                         ? List.of()
                         : categories.entrySet().stream()
@@ -322,11 +323,8 @@ public final class TaskEvaluation {
         List<Measure.Outcome> means = some.stream()
                 .map(i -> mean(questions.examples().get(i), runs, i))
                 .toList();
-        List<String> strata = some.stream()
-                .map(i -> questions.examples().get(i))
-                .map(example ->
-                        example.category().isEmpty() ? new TreeSet<>(example.gold()).toString() : example.category())
-                .toList();
+        List<String> strata =
+                some.stream().map(i -> questions.examples().get(i).category()).toList();
         Map<String, double[]> intervals = Bootstrap.intervals(
                 means, strata, measure::figures, questions.settings().seed());
         List<TaskResult.Figure> figures = new ArrayList<>();

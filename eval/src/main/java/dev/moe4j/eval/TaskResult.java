@@ -16,12 +16,12 @@ import java.util.List;
  * @param seed of their draws
  * @param formulation the templates, with the continuation between ⟦ and ⟧
  * @param scored which part of a candidate is scored
- * @param normalisation what makes candidates comparable
+ * @param normalisation what makes candidates comparable, or an answer count
  * @param begin what every text begins with
  * @param newlines what a line's end is
  * @param figures the main one first
  * @param chance the main figure of guessing; NaN where guessing is no answer
- * @param strata within which questions were drawn for the intervals
+ * @param strata within which questions were drawn for the intervals; empty for none
  * @param categories the figures of each category; empty where the task has none
  * @param droppedExamples over all questions of all runs, those that did not fit the context
  * @param cutPrompts questions whose prompt did not fit the context even without examples and lost its beginning
