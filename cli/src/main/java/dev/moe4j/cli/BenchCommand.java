@@ -10,7 +10,8 @@ import picocli.CommandLine.Command;
             BenchTrainCommand.class,
             BenchGemmCommand.class,
             BenchPrecisionCommand.class,
-            BenchMemoryCommand.class
+            BenchMemoryCommand.class,
+            BenchTasksCommand.class
         })
 final class BenchCommand {
     BenchCommand() {}

@@ -150,6 +150,24 @@ class TasksCommandTest {
     }
 
     @Test
+    void bothWaysToScoreAreCompared() {
+        JsonNode json = json(Run.of(
+                "bench",
+                "tasks",
+                "--json",
+                "--checkpoint=" + run,
+                "--data=" + temp,
+                "--task=" + task,
+                "--shots=1",
+                "--rounds=2"));
+        assertThat(json.path("questions").asInt()).isEqualTo(4);
+        assertThat(json.path("same").asBoolean()).isTrue();
+        assertThat(json.path("speedup").asDouble())
+                .isEqualTo(json.path("in_full_seconds").asDouble()
+                        / json.path("shared_seconds").asDouble());
+    }
+
+    @Test
     void badInputIsOneLine() throws IOException {
         assertFails(tasks("--task", "helaswag"), "no task is named helaswag; the nearest are hellaswag");
         assertFails(tasks("--task", "piqa"), "no file of the split validation of piqa is in " + temp);

@@ -33,6 +33,8 @@ public final class TaskEvaluation {
 
     private final LanguageModel model;
     private final Tokenizer tokenizer;
+    private final int batchTokens;
+    private final boolean inFull;
     private final Scorer scorer;
     private final int show;
     private final FinishedRuns finished;
@@ -54,27 +56,26 @@ public final class TaskEvaluation {
     private TaskEvaluation(
             LanguageModel model,
             Tokenizer tokenizer,
-            Scorer scorer,
+            int batchTokens,
+            boolean inFull,
             int show,
             FinishedRuns finished,
             Progress progress) {
         this.model = model;
         this.tokenizer = tokenizer;
-        this.scorer = scorer;
+        this.batchTokens = batchTokens;
+        this.inFull = inFull;
         this.show = show;
         this.finished = finished;
         this.progress = progress;
+        this.scorer = inFull || PlainScorer.hasCapacity(model)
+                ? new PlainScorer(model, tokenizer, batchTokens)
+                : new PrefixScorer(model, tokenizer, batchTokens);
     }
 
     /** Shows nothing and keeps nothing. */
     public static TaskEvaluation of(LanguageModel model, Tokenizer tokenizer) {
-        return new TaskEvaluation(
-                model,
-                tokenizer,
-                fastest(model, tokenizer, DEFAULT_BATCH_TOKENS),
-                0,
-                FinishedRuns.none(),
-                (_, _) -> {});
+        return new TaskEvaluation(model, tokenizer, DEFAULT_BATCH_TOKENS, false, 0, FinishedRuns.none(), (_, _) -> {});
     }
 
     /** With another number of tokens at a time: a matter of speed and memory. */
@@ -82,32 +83,26 @@ public final class TaskEvaluation {
         if (tokens < 1) {
             throw new EvalException("cannot score " + tokens + " tokens at a time; give at least 1");
         }
-        return scorer(fastest(model, tokenizer, tokens));
+        return new TaskEvaluation(model, tokenizer, tokens, inFull, show, finished, progress);
     }
 
-    private static Scorer fastest(LanguageModel model, Tokenizer tokenizer, int batchTokens) {
-        return PlainScorer.hasCapacity(model)
-                ? new PlainScorer(model, tokenizer, batchTokens)
-                : new PrefixScorer(model, tokenizer, batchTokens);
-    }
-
-    /** With another way to the same likelihoods. */
-    TaskEvaluation scorer(Scorer other) {
-        return new TaskEvaluation(model, tokenizer, other, show, finished, progress);
+    /** Scores each candidate by itself from its first token on: the same result, for comparison. */
+    public TaskEvaluation inFull() {
+        return new TaskEvaluation(model, tokenizer, batchTokens, true, show, finished, progress);
     }
 
     /** Shows the first questions of each task as the model reads them. */
     public TaskEvaluation show(int questions) {
-        return new TaskEvaluation(model, tokenizer, scorer, questions, finished, progress);
+        return new TaskEvaluation(model, tokenizer, batchTokens, inFull, questions, finished, progress);
     }
 
     /** Takes runs that are done from there, and keeps new ones there. */
     public TaskEvaluation finished(FinishedRuns runs) {
-        return new TaskEvaluation(model, tokenizer, scorer, show, runs, progress);
+        return new TaskEvaluation(model, tokenizer, batchTokens, inFull, show, runs, progress);
     }
 
     public TaskEvaluation onProgress(Progress listener) {
-        return new TaskEvaluation(model, tokenizer, scorer, show, finished, listener);
+        return new TaskEvaluation(model, tokenizer, batchTokens, inFull, show, finished, listener);
     }
 
     /**

@@ -168,6 +168,7 @@ class TaskEvaluationTest {
         Questions questions = Questions.read(task, temp, TaskSettings.ZERO_SHOT.withShots(3, 2));
         TaskResult one = evaluation().batchTokens(1).score(questions);
         assertThat(evaluation().batchTokens(100_000).score(questions)).isEqualTo(one);
+        assertThat(evaluation().inFull().score(questions)).isEqualTo(one);
         assertThatThrownBy(() -> evaluation().batchTokens(0)).isInstanceOf(EvalException.class);
     }
 
