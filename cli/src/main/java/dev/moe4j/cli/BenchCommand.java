@@ -13,7 +13,8 @@ import picocli.CommandLine.Command;
             BenchPrecisionCommand.class,
             BenchMemoryCommand.class,
             BenchCheckpointCommand.class,
-            BenchDataCommand.class
+            BenchDataCommand.class,
+            BenchTasksCommand.class
         })
 final class BenchCommand {
     BenchCommand() {}

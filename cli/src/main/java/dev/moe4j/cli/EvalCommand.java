@@ -6,7 +6,7 @@ import picocli.CommandLine.Command;
 @Command(
         name = "eval",
         description = "Measure how good a checkpoint is.",
-        subcommands = {PerplexityCommand.class})
+        subcommands = {PerplexityCommand.class, TasksCommand.class})
 final class EvalCommand {
     EvalCommand() {}
 }

@@ -5,7 +5,7 @@ import java.util.Comparator;
 import java.util.List;
 
 /** Finds the names somebody may have meant, for error messages. */
-final class Nearest {
+public final class Nearest {
 
     private Nearest() {}
 
@@ -13,7 +13,7 @@ final class Nearest {
      * The names closest to {@code wanted} by edit distance, nearest first and in the order of {@code names} where two
      * are as near; only those that differ in fewer than half of their characters.
      */
-    static List<String> names(String wanted, Collection<String> names, int limit) {
+    public static List<String> names(String wanted, Collection<String> names, int limit) {
         record Candidate(String name, int distance) {}
         return names.stream()
                 .map(name -> new Candidate(name, distance(wanted, name)))

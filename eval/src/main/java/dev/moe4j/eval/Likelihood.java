@@ -1,0 +1,11 @@
+package dev.moe4j.eval;
+
+/**
+ * How likely a model finds the scored part of a {@link Request}.
+ *
+ * @param logProbability Σ ln p over its tokens, added from left to right
+ * @param tokens how many there are
+ * @param bytes that they stand for
+ * @param greedy whether each is the most likely token at its place, so that greedy decoding gives exactly these
+ */
+record Likelihood(double logProbability, int tokens, int bytes, boolean greedy) {}

@@ -1,0 +1,164 @@
+package dev.moe4j.eval;
+
+import dev.moe4j.tensor.RandomKey;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.SplittableRandom;
+import java.util.stream.IntStream;
+
+/** A task's questions, read and ready to be put to any model, with the examples that may stand before them. */
+public final class Questions {
+
+    /** Where a task has no file of examples, every so many records of the scored split are examples instead. */
+    private static final int HELD_OUT = 10;
+
+    private final Task task;
+    private final TaskSettings settings;
+    private final String split;
+    private final Path file;
+    private final String checksum;
+    private final List<Example> examples;
+    private final List<Example> pool;
+    private final String poolSource;
+
+    private Questions(
+            Task task,
+            TaskSettings settings,
+            String split,
+            TaskData data,
+            String checksum,
+            List<Example> examples,
+            List<Example> pool,
+            String poolSource) {
+        this.task = task;
+        this.settings = settings;
+        this.split = split;
+        this.file = data.file();
+        this.checksum = checksum;
+        this.examples = spread(examples, settings.limit());
+        this.pool = pool;
+        this.poolSource = poolSource;
+    }
+
+    /**
+     * Reads a task's files.
+     *
+     * @param folder with the published files, in a folder of the task's name or by themselves
+     * @throws EvalException if a file is not there, or a record is not as the task says, or has no label
+     */
+    public static Questions read(Task task, Path folder, TaskSettings settings) {
+        String split = Objects.requireNonNullElse(settings.split(), task.test());
+        TaskData data = TaskData.read(task, folder, split);
+        if (settings.shots() == 0) {
+            return new Questions(task, settings, split, data, data.checksum(), data.examples(), List.of(), "");
+        }
+        Optional<TaskData> other =
+                task.exampleSplit().isEmpty() || task.exampleSplit().equals(split)
+                        ? Optional.empty()
+                        : TaskData.find(task, folder, task.exampleSplit());
+        Questions questions = other.map(found -> new Questions(
+                        task,
+                        settings,
+                        split,
+                        data,
+                        data.checksum() + found.checksum(),
+                        data.examples(),
+                        found.examples(),
+                        task.exampleSplit() + " (" + found.file() + ")"))
+                .orElseGet(() -> new Questions(
+                        task,
+                        settings,
+                        split,
+                        data,
+                        data.checksum(),
+                        every(data.examples(), false),
+                        every(data.examples(), true),
+                        "every " + HELD_OUT + "th record of " + split + ", left out of the questions"));
+        if (questions.pool.size() < settings.shots() || questions.examples.isEmpty()) {
+            throw new EvalException(task.name() + ": " + settings.shots() + " examples are asked for, and "
+                    + questions.poolSource + " has " + questions.pool.size() + "; give fewer --shots");
+        }
+        return questions;
+    }
+
+    private static List<Example> every(List<Example> all, boolean chosen) {
+        return IntStream.range(0, all.size())
+                .filter(i -> (i % HELD_OUT == HELD_OUT - 1) == chosen)
+                .mapToObj(all::get)
+                .toList();
+    }
+
+    private static List<Example> spread(List<Example> all, int limit) {
+        return limit >= all.size()
+                ? all
+                : IntStream.range(0, limit)
+                        .mapToObj(i -> all.get((int) ((i + 0.5) / limit * all.size())))
+                        .toList();
+    }
+
+    public Task task() {
+        return task;
+    }
+
+    /** How many there are. */
+    public int count() {
+        return examples.size();
+    }
+
+    /** Questions over all runs. */
+    public long total() {
+        return (long) count() * settings.distinctRuns();
+    }
+
+    TaskSettings settings() {
+        return settings;
+    }
+
+    String split() {
+        return split;
+    }
+
+    Path file() {
+        return file;
+    }
+
+    List<Example> examples() {
+        return examples;
+    }
+
+    String poolSource() {
+        return poolSource;
+    }
+
+    /** The examples of a run, drawn uniformly without replacement: they depend on seed, task and run alone. */
+    List<Example> draw(int run) {
+        SplittableRandom random = new SplittableRandom(
+                new RandomKey(settings.seed()).fold(task.name()).fold(run).value());
+        List<Example> left = new ArrayList<>(pool);
+        for (int i = 0; i < settings.shots(); i++) {
+            int chosen = i + random.nextInt(left.size() - i);
+            Example example = left.get(chosen);
+            left.set(chosen, left.get(i));
+            left.set(i, example);
+        }
+        return List.copyOf(left.subList(0, settings.shots()));
+    }
+
+    /** Everything that a run's outcomes depend on beside the model, as a text. */
+    String identity(int run) {
+        String draws = settings.shots() == 0 ? "" : settings.shots() + " of seed " + settings.seed() + ", run " + run;
+        return String.join(
+                "\n",
+                task.name(),
+                task.yaml(),
+                split,
+                checksum,
+                draws,
+                Integer.toString(settings.limit()),
+                Boolean.toString(settings.beginToken()),
+                settings.newlines().name());
+    }
+}

@@ -1,0 +1,37 @@
+package dev.moe4j.eval;
+
+import java.util.Arrays;
+
+/**
+ * A text whose end is scored.
+ *
+ * @param tokens the whole text
+ * @param from index of the first scored token, at least 1: a token's probability needs one before it
+ */
+record Request(int[] tokens, int from) {
+
+    Request {
+        if (from < 1 || from >= tokens.length) {
+            throw new IllegalArgumentException("no part of " + tokens.length + " tokens is scored from " + from);
+        }
+    }
+
+    int length() {
+        return tokens.length;
+    }
+
+    @Override
+    public boolean equals(Object other) {
+        return other instanceof Request(int[] ids, int start) && start == from && Arrays.equals(ids, tokens);
+    }
+
+    @Override
+    public int hashCode() {
+        return 31 * Arrays.hashCode(tokens) + from;
+    }
+
+    @Override
+    public String toString() {
+        return tokens.length + " tokens scored from " + from;
+    }
+}

@@ -1,0 +1,347 @@
+package dev.moe4j.eval;
+
+import dev.moe4j.data.Tokenizer;
+import dev.moe4j.model.LanguageModel;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+
+/**
+ * Puts tasks to a model by comparing the likelihoods of candidates, zero- and few-shot. A result does not depend on how
+ * many tokens are scored at a time.
+ *
+ * <p>Immutable; the methods that change a setting give a changed copy.
+ */
+public final class TaskEvaluation {
+
+    private static final int DEFAULT_BATCH_TOKENS = 4096;
+
+    /** Questions whose requests are in memory together. */
+    private static final int CHUNK = 128;
+
+    /** The outcome of a question that does not fit the model's context, in every run alike. */
+    private static final Measure.Outcome LEFT_OUT = new Measure.Outcome(new double[0], "");
+
+    private static final Likelihood UNUSED = new Likelihood(0, 1, 1, true);
+
+    private final LanguageModel model;
+    private final Tokenizer tokenizer;
+    private final int batchTokens;
+    private final boolean inFull;
+    private final Scorer scorer;
+    private final int show;
+    private final FinishedRuns finished;
+    private final Progress progress;
+
+    /** Hears how far a task is. */
+    @FunctionalInterface
+    public interface Progress {
+
+        /**
+         * Is called now and then.
+         *
+         * @param questions done, over all runs
+         * @param figure the task's main figure in the run so far
+         */
+        void scored(long questions, double figure);
+    }
+
+    private TaskEvaluation(
+            LanguageModel model,
+            Tokenizer tokenizer,
+            int batchTokens,
+            boolean inFull,
+            int show,
+            FinishedRuns finished,
+            Progress progress) {
+        this.model = model;
+        this.tokenizer = tokenizer;
+        this.batchTokens = batchTokens;
+        this.inFull = inFull;
+        this.show = show;
+        this.finished = finished;
+        this.progress = progress;
+        this.scorer = inFull || PlainScorer.hasCapacity(model)
+                ? new PlainScorer(model, tokenizer, batchTokens)
+                : new PrefixScorer(model, tokenizer, batchTokens);
+    }
+
+    /** Shows nothing and keeps nothing. */
+    public static TaskEvaluation of(LanguageModel model, Tokenizer tokenizer) {
+        return new TaskEvaluation(model, tokenizer, DEFAULT_BATCH_TOKENS, false, 0, FinishedRuns.none(), (_, _) -> {});
+    }
+
+    /** With another number of tokens at a time: a matter of speed and memory. */
+    public TaskEvaluation batchTokens(int tokens) {
+        if (tokens < 1) {
+            throw new EvalException("cannot score " + tokens + " tokens at a time; give at least 1");
+        }
+        return new TaskEvaluation(model, tokenizer, tokens, inFull, show, finished, progress);
+    }
+
+    /** Scores each candidate by itself from its first token on: the same result, for comparison. */
+    public TaskEvaluation inFull() {
+        return new TaskEvaluation(model, tokenizer, batchTokens, true, show, finished, progress);
+    }
+
+    /** Shows the first questions of each task as the model reads them. */
+    public TaskEvaluation show(int questions) {
+        return new TaskEvaluation(model, tokenizer, batchTokens, inFull, questions, finished, progress);
+    }
+
+    /** Takes runs that are done from there, and keeps new ones there. */
+    public TaskEvaluation finished(FinishedRuns runs) {
+        return new TaskEvaluation(model, tokenizer, batchTokens, inFull, show, runs, progress);
+    }
+
+    public TaskEvaluation onProgress(Progress listener) {
+        return new TaskEvaluation(model, tokenizer, batchTokens, inFull, show, finished, listener);
+    }
+
+    /**
+     * Puts the questions.
+     *
+     * @throws EvalException if no question fits the model's context, a token is not in its vocabulary, or a likelihood is
+     *     not a number
+     */
+    public TaskResult score(Questions questions) {
+        int runs = questions.settings().distinctRuns();
+        List<FinishedRuns.Line> lines = new ArrayList<>();
+        for (int run = 0; run < runs; run++) {
+            Optional<FinishedRuns.Line> done = finished.find(questions, run);
+            lines.add(done.isPresent() ? done.get() : run(questions, run));
+        }
+        return result(questions, lines, shown(questions));
+    }
+
+    private PromptBuilder prompts(Questions questions, int run) {
+        return new PromptBuilder(
+                tokenizer,
+                model.config().context(),
+                questions.task().scoring(),
+                questions.settings(),
+                questions.draw(run));
+    }
+
+    private FinishedRuns.Line run(Questions questions, int run) {
+        PromptBuilder prompts = prompts(questions, run);
+        Measure measure = questions.task().scoring().measure();
+        List<Example> examples = questions.examples();
+        List<Measure.Outcome> outcomes = new ArrayList<>();
+        long dropped = 0;
+        long cut = 0;
+        for (int from = 0; from < examples.size(); from += CHUNK) {
+            List<Example> chunk = examples.subList(from, Math.min(from + CHUNK, examples.size()));
+            List<Optional<PromptBuilder.Prompts>> built =
+                    chunk.stream().map(prompts::build).toList();
+            Iterator<Scored> scored = score(
+                            questions, built.stream().flatMap(Optional::stream).toList())
+                    .iterator();
+            for (int i = 0; i < chunk.size(); i++) {
+                if (built.get(i).isEmpty()) {
+                    outcomes.add(LEFT_OUT);
+                    continue;
+                }
+                PromptBuilder.Prompts own = built.get(i).orElseThrow();
+                Scored one = scored.next();
+                outcomes.add(new Measure.Outcome(
+                        measure.outcome(chunk.get(i), one.scores(), one.likelihoods()),
+                        chunk.get(i).group()));
+                dropped += own.dropped();
+                cut += own.cut() > 0 ? 1 : 0;
+            }
+            double figure = measure.figures(outcomes.stream()
+                            .filter(outcome -> outcome.values().length > 0)
+                            .toList())
+                    .values()
+                    .iterator()
+                    .next();
+            progress.scored((long) run * examples.size() + outcomes.size(), figure);
+        }
+        return finished.add(
+                questions, run, outcomes.stream().map(Measure.Outcome::values).toArray(double[][]::new), dropped, cut);
+    }
+
+    /** One question's candidates. */
+    private record Scored(double[] scores, List<Likelihood> likelihoods) {}
+
+    private List<Scored> score(Questions questions, List<PromptBuilder.Prompts> built) {
+        Normalisation normalisation = questions.task().scoring().normalise();
+        // The same answer alone, after the answer prompt, is asked for again and again.
+        List<Request> distinct = built.stream()
+                .flatMap(prompts -> Stream.concat(prompts.candidates().stream(), prompts.alone().stream()))
+                .distinct()
+                .toList();
+        List<Likelihood> likelihoods = scorer.score(distinct);
+        Map<Request, Likelihood> known = new HashMap<>();
+        for (int i = 0; i < distinct.size(); i++) {
+            known.put(distinct.get(i), likelihoods.get(i));
+        }
+        return built.stream()
+                .map(prompts -> {
+                    List<Likelihood> own =
+                            prompts.candidates().stream().map(known::get).toList();
+                    double[] scores = new double[own.size()];
+                    for (int i = 0; i < scores.length; i++) {
+                        Likelihood alone = prompts.alone().isEmpty()
+                                ? UNUSED
+                                : known.getOrDefault(prompts.alone().get(i), UNUSED);
+                        scores[i] = normalisation.score(own.get(i), alone);
+                    }
+                    return new Scored(scores, own);
+                })
+                .toList();
+    }
+
+    private List<TaskResult.Shown> shown(Questions questions) {
+        if (show == 0) {
+            return List.of();
+        }
+        PromptBuilder prompts = prompts(questions, 0);
+        List<TaskResult.Shown> shown = new ArrayList<>();
+        for (Example example : questions.examples()) {
+            if (shown.size() == show) {
+                break;
+            }
+            prompts.build(example).ifPresent(built -> {
+                Scored scored = score(questions, List.of(built)).getFirst();
+                shown.add(new TaskResult.Shown(
+                        example.place(),
+                        IntStream.range(0, built.candidates().size())
+                                .mapToObj(i -> new TaskResult.ShownCandidate(
+                                        marked(built.candidates().get(i)),
+                                        scored.likelihoods().get(i).tokens(),
+                                        scored.scores()[i],
+                                        example.gold().contains(i)))
+                                .toList()));
+            });
+        }
+        return shown;
+    }
+
+    private String marked(Request request) {
+        int[] tokens = request.tokens();
+        return text(Arrays.copyOf(tokens, request.from())) + "⟦"
+                + text(Arrays.copyOfRange(tokens, request.from(), tokens.length)) + "⟧";
+    }
+
+    private String text(int[] tokens) {
+        StringBuilder text = new StringBuilder();
+        int from = 0;
+        for (int i = 0; i <= tokens.length; i++) {
+            if (i == tokens.length || tokens[i] == tokenizer.endOfText()) {
+                text.append(tokenizer.decode(Arrays.copyOfRange(tokens, from, i)));
+                text.append(i == tokens.length ? "" : "⟨end⟩");
+                from = i + 1;
+            }
+        }
+        return text.toString();
+    }
+
+    private static TaskResult result(Questions questions, List<FinishedRuns.Line> runs, List<TaskResult.Shown> shown) {
+        Task task = questions.task();
+        TaskSettings settings = questions.settings();
+        TaskFile.Scoring scoring = task.scoring();
+        List<Example> examples = questions.examples();
+        List<Integer> all = IntStream.range(0, examples.size())
+                .filter(i -> runs.getFirst().outcomes()[i].length > 0)
+                .boxed()
+                .toList();
+        if (all.isEmpty()) {
+            throw new EvalException(task.name() + ": not one of " + examples.size()
+                    + " questions fits the model's context; take a model with a longer one");
+        }
+        Map<String, List<Integer>> categories = new LinkedHashMap<>();
+        for (int i : all) {
+            categories
+                    .computeIfAbsent(examples.get(i).category(), _ -> new ArrayList<>())
+                    .add(i);
+        }
+        boolean plain = categories.containsKey("");
+        return new TaskResult(
+                task.name(),
+                questions.split(),
+                questions.file().toString(),
+                all.size(),
+                examples.size() - all.size(),
+                settings.shots(),
+                questions.poolSource(),
+                runs.size(),
+                settings.seed(),
+                task.formulation(),
+                scoring.part() == TaskFile.Part.CONTINUATION
+                        ? "the continuation"
+                        : "what follows the candidates' longest common beginning",
+                scoring.measure() == Measure.EXACT
+                        ? "greedy decoding gives exactly it"
+                        : scoring.normalise().words(),
+                settings.beginToken() ? "the token that ends a text" : "nothing",
+                settings.newlines() == TaskSettings.Newlines.KEEP ? "kept" : "the token that ends a text",
+                figures(questions, runs, all),
+                scoring.measure().chance(all.stream().map(examples::get).toList()),
+                plain ? "" : "category",
+                plain
+                        ? List.of()
+                        : categories.entrySet().stream()
+                                .map(entry -> new TaskResult.Category(
+                                        entry.getKey(),
+                                        entry.getValue().size(),
+                                        figures(questions, runs, entry.getValue())))
+                                .toList(),
+                runs.stream().mapToLong(FinishedRuns.Line::dropped).sum(),
+                runs.stream().mapToLong(FinishedRuns.Line::cut).sum(),
+                shown);
+    }
+
+    /** The figures of some questions: mean and deviation over runs, the interval over questions. */
+    private static List<TaskResult.Figure> figures(
+            Questions questions, List<FinishedRuns.Line> runs, List<Integer> some) {
+        Measure measure = questions.task().scoring().measure();
+        Map<String, double[]> values = new LinkedHashMap<>();
+        for (int run = 0; run < runs.size(); run++) {
+            double[][] outcomes = runs.get(run).outcomes();
+            int number = run;
+            measure.figures(some.stream()
+                            .map(i -> new Measure.Outcome(
+                                    outcomes[i], questions.examples().get(i).group()))
+                            .toList())
+                    .forEach((name, value) ->
+                            values.computeIfAbsent(name, _ -> new double[runs.size()])[number] = value);
+        }
+        List<Measure.Outcome> means = some.stream()
+                .map(i -> mean(questions.examples().get(i), runs, i))
+                .toList();
+        List<String> strata =
+                some.stream().map(i -> questions.examples().get(i).category()).toList();
+        Map<String, double[]> intervals = Bootstrap.intervals(
+                means, strata, measure::figures, questions.settings().seed());
+        List<TaskResult.Figure> figures = new ArrayList<>();
+        values.forEach((name, sample) -> {
+            double mean = Arrays.stream(sample).average().orElseThrow();
+            double squares =
+                    Arrays.stream(sample).map(x -> (x - mean) * (x - mean)).sum();
+            double deviation = sample.length == 1 ? Double.NaN : Math.sqrt(squares / (sample.length - 1));
+            double[] interval = intervals.getOrDefault(name, new double[] {Double.NaN, Double.NaN});
+            figures.add(new TaskResult.Figure(name, mean, deviation, interval[0], interval[1]));
+        });
+        return figures;
+    }
+
+    /** A question's outcome in the mean over runs. */
+    private static Measure.Outcome mean(Example example, List<FinishedRuns.Line> runs, int question) {
+        double[] sum = new double[runs.getFirst().outcomes()[question].length];
+        for (FinishedRuns.Line run : runs) {
+            for (int i = 0; i < sum.length; i++) {
+                sum[i] += run.outcomes()[question][i] / runs.size();
+            }
+        }
+        return new Measure.Outcome(sum, example.group());
+    }
+}
