@@ -25,8 +25,11 @@ public record Environment(
     public static final String TIMEOUT = "MOE4J_TIMEOUT";
 
     static final String MEETING = "MOE4J_MEETING";
+    static final String INTERFACE = "GLOO_SOCKET_IFNAME";
 
-    private static final Duration DEFAULT_TIMEOUT = Duration.ofMinutes(5);
+    /** Without a word on it. */
+    public static final Duration DEFAULT_TIMEOUT = Duration.ofMinutes(5);
+
     private static final URI NOWHERE = URI.create("tcp://127.0.0.1:0");
     /** {@code node[03-07,9],gpu1}: a first name, and perhaps a first number within brackets. */
     private static final Pattern NODES = Pattern.compile("([^\\[,]+)(?:\\[([^],-]+)[^]]*])?([^\\[,]*).*");
@@ -100,7 +103,7 @@ public record Environment(
                     localRank,
                     Math.max(localRank + 1, number(localWorldName, localWorld)),
                     meeting(world),
-                    variables.getOrDefault("GLOO_SOCKET_IFNAME", ""),
+                    variables.getOrDefault(INTERFACE, ""),
                     timeout(variables));
         }
 
