@@ -3,10 +3,8 @@ package dev.moe4j.parallel;
 import java.io.DataInputStream;
 import java.io.DataOutputStream;
 import java.io.IOException;
-import java.net.ConnectException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
-import java.net.NoRouteToHostException;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.net.SocketTimeoutException;
@@ -16,7 +14,6 @@ import java.util.Map;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicReference;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -94,13 +91,16 @@ final class Peers implements AutoCloseable {
 
     private static Answer ask(Card card, String group) {
         try (Socket socket = new Socket()) {
+            try {
+                connect(socket, card);
+            } catch (IOException e) {
+                // Its kernel says that nobody listens; all else is the network's doing.
+                return String.valueOf(e.getMessage()).contains("refused") ? new Answer.Dead() : new Answer.Silent();
+            }
             DataInputStream in = send(socket, card, Request.HOW_ARE_YOU, group);
             return new Answer.Alive(in.readLong(), in.readBoolean(), in.readUTF(), in.readDouble());
-        } catch (SocketTimeoutException | NoRouteToHostException e) {
+        } catch (SocketTimeoutException e) {
             return new Answer.Silent();
-        } catch (ConnectException e) {
-            // Nobody listens there, unless it is the kernel that gave up trying.
-            return String.valueOf(e.getMessage()).contains("refused") ? new Answer.Dead() : new Answer.Silent();
         } catch (IOException e) {
             return new Answer.Dead(); // it went while it was asked
         }
@@ -111,6 +111,7 @@ final class Peers implements AutoCloseable {
         if (failure.compareAndSet(null, reason)) {
             forEachOther(card -> {
                 try (Socket socket = new Socket()) {
+                    connect(socket, card);
                     boolean _ = send(socket, card, Request.FAILED, reason).readBoolean();
                 } catch (IOException e) {
                     // It is gone or stuck: there is nobody to tell.
@@ -119,9 +120,12 @@ final class Peers implements AutoCloseable {
         }
     }
 
-    private static DataInputStream send(Socket socket, Card card, Request request, String text) throws IOException {
+    private static void connect(Socket socket, Card card) throws IOException {
         socket.setSoTimeout(PATIENCE_MILLIS);
         socket.connect(new InetSocketAddress(card.address(), card.port()), PATIENCE_MILLIS);
+    }
+
+    private static DataInputStream send(Socket socket, Card card, Request request, String text) throws IOException {
         DataOutputStream out = new DataOutputStream(socket.getOutputStream());
         out.writeUTF(card.token());
         out.writeUTF(request.name());
@@ -195,10 +199,5 @@ final class Peers implements AutoCloseable {
         } catch (IOException e) {
             // It ends with the process.
         }
-    }
-
-    @Override
-    public String toString() {
-        return others.stream().map(Card::describe).collect(Collectors.joining(", "));
     }
 }
