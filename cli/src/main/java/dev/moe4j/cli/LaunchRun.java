@@ -35,8 +35,7 @@ record LaunchRun(
                 restarts,
                 timeout == null ? Environment.DEFAULT_TIMEOUT : Duration.ofSeconds(timeout),
                 folder);
-        try (Launcher launcher = new Launcher(
-                plan, line -> output.stream(line + "\n"), line -> output.err().println(line))) {
+        try (Launcher launcher = new Launcher(plan, out::println, err::println)) {
             launcher.run();
         }
         return 0;

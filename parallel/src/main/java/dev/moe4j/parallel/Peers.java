@@ -25,6 +25,8 @@ final class Peers implements AutoCloseable {
 
     /** A process that lives answers sooner, even on a crowded machine. */
     private static final int PATIENCE_MILLIS = 5_000;
+    /** What is sent arrives, whether or not it is confirmed by then. */
+    private static final int TELLING_MILLIS = 1_000;
 
     /** What one asks or tells another. */
     private enum Request {
@@ -92,7 +94,7 @@ final class Peers implements AutoCloseable {
     private static Answer ask(Card card, String group) {
         try (Socket socket = new Socket()) {
             try {
-                connect(socket, card);
+                connect(socket, card, PATIENCE_MILLIS);
             } catch (IOException e) {
                 // Its kernel says that nobody listens; all else is the network's doing.
                 return String.valueOf(e.getMessage()).contains("refused") ? new Answer.Dead() : new Answer.Silent();
@@ -111,7 +113,7 @@ final class Peers implements AutoCloseable {
         if (failure.compareAndSet(null, reason)) {
             forEachOther(card -> {
                 try (Socket socket = new Socket()) {
-                    connect(socket, card);
+                    connect(socket, card, TELLING_MILLIS);
                     boolean _ = send(socket, card, Request.FAILED, reason).readBoolean();
                 } catch (IOException e) {
                     // It is gone or stuck: there is nobody to tell.
@@ -120,9 +122,9 @@ final class Peers implements AutoCloseable {
         }
     }
 
-    private static void connect(Socket socket, Card card) throws IOException {
-        socket.setSoTimeout(PATIENCE_MILLIS);
-        socket.connect(new InetSocketAddress(card.address(), card.port()), PATIENCE_MILLIS);
+    private static void connect(Socket socket, Card card, int patienceMillis) throws IOException {
+        socket.setSoTimeout(patienceMillis);
+        socket.connect(new InetSocketAddress(card.address(), card.port()), patienceMillis);
     }
 
     private static DataInputStream send(Socket socket, Card card, Request request, String text) throws IOException {

@@ -56,7 +56,7 @@ final class RankMain {
                     steps(3, () -> {
                         throw new IllegalStateException("the disk is full");
                     });
-                case "slow" -> steps(3, () -> sleep(12_000));
+                case "slow" -> steps(3, () -> sleep(9_000));
                 case "early-end" -> steps(3, () -> System.exit(0));
                 case "other-label" -> {
                     String label = processes.rank() == 1 ? "layer 4 dispatch" : "layer 3 dispatch";
