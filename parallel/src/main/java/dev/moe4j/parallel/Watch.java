@@ -2,7 +2,6 @@ package dev.moe4j.parallel;
 
 import java.time.Duration;
 import java.util.Map;
-import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,32 +25,35 @@ record Watch(int rank, Duration timeout, Journal journal, Peers peers) {
      * @param broken libtorch's reason, or empty where time is up or another rank told
      */
     ParallelException failure(Exchange exchange, double seconds, String broken, Throwable cause) {
-        return failure(exchange, seconds, cause, () -> diagnose(exchange, broken));
+        String told = peers.failure();
+        return told != null
+                ? gaveUp(exchange, seconds, told, cause)
+                : tellOthers(exchange, seconds, diagnose(exchange, broken), cause);
     }
 
-    /** The failure of an exchange for a reason that this rank knows; tells the other ranks of it. */
+    /** The failure of an exchange for a reason that this rank sees by itself; tells the other ranks of it. */
     ParallelException disagreement(Exchange exchange, String reason) {
-        return failure(exchange, 0, null, () -> reason);
+        return tellOthers(exchange, 0, reason, null);
     }
 
-    private ParallelException failure(
-            Exchange exchange, double seconds, @Nullable Throwable cause, Supplier<String> finding) {
-        String reason = peers.failure();
-        if (reason == null) {
-            reason = finding.get();
-            peers.tell("%s (found by rank %d in %s)".formatted(reason, rank, exchange.describe()));
+    /** Throws the failure of an exchange that another rank told of, if one has. */
+    void checkTold(Exchange exchange, double seconds) {
+        String told = peers.failure();
+        if (told != null) {
+            throw gaveUp(exchange, seconds, told, null);
         }
+    }
+
+    private ParallelException tellOthers(Exchange exchange, double seconds, String reason, @Nullable Throwable cause) {
+        peers.tell("%s (found by rank %d in %s)".formatted(reason, rank, exchange.describe()));
+        return gaveUp(exchange, seconds, reason, cause);
+    }
+
+    private ParallelException gaveUp(Exchange exchange, double seconds, String reason, @Nullable Throwable cause) {
         return new ParallelException(
                 "rank %d gave up %s after %.1f s (timeout %s): %s"
                         .formatted(rank, exchange.describe(), seconds, Rendezvous.seconds(timeout), reason),
                 cause);
-    }
-
-    /** The failure of an exchange that another rank told of, if one has. */
-    void checkTold(Exchange exchange, double seconds) {
-        if (peers.failure() != null) {
-            throw failure(exchange, seconds, null, () -> "another rank has failed");
-        }
     }
 
     private String diagnose(Exchange exchange, String broken) {
