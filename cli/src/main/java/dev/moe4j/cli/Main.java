@@ -2,6 +2,7 @@ package dev.moe4j.cli;
 
 import static picocli.CommandLine.ScopeType.INHERIT;
 
+import dev.moe4j.parallel.LauncherWatch;
 import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.util.Locale;
@@ -31,6 +32,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
             PrepareCommand.class,
             PlanCommand.class,
             TrainCommand.class,
+            LaunchCommand.class,
             EvalCommand.class,
             GenerateCommand.class,
             BenchCommand.class
@@ -51,6 +53,7 @@ public final class Main {
     Main() {}
 
     public static void main(String[] args) {
+        LauncherWatch.start(System.getenv());
         // Numbers look the same everywhere.
         Locale.setDefault(Locale.ROOT);
         // stdout belongs to results; whatever else prints there by habit is sent to stderr.

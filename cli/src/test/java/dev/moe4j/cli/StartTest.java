@@ -18,7 +18,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class StartTest {
     /** What takes time to load waits until a command needs it. */
     @ParameterizedTest
-    @ValueSource(strings = {"--help", "eval perplexity --help", "bench train --help", "plan --help"})
+    @ValueSource(strings = {"--help", "eval perplexity --help", "bench train --help", "plan --help", "launch --help"})
     void helpLoadsNothingHeavy(String args) throws IOException, InterruptedException {
         List<String> command = new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),

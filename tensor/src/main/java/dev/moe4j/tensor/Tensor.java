@@ -159,6 +159,11 @@ public final class Tensor implements AutoCloseable {
         return elements() * dtype().bytes();
     }
 
+    /** Whether the elements lie in memory in row-major order without gaps. */
+    public boolean isContiguous() {
+        return handle.is_contiguous();
+    }
+
     /** Type and shape for messages, such as {@code float32[4, 16]}. */
     public String describe() {
         return dtype().name().toLowerCase(Locale.ROOT) + Arrays.toString(shape());
@@ -209,6 +214,9 @@ public final class Tensor implements AutoCloseable {
     public MemorySegment memory() {
         if (handle.is_cuda() || !handle.is_contiguous()) {
             throw new TensorException("memory: " + describe() + " is not contiguous on the CPU");
+        }
+        if (elements() == 0) {
+            return MemorySegment.NULL;
         }
         try (Pointer pointer = handle.data_ptr()) {
             return MemorySegment.ofAddress(pointer.address()).reinterpret(bytes());

@@ -18,9 +18,13 @@ class TensorTest {
                     .hasSize(6)
                     .containsOnly(2);
             assertThat(Tensor.arange(4, Device.CPU).toLongs()).containsExactly(0, 1, 2, 3);
+            assertThat(Tensor.empty(DType.FLOAT32, Device.CPU, 0, 3).toDoubles())
+                    .isEmpty();
             float[] values = {1, 2, 3, 4};
             Tensor copy = Tensor.copyOf(MemorySegment.ofArray(values), DType.FLOAT32, Device.CPU, 2, 2);
             assertThat(copy.t().toFloats()).containsExactly(1, 3, 2, 4);
+            assertThat(copy.isContiguous()).isTrue();
+            assertThat(copy.t().isContiguous()).isFalse();
         }
     }
 

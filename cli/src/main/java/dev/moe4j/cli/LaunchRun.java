@@ -1,0 +1,62 @@
+package dev.moe4j.cli;
+
+import dev.moe4j.parallel.Environment;
+import dev.moe4j.parallel.Launcher;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.UncheckedIOException;
+import java.lang.management.ManagementFactory;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** What {@link LaunchCommand} does, apart from it so that {@code --help} loads nothing of it. */
+record LaunchRun(
+        PrintWriter out,
+        PrintWriter err,
+        List<String> command,
+        int processes,
+        @Nullable Integer threads,
+        int restarts,
+        @Nullable Long timeout,
+        @Nullable Path logs) {
+
+    int run() {
+        Path folder = logs == null ? temporaryFolder() : logs;
+        err.println("moe4j: logs of " + processes + " processes in " + folder);
+        Launcher.Plan plan = new Launcher.Plan(
+                javaCommand(),
+                command.getFirst().equals("train") ? List.of("--resume") : List.of(),
+                processes,
+                threads != null ? threads : Math.max(1, Runtime.getRuntime().availableProcessors() / processes),
+                restarts,
+                timeout == null ? Environment.DEFAULT_TIMEOUT : Duration.ofSeconds(timeout),
+                folder);
+        try (Launcher launcher = new Launcher(plan, out::println, err::println)) {
+            launcher.run();
+        }
+        return 0;
+    }
+
+    /** The JVM that runs this, with the same flags. */
+    private List<String> javaCommand() {
+        List<String> words = new ArrayList<>();
+        words.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        words.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
+        words.add("-Dmoe4j.terminal=false");
+        words.addAll(List.of("-cp", System.getProperty("java.class.path"), Main.class.getName()));
+        words.addAll(command);
+        return words;
+    }
+
+    private static Path temporaryFolder() {
+        try {
+            return Files.createTempDirectory("moe4j-launch-");
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}

@@ -1,0 +1,33 @@
+package dev.moe4j.parallel;
+
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+
+/** Where this process is among its exchanges, for others that ask: nothing of it is sent unasked. */
+final class Journal {
+
+    /** A moment at which the process began to wait in an exchange, or went back to work from one. */
+    private record Moment(boolean waiting, String label, long nanoTime) {}
+
+    private final Map<String, Long> begun = new ConcurrentHashMap<>();
+    private volatile Moment moment = new Moment(false, "its start", System.nanoTime());
+
+    /** Notes that an exchange of a group begins; returns its number among the group's, from 1. */
+    long begin(String group) {
+        return begun.merge(group, 1L, Long::sum);
+    }
+
+    void waitsIn(String label) {
+        moment = new Moment(true, label, System.nanoTime());
+    }
+
+    void worksAfter(String label) {
+        moment = new Moment(false, label, System.nanoTime());
+    }
+
+    Answer.Alive state(String group) {
+        Moment now = moment;
+        return new Answer.Alive(
+                begun.getOrDefault(group, 0L), now.waiting(), now.label(), (System.nanoTime() - now.nanoTime()) / 1e9);
+    }
+}

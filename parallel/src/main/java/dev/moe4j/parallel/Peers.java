@@ -1,0 +1,205 @@
+package dev.moe4j.parallel;
+
+import java.io.DataInputStream;
+import java.io.DataOutputStream;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
+import java.net.SocketTimeoutException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.UUID;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The other processes of a run, apart from c10d: each answers when it is asked how it is, and hears what another failed
+ * for. Libtorch says that a connection broke or that time is up; whose fault it was only the processes can tell. A
+ * process costs nothing by this as long as nothing fails: a socket that nobody connects to.
+ */
+final class Peers implements AutoCloseable {
+
+    /** A process that lives answers sooner, even on a crowded machine. */
+    private static final int PATIENCE_MILLIS = 5_000;
+    /** What is sent arrives, whether or not it is confirmed by then. */
+    private static final int TELLING_MILLIS = 1_000;
+
+    /** What one asks or tells another. */
+    private enum Request {
+        HOW_ARE_YOU,
+        FAILED
+    }
+
+    private final Journal journal;
+    private final ServerSocket server;
+    private final String token = UUID.randomUUID().toString();
+    private final AtomicReference<@Nullable String> failure = new AtomicReference<>();
+    private volatile List<Card> others = List.of();
+
+    private Peers(Journal journal, ServerSocket server) {
+        this.journal = journal;
+        this.server = server;
+    }
+
+    /** Begins to answer, at a free port of that address. */
+    static Peers listen(InetAddress address, Journal journal) {
+        try {
+            Peers peers = new Peers(journal, new ServerSocket(0, 0, address));
+            Thread.ofPlatform().daemon().name("peers").start(peers::serve);
+            return peers;
+        } catch (IOException e) {
+            throw new ParallelException(
+                    "cannot listen on " + address.getHostAddress() + ": " + e.getMessage()
+                            + "; check the network interface, or name another one in GLOO_SOCKET_IFNAME",
+                    e);
+        }
+    }
+
+    /** This process's card. */
+    Card card(int rank, Identity identity) {
+        String machine =
+                System.getenv().getOrDefault("HOSTNAME", server.getInetAddress().getHostAddress());
+        return new Card(
+                rank,
+                identity,
+                machine,
+                ProcessHandle.current().pid(),
+                server.getInetAddress().getHostAddress(),
+                server.getLocalPort(),
+                token);
+    }
+
+    /** Gets to know all ranks of the run but this one. */
+    void meet(List<Card> cards) {
+        others = cards.stream().filter(card -> !card.token().equals(token)).toList();
+    }
+
+    /** The reason for which the run has failed, as found here or told by another rank. */
+    @Nullable
+    String failure() {
+        return failure.get();
+    }
+
+    /** Asks all others how they are; {@code group} is the one whose exchanges they count for the answer. */
+    Map<Integer, Answer> ask(String group) {
+        Map<Integer, Answer> answers = new ConcurrentHashMap<>();
+        forEachOther(card -> answers.put(card.rank(), ask(card, group)));
+        return answers;
+    }
+
+    private static Answer ask(Card card, String group) {
+        try (Socket socket = new Socket()) {
+            try {
+                connect(socket, card, PATIENCE_MILLIS);
+            } catch (IOException e) {
+                // Its kernel says that nobody listens; all else is the network's doing.
+                return String.valueOf(e.getMessage()).contains("refused") ? new Answer.Dead() : new Answer.Silent();
+            }
+            DataInputStream in = send(socket, card, Request.HOW_ARE_YOU, group);
+            return new Answer.Alive(in.readLong(), in.readBoolean(), in.readUTF(), in.readDouble());
+        } catch (SocketTimeoutException e) {
+            return new Answer.Silent();
+        } catch (IOException e) {
+            return new Answer.Dead(); // it went while it was asked
+        }
+    }
+
+    /** Notes why the run has failed, unless it is known, and tells all others that can be reached. */
+    void tell(String reason) {
+        if (failure.compareAndSet(null, reason)) {
+            forEachOther(card -> {
+                try (Socket socket = new Socket()) {
+                    connect(socket, card, TELLING_MILLIS);
+                    boolean _ = send(socket, card, Request.FAILED, reason).readBoolean();
+                } catch (IOException e) {
+                    // It is gone or stuck: there is nobody to tell.
+                }
+            });
+        }
+    }
+
+    private static void connect(Socket socket, Card card, int patienceMillis) throws IOException {
+        socket.setSoTimeout(patienceMillis);
+        socket.connect(new InetSocketAddress(card.address(), card.port()), patienceMillis);
+    }
+
+    private static DataInputStream send(Socket socket, Card card, Request request, String text) throws IOException {
+        DataOutputStream out = new DataOutputStream(socket.getOutputStream());
+        out.writeUTF(card.token());
+        out.writeUTF(request.name());
+        out.writeUTF(text.substring(0, Math.min(text.length(), 10_000)));
+        out.flush();
+        return new DataInputStream(socket.getInputStream());
+    }
+
+    private interface Action {
+        void on(Card card);
+    }
+
+    private void forEachOther(Action action) {
+        List<Thread> threads = new ArrayList<>();
+        for (Card card : others) {
+            threads.add(Thread.ofVirtual().start(() -> action.on(card)));
+        }
+        try {
+            for (Thread thread : threads) {
+                thread.join();
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private void serve() {
+        while (!server.isClosed()) {
+            try {
+                Socket socket = server.accept();
+                Thread.ofVirtual().start(() -> answer(socket));
+            } catch (IOException e) {
+                // Closed, or the asker is gone already.
+            }
+        }
+    }
+
+    private void answer(Socket socket) {
+        try (socket) {
+            socket.setSoTimeout(PATIENCE_MILLIS);
+            DataInputStream in = new DataInputStream(socket.getInputStream());
+            if (!in.readUTF().equals(token)) {
+                return;
+            }
+            Request request = Request.valueOf(in.readUTF());
+            String text = in.readUTF();
+            DataOutputStream out = new DataOutputStream(socket.getOutputStream());
+            switch (request) {
+                case HOW_ARE_YOU -> {
+                    Answer.Alive state = journal.state(text);
+                    out.writeLong(state.begun());
+                    out.writeBoolean(state.waiting());
+                    out.writeUTF(state.label());
+                    out.writeDouble(state.seconds());
+                }
+                case FAILED -> {
+                    failure.compareAndSet(null, text);
+                    out.writeBoolean(true);
+                }
+            }
+            out.flush();
+        } catch (IOException e) {
+            // The asker is gone.
+        }
+    }
+
+    @Override
+    public void close() {
+        try {
+            server.close();
+        } catch (IOException e) {
+            // It ends with the process.
+        }
+    }
+}

@@ -1,0 +1,112 @@
+package dev.moe4j.parallel;
+
+import dev.moe4j.tensor.Libtorch;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The processes of one run, as one of them sees them: where groups come from. With one process there is no rendezvous,
+ * no socket and no c10d.
+ */
+public final class Processes {
+
+    /** How this process is connected to others. */
+    private record Connection(Rendezvous rendezvous, Watch watch, String address) {}
+
+    private final Environment environment;
+    private final @Nullable Connection connection;
+    private final Map<String, Group> groups = new HashMap<>();
+
+    private Processes(Environment environment, @Nullable Connection connection) {
+        this.environment = environment;
+        this.connection = connection;
+    }
+
+    /**
+     * Meets the other processes, does {@code work}, and waits until all have done theirs. If this one fails it tells the
+     * others before it throws, so that they end as well.
+     *
+     * @throws ParallelException if ranks are missing, differ in {@code identity}, or are lost; it names the rank
+     */
+    public static <T> T run(Environment environment, Identity identity, Function<Processes, T> work) {
+        if (!environment.isDistributed()) {
+            return work.apply(new Processes(environment, null));
+        }
+        Libtorch.load();
+        Journal journal = new Journal();
+        try (Peers peers = Peers.listen(Network.addressOf(environment), journal)) {
+            Rendezvous rendezvous = Rendezvous.meet(environment, identity, peers);
+            Watch watch = new Watch(environment.rank(), environment.timeout(), journal, peers);
+            String address = peers.card(environment.rank(), identity).address();
+            try {
+                Processes processes = new Processes(environment, new Connection(rendezvous, watch, address));
+                Group everyone = processes.group(
+                        new Layout(environment.world(), environment.rank(), 1, Sharding.NONE).everyone());
+                T result = work.apply(processes);
+                everyone.barrier("end of the run");
+                processes.clean();
+                return result;
+            } catch (Throwable e) {
+                peers.tell("rank %d failed: %s"
+                        .formatted(environment.rank(), e.getMessage() == null ? e : e.getMessage()));
+                throw e;
+            }
+        }
+    }
+
+    public int rank() {
+        return environment.rank();
+    }
+
+    public int world() {
+        return environment.world();
+    }
+
+    /**
+     * The group of these members, which all of them ask for in the same order. The first time connects them.
+     *
+     * @throws ParallelException if they cannot be connected
+     */
+    public Group group(Members members) {
+        Group known = groups.get(members.name());
+        if (known != null) {
+            if (!known.members().equals(members)) {
+                throw new IllegalArgumentException(
+                        "two groups are called " + members.name() + ": " + known.members() + ", " + members);
+            }
+            return known;
+        }
+        Group made = connect(members);
+        groups.put(members.name(), made);
+        return made;
+    }
+
+    private Group connect(Members members) {
+        Connection to = connection;
+        if (members.size() == 1 || to == null) {
+            return new Group(members, null, null, null);
+        }
+        Gloo gloo = to.rendezvous()
+                .within(
+                        "connecting group " + members.name(),
+                        () -> new Gloo(members, to.rendezvous().store(), to.address(), environment.timeout()));
+        return new Group(members, gloo, to.watch(), null);
+    }
+
+    /** A file where ranks met must not be found by the next run. */
+    private void clean() {
+        if (environment.rank() == 0 && environment.meeting().getScheme().equals("file")) {
+            try {
+                Files.deleteIfExists(Path.of(environment.meeting()));
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
+        }
+    }
+}

@@ -1,0 +1,45 @@
+package dev.moe4j.parallel;
+
+import java.util.Arrays;
+
+/**
+ * How the rows of an uneven exchange are divided, agreed on by both sides of each pair before any row is sent: sizes that
+ * differ would end the process. {@link Group#agree} makes it.
+ *
+ * @param sent {@code [members][kinds]}: rows of each kind, such as those for one expert, that go to each member
+ * @param received {@code [members][kinds]}: rows of each kind that come from each member
+ * @param rowBytes bytes of a row on the wire
+ */
+public record Splits(long[][] sent, long[][] received, long rowBytes) {
+
+    /** The way back: what came goes, and what went comes. */
+    public Splits reversed() {
+        return new Splits(received, sent, rowBytes);
+    }
+
+    /** Rows that go to each member, in the order of members. */
+    public long[] rowsSent() {
+        return sums(sent);
+    }
+
+    /** Rows that come from each member, in the order of members. */
+    public long[] rowsReceived() {
+        return sums(received);
+    }
+
+    /** All rows that go. */
+    public long totalSent() {
+        return Arrays.stream(rowsSent()).sum();
+    }
+
+    /** All rows that come. */
+    public long totalReceived() {
+        return Arrays.stream(rowsReceived()).sum();
+    }
+
+    private static long[] sums(long[][] rows) {
+        return Arrays.stream(rows)
+                .mapToLong(kinds -> Arrays.stream(kinds).sum())
+                .toArray();
+    }
+}

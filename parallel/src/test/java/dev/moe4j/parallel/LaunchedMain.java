@@ -1,0 +1,82 @@
+package dev.moe4j.parallel;
+
+import dev.moe4j.tensor.DType;
+import dev.moe4j.tensor.Device;
+import dev.moe4j.tensor.Scope;
+import dev.moe4j.tensor.Tensor;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+
+/** A command for a launcher: its first argument says what it does. */
+final class LaunchedMain {
+
+    private LaunchedMain() {}
+
+    public static void main(String[] args) throws IOException, InterruptedException {
+        LauncherWatch.start(System.getenv());
+        Environment environment = Environment.of(System.getenv());
+        int rank = environment.rank();
+        switch (args[0]) {
+            case "environment" -> {
+                System.out.println(environment);
+                System.out.println(
+                        "threads " + System.getenv("OMP_NUM_THREADS") + " " + System.getenv("OPENBLAS_NUM_THREADS"));
+                System.err.println("on stderr " + rank);
+            }
+            // The first attempt fails at rank 1, and then at rank 0 for lack of it.
+            case "once" -> {
+                System.out.println(String.join(" ", args).replace(args[1], "FOLDER"));
+                if (!Arrays.asList(args).contains("--resume")) {
+                    Path pid = Path.of(args[1], "pid-1");
+                    if (rank == 1) {
+                        System.out.println("the disk is full");
+                        writePid(pid);
+                    } else {
+                        awaitEnd(pid);
+                    }
+                    System.exit(1);
+                }
+            }
+            case "wrong-usage" -> System.exit(2);
+            case "wait" -> {
+                Files.writeString(
+                        Path.of(args[1], "pid-" + rank),
+                        String.valueOf(ProcessHandle.current().pid()));
+                System.out.println("waiting");
+                Thread.sleep(60_000);
+            }
+            // One exchange; the sum of the ranks.
+            case "sum" -> {
+                double sum = Processes.run(environment, new Identity("v1", "c1"), processes -> {
+                    try (Scope _ = Scope.open()) {
+                        Layout layout = new Layout(processes.world(), rank, 1, Sharding.NONE);
+                        Tensor x = Tensor.full(rank, DType.FLOAT64, Device.CPU, 1);
+                        processes
+                                .group(layout.everyone())
+                                .allReduce(Reduction.SUM, x, "sum")
+                                .await();
+                        return x.item();
+                    }
+                });
+                System.out.println("rank " + rank + " of " + environment.world() + " sum " + sum);
+                System.exit(0);
+            }
+            default -> throw new IllegalArgumentException(args[0]);
+        }
+    }
+
+    private static void writePid(Path file) throws IOException {
+        Files.writeString(file, String.valueOf(ProcessHandle.current().pid()));
+    }
+
+    private static void awaitEnd(Path pid) throws IOException, InterruptedException {
+        while (!Files.exists(pid)
+                || Files.readString(pid).isEmpty()
+                || ProcessHandle.of(Long.parseLong(Files.readString(pid))).isPresent()) {
+            Thread.sleep(20);
+        }
+        Thread.sleep(200); // the launcher learns of it, too
+    }
+}

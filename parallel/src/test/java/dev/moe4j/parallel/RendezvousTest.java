@@ -1,0 +1,97 @@
+package dev.moe4j.parallel;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class RendezvousTest {
+
+    @TempDir
+    private Path folder;
+
+    private static Card card(int rank, String code, String configuration, String address) {
+        return new Card(
+                rank, new Identity(code, configuration), "node" + rank, 100 + rank, address, 4000, "token" + rank);
+    }
+
+    @Test
+    void cardsAsText() {
+        Card card = card(3, "v1", "abc", "fd00::7");
+        assertThat(Card.decode(card.encode())).isEqualTo(card);
+        assertThat(card.describe()).isEqualTo("rank 3 (process 103 on node3)");
+    }
+
+    @Test
+    void differencesNameTheRank() {
+        Card zero = card(0, "v1", "c1", "10.0.0.1");
+        assertThat(Rendezvous.difference(List.of(zero, card(1, "v1", "c1", "10.0.0.2"))))
+                .isEmpty();
+        assertThat(Rendezvous.difference(
+                        List.of(zero, card(1, "v1", "c1", "10.0.0.2"), card(2, "v2", "c1", "10.0.0.3"))))
+                .contains(
+                        "rank 2 (process 102 on node2) runs other code than rank 0 (version v2, not v1): start all ranks "
+                                + "from the same build");
+        assertThat(Rendezvous.difference(List.of(zero, card(1, "v1", "c2", "10.0.0.2"))))
+                .contains(
+                        "rank 1 (process 101 on node1) has another configuration than rank 0 (digest c2, not c1): give "
+                                + "all ranks the same files and options");
+        assertThat(Rendezvous.difference(List.of(card(0, "v1", "c1", "127.0.1.1"), card(1, "v1", "c1", "10.0.0.2"))))
+                .hasValueSatisfying(message -> assertThat(message)
+                        .startsWith("rank 0 (process 100 on node0) listens on 127.0.1.1, where ranks on other machines "
+                                + "cannot reach it"));
+    }
+
+    /** At a file, and the file is gone afterwards. */
+    @Test
+    void ranksMeetAtAFile() throws InterruptedException {
+        Path store = folder.resolve("store");
+        try (Ranks ranks = Ranks.at(folder, store.toUri().toString(), 2, 30).with("GLOO_SOCKET_IFNAME", "lo")) {
+            ranks.start(0, "meet");
+            ranks.start(1, "meet");
+            assertThat(ranks.exitCode(0)).as(ranks.errors(0)).isZero();
+            assertThat(ranks.exitCode(1)).as(ranks.errors(1)).isZero();
+        }
+        assertThat(Files.exists(store)).isFalse();
+    }
+
+    @Test
+    void twoOfARankAreRefused() throws InterruptedException {
+        try (Ranks ranks = Ranks.at(folder, "tcp://127.0.0.1:" + Ranks.freePort(), 2, 4)) {
+            ranks.start(0, "meet");
+            ranks.start(0, "meet");
+            int first = ranks.exitCode(0);
+            int second = ranks.exitCode(1);
+            assertThat(List.of(first, second)).containsOnly(1);
+            assertThat(ranks.output(0) + ranks.output(1)).contains("failed: rank 0 cannot listen at tcp://127.0.0.1:");
+        }
+    }
+
+    @Test
+    void missingRanksAreNamed() throws InterruptedException {
+        try (Ranks ranks = Ranks.at(folder, "tcp://127.0.0.1:" + Ranks.freePort(), 3, 4)) {
+            ranks.start(0, "meet");
+            ranks.start(2, "meet");
+            for (int process = 0; process < 2; process++) {
+                assertThat(ranks.exitCode(process)).isEqualTo(1);
+                assertThat(ranks.output(process))
+                        .startsWith("failed: 2 of 3 ranks have met at tcp://127.0.0.1:")
+                        .contains("within 4 s: rank 1 is missing; see whether it was started, and its log");
+            }
+        }
+    }
+
+    @Test
+    void aMissingRank0IsNamed() throws InterruptedException {
+        try (Ranks ranks = Ranks.at(folder, "tcp://127.0.0.1:" + Ranks.freePort(), 2, 2)) {
+            ranks.start(1, "meet");
+            assertThat(ranks.exitCode(0)).isEqualTo(1);
+            assertThat(ranks.output(0))
+                    .startsWith("failed: rank 1 cannot reach rank 0 at tcp://127.0.0.1:")
+                    .contains("within 2 s: rank 0 is missing, or the port is closed; see rank 0's log");
+        }
+    }
+}
