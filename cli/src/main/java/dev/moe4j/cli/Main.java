@@ -2,6 +2,7 @@ package dev.moe4j.cli;
 
 import static picocli.CommandLine.ScopeType.INHERIT;
 
+import dev.moe4j.model.Nearest;
 import dev.moe4j.parallel.LauncherWatch;
 import java.io.PrintStream;
 import java.io.PrintWriter;
@@ -128,7 +129,8 @@ public final class Main {
     }
 
     private static String didYouMean(String word, Set<String> names) {
-        return Nearest.to(word, names)
+        return Nearest.names(word, names, 1).stream()
+                .findFirst()
                 .map(name -> ". Did you mean " + name + "?")
                 .orElse("");
     }

@@ -1,6 +1,7 @@
 package dev.moe4j.cli;
 
 import dev.moe4j.data.Shards;
+import dev.moe4j.parallel.Environment;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.train.BestEvaluation;
 import dev.moe4j.train.ResidentMemory;
@@ -38,6 +39,10 @@ record TrainRun(
             @Nullable BestEvaluation best) {}
 
     int run() {
+        if (Environment.of(System.getenv()).isDistributed()) {
+            throw new CliException("train runs in one process so far, and the environment says that this is one of "
+                    + "several; unset RANK and WORLD_SIZE, or start it without launch, srun or an Indexed Job");
+        }
         RunConfig config = RunConfig.read(model, overrides);
         try (Shards shards = Shards.open(data);
                 Interruption interruption = Interruption.asRequest()) {

@@ -1,4 +1,4 @@
-package dev.moe4j.cli;
+package dev.moe4j.model;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -21,6 +21,7 @@ class NearestTest {
     void findsWhatWasMeant(String word, String name) {
         List<String> names = List.of("train", "quickstart", "doctor", "eval", "serve");
 
-        assertThat(Nearest.to(word, names).orElse(null)).isEqualTo(name);
+        List<String> nearest = Nearest.names(word, names, 1);
+        assertThat(nearest.isEmpty() ? null : nearest.getFirst()).isEqualTo(name);
     }
 }
