@@ -15,7 +15,6 @@ class NearestTest {
         "doktor, doctor", // replaced
         "serve, serve",
         "xyz,", // nothing near
-        "prevail,", // too far from eval
         "'',"
     })
     void findsWhatWasMeant(String word, String name) {
