@@ -160,8 +160,8 @@ class TrainCommandTest {
         assertFails(train(tiny, out, 1), "the text has 11 tokens, too few for one sequence of 64");
         assertFails(train(shards, out, 1, "--set=model.vocabulary=128"), "model.vocabulary: 128 is too small");
         Path damaged = prepared(temp.resolve("damaged"), text, "bytes");
-        Files.write(damaged.resolve("train.idx"), new byte[10]);
-        assertFails(train(damaged, out, 1), "train.idx");
+        Files.write(damaged.resolve("train-00000-000.idx"), new byte[10]);
+        assertFails(train(damaged, out, 1), "train-00000-000.idx");
         assertThat(out).doesNotExist();
     }
 
@@ -280,7 +280,7 @@ class TrainCommandTest {
         assertThat(run.out()).isEmpty();
         List<String> lines = run.err()
                 .lines()
-                .filter(line -> !line.startsWith("train ") && !line.startsWith("perplexity "))
+                .filter(line -> Stream.of("train ", "perplexity ", "prepare ").noneMatch(line::startsWith))
                 .toList();
         assertThat(lines).singleElement().asString().startsWith("moe4j: ").contains(message);
     }

@@ -13,11 +13,20 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.file.Path;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.logging.Level;
+import java.util.logging.Logger;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /** Takes one column out of a Parquet file, a document a row, numbered by its row. The other columns are not read. */
 final class ParquetText {
+    /** Held, or the level would be forgotten: hardwood tells which codecs it found. */
+    private static final Logger CODECS = Logger.getLogger("dev.hardwood");
+
+    static {
+        CODECS.setLevel(Level.WARNING);
+    }
+
     private final ReadOptions options;
     private final RecordReader records;
 
