@@ -12,18 +12,19 @@ import dev.moe4j.train.RunConfig;
 import dev.moe4j.train.Trainer;
 
 /**
- * The law that a run in bfloat16 follows its twin in float32: from the same seed and on the same sequences, the mean
- * loss of their last updates differs by 0.02 nats at most.
+ * The law that a run in a narrower type follows its twin in float32: from the same seed and on the same sequences, the
+ * mean loss of their last steps differs by 0.02 nats at most.
  */
 public final class PrecisionLaw {
 
     /** Nats per token. */
     public static final double BOUND = 0.02;
 
-    /** Updates at the end whose losses are averaged; of a shorter run all. */
+    /** Steps at the end whose losses are averaged; of a shorter run all. */
     public static final int AVERAGED = 50;
 
     private final RunConfig config;
+    private final Precision narrow;
     private final Shards shards;
     private final Device device;
 
@@ -32,11 +33,11 @@ public final class PrecisionLaw {
      *
      * @param tokens that each trained on
      */
-    public record Result(int steps, int averaged, long tokens, Twin fp32, Twin bf16) {
+    public record Result(int steps, int averaged, long tokens, Twin fp32, Twin narrow) {
 
-        /** By how many nats per token bfloat16 is worse. */
+        /** By how many nats per token the narrower type is worse. */
         public double difference() {
-            return bf16.loss() - fp32.loss();
+            return narrow.loss() - fp32.loss();
         }
 
         public boolean holds() {
@@ -47,19 +48,25 @@ public final class PrecisionLaw {
     /**
      * One run.
      *
-     * @param loss nats per token, in the mean of the last updates
+     * @param loss nats per token, in the mean of the last steps
+     * @param skipped steps that made no update, since gradients overflowed in fp16
      */
-    public record Twin(double loss, double seconds) {}
+    public record Twin(double loss, double seconds, long skipped) {}
 
-    /** Hears of each update of both runs: how many are done, and its loss. */
+    /** Hears of each step of both runs: how many are done, and its loss. */
     @FunctionalInterface
     public interface Progress {
         void step(int done, double loss);
     }
 
-    /** The law for a preset on prepared text, whose vocabulary the model takes. */
-    public PrecisionLaw(String preset, Shards shards, Device device) {
+    /**
+     * The law for a preset on prepared text, whose vocabulary the model takes.
+     *
+     * @param narrow what is compared with float32
+     */
+    public PrecisionLaw(String preset, Precision narrow, Shards shards, Device device) {
         this.config = RunConfig.preset(preset);
+        this.narrow = narrow;
         this.shards = shards;
         this.device = device;
     }
@@ -70,9 +77,9 @@ public final class PrecisionLaw {
             throw new BenchException("steps: " + steps + " is too small; use at least 1");
         }
         Twin fp32 = train(Precision.FP32, steps, progress);
-        Twin bf16 = train(Precision.BF16, steps, (done, loss) -> progress.step(steps + done, loss));
+        Twin twin = train(narrow, steps, (done, loss) -> progress.step(steps + done, loss));
         long tokens = (long) steps * config.batch().sequences() * config.model().context();
-        return new Result(steps, averaged(steps), tokens, fp32, bf16);
+        return new Result(steps, averaged(steps), tokens, fp32, twin);
     }
 
     private static int averaged(int steps) {
@@ -86,6 +93,7 @@ public final class PrecisionLaw {
                 new SequenceSampler(shards.train(), config.model().context(), config.seed());
         long start = System.nanoTime();
         double sum = 0;
+        long skipped = 0;
         try (LanguageModel model =
                 LanguageModel.initialize(architecture, precision, device, new RandomKey(config.seed()))) {
             Trainer trainer = new Trainer(
@@ -97,11 +105,12 @@ public final class PrecisionLaw {
                     config.seed(),
                     steps);
             for (int step = 1; step <= steps; step++) {
-                double loss = trainer.step().loss();
-                sum += step > steps - averaged(steps) ? loss : 0;
-                progress.step(step, loss);
+                Trainer.Result result = trainer.step();
+                sum += step > steps - averaged(steps) ? result.loss() : 0;
+                skipped = result.skipped();
+                progress.step(step, result.loss());
             }
         }
-        return new Twin(sum / averaged(steps), (System.nanoTime() - start) / 1e9);
+        return new Twin(sum / averaged(steps), (System.nanoTime() - start) / 1e9, skipped);
     }
 }

@@ -69,8 +69,9 @@ class LawTest {
         assertThat(precision(4, Double.NaN).holds()).isFalse();
     }
 
-    private static PrecisionLaw.Result precision(double fp32, double bf16) {
-        return new PrecisionLaw.Result(500, 50, 1, new PrecisionLaw.Twin(fp32, 1), new PrecisionLaw.Twin(bf16, 1));
+    private static PrecisionLaw.Result precision(double fp32, double narrow) {
+        return new PrecisionLaw.Result(
+                500, 50, 1, new PrecisionLaw.Twin(fp32, 1, 0), new PrecisionLaw.Twin(narrow, 1, 0));
     }
 
     /** Over a few steps of real text, in which the twins have hardly had time to part. */
@@ -78,7 +79,7 @@ class LawTest {
     void bfloat16FollowsFloat32OnRealText() {
         int[] done = {0};
         try (SampleText text = SampleText.prepare()) {
-            PrecisionLaw law = new PrecisionLaw("cpu-tiny-moe", text.shards(), Device.CPU);
+            PrecisionLaw law = new PrecisionLaw("cpu-tiny-moe", Precision.BF16, text.shards(), Device.CPU);
             PrecisionLaw.Result result = law.run(30, (step, _) -> done[0] = step);
 
             assertThat(done[0]).isEqualTo(60);

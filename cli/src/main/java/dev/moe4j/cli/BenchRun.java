@@ -138,39 +138,43 @@ final class BenchRun {
         }
     }
 
-    static BenchPrecisionCommand.Report precision(@Nullable Path data, int steps, String device, PrintWriter err) {
+    static BenchPrecisionCommand.Report precision(
+            @Nullable Path data, String narrow, int steps, String device, PrintWriter err) {
         Device where = Device.parse(device);
+        Precision precision = Precision.parse(narrow);
         if (data != null) {
             try (Shards shards = Shards.open(data)) {
-                return precision(shards, data.toString(), steps, where, err);
+                return precision(shards, data.toString(), precision, steps, where, err);
             }
         }
         try (SampleText text = SampleText.prepare()) {
-            return precision(text.shards(), "JDK sources of java.util", steps, where, err);
+            return precision(text.shards(), "JDK sources of java.util", precision, steps, where, err);
         }
     }
 
     private static BenchPrecisionCommand.Report precision(
-            Shards shards, String data, int steps, Device device, PrintWriter err) {
+            Shards shards, String data, Precision narrow, int steps, Device device, PrintWriter err) {
         String model = BenchPrecisionCommand.MODEL;
         PrecisionLaw.Result result;
         try (ProgressLine progress = ProgressLine.start(err, "bench precision", 2L * steps)) {
-            result = new PrecisionLaw(model, shards, device)
+            result = new PrecisionLaw(model, narrow, shards, device)
                     .run(steps, (done, loss) -> progress.update(done, String.format("loss %.3f", loss)));
         }
         return new BenchPrecisionCommand.Report(
                 model,
+                narrow.name(),
                 data,
                 result.steps(),
                 result.averaged(),
                 result.tokens(),
                 result.fp32().loss(),
-                result.bf16().loss(),
+                result.narrow().loss(),
                 result.difference(),
                 PrecisionLaw.BOUND,
                 result.holds(),
                 result.fp32().seconds(),
-                result.bf16().seconds());
+                result.narrow().seconds(),
+                result.narrow().skipped());
     }
 
     static void print(BenchPrecisionCommand.Report report, PrintWriter out) {
@@ -178,7 +182,9 @@ final class BenchRun {
                 "%s on %s: %,d steps, %,d tokens, mean loss of the last %d steps%n",
                 report.model(), report.data(), report.steps(), report.tokens(), report.averagedSteps());
         out.printf("fp32         %.4f in %.1f s%n", report.fp32Loss(), report.fp32Seconds());
-        out.printf("bf16         %.4f in %.1f s%n", report.bf16Loss(), report.bf16Seconds());
+        out.printf(
+                "%-12s %.4f in %.1f s, %d steps without an update%n",
+                report.precision(), report.loss(), report.seconds(), report.skipped());
         out.printf(
                 "difference   %+.4f nats, bound %.2f: the law %s%n",
                 report.difference(), report.bound(), report.holds() ? "holds" : "is broken");

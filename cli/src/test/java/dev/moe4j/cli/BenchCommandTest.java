@@ -137,14 +137,16 @@ class BenchCommandTest {
         Path shards = temp.resolve("shards");
         Run prepared = Run.of("prepare", "--tokenizer=bytes", "--out=" + shards, text.toString());
         assertThat(prepared.code()).as(prepared.err()).isZero();
-        JsonNode json = json(Run.of("bench", "precision", "--steps=10", "--data=" + shards, "--json"));
+        JsonNode json =
+                json(Run.of("bench", "precision", "--precision=fp16", "--steps=1", "--data=" + shards, "--json"));
 
-        assertThat(json.path("steps").asInt()).isEqualTo(10);
-        assertThat(json.path("averaged_steps").asInt()).isEqualTo(10);
-        assertThat(json.path("tokens").asInt()).isEqualTo(10 * 8 * 64);
+        assertThat(json.path("precision").asString()).isEqualTo("fp16");
+        assertThat(json.path("skipped").isNumber()).isTrue();
+        assertThat(json.path("steps").asInt()).isEqualTo(1);
+        assertThat(json.path("averaged_steps").asInt()).isEqualTo(1);
+        assertThat(json.path("tokens").asInt()).isEqualTo(8 * 64);
         assertThat(json.path("difference").asDouble())
-                .isEqualTo(json.path("bf16_loss").asDouble()
-                        - json.path("fp32_loss").asDouble());
+                .isEqualTo(json.path("loss").asDouble() - json.path("fp32_loss").asDouble());
         assertThat(json.path("bound").asDouble()).isEqualTo(0.02);
         assertThat(json.path("holds").asBoolean()).isTrue();
     }

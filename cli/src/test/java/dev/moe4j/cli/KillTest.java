@@ -5,35 +5,44 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.DisabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
  * A run that is killed again and again, as a machine that fails would, and resumed by the same command each time, leaves
- * the metrics and the model of an unbroken run. {@code -Dkills=200} kills more often than the default 20 times.
+ * the metrics and the model of an unbroken run. {@code -Dkills=200} kills more often than the default 20 times; a run in
+ * fp16, which has a loss scale to go on with, is killed a quarter as often.
  */
 @DisabledOnOs(OS.WINDOWS)
 class KillTest {
 
     private static final int KILLS = Integer.getInteger("kills", 20);
 
-    /** So many that the run is not over before the last kill. */
-    private static final int STEPS = 30 * KILLS;
-
     @TempDir
     private Path temp;
 
     private final Random random = new Random(1);
 
-    @Test
-    void aRunSurvivesKills() throws IOException, InterruptedException {
+    @ParameterizedTest
+    @ValueSource(strings = {"fp32", "fp16"})
+    void aRunSurvivesKills(String precision) throws IOException, InterruptedException {
+        int kills = precision.equals("fp32") ? KILLS : KILLS / 4;
+        // So many that the run is not over before the last kill.
+        int steps = 30 * kills;
+        List<String> options = new ArrayList<>(List.of("--set=precision=" + precision, "--steps=" + steps));
+        if (precision.equals("fp16")) {
+            // Products in fp16 are slow on CPUs.
+            options.addAll(List.of("--set=model.layers=2", "--set=model.width=16", "--set=model.ffn=32"));
+        }
         Path text = Files.writeString(temp.resolve("text.txt"), "Out, out, brief candle!\n\n".repeat(400));
         Path shards = temp.resolve("shards");
         Run prepared = Run.of("prepare", "--tokenizer=bytes", "--out=" + shards, text.toString());
@@ -42,8 +51,8 @@ class KillTest {
         Path killed = temp.resolve("killed");
         int survived = 0;
         int whileWriting = 0;
-        for (int kill = 0; kill < KILLS; kill++) {
-            RealProcess process = start(shards, killed);
+        for (int kill = 0; kill < kills; kill++) {
+            RealProcess process = start(shards, killed, options);
             boolean writing = kill % 2 == 0;
             waitForLine(process, killed, lines(killed) + 1 + random.nextInt(20));
             if (writing) {
@@ -56,37 +65,37 @@ class KillTest {
         }
         assertThat(survived).as("runs that were over before they were killed").isZero();
         assertThat(whileWriting).as("kills while a checkpoint was written").isPositive();
-        finish(start(shards, killed));
+        finish(start(shards, killed, options));
 
         Path whole = temp.resolve("whole");
-        finish(start(shards, whole));
+        finish(start(shards, whole, options));
         List<ObjectNode> expected = metrics(whole);
-        assertThat(expected).hasSize(STEPS);
+        assertThat(expected).hasSize(steps);
         assertThat(metrics(killed)).isEqualTo(expected);
         for (String file : List.of("config.json", "model.safetensors", "optimizer.safetensors")) {
-            assertThat(last(killed).resolve(file))
-                    .hasSameBinaryContentAs(last(whole).resolve(file));
+            assertThat(last(killed, steps).resolve(file))
+                    .hasSameBinaryContentAs(last(whole, steps).resolve(file));
         }
         try (Stream<Path> left = Files.list(killed)) {
             assertThat(left.filter(path -> path.toString().endsWith(".tmp"))).isEmpty();
         }
     }
 
-    private RealProcess start(Path shards, Path out) throws IOException {
-        return RealProcess.start(
-                temp.resolve("err"),
+    private RealProcess start(Path shards, Path out, List<String> options) throws IOException {
+        List<String> arguments = new ArrayList<>(List.of(
                 "train",
                 "--model=cpu-tiny-moe",
                 "--data=" + shards,
-                "--steps=" + STEPS,
                 "--out=" + out,
                 "--resume",
-                "--set=precision=fp32",
                 "--set=model.dropout=0.1",
                 "--set=model.context=32",
                 "--set=batch.sequences=2",
                 "--set=log.every=1",
-                "--set=checkpoint.every=3");
+                "--set=loss_scale.growth_interval=10",
+                "--set=checkpoint.every=3"));
+        arguments.addAll(options);
+        return RealProcess.start(temp.resolve("err"), arguments.toArray(String[]::new));
     }
 
     private static void finish(RealProcess process) throws IOException, InterruptedException {
@@ -122,8 +131,8 @@ class KillTest {
         return false;
     }
 
-    private static Path last(Path run) {
-        return run.resolve("step-%08d".formatted(STEPS));
+    private static Path last(Path run, int steps) {
+        return run.resolve("step-%08d".formatted(steps));
     }
 
     private static List<ObjectNode> metrics(Path run) throws IOException {

@@ -22,6 +22,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Set;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -115,10 +116,18 @@ class ResumeTest {
 
     /** Everything that a step can depend on is on: dropout, the previous step's balance, accumulation, spikes. */
     @ParameterizedTest
-    @ValueSource(strings = {"fp32", "bf16"})
+    @ValueSource(strings = {"fp32", "bf16", "fp16"})
     void aResumedRunIsTheUnbrokenOne(String precision) throws IOException {
         String[] overrides = {
             "precision=" + precision,
+            // In fp16 so large that it overflows at first, and grows again within the run.
+            "loss_scale.initial=268435456",
+            "loss_scale.growth_interval=3",
+            // Small, since CPUs have no fast products in fp16.
+            "model.layers=2",
+            "model.width=16",
+            "model.ffn=32",
+            "model.context=16",
             "model.dropout=0.1",
             "batch.accumulation=2",
             "balance.scope=global",
@@ -136,12 +145,21 @@ class ResumeTest {
         TrainingRun.Outcome resumed = resume("broken", overrides);
 
         assertThat(metrics("broken")).hasSize(STEPS).isEqualTo(metrics("whole"));
+        if (precision.equals("fp16")) {
+            List<Double> scales = metrics("whole").stream()
+                    .map(line -> JSON.readTree(line).path("loss_scale").asDouble())
+                    .toList();
+            assertThat(scales).startsWith(0x1p28, 0x1p27);
+            assertThat(IntStream.range(1, STEPS))
+                    .as("grows: " + scales)
+                    .anyMatch(i -> scales.get(i) > scales.get(i - 1));
+        }
         assertThat(notices).anyMatch(notice -> notice.contains("after step 5 of 12"));
         for (String file : List.of("config.json", "model.safetensors", "optimizer.safetensors")) {
             assertThat(resumed.checkpoint().resolve(file))
                     .hasSameBinaryContentAs(whole.checkpoint().resolve(file));
         }
-        assertThat(resumed.tokens()).isEqualTo(whole.tokens()).isEqualTo(STEPS * 4 * 64);
+        assertThat(resumed.tokens()).isEqualTo(whole.tokens()).isEqualTo(STEPS * 4 * 16);
         assertThat(resumed.loss()).isEqualTo(whole.loss());
         assertThat(resumed.best()).isEqualTo(whole.best()).isNotNull();
         ObjectNode a = (ObjectNode) state(resumed.checkpoint());
