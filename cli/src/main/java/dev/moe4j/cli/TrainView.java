@@ -134,8 +134,8 @@ final class TrainView implements AutoCloseable {
     private void draw(String above) {
         StringBuilder text = new StringBuilder();
         if (drawn > 0) {
-            // Up to the first line, and clear from there on.
-            text.append("\u001b[").append(drawn).append("A\u001b[J");
+            // Up to the beginning of the first line, and clear from there on: an echoed ^C moves the cursor.
+            text.append("\u001b[").append(drawn).append("F\u001b[J");
         }
         text.append(above);
         List<String> lines = figures == null ? List.of() : TrainLines.of(figures, curve, columns);

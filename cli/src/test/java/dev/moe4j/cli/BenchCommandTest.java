@@ -167,7 +167,7 @@ class BenchCommandTest {
     @Test
     void aBrokenLawIsAFailure() {
         BenchPrecisionCommand.Report worse =
-                new BenchPrecisionCommand.Report("m", "d", 500, 50, 1, 4, 4.03, 0.03, 0.02, false, 1, 1);
+                new BenchPrecisionCommand.Report("m", "bf16", "d", 500, 50, 1, 4, 4.03, 0.03, 0.02, false, 1, 1, 0);
         assertThatThrownBy(() -> BenchPrecisionCommand.requireLaw(worse))
                 .isInstanceOf(CliException.class)
                 .hasMessageContaining("bf16 is +0.0300 nats from fp32");

@@ -54,14 +54,14 @@ class TrainViewTest {
                 new TreeMap<>(Map.of("wiki", 4.5)));
     }
 
-    /** What a terminal shows after all that was printed, which moves the cursor up and clears below, and no more. */
+    /** What a terminal shows after all that was printed, which moves to the beginning of a line further up and clears below, and no more. */
     private List<String> screen() {
         List<String> screen = new ArrayList<>();
         for (String part : err.toString().split("\u001b\\[", -1)) {
             String text = part;
             if (part.startsWith("J")) {
                 text = part.substring(1);
-            } else if (part.matches("\\d+A")) {
+            } else if (part.matches("\\d+F")) {
                 int up = Integer.parseInt(part.substring(0, part.length() - 1));
                 assertThat(up).as("lines to go up").isLessThanOrEqualTo(screen.size());
                 screen.subList(screen.size() - up, screen.size()).clear();
