@@ -1,7 +1,9 @@
 package dev.moe4j.train;
 
 import dev.moe4j.model.Architecture;
+import dev.moe4j.model.Memory;
 import dev.moe4j.model.ModelConfig;
+import dev.moe4j.model.ParameterCounts;
 import dev.moe4j.model.Recompute;
 import dev.moe4j.parallel.Sharding;
 import dev.moe4j.tensor.Precision;
@@ -21,12 +23,14 @@ import org.jspecify.annotations.Nullable;
 final class LayoutSearch {
 
     private final Architecture architecture;
+    private final ParameterCounts parameters;
     private final Precision precision;
     private final Accelerator device;
     private final Cluster cluster;
 
     LayoutSearch(Architecture architecture, Precision precision, Accelerator device, Cluster cluster) {
         this.architecture = architecture;
+        this.parameters = ParameterCounts.of(architecture);
         this.precision = precision;
         this.device = device;
         this.cluster = cluster;
@@ -62,8 +66,6 @@ final class LayoutSearch {
                 .filter(candidate -> candidate.memory().total() <= usable)
                 .sorted(Comparator.comparingDouble(
                                 (Candidate candidate) -> candidate.time().total())
-                        .thenComparing(candidate -> candidate.layout().shard())
-                        .thenComparing(candidate -> candidate.layout().recompute())
                         .thenComparingLong(candidate -> candidate.memory().total()))
                 .toList();
         if (fitting.isEmpty()) {
@@ -116,22 +118,21 @@ final class LayoutSearch {
         List<Recompute> kinds = fixed.recompute() != null ? List.of(fixed.recompute()) : List.of(Recompute.values());
         List<Candidate> all = new ArrayList<>();
         for (int degree : degrees) {
-            for (Sharding level : levels) {
-                for (int batch : batches) {
-                    for (Recompute kind : kinds) {
-                        all.add(candidate(DeviceLayout.of(devices, degree, level, each, Math.min(batch, each), kind)));
+            for (int batch : batches) {
+                for (Recompute kind : kinds) {
+                    Memory.Load load = new Memory.Load(Math.min(batch, each), degree, !device.isCpu(), kind);
+                    Memory whole = Memory.of(architecture, precision, load);
+                    for (Sharding level : levels) {
+                        DeviceLayout layout = DeviceLayout.of(devices, degree, level, each, load.sequences(), kind);
+                        all.add(new Candidate(
+                                layout,
+                                StepTime.of(architecture, parameters, precision, device, cluster, layout),
+                                MemoryUse.of(whole, model, parameters, precision, layout)));
                     }
                 }
             }
         }
         return all;
-    }
-
-    private Candidate candidate(DeviceLayout layout) {
-        return new Candidate(
-                layout,
-                StepTime.of(architecture, precision, device, cluster, layout),
-                MemoryUse.of(architecture, precision, layout, !device.isCpu()));
     }
 
     private static IntStream divisors(int number) {

@@ -28,39 +28,61 @@ public record MemoryUse(
     private static final int GATHERED = 2;
 
     /**
-     * What a device holds under a layout. What is sharded is shared out over all devices; of experts, over those that hold
-     * the same ones.
+     * What a device holds under a layout.
      *
      * @param fusedAttention whether attention is libtorch's fused kernel, as on a GPU
      */
     static MemoryUse of(Architecture architecture, Precision precision, DeviceLayout layout, boolean fusedAttention) {
-        Memory whole = Memory.of(
-                architecture,
+        Memory.Load load =
+                new Memory.Load(layout.microBatch(), layout.expertParallel(), fusedAttention, layout.recompute());
+        return of(
+                Memory.of(architecture, precision, load),
+                architecture.model(),
+                ParameterCounts.of(architecture),
                 precision,
-                new Memory.Load(layout.microBatch(), layout.expertParallel(), fusedAttention, layout.recompute()));
-        ParameterCounts parameters = ParameterCounts.of(architecture);
+                layout);
+    }
+
+    /**
+     * The same where the memory without shards is known already. What is sharded is shared out over all devices; of
+     * experts, over those that hold the same ones.
+     */
+    static MemoryUse of(
+            Memory whole, ModelConfig model, ParameterCounts parameters, Precision precision, DeviceLayout layout) {
         double experts = (double) parameters.experts().total() / layout.expertParallel();
-        double dense = (double) parameters.total() - parameters.experts().total();
-        double share = (dense / layout.devices() + experts / layout.dataParallel()) / (dense + experts);
+        long master = precision.master().bytes();
+        long compute = precision.compute().bytes();
         Sharding shard = layout.shard();
         // Where the products take the master itself, a sharded one needs a copy to be whole in.
-        boolean copied = whole.workingCopy() > 0 || shard == Sharding.NONE;
+        long copy = whole.workingCopy() == 0 && shard != Sharding.NONE ? whole.weights() : whole.workingCopy();
+        Shares shares = new Shares(layout, experts);
         MemoryUse use = new MemoryUse(
                 0,
-                kept(whole.weights(), shard.includes(Sharding.OPTIMIZER), share),
-                kept(whole.gradients(), shard.includes(Sharding.GRADIENTS), share),
-                kept(whole.optimizer(), shard.includes(Sharding.OPTIMIZER), share),
-                kept(copied ? whole.workingCopy() : whole.weights(), shard.includes(Sharding.PARAMETERS), share),
+                shares.of(whole.weights(), master, Sharding.OPTIMIZER),
+                shares.of(whole.gradients(), precision.accumulate().bytes(), Sharding.GRADIENTS),
+                shares.of(whole.optimizer(), 2 * master, Sharding.OPTIMIZER),
+                shares.of(copy, compute, Sharding.PARAMETERS),
                 whole.tables(),
                 whole.activations(),
                 whole.working(),
                 whole.exchange(),
-                buffers(architecture.model(), parameters, precision, layout));
+                buffers(model, parameters, precision, layout));
         return use.summed();
     }
 
-    private static long kept(long bytes, boolean sharded, double share) {
-        return sharded ? Math.round(bytes * share) : bytes;
+    /**
+     * What a device keeps of something that each parameter has.
+     *
+     * @param experts parameters of the device's experts
+     */
+    private record Shares(DeviceLayout layout, double experts) {
+        long of(long bytes, long bytesEach, Sharding level) {
+            if (!layout.shard().includes(level)) {
+                return bytes;
+            }
+            double ofExperts = experts * bytesEach;
+            return Math.round((bytes - ofExperts) / layout.devices() + ofExperts / layout.dataParallel());
+        }
     }
 
     /** The largest section's gradient, and with sharded parameters two sections of them. */

@@ -47,10 +47,19 @@ public record StepTime(
         return products + attention + experts + head + elementwise + recomputation;
     }
 
-    /** The model of an update's time. */
+    /**
+     * The model of an update's time.
+     *
+     * @param parameters of that architecture
+     */
     static StepTime of(
-            Architecture architecture, Precision precision, Accelerator device, Cluster cluster, DeviceLayout layout) {
-        return new Model(architecture, precision, device, cluster, layout).time();
+            Architecture architecture,
+            ParameterCounts parameters,
+            Precision precision,
+            Accelerator device,
+            Cluster cluster,
+            DeviceLayout layout) {
+        return new Model(architecture, parameters, precision, device, cluster, layout).time();
     }
 
     /** Seconds of an update's forward pass. */
@@ -83,6 +92,7 @@ public record StepTime(
 
         Model(
                 Architecture architecture,
+                ParameterCounts parameters,
                 Precision precision,
                 Accelerator device,
                 Cluster cluster,
@@ -98,7 +108,6 @@ public record StepTime(
             this.peak = device.flopsPerSecond();
             this.tokens = (double) layout.sequencesPerDevice() * model.context();
             this.load = rowsOverMean();
-            ParameterCounts parameters = ParameterCounts.of(architecture);
             this.dense = (double) parameters.total() - parameters.experts().total();
             this.ownExperts = (double) parameters.experts().total() / layout.expertParallel();
         }

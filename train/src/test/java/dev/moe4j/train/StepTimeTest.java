@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.moe4j.model.Architecture;
+import dev.moe4j.model.ParameterCounts;
 import dev.moe4j.model.Recompute;
 import dev.moe4j.parallel.Sharding;
 import dev.moe4j.tensor.Precision;
@@ -50,7 +51,7 @@ class StepTimeTest {
     }
 
     private static StepTime time(Architecture architecture, Cluster cluster, DeviceLayout layout) {
-        return StepTime.of(architecture, Precision.BF16, DEVICE, cluster, layout);
+        return StepTime.of(architecture, ParameterCounts.of(architecture), Precision.BF16, DEVICE, cluster, layout);
     }
 
     private static DeviceLayout layout(
