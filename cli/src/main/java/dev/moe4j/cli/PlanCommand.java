@@ -14,10 +14,17 @@ import picocli.CommandLine.Option;
         description = {
             "Say what a training run takes: parameters, operations, memory, exchange, time, energy.",
             "",
-            "Memory is that of tensors when they are the most, with the configuration's micro-batch; nothing is "
-                    + "recomputed. Time assumes the given utilization, exchanges included."
+            "Memory is that of tensors when they are the most, with the configuration's micro-batch and recomputation. "
+                    + "Time assumes the given utilization, exchanges included.",
+            "",
+            "With --cluster both are worked out instead: the layout that is the fastest on so many connected devices "
+                    + "among those that fit, and what its update's time consists of. Layouts are searched in expert "
+                    + "parallelism, shards, micro-batch and recomputation, but for what --expert-parallel, --shard, "
+                    + "--micro-batch or --set recompute=… set. docs/scaling.md has the model and its assumptions."
         })
 final class PlanCommand implements Callable<Integer> {
+    private static final double USUAL_UTILIZATION = 0.4;
+
     @Mixin
     private Output output;
 
@@ -58,17 +65,41 @@ final class PlanCommand implements Callable<Integer> {
     @Option(
             names = "--expert-parallel",
             paramLabel = "N",
-            defaultValue = "1",
-            description = "Devices that share one copy of the experts (default: 1).")
-    private int expertParallel;
+            description = "Devices that share one copy of the experts (default: 1; with --cluster the fastest).")
+    private @Nullable Integer expertParallel;
+
+    @Option(
+            names = "--shard",
+            paramLabel = "LEVEL",
+            description =
+                    "What of the parameters' state is shared out: none, optimizer, gradients, parameters (default: "
+                            + "none; with --cluster the fastest).")
+    private @Nullable String shard;
+
+    @Option(
+            names = "--micro-batch",
+            paramLabel = "N",
+            description = "Sequences that go through a device's model at a time (default: the configuration's; with "
+                    + "--cluster the fastest).")
+    private @Nullable Integer microBatch;
+
+    @Option(
+            names = "--cluster",
+            arity = "0..1",
+            fallbackValue = "",
+            paramLabel = "FILE",
+            description = "Model the time of an update and recommend a layout. The file's keys say how the devices are "
+                    + "connected and what they reach, and so does --set cluster.KEY=VALUE; the rest is usual for the "
+                    + "device.")
+    private @Nullable String cluster;
 
     @Option(
             names = "--utilization",
             paramLabel = "F",
-            defaultValue = "0.4",
             description =
-                    "Useful operations per second over the device's peak (default: 0.4, as good dense systems reach).")
-    private double utilization;
+                    "Useful operations per second over the device's peak (default: 0.4, as good dense systems reach; "
+                            + "--cluster works it out).")
+    private @Nullable Double utilization;
 
     @Option(
             names = "--grid",
@@ -87,20 +118,53 @@ final class PlanCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        return new PlanRun(output, model, overrides, tokens, deviceName, copies(), expertParallel, utilization, grid)
+        List<String> ofCluster = new ArrayList<>();
+        List<String> ofRun = new ArrayList<>();
+        overrides.forEach(text -> (text.strip().startsWith("cluster.") ? ofCluster : ofRun).add(text));
+        if (cluster != null && utilization != null) {
+            throw output.wrongUsage("--cluster works out what --utilization assumes: leave one of them out");
+        }
+        if (cluster == null && !ofCluster.isEmpty()) {
+            throw output.wrongUsage("--set " + ofCluster.getFirst() + " acts with --cluster only");
+        }
+        if (cluster != null && devices == null && dataParallel == null) {
+            throw output.wrongUsage("--cluster needs --devices N");
+        }
+        return new PlanRun(
+                        output,
+                        model,
+                        ofRun,
+                        tokens,
+                        deviceName,
+                        all(),
+                        dataParallel != null && expertParallel == null ? Integer.valueOf(1) : expertParallel,
+                        shard,
+                        microBatch,
+                        cluster,
+                        ofCluster,
+                        utilization != null ? utilization : USUAL_UTILIZATION,
+                        grid)
                 .run();
     }
 
-    /** Data parallelism, from what was given. */
-    private int copies() {
-        if (expertParallel < 1 || (devices != null && devices < 1) || (dataParallel != null && dataParallel < 1)) {
-            throw output.wrongUsage("--devices, --data-parallel and --expert-parallel must be at least 1");
-        }
-        int copies = dataParallel != null ? dataParallel : devices == null ? 1 : devices / expertParallel;
-        if (devices != null && (long) copies * expertParallel != devices) {
+    /** All devices, from what was given. */
+    private int all() {
+        int sharing = expertParallel != null ? expertParallel : 1;
+        if (sharing < 1
+                || (devices != null && devices < 1)
+                || (dataParallel != null && dataParallel < 1)
+                || (microBatch != null && microBatch < 1)) {
             throw output.wrongUsage(
-                    "--devices " + devices + " is not --data-parallel times --expert-parallel " + expertParallel);
+                    "--devices, --data-parallel, --expert-parallel and --micro-batch must be at least 1");
         }
-        return copies;
+        if (devices == null) {
+            return Math.multiplyExact(dataParallel != null ? dataParallel : 1, sharing);
+        }
+        boolean product = dataParallel != null ? (long) dataParallel * sharing == devices : devices % sharing == 0;
+        if (!product) {
+            throw output.wrongUsage(
+                    "--devices " + devices + " is not --data-parallel times --expert-parallel " + sharing);
+        }
+        return devices;
     }
 }

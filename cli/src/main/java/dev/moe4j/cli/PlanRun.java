@@ -1,10 +1,16 @@
 package dev.moe4j.cli;
 
 import dev.moe4j.model.ParameterCounts;
+import dev.moe4j.parallel.Sharding;
+import dev.moe4j.train.Cluster;
+import dev.moe4j.train.DeviceLayout;
+import dev.moe4j.train.MemoryUse;
 import dev.moe4j.train.Plan;
 import dev.moe4j.train.RunConfig;
 import java.io.PrintWriter;
+import java.nio.file.Path;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** What {@link PlanCommand} does, apart from it so that {@code --help} loads nothing of it. */
 record PlanRun(
@@ -13,17 +19,33 @@ record PlanRun(
         List<String> overrides,
         double tokens,
         String deviceName,
-        int dataParallel,
-        int expertParallel,
+        int devices,
+        @Nullable Integer expertParallel,
+        @Nullable String shard,
+        @Nullable Integer microBatch,
+        @Nullable String cluster,
+        List<String> clusterOverrides,
         double utilization,
         double grid) {
 
+    /** The key that says what is recomputed, before its value. */
+    private static final String RECOMPUTE = "recompute=";
+
     int run() {
-        Plan plan = Plan.of(
-                RunConfig.read(model, overrides),
-                new Plan.Request(tokens, deviceName, dataParallel, expertParallel, utilization, grid));
+        RunConfig run = RunConfig.read(model, overrides);
+        Sharding level = shard == null ? null : Sharding.parse(shard);
+        Plan.Request request = new Plan.Request(tokens, deviceName, devices, expertParallel, level, microBatch, grid);
+        Plan plan = cluster == null ? Plan.of(run, request, utilization) : onCluster(run, request, cluster);
         output.print(plan, to -> print(plan, to));
         return 0;
+    }
+
+    /** What is recomputed is searched too, unless it was set. */
+    private Plan onCluster(RunConfig run, Plan.Request request, String file) {
+        boolean set = overrides.stream().anyMatch(text -> text.strip().startsWith(RECOMPUTE));
+        Path path = file.isEmpty() ? null : Path.of(file);
+        return Plan.onCluster(
+                run, request, Cluster.read(deviceName, devices, path, clusterOverrides), set ? run.recompute() : null);
     }
 
     private static void print(Plan plan, PrintWriter to) {
@@ -47,8 +69,8 @@ record PlanRun(
                 "published", plan.publishedWithoutRecomputationZettaflops(), plan.publishedZettaflops());
         to.printf("%-16s %22.5f %22.5f%n", "exact", plan.exactZettaflops(), plan.exactWithRecomputationZettaflops());
 
-        Plan.MemoryUse one = plan.memoryOneDevice();
-        Plan.MemoryUse each = plan.memoryPerDevice();
+        MemoryUse one = plan.memoryOneDevice();
+        MemoryUse each = plan.memoryPerDevice();
         to.printf(
                 "%n%-16s %22s %22s   (recompute: %s)%n",
                 "memory, GiB", "one device", "each of " + plan.layout().devices(), plan.recompute());
@@ -60,15 +82,17 @@ record PlanRun(
         memory(to, "activations", one.activations(), each.activations());
         memory(to, "working space", one.working(), each.working());
         memory(to, "exchange", one.exchange(), each.exchange());
+        memory(to, "sharding", one.sharding(), each.sharding());
         memory(to, "all", one.total(), each.total());
 
-        Plan.Layout layout = plan.layout();
+        DeviceLayout layout = plan.layout();
         to.printf(
-                "%n%d x %s (data parallel %d, expert parallel %d): %d sequences an update each, %d at a time; %s%n",
+                "%n%d x %s (data parallel %d, expert parallel %d, shard %s): %d sequences an update each, %d at a time; %s%n",
                 layout.devices(),
                 plan.device().name(),
                 layout.dataParallel(),
                 layout.expertParallel(),
+                layout.shard(),
                 layout.sequencesPerDevice(),
                 layout.microBatch(),
                 plan.fits()
@@ -77,12 +101,15 @@ record PlanRun(
                                 .formatted(gib(plan.device().memoryBytes())));
         Plan.Exchange exchange = plan.exchange();
         to.printf(
-                "each sends %.3f GiB an update: gradients %.3f, experts' gradients %.3f, tokens to experts %.3f%n",
+                "each sends %.3f GiB an update: gradients and parameters %.3f, experts' %.3f, tokens to experts %.3f%n",
                 gib(exchange.total()),
                 gib(exchange.gradients()),
                 gib(exchange.expertGradients()),
                 gib(exchange.expertTokens()));
         effort(plan.effort(), to);
+        if (plan.cluster() != null) {
+            ClusterLines.print(plan, plan.cluster(), to);
+        }
     }
 
     private static void effort(Plan.Effort effort, PrintWriter to) {
@@ -108,7 +135,7 @@ record PlanRun(
         to.printf("%-16s %,22.3f %,22.3f%n", name, gib(one), gib(each));
     }
 
-    private static double gib(long bytes) {
+    static double gib(long bytes) {
         return bytes / (double) (1L << 30);
     }
 }

@@ -3,9 +3,13 @@ package dev.moe4j.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import tools.jackson.databind.JsonNode;
@@ -142,6 +146,103 @@ class PlanCommandTest {
         assertFails(1, "model.expert", "--model=moe-52b", "--set", "model.expert=3");
         assertFails(2, "--devices 7", "--model=moe-52b", "--devices=7", "--expert-parallel=2");
         assertFails(2, "--model");
+    }
+
+    /** What the table says is what the JSON has; the plan is that of the recommended layout. */
+    @Test
+    void aClusterGetsItsFastestLayout() {
+        String[] asked = {"--model=moe-1.1t", "--devices=512", "--device-name=h100-sxm", "--cluster"};
+        JsonNode plan = plan(asked);
+        double seconds = at(plan, "/cluster/seconds_per_update");
+        assertThat(at(plan, "/effort/seconds_per_update")).isCloseTo(seconds, within(1e-9 * seconds));
+        assertThat(at(plan, "/cluster/tokens_per_second")).isCloseTo(1024 * 2048 / seconds, within(1e-3));
+        JsonNode time = plan.at("/cluster/time");
+        double sum = 0;
+        for (var part : time.properties()) {
+            sum += (part.getKey().endsWith("_hidden") ? -1 : 1)
+                    * part.getValue().asDouble();
+        }
+        assertThat(sum).isCloseTo(seconds, within(1e-9 * seconds));
+        JsonNode best = plan.at("/cluster/layouts/0");
+        for (String key : List.of("expert_parallel", "shard", "micro_batch", "recompute")) {
+            assertThat(best.path(key).asString())
+                    .as(key)
+                    .isEqualTo(plan.path("layout").path(key).asString());
+        }
+        assertThat(at(plan, "/memory_per_device/total"))
+                .isEqualTo(at(plan, "/cluster/layouts/0/memory"))
+                .isLessThanOrEqualTo(at(plan, "/cluster/usable_memory"));
+        assertThat(plan.path("fits").asBoolean()).isTrue();
+        assertThat(at(plan, "/cluster/assumptions/matmul_efficiency")).isPositive();
+
+        List<String> args = new ArrayList<>(List.of("plan"));
+        args.addAll(List.of(asked));
+        Run run = Run.of(args.toArray(String[]::new));
+        assertThat(run.code()).as(run.err()).isZero();
+        assertThat(run.out())
+                .contains("the fastest of", "token exchange", "why this one", "does not fit", "not modelled")
+                .contains("inter_bandwidth", "%.3f s an update".formatted(seconds));
+    }
+
+    @Test
+    void whatIsSetIsNotSearched(@TempDir Path folder) throws IOException {
+        Path file = Files.writeString(folder.resolve("cluster.yaml"), "inter_bandwidth: 5e9\n");
+        JsonNode plan = plan(
+                "--model=moe-52b",
+                "--devices=64",
+                "--cluster=" + file,
+                "--expert-parallel=32",
+                "--shard=gradients",
+                "--micro-batch=1",
+                "--set=recompute=full",
+                "--set=cluster.exchange_overlap=0.5");
+        assertThat(at(plan, "/cluster/considered")).isEqualTo(1);
+        assertThat(at(plan, "/layout/expert_parallel")).isEqualTo(32);
+        assertThat(plan.at("/layout/shard").asString()).isEqualTo("gradients");
+        assertThat(at(plan, "/layout/micro_batch")).isEqualTo(1);
+        assertThat(plan.at("/layout/recompute").asString()).isEqualTo("full");
+        assertThat(at(plan, "/cluster/assumptions/inter_bandwidth")).isEqualTo(5e9);
+        assertThat(at(plan, "/cluster/time/exchange_hidden")).isPositive();
+    }
+
+    @Test
+    void processesOnThisProcessorAreACluster() {
+        JsonNode plan =
+                plan("--model=cpu-moe8", "--devices=2", "--device-name=cpu", "--cluster", "--set=precision=fp32");
+        assertThat(at(plan, "/cluster/assumptions/devices_per_node")).isEqualTo(2);
+        assertThat(at(plan, "/cluster/tokens_per_second")).isPositive();
+    }
+
+    /** Shards without a cluster: the optimizer's state is a 64th, its parameters are gathered. */
+    @Test
+    void aLayoutMayHaveShards() {
+        JsonNode whole = plan("--model=dense-1.3b", "--devices=64");
+        JsonNode shared = plan("--model=dense-1.3b", "--devices=64", "--shard=optimizer", "--micro-batch=2");
+        assertThat(at(shared, "/memory_per_device/optimizer"))
+                .isCloseTo(at(whole, "/memory_per_device/optimizer") / 64, within(1.0));
+        assertThat(at(shared, "/exchange/gradients") / at(whole, "/exchange/gradients"))
+                .isCloseTo((4 + 2) / 8.0, within(1e-9));
+        assertThat(at(shared, "/layout/micro_batch")).isEqualTo(2);
+        assertThat(whole.path("cluster").isNull()).isTrue();
+    }
+
+    @Test
+    void aClusterThatCannotBeIsOneLine() {
+        String model = "--model=moe-1.1t";
+        assertFails(1, "no device is called 'tpu'", model, "--devices=64", "--cluster", "--device-name=tpu");
+        assertFails(1, "1024 sequences cannot be shared evenly by 768", model, "--devices=768", "--cluster");
+        assertFails(1, "100 devices do not fill nodes of 8", model, "--devices=100", "--cluster");
+        assertFails(1, "none of", model, "--devices=64", "--cluster");
+        assertFails(1, "512 experts cannot be shared", model, "--devices=1536", "--cluster", "--expert-parallel=3");
+        assertFails(1, "parallel.shard: 'all' is no level", model, "--devices=64", "--cluster", "--shard=all");
+        assertFails(1, "known in 16 bits only", model, "--devices=64", "--cluster", "--set=precision=fp32");
+        assertFails(1, "cluster.imbalance", model, "--devices=64", "--cluster", "--set=cluster.imbalance=0");
+        assertFails(1, "unknown key cluster.gpus", model, "--devices=64", "--cluster", "--set=cluster.gpus=4");
+        assertFails(1, "no-such.yaml", model, "--devices=64", "--cluster=no-such.yaml");
+        assertFails(2, "--cluster needs --devices", model, "--cluster");
+        assertFails(2, "acts with --cluster only", model, "--set=cluster.imbalance=1");
+        assertFails(2, "--utilization", model, "--devices=64", "--cluster", "--utilization=0.3");
+        assertFails(2, "--micro-batch", model, "--devices=64", "--micro-batch=0");
     }
 
     private static void assertFails(int code, String message, String... args) {

@@ -1,6 +1,7 @@
 package dev.moe4j.model;
 
 import dev.moe4j.tensor.Tape;
+import java.util.Locale;
 
 /**
  * What training keeps of the forward pass for the backward pass, and what backward computes again (Chen et al. 2016).
@@ -35,5 +36,11 @@ public enum Recompute {
      */
     boolean lean() {
         return this == SELECTIVE;
+    }
+
+    /** The name in configurations. */
+    @Override
+    public String toString() {
+        return name().toLowerCase(Locale.ROOT);
     }
 }

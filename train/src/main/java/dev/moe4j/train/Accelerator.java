@@ -32,7 +32,7 @@ public record Accelerator(
         @Nullable Double watts) {
 
     private static final long GIB = 1L << 30;
-    private static final String CPU = "cpu";
+    static final String CPU = "cpu";
 
     private static final List<Accelerator> NAMED = List.of(
             new Accelerator("a100-80gb", 312e12, 80 * GIB, 400.0),
@@ -65,9 +65,17 @@ public record Accelerator(
         return NAMED.stream()
                 .filter(device -> device.name().equals(name))
                 .findFirst()
-                .orElseThrow(() -> new TrainException("no device is called '" + name + "'; there are "
-                        + String.join(
-                                ", ", NAMED.stream().map(Accelerator::name).toList()) + ", " + CPU));
+                .orElseThrow(() -> unknown(name));
+    }
+
+    static TrainException unknown(String name) {
+        return new TrainException("no device is called '" + name + "'; there are "
+                + String.join(", ", NAMED.stream().map(Accelerator::name).toList()) + ", " + CPU);
+    }
+
+    /** A processor's part for each of so many processes on it; other devices are not shared. */
+    Accelerator sharedBy(int processes) {
+        return isCpu() ? new Accelerator(name, flopsPerSecond / processes, memoryBytes / processes, watts) : this;
     }
 
     boolean isCpu() {

@@ -2,11 +2,12 @@ package dev.moe4j.train;
 
 import dev.moe4j.model.Architecture;
 import dev.moe4j.model.Cost;
-import dev.moe4j.model.Memory;
 import dev.moe4j.model.ModelConfig;
 import dev.moe4j.model.ParameterCounts;
+import dev.moe4j.model.Recompute;
+import dev.moe4j.parallel.Sharding;
 import dev.moe4j.tensor.Precision;
-import java.util.Locale;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -25,6 +26,7 @@ import org.jspecify.annotations.Nullable;
  * @param memoryOneDevice everything on one device
  * @param memoryPerDevice under the layout
  * @param fits whether the layout's memory is below the device's
+ * @param cluster why this layout, and how long its update takes; null where none was searched for
  */
 public record Plan(
         String preset,
@@ -41,92 +43,63 @@ public record Plan(
         double publishedWithoutRecomputationZettaflops,
         double exactZettaflops,
         double exactWithRecomputationZettaflops,
-        Layout layout,
+        DeviceLayout layout,
         MemoryUse memoryOneDevice,
         MemoryUse memoryPerDevice,
         boolean fits,
         Exchange exchange,
         Accelerator device,
-        Effort effort) {
+        Effort effort,
+        @Nullable ClusterPlan cluster) {
+
+    /** Dispatch and combine, forward and backward. */
+    private static final int EXCHANGES = 4;
 
     /**
      * What a plan is made for.
      *
      * @param tokens that training sees
      * @param deviceName of {@link Accelerator}
-     * @param dataParallel copies of the experts; each has its own sequences
-     * @param expertParallel devices that share one copy of the experts; each has its own sequences too
-     * @param utilization useful operations per second over the device's peak
+     * @param devices all of them; each has its own sequences
+     * @param expertParallel devices that share one copy of the experts; null, like the next two, for the usual: 1, nothing
+     *     sharded, the configuration's micro-batch; on a cluster: for what is the fastest
+     * @param shard what of the parameters' state each device keeps a share of only
+     * @param microBatch sequences that go through a device's model at a time
      * @param gramsPerKwh CO2 that a kilowatt-hour of the grid causes
      */
     public record Request(
             double tokens,
             String deviceName,
-            int dataParallel,
-            int expertParallel,
-            double utilization,
+            int devices,
+            @Nullable Integer expertParallel,
+            @Nullable Sharding shard,
+            @Nullable Integer microBatch,
             double gramsPerKwh) {
 
         public Request {
             if (!(tokens > 0) || Double.isInfinite(tokens)) {
                 throw new TrainException("plan: " + tokens + " tokens are not above 0");
             }
-            if (dataParallel < 1 || expertParallel < 1) {
-                throw new TrainException("plan: data and expert parallelism must be at least 1");
+            if (devices < 1 || (expertParallel != null && (expertParallel < 1 || devices % expertParallel != 0))) {
+                throw new TrainException("plan: " + devices + " devices are not a multiple of an expert parallelism of "
+                        + expertParallel);
             }
-            if (!(utilization > 0 && utilization <= 1)) {
-                throw new TrainException("plan: a utilization of " + utilization + " is not above 0 and at most 1");
+            if (microBatch != null && microBatch < 1) {
+                throw new TrainException("plan: a micro-batch of " + microBatch + " sequences is not at least 1");
             }
             if (!(gramsPerKwh >= 0) || Double.isInfinite(gramsPerKwh)) {
                 throw new TrainException("plan: the grid's " + gramsPerKwh + " g of CO2 per kWh must not be negative");
             }
         }
-
-        long devices() {
-            return (long) dataParallel * expertParallel;
-        }
-    }
-
-    /**
-     * How the work is spread.
-     *
-     * @param sequencesPerDevice of each update
-     * @param microBatch sequences that go through a device's model at a time
-     */
-    public record Layout(long devices, int dataParallel, int expertParallel, int sequencesPerDevice, int microBatch) {}
-
-    /** Bytes of tensors, by cause; see {@link Memory}. */
-    public record MemoryUse(
-            long total,
-            long weights,
-            long gradients,
-            long optimizer,
-            long workingCopy,
-            long tables,
-            long activations,
-            long working,
-            long exchange) {
-
-        private static MemoryUse of(Memory memory) {
-            return new MemoryUse(
-                    memory.total(),
-                    memory.weights(),
-                    memory.gradients(),
-                    memory.optimizer(),
-                    memory.workingCopy(),
-                    memory.tables(),
-                    memory.activations(),
-                    memory.working(),
-                    memory.exchange());
-        }
     }
 
     /**
      * Bytes that each device sends in an update over its link, and receives as many. Gradients go around a ring: 2 (n −
-     * 1) / n of them for n copies. Tokens go to their experts and back, forward and backward, evenly over the devices.
+     * 1) / n of them for n copies, or half of that where each keeps a share only; then parameters are gathered, in the
+     * same way. Tokens go to their experts and back, forward and backward, evenly over the devices.
      *
-     * @param gradients of what every device has
-     * @param expertGradients of the device's own experts
+     * @param gradients of what every device has, and its parameters
+     * @param expertGradients of the device's own experts, and their parameters
      * @param expertTokens rows sent to other devices' experts and back
      */
     public record Exchange(long total, long gradients, long expertGradients, long expertTokens) {}
@@ -150,28 +123,83 @@ public record Plan(
             @Nullable Double energyKwh,
             @Nullable Double co2Kg) {}
 
-    /** The plan of a run. */
-    public static Plan of(RunConfig run, Request request) {
-        Architecture architecture = run.architecture();
-        ModelConfig model = architecture.model();
-        checkExperts(model, request.expertParallel());
+    /**
+     * The plan of a run with a layout as asked for.
+     *
+     * @param utilization useful operations per second over the device's peak
+     */
+    public static Plan of(RunConfig run, Request request, double utilization) {
+        if (!(utilization > 0 && utilization <= 1)) {
+            throw new TrainException("plan: a utilization of " + utilization + " is not above 0 and at most 1");
+        }
+        checkExperts(run.model(), request.expertParallel());
         Precision precision = Accelerator.precision(request.deviceName(), run);
         Accelerator device = Accelerator.named(request.deviceName(), precision);
+        int perDevice = Math.ceilDiv(run.batch().sequences(), request.devices());
+        DeviceLayout layout = DeviceLayout.of(
+                request.devices(),
+                Objects.requireNonNullElse(request.expertParallel(), 1),
+                Objects.requireNonNullElse(request.shard(), Sharding.NONE),
+                perDevice,
+                Math.min(
+                        perDevice,
+                        Objects.requireNonNullElse(
+                                request.microBatch(), run.batch().microBatch())),
+                run.recompute());
+        return of(run, request, precision, device, layout, utilization, null);
+    }
+
+    /**
+     * The plan of a run with the layout that is the fastest on a cluster, and the utilization that it has there.
+     *
+     * @param recompute what the backward pass computes again; null to search
+     * @throws TrainException if no layout fits
+     */
+    public static Plan onCluster(RunConfig run, Request request, Cluster cluster, @Nullable Recompute recompute) {
+        checkExperts(run.model(), request.expertParallel());
+        Precision precision = Accelerator.precision(request.deviceName(), run);
+        Accelerator device = Accelerator.named(request.deviceName(), precision).sharedBy(request.devices());
+        if (!peakKnown(device, precision)) {
+            throw new TrainException("plan: the peak of " + device.name() + " is known in 16 bits only, not in "
+                    + precision.name() + "; leave --cluster out or --set precision=bf16");
+        }
+        LayoutSearch search = new LayoutSearch(run.architecture(), precision, device, cluster);
+        LayoutSearch.Recommendation found = search.recommend(
+                request.devices(),
+                run.batch().sequences(),
+                new LayoutSearch.Fixed(request.expertParallel(), request.shard(), request.microBatch(), recompute));
+        double useful = Cost.of(run.architecture()).trainingFlopsPerToken()
+                * found.plan().tokensPerSecond();
+        return of(
+                run,
+                request,
+                precision,
+                device,
+                found.layout(),
+                useful / request.devices() / device.flopsPerSecond(),
+                found.plan());
+    }
+
+    private static Plan of(
+            RunConfig run,
+            Request request,
+            Precision precision,
+            Accelerator device,
+            DeviceLayout layout,
+            double utilization,
+            @Nullable ClusterPlan cluster) {
+        Architecture architecture = run.architecture();
         Cost cost = Cost.of(architecture);
         BatchConfig batch = run.batch();
-        long tokensPerUpdate = (long) batch.sequences() * model.context();
-        int perDevice = (int) Math.ceilDiv((long) batch.sequences(), request.devices());
-        Layout layout = new Layout(
-                request.devices(),
-                request.dataParallel(),
-                request.expertParallel(),
-                perDevice,
-                Math.min(perDevice, batch.microBatch()));
-        Memory shared = memory(run, precision, device, layout.microBatch(), request.expertParallel());
+        long tokensPerUpdate = (long) batch.sequences() * architecture.model().context();
+        MemoryUse shared = MemoryUse.of(architecture, precision, layout, !device.isCpu());
+        DeviceLayout one =
+                DeviceLayout.of(1, 1, Sharding.NONE, batch.sequences(), batch.microBatch(), layout.recompute());
+        int exchanges = cluster == null ? EXCHANGES : cluster.assumptions().exchanges();
         return new Plan(
                 run.preset(),
                 precision.name(),
-                run.recompute().name().toLowerCase(Locale.ROOT),
+                layout.recompute().toString(),
                 request.tokens(),
                 (long) Math.ceil(request.tokens() / tokensPerUpdate),
                 tokensPerUpdate,
@@ -184,31 +212,28 @@ public record Plan(
                 cost.zettaFlops(request.tokens()),
                 cost.zettaFlops(request.tokens(), true),
                 layout,
-                MemoryUse.of(memory(run, precision, device, batch.microBatch(), 1)),
-                MemoryUse.of(shared),
+                MemoryUse.of(architecture, precision, one, !device.isCpu()),
+                shared,
                 shared.total() < device.memoryBytes(),
-                exchange(architecture, precision, layout),
+                exchange(architecture, precision, layout, exchanges),
                 device,
-                effort(cost, tokensPerUpdate, precision, device, request));
+                effort(cost, tokensPerUpdate, precision, device, utilization, request),
+                cluster);
     }
 
-    private static void checkExperts(ModelConfig model, int expertParallel) {
-        if (expertParallel > 1 && (model.experts() == 0 || model.experts() % expertParallel != 0)) {
+    private static void checkExperts(ModelConfig model, @Nullable Integer expertParallel) {
+        if (expertParallel != null
+                && expertParallel > 1
+                && (model.experts() == 0 || model.experts() % expertParallel != 0)) {
             throw new TrainException("plan: " + model.experts() + " experts cannot be shared evenly by "
                     + expertParallel + " devices; choose an expert parallelism that divides them");
         }
     }
 
-    private static Memory memory(
-            RunConfig run, Precision precision, Accelerator device, int sequences, int expertParallel) {
-        Memory.Load load = new Memory.Load(sequences, expertParallel, !device.isCpu(), run.recompute());
-        return Memory.of(run.architecture(), precision, load);
-    }
-
-    private static Exchange exchange(Architecture architecture, Precision precision, Layout layout) {
+    private static Exchange exchange(
+            Architecture architecture, Precision precision, DeviceLayout layout, int exchanges) {
         ModelConfig model = architecture.model();
         ParameterCounts parameters = ParameterCounts.of(architecture);
-        double wire = precision.wire().bytes();
         double experts = (double) parameters.experts().total();
         double everywhere = (double) parameters.total() - experts;
         double away = 1 - 1.0 / layout.expertParallel();
@@ -216,31 +241,42 @@ public record Plan(
                 * model.context()
                 * architecture.routing().topK()
                 * model.moeLayers();
-        long gradients = Math.round(ring((double) layout.devices()) * everywhere * wire);
-        long expertGradients = Math.round(ring(layout.dataParallel()) * experts / layout.expertParallel() * wire);
-        long tokens =
-                Math.round(4 * away * rows * model.width() * precision.compute().bytes());
+        double bytes = layout.reductions() * (double) precision.wire().bytes()
+                + (layout.gathersDuringPasses() + layout.gathersAfterUpdate())
+                        * (double) precision.compute().bytes();
+        long gradients = Math.round(ring(layout.devices()) * everywhere * bytes);
+        long expertGradients = Math.round(ring(layout.dataParallel()) * experts / layout.expertParallel() * bytes);
+        long tokens = Math.round(
+                exchanges * away * rows * model.width() * precision.compute().bytes());
         return new Exchange(gradients + expertGradients + tokens, gradients, expertGradients, tokens);
     }
 
-    /** What a device sends to sum over that many in a ring, in units of what is summed. */
+    /** What a device sends to gather over that many in a ring, in units of what is gathered. */
     private static double ring(double devices) {
-        return 2 * (devices - 1) / devices;
+        return (devices - 1) / devices;
+    }
+
+    private static boolean peakKnown(Accelerator device, Precision precision) {
+        return device.isCpu() || precision.compute().bytes() == 2;
     }
 
     private static Effort effort(
-            Cost cost, long tokensPerUpdate, Precision precision, Accelerator device, Request request) {
-        boolean known = device.isCpu() || precision.compute().bytes() == 2;
-        if (!known) {
-            return new Effort(request.utilization(), request.gramsPerKwh(), null, null, null, null, null);
+            Cost cost,
+            long tokensPerUpdate,
+            Precision precision,
+            Accelerator device,
+            double utilization,
+            Request request) {
+        if (!peakKnown(device, precision)) {
+            return new Effort(utilization, request.gramsPerKwh(), null, null, null, null, null);
         }
-        double rate = device.flopsPerSecond() * request.utilization();
+        double rate = device.flopsPerSecond() * utilization;
         double deviceSeconds = cost.trainingFlopsPerToken() * request.tokens() / rate;
         double deviceDays = deviceSeconds / 86_400;
         Double watts = device.watts();
         Double energy = watts == null ? null : watts * deviceSeconds / 3.6e6;
         return new Effort(
-                request.utilization(),
+                utilization,
                 request.gramsPerKwh(),
                 cost.trainingFlopsPerToken() * tokensPerUpdate / rate / request.devices(),
                 deviceDays / request.devices(),

@@ -1,0 +1,119 @@
+package dev.moe4j.train;
+
+import dev.moe4j.model.Architecture;
+import dev.moe4j.model.Memory;
+import dev.moe4j.model.ModelConfig;
+import dev.moe4j.model.ParameterCounts;
+import dev.moe4j.parallel.Sharding;
+import dev.moe4j.tensor.Precision;
+
+/**
+ * Bytes of tensors on one device, by cause; see {@link Memory}.
+ *
+ * @param sharding sections that are gathered to be used, and gradients on their way to those who keep them
+ */
+public record MemoryUse(
+        long total,
+        long weights,
+        long gradients,
+        long optimizer,
+        long workingCopy,
+        long tables,
+        long activations,
+        long working,
+        long exchange,
+        long sharding) {
+
+    /** Sections whose parameters are there at a time: the one that runs and the next. */
+    private static final int GATHERED = 2;
+
+    /**
+     * What a device holds under a layout.
+     *
+     * @param fusedAttention whether attention is libtorch's fused kernel, as on a GPU
+     */
+    static MemoryUse of(Architecture architecture, Precision precision, DeviceLayout layout, boolean fusedAttention) {
+        Memory.Load load =
+                new Memory.Load(layout.microBatch(), layout.expertParallel(), fusedAttention, layout.recompute());
+        return of(
+                Memory.of(architecture, precision, load),
+                architecture.model(),
+                ParameterCounts.of(architecture),
+                precision,
+                layout);
+    }
+
+    /**
+     * The same where the memory without shards is known already. What is sharded is shared out over all devices; of
+     * experts, over those that hold the same ones.
+     */
+    static MemoryUse of(
+            Memory whole, ModelConfig model, ParameterCounts parameters, Precision precision, DeviceLayout layout) {
+        double experts = (double) parameters.experts().total() / layout.expertParallel();
+        long master = precision.master().bytes();
+        long compute = precision.compute().bytes();
+        Sharding shard = layout.shard();
+        // Where the products take the master itself, a sharded one needs a copy to be whole in.
+        long copy = whole.workingCopy() == 0 && shard != Sharding.NONE ? whole.weights() : whole.workingCopy();
+        Shares shares = new Shares(layout, experts);
+        MemoryUse use = new MemoryUse(
+                0,
+                shares.of(whole.weights(), master, Sharding.OPTIMIZER),
+                shares.of(whole.gradients(), precision.accumulate().bytes(), Sharding.GRADIENTS),
+                shares.of(whole.optimizer(), 2 * master, Sharding.OPTIMIZER),
+                shares.of(copy, compute, Sharding.PARAMETERS),
+                whole.tables(),
+                whole.activations(),
+                whole.working(),
+                whole.exchange(),
+                buffers(model, parameters, precision, layout));
+        return use.summed();
+    }
+
+    /**
+     * What a device keeps of something that each parameter has.
+     *
+     * @param experts parameters of the device's experts
+     */
+    private record Shares(DeviceLayout layout, double experts) {
+        long of(long bytes, long bytesEach, Sharding level) {
+            if (!layout.shard().includes(level)) {
+                return bytes;
+            }
+            double ofExperts = experts * bytesEach;
+            return Math.round((bytes - ofExperts) / layout.devices() + ofExperts / layout.dataParallel());
+        }
+    }
+
+    /** The largest section's gradient, and with sharded parameters two sections of them. */
+    private static long buffers(
+            ModelConfig model, ParameterCounts parameters, Precision precision, DeviceLayout layout) {
+        double largest = 0;
+        if (layout.devices() > 1) {
+            double attention = (double) parameters.attention().total() / model.layers();
+            double networks = model.layers() - model.moeLayers();
+            double network = networks == 0 ? 0 : parameters.ffn().total() / networks;
+            double shared =
+                    model.moeLayers() == 0 ? 0 : (double) parameters.shared().total() / model.moeLayers();
+            double table = (double) model.vocabulary() * model.width();
+            largest = Math.max(Math.max(attention, table), Math.max(network, shared));
+        }
+        if (layout.dataParallel() > 1 && model.moeLayers() > 0) {
+            double experts = (double) parameters.experts().total() / layout.expertParallel() / model.moeLayers();
+            largest = Math.max(largest, experts);
+        }
+        Sharding shard = layout.shard();
+        double gradients =
+                shard.includes(Sharding.GRADIENTS) ? precision.accumulate().bytes() : 0;
+        double gathered = shard.includes(Sharding.PARAMETERS)
+                ? GATHERED * precision.compute().bytes()
+                : 0;
+        return Math.round(largest * (gradients + gathered));
+    }
+
+    private MemoryUse summed() {
+        long sum = weights + gradients + optimizer + workingCopy + tables + activations + working + exchange + sharding;
+        return new MemoryUse(
+                sum, weights, gradients, optimizer, workingCopy, tables, activations, working, exchange, sharding);
+    }
+}
