@@ -35,6 +35,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
             TrainCommand.class,
             LaunchCommand.class,
             EvalCommand.class,
+            StudyCommand.class,
             GenerateCommand.class,
             BenchCommand.class
         },
