@@ -36,6 +36,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
             LaunchCommand.class,
             EvalCommand.class,
             StudyCommand.class,
+            ReportCommand.class,
             GenerateCommand.class,
             BenchCommand.class
         },
