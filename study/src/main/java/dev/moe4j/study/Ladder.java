@@ -127,11 +127,11 @@ record Ladder(
      *
      * @param tasks each on its own
      * @param models empty for all
-     * @param options of the {@code finetune} command beyond those that the study gives, without dashes
+     * @param options words of the {@code finetune} command beyond those that the study gives
      */
-    record Finetune(List<String> tasks, List<String> models, Map<String, String> options) {
+    record Finetune(List<String> tasks, List<String> models, List<String> options) {
         private Finetune() {
-            this(List.of(), List.of(), Map.of());
+            this(List.of(), List.of(), List.of());
         }
     }
 

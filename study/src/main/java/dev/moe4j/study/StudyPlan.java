@@ -338,17 +338,18 @@ final class StudyPlan {
             for (String task : each.tasks()) {
                 ObjectNode identity = measurement(train);
                 identity.put("task", questions(task, one));
-                ObjectNode options = identity.putObject("options");
-                each.options().forEach(options::put);
+                ArrayNode options = identity.putArray("options");
+                each.options().forEach(options::add);
                 Path to = Step.folder(folder, Step.Kind.FINETUNE, identity);
                 List<String> command = new ArrayList<>(List.of(
                         "finetune",
                         "--checkpoint=" + train.folder().resolve("run"),
                         "--data=" + taskFolder(),
+                        "--precision=" + ladder.evaluate().precision(),
                         "--task=" + taskName(task),
                         "--out=" + to.resolve("run"),
                         "--json"));
-                each.options().forEach((key, value) -> command.add("--" + key + "=" + value));
+                command.addAll(each.options());
                 names.add(measure(
                         Step.Kind.FINETUNE, "fine-tuning on " + task, train, identity, command, List.of(train), cost));
             }

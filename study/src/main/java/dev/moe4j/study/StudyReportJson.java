@@ -251,22 +251,18 @@ final class StudyReportJson {
         return values.stream().mapToDouble(figure).average().orElse(Double.NaN);
     }
 
-    /** Each task's fine-tuned figure beside the same checkpoint's zero-shot one. */
+    /** What {@code finetune} printed of each model and task, without its runs. */
     private static ArrayNode fineTuned(List<Rung> rungs) {
         ArrayNode rows = Step.object().putArray("rows");
         for (Rung rung : rungs) {
-            Trained first = rung.seeds().getFirst();
-            first.fineTuned().forEach((task, output) -> {
+            rung.seeds().getFirst().fineTuned().forEach((task, output) -> {
                 ObjectNode node = rows.addObject();
                 node.put("model", rung.run().model());
                 node.put("dense", rung.isDense());
                 node.put("task", task);
-                TaskScore zero = first.zeroShot().get(task);
-                ReportJson.number(
-                        node,
-                        "zero_shot",
-                        zero == null ? Double.NaN : zero.main().mean());
-                node.set("result", output);
+                for (String key : List.of("figure", "chance", "learning_rate", "zero_shot", "fine_tuned")) {
+                    node.set(key, output.get(key));
+                }
             });
         }
         return rows;

@@ -18,7 +18,7 @@
   const tag = (dense, text) => h('span.tag.' + (dense ? 'dense' : 'moe'), text);
   const section = (title, lead, ...content) =>
     h('section', h('h2', title), lead ? h('p.lead', lead) : null, ...content);
-  const familyLegend = () => h('div.legend', { 'aria-hidden': 'true' }, h('span.key.dense', 'dense'), h('span.key.moe', 'mixtures of experts'), h('span.key.dot', 'single runs'));
+  const familyLegend = dots => h('div.legend', { 'aria-hidden': 'true' }, h('span.key.dense', 'dense'), h('span.key.moe', 'mixtures of experts'), dots ? h('span.key.dot', 'single runs') : null);
 
   function tiles(group) {
     for (const each of group.means) {
@@ -132,7 +132,7 @@
     });
     return section('What is reached at what cost',
       'A family’s line joins its best models, means over seeds; dots are single runs. The bar spans the costs at which both families reach the target, the worse of their best figures.',
-      familyLegend(), ...blocks.flat());
+      familyLegend(true), ...blocks.flat());
   }
 
   // --- speedup ---------------------------------------------------------------------------------------------------
@@ -148,6 +148,7 @@
     chart(parent, caption, {
       label: `${caption}: ${drawn.map(each => `${GROUPS[each.name].label} from ${fixed(each.y[0], 2)} to ${fixed(last(each.y), 2)}`).join('; ')}.`,
       series: drawn.map(each => ({ kind: GROUPS[each.name].kind, word: GROUPS[each.name].label, x: each.x.map(x => Math.log10(x / axis.factor)), y: each.y, raw: each.x })),
+      fromZero: true,
       yRange: [0, Math.max(1.2, highest)],
       xLabel: axis.label, yLabel: 'speedup factor',
       xTicks: (low, high) => logTicks(10 ** low, 10 ** high).map(Math.log10),
@@ -253,15 +254,16 @@
 
   function fineTuned(group) {
     if (!group.fine_tuned.length) return null;
+    const cell = figure => figure ? [percent(figure.mean), h('span.range', `${percent(figure.low)} to ${percent(figure.high)}`)] : '–';
     const rows = group.fine_tuned.map(each => {
-      const { result } = each;
-      const mean = result.mean ?? result.accuracy;
-      return h('tr', h('th', { scope: 'row' }, tag(each.dense, each.model)), h('td', each.task), h('td', percent(each.zero_shot)),
-        h('td', h('b', percent(mean)), known(result.deviation) ? h('span.range', `± ${percent(result.deviation)} over seeds`) : null),
-        h('td', known(each.zero_shot) && known(mean) ? (mean > each.zero_shot ? '+' : '−') + percent(Math.abs(mean - each.zero_shot)) : '–'));
+      const gain = each.fine_tuned && each.zero_shot ? each.fine_tuned.mean - each.zero_shot.mean : NaN;
+      return h('tr', h('th', { scope: 'row' }, tag(each.dense, each.model)), h('td', each.task), h('td', percent(each.chance)),
+        h('td', cell(each.zero_shot)), h('td', cell(each.fine_tuned)),
+        h('td', each.fine_tuned && known(each.fine_tuned.deviation) ? `± ${percent(each.fine_tuned.deviation)}` : 'one seed'),
+        h('td', known(gain) ? (gain < 0 ? '−' : '+') + percent(Math.abs(gain)) : '–'), h('td', significant(each.learning_rate, 2)));
     });
-    return section('Fine-tuned against zero-shot', 'Accuracy in percent of the same checkpoint, before and after fine-tuning of all weights.',
-      table('.small', null, [column('Model'), column('Task'), column('Zero-shot'), column('Fine-tuned'), column('Difference')], h('tbody', rows)));
+    return section('Fine-tuned against zero-shot', 'Accuracy in percent of the same checkpoint before and after fine-tuning of all weights, with 95 % intervals over questions. The learning rate is the best of a grid on validation questions.',
+      table('.small', null, [column('Model'), column('Task'), column('Chance'), column('Zero-shot'), column('Fine-tuned'), column('Over seeds'), column('Difference'), column('Rate')], h('tbody', rows)));
   }
 
   function experts(group) {
@@ -285,7 +287,7 @@
     at('s-published').hidden = false;
     at('published-source').textContent = capital(data.published.source) + '.';
     const charts = h('div.charts');
-    at('published').append(groupLegend(Object.keys(GROUPS)), charts,
+    at('published').append(groupLegend(Object.keys(GROUPS)), familyLegend(), charts,
       table('.small', null, [column('Model'), column('ZFLOP'), column('In-domain perplexity'), column('Out-of-domain perplexity'), column('Zero-shot, %')],
         h('tbody', data.published.models.map(model => h('tr', h('th', { scope: 'row' }, tag(model.dense, model.model)), h('td', significant(model.zettaflops)),
           h('td', fixed(model.in_domain, 2)), h('td', fixed(model.out_of_domain, 2)), h('td', fixed(model.zero_shot, 1)))))));
