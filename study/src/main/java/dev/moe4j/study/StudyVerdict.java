@@ -77,8 +77,13 @@ final class StudyVerdict {
         String seeds = group.fewestSeeds() == group.mostSeeds()
                 ? group.mostSeeds() + " seed(s) each"
                 : group.fewestSeeds() + " to " + group.mostSeeds() + " seeds";
-        return "%d models, %stokens to %stokens, %s"
+        return "%d models, %s to %s tokens, %s"
                 .formatted(group.largest().size(), Numbers.si((double) fewest), Numbers.si((double) most), seeds);
+    }
+
+    /** {@code 12.3M}. */
+    private static String brief(double value) {
+        return Numbers.si(value).replace(" ", "");
     }
 
     /** What has to be known before anything is concluded from it, a sentence each. */
@@ -92,10 +97,10 @@ final class StudyVerdict {
                     .mapToDouble(rung -> rung.run().parametersActive())
                     .max()
                     .orElse(0);
-            limits.add(("The largest model uses %sparameters a token. What holds at this size need not hold at"
+            limits.add(("The largest model uses %s parameters a token. What holds at this size need not hold at"
                             + " another: factors grow with training tokens, and a badly tuned family invents or hides"
                             + " one.")
-                    .formatted(Numbers.si(largest)));
+                    .formatted(brief(largest)));
             if (group.fewestSeeds() < 2) {
                 limits.add("Some models were trained with one seed only: for these no interval covers the seed, and"
                         + " factors of models of this size differ by ±" + Numbers.fixed(Speedup.SEED_SPREAD, 1)

@@ -56,7 +56,7 @@ class StudyReportTest {
         StudyReport.Result result = report(1, 0);
 
         assertThat(result.limits()).anyMatch(limit -> limit.contains("one seed only"));
-        assertThat(result.limits()).anyMatch(limit -> limit.contains("10 W for each run, an assumption"));
+        assertThat(result.limits()).anyMatch(limit -> limit.contains("10.0 W for each run, an assumption"));
         assertThat(result.limits()).anyMatch(limit -> limit.contains("zero-shot results are above chance"));
     }
 
