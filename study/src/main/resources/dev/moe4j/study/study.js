@@ -107,7 +107,7 @@
     const { factor, label: xLabel } = cost.axis(Math.max(...all));
     const place = value => lower ? Math.log(value) : value;
     const unplace = value => lower ? Math.exp(value) : value;
-    chart(parent, `${capital(label)} ${word} ${cost.title}`, {
+    chart(parent, capital(cost.title), {
       label: `${capital(label)} ${word} ${cost.title}: ${families.map(each => `${each.word} end at ${significant(last(each.figure))} after ${cost.format(last(each.cost))}`).join('; ')}.`,
       series: families.map(each => ({ ...each, x: each.cost.map(c => Math.log10(c / factor)), y: each.figure.map(place), points: true })),
       xRange: [Math.log10(Math.min(...all) / factor), Math.log10(Math.max(...all) / factor)],
@@ -200,7 +200,7 @@
     return h('tr', row(name), h('td', significant(each.target)), h('td', known(each.dense_cost) ? format(each.dense_cost) : '–'),
       h('td', known(each.moe_cost) ? format(each.moe_cost) : '–'), h('td', known(each.factor) ? h('b', `${fixed(each.factor, 2)}×`) : '–'),
       h('td', known(each.factor) ? range(each.low, each.high) : '–'),
-      h('td' + (kind ? `.better.${kind}` : ''), known(each.factor) && !known(each.low) ? 'one seed' : verdict));
+      h('td' + (kind ? `.better.${kind}` : ''), known(each.factor) && !known(each.low) ? '–' : verdict));
   }
 
   function byMember(group) {
