@@ -11,7 +11,7 @@ const Page = (() => {
     const [tag, ...classes] = selector.split('.');
     const element = document.createElement(tag);
     if (classes.length) element.className = classes.join(' ');
-    for (const item of content.flat()) {
+    for (const item of content.flat(Infinity)) {
       if (item === null || item === undefined) continue;
       if (item instanceof Node || typeof item !== 'object') element.append(item);
       else for (const [name, value] of Object.entries(item)) element.setAttribute(name, value);

@@ -68,7 +68,10 @@ class StudyTest {
         Path calls = folder.resolve("calls");
         List<String> lines = Files.exists(calls) ? Files.readAllLines(calls) : List.of();
         Files.deleteIfExists(calls);
-        return lines.stream().map(line -> line.substring(0, line.indexOf(' '))).sorted().toList();
+        return lines.stream()
+                .map(line -> line.substring(0, line.indexOf(' ')))
+                .sorted()
+                .toList();
     }
 
     @Test
