@@ -5,11 +5,9 @@ import dev.moe4j.parallel.Launcher;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
-import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -41,13 +39,8 @@ record LaunchRun(
         return 0;
     }
 
-    /** The JVM that runs this, with the same flags. */
     private List<String> javaCommand() {
-        List<String> words = new ArrayList<>();
-        words.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-        words.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
-        words.add("-Dmoe4j.terminal=false");
-        words.addAll(List.of("-cp", System.getProperty("java.class.path"), Main.class.getName()));
+        List<String> words = JavaCommand.words();
         words.addAll(command);
         return words;
     }

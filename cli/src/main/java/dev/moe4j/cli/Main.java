@@ -35,6 +35,8 @@ import picocli.CommandLine.UnmatchedArgumentException;
             TrainCommand.class,
             LaunchCommand.class,
             EvalCommand.class,
+            StudyCommand.class,
+            ReportCommand.class,
             GenerateCommand.class,
             BenchCommand.class
         },

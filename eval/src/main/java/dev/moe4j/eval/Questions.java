@@ -148,7 +148,7 @@ public final class Questions {
     }
 
     /** Everything that a run's outcomes depend on beside the model, as a text. */
-    String identity(int run) {
+    public String identity(int run) {
         String draws = settings.shots() == 0 ? "" : settings.shots() + " of seed " + settings.seed() + ", run " + run;
         return String.join(
                 "\n",

@@ -9,8 +9,8 @@ import java.util.Map;
  */
 public final class LauncherWatch {
 
-    /** The variable by which a launcher tells its processes that it holds their stdin. */
-    static final String VARIABLE = "MOE4J_LAUNCHER";
+    /** The variable by which a launcher, or a study, tells its processes that it holds their stdin. */
+    public static final String VARIABLE = "MOE4J_LAUNCHER";
 
     private LauncherWatch() {}
 

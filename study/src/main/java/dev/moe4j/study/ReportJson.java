@@ -19,17 +19,7 @@ final class ReportJson {
 
     private ReportJson() {}
 
-    /** JSON that may stand inside a script element: no markup character survives in it. */
-    static String of(ReportData data) {
-        return JSON.writeValueAsString(node(data))
-                .replace("&", "\\u0026")
-                .replace("<", "\\u003c")
-                .replace(">", "\\u003e")
-                .replace("\u2028", "\\u2028")
-                .replace("\u2029", "\\u2029");
-    }
-
-    private static ObjectNode node(ReportData data) {
+    static ObjectNode of(ReportData data) {
         ObjectNode root = JSON.createObjectNode();
         root.put("machine", data.machine());
         root.put("tokenizer", data.tokenizer());
@@ -144,7 +134,7 @@ final class ReportJson {
         return new Series(means);
     }
 
-    private static <T> void numbers(ArrayNode array, List<T> values, ToDoubleFunction<T> number) {
+    static <T> void numbers(ArrayNode array, List<T> values, ToDoubleFunction<T> number) {
         for (T value : values) {
             double each = number.applyAsDouble(value);
             if (Double.isFinite(each)) {
@@ -155,7 +145,7 @@ final class ReportJson {
         }
     }
 
-    private static void number(ObjectNode node, String name, double value) {
+    static void number(ObjectNode node, String name, double value) {
         if (Double.isFinite(value)) {
             node.put(name, rounded(value));
         } else {

@@ -363,7 +363,7 @@ public record Speedup(
      * The middle 95 %, each end rounded outwards to a value that occurred. What could not be measured (NaN) counts as
      * beyond either end.
      */
-    private static Interval percentiles(double[] values) {
+    static Interval percentiles(double[] values) {
         int last = values.length - 1;
         double[] fromBelow = sorted(values, Double.NEGATIVE_INFINITY);
         double[] fromAbove = sorted(values, Double.POSITIVE_INFINITY);

@@ -102,6 +102,24 @@ class ReportBrowserTest {
         assertThat(page).contains("Not measured in this run.");
     }
 
+    @Test
+    void drawsAStudyBesideThePublishedOne() throws Exception {
+        String hostile = "<img src=x onerror=alert(1)>";
+        Path study = SampleStudy.write(folder.resolve("study"), 2, 0.01, hostile);
+        Path file = Files.createDirectories(PAGES).resolve("study.html");
+        StudyReport.write(List.of(study), true, file);
+
+        String page = draw(file);
+
+        assertDrawn(page);
+        // Three figures by three costs, factors by two and the published ones; the published study has three.
+        assertThat(count(page, "<canvas")).isEqualTo(9 + 3 + 3);
+        // Four mixtures with two layers, four texts and eight experts each.
+        assertThat(count(page, "class=\"cell ")).isEqualTo(4 * 2 * 4 * 8);
+        assertThat(page).contains("Fine-tuned against zero-shot", "Mixtures pay in FLOPs", "1.1T", "mixtures pay");
+        assertThat(page).doesNotContain("<img");
+    }
+
     private static void assertDrawn(String page) {
         String root = page.substring(page.indexOf("<html"), page.indexOf('>', page.indexOf("<html")) + 1);
         assertThat(root).doesNotContain("data-error").contains("data-ready");
@@ -109,10 +127,14 @@ class ReportBrowserTest {
     }
 
     private String render(String name, ReportData data) throws IOException, InterruptedException {
-        Optional<String> browser = browser();
-        assumeTrue(browser.isPresent(), "no Chromium on this machine: the report's page was not drawn");
         Path file = Files.createDirectories(PAGES).resolve(name + ".html");
         Report.write(data, file);
+        return draw(file);
+    }
+
+    private String draw(Path file) throws IOException, InterruptedException {
+        Optional<String> browser = browser();
+        assumeTrue(browser.isPresent(), "no Chromium on this machine: the report's page was not drawn");
         Path dom = folder.resolve("dom.html");
         Process process = new ProcessBuilder(
                         browser.get(),

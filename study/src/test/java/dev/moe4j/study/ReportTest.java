@@ -40,7 +40,7 @@ class ReportTest {
         JsonNode json = embedded(html);
 
         String heading = html.substring(html.indexOf("<h1>"), html.indexOf("</h1>"));
-        assertThat(heading.replaceAll("<[^>]*>", "")).isEqualTo(Report.escape(data.sentence()));
+        assertThat(heading.replaceAll("<[^>]*>", "")).isEqualTo(Page.escape(data.sentence()));
         assertThat(json.get("speedups").size()).isEqualTo(4);
         assertThat(json.at("/speedups/0/verdict").asString()).isEqualTo("MIXTURE_PAYS");
         assertThat(json.at("/speedups/0/reading/factor").asDouble())
@@ -63,9 +63,9 @@ class ReportTest {
 
     @Test
     void whatIsPutIntoTheTemplateIsNotSearchedAgain() {
-        assertThat(Report.fill("{{a}} {{b}}", Map.of("a", "{{b}} $1 \\", "b", "x")))
+        assertThat(Page.fill("{{a}} {{b}}", Map.of("a", "{{b}} $1 \\", "b", "x")))
                 .isEqualTo("{{b}} $1 \\ x");
-        assertThatThrownBy(() -> Report.fill("{{c}}", Map.of())).hasMessageContaining("{{c}}");
+        assertThatThrownBy(() -> Page.fill("{{c}}", Map.of())).hasMessageContaining("{{c}}");
     }
 
     @Test

@@ -1,0 +1,22 @@
+package dev.moe4j.cli;
+
+import java.lang.management.ManagementFactory;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/** How to start {@code moe4j} once more. */
+final class JavaCommand {
+
+    private JavaCommand() {}
+
+    /** The JVM that runs this, with the same flags and no terminal, up to the arguments of {@code moe4j}. */
+    static List<String> words() {
+        List<String> words = new ArrayList<>();
+        words.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        words.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
+        words.add("-Dmoe4j.terminal=false");
+        words.addAll(List.of("-cp", System.getProperty("java.class.path"), Main.class.getName()));
+        return words;
+    }
+}

@@ -1,0 +1,78 @@
+package dev.moe4j.study;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+
+/**
+ * All that was trained on one text, compared.
+ *
+ * @param rungs models at their budgets, in the study's order
+ * @param means a comparison for each group of figures and each cost, the most important first
+ * @param members the same for single texts and tasks
+ */
+record ComparedGroup(List<Rung> rungs, List<Comparison> means, List<Comparison> members) {
+
+    /** One for each training text. */
+    static List<ComparedGroup> of(List<Trained> trained) {
+        Map<String, List<Rung>> byData = new LinkedHashMap<>();
+        for (Rung rung : Rung.of(trained)) {
+            byData.computeIfAbsent(rung.run().dataKey(), _ -> new ArrayList<>()).add(rung);
+        }
+        return byData.values().stream().map(ComparedGroup::compare).toList();
+    }
+
+    private static ComparedGroup compare(List<Rung> rungs) {
+        List<Comparison> means = new ArrayList<>();
+        List<Comparison> members = new ArrayList<>();
+        for (Figure.Group group : Figure.Group.values()) {
+            List<String> names = rungs.stream()
+                    .flatMap(rung -> rung.members(group).stream())
+                    .distinct()
+                    .toList();
+            if (names.isEmpty()) {
+                continue;
+            }
+            for (Spending spending : Spending.values()) {
+                means.add(Comparison.of(Figure.mean(group), spending, rungs));
+            }
+            for (String name : names) {
+                Stream.of(Spending.FLOPS, Spending.SECONDS)
+                        .map(spending -> Comparison.of(new Figure(group, name), spending, rungs))
+                        .forEach(members::add);
+            }
+        }
+        return new ComparedGroup(rungs, means, members);
+    }
+
+    StudyIndex.Run run() {
+        return rungs.getFirst().run();
+    }
+
+    Comparison mean(Figure.Group group, Spending spending) {
+        return means.stream()
+                .filter(each -> each.figure().group() == group && each.spending() == spending)
+                .findFirst()
+                .orElseGet(() -> Comparison.of(Figure.mean(group), spending, List.of()));
+    }
+
+    /** Each model at its largest budget. */
+    List<Rung> largest() {
+        return rungs.stream()
+                .filter(rung -> rungs.stream()
+                        .noneMatch(
+                                other -> other.run().model().equals(rung.run().model())
+                                        && other.run().tokens() > rung.run().tokens()))
+                .toList();
+    }
+
+    int fewestSeeds() {
+        return rungs.stream().mapToInt(rung -> rung.seeds().size()).min().orElse(0);
+    }
+
+    int mostSeeds() {
+        return rungs.stream().mapToInt(rung -> rung.seeds().size()).max().orElse(0);
+    }
+}

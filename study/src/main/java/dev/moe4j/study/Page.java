@@ -1,0 +1,133 @@
+package dev.moe4j.study;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.time.Instant;
+import java.time.ZoneOffset;
+import java.time.format.DateTimeFormatter;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Properties;
+import java.util.UUID;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * One HTML file that needs nothing else, not even a network.
+ *
+ * <p>The page is a template, a style sheet and scripts beside this class; the scripts draw the JSON that is embedded.
+ * Every text from outside reaches the page either escaped or as JSON that cannot end its script element, and from there
+ * as text nodes, never as markup. A content security policy forbids the page every request.
+ *
+ * @param title the page's heading
+ * @param sentence the result; what stands in brackets at its end are its limits, and set smaller
+ * @param name of the page's sections, {@code NAME.html}, and of its script, {@code NAME.js}
+ * @param data what the script draws
+ */
+record Page(String title, Instant created, String sentence, String name, ObjectNode data) {
+    private static final Pattern PLACEHOLDER = Pattern.compile("\\{\\{([a-z-]+)}}");
+    private static final DateTimeFormatter MINUTE = DateTimeFormatter.ofPattern("yyyy-MM-dd HH:mm 'UTC'", Locale.ROOT);
+    private static final JsonMapper JSON = new JsonMapper();
+
+    /**
+     * Writes the page beside {@code file} and renames it when it is whole, so that an interrupted write leaves an older
+     * page as it was.
+     *
+     * @param file to create or replace; its folder must exist
+     */
+    void write(Path file) throws IOException {
+        Path target = file.toAbsolutePath();
+        Path unfinished = target.resolveSibling("." + target.getFileName() + "." + UUID.randomUUID() + ".tmp");
+        try {
+            Files.writeString(unfinished, html(), StandardCharsets.UTF_8, StandardOpenOption.CREATE_NEW);
+            Files.move(unfinished, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+        } finally {
+            Files.deleteIfExists(unfinished);
+        }
+    }
+
+    /** The page as text. */
+    String html() {
+        int limits = sentence.endsWith(").") ? sentence.indexOf(" (") : -1;
+        String finding = limits < 0 ? sentence : sentence.substring(0, limits);
+        return fill(
+                resource("page.html"),
+                Map.ofEntries(
+                        Map.entry("title", escape(title)),
+                        Map.entry("finding", escape(finding)),
+                        Map.entry("limits", escape(sentence.substring(finding.length()))),
+                        Map.entry("created", escape(MINUTE.format(created.atOffset(ZoneOffset.UTC)))),
+                        Map.entry("main", resource(name + ".html")),
+                        Map.entry("uplot-licence", resource(uplot("LICENSE")).replace("*/", "* /")),
+                        Map.entry("uplot-css", resource(uplot("dist/uPlot.min.css"))),
+                        Map.entry("uplot-js", resource(uplot("dist/uPlot.iife.min.js"))),
+                        Map.entry("style", resource("report.css")),
+                        Map.entry("page-js", resource("page.js")),
+                        Map.entry("script", resource(name + ".js")),
+                        Map.entry("data", inScript(data))));
+    }
+
+    /** JSON that may stand inside a script element: no markup character survives in it. */
+    private static String inScript(ObjectNode data) {
+        return JSON.writeValueAsString(data)
+                .replace("&", "\\u0026")
+                .replace("<", "\\u003c")
+                .replace(">", "\\u003e")
+                .replace("\u2028", "\\u2028")
+                .replace("\u2029", "\\u2029");
+    }
+
+    /** Replaces each {@code {{name}}} once; what is put in is not searched again. */
+    static String fill(String template, Map<String, String> values) {
+        return PLACEHOLDER.matcher(template).replaceAll(match -> {
+            String value = values.get(match.group(1));
+            if (value == null) {
+                throw new IllegalStateException("The report's template asks for an unknown " + match.group());
+            }
+            return Matcher.quoteReplacement(value);
+        });
+    }
+
+    /** Safe as the text of an element and as the value of a quoted attribute. */
+    static String escape(String text) {
+        return text.replace("&", "&amp;")
+                .replace("<", "&lt;")
+                .replace(">", "&gt;")
+                .replace("\"", "&quot;")
+                .replace("'", "&#39;");
+    }
+
+    /** The path of a file of the chart library, whose version is in its path. */
+    private static String uplot(String file) {
+        Properties properties = new Properties();
+        String name = "/META-INF/maven/org.webjars.npm/uplot/pom.properties";
+        try (InputStream in = Page.class.getResourceAsStream(name)) {
+            if (in == null) {
+                throw new IllegalStateException("The chart library org.webjars.npm:uplot is not on the class path");
+            }
+            properties.load(in);
+        } catch (IOException e) {
+            throw new IllegalStateException("The chart library's " + name + " cannot be read", e);
+        }
+        return "/META-INF/resources/webjars/uplot/"
+                + properties.getProperty("version", "").strip() + "/" + file;
+    }
+
+    private static String resource(String name) {
+        try (InputStream in = Page.class.getResourceAsStream(name)) {
+            if (in == null) {
+                throw new IllegalStateException("The report's part " + name + " is not on the class path");
+            }
+            return new String(in.readAllBytes(), StandardCharsets.UTF_8);
+        } catch (IOException e) {
+            throw new IllegalStateException("The report's part " + name + " cannot be read", e);
+        }
+    }
+}

@@ -1,0 +1,139 @@
+package dev.moe4j.study;
+
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/**
+ * A study's folder: {@code study.json}, and {@code steps/NAME/} with {@code identity.json}, {@code log.txt}, what the
+ * step's command writes and, once it is done, {@code result.json}. One process at a time has it; the system gives it free
+ * when that dies.
+ */
+final class StudyFolder implements AutoCloseable {
+
+    private static final JsonMapper JSON = new JsonMapper();
+    private static final String RESULT = "result.json";
+    private static final String LOCK = ".lock";
+
+    private final Path path;
+    private final FileChannel lock;
+
+    private StudyFolder(Path path, FileChannel lock) {
+        this.path = path;
+        this.lock = lock;
+    }
+
+    /**
+     * What a finished step leaves.
+     *
+     * @param seconds its command took, over all attempts for training, whose command knows; else of the last one
+     * @param joules measured, over all attempts; null where the machine does not measure
+     * @param output what its command printed
+     */
+    record Result(double seconds, @Nullable Double joules, JsonNode output) {}
+
+    /**
+     * Creates the folder where it is missing and locks it.
+     *
+     * @throws StudyException if another process has it
+     */
+    static StudyFolder lock(Path path) {
+        try {
+            Files.createDirectories(path.resolve("steps"));
+            FileChannel lock = FileChannel.open(
+                    path.resolve(LOCK), StandardOpenOption.CREATE, StandardOpenOption.WRITE, StandardOpenOption.READ);
+            if (!taken(lock)) {
+                lock.close();
+                throw new StudyException(path + " is in use by another study; wait for it, or give another --out");
+            }
+            return new StudyFolder(path, lock);
+        } catch (IOException e) {
+            throw new StudyException("cannot write the study to " + path + ": " + e.getMessage(), e);
+        }
+    }
+
+    private static boolean taken(FileChannel lock) throws IOException {
+        try {
+            return lock.tryLock() != null;
+        } catch (OverlappingFileLockException e) {
+            return false; // this very process has it
+        }
+    }
+
+    /** A finished step's result, in whatever study's folder; empty where it is not finished. */
+    static Optional<Result> result(Path step) {
+        Path file = step.resolve(RESULT);
+        if (!Files.exists(file)) {
+            return Optional.empty();
+        }
+        try {
+            return Optional.of(JSON.readValue(Files.readString(file), Result.class));
+        } catch (IOException | JacksonException e) {
+            throw new StudyException(file + " cannot be read; delete it, and `study` runs the step again", e);
+        }
+    }
+
+    /** Files a result: all of it or nothing. */
+    void finish(Step step, Result result) {
+        write(step.folder().resolve(RESULT), result);
+    }
+
+    void writeIndex(StudyIndex index) {
+        write(path.resolve(StudyIndex.FILE), index);
+    }
+
+    /** Reads what a study consists of. */
+    static StudyIndex index(Path study) {
+        Path file = study.resolve(StudyIndex.FILE);
+        if (!Files.exists(file)) {
+            throw new StudyException(
+                    study + " has no " + StudyIndex.FILE + ", so it is no study's folder; name one that `study` wrote");
+        }
+        try {
+            return JSON.readValue(Files.readString(file), StudyIndex.class);
+        } catch (IOException | JacksonException e) {
+            throw new StudyException(file + " cannot be read; run `study` with its ladder again", e);
+        }
+    }
+
+    /** Makes a step's folder, with the identity that its name stands for. */
+    void begin(Step step) {
+        try {
+            Files.createDirectories(step.folder());
+        } catch (IOException e) {
+            throw new StudyException("cannot create " + step.folder() + ": " + e.getMessage(), e);
+        }
+        write(step.folder().resolve("identity.json"), step.identity());
+    }
+
+    private static void write(Path file, Object value) {
+        Path unfinished = file.resolveSibling(file.getFileName() + ".tmp");
+        try {
+            Files.writeString(unfinished, JSON.writerWithDefaultPrettyPrinter().writeValueAsString(value) + "\n");
+            try (FileChannel channel = FileChannel.open(unfinished, StandardOpenOption.WRITE)) {
+                channel.force(true);
+            }
+            Files.move(unfinished, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+        } catch (IOException e) {
+            throw new StudyException("cannot write " + file + ": " + e.getMessage(), e);
+        }
+    }
+
+    @Override
+    public void close() {
+        try {
+            lock.close();
+        } catch (IOException e) {
+            throw new StudyException("cannot release " + path.resolve(LOCK) + ": " + e.getMessage(), e);
+        }
+    }
+}

@@ -1,0 +1,72 @@
+package dev.moe4j.study;
+
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a study consists of, {@code study.json} in its folder: each run with the names of its steps, which are folders
+ * below {@code steps}. The figures are in the steps' results; a report reads those that are there.
+ *
+ * @param watts that one run is taken to draw where energy was not measured
+ * @param threads of each run
+ * @param inDomain names of texts of the kinds that were trained on
+ */
+record StudyIndex(
+        String title,
+        String machine,
+        double watts,
+        int threads,
+        List<String> inDomain,
+        List<String> outOfDomain,
+        List<Run> runs) {
+
+    static final String FILE = "study.json";
+
+    StudyIndex {
+        inDomain = List.copyOf(inDomain);
+        outOfDomain = List.copyOf(outOfDomain);
+        runs = List.copyOf(runs);
+    }
+
+    /**
+     * One trained model.
+     *
+     * @param data name of its training text
+     * @param dataKey tells texts of one name apart
+     * @param tokenizer of the text
+     * @param experts of each MoE layer; 0 for a dense model
+     * @param flopsPerToken of training, the router's included
+     * @param publishedFlopsPerToken by the study's formula: with recomputation and without the router
+     * @param configuration as YAML
+     * @param tokens trained on
+     * @param train its step; the others likewise, null where not asked for
+     */
+    record Run(
+            String model,
+            String data,
+            String dataKey,
+            String tokenizer,
+            int experts,
+            long parametersTotal,
+            long parametersActive,
+            double flopsPerToken,
+            double routerFlopsPerToken,
+            double publishedFlopsPerToken,
+            String configuration,
+            long tokens,
+            long seed,
+            String train,
+            @Nullable String perplexity,
+            @Nullable String zeroShot,
+            @Nullable String fewShot,
+            @Nullable String bias,
+            List<String> finetune) {
+        Run {
+            finetune = List.copyOf(finetune);
+        }
+
+        boolean isDense() {
+            return experts == 0;
+        }
+    }
+}

@@ -1,0 +1,418 @@
+package dev.moe4j.study;
+
+import dev.moe4j.data.Manifest;
+import dev.moe4j.data.Splitting;
+import dev.moe4j.data.TextInput;
+import dev.moe4j.data.Tokenizer;
+import dev.moe4j.eval.Questions;
+import dev.moe4j.eval.Task;
+import dev.moe4j.eval.TaskSettings;
+import dev.moe4j.model.Architecture;
+import dev.moe4j.model.ConfigWriter;
+import dev.moe4j.model.Cost;
+import dev.moe4j.model.ModelConfig;
+import dev.moe4j.train.RunConfig;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.ObjectNode;
+
+/** The steps that a ladder asks for, in the order to run them, and what they belong to. */
+final class StudyPlan {
+
+    /** Keys of a run's configuration that its result does not depend on. */
+    private static final Set<String> WITHOUT_EFFECT = Set.of("log", "checkpoint", "recompute");
+
+    private final Ladder ladder;
+    private final Path file;
+    private final Path root;
+    private final Path folder;
+    private final Map<Path, Step> steps = new LinkedHashMap<>();
+    private final List<StudyIndex.Run> runs = new ArrayList<>();
+    private final Map<String, String> digests = new LinkedHashMap<>();
+
+    private StudyPlan(Ladder ladder, Path file, Path root, Path folder) {
+        this.ladder = ladder;
+        this.file = file;
+        this.root = root;
+        this.folder = folder.toAbsolutePath().resolve("steps");
+    }
+
+    /**
+     * Prepared text.
+     *
+     * @param key tells its content from any other's
+     * @param step that prepares it; null where it is there already
+     */
+    private record Prepared(
+            Path folder,
+            String key,
+            String tokenizer,
+            int vocabulary,
+            @Nullable Step step) {
+        List<Step> needs() {
+            return step == null ? List.of() : List.of(step);
+        }
+    }
+
+    /**
+     * Reads all data once, for its checksums and for what is wrong with it.
+     *
+     * @param file the ladder's, for messages and for the paths of configuration files beside it
+     * @param root folder of data
+     * @param folder of the study
+     * @throws StudyException if anything that the ladder names is missing
+     */
+    static StudyPlan of(Ladder ladder, Path file, Path root, Path folder) {
+        StudyPlan plan = new StudyPlan(ladder, file, root, folder);
+        ladder.data().forEach(plan::addData);
+        return plan;
+    }
+
+    /** Each step once, those of one kind in the ladder's order. */
+    List<Step> steps() {
+        return steps.values().stream()
+                .sorted((a, b) -> a.kind().compareTo(b.kind()))
+                .toList();
+    }
+
+    StudyIndex index(String machine) {
+        return new StudyIndex(
+                ladder.title(),
+                machine,
+                ladder.watts(),
+                ladder.threads(),
+                List.copyOf(ladder.evaluate().inDomain().keySet()),
+                List.copyOf(ladder.evaluate().outOfDomain().keySet()),
+                runs);
+    }
+
+    private void addData(String name, Ladder.Text text) {
+        Prepared prepared = text.prepared() == null
+                ? prepare("data." + name, name, text.inputs(), text)
+                : ready("data." + name + ".prepared", root.resolve(text.prepared()));
+        // Neighbours of the ladder follow each other, so that they run side by side.
+        int budgets = ladder.models().stream()
+                .mapToInt(model -> budgets(model).size())
+                .max()
+                .orElse(0);
+        int seeds = ladder.models().stream()
+                .mapToInt(model -> seeds(model).size())
+                .max()
+                .orElse(0);
+        for (int seed = 0; seed < seeds; seed++) {
+            for (int budget = 0; budget < budgets; budget++) {
+                for (Ladder.Model model : ladder.models()) {
+                    if (seed < seeds(model).size() && budget < budgets(model).size()) {
+                        boolean tuned = seed == 0 && budget == budgets(model).size() - 1;
+                        addRun(
+                                name,
+                                text,
+                                prepared,
+                                model,
+                                budgets(model).get(budget),
+                                seeds(model).get(seed),
+                                tuned);
+                    }
+                }
+            }
+        }
+    }
+
+    private List<Long> budgets(Ladder.Model model) {
+        return model.budgets().isEmpty() ? ladder.budgets() : model.budgets();
+    }
+
+    private List<Long> seeds(Ladder.Model model) {
+        return model.seeds().isEmpty() ? ladder.seeds() : model.seeds();
+    }
+
+    private void addRun(
+            String data,
+            Ladder.Text text,
+            Prepared prepared,
+            Ladder.Model model,
+            long budget,
+            long seed,
+            boolean tuned) {
+        Map<String, String> keys = new LinkedHashMap<>(ladder.set());
+        keys.putAll(model.set());
+        keys.put("seed", Long.toString(seed));
+        List<String> overrides = keys.entrySet().stream()
+                .map(entry -> entry.getKey() + "=" + entry.getValue())
+                .toList();
+        String preset = model.preset().endsWith(".yaml")
+                ? file.toAbsolutePath().resolveSibling(model.preset()).toString()
+                : model.preset();
+        RunConfig config = RunConfig.read(preset, overrides);
+        long tokensPerStep = (long) config.batch().sequences() * config.model().context();
+        long updates = Math.max(1, Math.ceilDiv(budget, tokensPerStep));
+        Architecture architecture = new Architecture(
+                config.model().withVocabulary(ModelConfig.paddedVocabulary(prepared.vocabulary())),
+                config.routing(),
+                config.balance());
+        Cost cost = Cost.of(architecture);
+        long tokens = updates * tokensPerStep;
+        String name = Objects.requireNonNull(model.name());
+        String title = "%s, %sM tokens, seed %d%s"
+                .formatted(
+                        name,
+                        Numbers.significant(tokens / 1e6, 3),
+                        seed,
+                        ladder.data().size() > 1 ? ", " + data : "");
+
+        ObjectNode identity = Step.object();
+        ObjectNode resolved = ConfigWriter.toJson(config);
+        WITHOUT_EFFECT.forEach(resolved::remove);
+        identity.set("config", resolved);
+        identity.put("steps", updates);
+        identity.put("data", prepared.key());
+        identity.put("threads", ladder.threads());
+        Path run = Step.folder(folder, Step.Kind.TRAIN, identity);
+        List<String> command = new ArrayList<>(List.of(
+                "train",
+                "--model=" + preset,
+                "--data=" + prepared.folder(),
+                "--steps=" + updates,
+                "--out=" + run.resolve("run"),
+                "--resume",
+                "--json"));
+        overrides.forEach(override -> command.add("--set=" + override));
+        Step train = add(new Step(
+                Step.Kind.TRAIN,
+                title,
+                identity,
+                run,
+                command,
+                prepared.needs(),
+                cost.trainingFlopsPerToken() * tokens,
+                updates));
+
+        Ladder.Evaluation evaluate = ladder.evaluate();
+        runs.add(new StudyIndex.Run(
+                name,
+                data,
+                prepared.key(),
+                prepared.tokenizer(),
+                architecture.model().experts(),
+                cost.parametersTotal(),
+                cost.parametersActive(),
+                cost.trainingFlopsPerToken(),
+                3 * cost.forward().router(),
+                cost.publishedZettaFlops(1) * 1e21,
+                ConfigWriter.toYaml(config),
+                tokens,
+                seed,
+                train.name(),
+                perplexity(train, text, cost),
+                tasks(train, "zero-shot", evaluate.zeroShot(), cost),
+                tasks(train, "few-shot", evaluate.fewShot(), cost),
+                tasks(train, "bias", evaluate.bias(), cost),
+                tuned ? finetune(train, name, cost) : List.of()));
+    }
+
+    private Step add(Step step) {
+        Step earlier = steps.putIfAbsent(step.folder(), step);
+        return earlier == null ? step : earlier;
+    }
+
+    // ---- text ----
+
+    private Prepared ready(String key, Path shards) {
+        require(key, shards);
+        Manifest manifest = Manifest.read(shards);
+        return new Prepared(
+                shards,
+                manifest.sha256(),
+                manifest.tokenizer().spec(),
+                manifest.tokenizer().vocabulary(),
+                null);
+    }
+
+    private Prepared prepare(String key, String title, List<String> inputs, Ladder.Text as) {
+        List<String> paths =
+                inputs.stream().map(input -> root.resolve(input).toString()).toList();
+        for (String path : paths) {
+            if (!path.matches(".*[*?\\[{].*")) {
+                require(key, Path.of(path));
+            }
+        }
+        TextInput input = TextInput.ofNames(paths)
+                .splitting(Splitting.valueOf(as.split().toUpperCase(Locale.ROOT).replace('-', '_')));
+        Tokenizer tokenizer = Tokenizer.of(as.tokenizer());
+        ObjectNode identity = Step.object();
+        identity.put("text", digests.computeIfAbsent("text " + paths, _ -> input.sha256()));
+        identity.put("tokenizer", tokenizer.hash());
+        identity.put("split", as.split());
+        identity.put("collapse_spaces", as.collapseSpaces());
+        Path to = Step.folder(folder, Step.Kind.PREPARE, identity);
+        Path shards = to.resolve("shards");
+        List<String> command = new ArrayList<>(List.of(
+                "prepare",
+                "--tokenizer=" + as.tokenizer(),
+                "--split=" + as.split(),
+                "--threads=" + ladder.threads(),
+                "--out=" + shards,
+                "--json"));
+        if (as.collapseSpaces()) {
+            command.add("--collapse-spaces");
+        }
+        command.addAll(paths);
+        Step step = add(
+                new Step(Step.Kind.PREPARE, "prepare " + title, identity, to, command, List.of(), input.bytes(), 0));
+        return new Prepared(shards, step.name(), as.tokenizer(), tokenizer.vocabularySize(), step);
+    }
+
+    // ---- measurements of a trained model ----
+
+    private @Nullable String perplexity(Step train, Ladder.Text text, Cost cost) {
+        Ladder.Evaluation evaluate = ladder.evaluate();
+        Map<String, String> sets = new LinkedHashMap<>(evaluate.inDomain());
+        sets.putAll(evaluate.outOfDomain());
+        if (sets.isEmpty()) {
+            return null;
+        }
+        ObjectNode identity = measurement(train);
+        identity.put("max_windows", evaluate.maxWindows());
+        ObjectNode texts = identity.putObject("sets");
+        List<Step> needs = new ArrayList<>(List.of(train));
+        List<String> data = new ArrayList<>();
+        sets.forEach((name, path) -> {
+            Prepared set = prepare("evaluate: " + name, name, List.of(path), text);
+            texts.put(name, set.key());
+            needs.addAll(set.needs());
+            data.add(name + "=" + set.folder());
+        });
+        List<String> command = new ArrayList<>(List.of(
+                "eval",
+                "perplexity",
+                "--checkpoint=" + train.folder().resolve("run"),
+                "--precision=" + evaluate.precision(),
+                "--max-windows=" + evaluate.maxWindows(),
+                "--results=" + train.folder().resolve("perplexity.jsonl"),
+                "--json"));
+        data.forEach(each -> command.add("--data=" + each));
+        return measure(Step.Kind.PERPLEXITY, "perplexity", train, identity, command, needs, cost);
+    }
+
+    private @Nullable String tasks(Step train, String what, Ladder.@Nullable Tasks group, Cost cost) {
+        if (group == null) {
+            return null;
+        }
+        Path tasks = taskFolder();
+        ObjectNode identity = measurement(train);
+        ArrayNode names = identity.putArray("tasks");
+        group.names().forEach(name -> names.add(questions(name, group)));
+        identity.put("runs", group.runs());
+        List<String> command = new ArrayList<>(List.of(
+                "eval",
+                "tasks",
+                "--checkpoint=" + train.folder().resolve("run"),
+                "--precision=" + ladder.evaluate().precision(),
+                "--data=" + tasks,
+                "--shots=" + group.shots(),
+                "--runs=" + group.runs(),
+                "--limit=" + group.limit(),
+                "--results=" + train.folder().resolve(what + ".jsonl"),
+                "--json"));
+        group.names().forEach(name -> command.add("--task=" + taskName(name)));
+        return measure(Step.Kind.TASKS, what, train, identity, command, List.of(train), cost);
+    }
+
+    private List<String> finetune(Step train, String model, Cost cost) {
+        List<String> names = new ArrayList<>();
+        for (Ladder.Finetune each : ladder.finetune()) {
+            if (!each.models().isEmpty() && !each.models().contains(model)) {
+                continue;
+            }
+            Ladder.Tasks one = new Ladder.Tasks(each.tasks(), 0, 1, Integer.MAX_VALUE);
+            for (String task : each.tasks()) {
+                ObjectNode identity = measurement(train);
+                identity.put("task", questions(task, one));
+                ArrayNode options = identity.putArray("options");
+                each.options().forEach(options::add);
+                Path to = Step.folder(folder, Step.Kind.FINETUNE, identity);
+                List<String> command = new ArrayList<>(List.of(
+                        "finetune",
+                        "--checkpoint=" + train.folder().resolve("run"),
+                        "--data=" + taskFolder(),
+                        "--precision=" + ladder.evaluate().precision(),
+                        "--task=" + taskName(task),
+                        "--out=" + to.resolve("run"),
+                        "--json"));
+                command.addAll(each.options());
+                names.add(measure(
+                        Step.Kind.FINETUNE, "fine-tuning on " + task, train, identity, command, List.of(train), cost));
+            }
+        }
+        return names;
+    }
+
+    private ObjectNode measurement(Step train) {
+        return Step.object()
+                .put("checkpoint", train.name())
+                .put("precision", ladder.evaluate().precision());
+    }
+
+    private String measure(
+            Step.Kind kind,
+            String what,
+            Step train,
+            ObjectNode identity,
+            List<String> command,
+            List<Step> needs,
+            Cost cost) {
+        return add(new Step(
+                        kind,
+                        what + " of " + train.title(),
+                        identity,
+                        Step.folder(folder, kind, identity),
+                        command,
+                        needs,
+                        cost.forwardFlopsPerToken(),
+                        0))
+                .name();
+    }
+
+    /** What a task's result depends on beside the model; reading it finds what is wrong with its files. */
+    private String questions(String name, Ladder.Tasks group) {
+        return digests.computeIfAbsent("task " + name + " " + group, _ -> {
+            TaskSettings settings = TaskSettings.ZERO_SHOT
+                    .withShots(group.shots(), group.runs())
+                    .withLimit(group.limit());
+            return Step.sha256(Stream.of(taskName(name))
+                    .flatMap(each -> Task.named(each).stream())
+                    .map(task -> Questions.read(task, taskFolder(), settings).identity(0))
+                    .reduce("", String::concat));
+        });
+    }
+
+    /** A task file stands beside the ladder's. */
+    private String taskName(String name) {
+        return name.endsWith(".yaml")
+                ? file.toAbsolutePath().resolveSibling(name).toString()
+                : name;
+    }
+
+    private Path taskFolder() {
+        Path tasks = root.resolve(Objects.requireNonNull(ladder.evaluate().tasks()));
+        require("evaluate.tasks", tasks);
+        return tasks;
+    }
+
+    private void require(String key, Path path) {
+        if (!Files.exists(path)) {
+            throw new StudyException(file + ": " + key + ": " + path
+                    + " does not exist; mend the ladder, or give the folder of its data with --data");
+        }
+    }
+}

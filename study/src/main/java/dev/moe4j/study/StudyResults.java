@@ -1,0 +1,146 @@
+package dev.moe4j.study;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
+
+/**
+ * What studies have measured so far.
+ *
+ * @param studies as their folders describe them
+ * @param trained runs whose training is finished, in the studies' order
+ * @param missing steps that are not finished
+ */
+record StudyResults(List<StudyIndex> studies, List<Trained> trained, int missing) {
+
+    StudyResults {
+        studies = List.copyOf(studies);
+        trained = List.copyOf(trained);
+    }
+
+    /**
+     * Reads the folders of studies.
+     *
+     * @throws StudyException if one is no study's folder or is damaged
+     */
+    static StudyResults read(List<Path> folders) {
+        List<StudyIndex> studies = new ArrayList<>();
+        List<Trained> trained = new ArrayList<>();
+        int missing = 0;
+        for (Path folder : folders) {
+            StudyIndex index = StudyFolder.index(folder);
+            studies.add(index);
+            Reader reader = new Reader(index, folder.resolve("steps"));
+            for (StudyIndex.Run run : index.runs()) {
+                reader.trained(run).ifPresent(trained::add);
+            }
+            missing += reader.missing;
+        }
+        return new StudyResults(studies, trained, missing);
+    }
+
+    /** Reads one study's steps. */
+    private static final class Reader {
+        private final StudyIndex index;
+        private final Path steps;
+        private int missing;
+
+        Reader(StudyIndex index, Path steps) {
+            this.index = index;
+            this.steps = steps;
+        }
+
+        Optional<Trained> trained(StudyIndex.Run run) {
+            Optional<StudyFolder.Result> result = result(run.train());
+            Map<String, Trained.TextScore> texts = new LinkedHashMap<>();
+            output(run.perplexity())
+                    .path("sets")
+                    .forEach(set -> texts.put(set.path("name").asString(), text(set)));
+            Map<String, JsonNode> fineTuned = new LinkedHashMap<>();
+            for (String step : run.finetune()) {
+                JsonNode output = output(step);
+                if (!output.isMissingNode()) {
+                    fineTuned.put(output.path("task").asString(step), output);
+                }
+            }
+            Map<String, Trained.TaskScore> zeroShot = tasks(run.zeroShot());
+            Map<String, Trained.TaskScore> fewShot = tasks(run.fewShot());
+            Map<String, Trained.TaskScore> bias = tasks(run.bias());
+            return result.map(done -> new Trained(
+                    run,
+                    index.watts(),
+                    done.seconds(),
+                    done.joules(),
+                    number(done.output().path("loss")),
+                    texts,
+                    zeroShot,
+                    fewShot,
+                    bias,
+                    fineTuned));
+        }
+
+        private Optional<StudyFolder.Result> result(@Nullable String step) {
+            if (step == null) {
+                return Optional.empty();
+            }
+            Optional<StudyFolder.Result> result = StudyFolder.result(steps.resolve(step));
+            missing += result.isPresent() ? 0 : 1;
+            return result;
+        }
+
+        private JsonNode output(@Nullable String step) {
+            return result(step)
+                    .map(StudyFolder.Result::output)
+                    .orElseGet(() -> Step.object().path("missing"));
+        }
+
+        private Trained.TextScore text(JsonNode set) {
+            List<LayerLoad> experts = new ArrayList<>();
+            for (JsonNode layer : set.path("expert_load")) {
+                double[] load = layer.path("load")
+                        .valueStream()
+                        .mapToDouble(JsonNode::asDouble)
+                        .toArray();
+                experts.add(LayerLoad.of(layer.path("layer").asInt(), load));
+            }
+            return new Trained.TextScore(
+                    index.inDomain().contains(set.path("name").asString()),
+                    number(set.path("ppl")),
+                    number(set.path("bits_per_byte")),
+                    experts);
+        }
+
+        private Map<String, Trained.TaskScore> tasks(@Nullable String step) {
+            Map<String, Trained.TaskScore> scores = new LinkedHashMap<>();
+            for (JsonNode task : output(step).path("tasks")) {
+                List<Trained.Named> figures = new ArrayList<>();
+                for (JsonNode figure : task.path("figures")) {
+                    figures.add(new Trained.Named(
+                            figure.path("name").asString(),
+                            number(figure.path("mean")),
+                            number(figure.path("deviation")),
+                            number(figure.path("low")),
+                            number(figure.path("high"))));
+                }
+                scores.put(
+                        task.path("task").asString(),
+                        new Trained.TaskScore(
+                                task.path("shots").asInt(),
+                                task.path("runs").asInt(),
+                                task.path("questions").asInt(),
+                                number(task.path("chance")),
+                                figures));
+            }
+            return scores;
+        }
+
+        private static double number(JsonNode node) {
+            return node.isNumber() ? node.doubleValue() : Double.NaN;
+        }
+    }
+}

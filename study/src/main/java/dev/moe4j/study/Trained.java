@@ -1,0 +1,90 @@
+package dev.moe4j.study;
+
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
+
+/**
+ * One trained model of a study with what has been measured of it so far.
+ *
+ * @param watts that it is taken to have drawn where its energy was not measured
+ * @param seconds of training
+ * @param measuredJoules of training; null where the machine did not measure
+ * @param loss of training's last step, nats per token
+ * @param texts by name; empty where not measured yet, and so are the others
+ * @param fineTuned what the command printed, by task
+ */
+record Trained(
+        StudyIndex.Run run,
+        double watts,
+        double seconds,
+        @Nullable Double measuredJoules,
+        double loss,
+        Map<String, TextScore> texts,
+        Map<String, TaskScore> zeroShot,
+        Map<String, TaskScore> fewShot,
+        Map<String, TaskScore> bias,
+        Map<String, JsonNode> fineTuned) {
+
+    /**
+     * On a text.
+     *
+     * @param experts each MoE layer's load; empty for a dense model
+     */
+    record TextScore(boolean inDomain, double perplexity, double bitsPerByte, List<LayerLoad> experts) {}
+
+    /**
+     * On a task.
+     *
+     * @param chance what guessing gives; NaN where guessing is no answer
+     * @param figures the main one first; shares, but for perplexities
+     */
+    record TaskScore(int shots, int runs, int questions, double chance, List<Named> figures) {
+        Named main() {
+            return figures.getFirst();
+        }
+    }
+
+    /**
+     * A figure with its 95 % interval over questions.
+     *
+     * @param deviation over runs; NaN for one run
+     */
+    record Named(String name, double mean, double deviation, double low, double high) {}
+
+    double flops() {
+        return run.flopsPerToken() * run.tokens();
+    }
+
+    double joules() {
+        return measuredJoules != null ? measuredJoules : seconds * watts;
+    }
+
+    /** The members of a group that were measured. */
+    List<String> members(Figure.Group group) {
+        if (group == Figure.Group.ZERO_SHOT) {
+            return List.copyOf(zeroShot.keySet());
+        }
+        return texts.entrySet().stream()
+                .filter(entry -> entry.getValue().inDomain() == (group == Figure.Group.IN_DOMAIN))
+                .map(Map.Entry::getKey)
+                .toList();
+    }
+
+    /** A perplexity, or an accuracy in percent; NaN where it was not measured. */
+    double of(Figure.Group group, String member) {
+        if (group == Figure.Group.ZERO_SHOT) {
+            TaskScore score = zeroShot.get(member);
+            return score == null ? Double.NaN : 100 * score.main().mean();
+        }
+        TextScore score = texts.get(member);
+        return score == null ? Double.NaN : score.perplexity();
+    }
+
+    /** The standard error over questions of an accuracy in percent; 0 for perplexities. */
+    double error(Figure.Group group, String member) {
+        TaskScore score = group == Figure.Group.ZERO_SHOT ? zeroShot.get(member) : null;
+        return score == null ? 0 : 100 * (score.main().high() - score.main().low()) / (2 * 1.96);
+    }
+}

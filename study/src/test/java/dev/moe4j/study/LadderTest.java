@@ -1,0 +1,160 @@
+package dev.moe4j.study;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What a ladder asks for, and what is wrong with one. */
+class LadderTest {
+
+    private static final String LADDER = """
+            data: {plays: {inputs: [corpus], tokenizer: bytes}}
+            set: {model.layers: 2, model.width: 16, model.ffn: 32}
+            models:
+              - {name: dense, preset: cpu-tiny-dense}
+              - {name: mixture, preset: cpu-tiny-moe, set: {model.experts: 4, model.expert_ffn: 16}}
+            budgets: [4_096]
+            seeds: [1, 2]
+            evaluate:
+              in_domain: {more: in.txt}
+              out_of_domain: {other: out.txt}
+              tasks: tasks
+              zero_shot: {names: [copa], limit: 2}
+            """;
+
+    @TempDir
+    private Path folder;
+
+    @BeforeEach
+    void writeData() throws IOException {
+        Files.writeString(
+                Files.createDirectories(folder.resolve("corpus")).resolve("a.txt"), "To be or not.\n\n".repeat(99));
+        Files.writeString(folder.resolve("in.txt"), "That is the question.\n");
+        Files.writeString(folder.resolve("out.txt"), "Kein Text.\n");
+        writeTask("The man broke his toe.");
+    }
+
+    private void writeTask(String premise) throws IOException {
+        Files.writeString(
+                Files.createDirectories(folder.resolve("tasks/copa")).resolve("validation.jsonl"),
+                """
+                {"premise": "%s", "choice1": "He got a hole in his sock.", "choice2": "He dropped a hammer.", \
+                "question": "cause", "label": 1, "idx": 0}
+                """.formatted(premise));
+    }
+
+    private StudyPlan plan(String yaml) throws IOException {
+        Path file = Files.writeString(folder.resolve("ladder.yaml"), yaml);
+        return StudyPlan.of(Ladder.read(file), file, folder, folder.resolve("study"));
+    }
+
+    private Set<String> names(String yaml) throws IOException {
+        return new HashSet<>(plan(yaml).steps().stream().map(Step::name).toList());
+    }
+
+    private static Set<String> difference(Set<String> a, Set<String> b) {
+        Set<String> rest = new HashSet<>(a);
+        rest.removeAll(b);
+        return rest;
+    }
+
+    @Test
+    void neighboursRunSideBySideAndEachIsMeasured() throws IOException {
+        StudyPlan plan = plan(LADDER);
+
+        assertThat(plan.steps())
+                .filteredOn(step -> step.kind() == Step.Kind.TRAIN)
+                .extracting(Step::title)
+                .containsExactly(
+                        "dense, 0.00410M tokens, seed 1",
+                        "mixture, 0.00410M tokens, seed 1",
+                        "dense, 0.00410M tokens, seed 2",
+                        "mixture, 0.00410M tokens, seed 2");
+        assertThat(plan.steps()).hasSize(3 + 4 + 4 + 4);
+        StudyIndex index = plan.index("a machine");
+        assertThat(index.runs()).hasSize(4);
+        assertThat(index.runs().get(1).experts()).isEqualTo(4);
+        assertThat(index.runs()).allSatisfy(run -> {
+            assertThat(run.perplexity()).startsWith("perplexity-");
+            assertThat(run.zeroShot()).startsWith("tasks-");
+            assertThat(run.fewShot()).isNull();
+        });
+    }
+
+    @Test
+    void aStepIsKnownByWhatItDependsOn() throws IOException {
+        Set<String> before = names(LADDER);
+        assertThat(names(LADDER)).isEqualTo(before);
+
+        // One model's rate: its two runs, their perplexities and their tasks.
+        Set<String> rate =
+                names(LADDER.replace("model.expert_ffn: 16", "model.expert_ffn: 16, optimizer.learning_rate: 1e-3"));
+        assertThat(difference(rate, before)).hasSize(6);
+        assertThat(difference(before, rate)).hasSize(6);
+
+        // How often a checkpoint is written changes no result, nor does a new model others'.
+        assertThat(names(LADDER.replace("model.layers: 2", "model.layers: 2, checkpoint.every: 7, log.every: 3")))
+                .isEqualTo(before);
+        Set<String> more =
+                names(LADDER.replace("budgets:", "  - {name: third, preset: cpu-tiny-dense, seeds: [9]}\nbudgets:"));
+        assertThat(more).containsAll(before).hasSize(before.size() + 3);
+
+        // A limit of tasks: these alone.
+        assertThat(difference(names(LADDER.replace("limit: 2", "limit: 1")), before))
+                .hasSize(4)
+                .allMatch(name -> name.startsWith("tasks-"));
+
+        // The question's text: these alone. A held-out text: it and the perplexities. The training text: all but it.
+        writeTask("The woman broke her toe.");
+        assertThat(difference(names(LADDER), before)).hasSize(4).allMatch(name -> name.startsWith("tasks-"));
+        writeTask("The man broke his toe.");
+        Files.writeString(folder.resolve("in.txt"), "Whether 'tis nobler.\n");
+        assertThat(difference(names(LADDER), before)).hasSize(1 + 4).noneMatch(name -> name.startsWith("tasks-"));
+        Files.writeString(folder.resolve("in.txt"), "That is the question.\n");
+        Files.writeString(folder.resolve("corpus/a.txt"), "To sleep.\n\n".repeat(99));
+        assertThat(difference(names(LADDER), before)).hasSize(1 + 4 + 4 + 4);
+    }
+
+    @Test
+    void whatIsWrongIsSaidWithItsPlace() {
+        assertWrong("modles: []\n" + LADDER, "ladder.yaml:1", "modles", "models");
+        assertWrong(LADDER.replace("limit: 2", "limti: 2"), "ladder.yaml:12", "evaluate.zero_shot.limti", "limit");
+        assertWrong(LADDER.replace("[copa]", "[coba]"), "evaluate.zero_shot", "no task is named coba", "copa");
+        assertWrong(LADDER.replace("in.txt", "inn.txt"), "evaluate: more", "inn.txt does not exist", "--data");
+        assertWrong(LADDER.replace("[corpus]", "[korpus]"), "data.plays", "korpus does not exist");
+        assertWrong(LADDER.replace("cpu-tiny-dense", "cpu-tiny-dens"), "cpu-tiny-dens", "cpu-tiny-dense");
+        assertWrong(LADDER.replace("model.ffn", "model.fnn"), "model.fnn", "ffn");
+        assertWrong(LADDER.replace("tokenizer: bytes", "tokenizer: byte"), "data.plays.tokenizer", "byte");
+        assertWrong(LADDER.replace("name: mixture", "name: dense"), "two are called dense");
+        assertWrong(LADDER.replace("budgets: [4_096]", ""), "dense has no budgets");
+        assertWrong(LADDER.replace("other: out.txt", "more: out.txt"), "more is in_domain and out_of_domain");
+        assertWrong(LADDER + "finetune: [{tasks: [copa], models: [mixtur]}]\n", "no model is called mixtur", "mixture");
+        assertWrong(LADDER.replace("tasks: tasks", "tasks: taks"), "evaluate.tasks", "taks does not exist");
+        assertWrong("title: x\n", "data names no text");
+    }
+
+    private void assertWrong(String yaml, String... parts) {
+        assertThatThrownBy(() -> plan(yaml))
+                .extracting(Throwable::getMessage)
+                .asString()
+                .contains(parts)
+                .doesNotContain("\n");
+    }
+
+    @Test
+    void taskFilesAreReadBeforeAnythingRuns() throws IOException {
+        Files.writeString(folder.resolve("tasks/copa/validation.jsonl"), "{\"premise\": \"x\"}\n");
+
+        assertThatThrownBy(() -> plan(LADDER)).hasMessageContaining("validation.jsonl");
+        assertThat(List.of(folder.toFile().list())).doesNotContain("study");
+    }
+}

@@ -1,0 +1,118 @@
+package dev.moe4j.study;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.offset;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+class StudyReportTest {
+
+    @TempDir
+    private Path folder;
+
+    private StudyReport.Result report(int seeds, double noise) throws IOException {
+        Path study = SampleStudy.write(folder.resolve("study"), seeds, noise, "");
+        return StudyReport.write(List.of(study), false, folder.resolve("report.html"));
+    }
+
+    private static StudyReport.Factor factor(StudyReport.Result result, String figure, String cost) {
+        return result.studies().getFirst().factors().stream()
+                .filter(each -> each.figure().equals(figure) && each.cost().equals(cost))
+                .findFirst()
+                .orElseThrow();
+    }
+
+    @Test
+    void theFactorIsThatOfTheFamilies() throws IOException {
+        StudyReport.Result result = report(2, 0.01);
+
+        // Costs of equal figures are a constant factor apart; between the models the rule is off by its interpolation.
+        assertThat(factor(result, "in-domain", "FLOPs").factor()).isEqualTo(SampleStudy.GAIN, offset(0.01));
+        assertThat(factor(result, "in-domain", "time").factor()).isEqualTo(SampleStudy.GAIN / 1.5, offset(0.01));
+        assertThat(factor(result, "in-domain", "energy").factor()).isEqualTo(SampleStudy.GAIN / 1.5, offset(0.01));
+        assertThat(factor(result, "in-domain", "FLOPs").low())
+                .isLessThan(SampleStudy.GAIN)
+                .isGreaterThan(1);
+        assertThat(factor(result, "in-domain", "FLOPs").high()).isGreaterThan(SampleStudy.GAIN);
+        assertThat(factor(result, "in-domain", "FLOPs").verdict()).isEqualTo("mixture_pays");
+        assertThat(result.verdict()).startsWith("Mixtures pay in FLOPs: they reach in-domain perplexity");
+        assertThat(result.source()).isEqualTo("study");
+        assertThat(result.speedup().inDomain()).hasSizeGreaterThanOrEqualTo(100).allSatisfy(sample -> {
+            assertThat(sample.speedup()).isEqualTo(SampleStudy.GAIN, offset(0.02));
+            assertThat(sample.denseZettaflops()).isBetween(1e-9 * 1.9, 1e-9 * 8.1);
+        });
+    }
+
+    @Test
+    void limitsSayWhatOneSeedAndAssumedEnergyMean() throws IOException {
+        StudyReport.Result result = report(1, 0);
+
+        assertThat(result.limits()).anyMatch(limit -> limit.contains("one seed only"));
+        assertThat(result.limits()).anyMatch(limit -> limit.contains("10.0 W for each run, an assumption"));
+        assertThat(result.limits()).anyMatch(limit -> limit.contains("zero-shot results are above chance"));
+    }
+
+    @Test
+    void jsonAndCsvHoldEveryNumber() throws IOException {
+        StudyReport.Result result = report(2, 0.01);
+
+        JsonNode json = new JsonMapper().readTree(Files.readString(result.json()));
+        JsonNode group = json.at("/groups/0");
+        assertThat(group.path("rungs").size()).isEqualTo(8);
+        assertThat(group.at("/rungs/0/seeds").size()).isEqualTo(2);
+        assertThat(group.path("means").size()).isEqualTo(9);
+        assertThat(group.path("texts").size()).isEqualTo(4);
+        assertThat(group.at("/zero_shot/0/values").size()).isEqualTo(8);
+        assertThat(group.path("few_shot").size()).isZero();
+        assertThat(group.path("fine_tuned").size()).isEqualTo(8);
+        assertThat(group.at("/fine_tuned/0/fine_tuned/mean").asDouble()).isEqualTo(0.6);
+        assertThat(group.at("/experts/0/layers/1/rows").size()).isEqualTo(4);
+        List<String> csv = Files.readAllLines(result.csv());
+        // Of 16 runs: training, 4 texts by two figures, 3 tasks.
+        assertThat(csv).hasSize(1 + 16 * (1 + 8 + 3));
+        assertThat(csv).allMatch(line -> line.split(",", -1).length == 18);
+    }
+
+    @Test
+    void whatIsNotFinishedIsLeftOutAndCounted() throws IOException {
+        Path study = SampleStudy.write(folder.resolve("study"), 1, 0, "");
+        Files.delete(study.resolve("steps/train-3-8-1/result.json"));
+        Files.delete(study.resolve("steps/zero-0-0-1/result.json"));
+
+        StudyReport.Result result = StudyReport.write(List.of(study), true, folder.resolve("report.html"));
+
+        assertThat(result.limits().getFirst()).startsWith("2 steps of the study are not finished");
+        assertThat(result.source()).isEqualTo("published");
+        assertThat(result.studies().getFirst().speedup().inDomain()).isNotEmpty();
+    }
+
+    @Test
+    void aFamilyAloneHasNoFactor() throws IOException {
+        Path study = SampleStudy.write(folder.resolve("study"), 1, 0, "");
+        for (int size = 0; size < 4; size++) {
+            Files.delete(study.resolve("steps/train-" + size + "-8-1/result.json"));
+        }
+
+        StudyReport.Result result = StudyReport.write(List.of(study), false, folder.resolve("report.html"));
+
+        assertThat(result.verdict()).contains("cannot be told", "nothing is extrapolated");
+        assertThat(result.speedup().inDomain()).isEmpty();
+    }
+
+    @Test
+    void aFolderThatIsNoStudysIsRefused() {
+        assertThatThrownBy(() -> StudyReport.write(List.of(folder), false, folder.resolve("report.html")))
+                .isInstanceOf(StudyException.class)
+                .hasMessageContaining("study.json");
+        assertThatThrownBy(() -> StudyReport.write(List.of(), false, folder.resolve("report.html")))
+                .hasMessageContaining("--published");
+    }
+}

@@ -1,0 +1,155 @@
+package dev.moe4j.study;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalDouble;
+import java.util.function.BooleanSupplier;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.DisabledOnOs;
+import org.junit.jupiter.api.condition.OS;
+import org.junit.jupiter.api.io.TempDir;
+
+/** How steps are run, with a shell script in place of {@code moe4j}. */
+@DisabledOnOs(OS.WINDOWS)
+class StudyTest {
+
+    private static final String LADDER = """
+            data: {plays: {inputs: [corpus], tokenizer: bytes}}
+            models:
+              - {name: dense, preset: cpu-tiny-dense}
+              - {name: mixture, preset: cpu-tiny-moe}
+            budgets: [4_096]
+            evaluate:
+              in_domain: {more: corpus}
+            """;
+
+    @TempDir
+    private Path folder;
+
+    private final List<Study.Progress> seen = new ArrayList<>();
+
+    @BeforeEach
+    void write() throws IOException {
+        Files.writeString(Files.createDirectories(folder.resolve("corpus")).resolve("a.txt"), "To be.\n\n".repeat(99));
+        Files.writeString(folder.resolve("ladder.yaml"), LADDER);
+        script("");
+    }
+
+    /** Says which command was called, does something in the shell, and prints a result. */
+    private void script(String also) throws IOException {
+        Files.writeString(folder.resolve("moe4j"), """
+                echo "$1 $2" >> "%s/calls"
+                echo "line of $1" >&2
+                %s
+                echo '{"seconds": 2.5, "loss": 3, "threads": "'$OMP_NUM_THREADS'"}'
+                """.formatted(folder, also));
+    }
+
+    private Study.Result run(BooleanSupplier stop) {
+        Study.Settings settings = new Study.Settings(
+                folder.resolve("ladder.yaml"),
+                folder,
+                folder.resolve("study"),
+                2,
+                List.of("/bin/sh", folder.resolve("moe4j").toString()),
+                Map.of());
+        return new Study(settings, _ -> {}, seen::add).run(stop);
+    }
+
+    private List<String> calls() throws IOException {
+        Path calls = folder.resolve("calls");
+        List<String> lines = Files.exists(calls) ? Files.readAllLines(calls) : List.of();
+        Files.deleteIfExists(calls);
+        return lines.stream()
+                .map(line -> line.substring(0, line.indexOf(' ')))
+                .sorted()
+                .toList();
+    }
+
+    @Test
+    void whatIsFinishedIsNotDoneAgain() throws IOException {
+        assertThat(run(() -> false)).extracting(Study.Result::ran).isEqualTo(5);
+        assertThat(calls()).containsExactly("eval", "eval", "prepare", "train", "train");
+        assertThat(seen).allMatch(progress -> progress.running().size() <= 2);
+        assertThat(seen.getLast().finished()).isEqualTo(5);
+
+        Study.Result again = run(() -> false);
+        assertThat(again.ran()).isZero();
+        assertThat(again.reused()).isEqualTo(5);
+        assertThat(calls()).isEmpty();
+
+        Files.writeString(
+                folder.resolve("ladder.yaml"),
+                LADDER.replace("cpu-tiny-moe}", "cpu-tiny-moe, set: {optimizer.learning_rate: 1e-3}}"));
+        assertThat(run(() -> false)).extracting(Study.Result::ran).isEqualTo(2);
+        assertThat(calls()).containsExactly("eval", "train");
+
+        Files.writeString(folder.resolve("ladder.yaml"), LADDER);
+        assertThat(run(() -> false))
+                .extracting(Study.Result::ran)
+                .as("the old model is still known")
+                .isEqualTo(0);
+        StudyResults results = StudyResults.read(List.of(folder.resolve("study")));
+        assertThat(results.trained()).hasSize(2).allSatisfy(each -> {
+            assertThat(each.seconds()).isEqualTo(2.5);
+            assertThat(each.joules()).isEqualTo(25);
+        });
+    }
+
+    @Test
+    void oneFailureStopsWhatNeedsItAndNothingElse() throws IOException {
+        script("case \"$*\" in *cpu-tiny-moe*) echo 'no luck' >&2; exit 3;; esac");
+
+        assertThatThrownBy(() -> run(() -> false))
+                .isInstanceOf(StudyException.class)
+                .hasMessageContainingAll("mixture", "exit code 3", "no luck", "log.txt");
+        assertThat(calls()).containsExactly("eval", "prepare", "train", "train");
+
+        script("");
+        assertThat(run(() -> false)).extracting(Study.Result::ran).isEqualTo(2);
+        assertThat(calls()).containsExactly("eval", "train");
+    }
+
+    @Test
+    void aStoppedStepIsNotFinished() throws IOException {
+        script("if [ $1 = train ]; then exec sleep 600; fi");
+
+        Study.Result result = run(() -> !seen.isEmpty()
+                && seen.getLast().running().stream()
+                        .anyMatch(each -> each.title().contains("M tokens")));
+
+        assertThat(result.ran()).isEqualTo(1);
+        assertThat(result.missing()).isEqualTo(4);
+        assertThat(ProcessHandle.current().children()).noneMatch(ProcessHandle::isAlive);
+    }
+
+    @Test
+    void oneStudyAtATimeHasAFolder() {
+        try (StudyFolder _ = StudyFolder.lock(folder.resolve("study"))) {
+            assertThatThrownBy(() -> run(() -> false)).hasMessageContaining("is in use by another study");
+        }
+    }
+
+    @Test
+    void energyIsCountedThroughTheEndOfTheCounter() throws IOException {
+        Path zone = Files.createDirectories(folder.resolve("powercap/intel-rapl:0"));
+        Files.createDirectories(folder.resolve("powercap/intel-rapl:0:0"));
+        Files.writeString(zone.resolve("max_energy_range_uj"), "1000000000\n");
+        Files.writeString(zone.resolve("energy_uj"), "990000000\n");
+        EnergyMeter meter = EnergyMeter.of(folder.resolve("powercap"));
+
+        Files.writeString(zone.resolve("energy_uj"), "995000000\n");
+        assertThat(meter.joules()).hasValue(5);
+        Files.writeString(zone.resolve("energy_uj"), "2000000\n");
+        assertThat(meter.joules()).hasValue(7);
+        assertThat(EnergyMeter.of(folder.resolve("nowhere")).joules()).isEqualTo(OptionalDouble.empty());
+    }
+}
