@@ -62,6 +62,13 @@ record LoadedModel(Path folder, LanguageModel model, Tokenizer tokenizer) implem
         }
     }
 
+    /** Tells this model, tokenizer, precision and device from all others. */
+    String identity(ModelOptions options) {
+        try (CheckpointReader reader = CheckpointReader.open(folder)) {
+            return String.join(" ", reader.digest(), tokenizer.hash(), options.precision, options.device);
+        }
+    }
+
     @Override
     public void close() {
         model.close();

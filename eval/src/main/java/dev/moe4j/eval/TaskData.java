@@ -72,7 +72,7 @@ record TaskData(Path file, String checksum, List<Example> examples) {
         }
     }
 
-    static String sha256(byte[]... parts) {
+    private static String sha256(byte[]... parts) {
         try {
             MessageDigest digest = MessageDigest.getInstance("SHA-256");
             for (byte[] part : parts) {
