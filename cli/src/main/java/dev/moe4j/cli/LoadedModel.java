@@ -24,7 +24,8 @@ record LoadedModel(Path folder, LanguageModel model, Tokenizer tokenizer) implem
         }
     }
 
-    private static Tokenizer tokenizer(CheckpointReader reader, ModelOptions options) {
+    /** The tokenizer that a checkpoint names, or where it names none the given one. */
+    static Tokenizer tokenizer(CheckpointReader reader, ModelOptions options) {
         TokenizerSpec recorded = reader.tokenizer();
         String given = options.tokenizer;
         if (recorded == null) {

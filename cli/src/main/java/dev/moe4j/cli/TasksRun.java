@@ -159,7 +159,7 @@ record TasksRun(
     }
 
     /** A share in percent; a perplexity as it is. */
-    private static String number(String figure, double value) {
+    static String number(String figure, double value) {
         return figure.equals("perplexity") ? String.format("%.4g", value) : String.format("%.1f", 100 * value);
     }
 

@@ -89,6 +89,12 @@ public final class Questions {
         return questions;
     }
 
+    /** Whether a task has a split of that name, and its file is there. */
+    public static boolean isThere(Task task, Path folder, String split) {
+        return task.splits().contains(split)
+                && TaskData.file(task, folder, split).isPresent();
+    }
+
     private static List<Example> every(List<Example> all, boolean chosen) {
         return IntStream.range(0, all.size())
                 .filter(i -> (i % HELD_OUT == HELD_OUT - 1) == chosen)
