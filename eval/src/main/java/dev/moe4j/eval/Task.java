@@ -219,10 +219,11 @@ public final class Task {
         return file.prompt() + "⟦" + file.continuation() + "⟧";
     }
 
-    /** Whether every question has the same candidates: classes, that is. */
+    /** Whether every question has the same candidates after one text: classes, that is. */
     public boolean classifies() {
-        return Stream.concat(choices.stream(), labels.stream())
-                .allMatch(template -> template.references().isEmpty());
+        return !prompt.references().contains("choice")
+                && Stream.concat(choices.stream(), labels.stream())
+                        .allMatch(template -> template.references().isEmpty());
     }
 
     /** Whether an answer is to be said rather than chosen: there are no wrong candidates. */

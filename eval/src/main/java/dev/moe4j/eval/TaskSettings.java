@@ -41,7 +41,7 @@ public record TaskSettings(
     }
 
     /** Of another split. */
-    public TaskSettings of(String other) {
+    public TaskSettings withSplit(String other) {
         return new TaskSettings(other, shots, runs, seed, limit, beginToken, newlines);
     }
 

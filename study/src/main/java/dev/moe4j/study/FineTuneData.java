@@ -59,13 +59,14 @@ public record FineTuneData(Questions train, Questions validation, Questions test
                     + Objects.requireNonNullElse(validation, "a part of it") + " and scoring " + test
                     + " uses one split twice; name others with --train-split, --validation-split and --split");
         }
-        Questions all = Questions.read(task, folder, scored.of(train).withLimit(splits.trainLimit()));
+        Questions all = Questions.read(task, folder, scored.withSplit(train).withLimit(splits.trainLimit()));
         Questions scoredQuestions = Questions.read(task, folder, scored);
         if (validation == null) {
             List<Questions> parts = all.holdOut(HELD_OUT, HELD_OUT_SEED);
             return new FineTuneData(parts.getFirst(), parts.getLast(), scoredQuestions, true);
         }
-        return new FineTuneData(all, Questions.read(task, folder, scored.of(validation)), scoredQuestions, false);
+        return new FineTuneData(
+                all, Questions.read(task, folder, scored.withSplit(validation)), scoredQuestions, false);
     }
 
     /** Everything about the data that a run depends on, as a text. */

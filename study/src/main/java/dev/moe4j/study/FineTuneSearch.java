@@ -13,6 +13,7 @@ import dev.moe4j.model.TokenizerSpec;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.train.ModelFolders;
+import java.math.BigDecimal;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -310,6 +311,6 @@ public final class FineTuneSearch {
     }
 
     private static String text(double rate, long seed) {
-        return String.format("learning rate %.1g, seed %d", rate, seed);
+        return "learning rate " + BigDecimal.valueOf(rate).stripTrailingZeros().toPlainString() + ", seed " + seed;
     }
 }
