@@ -81,7 +81,7 @@ class FinetuneCommandTest {
                 "--json");
         assertThat(first.code()).as(first.err()).isZero();
         assertThat(first.out()).hasLineCount(1);
-        assertThat(first.err()).containsPattern("finetune .*learning rate 0.001, seed 1");
+        assertThat(first.err()).contains("finetune 20/20 (100 %), learning rate 0.01, seed 1");
         JsonNode json = JsonMapper.shared().readTree(first.out());
         assertThat(JsonMapper.shared().readTree(Files.readString(temp.resolve("out/result.json"))))
                 .isEqualTo(json);
