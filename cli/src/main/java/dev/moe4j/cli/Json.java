@@ -2,12 +2,9 @@ package dev.moe4j.cli;
 
 import java.nio.file.Path;
 import tools.jackson.core.JsonGenerator;
-import tools.jackson.core.JsonParser;
-import tools.jackson.databind.DeserializationContext;
 import tools.jackson.databind.MapperFeature;
 import tools.jackson.databind.PropertyNamingStrategies;
 import tools.jackson.databind.SerializationContext;
-import tools.jackson.databind.ValueDeserializer;
 import tools.jackson.databind.ValueSerializer;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.module.SimpleModule;
@@ -22,9 +19,7 @@ final class Json {
                     .addSerializer(Double.TYPE, new Finite<>())
                     .addSerializer(Float.class, new Finite<>())
                     .addSerializer(Float.TYPE, new Finite<>())
-                    .addSerializer(Path.class, new PathText())
-                    .addDeserializer(Double.TYPE, new NullIsNaN())
-                    .addDeserializer(Path.class, new TextPath()))
+                    .addSerializer(Path.class, new PathText()))
             .build();
 
     private Json() {}
@@ -32,15 +27,6 @@ final class Json {
     /** Returns {@code value} in one line. */
     static String line(Object value) {
         return MAPPER.writeValueAsString(value);
-    }
-
-    /**
-     * Reads what {@link #line} has written.
-     *
-     * @throws tools.jackson.core.JacksonException if the text is something else
-     */
-    static <T> T read(String line, Class<T> type) {
-        return MAPPER.readValue(line, type);
     }
 
     private static final class Finite<T extends Number> extends ValueSerializer<T> {
@@ -53,25 +39,6 @@ final class Json {
             } else {
                 json.writeNumber(value.doubleValue());
             }
-        }
-    }
-
-    private static final class NullIsNaN extends ValueDeserializer<Double> {
-        @Override
-        public Double deserialize(JsonParser json, DeserializationContext context) {
-            return json.getDoubleValue();
-        }
-
-        @Override
-        public Object getNullValue(DeserializationContext context) {
-            return Double.NaN;
-        }
-    }
-
-    private static final class TextPath extends ValueDeserializer<Path> {
-        @Override
-        public Path deserialize(JsonParser json, DeserializationContext context) {
-            return Path.of(json.getString());
         }
     }
 

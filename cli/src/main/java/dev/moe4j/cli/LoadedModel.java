@@ -24,7 +24,8 @@ record LoadedModel(Path folder, LanguageModel model, Tokenizer tokenizer) implem
         }
     }
 
-    private static Tokenizer tokenizer(CheckpointReader reader, ModelOptions options) {
+    /** The tokenizer that a checkpoint names, or where it names none the given one. */
+    static Tokenizer tokenizer(CheckpointReader reader, ModelOptions options) {
         TokenizerSpec recorded = reader.tokenizer();
         String given = options.tokenizer;
         if (recorded == null) {
@@ -59,6 +60,13 @@ record LoadedModel(Path folder, LanguageModel model, Tokenizer tokenizer) implem
             throw new CliException(data + " was prepared with the tokenizer " + other.spec() + ", and the checkpoint "
                     + folder + " was trained with " + tokenizer.spec() + "; prepare the text with --tokenizer "
                     + tokenizer.spec() + ", or give the text itself");
+        }
+    }
+
+    /** Tells this model, tokenizer, precision and device from all others. */
+    String identity(ModelOptions options) {
+        try (CheckpointReader reader = CheckpointReader.open(folder)) {
+            return String.join(" ", reader.digest(), tokenizer.hash(), options.precision, options.device);
         }
     }
 

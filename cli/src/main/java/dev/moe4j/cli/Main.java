@@ -35,6 +35,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
             TrainCommand.class,
             LaunchCommand.class,
             EvalCommand.class,
+            FinetuneCommand.class,
             StudyCommand.class,
             ReportCommand.class,
             GenerateCommand.class,

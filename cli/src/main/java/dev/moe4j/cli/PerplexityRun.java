@@ -7,15 +7,21 @@ import dev.moe4j.cli.PerplexityCommand.Report;
 import dev.moe4j.data.Preparation;
 import dev.moe4j.data.Shards;
 import dev.moe4j.data.TokenStream;
+import dev.moe4j.eval.Finished;
 import dev.moe4j.eval.LoadFigure;
 import dev.moe4j.eval.Perplexity;
 import dev.moe4j.eval.Score;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.ToDoubleFunction;
 import org.jspecify.annotations.Nullable;
 
@@ -58,16 +64,14 @@ record PerplexityRun(
 
     Report run(List<NamedData> sets) {
         sets.forEach(PerplexityRun::check);
-        FinishedSets finished = results == null ? null : FinishedSets.open(results);
+        Finished<Measured> finished = results == null ? null : Finished.open(results, Measured.class);
         try (LoadedModel loaded = LoadedModel.read(model)) {
             if (load != null && loaded.model().config().experts() == 0) {
                 throw new CliException("--load " + load + ": the model in " + loaded.folder()
                         + " is dense and has no experts to draw; leave the option out");
             }
             Perplexity perplexity = options.of(loaded);
-            String settings = finished == null
-                    ? ""
-                    : FinishedSets.digest(loaded.folder()) + " " + options + " " + model.precision + " " + model.device;
+            String settings = finished == null ? "" : loaded.identity(model) + " " + options;
             List<Measured> measured = new ArrayList<>();
             for (NamedData set : sets) {
                 measured.add(measure(loaded, set, new Scoring(perplexity, finished, settings)));
@@ -88,7 +92,7 @@ record PerplexityRun(
     }
 
     /** What all texts are scored with. */
-    private record Scoring(Perplexity perplexity, @Nullable FinishedSets finished, String settings) {}
+    private record Scoring(Perplexity perplexity, @Nullable Finished<Measured> finished, String settings) {}
 
     private void draw(List<Measured> measured) {
         if (load == null) {
@@ -132,18 +136,36 @@ record PerplexityRun(
     }
 
     private Measured measure(NamedData set, String split, TokenStream tokens, Scoring scoring) {
-        FinishedSets finished = scoring.finished();
+        Finished<Measured> finished = scoring.finished();
         if (finished == null) {
             return score(set, split, tokens, scoring.perplexity());
         }
-        String key = FinishedSets.key(scoring.settings() + " " + split, tokens);
-        Measured earlier = finished.get(key);
-        if (earlier != null) {
-            return earlier.of(set);
+        String key = Finished.key(scoring.settings(), split, sha256(tokens));
+        Optional<Measured> earlier = finished.find(key);
+        if (earlier.isPresent()) {
+            return earlier.get().of(set);
         }
         Measured measured = score(set, split, tokens, scoring.perplexity());
-        finished.add(key, measured);
+        finished.add(key, set.name(), measured);
         return measured;
+    }
+
+    /** Over the token ids. */
+    private static String sha256(TokenStream tokens) {
+        try {
+            MessageDigest digest = MessageDigest.getInstance("SHA-256");
+            int[] ids = new int[1 << 14];
+            ByteBuffer bytes = ByteBuffer.allocate(ids.length * Integer.BYTES);
+            for (long from = 0; from < tokens.tokens(); from += ids.length) {
+                int n = (int) Math.min(ids.length, tokens.tokens() - from);
+                tokens.copyTokens(from, ids, 0, n);
+                bytes.clear().asIntBuffer().put(ids, 0, n);
+                digest.update(bytes.limit(n * Integer.BYTES));
+            }
+            return HexFormat.of().formatHex(digest.digest());
+        } catch (NoSuchAlgorithmException e) {
+            throw new AssertionError("every JDK has SHA-256", e);
+        }
     }
 
     private Measured score(NamedData set, String split, TokenStream tokens, Perplexity perplexity) {

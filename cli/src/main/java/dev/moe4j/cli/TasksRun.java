@@ -3,23 +3,18 @@ package dev.moe4j.cli;
 import dev.moe4j.cli.TasksCommand.Listed;
 import dev.moe4j.cli.TasksCommand.Listing;
 import dev.moe4j.cli.TasksCommand.Report;
-import dev.moe4j.eval.FinishedRuns;
+import dev.moe4j.eval.Finished;
 import dev.moe4j.eval.Questions;
 import dev.moe4j.eval.Task;
 import dev.moe4j.eval.TaskEvaluation;
 import dev.moe4j.eval.TaskResult;
+import dev.moe4j.eval.TaskRun;
 import dev.moe4j.eval.TaskSettings;
-import java.io.IOException;
 import java.io.PrintWriter;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
-import java.util.HexFormat;
 import java.util.List;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** Puts tasks to a checkpoint's model; apart from the command, whose class loads with every {@code --help}. */
@@ -62,11 +57,13 @@ record TasksRun(
                 .flatMap(name -> Task.named(name).stream())
                 .map(task -> Questions.read(task, data, settings))
                 .toList();
+        Finished<TaskRun> finished =
+                results == null ? Finished.none(TaskRun.class) : Finished.open(results, TaskRun.class);
         try (LoadedModel loaded = LoadedModel.read(options)) {
             TaskEvaluation evaluation = TaskEvaluation.of(loaded.model(), loaded.tokenizer())
                     .batchTokens(batchTokens)
                     .show(show)
-                    .finished(results == null ? FinishedRuns.none() : FinishedRuns.open(results, identity(loaded)));
+                    .finished(finished, results == null ? "" : loaded.identity(options));
             List<TaskResult> scored = new ArrayList<>();
             for (Questions questions : all) {
                 try (ProgressLine progress =
@@ -83,33 +80,6 @@ record TasksRun(
                     options.precision,
                     scored,
                     (System.nanoTime() - start) / 1e9);
-        }
-    }
-
-    /** Tells this model, tokenizer and precision from all others. */
-    private String identity(LoadedModel loaded) {
-        try (Stream<Path> files = Files.list(loaded.folder())) {
-            List<Path> all = files.sorted().toList();
-            // The state has the checksums of the checkpoint's other files; a folder from elsewhere has no state.
-            boolean hasState = all.stream().anyMatch(file -> file.endsWith("state.json"));
-            MessageDigest digest = MessageDigest.getInstance("SHA-256");
-            byte[] buffer = new byte[1 << 16];
-            for (Path file : all) {
-                String name = file.getFileName().toString();
-                if (name.endsWith(".json") || (!hasState && name.endsWith(".safetensors"))) {
-                    try (var in = Files.newInputStream(file)) {
-                        for (int n = in.read(buffer); n >= 0; n = in.read(buffer)) {
-                            digest.update(buffer, 0, n);
-                        }
-                    }
-                }
-            }
-            return HexFormat.of().formatHex(digest.digest()) + " "
-                    + loaded.tokenizer().hash() + " " + options.precision;
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        } catch (NoSuchAlgorithmException e) {
-            throw new AssertionError("every JDK has SHA-256", e);
         }
     }
 
@@ -189,7 +159,7 @@ record TasksRun(
     }
 
     /** A share in percent; a perplexity as it is. */
-    private static String number(String figure, double value) {
+    static String number(String figure, double value) {
         return figure.equals("perplexity") ? String.format("%.4g", value) : String.format("%.1f", 100 * value);
     }
 

@@ -182,8 +182,8 @@ class PerplexityCommandTest {
         assertThat(Files.readAllLines(results)).hasSize(4);
 
         Files.writeString(results, "nonsense\n");
-        assertFails(perplexity(step, "--results", results, "--data", a), "results.jsonl, line 1: is no result");
-        assertFails(perplexity(step, "--results", temp, "--data", a), "give another file");
+        assertFails(perplexity(step, "--results", results, "--data", a), "results.jsonl:1: no line of results");
+        assertFails(perplexity(step, "--results", temp, "--data", a), "Is a directory");
     }
 
     @Test

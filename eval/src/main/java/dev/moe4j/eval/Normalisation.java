@@ -1,5 +1,9 @@
 package dev.moe4j.eval;
 
+import dev.moe4j.data.Tokenizer;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
 /** What makes the log-likelihoods of candidates of different lengths comparable. */
 enum Normalisation {
     /** Nothing: log P of the scored part. */
@@ -20,6 +24,27 @@ enum Normalisation {
     /** As results print it. */
     String words() {
         return words;
+    }
+
+    /**
+     * What the score is the sum of.
+     *
+     * @param alone the answer after the answer prompt; null without one
+     */
+    List<Exercise.Term> terms(Request request, @Nullable Request alone, Tokenizer tokenizer) {
+        double weight = switch (this) {
+            case SUM, PMI -> 1;
+            case MEAN -> 1.0 / (request.length() - request.from());
+            case BYTES -> {
+                int bytes = 0;
+                for (int t = request.from(); t < request.length(); t++) {
+                    bytes += tokenizer.bytes(request.tokens()[t]).length;
+                }
+                yield 1.0 / Math.max(1, bytes);
+            }
+        };
+        Exercise.Term term = new Exercise.Term(request.tokens(), request.from(), weight);
+        return alone == null ? List.of(term) : List.of(term, new Exercise.Term(alone.tokens(), alone.from(), -1));
     }
 
     /**

@@ -1,13 +1,18 @@
 package dev.moe4j.eval;
 
+import dev.moe4j.data.Tokenizer;
 import dev.moe4j.tensor.RandomKey;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Random;
+import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /** A task's questions, read and ready to be put to any model, with the examples that may stand before them. */
 public final class Questions {
@@ -28,7 +33,7 @@ public final class Questions {
             Task task,
             TaskSettings settings,
             String split,
-            TaskData data,
+            Path file,
             String checksum,
             List<Example> examples,
             List<Example> pool,
@@ -36,7 +41,7 @@ public final class Questions {
         this.task = task;
         this.settings = settings;
         this.split = split;
-        this.file = data.file();
+        this.file = file;
         this.checksum = checksum;
         this.examples = spread(examples, settings.limit());
         this.pool = pool;
@@ -53,7 +58,7 @@ public final class Questions {
         String split = Objects.requireNonNullElse(settings.split(), task.test());
         TaskData data = TaskData.read(task, folder, split);
         if (settings.shots() == 0) {
-            return new Questions(task, settings, split, data, data.checksum(), data.examples(), List.of(), "");
+            return new Questions(task, settings, split, data.file(), data.checksum(), data.examples(), List.of(), "");
         }
         Optional<TaskData> other =
                 task.exampleSplit().isEmpty() || task.exampleSplit().equals(split)
@@ -63,7 +68,7 @@ public final class Questions {
                         task,
                         settings,
                         split,
-                        data,
+                        data.file(),
                         data.checksum() + found.checksum(),
                         data.examples(),
                         found.examples(),
@@ -72,7 +77,7 @@ public final class Questions {
                         task,
                         settings,
                         split,
-                        data,
+                        data.file(),
                         data.checksum(),
                         every(data.examples(), false),
                         every(data.examples(), true),
@@ -82,6 +87,12 @@ public final class Questions {
                     + questions.poolSource + " has " + questions.pool.size() + "; give fewer --shots");
         }
         return questions;
+    }
+
+    /** Whether a task has a split of that name, and its file is there. */
+    public static boolean isThere(Task task, Path folder, String split) {
+        return task.splits().contains(split)
+                && TaskData.file(task, folder, split).isPresent();
     }
 
     private static List<Example> every(List<Example> all, boolean chosen) {
@@ -113,15 +124,15 @@ public final class Questions {
         return (long) count() * settings.distinctRuns();
     }
 
-    TaskSettings settings() {
+    public TaskSettings settings() {
         return settings;
     }
 
-    String split() {
+    public String split() {
         return split;
     }
 
-    Path file() {
+    public Path file() {
         return file;
     }
 
@@ -145,6 +156,85 @@ public final class Questions {
             left.set(i, example);
         }
         return List.copyOf(left.subList(0, settings.shots()));
+    }
+
+    PromptBuilder prompts(Tokenizer tokenizer, int context, int run) {
+        return new PromptBuilder(tokenizer, context, task.scoring(), settings, draw(run));
+    }
+
+    /**
+     * The questions as training sees them; empty where one does not fit the context.
+     *
+     * @param context the model's, in tokens
+     */
+    public List<Optional<Exercise>> exercises(Tokenizer tokenizer, int context) {
+        PromptBuilder prompts = prompts(tokenizer, context, 0);
+        Normalisation normalisation = task.scoring().normalise();
+        return examples.stream()
+                .map(example -> prompts.build(example)
+                        .map(built -> new Exercise(
+                                example.place(),
+                                IntStream.range(0, built.candidates().size())
+                                        .mapToObj(i -> normalisation.terms(
+                                                built.candidates().get(i),
+                                                built.alone().isEmpty()
+                                                        ? null
+                                                        : built.alone().get(i),
+                                                tokenizer))
+                                        .toList(),
+                                example.gold())))
+                .toList();
+    }
+
+    /**
+     * What a model's scores of the candidates make of each question.
+     *
+     * @param scores a question's candidates', in their order; empty for a question that was left out
+     */
+    public TaskRun run(List<double[]> scores) {
+        Measure measure = task.scoring().measure();
+        double[][] outcomes = new double[scores.size()][];
+        for (int i = 0; i < outcomes.length; i++) {
+            outcomes[i] = scores.get(i).length == 0
+                    ? new double[0]
+                    : measure.outcome(examples.get(i), scores.get(i), List.of());
+        }
+        return new TaskRun(outcomes, 0, 0);
+    }
+
+    /** The result of some runs over these questions. */
+    public TaskResult result(List<TaskRun> runs) {
+        return TaskResults.of(this, runs, List.of());
+    }
+
+    /**
+     * Two parts of the questions, apart by chance: those to keep, and those to hold out.
+     *
+     * @param share held out, at least one question
+     */
+    public List<Questions> holdOut(double share, long seed) {
+        int held = Math.max(1, (int) Math.round(share * count()));
+        if (held >= count()) {
+            throw new EvalException(task.name() + ": " + count() + " questions of " + split
+                    + " are too few to hold some of them out; give a split to validate on");
+        }
+        List<Integer> order = new ArrayList<>();
+        for (int i = 0; i < count(); i++) {
+            order.add(i);
+        }
+        Collections.shuffle(
+                order, new Random(new RandomKey(seed).fold("held out").value()));
+        Set<Integer> out = Set.copyOf(order.subList(0, held));
+        return Stream.of(false, true)
+                .map(chosen -> part(IntStream.range(0, count())
+                        .filter(i -> out.contains(i) == chosen)
+                        .mapToObj(examples::get)
+                        .toList()))
+                .toList();
+    }
+
+    private Questions part(List<Example> some) {
+        return new Questions(task, settings, split, file, checksum, some, pool, poolSource);
     }
 
     /** Everything that a run's outcomes depend on beside the model, as a text. */

@@ -19,6 +19,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /**
  * A task: where its records are, how a record becomes a question with candidates, and how they are scored. All of it is
@@ -218,8 +219,20 @@ public final class Task {
         return file.prompt() + "⟦" + file.continuation() + "⟧";
     }
 
-    /** The split of few-shot examples; empty where the task names none. */
-    String exampleSplit() {
+    /** Whether every question has the same candidates after one text: classes, that is. */
+    public boolean classifies() {
+        return !prompt.references().contains("choice")
+                && Stream.concat(choices.stream(), labels.stream())
+                        .allMatch(template -> template.references().isEmpty());
+    }
+
+    /** Whether an answer is to be said rather than chosen: there are no wrong candidates. */
+    public boolean generates() {
+        return file.scoring().measure() == Measure.EXACT;
+    }
+
+    /** The split of few-shot examples and of training; empty where the task names none. */
+    public String exampleSplit() {
         return file.examples();
     }
 

@@ -25,6 +25,9 @@ import tools.jackson.databind.node.ObjectNode;
  */
 record TaskData(Path file, String checksum, List<Example> examples) {
 
+    /** The file of a split's records, and that of their labels where it is another. */
+    private record Source(Path records, @Nullable Path labels) {}
+
     private static final String LABELS = " \\+ ";
 
     /**
@@ -44,13 +47,22 @@ record TaskData(Path file, String checksum, List<Example> examples) {
 
     /** As {@link #read}; empty if no file of the split is there. */
     static Optional<TaskData> find(Task task, Path folder, String split) {
+        return files(task, folder, split).map(files -> new Reading(task, files.records(), files.labels()).data());
+    }
+
+    /** A split's file; empty if it is not there. */
+    static Optional<Path> file(Task task, Path folder, String split) {
+        return files(task, folder, split).map(Source::records);
+    }
+
+    private static Optional<Source> files(Task task, Path folder, String split) {
         for (String name : task.files(split)) {
             String[] files = name.split(LABELS, 2);
             for (Path base : List.of(folder.resolve(task.name()), folder)) {
                 Path file = base.resolve(files[0]);
                 Path labels = files.length > 1 ? base.resolve(files[1]) : null;
                 if (Files.isRegularFile(file) && (labels == null || Files.isRegularFile(labels))) {
-                    return Optional.of(new Reading(task, file, labels).data());
+                    return Optional.of(new Source(file, labels));
                 }
             }
         }
@@ -72,7 +84,7 @@ record TaskData(Path file, String checksum, List<Example> examples) {
         }
     }
 
-    static String sha256(byte[]... parts) {
+    private static String sha256(byte[]... parts) {
         try {
             MessageDigest digest = MessageDigest.getInstance("SHA-256");
             for (byte[] part : parts) {

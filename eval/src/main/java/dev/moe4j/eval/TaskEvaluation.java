@@ -6,7 +6,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Iterator;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -37,7 +36,8 @@ public final class TaskEvaluation {
     private final boolean inFull;
     private final Scorer scorer;
     private final int show;
-    private final FinishedRuns finished;
+    private final Finished<TaskRun> finished;
+    private final String identity;
     private final Progress progress;
 
     /** Hears how far a task is. */
@@ -59,7 +59,8 @@ public final class TaskEvaluation {
             int batchTokens,
             boolean inFull,
             int show,
-            FinishedRuns finished,
+            Finished<TaskRun> finished,
+            String identity,
             Progress progress) {
         this.model = model;
         this.tokenizer = tokenizer;
@@ -67,6 +68,7 @@ public final class TaskEvaluation {
         this.inFull = inFull;
         this.show = show;
         this.finished = finished;
+        this.identity = identity;
         this.progress = progress;
         this.scorer = inFull || PlainScorer.hasCapacity(model)
                 ? new PlainScorer(model, tokenizer, batchTokens)
@@ -75,7 +77,8 @@ public final class TaskEvaluation {
 
     /** Shows nothing and keeps nothing. */
     public static TaskEvaluation of(LanguageModel model, Tokenizer tokenizer) {
-        return new TaskEvaluation(model, tokenizer, DEFAULT_BATCH_TOKENS, false, 0, FinishedRuns.none(), (_, _) -> {});
+        return new TaskEvaluation(
+                model, tokenizer, DEFAULT_BATCH_TOKENS, false, 0, Finished.none(TaskRun.class), "", (_, _) -> {});
     }
 
     /** With another number of tokens at a time: a matter of speed and memory. */
@@ -83,26 +86,30 @@ public final class TaskEvaluation {
         if (tokens < 1) {
             throw new EvalException("cannot score " + tokens + " tokens at a time; give at least 1");
         }
-        return new TaskEvaluation(model, tokenizer, tokens, inFull, show, finished, progress);
+        return new TaskEvaluation(model, tokenizer, tokens, inFull, show, finished, identity, progress);
     }
 
     /** Scores each candidate by itself from its first token on: the same result, for comparison. */
     public TaskEvaluation inFull() {
-        return new TaskEvaluation(model, tokenizer, batchTokens, true, show, finished, progress);
+        return new TaskEvaluation(model, tokenizer, batchTokens, true, show, finished, identity, progress);
     }
 
     /** Shows the first questions of each task as the model reads them. */
     public TaskEvaluation show(int questions) {
-        return new TaskEvaluation(model, tokenizer, batchTokens, inFull, questions, finished, progress);
+        return new TaskEvaluation(model, tokenizer, batchTokens, inFull, questions, finished, identity, progress);
     }
 
-    /** Takes runs that are done from there, and keeps new ones there. */
-    public TaskEvaluation finished(FinishedRuns runs) {
-        return new TaskEvaluation(model, tokenizer, batchTokens, inFull, show, runs, progress);
+    /**
+     * Takes runs that are done from there, and keeps new ones there.
+     *
+     * @param model what tells the model and its precision from all others
+     */
+    public TaskEvaluation finished(Finished<TaskRun> runs, String model) {
+        return new TaskEvaluation(this.model, tokenizer, batchTokens, inFull, show, runs, model, progress);
     }
 
     public TaskEvaluation onProgress(Progress listener) {
-        return new TaskEvaluation(model, tokenizer, batchTokens, inFull, show, finished, listener);
+        return new TaskEvaluation(model, tokenizer, batchTokens, inFull, show, finished, identity, listener);
     }
 
     /**
@@ -113,24 +120,31 @@ public final class TaskEvaluation {
      */
     public TaskResult score(Questions questions) {
         int runs = questions.settings().distinctRuns();
-        List<FinishedRuns.Line> lines = new ArrayList<>();
+        List<TaskRun> all = new ArrayList<>();
         for (int run = 0; run < runs; run++) {
-            Optional<FinishedRuns.Line> done = finished.find(questions, run);
-            lines.add(done.isPresent() ? done.get() : run(questions, run));
+            String key = Finished.key(identity, questions.identity(run));
+            Optional<TaskRun> done = finished.find(key);
+            if (done.isPresent()) {
+                all.add(done.get());
+            } else {
+                TaskRun outcomes = run(questions, run);
+                finished.add(key, questions.task() + ", run " + run, outcomes);
+                all.add(outcomes);
+            }
         }
-        return result(questions, lines, shown(questions));
+        return TaskResults.of(questions, all, shown(questions));
     }
 
     private PromptBuilder prompts(Questions questions, int run) {
-        return new PromptBuilder(
-                tokenizer,
-                model.config().context(),
-                questions.task().scoring(),
-                questions.settings(),
-                questions.draw(run));
+        return questions.prompts(tokenizer, model.config().context(), run);
     }
 
-    private FinishedRuns.Line run(Questions questions, int run) {
+    /**
+     * Puts the questions once.
+     *
+     * @param run which draw of examples stands before them
+     */
+    public TaskRun run(Questions questions, int run) {
         PromptBuilder prompts = prompts(questions, run);
         Measure measure = questions.task().scoring().measure();
         List<Example> examples = questions.examples();
@@ -165,8 +179,7 @@ public final class TaskEvaluation {
                     .next();
             progress.scored((long) run * examples.size() + outcomes.size(), figure);
         }
-        return finished.add(
-                questions, run, outcomes.stream().map(Measure.Outcome::values).toArray(double[][]::new), dropped, cut);
+        return new TaskRun(outcomes.stream().map(Measure.Outcome::values).toArray(double[][]::new), dropped, cut);
     }
 
     /** One question's candidates. */
@@ -243,105 +256,5 @@ public final class TaskEvaluation {
             }
         }
         return text.toString();
-    }
-
-    private static TaskResult result(Questions questions, List<FinishedRuns.Line> runs, List<TaskResult.Shown> shown) {
-        Task task = questions.task();
-        TaskSettings settings = questions.settings();
-        TaskFile.Scoring scoring = task.scoring();
-        List<Example> examples = questions.examples();
-        List<Integer> all = IntStream.range(0, examples.size())
-                .filter(i -> runs.getFirst().outcomes()[i].length > 0)
-                .boxed()
-                .toList();
-        if (all.isEmpty()) {
-            throw new EvalException(task.name() + ": not one of " + examples.size()
-                    + " questions fits the model's context; take a model with a longer one");
-        }
-        Map<String, List<Integer>> categories = new LinkedHashMap<>();
-        for (int i : all) {
-            categories
-                    .computeIfAbsent(examples.get(i).category(), _ -> new ArrayList<>())
-                    .add(i);
-        }
-        boolean plain = categories.containsKey("");
-        return new TaskResult(
-                task.name(),
-                questions.split(),
-                questions.file().toString(),
-                all.size(),
-                examples.size() - all.size(),
-                settings.shots(),
-                questions.poolSource(),
-                runs.size(),
-                settings.seed(),
-                task.formulation(),
-                scoring.part() == TaskFile.Part.CONTINUATION
-                        ? "the continuation"
-                        : "what follows the candidates' longest common beginning",
-                scoring.measure() == Measure.EXACT
-                        ? "greedy decoding gives exactly it"
-                        : scoring.normalise().words(),
-                settings.beginToken() ? "the token that ends a text" : "nothing",
-                settings.newlines() == TaskSettings.Newlines.KEEP ? "kept" : "the token that ends a text",
-                figures(questions, runs, all),
-                scoring.measure().chance(all.stream().map(examples::get).toList()),
-                plain ? "" : "category",
-                plain
-                        ? List.of()
-                        : categories.entrySet().stream()
-                                .map(entry -> new TaskResult.Category(
-                                        entry.getKey(),
-                                        entry.getValue().size(),
-                                        figures(questions, runs, entry.getValue())))
-                                .toList(),
-                runs.stream().mapToLong(FinishedRuns.Line::dropped).sum(),
-                runs.stream().mapToLong(FinishedRuns.Line::cut).sum(),
-                shown);
-    }
-
-    /** The figures of some questions: mean and deviation over runs, the interval over questions. */
-    private static List<TaskResult.Figure> figures(
-            Questions questions, List<FinishedRuns.Line> runs, List<Integer> some) {
-        Measure measure = questions.task().scoring().measure();
-        Map<String, double[]> values = new LinkedHashMap<>();
-        for (int run = 0; run < runs.size(); run++) {
-            double[][] outcomes = runs.get(run).outcomes();
-            int number = run;
-            measure.figures(some.stream()
-                            .map(i -> new Measure.Outcome(
-                                    outcomes[i], questions.examples().get(i).group()))
-                            .toList())
-                    .forEach((name, value) ->
-                            values.computeIfAbsent(name, _ -> new double[runs.size()])[number] = value);
-        }
-        List<Measure.Outcome> means = some.stream()
-                .map(i -> mean(questions.examples().get(i), runs, i))
-                .toList();
-        List<String> strata =
-                some.stream().map(i -> questions.examples().get(i).category()).toList();
-        Map<String, double[]> intervals = Bootstrap.intervals(
-                means, strata, measure::figures, questions.settings().seed());
-        List<TaskResult.Figure> figures = new ArrayList<>();
-        values.forEach((name, sample) -> {
-            double mean = Arrays.stream(sample).average().orElseThrow();
-            double squares =
-                    Arrays.stream(sample).map(x -> (x - mean) * (x - mean)).sum();
-            double deviation = sample.length == 1 ? Double.NaN : Math.sqrt(squares / (sample.length - 1));
-            double[] interval = intervals.getOrDefault(name, new double[] {Double.NaN, Double.NaN});
-            figures.add(new TaskResult.Figure(name, mean, deviation, interval[0], interval[1]));
-        });
-        return figures;
-    }
-
-    /** A question's outcome in the mean over runs. */
-    private static Measure.Outcome mean(Example example, List<FinishedRuns.Line> runs, int question) {
-        double[] sum = new double[runs.getFirst().outcomes()[question].length];
-        for (FinishedRuns.Line run : runs) {
-            for (int i = 0; i < sum.length; i++) {
-                sum[i] += run.outcomes()[question][i] / runs.size();
-            }
-        }
-        return new Measure.Outcome(sum, example.group());
     }
 }

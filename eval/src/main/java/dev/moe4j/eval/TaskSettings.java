@@ -40,6 +40,11 @@ public record TaskSettings(
         return new TaskSettings(split, count, repetitions, seed, limit, beginToken, newlines);
     }
 
+    /** Of another split. */
+    public TaskSettings withSplit(String other) {
+        return new TaskSettings(other, shots, runs, seed, limit, beginToken, newlines);
+    }
+
     /** With at most that many questions. */
     public TaskSettings withLimit(int questions) {
         return new TaskSettings(split, shots, runs, seed, questions, beginToken, newlines);

@@ -219,47 +219,40 @@ class TaskEvaluationTest {
         List<Long> heard = new ArrayList<>();
         TaskEvaluation evaluation = evaluation().onProgress((done, _) -> heard.add(done));
 
-        TaskResult first = evaluation.finished(FinishedRuns.open(file, "model")).score(questions);
+        TaskResult first =
+                evaluation.finished(Finished.open(file, TaskRun.class), "model").score(questions);
         assertThat(heard).containsExactly(40L, 80L, 120L);
 
         // Stopped while the last run was being written.
         String text = Files.readString(file);
         Files.writeString(file, text.substring(0, text.length() - 20));
         heard.clear();
-        assertThat(evaluation.finished(FinishedRuns.open(file, "model")).score(questions))
+        assertThat(evaluation
+                        .finished(Finished.open(file, TaskRun.class), "model")
+                        .score(questions))
                 .isEqualTo(first);
         assertThat(heard).containsExactly(120L);
         assertThat(file).hasContent(text.strip());
 
         heard.clear();
-        assertThat(evaluation.finished(FinishedRuns.open(file, "model")).score(questions))
+        assertThat(evaluation
+                        .finished(Finished.open(file, TaskRun.class), "model")
+                        .score(questions))
                 .isEqualTo(first);
         assertThat(heard).isEmpty();
 
-        evaluation.finished(FinishedRuns.open(file, "other model")).score(questions);
+        evaluation.finished(Finished.open(file, TaskRun.class), "other model").score(questions);
         assertThat(heard).as("another model is another run").hasSize(3);
         heard.clear();
         evaluation
-                .finished(FinishedRuns.open(file, "model"))
+                .finished(Finished.open(file, TaskRun.class), "model")
                 .score(Questions.read(task, temp, TaskSettings.ZERO_SHOT.withShots(3, 1)));
         assertThat(heard).as("so are other shots").hasSize(1);
         heard.clear();
         Files.writeString(temp.resolve("train.tsv"), table(9, 30));
         evaluation
-                .finished(FinishedRuns.open(file, "model"))
+                .finished(Finished.open(file, TaskRun.class), "model")
                 .score(Questions.read(task, temp, TaskSettings.ZERO_SHOT.withShots(2, 3)));
         assertThat(heard).as("and other files").hasSize(3);
-    }
-
-    @Test
-    void aDamagedFileOfResultsIsRefused() throws IOException {
-        Path file = Files.writeString(temp.resolve("results.jsonl"), "{\"key\":\n");
-        assertThatThrownBy(() -> FinishedRuns.open(file, "model"))
-                .isInstanceOf(EvalException.class)
-                .hasMessage(file + ":1: no line of results; remove it, or name another file with --results");
-        Files.writeString(file, "{}\n");
-        assertThatThrownBy(() -> FinishedRuns.open(file, "model"))
-                .isInstanceOf(EvalException.class)
-                .hasMessageContaining("results.jsonl:1: ");
     }
 }

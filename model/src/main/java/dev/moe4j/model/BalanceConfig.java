@@ -50,6 +50,11 @@ public record BalanceConfig(double weight, Scope scope, Combine combine, double 
         this(weight, scope, combine, zWeight, Transform.NONE);
     }
 
+    /** No balance loss at all. */
+    public BalanceConfig off() {
+        return new BalanceConfig(0, scope, combine, 0, transform);
+    }
+
     public BalanceConfig withTransform(Transform newTransform) {
         return new BalanceConfig(weight, scope, combine, zWeight, newTransform);
     }

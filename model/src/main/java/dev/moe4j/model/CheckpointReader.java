@@ -207,6 +207,18 @@ public final class CheckpointReader implements AutoCloseable {
         return folder;
     }
 
+    /** A SHA-256 over the configuration and the parameters' files, which tells this model from all others. */
+    public String digest() {
+        List<String> sums = new ArrayList<>();
+        try {
+            sums.add(CheckpointState.digest(Files.readString(folder.resolve(CheckpointConfig.FILE))));
+        } catch (IOException e) {
+            throw new ModelException("Cannot read " + folder.resolve(CheckpointConfig.FILE) + ": " + e.getMessage(), e);
+        }
+        files.forEach(file -> sums.add(file.sha256()));
+        return CheckpointState.digest(String.join("\n", sums));
+    }
+
     public Architecture architecture() {
         return config.architecture();
     }

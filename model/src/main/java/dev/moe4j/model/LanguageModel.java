@@ -37,10 +37,12 @@ public final class LanguageModel implements AutoCloseable {
     private final BalanceTracker balanceTracker;
     private boolean reference;
     private Recompute recompute = Recompute.NONE;
+    private double expertDropout;
 
     private LanguageModel(Architecture architecture, Precision precision, Device device) {
         this.architecture = architecture;
         ModelConfig config = architecture.model();
+        this.expertDropout = config.activationDropout();
         this.parameters = ModelParameters.create(config, precision, device);
         this.balanceTracker = new BalanceTracker(config.moeLayers(), config.experts());
         this.positions = switch (config.positions()) {
@@ -103,6 +105,15 @@ public final class LanguageModel implements AutoCloseable {
         recompute = setting;
     }
 
+    /**
+     * Drops that share of the activations inside experts in training from now on, rather than the configuration's
+     * {@code activation_dropout}: few examples meet each expert when a model is fine-tuned, so that experts overfit
+     * before the rest does (Fedus et al. 2021, section 2.4).
+     */
+    public void expertDropout(double probability) {
+        expertDropout = probability;
+    }
+
     /** Runs a batch and gives its loss; on a recording tape backward may follow. */
     public LossReport loss(Tape tape, TokenBatch batch, Pass pass) {
         try (Scope _ = Scope.open()) {
@@ -113,6 +124,24 @@ public final class LanguageModel implements AutoCloseable {
             List<Value> roots = new ArrayList<>(List.of(results[0]));
             roots.addAll(beside.roots);
             return new LossReport(roots, results[1], beside.hidden, beside.routing);
+        }
+    }
+
+    /**
+     * What a head of another kind begins with.
+     *
+     * @param states the normalised hidden states, {@code [tokens, model]}
+     * @param roots scalars from which backward starts beside the head's own: the balance losses, weighted by the share
+     *     of the step's targets that the batch has
+     */
+    public record Body(Value states, List<Value> roots) {}
+
+    /** Runs a batch up to the head; backward may follow from a head's loss and the roots. */
+    public Body body(Tape tape, TokenBatch batch, Pass pass) {
+        try (Scope _ = Scope.open()) {
+            Beside beside = new Beside();
+            Value states = body(tape, batch, pass, beside);
+            return new Body(states, beside.roots);
         }
     }
 
@@ -237,7 +266,7 @@ public final class LanguageModel implements AutoCloseable {
     }
 
     /** The table of the output, {@code [vocabulary, model]}. */
-    Parameter output() {
+    public Parameter output() {
         return parameters.get(config().tied() ? ModelParameters.EMBEDDING : ModelParameters.HEAD);
     }
 
@@ -344,7 +373,7 @@ public final class LanguageModel implements AutoCloseable {
                                 parameters.get(prefix + "experts.fc2.weight"),
                                 parameters.get(prefix + "experts.fc2.bias")),
                         config().activation(),
-                        activationDropout(layer, "experts", pass),
+                        activationDropout(layer, "experts", expertDropout, pass),
                         routes,
                         reference,
                         recompute.lean()),
@@ -377,7 +406,7 @@ public final class LanguageModel implements AutoCloseable {
                 : null;
         return new RouteSection.Setting(
                 grouped ? batch.sequences() / routing.group() : 1,
-                routing.maskPadding() ? batch.padding(config().padding()) : null,
+                batch.unrouted(routing.maskPadding() ? config().padding() : -1),
                 Math.max(0, routing.paddedSequences() - batch.sequences()) * batch.length(),
                 pass.training(),
                 Routing.Noise.of(pass.key().fold("layers." + layer + ".route"), pass.sequences()),
@@ -413,7 +442,7 @@ public final class LanguageModel implements AutoCloseable {
                         parameters.get(prefix + "fc2.weight"),
                         parameters.get(prefix + "fc2.bias")),
                 config().activation(),
-                activationDropout(layer, site, pass),
+                activationDropout(layer, site, config().activationDropout(), pass),
                 dropout(layer, site, pass),
                 recompute.lean());
     }
@@ -422,8 +451,8 @@ public final class LanguageModel implements AutoCloseable {
         return new Dropout(config().dropout(), pass, "layers." + layer + "." + site);
     }
 
-    private Dropout activationDropout(int layer, String site, Pass pass) {
-        return new Dropout(config().activationDropout(), pass, "layers." + layer + "." + site + "_activation");
+    private static Dropout activationDropout(int layer, String site, double probability, Pass pass) {
+        return new Dropout(probability, pass, "layers." + layer + "." + site + "_activation");
     }
 
     @Override

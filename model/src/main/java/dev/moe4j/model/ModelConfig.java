@@ -135,24 +135,33 @@ public record ModelConfig(
     }
 
     public ModelConfig withVocabulary(int size) {
-        return with(size, positions, tied, activationDropout, expertFfn);
+        return with(size, positions, tied, dropout, activationDropout, expertFfn);
     }
 
     /** The same model with other positions and another output. */
     public ModelConfig withEmbeddings(Positions newPositions, boolean newTied) {
-        return with(vocabulary, newPositions, newTied, activationDropout, expertFfn);
+        return with(vocabulary, newPositions, newTied, dropout, activationDropout, expertFfn);
+    }
+
+    public ModelConfig withDropout(double probability) {
+        return with(vocabulary, positions, tied, probability, activationDropout, expertFfn);
     }
 
     public ModelConfig withActivationDropout(double probability) {
-        return with(vocabulary, positions, tied, probability, expertFfn);
+        return with(vocabulary, positions, tied, dropout, probability, expertFfn);
     }
 
     public ModelConfig withExpertFfn(int size) {
-        return with(vocabulary, positions, tied, activationDropout, size);
+        return with(vocabulary, positions, tied, dropout, activationDropout, size);
     }
 
     private ModelConfig with(
-            int newVocabulary, Positions newPositions, boolean newTied, double newActivationDropout, int newExpertFfn) {
+            int newVocabulary,
+            Positions newPositions,
+            boolean newTied,
+            double newDropout,
+            double newActivationDropout,
+            int newExpertFfn) {
         return new ModelConfig(
                 layers,
                 width,
@@ -163,7 +172,7 @@ public record ModelConfig(
                 newPositions,
                 newTied,
                 activation,
-                dropout,
+                newDropout,
                 attentionDropout,
                 newActivationDropout,
                 padding,

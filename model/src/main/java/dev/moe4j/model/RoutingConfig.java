@@ -113,6 +113,20 @@ public record RoutingConfig(
                 sequences);
     }
 
+    /** The same choices with a group for each sequence, whatever sequences share a batch. */
+    public RoutingConfig ungrouped() {
+        return new RoutingConfig(
+                strategy,
+                topK,
+                1,
+                capacityFactor,
+                evaluationCapacity,
+                normalizeBeforeDropping,
+                secondExpert,
+                batchPrioritized,
+                maskPadding);
+    }
+
     /** The same choices, of which every one is computed and none is left to chance. */
     public RoutingConfig dropless() {
         return new RoutingConfig(

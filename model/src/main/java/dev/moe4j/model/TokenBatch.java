@@ -7,7 +7,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * Sequences for a model.
  *
- * @param tokens {@code [sequences · length]}, sequence by sequence
+ * @param tokens {@code [sequences · length]}, sequence by sequence; {@link #FILL} behind the end of a shorter one
  * @param targets the token that follows each, {@link #NONE} where nothing is to be predicted
  * @param sequences how many there are
  */
@@ -15,6 +15,12 @@ public record TokenBatch(long[] tokens, long[] targets, int sequences) {
 
     /** The target of a position that has no loss. */
     public static final long NONE = -1;
+
+    /**
+     * No token: what fills a sequence up behind its end. Causal attention does not look there, and no expert gets it. It
+     * has no target.
+     */
+    public static final long FILL = -1;
 
     public TokenBatch {
         if (sequences < 1 || tokens.length % sequences != 0 || targets.length != tokens.length) {
@@ -52,9 +58,24 @@ public record TokenBatch(long[] tokens, long[] targets, int sequences) {
         return any ? flags : null;
     }
 
-    /** {@code [sequences, length]} int64. */
+    /**
+     * Whether no expert may get a token; null where all may.
+     *
+     * @param id the padding token's id where padding is masked, else −1
+     */
+    boolean @Nullable [] unrouted(int id) {
+        boolean[] flags = new boolean[tokens.length];
+        boolean any = false;
+        for (int i = 0; i < flags.length; i++) {
+            flags[i] = tokens[i] == FILL || (id >= 0 && tokens[i] == id);
+            any |= flags[i];
+        }
+        return any ? flags : null;
+    }
+
+    /** {@code [sequences, length]} int64, some token where there is none. */
     Tensor tokenTensor(Device device) {
-        return Tensor.of(tokens).view(sequences, length()).to(device);
+        return Tensor.of(tokens).clampMin(0).view(sequences, length()).to(device);
     }
 
     /** {@code [sequences · length]} int64. */

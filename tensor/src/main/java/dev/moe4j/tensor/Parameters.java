@@ -1,9 +1,12 @@
 package dev.moe4j.tensor;
 
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.function.Predicate;
 
 /** All parameters of a model, in units. Owns their memory. */
 public final class Parameters implements AutoCloseable {
@@ -12,6 +15,7 @@ public final class Parameters implements AutoCloseable {
     private final Device device;
     private final Precision precision;
     private final List<Unit> units = new ArrayList<>();
+    private final Set<Unit> frozen = new HashSet<>();
     private final Map<String, Parameter> byName = new LinkedHashMap<>();
 
     public Parameters(Precision precision, Device device) {
@@ -38,6 +42,20 @@ public final class Parameters implements AutoCloseable {
 
     public List<Unit> units() {
         return List.copyOf(units);
+    }
+
+    /**
+     * Leaves these units as they are from now on: no update changes them, and their gradients count in no norm.
+     *
+     * @param which tells them
+     */
+    public void freeze(Predicate<Unit> which) {
+        units.stream().filter(which).forEach(frozen::add);
+    }
+
+    /** The units that training changes: all but those that are {@link #freeze frozen}. */
+    public List<Unit> trained() {
+        return units.stream().filter(unit -> !frozen.contains(unit)).toList();
     }
 
     public Precision precision() {

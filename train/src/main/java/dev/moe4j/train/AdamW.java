@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
  * <p>The published system adds ε to the root of the second moment before its bias correction c = 1 − β₂ᵗ. Since
  * √v + ε = √c · (√(v / c) + ε / √c), that is the same call with ε / √c.
  */
-final class AdamW {
+public final class AdamW {
 
     /** The names of the moments among a unit's states, and behind a parameter's name in checkpoints. */
     static final String FIRST_MOMENT = "exp_avg";
@@ -28,14 +28,14 @@ final class AdamW {
 
     private final OptimizerConfig config;
 
-    AdamW(OptimizerConfig config) {
+    public AdamW(OptimizerConfig config) {
         this.config = config;
     }
 
-    /** The global norm of all gradients. */
-    static double gradientNorm(Parameters parameters) {
+    /** The global norm of the gradients of all units that are not frozen. */
+    public static double gradientNorm(Parameters parameters) {
         double sum = 0;
-        for (Unit unit : parameters.units()) {
+        for (Unit unit : parameters.trained()) {
             double norm = unit.gradient().norm();
             sum += norm * norm;
         }
@@ -43,13 +43,14 @@ final class AdamW {
     }
 
     /**
-     * Updates masters and working copies.
+     * Updates masters and working copies of all units that are not frozen.
      *
      * @param update the number of this update, from 1 on
      * @param gradientNorm the global norm, for clipping, of the gradients over their scale
      * @param gradientScale what the gradients are multiplied by
      */
-    void update(Parameters parameters, long update, double learningRate, double gradientNorm, double gradientScale) {
+    public void update(
+            Parameters parameters, long update, double learningRate, double gradientNorm, double gradientScale) {
         try (Scope _ = Scope.open()) {
             Tensor step = Tensor.full((double) update, DType.FLOAT32, parameters.device());
             boolean published = config.convention() == Convention.PUBLISHED;
@@ -59,7 +60,7 @@ final class AdamW {
             double epsilon = published
                     ? config.epsilon() / Math.sqrt(1 - Math.pow(config.beta2(), (double) update))
                     : config.epsilon();
-            for (Unit unit : parameters.units()) {
+            for (Unit unit : parameters.trained()) {
                 long total = unit.master().elements();
                 long decayed = published ? total : unit.decayedElements();
                 update(unit, 0, decayed, config.weightDecay(), step, learningRate, epsilon, divisor);

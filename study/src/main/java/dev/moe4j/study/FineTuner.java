@@ -1,0 +1,346 @@
+package dev.moe4j.study;
+
+import dev.moe4j.data.Tokenizer;
+import dev.moe4j.eval.Exercise;
+import dev.moe4j.eval.Questions;
+import dev.moe4j.eval.TaskEvaluation;
+import dev.moe4j.eval.TaskRun;
+import dev.moe4j.model.LanguageModel;
+import dev.moe4j.model.Pass;
+import dev.moe4j.model.RoutingConfig;
+import dev.moe4j.tensor.Parameter;
+import dev.moe4j.tensor.Parameters;
+import dev.moe4j.tensor.RandomKey;
+import dev.moe4j.tensor.Scope;
+import dev.moe4j.tensor.Tape;
+import dev.moe4j.tensor.Tensor;
+import dev.moe4j.tensor.Unit;
+import dev.moe4j.tensor.Value;
+import dev.moe4j.train.AdamW;
+import dev.moe4j.train.Convention;
+import dev.moe4j.train.OptimizerConfig;
+import dev.moe4j.train.ScheduleConfig;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.IdentityHashMap;
+import java.util.List;
+import java.util.Optional;
+import java.util.Random;
+import java.util.function.LongConsumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Fine-tunes one model with one learning rate and one seed. All weights learn but those that are frozen. After each epoch
+ * the validation questions are put to it, and in the end it has the parameters of the epoch that did best there.
+ */
+final class FineTuner implements AutoCloseable {
+
+    private static final OptimizerConfig ADAM = new OptimizerConfig(1, 0.9, 0.98, 1e-6, 0, Convention.PLAIN, 1);
+
+    private final LanguageModel model;
+    private final Tokenizer tokenizer;
+    private final FineTuneData data;
+    private final FineTuneSettings settings;
+    private final RandomKey key;
+    private final @Nullable Parameters head;
+    private final AdamW optimizer = new AdamW(ADAM);
+    private Scope best = Scope.detached();
+    private List<Tensor> bestMasters = List.of();
+
+    /**
+     * @param model its parameters are changed; stays its caller's to close
+     */
+    FineTuner(LanguageModel model, Tokenizer tokenizer, FineTuneData data, FineTuneSettings settings, long seed) {
+        this.model = model;
+        this.tokenizer = tokenizer;
+        this.data = data;
+        this.settings = settings;
+        this.key = new RandomKey(seed).fold("fine-tuning");
+        this.head = settings.head() == FineTuneSettings.Head.LINEAR ? newHead() : null;
+        model.parameters()
+                .freeze(unit -> (settings.freezeRouter() && unit.name().endsWith(".moe.gate"))
+                        || (settings.freezeExperts() && unit.name().endsWith(".moe.experts")));
+        Double expertDropout = settings.expertDropout();
+        if (expertDropout != null) {
+            model.expertDropout(expertDropout);
+        }
+    }
+
+    /** A linear head of zeros: every answer is as good at first, and the first gradient is the data's alone. */
+    private Parameters newHead() {
+        long width = model.config().width();
+        long outputs = data.task().classifies() ? classes() : 1;
+        Parameters parameters = new Parameters(model.parameters().precision(), model.device());
+        parameters.add(
+                "head",
+                List.of(spec("head.weight", List.of(outputs, width), true), spec("head.bias", List.of(outputs), false)),
+                model.parameters().precision().computingInMaster());
+        return parameters;
+    }
+
+    private static Parameter.Spec spec(String name, List<Long> shape, boolean decayed) {
+        return new Parameter.Spec(name, shape, List.of(name), false, (part, _) -> part.zero(), decayed);
+    }
+
+    private int classes() {
+        return exercises(data.test()).stream()
+                .flatMap(Optional::stream)
+                .findFirst()
+                .map(exercise -> exercise.candidates().size())
+                .orElseThrow(() -> tooLong(data.test()));
+    }
+
+    private static StudyException tooLong(Questions questions) {
+        return new StudyException(questions.task() + ": not one question of " + questions.split()
+                + " fits the model's context; take a model with a longer one");
+    }
+
+    /** The linear head; null where the language model's own answers. */
+    @Nullable
+    Parameters head() {
+        return head;
+    }
+
+    /** Updates that a run has at most. */
+    static long updates(FineTuneData data, FineTuneSettings settings) {
+        return (long) settings.epochs() * Math.ceilDiv(data.train().count(), settings.batch());
+    }
+
+    /**
+     * Fine-tunes; to be called once.
+     *
+     * @param progress hears how many updates are made
+     */
+    FineTuneRun run(double learningRate, LongConsumer progress) {
+        long start = System.nanoTime();
+        List<Sheet> sheets = exercises(data.train()).stream()
+                .flatMap(Optional::stream)
+                .map(this::sheet)
+                .toList();
+        if (sheets.isEmpty()) {
+            throw tooLong(data.train());
+        }
+        long perEpoch = Math.ceilDiv(sheets.size(), settings.batch());
+        long all = perEpoch * settings.epochs();
+        long warmUp = Math.round(settings.warmUp() * all);
+        ScheduleConfig schedule = new ScheduleConfig(
+                ScheduleConfig.Kind.POLYNOMIAL, Convention.PLAIN, Math.min(warmUp, all - 1), 0, 0, 1);
+        List<FineTuneResult.Epoch> epochs = new ArrayList<>();
+        int bestEpoch = 0;
+        double bestFigure = Double.NEGATIVE_INFINITY;
+        boolean diverged = false;
+        long update = 0;
+        while (epochs.size() < settings.epochs() && epochs.size() - bestEpoch < settings.patience()) {
+            double sum = 0;
+            List<Sheet> shuffled = shuffled(sheets, epochs.size());
+            for (int from = 0; from < shuffled.size(); from += settings.batch()) {
+                List<Sheet> batch = shuffled.subList(from, Math.min(from + settings.batch(), shuffled.size()));
+                update++;
+                double loss = update(batch, update, schedule.rate(learningRate, update, all));
+                sum += loss * batch.size();
+                progress.accept(update);
+            }
+            if (!Double.isFinite(sum) || !finite()) {
+                diverged = true;
+                break;
+            }
+            double figure = figure(data.validation());
+            epochs.add(new FineTuneResult.Epoch(sum / sheets.size(), figure));
+            if (figure > bestFigure) {
+                bestFigure = figure;
+                bestEpoch = epochs.size();
+                keep();
+            }
+        }
+        boolean usable = bestEpoch > 0;
+        TaskRun test = new TaskRun(new double[0][], 0, 0);
+        if (usable) {
+            restore();
+            test = answers(data.test());
+        }
+        return new FineTuneRun(
+                epochs, bestEpoch, usable ? bestFigure : 0, diverged, test, (System.nanoTime() - start) / 1e9);
+    }
+
+    private List<Sheet> shuffled(List<Sheet> sheets, int epoch) {
+        List<Sheet> order = new ArrayList<>(sheets);
+        Collections.shuffle(order, new Random(key.fold("order").fold(epoch).value()));
+        return order;
+    }
+
+    private List<Optional<Exercise>> exercises(Questions questions) {
+        return questions.exercises(tokenizer, model.config().context());
+    }
+
+    private Sheet sheet(Exercise exercise) {
+        return switch (settings.head()) {
+            case CHOICE -> Sheet.choice(exercise);
+            case ANSWER -> Sheet.answer(exercise);
+            case LINEAR ->
+                data.task().classifies()
+                        ? Sheet.classes(exercise)
+                        : Sheet.texts(exercise, model.config().context());
+        };
+    }
+
+    private ScoreSection scores(SheetBatch batch) {
+        return head == null
+                ? new ScoreSection(
+                        model.output(),
+                        null,
+                        true,
+                        batch,
+                        model.parameters().precision().stable())
+                : new ScoreSection(
+                        head.get("head.weight"),
+                        head.get("head.bias"),
+                        false,
+                        batch,
+                        model.parameters().precision().stable());
+    }
+
+    private List<SheetBatch> cut(List<Sheet> sheets) {
+        return SheetBatch.cut(
+                sheets, settings.batchTokens(), head == null ? model.config().vocabulary() : 1);
+    }
+
+    /** All that is learnt: the model and, where there is one, the head. */
+    private List<Parameters> learnt() {
+        return head == null ? List.of(model.parameters()) : List.of(model.parameters(), head);
+    }
+
+    /** Makes one update, and gives the mean loss before it; NaN where it is no number, or its gradient is none. */
+    private double update(List<Sheet> sheets, long number, double rate) {
+        learnt().forEach(Parameters::startGradients);
+        List<SheetBatch> micros = cut(sheets);
+        long targets =
+                micros.stream().mapToLong(micro -> micro.tokens().predicted()).sum();
+        double loss = 0;
+        long sequence = 0;
+        for (SheetBatch micro : micros) {
+            long[] sequences = new long[micro.tokens().sequences()];
+            for (int i = 0; i < sequences.length; i++) {
+                sequences[i] = sequence++;
+            }
+            try (Scope _ = Scope.open();
+                    Tape tape = Tape.recording()) {
+                LanguageModel.Body body =
+                        model.body(tape, micro.tokens(), new Pass(true, 1.0 / targets, key.fold(number), sequences));
+                Value scores = tape.run(scores(micro), body.states());
+                Value own = tape.run(new ChoiceLossSection(micro, 1.0 / sheets.size()), scores);
+                loss += own.tensor().item();
+                List<Value> roots = new ArrayList<>(body.roots());
+                roots.add(own);
+                tape.backward(roots.toArray(Value[]::new));
+            }
+        }
+        learnt().forEach(Parameters::finishGradients);
+        model.balanceTracker().endStep();
+        double norm = norm();
+        if (!Double.isFinite(loss) || !Double.isFinite(norm)) {
+            return Double.NaN;
+        }
+        learnt().forEach(parameters -> optimizer.update(parameters, number, rate, norm, 1));
+        return loss;
+    }
+
+    /** The gradient's, over all that is learnt. */
+    private double norm() {
+        return Math.sqrt(learnt().stream()
+                .mapToDouble(AdamW::gradientNorm)
+                .map(norm -> norm * norm)
+                .sum());
+    }
+
+    private boolean finite() {
+        try (Scope _ = Scope.open()) {
+            return learnt().stream()
+                    .flatMap(parameters -> parameters.units().stream())
+                    .allMatch(unit -> unit.master().allFinite());
+        }
+    }
+
+    private double figure(Questions questions) {
+        return questions.result(List.of(answers(questions))).main().mean();
+    }
+
+    /** Puts questions to the model as it is. */
+    private TaskRun answers(Questions questions) {
+        if (head == null) {
+            return TaskEvaluation.of(model, tokenizer)
+                    .batchTokens(settings.batchTokens())
+                    .run(questions, 0);
+        }
+        List<Optional<Exercise>> exercises = exercises(questions);
+        List<double[]> scores = new ArrayList<>(Collections.nCopies(exercises.size(), new double[0]));
+        // Where experts have a capacity, a text's score would depend on its neighbours.
+        boolean alone = model.config().experts() > 0
+                && model.architecture().routing().strategy() == RoutingConfig.Strategy.CAPACITY;
+        List<Sheet> sheets =
+                exercises.stream().flatMap(Optional::stream).map(this::sheet).toList();
+        List<double[]> given = alone
+                ? sheets.stream()
+                        .flatMap(sheet -> scores(List.of(sheet)).stream())
+                        .toList()
+                : scores(sheets);
+        int next = 0;
+        for (int i = 0; i < exercises.size(); i++) {
+            if (exercises.get(i).isPresent()) {
+                scores.set(i, given.get(next++));
+            }
+        }
+        return questions.run(scores);
+    }
+
+    /** Each sheet's scores by the linear head, in the order of the sheets. */
+    private List<double[]> scores(List<Sheet> sheets) {
+        IdentityHashMap<Sheet, double[]> known = new IdentityHashMap<>();
+        for (SheetBatch batch : cut(sheets)) {
+            try (Scope _ = Scope.open();
+                    Tape tape = Tape.inference()) {
+                LanguageModel.Body body = model.body(
+                        tape, batch.tokens(), Pass.evaluation(batch.tokens().sequences()));
+                double[] all = tape.run(scores(batch), body.states()).tensor().toDoubles();
+                int columns = batch.candidates();
+                for (int i = 0; i < batch.sheets().size(); i++) {
+                    Sheet sheet = batch.sheets().get(i);
+                    known.put(sheet, Arrays.copyOfRange(all, i * columns, i * columns + sheet.candidates()));
+                }
+            }
+        }
+        return sheets.stream().map(known::get).toList();
+    }
+
+    private List<Unit> units() {
+        return learnt().stream()
+                .flatMap(parameters -> parameters.units().stream())
+                .toList();
+    }
+
+    private void keep() {
+        best.close();
+        best = Scope.detached();
+        try (Scope _ = Scope.open()) {
+            bestMasters = units().stream()
+                    .map(unit -> best.keep(unit.master().copy()))
+                    .toList();
+        }
+    }
+
+    private void restore() {
+        List<Unit> units = units();
+        for (int i = 0; i < units.size(); i++) {
+            units.get(i).master().copy(bestMasters.get(i));
+        }
+        learnt().forEach(Parameters::refresh);
+    }
+
+    @Override
+    public void close() {
+        best.close();
+        if (head != null) {
+            head.close();
+        }
+    }
+}

@@ -1,0 +1,99 @@
+package dev.moe4j.train;
+
+import dev.moe4j.model.CheckpointConfig;
+import dev.moe4j.model.CheckpointTensors;
+import dev.moe4j.model.LanguageModel;
+import dev.moe4j.model.TokenizerSpec;
+import dev.moe4j.tensor.Parameters;
+import dev.moe4j.tensor.Scope;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.json.JsonMapper;
+
+/**
+ * Model folders side by side, as docs/checkpoint-format.md has them: checkpoints that can be evaluated and generated
+ * from, but not resumed. One process at a time writes there; what it did not finish is deleted by the next.
+ */
+public final class ModelFolders implements AutoCloseable {
+
+    /** The file of a classification head beside the model. */
+    public static final String HEAD_FILE = "head.safetensors";
+
+    private static final JsonMapper JSON = new JsonMapper();
+
+    private final RunFolder parent;
+
+    private ModelFolders(RunFolder parent) {
+        this.parent = parent;
+    }
+
+    /**
+     * Takes a folder, which is created where it is missing.
+     *
+     * @throws TrainException if another process has it, or it cannot be written
+     */
+    public static ModelFolders lock(Path folder) {
+        return new ModelFolders(RunFolder.lock(folder));
+    }
+
+    /** The place of the model of that name, which need not be there. */
+    public Path folder(String name) {
+        return parent.path().resolve(name);
+    }
+
+    public boolean has(String name) {
+        return Files.isDirectory(folder(name));
+    }
+
+    /**
+     * Writes a model's masters, all or nothing.
+     *
+     * @param head written beside them; null for none
+     */
+    public void write(String name, LanguageModel model, TokenizerSpec tokenizer, @Nullable Parameters head) {
+        Path target = folder(name);
+        Path temporary = parent.temporary(target);
+        try (Scope _ = Scope.open()) {
+            Files.createDirectories(temporary);
+            Path config = temporary.resolve(CheckpointConfig.FILE);
+            Files.writeString(
+                    config,
+                    JSON.writerWithDefaultPrettyPrinter()
+                            .writeValueAsString(new CheckpointConfig(model.architecture(), tokenizer)
+                                    .toJson(model.parameters().precision().master())));
+            RunFolder.force(config);
+            String _ = CheckpointTensors.write(
+                    temporary.resolve(CheckpointTensors.MODEL_FILE), CheckpointTensors.parameters(model.parameters()));
+            if (head != null) {
+                String _ = CheckpointTensors.write(temporary.resolve(HEAD_FILE), CheckpointTensors.parameters(head));
+            }
+            RunFolder.force(temporary);
+            delete(name);
+            Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
+            RunFolder.force(parent.path());
+        } catch (IOException e) {
+            throw new TrainException(
+                    "cannot write the model " + target + ": " + e.getMessage() + "; make room or choose another folder",
+                    e);
+        }
+    }
+
+    /** Deletes the model of that name, if it is there. */
+    public void delete(String name) {
+        try {
+            if (has(name)) {
+                parent.delete(folder(name));
+            }
+        } catch (IOException e) {
+            throw new TrainException("cannot delete " + folder(name) + ": " + e.getMessage(), e);
+        }
+    }
+
+    @Override
+    public void close() {
+        parent.close();
+    }
+}
