@@ -53,7 +53,7 @@ public final class CheckpointWriter {
             double seconds,
             double loss) {
         TrainingState state = new TrainingState(
-                TrainingState.Circumstances.of(config, manifest, Math.max(1, trainer.stepsDone())),
+                TrainingState.Circumstances.of(config, manifest.sha256(), Math.max(1, trainer.stepsDone())),
                 TrainingState.Position.of(trainer, tokens, seconds, new TrainingState.Figures(loss, null)));
         try (RunFolder run = RunFolder.lock(folder);
                 Snapshot snapshot = Snapshot.of(trainer.model(), state)) {
