@@ -14,6 +14,7 @@ import dev.moe4j.tensor.Value;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
@@ -65,8 +66,7 @@ class PackingTest {
 
     /** Where documents begin, and what fills the batch up. */
     private static List<Integer> starts(TokenBatch batch) {
-        Packing packing = batch.packing();
-        assertThat(packing).isNotNull();
+        Packing packing = Objects.requireNonNull(batch.packing());
         List<Integer> starts = new ArrayList<>();
         for (int i = 0; i < batch.tokens().length; i++) {
             if (packing.isFirst(i, batch.length())) {
