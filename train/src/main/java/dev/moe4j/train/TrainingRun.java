@@ -198,8 +198,8 @@ public final class TrainingRun {
                     ? TrainingState.Position.START
                     : origin.state().position();
             try (Metrics metrics = Metrics.open(run, position.step());
-                    CheckpointSaver saver = new CheckpointSaver(
-                            run, shards.manifest().tokenizer(), resolved.checkpoint(), metrics, notices)) {
+                    CheckpointSaver saver =
+                            new CheckpointSaver(run, shards.tokenizer(), resolved.checkpoint(), metrics, notices)) {
                 if (origin != null) {
                     trainer.restore(position.trainer());
                     validation.restore(position.metrics().best());
