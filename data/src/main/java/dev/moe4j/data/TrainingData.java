@@ -52,8 +52,7 @@ public final class TrainingData implements AutoCloseable {
             folders.forEach((name, folder) -> {
                 Shards shards = Shards.open(folder);
                 data.sources.put(name, shards);
-                String hash = shards.manifest().tokenizer().hash();
-                if (!hash.equals(data.tokenizer().hash())) {
+                if (!shards.tokenizer().hash().equals(data.tokenizer().hash())) {
                     throw new DataException(folder + " was made with the tokenizer "
                             + shards.tokenizer().spec() + " and "
                             + folders.firstEntry().getValue() + " with "
@@ -68,8 +67,8 @@ public final class TrainingData implements AutoCloseable {
     }
 
     /** What made the ids. */
-    public Manifest.TokenizerInfo tokenizer() {
-        return sources.firstEntry().getValue().manifest().tokenizer();
+    public Tokenizer tokenizer() {
+        return sources.firstEntry().getValue().tokenizer();
     }
 
     /** SHA-256 over all of it: the manifest's of a single source, else that of a line for each: its name and its hash. */

@@ -134,8 +134,7 @@ public final class Trainer {
         this.lossScale =
                 new LossScale(LossScaleConfig.DEFAULT, model.parameters().precision());
         this.rate = rate;
-        this.batches =
-                new Batches(source, model.config().context(), model.config().padding(), DataConfig.DEFAULT);
+        this.batches = new Batches(source, model.config(), DataConfig.DEFAULT);
         this.key = new RandomKey(seed).fold("training");
     }
 
@@ -162,7 +161,7 @@ public final class Trainer {
 
     /** Tells the model about documents by this configuration; by default it does not know of them. */
     Trainer documents(DataConfig config) {
-        batches = new Batches(batches.source(), batches.length(), batches.padding(), config);
+        batches = new Batches(batches.source(), batches.model(), config);
         return this;
     }
 

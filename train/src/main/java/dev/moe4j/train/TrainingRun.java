@@ -91,7 +91,7 @@ public final class TrainingRun {
         this.folder = folder;
         this.steps = steps;
         this.device = device;
-        this.config = config.forVocabulary(data.tokenizer().vocabulary(), RunConfig.vocabularyIn(overrides));
+        this.config = config.forVocabulary(data.tokenizer().vocabularySize(), RunConfig.vocabularyIn(overrides));
     }
 
     /** Hears of every step from now on. */

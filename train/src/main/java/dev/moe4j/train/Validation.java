@@ -56,13 +56,12 @@ final class Validation implements AutoCloseable {
                 throw new TrainException("evaluation.sets." + name + ": " + e.getMessage(), e);
             }
             opened.add(shards);
-            String tokenizer = shards.tokenizer().spec();
-            if (!tokenizer.equals(own.tokenizer().spec())) {
+            if (!shards.tokenizer().hash().equals(own.tokenizer().hash())) {
                 throw new TrainException("evaluation.sets." + name + ": " + folder + " was made with the tokenizer "
-                        + tokenizer + " and the run's data with "
+                        + shards.tokenizer().spec()
+                        + " and the run's data with another, "
                         + own.tokenizer().spec()
-                        + "; prepare it again with --tokenizer "
-                        + own.tokenizer().spec());
+                        + "; prepare it again with that of the run's data");
             }
             sets.put(name, shards.valid().<TokenStream>map(valid -> valid).orElseGet(shards::train));
         });

@@ -11,6 +11,8 @@ import dev.moe4j.data.TextInput;
 import dev.moe4j.data.Tokenizer;
 import dev.moe4j.data.TrainingData;
 import dev.moe4j.data.TrainingSequences;
+import dev.moe4j.model.Activation;
+import dev.moe4j.model.ModelConfig;
 import dev.moe4j.model.Packing;
 import dev.moe4j.model.TokenBatch;
 import dev.moe4j.tensor.Device;
@@ -37,6 +39,8 @@ class DataRunTest {
 
     private static final JsonMapper JSON = new JsonMapper();
     private static final int STEPS = 6;
+    private static final ModelConfig MODEL =
+            new ModelConfig(1, 8, 1, 8, 264, 64, Activation.GELU, 0, 0, -1, 0, 1, 0, 0);
     private static final SequencedMap<String, Path> FOLDERS = new LinkedHashMap<>();
     private static final String[] PACKED = {
         "data.sequences=documents",
@@ -158,8 +162,8 @@ class DataRunTest {
             TokenBatch whole = one.batch(0, 64);
             for (int rank = 3; rank >= 0; rank--) {
                 TokenBatch part = other.batch(rank * 16L, 16);
-                int from = rank * 16 * one.length();
-                int to = from + 16 * one.length();
+                int from = rank * 16 * 64;
+                int to = from + 16 * 64;
                 assertThat(part.tokens()).isEqualTo(Arrays.copyOfRange(whole.tokens(), from, to));
                 assertThat(part.targets()).isEqualTo(Arrays.copyOfRange(whole.targets(), from, to));
                 assertThat(Objects.requireNonNull(part.packing()).documents())
@@ -174,7 +178,7 @@ class DataRunTest {
         TrainingSequences sequences =
                 data.sequences(TrainingData.Cut.DOCUMENTS, 64, Map.of("plays", 1.0, "notes", 3.0), 5);
         DataConfig config = new DataConfig(TrainingData.Cut.DOCUMENTS, true, true, Map.of());
-        return new Batches(Trainer.SequenceSource.of(sequences), 64, -1, config);
+        return new Batches(Trainer.SequenceSource.of(sequences), MODEL, config);
     }
 
     /** A document begins behind an end of text and goes on up to one, and nothing is predicted where nothing stands. */
@@ -192,6 +196,16 @@ class DataRunTest {
             documents += starts && document != TokenBatch.NONE ? 1 : 0;
         }
         assertThat(documents).isGreaterThan(80);
+    }
+
+    /** As a bit that flipped on the disk makes it. */
+    @Test
+    void anIdThatTheModelDoesNotHaveIsDamage() {
+        Batches batches = new Batches((_, tokens) -> tokens[5] = 264, MODEL, DataConfig.DEFAULT);
+        assertThatThrownBy(() -> batches.batch(7, 1))
+                .isInstanceOf(TrainException.class)
+                .hasMessage("the data has the id 264 in sequence 7, outside the vocabulary of 264: it is damaged;"
+                        + " find the file by `prepare verify` and copy it again or prepare the data again");
     }
 
     @Test
