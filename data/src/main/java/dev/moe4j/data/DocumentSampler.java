@@ -107,7 +107,7 @@ public final class DocumentSampler implements TrainingSequences {
             throw new IndexOutOfBoundsException("sequence " + number);
         }
         long perEpoch = sequencesPerEpoch();
-        long key = TrainingSequences.epochKey(seed, number / perEpoch);
+        long key = Mix.epochKey(seed, number / perEpoch);
         long sequence = new Permutation(perEpoch, key).get(number % perEpoch);
         int at = Arrays.binarySearch(firstSequences, sequence);
         int found = at < 0 ? -at - 2 : at;

@@ -96,7 +96,7 @@ public final class MixedSequences implements TrainingSequences {
             throw new IndexOutOfBoundsException("sequence " + number);
         }
         long round = firstTurn[firstTurn.length - 1];
-        long key = TrainingSequences.epochKey(seed, number / round);
+        long key = Mix.epochKey(seed, number / round);
         long place = new Permutation(round, key).get(number % round);
         int found = Arrays.binarySearch(firstTurn, place);
         int source = found < 0 ? -found - 2 : found; // no quota is 0, so no two sources begin at one place

@@ -51,7 +51,7 @@ public final class SequenceSampler implements TrainingSequences {
         if (number < 0) {
             throw new IndexOutOfBoundsException("sequence " + number);
         }
-        long key = TrainingSequences.epochKey(seed, number / perEpoch);
+        long key = Mix.epochKey(seed, number / perEpoch);
         return new Permutation(perEpoch, key).get(number % perEpoch) * length;
     }
 

@@ -30,9 +30,4 @@ public sealed interface TrainingSequences permits SequenceSampler, DocumentSampl
      * ends, if it is not full. The first input of a document is the end of text before it, which predicts its first id.
      */
     int[] documentStarts(long number);
-
-    /** The key of an epoch's order. */
-    static long epochKey(long seed, long epoch) {
-        return Mix.mix(Mix.mix(seed) ^ epoch);
-    }
 }
