@@ -1,8 +1,10 @@
 package dev.moe4j.bench;
 
+import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import com.knuddels.jtokkit.Encodings;
 import com.knuddels.jtokkit.api.Encoding;
 import com.knuddels.jtokkit.api.EncodingType;
+import com.sun.management.OperatingSystemMXBean;
 import dev.moe4j.data.Manifest;
 import dev.moe4j.data.Preparation;
 import dev.moe4j.data.ShardList;
@@ -10,18 +12,23 @@ import dev.moe4j.data.Shards;
 import dev.moe4j.data.Splitting;
 import dev.moe4j.data.TextInput;
 import dev.moe4j.data.Tokenizer;
+import dev.moe4j.data.TokenizerJson;
 import dev.moe4j.train.ResidentMemory;
 import java.io.BufferedWriter;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
 import java.util.OptionalDouble;
 import java.util.OptionalLong;
 import java.util.function.Consumer;
+import java.util.function.LongSupplier;
 import java.util.function.ToIntFunction;
 import java.util.stream.Stream;
 
@@ -55,12 +62,17 @@ public final class DataBenchmark {
     }
 
     /**
-     * What came out; rates are in bytes of UTF-8 or tokens a second.
+     * What came out. Rates a core are per second of processor time, which other work on the machine hardly changes;
+     * on an idle one they are those of a thread.
      *
-     * @param tokenizer of one thread
-     * @param jtokkit of one thread, the library by itself; only for {@code gpt2}
-     * @param prepare reading, tokenizing and writing
-     * @param read tokens, of one thread
+     * @param textBytes in UTF-8
+     * @param tokenizer bytes per second and core
+     * @param jtokkit the same of the library by itself; only for {@code gpt2}
+     * @param huggingFace the same of Hugging Face's library; only for {@code gpt2}
+     * @param prepare reading, tokenizing and writing: bytes per second of time
+     * @param prepareCores processor time over time of that, with all that the virtual machine does beside it
+     * @param read tokens per second of time, on one thread
+     * @param readCore tokens per second and core
      * @param readCold whether the system had let go of the files before they were read
      * @param peakResident of the process up to the end of preparing, in bytes
      */
@@ -69,14 +81,22 @@ public final class DataBenchmark {
             long tokens,
             double tokenizer,
             OptionalDouble jtokkit,
+            OptionalDouble huggingFace,
             double prepare,
+            double prepareCores,
             double read,
+            double readCore,
             boolean readCold,
             OptionalLong peakResident) {
 
         /** What the end-to-end run has of {@code threads} times the tokenizer's rate. */
         public double efficiency(int threads) {
             return prepare / (threads * tokenizer);
+        }
+
+        /** The share of the processor time that the tokenizer alone would need: that efficiency where nothing waits. */
+        public double coreEfficiency() {
+            return prepare / (prepareCores * tokenizer);
         }
     }
 
@@ -89,24 +109,29 @@ public final class DataBenchmark {
      */
     public Result run(long textBytes, Path folder, Consumer<Long> progress) {
         double alone = rate(document -> tokenizer.encode(document).length);
-        OptionalDouble library = OptionalDouble.empty();
+        OptionalDouble jtokkit = OptionalDouble.empty();
+        OptionalDouble huggingFace = OptionalDouble.empty();
         if (tokenizer.spec().equals("gpt2")) {
             Encoding encoding = Encodings.newLazyEncodingRegistry().getEncoding(EncodingType.R50K_BASE);
-            library = OptionalDouble.of(
+            jtokkit = OptionalDouble.of(
                     rate(document -> encoding.encodeOrdinary(document).size()));
+            try (HuggingFaceTokenizer other = huggingFace()) {
+                huggingFace = OptionalDouble.of(
+                        rate(document -> other.encode(document, false, false).getIds().length));
+            }
         }
         try {
             Path text = folder.resolve("text.txt");
             Path shards = folder.resolve("shards");
             write(text, textBytes);
-            long start = System.nanoTime();
+            Clock clock = Clock.ofProcess();
             Manifest manifest = new Preparation(
                             tokenizer, TextInput.of(List.of(text)).splitting(Splitting.BLANK_LINE), shards)
                     .threads(threads)
                     .onProgress(p -> progress.accept(p.inputBytes()))
                     .run()
                     .manifest();
-            double seconds = (System.nanoTime() - start) / 1e9;
+            Times preparing = clock.times();
             OptionalLong resident = ResidentMemory.peak();
             boolean cold = true;
             for (Manifest.Stored stored : manifest.files()) {
@@ -115,14 +140,58 @@ public final class DataBenchmark {
             long bytes = manifest.splits().values().stream()
                     .mapToLong(Manifest.Split::textBytes)
                     .sum();
-            long before = System.nanoTime();
+            Clock reader = Clock.ofThread();
             long tokens = read(shards);
-            double readSeconds = (System.nanoTime() - before) / 1e9;
-            return new Result(bytes, tokens, alone, library, bytes / seconds, tokens / readSeconds, cold, resident);
+            Times reading = reader.times();
+            return new Result(
+                    bytes,
+                    tokens,
+                    alone,
+                    jtokkit,
+                    huggingFace,
+                    bytes / preparing.seconds(),
+                    preparing.processorSeconds() / preparing.seconds(),
+                    tokens / reading.seconds(),
+                    tokens / reading.processorSeconds(),
+                    cold,
+                    resident);
         } catch (IOException e) {
             throw new BenchException("cannot write into " + folder + ": " + e.getMessage(), e);
         } finally {
             clear(folder);
+        }
+    }
+
+    /** Hugging Face's tokenizer of the same ranks. */
+    private HuggingFaceTokenizer huggingFace() {
+        try {
+            return HuggingFaceTokenizer.newInstance(
+                    new ByteArrayInputStream(TokenizerJson.of(tokenizer)),
+                    Map.of("addSpecialTokens", "false", "truncation", "false", "padding", "false"));
+        } catch (IOException e) {
+            throw new BenchException("cannot load Hugging Face's tokenizer: " + e.getMessage(), e);
+        }
+    }
+
+    /** Time that passed, and processor time. */
+    private record Times(double seconds, double processorSeconds) {}
+
+    /** Measures both from its beginning on. */
+    private record Clock(LongSupplier processor, long begin, long processorBegin) {
+        static Clock ofThread() {
+            return of(ManagementFactory.getThreadMXBean()::getCurrentThreadCpuTime);
+        }
+
+        static Clock ofProcess() {
+            return of(ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class)::getProcessCpuTime);
+        }
+
+        private static Clock of(LongSupplier processor) {
+            return new Clock(processor, System.nanoTime(), processor.getAsLong());
+        }
+
+        Times times() {
+            return new Times((System.nanoTime() - begin) / 1e9, (processor.getAsLong() - processorBegin) / 1e9);
         }
     }
 
@@ -139,13 +208,13 @@ public final class DataBenchmark {
         return sample;
     }
 
-    /** The best of some passes over the sample, after one to warm up; the work says how many ids it made. */
+    /** Bytes per second and core: the best of some passes, after one to warm up; the work says how many ids it made. */
     private double rate(ToIntFunction<String> work) {
         double best = 0;
         for (int pass = 0; pass <= PASSES; pass++) {
-            long start = System.nanoTime();
+            Clock clock = Clock.ofThread();
             long tokens = sample.stream().mapToLong(work::applyAsInt).sum();
-            double rate = sampleBytes / ((System.nanoTime() - start) / 1e9);
+            double rate = sampleBytes / clock.times().processorSeconds();
             if (tokens == 0) {
                 throw new BenchException("the text has no tokens; give another");
             }

@@ -12,9 +12,10 @@ import picocli.CommandLine.Option;
         name = "data",
         description = {
             "How fast text is tokenized, prepared and read, and how much memory that takes.",
-            "The tokenizer's rate is that of one thread, beside jtokkit's own on the same text. End to end is reading, "
-                    + "tokenizing and writing on all threads, as a share of that many times the tokenizer's rate. "
-                    + "Reading is of the shards just written, mapped anew; on Linux as root with a cold page cache."
+            "The tokenizer's rate is that of one core, beside those of jtokkit and of Hugging Face's library on the same "
+                    + "text. End to end is reading, tokenizing and writing on all threads, as a share of that many times "
+                    + "the tokenizer's rate. Reading is of the shards just written, mapped anew; on Linux as root with "
+                    + "a cold page cache. Rates a core are per second of processor time, and so hold on a busy machine."
         })
 final class BenchDataCommand implements Callable<Integer> {
     @Mixin
@@ -49,11 +50,15 @@ final class BenchDataCommand implements Callable<Integer> {
     /**
      * What {@code --json} prints; rates are in bytes of UTF-8 or tokens a second.
      *
-     * @param tokenizerBytesPerSecond of one thread
-     * @param jtokkitBytesPerSecond of one thread, of the library by itself; null where the tokenizer is none of its own
+     * @param tokenizerBytesPerCoreSecond of one thread, per second of processor time
+     * @param jtokkitBytesPerCoreSecond likewise, of the library by itself; null where the tokenizer is none of its own
+     * @param huggingFaceBytesPerCoreSecond likewise, of Hugging Face's library
      * @param prepareBytesPerSecond reading, tokenizing and writing on {@code threads}
      * @param prepareEfficiency that over {@code threads} times the tokenizer's
+     * @param prepareCores processor time that it took over the time that passed
+     * @param prepareCoreEfficiency the share of that processor time which the tokenizer alone would take
      * @param readTokensPerSecond of one thread, mapping included
+     * @param readTokensPerCoreSecond likewise, per second of processor time
      * @param readCold whether the page cache had been emptied before
      * @param peakRssBytes resident memory of the process at its most; null where the system does not tell
      */
@@ -62,11 +67,15 @@ final class BenchDataCommand implements Callable<Integer> {
             int threads,
             long textBytes,
             long tokens,
-            double tokenizerBytesPerSecond,
-            @Nullable Double jtokkitBytesPerSecond,
+            double tokenizerBytesPerCoreSecond,
+            @Nullable Double jtokkitBytesPerCoreSecond,
+            @Nullable Double huggingFaceBytesPerCoreSecond,
             double prepareBytesPerSecond,
             double prepareEfficiency,
+            double prepareCores,
+            double prepareCoreEfficiency,
             double readTokensPerSecond,
+            double readTokensPerCoreSecond,
             boolean readCold,
             @Nullable Long peakRssBytes) {}
 

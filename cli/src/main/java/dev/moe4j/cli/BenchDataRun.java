@@ -40,9 +40,13 @@ final class BenchDataRun {
                 result.tokens(),
                 result.tokenizer(),
                 result.jtokkit().isPresent() ? result.jtokkit().getAsDouble() : null,
+                result.huggingFace().isPresent() ? result.huggingFace().getAsDouble() : null,
                 result.prepare(),
                 result.efficiency(threads),
+                result.prepareCores(),
+                result.coreEfficiency(),
                 result.read(),
+                result.readCore(),
                 result.readCold(),
                 result.peakResident().isPresent() ? result.peakResident().getAsLong() : null);
     }
@@ -62,20 +66,30 @@ final class BenchDataRun {
         out.printf(
                 "%s, %d threads, %,.0f MiB of text, %,d tokens%n",
                 report.tokenizer(), report.threads(), report.textBytes() / MIB, report.tokens());
-        out.printf("tokenizer    %.1f MiB/s on one thread%n", report.tokenizerBytesPerSecond() / MIB);
-        Double library = report.jtokkitBytesPerSecond();
-        if (library != null) {
-            out.printf("jtokkit      %.1f MiB/s on one thread%n", library / MIB);
-        }
+        out.printf("tokenizer    %.1f MiB/s on one core%n", report.tokenizerBytesPerCoreSecond() / MIB);
+        print("jtokkit      %.1f MiB/s on one core%n", report.jtokkitBytesPerCoreSecond(), out);
+        print("hugging face %.1f MiB/s on one core%n", report.huggingFaceBytesPerCoreSecond(), out);
         out.printf(
-                "prepare      %.1f MiB/s, %.0f %% of the tokenizer's rate times the threads%n",
-                report.prepareBytesPerSecond() / MIB, 100 * report.prepareEfficiency());
+                "prepare      %.1f MiB/s, %.0f %% of the tokenizer's rate times the threads; on %.2f cores, %.0f %% of "
+                        + "their time%n",
+                report.prepareBytesPerSecond() / MIB,
+                100 * report.prepareEfficiency(),
+                report.prepareCores(),
+                100 * report.prepareCoreEfficiency());
         out.printf(
-                "read         %.1f million tokens/s, %s%n",
-                report.readTokensPerSecond() / 1e6, report.readCold() ? "from the disk" : "from the page cache");
+                "read         %.1f million tokens/s, %.1f on one core, %s%n",
+                report.readTokensPerSecond() / 1e6,
+                report.readTokensPerCoreSecond() / 1e6,
+                report.readCold() ? "from the disk" : "from the page cache");
         Long memory = report.peakRssBytes();
         if (memory != null) {
             out.printf("memory       %.0f MiB resident at its most, before reading%n", memory / MIB);
+        }
+    }
+
+    private static void print(String line, @Nullable Double bytesPerSecond, PrintWriter out) {
+        if (bytesPerSecond != null) {
+            out.printf(line, bytesPerSecond / MIB);
         }
     }
 }

@@ -42,11 +42,11 @@ record LoadedModel(Path folder, LanguageModel model, Tokenizer tokenizer) implem
             }
             return tokenizer;
         }
-        if (given != null && !given.equals(recorded.name())) {
+        Tokenizer tokenizer = Tokenizer.of(recorded.name(), reader.folder());
+        if (given != null && !Tokenizer.of(given).hash().equals(tokenizer.hash())) {
             throw new CliException("--tokenizer " + given + ": the model in " + reader.folder() + " was trained with "
                     + recorded.name() + "; leave the option out");
         }
-        Tokenizer tokenizer = Tokenizer.of(recorded.name());
         if (!tokenizer.hash().equals(recorded.sha256())) {
             throw new CliException("the model in " + reader.folder() + " was trained with another definition of the"
                     + " tokenizer " + recorded.name() + "; use the version of moe4j that trained it");

@@ -32,8 +32,15 @@ final class TrainCommand implements Callable<Integer> {
             description = "A preset, such as cpu-tiny-moe or cpu-dense, or a YAML file.")
     private String model;
 
-    @Option(names = "--data", required = true, paramLabel = "SHARDS", description = "A folder that prepare wrote.")
-    private Path data;
+    @Option(
+            names = "--data",
+            required = true,
+            paramLabel = "[NAME=]SHARDS",
+            description =
+                    "A folder that prepare wrote. May be repeated to train on several, each sequence of each once an "
+                            + "epoch, or by shares: --data web=a --data books=b --set data.weights.web=3 --set "
+                            + "data.weights.books=1. The last part of the path is the name where none is given.")
+    private List<String> data;
 
     @Option(names = "--steps", required = true, paramLabel = "N", description = "Updates to make.")
     private long steps;
@@ -70,6 +77,16 @@ final class TrainCommand implements Callable<Integer> {
         if (!resume && !allowedChanges.isEmpty()) {
             throw output.wrongUsage("--allow-change is of no use without --resume");
         }
-        return new TrainRun(output, model, data, steps, out, overrides, device, resume, allowedChanges).run();
+        return new TrainRun(
+                        output,
+                        model,
+                        NamedData.parse(data, output),
+                        steps,
+                        out,
+                        overrides,
+                        device,
+                        resume,
+                        allowedChanges)
+                .run();
     }
 }

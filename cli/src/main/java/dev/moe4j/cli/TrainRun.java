@@ -1,6 +1,6 @@
 package dev.moe4j.cli;
 
-import dev.moe4j.data.Shards;
+import dev.moe4j.data.TrainingData;
 import dev.moe4j.parallel.Environment;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.train.BestEvaluation;
@@ -9,7 +9,9 @@ import dev.moe4j.train.RunConfig;
 import dev.moe4j.train.TrainingRun;
 import java.io.PrintWriter;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.SequencedMap;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -17,7 +19,7 @@ import org.jspecify.annotations.Nullable;
 record TrainRun(
         Output output,
         String model,
-        Path data,
+        List<NamedData> data,
         long steps,
         Path out,
         List<String> overrides,
@@ -44,9 +46,11 @@ record TrainRun(
                     + "several; unset RANK and WORLD_SIZE, or start it without launch, srun or an Indexed Job");
         }
         RunConfig config = RunConfig.read(model, overrides);
-        try (Shards shards = Shards.open(data);
+        SequencedMap<String, Path> folders = new LinkedHashMap<>();
+        data.forEach(source -> folders.put(source.name(), source.path()));
+        try (TrainingData sources = TrainingData.open(folders);
                 Interruption interruption = Interruption.asRequest()) {
-            TrainingRun run = new TrainingRun(config, overrides, shards, out, steps, Device.parse(device));
+            TrainingRun run = new TrainingRun(config, overrides, sources, out, steps, Device.parse(device));
             TrainingRun.Outcome outcome;
             try (TrainView view = TrainView.start(output.err(), steps)) {
                 if (resume) {

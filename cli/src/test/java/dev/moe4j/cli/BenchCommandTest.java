@@ -61,14 +61,19 @@ class BenchCommandTest {
 
         assertThat(json.path("text_bytes").asLong()).isBetween(900_000L, 1_200_000L);
         assertThat(json.path("tokens").asLong()).isPositive();
-        for (String rate : List.of("tokenizer", "jtokkit", "prepare")) {
-            assertThat(json.path(rate + "_bytes_per_second").asDouble()).isPositive();
+        for (String rate : List.of("tokenizer", "jtokkit", "hugging_face")) {
+            assertThat(json.path(rate + "_bytes_per_core_second").asDouble())
+                    .as(rate)
+                    .isPositive();
         }
+        assertThat(json.path("prepare_bytes_per_second").asDouble()).isPositive();
         assertThat(json.path("read_tokens_per_second").asDouble()).isPositive();
+        assertThat(json.path("read_tokens_per_core_second").asDouble()).isPositive();
         assertThat(json.path("prepare_efficiency").asDouble())
                 .isEqualTo(json.path("prepare_bytes_per_second").asDouble()
                         / (json.path("threads").asInt()
-                                * json.path("tokenizer_bytes_per_second").asDouble()));
+                                * json.path("tokenizer_bytes_per_core_second").asDouble()));
+        assertThat(json.path("prepare_cores").asDouble()).isBetween(0.0, 64.0);
         assertThat(out).isEmptyDirectory();
 
         Run table = Run.of("bench", "data", "--data=" + text, "--tokenizer=bytes", "--mib=1");

@@ -1,6 +1,7 @@
 package dev.moe4j.data;
 
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.util.function.IntConsumer;
 
 /** The bytes of the text in UTF-8, and 256 for its end. */
@@ -22,6 +23,11 @@ final class ByteTokenizer implements Tokenizer {
     @Override
     public String spec() {
         return "bytes";
+    }
+
+    @Override
+    public void save(Path folder) {
+        // the name says it all
     }
 
     @Override

@@ -2,10 +2,12 @@ package dev.moe4j.data;
 
 import com.knuddels.jtokkit.api.Encoding;
 import com.knuddels.jtokkit.api.IntArrayList;
+import java.nio.file.Path;
+import java.util.Optional;
 import java.util.function.IntConsumer;
 
 /**
- * Byte-level byte pair encoding with GPT-2's ranks, all of them or the lowest.
+ * Byte-level byte pair encoding with GPT-2's pieces: GPT-2's ranks, all of them or the lowest, or those of a file.
  *
  * <p>A regular expression cuts the text into pieces (words with the space before them, numbers, punctuation, white
  * space); merges happen inside a piece only. This class cuts long text into segments at places where a piece ends
@@ -21,19 +23,34 @@ final class GptTokenizer implements Tokenizer {
     /** A segment is at least so many characters, if the text has them. */
     static final int SEGMENT = 1 << 16;
 
-    /** Pieces up to this many characters have GPT-2's own ids. */
+    /** Pieces up to this many characters have the encoding's own ids. */
     static final int LONGEST_PIECE = 1 << 17;
 
     private final String spec;
     private final Encoding encoding;
     private final byte[][] bytes;
+    private final int endOfText;
     private final String hash;
+    private final Optional<TokenizerFile> file;
 
+    /** With GPT-2's ids; the last is the end of text. */
     GptTokenizer(String spec, Encoding encoding, byte[][] bytes) {
         this.spec = spec;
         this.encoding = encoding;
         this.bytes = bytes;
+        this.endOfText = bytes.length - 1;
         this.hash = Tokenizers.hash("gpt2-bpe", bytes);
+        this.file = Optional.empty();
+    }
+
+    /** With the ids of a file, whose definition is given beside it. */
+    GptTokenizer(ByteLevelBpe definition, TokenizerFile file) {
+        this.spec = Tokenizer.FILE;
+        this.encoding = definition.encoding(spec);
+        this.bytes = definition.tokens();
+        this.endOfText = definition.endOfText();
+        this.hash = file.hash();
+        this.file = Optional.of(file);
     }
 
     @Override
@@ -48,7 +65,12 @@ final class GptTokenizer implements Tokenizer {
 
     @Override
     public int endOfText() {
-        return bytes.length - 1;
+        return endOfText;
+    }
+
+    @Override
+    public void save(Path folder) {
+        file.ifPresent(content -> content.write(folder));
     }
 
     @Override
@@ -98,7 +120,7 @@ final class GptTokenizer implements Tokenizer {
         return before != Kind.SPACE && before != Kind.of(text.codePointAt(at));
     }
 
-    private enum Kind {
+    enum Kind {
         LETTER,
         NUMBER,
         SPACE,

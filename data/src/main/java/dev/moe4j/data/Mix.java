@@ -10,4 +10,9 @@ final class Mix {
         z = (z ^ (z >>> 27)) * 0x94d049bb133111ebL;
         return z ^ (z >>> 31);
     }
+
+    /** The key of an epoch's order. */
+    static long epochKey(long seed, long epoch) {
+        return mix(mix(seed) ^ epoch);
+    }
 }

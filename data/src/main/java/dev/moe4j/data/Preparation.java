@@ -156,6 +156,7 @@ public final class Preparation {
             if (whole) {
                 check(manifest, skipped, folder);
             }
+            tokenizer.save(folder.data());
             folder.commit(manifest);
             return new Result(manifest, skipped);
         }

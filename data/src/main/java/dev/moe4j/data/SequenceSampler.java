@@ -1,20 +1,17 @@
 package dev.moe4j.data;
 
+import java.util.Arrays;
 import java.util.Objects;
 
 /**
- * Training sequences by their global number: pure functions of (seed, number), so that resuming and any number of
- * processes see the same data in the same order.
+ * Blocks of one length, cut across documents.
  *
- * <p>The stream is cut into chunks of {@code length} ids across documents. Chunk <i>c</i> has the inputs at
- * {@code c·length …} and the targets one further, so its last target is the next chunk's first input. An epoch is one
- * visit to each chunk in an order that depends on the seed and the epoch; number <i>s</i> is in epoch
- * {@code s / perEpoch}. Up to {@code length − 1} targets at the end of the stream, which fill no chunk, are not used.
- *
- * <p>Safe for use by many threads.
+ * <p>The stream is cut into chunks of {@code length} ids. Chunk <i>c</i> has the inputs at {@code c·length …} and the
+ * targets one further, so its last target is the next chunk's first input. Up to {@code length − 1} targets at the end of
+ * the stream, which fill no chunk, are not used. Nothing is kept in memory.
  */
-public final class SequenceSampler {
-    private final TokenStream stream;
+public final class SequenceSampler implements TrainingSequences {
+    private final DocumentStream stream;
     private final int length;
     private final long seed;
     private final long perEpoch;
@@ -25,7 +22,7 @@ public final class SequenceSampler {
      * @param length ids that are predicted in a sequence, at least 1
      * @throws DataException if the stream has not {@code length + 1} ids
      */
-    public SequenceSampler(TokenStream stream, int length, long seed) {
+    public SequenceSampler(DocumentStream stream, int length, long seed) {
         if (length < 1) {
             throw new DataException("cannot cut sequences of " + length + " tokens; give at least 1");
         }
@@ -39,12 +36,12 @@ public final class SequenceSampler {
         this.perEpoch = (stream.tokens() - 1) / length;
     }
 
-    /** The ids that are predicted in a sequence. */
+    @Override
     public int length() {
         return length;
     }
 
-    /** The sequences of an epoch. */
+    @Override
     public long sequencesPerEpoch() {
         return perEpoch;
     }
@@ -54,18 +51,11 @@ public final class SequenceSampler {
         if (number < 0) {
             throw new IndexOutOfBoundsException("sequence " + number);
         }
-        long epoch = number / perEpoch;
-        long key = Mix.mix(Mix.mix(seed) ^ epoch);
+        long key = Mix.epochKey(seed, number / perEpoch);
         return new Permutation(perEpoch, key).get(number % perEpoch) * length;
     }
 
-    /**
-     * A sequence.
-     *
-     * @param number its global number, from 0, without end
-     * @param out takes {@code length + 1} ids from index 0: the inputs are the first {@code length}, the targets the
-     *     last {@code length}
-     */
+    @Override
     public void sequence(long number, int[] out) {
         sequence(number, out, 0);
     }
@@ -74,5 +64,22 @@ public final class SequenceSampler {
     public void sequence(long number, int[] out, int at) {
         Objects.checkFromIndexSize(at, length + 1, out.length);
         stream.copyTokens(offset(number), out, at, length + 1);
+    }
+
+    @Override
+    public int[] documentStarts(long number) {
+        long first = offset(number) + 1; // the first target's place
+        int[] starts = new int[length];
+        int count = 0;
+        for (long document = stream.firstDocumentFrom(first + 1); document < stream.documents(); document++) {
+            long start = stream.documentStart(document) - first;
+            if (start >= length) {
+                break;
+            }
+            if (count == 0 || starts[count - 1] != start) { // else the document before is empty
+                starts[count++] = (int) start;
+            }
+        }
+        return Arrays.copyOf(starts, count);
     }
 }

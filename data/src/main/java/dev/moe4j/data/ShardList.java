@@ -9,7 +9,7 @@ import java.util.Objects;
  * The documents of a split, which are in one shard after the other, as if they were in one. Safe to read from many
  * threads; after {@link #close} every access fails with {@link IllegalStateException}.
  */
-public final class ShardList implements TokenStream, AutoCloseable {
+public final class ShardList implements DocumentStream, AutoCloseable {
     private final Path name;
     private final List<ShardReader> shards;
     /** Of each shard the number of its first document and of its first id; behind the last, those of all. */
@@ -47,7 +47,7 @@ public final class ShardList implements TokenStream, AutoCloseable {
         return firstToken[shards.size()];
     }
 
-    /** The number of documents. */
+    @Override
     public long documents() {
         return firstDocument[shards.size()];
     }
@@ -65,11 +65,11 @@ public final class ShardList implements TokenStream, AutoCloseable {
     }
 
     /**
-     * Where a document begins in the stream that {@link #copyTokens} reads, in ids.
+     * {@inheritDoc}
      *
-     * @param document from 0 to {@link #documents}, the latter giving {@link #tokens}
      * @throws DataException if the entries of its shard are not back to back
      */
+    @Override
     public long documentStart(long document) {
         Objects.checkIndex(document, documents() + 1);
         if (document == documents()) {

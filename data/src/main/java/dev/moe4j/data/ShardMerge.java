@@ -47,6 +47,8 @@ public final class ShardMerge {
                     place(folder.resolve(stored.name()), out.data().resolve(stored.name()));
                 }
             }
+            Path any = folders.getFirst();
+            Tokenizer.of(merged.tokenizer().spec(), any).save(out.data());
             out.commit(merged);
         }
         return merged;

@@ -34,7 +34,7 @@ public final class Shards implements AutoCloseable {
                     + " of a preparation; join them with `prepare merge`");
         }
         Manifest.TokenizerInfo info = manifest.tokenizer();
-        Tokenizer tokenizer = Tokenizer.of(info.spec());
+        Tokenizer tokenizer = Tokenizer.of(info.spec(), folder);
         if (!Manifest.TokenizerInfo.of(tokenizer).equals(info)) {
             throw new DataException(folder + " was made with another definition of the tokenizer "
                     + DataException.oneLine(info.spec()) + "; prepare the data again");

@@ -1,29 +1,52 @@
 package dev.moe4j.data;
 
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.util.function.IntConsumer;
 
 /**
- * Text to token ids and back, exactly: {@code decodeBytes(encode(text))} are the bytes of the text in UTF-8. A string
- * that is not Unicode text (a lone surrogate) is read with U+FFFD in that place.
+ * Text to token ids and back, exactly: {@code decodeBytes(encode(text))} are the bytes of the text in UTF-8, unless a
+ * {@code tokenizer.json} itself changes text (a normalizer, a space put before it). A string that is not Unicode text
+ * (a lone surrogate) is read with U+FFFD in that place.
  *
  * <p>Text that looks like a special token is ordinary text. Safe for use by many threads. Time is linear in the text,
  * also for a megabyte of one character.
  */
-public sealed interface Tokenizer permits GptTokenizer, ByteTokenizer {
+public sealed interface Tokenizer permits GptTokenizer, ByteTokenizer, NativeTokenizer {
+    /** The name of the file that a tokenizer read from one stands in, beside what was made with it. */
+    String FILE = "tokenizer.json";
 
     /**
      * The tokenizer of that name.
      *
-     * @param spec {@code gpt2}, {@code gpt2:N} with N from 257 to 50257, or {@code bytes}
-     * @throws DataException if there is none of that name
+     * @param spec {@code gpt2}, {@code gpt2:N} with N from 257 to 50257, {@code bytes}, or the path of a
+     *     {@code tokenizer.json} of Hugging Face's tokenizers, which ends in {@code .json}, or of the folder it is in
+     * @throws DataException if there is none of that name, or the file cannot be read or used
      */
     static Tokenizer of(String spec) {
         return Tokenizers.of(spec);
     }
 
-    /** The name that {@link #of} takes. */
+    /**
+     * The tokenizer that prepared data or a checkpoint was made with.
+     *
+     * @param spec its {@link #spec}
+     * @param folder where {@link #save} was called
+     * @throws DataException as {@link #of(String)}
+     */
+    static Tokenizer of(String spec, Path folder) {
+        return spec.equals(FILE) ? TokenizerFile.read(folder.resolve(FILE)) : Tokenizers.named(spec);
+    }
+
+    /** Its name, or {@link #FILE}. */
     String spec();
+
+    /**
+     * Writes what {@link #of(String, Path)} needs into a folder: {@link #FILE}, or nothing if the name says it all.
+     *
+     * @throws DataException if that fails
+     */
+    void save(Path folder);
 
     /** The number of ids, that of {@link #endOfText} included. */
     int vocabularySize();

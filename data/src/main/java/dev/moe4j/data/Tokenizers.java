@@ -8,6 +8,7 @@ import com.knuddels.jtokkit.api.GptBytePairEncodingParams;
 import com.knuddels.jtokkit.api.IntArrayList;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.regex.Pattern;
@@ -16,16 +17,25 @@ import java.util.regex.Pattern;
 final class Tokenizers {
     private static final int GPT2_VOCABULARY = 50_257;
     private static final int SMALLEST = 257;
-    private static final String KNOWN = "there are gpt2, gpt2:N (N from 257 to 50257, as in gpt2:8192) and bytes";
+    private static final String KNOWN = "there are gpt2, gpt2:N (N from 257 to 50257, as in gpt2:8192), "
+            + "bytes, and the path of a tokenizer.json";
 
     /** GPT-2's split of text into pieces; merges never cross from one to the next. */
-    private static final Pattern PIECES = Pattern.compile(
+    static final Pattern PIECES = Pattern.compile(
             "'(?:[sdmt]|ll|ve|re)| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
             Pattern.UNICODE_CHARACTER_CLASS);
 
     private Tokenizers() {}
 
+    /** Of a name, or of the path of a file or a folder. */
     static Tokenizer of(String spec) {
+        return spec.endsWith(".json") || spec.contains("/") || spec.contains("\\")
+                ? TokenizerFile.read(Path.of(spec))
+                : named(spec);
+    }
+
+    /** Of a name; a path is none. */
+    static Tokenizer named(String spec) {
         if (spec.equals("bytes")) {
             return new ByteTokenizer();
         }

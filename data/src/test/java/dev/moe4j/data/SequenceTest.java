@@ -10,8 +10,8 @@ import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
 final class SequenceTest {
-    private static TokenStream counting(int tokens) {
-        return TokenStream.of(IntStream.range(0, tokens).toArray());
+    private static DocumentStream counting(int tokens) {
+        return new Documents(IntStream.range(0, tokens).toArray(), 0, tokens);
     }
 
     @Test

@@ -39,8 +39,7 @@ final class AttentionSection implements Section.Derived {
     }
 
     /**
-     * @param mask 0 where a token may look, −∞ elsewhere: {@code [length, length]} and causal, or where sequences have
-     *     padding {@code [sequences, 1, length, length]}
+     * @param mask as {@link AttentionMask} makes it
      */
     AttentionSection(
             String name,

@@ -29,27 +29,28 @@ final class BlockedAttentionSection implements Section.Written {
     private final String name;
     private final AttentionSection.Weights weights;
     private final int heads;
-    private final Tensor mask_SS;
+    private final Tensor mask;
     private final long sequences;
     private final Dropout outputDropout;
     private final boolean lean;
 
     /**
-     * @param mask_SS 0 where a token may look, −∞ elsewhere, {@code [length, length]}
+     * @param mask 0 where a token may look, −∞ elsewhere: {@code [length, length]} or {@code [sequences, 1, length,
+     *     length]}
      * @param lean whether only products' results are saved
      */
     BlockedAttentionSection(
             String name,
             AttentionSection.Weights weights,
             int heads,
-            Tensor mask_SS,
+            Tensor mask,
             long sequences,
             Dropout outputDropout,
             boolean lean) {
         this.name = name;
         this.weights = weights;
         this.heads = heads;
-        this.mask_SS = mask_SS;
+        this.mask = mask;
         this.sequences = sequences;
         this.outputDropout = outputDropout;
         this.lean = lean;
@@ -147,10 +148,11 @@ final class BlockedAttentionSection implements Section.Written {
     /** With which a block of queries looks at the keys up to its end. */
     private Tensor attentionWeights(Tensor q_GSC, Tensor k_GSC, long start, long n) {
         long end = start + n;
-        return q_GSC.narrow(1, start, n)
-                .matmul(k_GSC.narrow(1, 0, end).transpose(1, 2))
-                .addInPlace(mask_SS.narrow(0, start, n).narrow(1, 0, end))
-                .softmax(-1);
+        Tensor scores_GNE =
+                q_GSC.narrow(1, start, n).matmul(k_GSC.narrow(1, 0, end).transpose(1, 2));
+        Tensor mask_NE = mask.narrow(-2, start, n).narrow(-1, 0, end);
+        scores_GNE.view(sequences, heads, n, end).addInPlace(mask_NE);
+        return scores_GNE.softmax(-1);
     }
 
     /** The gradients of queries, keys and values, from that of what attention gave. */

@@ -1,6 +1,5 @@
 package dev.moe4j.model;
 
-import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Functions;
 import dev.moe4j.tensor.Parameter;
@@ -175,7 +174,9 @@ public final class LanguageModel implements AutoCloseable {
             throw new ModelException("sequences of " + batch.length()
                     + " tokens are longer than the model's context of " + config().context());
         }
-        Tensor mask = tape.constant(attentionMask(batch)).tensor();
+        Tensor mask = tape.constant(AttentionMask.of(
+                        batch, config().padding(), parameters.precision().compute(), device()))
+                .tensor();
         return body(
                 tape,
                 batch,
@@ -270,37 +271,6 @@ public final class LanguageModel implements AutoCloseable {
         return parameters.get(config().tied() ? ModelParameters.EMBEDDING : ModelParameters.HEAD);
     }
 
-    /**
-     * What attention adds to its scores: 0 where a token may look, −∞ ahead of it and at padding. {@code [length,
-     * length]}, or {@code [sequences, 1, length, length]} where the batch has padding. Padding before a sequence's
-     * first token, which would otherwise see nothing at all, sees itself.
-     */
-    private Tensor attentionMask(TokenBatch batch) {
-        DType type = parameters.precision().compute();
-        int length = batch.length();
-        Tensor causal = Functions.causalMask(length, type, device());
-        boolean[] padding = batch.padding(config().padding());
-        if (padding == null) {
-            return causal;
-        }
-        Tensor hidden = Routes.mask(padding, DType.BOOL, device()).view(batch.sequences(), 1, 1, length);
-        Tensor mask = causal.expand(batch.sequences(), 1, length, length).maskedFill(hidden, Double.NEGATIVE_INFINITY);
-        for (int sequence = 0; sequence < batch.sequences(); sequence++) {
-            int leading = 0;
-            while (leading < length && padding[sequence * length + leading]) {
-                leading++;
-            }
-            if (leading > 0) {
-                corner(mask.select(0, sequence).select(0, 0), leading).copy(corner(causal, leading));
-            }
-        }
-        return mask;
-    }
-
-    private static Tensor corner(Tensor square, int size) {
-        return square.narrow(0, 0, size).narrow(1, 0, size);
-    }
-
     AttentionSection.Weights attentionWeights(int layer) {
         String prefix = layerPrefix(layer);
         return new AttentionSection.Weights(
@@ -318,11 +288,8 @@ public final class LanguageModel implements AutoCloseable {
         Dropout weightDropout =
                 new Dropout(config().attentionDropout(), pass, "layers." + layer + ".attention_weights");
         Dropout outputDropout = dropout(layer, "attention", pass);
-        boolean blocked = !reference
-                && !device().isCuda()
-                && !weightDropout.active()
-                && mask.shape().length == 2
-                && batch.length() <= LONGEST_BLOCKED;
+        boolean blocked =
+                !reference && !device().isCuda() && !weightDropout.active() && batch.length() <= LONGEST_BLOCKED;
         return blocked
                 ? new BlockedAttentionSection(
                         name, weights, config().heads(), mask, batch.sequences(), outputDropout, recompute.lean())

@@ -63,18 +63,24 @@ final class SinusoidalPositions {
     }
 
     /**
-     * Each token's row: padding has {@link #PADDING_ROW}, other tokens count from {@link #FIRST_ROW}.
+     * Each token's row: padding has {@link #PADDING_ROW}, other tokens count from {@link #FIRST_ROW}, in their sequence
+     * or, if the batch's packing says so, in their document.
      *
      * @param padding the padding token's id, −1 where there is none
      */
     static long[] rows(TokenBatch batch, int padding) {
         long[] rows = new long[batch.tokens().length];
         int length = batch.length();
-        for (int start = 0; start < rows.length; start += length) {
-            int position = FIRST_ROW;
-            for (int i = start; i < start + length; i++) {
-                rows[i] = batch.tokens()[i] == padding ? PADDING_ROW : position++;
+        Packing packing = batch.packing();
+        boolean[] none = batch.padding(padding);
+        int position = FIRST_ROW;
+        for (int i = 0; i < rows.length; i++) {
+            boolean first =
+                    (packing != null && packing.resetPositions()) ? packing.isFirst(i, length) : i % length == 0;
+            if (first) {
+                position = FIRST_ROW;
             }
+            rows[i] = (none != null && none[i]) ? PADDING_ROW : position++;
         }
         return rows;
     }

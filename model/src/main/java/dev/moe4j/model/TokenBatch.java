@@ -10,8 +10,13 @@ import org.jspecify.annotations.Nullable;
  * @param tokens {@code [sequences · length]}, sequence by sequence; {@link #FILL} behind the end of a shorter one
  * @param targets the token that follows each, {@link #NONE} where nothing is to be predicted
  * @param sequences how many there are
+ * @param packing the documents in them; null where each sequence is one text
  */
-public record TokenBatch(long[] tokens, long[] targets, int sequences) {
+public record TokenBatch(
+        long[] tokens,
+        long[] targets,
+        int sequences,
+        @Nullable Packing packing) {
 
     /** The target of a position that has no loss. */
     public static final long NONE = -1;
@@ -27,6 +32,14 @@ public record TokenBatch(long[] tokens, long[] targets, int sequences) {
             throw new ModelException("a batch of " + tokens.length + " tokens and " + targets.length
                     + " targets cannot be " + sequences + " sequences of one length");
         }
+        if (packing != null) {
+            packing.check(tokens.length, tokens.length / sequences);
+        }
+    }
+
+    /** Sequences of one text each. */
+    public TokenBatch(long[] tokens, long[] targets, int sequences) {
+        this(tokens, targets, sequences, null);
     }
 
     /** Tokens in each sequence. */
@@ -44,15 +57,15 @@ public record TokenBatch(long[] tokens, long[] targets, int sequences) {
     }
 
     /**
-     * Whether each token is padding; null where none is.
+     * Whether each token is padding; null where none is. In sequences of documents it is what fills them up.
      *
-     * @param id the padding token's id, −1 where there is none
+     * @param id the padding token's id in sequences of one text, −1 where there is none
      */
     boolean @Nullable [] padding(int id) {
         boolean[] flags = new boolean[tokens.length];
         boolean any = false;
         for (int i = 0; i < flags.length; i++) {
-            flags[i] = id >= 0 && tokens[i] == id;
+            flags[i] = packing == null ? id >= 0 && tokens[i] == id : packing.isFill(i);
             any |= flags[i];
         }
         return any ? flags : null;

@@ -3,8 +3,8 @@ package dev.moe4j.model;
 /**
  * The tokenizer that a model was trained with, as a checkpoint records it.
  *
- * @param name {@code gpt2}, {@code gpt2:N}, {@code bytes} or {@code tokenizer.json}
- * @param sha256 of its tables, 64 lower-case hexadecimal digits
+ * @param name {@code gpt2}, {@code gpt2:N}, {@code bytes} or {@code tokenizer.json}, a file in the same folder
+ * @param sha256 of its tables or of that file, 64 lower-case hexadecimal digits
  * @param vocabulary its entries, special ones included, before padding to a multiple of 8
  * @param endOfText the id that ends a document
  */

@@ -1,7 +1,7 @@
 package dev.moe4j.study;
 
-import dev.moe4j.data.Manifest;
 import dev.moe4j.data.SequenceSampler;
+import dev.moe4j.data.Shards;
 import dev.moe4j.eval.Perplexity;
 import dev.moe4j.eval.Score;
 import dev.moe4j.model.ConfigWriter;
@@ -189,9 +189,9 @@ final class Contestant implements AutoCloseable {
     }
 
     /** Writes the model's checkpoint into a run's folder and returns the checkpoint's. */
-    Path save(Path folder, Manifest manifest) {
+    Path save(Path folder, Shards data) {
         double loss = losses.isEmpty() ? Double.NaN : losses.getLast()[1];
-        return CheckpointWriter.save(folder, trainer, config, manifest, tokens, seconds, loss);
+        return CheckpointWriter.save(folder, trainer, config, data, tokens, seconds, loss);
     }
 
     /** The mean perplexity of the texts in or out of the domain of training, as the published study averages. */

@@ -248,8 +248,7 @@ public final class Quickstart {
     }
 
     private Result.Model model(QuickstartText text, Contestant contestant, String name) {
-        Path checkpoint =
-                contestant.save(settings.out().resolve(name), text.training().manifest());
+        Path checkpoint = contestant.save(settings.out().resolve(name), text.training());
         RunSummary summary = contestant.summary();
         return new Result.Model(
                 contestant.perplexity(true),

@@ -1,6 +1,6 @@
 package dev.moe4j.train;
 
-import dev.moe4j.data.Manifest;
+import dev.moe4j.data.Tokenizer;
 import dev.moe4j.model.CheckpointStep;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -36,11 +36,7 @@ final class CheckpointSaver implements AutoCloseable {
      * @param notices hears of checkpoints that could not be written
      */
     CheckpointSaver(
-            RunFolder run,
-            Manifest.TokenizerInfo tokenizer,
-            CheckpointPolicy policy,
-            Metrics metrics,
-            Consumer<String> notices) {
+            RunFolder run, Tokenizer tokenizer, CheckpointPolicy policy, Metrics metrics, Consumer<String> notices) {
         this.writer = new CheckpointWriter(run, tokenizer);
         this.run = run;
         this.policy = policy;

@@ -1,6 +1,8 @@
 package dev.moe4j.train;
 
-import dev.moe4j.data.Manifest;
+import dev.moe4j.data.DataException;
+import dev.moe4j.data.Shards;
+import dev.moe4j.data.Tokenizer;
 import dev.moe4j.model.CheckpointConfig;
 import dev.moe4j.model.CheckpointState;
 import dev.moe4j.model.CheckpointStep;
@@ -26,38 +28,31 @@ public final class CheckpointWriter {
     private static final JsonMapper JSON = new JsonMapper();
 
     private final RunFolder run;
-    private final TokenizerSpec tokenizer;
+    private final Tokenizer tokenizer;
 
     /** A writer into a run's folder, of models for that tokenizer. */
-    CheckpointWriter(RunFolder run, Manifest.TokenizerInfo tokenizer) {
+    CheckpointWriter(RunFolder run, Tokenizer tokenizer) {
         this.run = run;
-        this.tokenizer =
-                new TokenizerSpec(tokenizer.spec(), tokenizer.hash(), tokenizer.vocabulary(), tokenizer.endOfText());
+        this.tokenizer = tokenizer;
     }
 
     /**
      * Saves what a trainer has made outside a {@link TrainingRun}.
      *
      * @param folder of the run, which is created where it is missing
-     * @param manifest of the data that it was trained on
+     * @param data that it was trained on
      * @param tokens trained on
      * @param loss of the last step, nats per token
      * @return the checkpoint's folder
      */
     public static Path save(
-            Path folder,
-            Trainer trainer,
-            RunConfig config,
-            Manifest manifest,
-            long tokens,
-            double seconds,
-            double loss) {
+            Path folder, Trainer trainer, RunConfig config, Shards data, long tokens, double seconds, double loss) {
         TrainingState state = new TrainingState(
-                TrainingState.Circumstances.of(config, manifest, Math.max(1, trainer.stepsDone())),
+                TrainingState.Circumstances.of(config, data.manifest().sha256(), Math.max(1, trainer.stepsDone())),
                 TrainingState.Position.of(trainer, tokens, seconds, new TrainingState.Figures(loss, null)));
         try (RunFolder run = RunFolder.lock(folder);
                 Snapshot snapshot = Snapshot.of(trainer.model(), state)) {
-            return new CheckpointWriter(run, manifest.tokenizer()).write(snapshot);
+            return new CheckpointWriter(run, data.tokenizer()).write(snapshot);
         }
     }
 
@@ -81,8 +76,8 @@ public final class CheckpointWriter {
             Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
             RunFolder.force(run.path());
             return target;
-        } catch (IOException | ModelException e) {
-            String advice = e instanceof ModelException ? "" : "; make room or choose another folder";
+        } catch (IOException | ModelException | DataException e) {
+            String advice = e instanceof RuntimeException ? "" : "; make room or choose another folder";
             TrainException failure =
                     new TrainException("cannot write the checkpoint " + target + ": " + e.getMessage() + advice, e);
             try {
@@ -95,13 +90,20 @@ public final class CheckpointWriter {
     }
 
     private void fill(Path folder, Snapshot snapshot) throws IOException {
-        CheckpointConfig config = new CheckpointConfig(snapshot.architecture(), tokenizer);
+        CheckpointConfig config = new CheckpointConfig(
+                snapshot.architecture(),
+                new TokenizerSpec(
+                        tokenizer.spec(), tokenizer.hash(), tokenizer.vocabularySize(), tokenizer.endOfText()));
         Map<String, TrainingState.Stored> files = new LinkedHashMap<>();
         String configText = JSON.writerWithDefaultPrettyPrinter()
                 .writeValueAsString(
                         config.toJson(snapshot.parameters().precision().master()));
         writeText(folder.resolve(CheckpointConfig.FILE), configText);
         note(folder.resolve(CheckpointConfig.FILE), CheckpointState.digest(configText), files);
+        tokenizer.save(folder);
+        if (Files.exists(folder.resolve(Tokenizer.FILE))) {
+            RunFolder.force(folder.resolve(Tokenizer.FILE)); // its checksum is the tokenizer's in the configuration
+        }
         try (Scope _ = Scope.open()) {
             writeTensors(folder.resolve(CheckpointTensors.MODEL_FILE), snapshot.model(), files);
             writeTensors(folder.resolve(CheckpointTensors.OPTIMIZER_FILE), snapshot.optimizer(), files);

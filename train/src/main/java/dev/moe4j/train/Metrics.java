@@ -88,9 +88,15 @@ final class Metrics implements AutoCloseable {
      *
      * @param tokens trained on so far
      * @param seconds of training so far
+     * @param dataWaitSeconds that training waited for data since the line before
      * @param stalledSeconds that training waited for checkpoints since the line before
      */
-    record Line(TrainingRun.Progress progress, long tokens, double seconds, double stalledSeconds) {}
+    record Line(
+            TrainingRun.Progress progress,
+            long tokens,
+            double seconds,
+            double dataWaitSeconds,
+            double stalledSeconds) {}
 
     void write(Line written) {
         Trainer.Result result = written.progress().result();
@@ -110,6 +116,7 @@ final class Metrics implements AutoCloseable {
         });
         routing(line, result);
         line.put("seconds", written.seconds());
+        line.put("data_wait_seconds", written.dataWaitSeconds());
         line.put("checkpoint_stall_seconds", written.stalledSeconds());
         line.put("tokens_per_second", written.progress().tokensPerSecond());
         line.put("model_flops_utilization", written.progress().utilization());

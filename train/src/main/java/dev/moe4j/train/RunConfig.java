@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
 /**
- * Everything that decides a training run but its data and its length. A YAML file sets any of it, and so does {@code
+ * Everything that decides a training run but its text and its length. A YAML file sets any of it, and so does {@code
  * --set KEY=VALUE}; what neither sets is the preset's.
  *
  * @param preset the name of the preset that the others started from
@@ -34,6 +34,7 @@ public record RunConfig(
         OptimizerConfig optimizer,
         ScheduleConfig schedule,
         BatchConfig batch,
+        DataConfig data,
         LogConfig log,
         CheckpointPolicy checkpoint,
         EvaluationConfig evaluation,
@@ -127,6 +128,7 @@ public record RunConfig(
                 optimizer,
                 schedule,
                 batch,
+                data,
                 log,
                 checkpoint,
                 evaluation,
@@ -146,6 +148,7 @@ public record RunConfig(
                 optimizer,
                 schedule,
                 batch,
+                data,
                 log,
                 checkpoint,
                 evaluation,

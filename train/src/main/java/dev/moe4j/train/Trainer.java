@@ -1,5 +1,6 @@
 package dev.moe4j.train;
 
+import dev.moe4j.data.TrainingSequences;
 import dev.moe4j.model.LanguageModel;
 import dev.moe4j.model.LossReport;
 import dev.moe4j.model.Pass;
@@ -24,7 +25,8 @@ public final class Trainer {
     private final LanguageModel model;
     private final BatchConfig batch;
     private final AdamW optimizer;
-    private final SequenceSource source;
+    private final Prefetch<List<TokenBatch>> micros = new Prefetch<>(this::micros);
+    private Batches batches;
     private final RandomKey key;
     private final LongToDoubleFunction rate;
     private SpikeGuard guard = new SpikeGuard(WatchConfig.DEFAULT);
@@ -39,6 +41,26 @@ public final class Trainer {
 
         /** Fills {@code tokens} with sequence {@code number}: one token more than the model sees, to be predicted. */
         void sequence(long number, int[] tokens);
+
+        /** Where documents begin in it, as {@link TrainingSequences#documentStarts} has it. */
+        default int[] documentStarts(long number) {
+            return new int[0];
+        }
+
+        /** The sequences of prepared text. */
+        static SequenceSource of(TrainingSequences sequences) {
+            return new SequenceSource() {
+                @Override
+                public void sequence(long number, int[] tokens) {
+                    sequences.sequence(number, tokens);
+                }
+
+                @Override
+                public int[] documentStarts(long number) {
+                    return sequences.documentStarts(number);
+                }
+            };
+        }
     }
 
     /**
@@ -112,7 +134,7 @@ public final class Trainer {
         this.lossScale =
                 new LossScale(LossScaleConfig.DEFAULT, model.parameters().precision());
         this.rate = rate;
-        this.source = source;
+        this.batches = new Batches(source, model.config(), DataConfig.DEFAULT);
         this.key = new RandomKey(seed).fold("training");
     }
 
@@ -135,6 +157,17 @@ public final class Trainer {
     Trainer scaleLoss(LossScaleConfig config) {
         lossScale = new LossScale(config, model.parameters().precision());
         return this;
+    }
+
+    /** Tells the model about documents by this configuration; by default it does not know of them. */
+    Trainer documents(DataConfig config) {
+        batches = new Batches(batches.source(), batches.model(), config);
+        return this;
+    }
+
+    /** Seconds that steps have waited for data since this was asked before. */
+    double takeDataWaitSeconds() {
+        return micros.takeWaitedSeconds();
     }
 
     /** Steps finished so far. */
@@ -174,10 +207,7 @@ public final class Trainer {
         step++;
         Parameters parameters = model.parameters();
         parameters.startGradients();
-        List<TokenBatch> micros = new ArrayList<>();
-        for (int micro = 0; micro < batch.accumulation(); micro++) {
-            micros.add(batch(firstSequence(micro)));
-        }
+        List<TokenBatch> micros = this.micros.take(step);
         long tokens = micros.stream().mapToLong(TokenBatch::predicted).sum();
         double scale = lossScale.scale();
         double loss = 0;
@@ -235,25 +265,20 @@ public final class Trainer {
     }
 
     private long firstSequence(int micro) {
-        return (step - 1) * batch.sequences() + (long) micro * batch.microBatch();
+        return firstSequence(step, micro);
     }
 
-    /** The sequences from that one on; padding is not predicted. */
-    private TokenBatch batch(long firstSequence) {
-        int padding = model.config().padding();
-        int length = model.config().context();
-        int count = batch.microBatch();
-        long[] tokens = new long[count * length];
-        long[] targets = new long[count * length];
-        int[] sequence = new int[length + 1];
-        for (int i = 0; i < count; i++) {
-            source.sequence(firstSequence + i, sequence);
-            for (int j = 0; j < length; j++) {
-                tokens[i * length + j] = sequence[j];
-                targets[i * length + j] = sequence[j + 1] == padding ? TokenBatch.NONE : sequence[j + 1];
-            }
+    private long firstSequence(long ofStep, int micro) {
+        return (ofStep - 1) * batch.sequences() + (long) micro * batch.microBatch();
+    }
+
+    /** A step's micro-batches; runs on another thread, and depends on nothing that steps change. */
+    private List<TokenBatch> micros(long ofStep) {
+        List<TokenBatch> micros = new ArrayList<>();
+        for (int micro = 0; micro < batch.accumulation(); micro++) {
+            micros.add(batches.batch(firstSequence(ofStep, micro), batch.microBatch()));
         }
-        return new TokenBatch(tokens, targets, count);
+        return micros;
     }
 
     private Pass pass(long firstSequence, double lossPerToken) {

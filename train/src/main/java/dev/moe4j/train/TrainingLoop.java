@@ -88,7 +88,8 @@ final class TrainingLoop {
         if (evaluated
                 || step % config.log().every() == 0
                 || step == origin.run().steps()) {
-            metrics.write(new Metrics.Line(progress, tokens, seconds(), saver.takeStalledSeconds()));
+            metrics.write(new Metrics.Line(
+                    progress, tokens, seconds(), trainer.takeDataWaitSeconds(), saver.takeStalledSeconds()));
             reported = System.nanoTime();
             tokensSince = 0;
         }

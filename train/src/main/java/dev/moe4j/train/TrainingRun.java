@@ -1,7 +1,8 @@
 package dev.moe4j.train;
 
-import dev.moe4j.data.SequenceSampler;
 import dev.moe4j.data.Shards;
+import dev.moe4j.data.TrainingData;
+import dev.moe4j.data.TrainingSequences;
 import dev.moe4j.model.CheckpointReader;
 import dev.moe4j.model.CheckpointState;
 import dev.moe4j.model.CheckpointStep;
@@ -28,7 +29,7 @@ import org.jspecify.annotations.Nullable;
 public final class TrainingRun {
 
     private final RunConfig config;
-    private final Shards shards;
+    private final TrainingData data;
     private final Path folder;
     private final long steps;
     private final Device device;
@@ -71,20 +72,26 @@ public final class TrainingRun {
             double loss,
             @Nullable BestEvaluation best) {}
 
+    /** A run on one folder of text. */
+    public TrainingRun(
+            RunConfig config, List<String> overrides, Shards shards, Path folder, long steps, Device device) {
+        this(config, overrides, TrainingData.of(shards), folder, steps, device);
+    }
+
     /**
      * @param folder where the run goes; unless it is resumed it must not hold a run yet
      * @param overrides what the user set beyond a preset or file, for keys whose default follows the data
      */
     public TrainingRun(
-            RunConfig config, List<String> overrides, Shards shards, Path folder, long steps, Device device) {
+            RunConfig config, List<String> overrides, TrainingData data, Path folder, long steps, Device device) {
         if (steps < 1) {
             throw new TrainException("steps: " + steps + " is too small; use at least 1");
         }
-        this.shards = shards;
+        this.data = data;
         this.folder = folder;
         this.steps = steps;
         this.device = device;
-        this.config = config.forVocabulary(shards.tokenizer().vocabularySize(), RunConfig.vocabularyIn(overrides));
+        this.config = config.forVocabulary(data.tokenizer().vocabularySize(), RunConfig.vocabularyIn(overrides));
     }
 
     /** Hears of every step from now on. */
@@ -119,8 +126,11 @@ public final class TrainingRun {
     /** Trains and writes checkpoints. */
     public Outcome run() {
         // Data that does not fit is refused before anything is written.
-        SequenceSampler sampler =
-                new SequenceSampler(shards.train(), config.model().context(), config.seed());
+        TrainingSequences sequences = data.sequences(
+                config.data().sequences(),
+                config.model().context(),
+                config.data().weights(),
+                config.seed());
         try (RunFolder run = RunFolder.lock(folder)) {
             if (!resume && run.begun()) {
                 throw new TrainException(folder
@@ -128,40 +138,40 @@ public final class TrainingRun {
             }
             List<CheckpointStep> checkpoints = run.checkpoints();
             if (checkpoints.isEmpty()) {
-                return begin(run, sampler);
+                return begin(run, sequences);
             }
             try (CheckpointReader reader =
                     CheckpointReader.open(checkpoints.getFirst().folder())) {
-                return goOn(run, reader, checkpoints.getFirst(), sampler);
+                return goOn(run, reader, checkpoints.getFirst(), sequences);
             }
         }
     }
 
-    private Outcome begin(RunFolder run, SequenceSampler sampler) {
+    private Outcome begin(RunFolder run, TrainingSequences sequences) {
         RunConfig resolved = withPrecision();
         RandomKey initialization = new RandomKey(resolved.seed()).fold("initialization");
         try (LanguageModel model = LanguageModel.initialize(
                 resolved.architecture(), Precision.parse(resolved.precision()), device, initialization)) {
-            return train(run, resolved, model, sampler, null);
+            return train(run, resolved, model, sequences, null);
         }
     }
 
-    private Outcome goOn(RunFolder run, CheckpointReader reader, CheckpointStep checkpoint, SequenceSampler sampler) {
+    private Outcome goOn(
+            RunFolder run, CheckpointReader reader, CheckpointStep checkpoint, TrainingSequences sequences) {
         TrainingState state = TrainingState.of(reader.state(), reader.folder());
         RunConfig before = RunConfig.ofJson(state.run().configuration(), reader.folder() + "/" + CheckpointState.FILE);
         // What was measured then decides now: the machine may be busier.
         RunConfig resolved = config.precision().equals(RunConfig.AUTO)
                 ? config.withPrecision(Precision.parse(before.precision()))
                 : config;
-        Changes.refuse(
-                state.run(), before, TrainingState.Circumstances.of(resolved, shards.manifest(), steps), allowed);
+        Changes.refuse(state.run(), before, TrainingState.Circumstances.of(resolved, data.sha256(), steps), allowed);
         try (LanguageModel model =
                 reader.model(resolved.architecture(), Precision.parse(resolved.precision()), device)) {
             reader.readStates(model.parameters(), AdamW.MOMENTS);
             NotFinite.refuse(model, reader.folder());
             notices.accept("resuming %s after step %,d of %,d"
                     .formatted(folder, state.position().step(), steps));
-            return train(run, resolved, model, sampler, new Origin(checkpoint, state));
+            return train(run, resolved, model, sequences, new Origin(checkpoint, state));
         }
     }
 
@@ -180,33 +190,38 @@ public final class TrainingRun {
     private record Origin(CheckpointStep checkpoint, TrainingState state) {}
 
     private Outcome train(
-            RunFolder run, RunConfig resolved, LanguageModel model, SequenceSampler sampler, @Nullable Origin origin) {
+            RunFolder run,
+            RunConfig resolved,
+            LanguageModel model,
+            TrainingSequences sequences,
+            @Nullable Origin origin) {
         Trainer trainer = new Trainer(
                         model,
                         resolved.batch(),
                         resolved.optimizer(),
                         resolved.schedule(),
-                        sampler::sequence,
+                        Trainer.SequenceSource.of(sequences),
                         resolved.seed(),
                         steps)
+                .documents(resolved.data())
                 .skipSpikes(resolved.watch())
                 .scaleLoss(resolved.lossScale());
         model.recompute(resolved.recompute());
-        try (Validation validation = Validation.open(resolved.evaluation(), shards)) {
+        try (Validation validation = Validation.open(resolved.evaluation(), data)) {
             run.writeConfig(ConfigWriter.toYaml(resolved));
             TrainingState.Position position = origin == null
                     ? TrainingState.Position.START
                     : origin.state().position();
             try (Metrics metrics = Metrics.open(run, position.step());
-                    CheckpointSaver saver = new CheckpointSaver(
-                            run, shards.manifest().tokenizer(), resolved.checkpoint(), metrics, notices)) {
+                    CheckpointSaver saver =
+                            new CheckpointSaver(run, data.tokenizer(), resolved.checkpoint(), metrics, notices)) {
                 if (origin != null) {
                     trainer.restore(position.trainer());
                     validation.restore(position.metrics().best());
                     saver.resumedFrom(origin.checkpoint());
                 }
                 TrainingState state =
-                        new TrainingState(TrainingState.Circumstances.of(resolved, shards.manifest(), steps), position);
+                        new TrainingState(TrainingState.Circumstances.of(resolved, data.sha256(), steps), position);
                 return new TrainingLoop(trainer, resolved, state, validation, metrics, saver, peak(model))
                         .run(listener, notices, stop);
             }

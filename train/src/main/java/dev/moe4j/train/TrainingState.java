@@ -1,6 +1,5 @@
 package dev.moe4j.train;
 
-import dev.moe4j.data.Manifest;
 import dev.moe4j.model.CheckpointConfig;
 import dev.moe4j.model.CheckpointState;
 import dev.moe4j.model.ConfigWriter;
@@ -53,14 +52,18 @@ record TrainingState(Circumstances run, Position position) {
             }
         }
 
-        /** Those of a run on this machine, in one process. */
-        static Circumstances of(RunConfig config, Manifest manifest, long steps) {
+        /**
+         * Those of a run on this machine, in one process.
+         *
+         * @param data SHA-256 of the data
+         */
+        static Circumstances of(RunConfig config, String data, long steps) {
             return new Circumstances(
                     CheckpointConfig.FORMAT_VERSION,
                     steps,
                     config.seed(),
                     ConfigWriter.toJson(config),
-                    new Data(manifest.sha256()),
+                    new Data(data),
                     new Layout(1, 1),
                     new Machine(Libtorch.threads(), Libtorch.instructionSet()));
         }
@@ -126,7 +129,7 @@ record TrainingState(Circumstances run, Position position) {
      */
     record Figures(double loss, @Nullable BestEvaluation best) {}
 
-    /** The data's manifest. */
+    /** Of the data's manifest, or of those of its sources. */
     record Data(String sha256) {}
 
     /** How many processes took part, and over how many experts are spread: for information. */

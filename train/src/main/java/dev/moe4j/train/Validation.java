@@ -3,6 +3,7 @@ package dev.moe4j.train;
 import dev.moe4j.data.DataException;
 import dev.moe4j.data.Shards;
 import dev.moe4j.data.TokenStream;
+import dev.moe4j.data.TrainingData;
 import dev.moe4j.eval.Perplexity;
 import dev.moe4j.model.LanguageModel;
 import java.util.ArrayList;
@@ -15,7 +16,7 @@ import org.jspecify.annotations.Nullable;
 /** Scores a run's validation sets, and knows which step was best. */
 final class Validation implements AutoCloseable {
 
-    /** The run's own held-out text among the sets. */
+    /** The run's own held-out text among the sets, where its data is one folder. */
     static final String OWN = "valid";
 
     private final EvaluationConfig config;
@@ -33,7 +34,7 @@ final class Validation implements AutoCloseable {
      * @param own the run's data, whose held-out text serves where no set is named
      * @throws TrainException if a set was made by another tokenizer, or there is none though evaluation is asked for
      */
-    static Validation open(EvaluationConfig config, Shards own) {
+    static Validation open(EvaluationConfig config, TrainingData own) {
         Validation validation = new Validation(config);
         try {
             if (config.every() > 0) {
@@ -46,7 +47,7 @@ final class Validation implements AutoCloseable {
         }
     }
 
-    private void openSets(Shards own) {
+    private void openSets(TrainingData own) {
         config.sets().forEach((name, folder) -> {
             Shards shards;
             try {
@@ -55,22 +56,21 @@ final class Validation implements AutoCloseable {
                 throw new TrainException("evaluation.sets." + name + ": " + e.getMessage(), e);
             }
             opened.add(shards);
-            String tokenizer = shards.tokenizer().spec();
-            if (!tokenizer.equals(own.tokenizer().spec())) {
+            if (!shards.tokenizer().hash().equals(own.tokenizer().hash())) {
                 throw new TrainException("evaluation.sets." + name + ": " + folder + " was made with the tokenizer "
-                        + tokenizer + " and the run's data with "
+                        + shards.tokenizer().spec()
+                        + " and the run's data with another, "
                         + own.tokenizer().spec()
-                        + "; prepare it again with --tokenizer "
-                        + own.tokenizer().spec());
+                        + "; prepare it again with that of the run's data");
             }
             sets.put(name, shards.valid().<TokenStream>map(valid -> valid).orElseGet(shards::train));
         });
         if (sets.isEmpty()) {
-            sets.put(
-                    OWN,
-                    own.valid()
-                            .orElseThrow(() -> new TrainException("evaluation.every: the data has no held-out text;"
-                                    + " name sets by evaluation.sets.NAME=FOLDER, or prepare it with a hold-out")));
+            sets.putAll(own.valid(OWN));
+        }
+        if (sets.isEmpty()) {
+            throw new TrainException("evaluation.every: the data has no held-out text;"
+                    + " name sets by evaluation.sets.NAME=FOLDER, or prepare it with a hold-out");
         }
     }
 

@@ -1,0 +1,154 @@
+package dev.moe4j.data;
+
+import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.HashSet;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.IntConsumer;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * Any {@code tokenizer.json}, encoded by Hugging Face's own library, whose native code is in a jar and is unpacked to
+ * the user's folder {@code .djl.ai} once; nothing is fetched from a network.
+ *
+ * <p>The library looks for special tokens in text, which here is to be text; so it is given a definition without them.
+ * It also needs some hundred bytes a token, so a text of more than {@link #SEGMENT} characters is encoded in segments,
+ * which begin where a line does. Ids at those places may differ from those of the text in one piece.
+ */
+final class NativeTokenizer implements Tokenizer {
+    /** A segment has at least so many characters, if the text has them, and at most twice as many. */
+    static final int SEGMENT = 1 << 17;
+
+    static {
+        System.setProperty("ai.djl.offline", "true");
+        System.setProperty("TOKENIZERS_FLAVOR", "cpu");
+    }
+
+    private final TokenizerFile file;
+    private final HuggingFaceTokenizer library;
+    private final byte[][] bytes;
+    private final int endOfText;
+
+    private NativeTokenizer(TokenizerFile file, HuggingFaceTokenizer library, byte[][] bytes, int endOfText) {
+        this.file = file;
+        this.library = library;
+        this.bytes = bytes;
+        this.endOfText = endOfText;
+    }
+
+    static NativeTokenizer of(Path path, TokenizerFile file, JsonNode json, int endOfText) {
+        byte[][] bytes = new Spelling(json).bytes();
+        byte[] definition = withoutSpecial(json).toString().getBytes(StandardCharsets.UTF_8);
+        try {
+            HuggingFaceTokenizer library = HuggingFaceTokenizer.newInstance(
+                    new ByteArrayInputStream(definition),
+                    Map.of("addSpecialTokens", "false", "truncation", "false", "padding", "false"));
+            return new NativeTokenizer(file, library, bytes, endOfText);
+        } catch (IOException | RuntimeException e) {
+            throw new DataException(
+                    path + " is no tokenizer that the library takes: "
+                            + DataException.oneLine(String.valueOf(e.getMessage()))
+                            + "; give a tokenizer.json as Hugging Face's tokenizers write it",
+                    e);
+        } catch (LinkageError e) {
+            throw new DataException(
+                    "the library that reads " + path + " cannot be loaded: "
+                            + DataException.oneLine(String.valueOf(e.getMessage()))
+                            + "; it is unpacked to .djl.ai in the home folder, or where DJL_CACHE_DIR says: make that"
+                            + " writable",
+                    e);
+        }
+    }
+
+    /** The definition with nothing in it that would find, put, cut off or fill in special tokens. */
+    private static ObjectNode withoutSpecial(JsonNode json) {
+        ObjectNode plain = (ObjectNode) json.deepCopy();
+        plain.putNull("truncation").putNull("padding").putNull("post_processor");
+        Set<String> special = new HashSet<>();
+        ArrayNode kept = plain.putArray("added_tokens");
+        for (JsonNode added : json.path("added_tokens")) {
+            if (added.path("special").asBoolean(false)) {
+                special.add(added.path("content").asString(""));
+            } else {
+                kept.add(added);
+            }
+        }
+        JsonNode vocabulary = plain.path("model").path("vocab");
+        if (vocabulary.isArray()) { // pieces with their log-probabilities, of which the likeliest are chosen
+            for (JsonNode piece : vocabulary) {
+                if (special.contains(piece.path(0).asString(""))) {
+                    ((ArrayNode) piece).set(1, plain.numberNode(-1e6));
+                }
+            }
+        }
+        return plain;
+    }
+
+    @Override
+    public String spec() {
+        return FILE;
+    }
+
+    @Override
+    public void save(Path folder) {
+        file.write(folder);
+    }
+
+    @Override
+    public int vocabularySize() {
+        return bytes.length;
+    }
+
+    @Override
+    public int endOfText() {
+        return endOfText;
+    }
+
+    @Override
+    public void encode(String text, IntConsumer out) {
+        String valid = Utf8.valid(text);
+        for (int from = 0; from < valid.length(); ) {
+            int end = segmentEnd(valid, from);
+            for (long id :
+                    library.encode(valid.substring(from, end), false, false).getIds()) {
+                out.accept((int) id);
+            }
+            from = end;
+        }
+    }
+
+    @Override
+    public int segmentEnd(String text, int from) {
+        if (text.length() - from <= SEGMENT) {
+            return text.length();
+        }
+        int limit = (int) Math.min(text.length(), from + 2L * SEGMENT);
+        for (int at = from + SEGMENT; at < limit; at++) {
+            if (text.charAt(at - 1) == '\n' && !Character.isWhitespace(text.charAt(at))) {
+                return at;
+            }
+        }
+        boolean inPair = limit < text.length() && Character.isSurrogatePair(text.charAt(limit - 1), text.charAt(limit));
+        return inPair ? limit - 1 : limit;
+    }
+
+    @Override
+    public byte[] bytes(int id) {
+        if (id < 0 || id >= bytes.length) {
+            throw new DataException("no token has the id " + id + " in " + FILE + "; ids go from 0 to "
+                    + (bytes.length - 1) + ": use the tokenizer that made the ids");
+        }
+        return bytes[id].clone();
+    }
+
+    @Override
+    public String hash() {
+        return file.hash();
+    }
+}

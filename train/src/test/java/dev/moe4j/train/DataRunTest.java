@@ -1,0 +1,223 @@
+package dev.moe4j.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.moe4j.data.DataException;
+import dev.moe4j.data.HoldOut;
+import dev.moe4j.data.Preparation;
+import dev.moe4j.data.Splitting;
+import dev.moe4j.data.TextInput;
+import dev.moe4j.data.Tokenizer;
+import dev.moe4j.data.TrainingData;
+import dev.moe4j.data.TrainingSequences;
+import dev.moe4j.model.Activation;
+import dev.moe4j.model.ModelConfig;
+import dev.moe4j.model.Packing;
+import dev.moe4j.model.TokenBatch;
+import dev.moe4j.tensor.Device;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.SequencedMap;
+import java.util.Set;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
+
+/** Runs on several sources, of whole documents that do not see each other. */
+class DataRunTest {
+
+    private static final JsonMapper JSON = new JsonMapper();
+    private static final int STEPS = 6;
+    private static final ModelConfig MODEL =
+            new ModelConfig(1, 8, 1, 8, 264, 64, Activation.GELU, 0, 0, -1, 0, 1, 0, 0);
+    private static final SequencedMap<String, Path> FOLDERS = new LinkedHashMap<>();
+    private static final String[] PACKED = {
+        "data.sequences=documents",
+        "data.document_mask=true",
+        "data.reset_positions=true",
+        "data.weights.plays=3",
+        "data.weights.notes=1",
+        "model.dropout=0.1",
+        "batch.accumulation=2",
+    };
+
+    @TempDir
+    private static Path common;
+
+    @TempDir
+    private Path folder;
+
+    @BeforeAll
+    static void prepareTexts() throws IOException {
+        FOLDERS.clear();
+        for (String name : List.of("plays", "notes")) {
+            StringBuilder text = new StringBuilder();
+            for (int i = 0; i < 120; i++) {
+                text.append((name + " number " + i + ". ").repeat(1 + i % 7)).append("\n\n");
+            }
+            Path file = Files.writeString(common.resolve(name + ".txt"), text);
+            Path out = common.resolve(name);
+            Preparation.Result _ = new Preparation(
+                            Tokenizer.of("bytes"), TextInput.of(List.of(file)).splitting(Splitting.BLANK_LINE), out)
+                    .holdOut(new HoldOut(0.1, 1))
+                    .run();
+            FOLDERS.put(name, out);
+        }
+    }
+
+    private TrainingRun.Outcome train(String out, int until, boolean resume, String... overrides) {
+        List<String> all = Stream.concat(
+                        Stream.of("precision=fp32", "log.every=1", "batch.sequences=4"), Stream.of(overrides))
+                .toList();
+        try (TrainingData data = TrainingData.open(FOLDERS)) {
+            TrainingRun run = new TrainingRun(
+                    RunConfig.read("cpu-tiny-moe", all), all, data, folder.resolve(out), STEPS, Device.CPU);
+            if (resume) {
+                run.resume(Set.of());
+            }
+            long[] step = new long[1];
+            return run.onStep(progress -> step[0] = progress.result().step())
+                    .stopWhen(() -> step[0] >= until)
+                    .run();
+        }
+    }
+
+    private List<ObjectNode> metrics(String run) throws IOException {
+        return Files.readAllLines(folder.resolve(run).resolve(RunFolder.METRICS)).stream()
+                .map(line -> (ObjectNode) JSON.readTree(line))
+                .toList();
+    }
+
+    private List<String> repeatable(String run) throws IOException {
+        return metrics(run).stream()
+                .map(line -> line.remove(line.propertyNames().stream()
+                                .filter(name -> Stream.of("second", "rss", "utilization")
+                                        .anyMatch(name::contains))
+                                .toList())
+                        .toString())
+                .toList();
+    }
+
+    @Test
+    void aResumedMixtureOfPackedDocumentsIsTheUnbrokenOne() throws IOException {
+        train("whole", STEPS, false, PACKED);
+        train("broken", 3, false, PACKED);
+        TrainingRun.Outcome resumed = train("broken", STEPS, true, PACKED);
+        assertThat(repeatable("broken")).hasSize(STEPS).isEqualTo(repeatable("whole"));
+        Path whole = folder.resolve("whole/step-00000006");
+        for (String file : List.of("model.safetensors", "optimizer.safetensors")) {
+            assertThat(resumed.checkpoint().resolve(file)).hasSameBinaryContentAs(whole.resolve(file));
+        }
+        assertThat(metrics("whole"))
+                .allSatisfy(line ->
+                        assertThat(line.path("data_wait_seconds").asDouble(-1)).isNotNegative());
+        assertThatThrownBy(() -> train("broken", STEPS, true, "data.sequences=documents"))
+                .isInstanceOf(TrainException.class)
+                .hasMessageContaining("data.document_mask was true and is now false")
+                .hasMessageContaining("data.weights.notes was 1.0 and is now not set");
+    }
+
+    /** Each of the settings gives another run, and each source has its own held-out text. */
+    @Test
+    void eachSettingCounts() throws IOException {
+        String[] evaluated = {"evaluation.every=2", "evaluation.windows=1", "batch.sequences=2"};
+        List<String> losses = new ArrayList<>();
+        for (String setting : List.of(
+                "data.sequences=blocks",
+                "data.sequences=documents",
+                "data.document_mask=true",
+                "data.reset_positions=true",
+                "data.weights={plays: 1, notes: 1}")) {
+            String[] all =
+                    Stream.concat(Stream.of(evaluated), Stream.of(setting)).toArray(String[]::new);
+            String run = "run" + losses.size();
+            train(run, 2, false, all);
+            ObjectNode last = metrics(run).getLast();
+            losses.add(last.path("loss").toString());
+            assertThat(last.path("plays_loss").isNumber()
+                            && last.path("notes_loss").isNumber())
+                    .isTrue();
+        }
+        assertThat(losses).doesNotHaveDuplicates();
+    }
+
+    /** Whoever makes a batch, and of however many sequences, it has the sequences that its number says. */
+    @Test
+    void batchesFollowFromTheNumbersOfTheirSequences() {
+        try (TrainingData data = TrainingData.open(FOLDERS);
+                TrainingData again = TrainingData.open(FOLDERS)) {
+            Batches one = batches(data);
+            Batches other = batches(again);
+            TokenBatch whole = one.batch(0, 64);
+            for (int rank = 3; rank >= 0; rank--) {
+                TokenBatch part = other.batch(rank * 16L, 16);
+                int from = rank * 16 * 64;
+                int to = from + 16 * 64;
+                assertThat(part.tokens()).isEqualTo(Arrays.copyOfRange(whole.tokens(), from, to));
+                assertThat(part.targets()).isEqualTo(Arrays.copyOfRange(whole.targets(), from, to));
+                assertThat(Objects.requireNonNull(part.packing()).documents())
+                        .isEqualTo(Arrays.copyOfRange(
+                                Objects.requireNonNull(whole.packing()).documents(), from, to));
+            }
+            check(whole);
+        }
+    }
+
+    private static Batches batches(TrainingData data) {
+        TrainingSequences sequences =
+                data.sequences(TrainingData.Cut.DOCUMENTS, 64, Map.of("plays", 1.0, "notes", 3.0), 5);
+        DataConfig config = new DataConfig(TrainingData.Cut.DOCUMENTS, true, true, Map.of());
+        return new Batches(Trainer.SequenceSource.of(sequences), MODEL, config);
+    }
+
+    /** A document begins behind an end of text and goes on up to one, and nothing is predicted where nothing stands. */
+    private static void check(TokenBatch batch) {
+        Packing packing = Objects.requireNonNull(batch.packing());
+        int documents = 0;
+        for (int i = 0; i < batch.tokens().length; i++) {
+            long document = packing.documents()[i];
+            assertThat(batch.targets()[i] == TokenBatch.NONE).isEqualTo(document == TokenBatch.NONE);
+            boolean starts = i % 64 == 0 || document != packing.documents()[i - 1];
+            if (document != TokenBatch.NONE && i % 64 > 0) {
+                assertThat(batch.targets()[i - 1] == 256).isEqualTo(starts);
+                assertThat(batch.tokens()[i] == 256).isEqualTo(starts);
+            }
+            documents += starts && document != TokenBatch.NONE ? 1 : 0;
+        }
+        assertThat(documents).isGreaterThan(80);
+    }
+
+    /** As a bit that flipped on the disk makes it. */
+    @Test
+    void anIdThatTheModelDoesNotHaveIsDamage() {
+        Batches batches = new Batches((_, tokens) -> tokens[5] = 264, MODEL, DataConfig.DEFAULT);
+        assertThatThrownBy(() -> batches.batch(7, 1))
+                .isInstanceOf(TrainException.class)
+                .hasMessage("the data has the id 264 in sequence 7, outside the vocabulary of 264: it is damaged;"
+                        + " find the file by `prepare verify` and copy it again or prepare the data again");
+    }
+
+    @Test
+    void namesOfSourcesHaveToBeNames() {
+        SequencedMap<String, Path> named = new LinkedHashMap<>();
+        named.put("a", FOLDERS.firstEntry().getValue());
+        named.put("my-books", FOLDERS.lastEntry().getValue());
+        assertThatThrownBy(() -> TrainingData.open(named))
+                .isInstanceOf(DataException.class)
+                .hasMessageStartingWith("'my-books' is no name for one of several sources; give ");
+        assertThatThrownBy(() -> new DataConfig(TrainingData.Cut.BLOCKS, false, false, Map.of("a", 0.0)))
+                .isInstanceOf(TrainException.class)
+                .hasMessageStartingWith("data.weights.a: 0.0 is no share");
+    }
+}
