@@ -58,14 +58,12 @@ final class DataSelectCommand implements Callable<Integer> {
     @Option(
             names = "--evaluation",
             paramLabel = "PATH",
-            description = "Leave out documents that share words with these files or folders: strings of JSON, else lines;"
-                    + " may be given again.")
+            description =
+                    "Leave out documents that share words with these files or folders: strings of JSON, else lines;"
+                            + " may be given again.")
     private List<String> evaluation = List.of();
 
-    @Option(
-            names = "--evaluation-words",
-            paramLabel = "N",
-            description = "So many words in a row (default: 13).")
+    @Option(names = "--evaluation-words", paramLabel = "N", description = "So many words in a row (default: 13).")
     private int evaluationWords = Selector.EVALUATION_WORDS;
 
     @Option(names = "--overwrite", description = "Replace the file if it is there.")
@@ -126,7 +124,9 @@ final class DataSelectCommand implements Callable<Integer> {
                         count.documents(),
                         count.textBytes(),
                         report.acrossSources().containsKey(reason)
-                                ? String.format(", %,d across sources", report.acrossSources().get(reason))
+                                ? String.format(
+                                        ", %,d across sources",
+                                        report.acrossSources().get(reason))
                                 : ""));
         out.printf("%-30s %12s %12s %16s%n", "source", "documents", "kept", "bytes kept");
         report.sources()

@@ -61,8 +61,8 @@ final class DataStatsCommand implements Callable<Integer> {
         Manifest.@Nullable Split split = shards.manifest().splits().get(name);
         long bytes = split == null ? 0 : split.textBytes();
         try (ProgressLine progress = ProgressLine.start(output.err(), name, documents.documents())) {
-            DataStatistics.Split statistics = DataStatistics.of(
-                    documents, bytes, shards.tokenizer(), top, done -> progress.update(done, ""));
+            DataStatistics.Split statistics =
+                    DataStatistics.of(documents, bytes, shards.tokenizer(), top, done -> progress.update(done, ""));
             return new Split(statistics.tokens() == 0 ? 0 : (double) bytes / statistics.tokens(), statistics);
         }
     }

@@ -36,8 +36,9 @@ final class EvaluationText {
             }
         });
         if (grams.size() == 0) {
-            throw new DataException("the evaluation text in " + DataException.oneLine(String.join(", ", input.sources()))
-                    + " has nowhere " + n + " words in a row; give longer texts or fewer words");
+            throw new DataException(
+                    "the evaluation text in " + DataException.oneLine(String.join(", ", input.sources()))
+                            + " has nowhere " + n + " words in a row; give longer texts or fewer words");
         }
     }
 

@@ -15,13 +15,7 @@ record ReadOptions(
         Selection selection) {
 
     static final ReadOptions DEFAULT = new ReadOptions(
-            TextFormat.TEXT,
-            "text",
-            Splitting.FILE,
-            TextTransform.NONE,
-            OnError.FAIL,
-            Limits.DEFAULT,
-            Selection.ALL);
+            TextFormat.TEXT, "text", Splitting.FILE, TextTransform.NONE, OnError.FAIL, Limits.DEFAULT, Selection.ALL);
 
     ReadOptions format(TextFormat value) {
         return new ReadOptions(value, field, splitting, transform, onError, limits, selection);

@@ -43,7 +43,12 @@ public final class Selection {
 
     /** A line of the file for each document that is left out; one that is no duplicate has no original. */
     @JsonInclude(JsonInclude.Include.NON_NULL)
-    record Dropped(String source, String path, long document, String reason, @Nullable Original original) {}
+    record Dropped(
+            String source,
+            String path,
+            long document,
+            String reason,
+            @Nullable Original original) {}
 
     /** What a duplicate is one of; the estimated Jaccard index is 1 where the texts are the same. */
     record Original(String source, String path, long document, double similarity) {}
@@ -69,7 +74,8 @@ public final class Selection {
                     if (last != null) {
                         JsonNode one = Manifest.JSON.readTree(last);
                         TextFile text = new TextFile(
-                                one.path("source").asString(""), one.path("path").asString(""));
+                                one.path("source").asString(""),
+                                one.path("path").asString(""));
                         dropped.computeIfAbsent(text, _ -> new LongList())
                                 .add(one.path("document").asLong(-1));
                         count++;
@@ -78,9 +84,10 @@ public final class Selection {
                 }
             }
             JsonNode header = Manifest.JSON.readTree(first == null ? "" : first);
-            if (!FORMAT.equals(header.path("format").asString("")) || header.path("version").asInt(0) != VERSION) {
-                throw new DataException(file + " is no selection of this version; give the file that `data select --out`"
-                        + " has written");
+            if (!FORMAT.equals(header.path("format").asString(""))
+                    || header.path("version").asInt(0) != VERSION) {
+                throw new DataException(file
+                        + " is no selection of this version; give the file that `data select --out`" + " has written");
             }
             JsonNode end = Manifest.JSON.readTree(last == null ? "" : last).path("report");
             if (end.path("dropped").asLong(-1) != count) {
@@ -94,10 +101,7 @@ public final class Selection {
                 sorted.put(text, all);
             });
             return new Selection(
-                    file.toString(),
-                    Checksums.of(file),
-                    header.path("input").asString(""),
-                    sorted);
+                    file.toString(), Checksums.of(file), header.path("input").asString(""), sorted);
         } catch (IOException e) {
             throw DataException.of("cannot read " + file, e, "give the file that `data select --out` has written");
         } catch (JacksonException e) {
@@ -125,9 +129,10 @@ public final class Selection {
      */
     void check(TextInput other) {
         if (!hash.isEmpty() && !input.equals(hash(other))) {
-            throw new DataException(file + " was made of other input, or read with other options; give `data select` and"
-                    + " `prepare` the same inputs, --format, --field, --split, --on-error, --max-document and"
-                    + " --collapse-spaces");
+            throw new DataException(
+                    file + " was made of other input, or read with other options; give `data select` and"
+                            + " `prepare` the same inputs, --format, --field, --split, --on-error, --max-document and"
+                            + " --collapse-spaces");
         }
     }
 
@@ -135,8 +140,13 @@ public final class Selection {
     static String hash(TextInput input) {
         ReadOptions o = input.options();
         MessageDigest digest = Checksums.sha256();
-        for (Object part :
-                List.of(o.format(), o.field(), o.splitting(), o.transform(), o.onError(), o.limits().documentBytes())) {
+        for (Object part : List.of(
+                o.format(),
+                o.field(),
+                o.splitting(),
+                o.transform(),
+                o.onError(),
+                o.limits().documentBytes())) {
             digest.update((part + "\n").getBytes(StandardCharsets.UTF_8));
         }
         for (FileList.Item item : input.items()) {

@@ -167,7 +167,8 @@ public final class Selector {
             throw new DataException("nothing to leave out; ask for duplicates, rules or evaluation sets");
         }
         if (input.selects() || input.items().stream().anyMatch(FileList.Item::isStandardInput)) {
-            throw new DataException("standard input is read but once, and a selection needs it twice; write it to a file");
+            throw new DataException(
+                    "standard input is read but once, and a selection needs it twice; write it to a file");
         }
         NewFile.checkFree(file, overwrite);
         return NewFile.write(file, out -> new Run(out).run());
@@ -175,7 +176,13 @@ public final class Selector {
 
     /** What a thread finds out about a document by itself. */
     private record Judged(
-            TextFile file, long part, long bytes, @Nullable String reason, int evaluationFile, long digest, long check,
+            TextFile file,
+            long part,
+            long bytes,
+            @Nullable String reason,
+            int evaluationFile,
+            long digest,
+            long check,
             byte[] signature) {}
 
     private Judged judge(Document document) {
@@ -186,7 +193,14 @@ public final class Selector {
             for (Map.Entry<QualityRule, Double> rule : rules.entrySet()) {
                 if (rule.getKey().breaks(statistics, rule.getValue())) {
                     return new Judged(
-                            document.file(), document.part(), bytes, rule.getKey().option(), -1, 0, 0, new byte[0]);
+                            document.file(),
+                            document.part(),
+                            bytes,
+                            rule.getKey().option(),
+                            -1,
+                            0,
+                            0,
+                            new byte[0]);
                 }
             }
         }
@@ -258,8 +272,7 @@ public final class Selector {
             }
             Count all = Count.NONE;
             for (Source source : sources.values()) {
-                all = new Count(
-                        all.documents + source.kept.documents, all.textBytes + source.kept.textBytes);
+                all = new Count(all.documents + source.kept.documents, all.textBytes + source.kept.textBytes);
             }
             Report report = new Report(
                     documents,
