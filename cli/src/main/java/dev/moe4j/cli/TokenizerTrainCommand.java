@@ -4,6 +4,7 @@ import dev.moe4j.data.BpeTrainer;
 import dev.moe4j.data.TextInput;
 import java.io.PrintWriter;
 import java.nio.file.Path;
+import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.Callable;
@@ -74,20 +75,17 @@ final class TokenizerTrainCommand implements Callable<Integer> {
         TextInput text = input.read(output);
         BpeTrainer trainer = new BpeTrainer(vocabulary, text).threads(threads);
         BpeTrainer.Trained trained;
-        try (ProgressLine reading = ProgressLine.start(output.err(), "read", text.bytes());
-                ProgressLine merging = ProgressLine.start(output.err(), "merge", vocabulary)) {
-            trained = trainer.onProgress(p -> {
-                        if (p.tokens() == 0) {
-                            reading.update(p.inputBytes(), "");
-                        } else {
-                            merging.update(p.tokens(), "");
-                        }
-                    })
+        try (ProgressLine progress = ProgressLine.start(output.err(), "tokenizer", text.bytes())) {
+            trained = trainer.onProgress(p -> progress.update(
+                            p.inputBytes(),
+                            p.tokens() == 0 ? "" : String.format("%,d of %,d tokens", p.tokens(), vocabulary)))
                     .run();
         }
         trained.write(out, overwrite);
         Map<String, Long> skipped = new TreeMap<>();
-        trained.skipped().counts().forEach((reason, count) -> skipped.put(reason.name(), count));
+        trained.skipped()
+                .counts()
+                .forEach((reason, count) -> skipped.put(reason.name().toLowerCase(Locale.ROOT), count));
         Report report = new Report(
                 out,
                 trained.hash(),

@@ -8,7 +8,7 @@ import java.util.function.LongConsumer;
 
 /**
  * What is in a split of prepared data: lengths of documents and which are there more than once. Reading goes through the
- * ids once; memory is 12 to 36 bytes a document.
+ * ids once; memory is at most 80 bytes a document.
  */
 public final class DataStatistics {
     private DataStatistics() {}

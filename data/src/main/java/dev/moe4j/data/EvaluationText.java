@@ -21,11 +21,11 @@ final class EvaluationText {
      * Reads the files.
      *
      * @param n words in a row
-     * @throws DataException if one cannot be read, or none has {@code n} words in a row
+     * @throws DataException if one cannot be read or is no text, or none has {@code n} words in a row
      */
     EvaluationText(TextInput input, int n) {
         this.n = n;
-        input.read(document -> {
+        Skipped skipped = input.read(document -> {
             files.add(document.file().toString());
             if (!addJson(document.text())) {
                 document.text().lines().forEach(line -> {
@@ -35,6 +35,11 @@ final class EvaluationText {
                 });
             }
         });
+        if (skipped.total() > 0) {
+            throw new DataException("not all of the evaluation text in "
+                    + DataException.oneLine(String.join(", ", input.sources())) + " can be looked for: " + skipped
+                    + "; name the files that are text");
+        }
         if (grams.size() == 0) {
             throw new DataException(
                     "the evaluation text in " + DataException.oneLine(String.join(", ", input.sources()))

@@ -2,8 +2,6 @@ package dev.moe4j.data;
 
 import java.io.BufferedWriter;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -20,12 +18,17 @@ import org.jspecify.annotations.Nullable;
  * sets, and that are the same as, or much like, an earlier one that is kept.
  *
  * <p>Texts are judged on all threads and the decisions made in the order of the input, so the file does not depend on
- * the number of threads. In memory are, for each document that is kept, up to 50 bytes against exact duplicates and 400
- * against near ones; the evaluation sets' n-grams; and the texts on their way, a large one at a time.
+ * the number of threads. In memory are, for each document that is kept, up to 80 bytes against exact duplicates and 520
+ * against near ones too; the evaluation sets' n-grams; and the texts on their way, a large one at a time.
  */
 public final class Selector {
     /** The words in a row that training text may not share with evaluation sets, as GPT-3's. */
     public static final int EVALUATION_WORDS = 13;
+
+    /** Bytes of memory for a document that is kept, at most: against exact duplicates, and against near ones too. */
+    private static final long EXACT_BYTES = 80;
+
+    private static final long NEAR_BYTES = 520;
 
     private static final int BATCH = 1 << 17;
     private static final int LARGE = 1 << 22;
@@ -166,7 +169,7 @@ public final class Selector {
         if (!exact && rules.isEmpty() && evaluation == null) {
             throw new DataException("nothing to leave out; ask for duplicates, rules or evaluation sets");
         }
-        if (input.selects() || input.items().stream().anyMatch(FileList.Item::isStandardInput)) {
+        if (input.items().stream().anyMatch(FileList.Item::isStandardInput)) {
             throw new DataException(
                     "standard input is read but once, and a selection needs it twice; write it to a file");
         }
@@ -174,65 +177,10 @@ public final class Selector {
         return NewFile.write(file, out -> new Run(out).run());
     }
 
-    /** What a thread finds out about a document by itself. */
-    private record Judged(
-            TextFile file,
-            long part,
-            long bytes,
-            @Nullable String reason,
-            int evaluationFile,
-            long digest,
-            long check,
-            byte[] signature) {}
-
-    private Judged judge(Document document) {
-        String text = document.text();
-        long bytes = Utf8.length(text);
-        if (!rules.isEmpty()) {
-            TextStatistics statistics = new TextStatistics(text);
-            for (Map.Entry<QualityRule, Double> rule : rules.entrySet()) {
-                if (rule.getKey().breaks(statistics, rule.getValue())) {
-                    return new Judged(
-                            document.file(),
-                            document.part(),
-                            bytes,
-                            rule.getKey().option(),
-                            -1,
-                            0,
-                            0,
-                            new byte[0]);
-                }
-            }
-        }
-        MinHash minHash = new MinHash();
-        int[] found = {-1};
-        EvaluationText sets = evaluation;
-        if (near > 0 || sets != null) {
-            Words.Grams grams = new Words.Grams(sets == null ? 1 : sets.n());
-            Words.each(text, (word, _, _) -> {
-                if (near > 0) {
-                    minHash.add(word);
-                }
-                if (sets != null && grams.add(word) && found[0] < 0) {
-                    found[0] = sets.find(grams.hash());
-                }
-            });
-        }
-        ByteBuffer digest = ByteBuffer.wrap(Checksums.sha256().digest(text.getBytes(StandardCharsets.UTF_8)));
-        return new Judged(
-                document.file(),
-                document.part(),
-                bytes,
-                found[0] >= 0 ? "evaluation" : null,
-                found[0],
-                digest.getLong(),
-                digest.getLong(),
-                near > 0 ? minHash.signature() : new byte[0]);
-    }
-
     /** One run. */
     private final class Run {
         private final BufferedWriter out;
+        private final DocumentJudge judge = new DocumentJudge(rules, exact, near > 0, evaluation);
         private final Skipped skipped = input.listed();
         private final LongMap texts = new LongMap();
         private final LongList checks = new LongList();
@@ -244,6 +192,7 @@ public final class Selector {
         private final Map<String, Count> reasons = new TreeMap<>();
         private final Map<String, Long> across = new TreeMap<>();
         private final Map<String, Long> evaluationFiles = new TreeMap<>();
+        private final long most = Runtime.getRuntime().maxMemory() / 10 * 7 / (near > 0 ? NEAR_BYTES : EXACT_BYTES);
         private List<Document> batch = new ArrayList<>();
         private int batchCharacters;
         private long bytesRead;
@@ -263,7 +212,7 @@ public final class Selector {
                     Selection.VERSION,
                     Selection.hash(input),
                     new Options(exact, near, bounds, evaluationInputs, sets == null ? 0 : sets.n())));
-            try (InOrder<List<Judged>> work = new InOrder<>("judge", threads, this::take)) {
+            try (InOrder<List<DocumentJudge.Judged>> work = new InOrder<>("judge", threads, this::take)) {
                 long read = input.read(
                         input.items(), document -> add(document, work), skipped, bytes -> bytesRead += bytes);
                 submit(work);
@@ -299,7 +248,7 @@ public final class Selector {
             }
         }
 
-        private void add(Document document, InOrder<List<Judged>> work) {
+        private void add(Document document, InOrder<List<DocumentJudge.Judged>> work) {
             int length = document.text().length();
             if (length > LARGE) {
                 submit(work);
@@ -315,37 +264,37 @@ public final class Selector {
             }
         }
 
-        private void submit(InOrder<List<Judged>> work) {
+        private void submit(InOrder<List<DocumentJudge.Judged>> work) {
             List<Document> texts = batch;
-            work.add(() -> texts.stream().map(Selector.this::judge).toList());
+            work.add(() -> texts.stream().map(judge::judge).toList());
             batch = new ArrayList<>();
             batchCharacters = 0;
         }
 
-        private void take(List<Judged> judged) {
+        private void take(List<DocumentJudge.Judged> judged) {
             judged.forEach(this::decide);
             progress.accept(new Progress(bytesRead, documents, dropped));
         }
 
-        private void decide(Judged judged) {
+        private void decide(DocumentJudge.Judged judged) {
             documents++;
-            String reason = judged.reason;
+            String reason = judged.reason();
             if (reason != null) {
-                if (judged.evaluationFile >= 0 && evaluation != null) {
-                    evaluationFiles.merge(evaluation.file(judged.evaluationFile), 1L, Long::sum);
+                if (judged.evaluationFile() >= 0 && evaluation != null) {
+                    evaluationFiles.merge(evaluation.file(judged.evaluationFile()), 1L, Long::sum);
                 }
                 drop(judged, reason, null);
                 return;
             }
             if (exact) {
-                int same = texts.get(judged.digest);
-                if (same >= 0 && checks.get(same) == judged.check) {
+                int same = texts.get(judged.digest());
+                if (same >= 0 && checks.get(same) == judged.check()) {
                     drop(judged, "exact_duplicate", original(same, 1));
                     return;
                 }
             }
-            if (judged.signature.length > 0) {
-                NearDuplicates.Match match = signatures.find(judged.signature);
+            if (judged.signature().length > 0) {
+                NearDuplicates.Match match = signatures.find(judged.signature());
                 if (match.document() >= 0) {
                     drop(judged, "near_duplicate", original(signed.get(match.document()), match.similarity()));
                     return;
@@ -354,23 +303,28 @@ public final class Selector {
             keep(judged);
         }
 
-        private void keep(Judged judged) {
-            if (files.isEmpty() || !files.getLast().equals(judged.file)) {
-                files.add(judged.file);
-            }
+        private void keep(DocumentJudge.Judged judged) {
             if (exact) {
                 int number = kept.size();
-                kept.add((long) (files.size() - 1) << 36 | judged.part);
-                checks.add(judged.check);
-                texts.putIfAbsent(judged.digest, number);
-                if (judged.signature.length > 0) {
-                    signatures.add(judged.signature);
+                if (number >= most) {
+                    throw new DataException("more than " + most + " documents to compare with, too many for this heap;"
+                            + " run it with a larger one, as in MOE4J_JAVA_OPTS=-Xmx"
+                            + (Runtime.getRuntime().maxMemory() >> 29) + "g");
+                }
+                if (files.isEmpty() || !files.getLast().equals(judged.file())) {
+                    files.add(judged.file());
+                }
+                kept.add((long) (files.size() - 1) << 36 | judged.part());
+                checks.add(judged.check());
+                texts.putIfAbsent(judged.digest(), number);
+                if (judged.signature().length > 0) {
+                    signatures.add(judged.signature());
                     signed.accept(number);
                 }
             }
-            sources.compute(judged.file.group(), (_, before) -> {
+            sources.compute(judged.file().group(), (_, before) -> {
                 Source s = before == null ? new Source(Count.NONE, Count.NONE, new TreeMap<>()) : before;
-                return new Source(s.read.plus(judged.bytes), s.kept.plus(judged.bytes), s.dropped);
+                return new Source(s.read.plus(judged.bytes()), s.kept.plus(judged.bytes()), s.dropped);
             });
         }
 
@@ -380,19 +334,19 @@ public final class Selector {
             return new Selection.Original(file.source(), file.path(), place & ((1L << 36) - 1), similarity);
         }
 
-        private void drop(Judged judged, String reason, Selection.@Nullable Original original) {
+        private void drop(DocumentJudge.Judged judged, String reason, Selection.@Nullable Original original) {
             dropped++;
-            TextFile file = judged.file;
-            line(new Selection.Dropped(file.source(), file.path(), judged.part, reason, original));
-            reasons.merge(reason, new Count(1, judged.bytes), (a, _) -> a.plus(judged.bytes));
+            TextFile file = judged.file();
+            line(new Selection.Dropped(file.source(), file.path(), judged.part(), reason, original));
+            reasons.merge(reason, new Count(1, judged.bytes()), (a, _) -> a.plus(judged.bytes()));
             if (original != null
                     && !new TextFile(original.source(), original.path()).group().equals(file.group())) {
                 across.merge(reason, 1L, Long::sum);
             }
             sources.compute(file.group(), (_, before) -> {
                 Source s = before == null ? new Source(Count.NONE, Count.NONE, new TreeMap<>()) : before;
-                s.dropped.merge(reason, new Count(1, judged.bytes), (a, _) -> a.plus(judged.bytes));
-                return new Source(s.read.plus(judged.bytes), s.kept, s.dropped);
+                s.dropped.merge(reason, new Count(1, judged.bytes()), (a, _) -> a.plus(judged.bytes()));
+                return new Source(s.read.plus(judged.bytes()), s.kept, s.dropped);
             });
         }
     }
