@@ -30,6 +30,8 @@ import picocli.CommandLine.UnmatchedArgumentException;
         subcommands = {
             QuickstartCommand.class,
             DoctorCommand.class,
+            DataCommand.class,
+            TokenizerCommand.class,
             PrepareCommand.class,
             PlanCommand.class,
             TrainCommand.class,

@@ -1,30 +1,22 @@
 package dev.moe4j.cli;
 
 import dev.moe4j.data.HoldOut;
-import dev.moe4j.data.Limits;
 import dev.moe4j.data.Manifest;
-import dev.moe4j.data.OnError;
 import dev.moe4j.data.Preparation;
+import dev.moe4j.data.Selection;
 import dev.moe4j.data.ShardLayout;
 import dev.moe4j.data.Share;
-import dev.moe4j.data.Splitting;
-import dev.moe4j.data.TextFormat;
 import dev.moe4j.data.TextInput;
-import dev.moe4j.data.TextTransform;
 import dev.moe4j.data.Tokenizer;
 import java.io.PrintWriter;
 import java.nio.file.Path;
-import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.Callable;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
 
 /** {@code moe4j prepare}: text to tokenized shards. */
 @Command(
@@ -41,56 +33,24 @@ final class PrepareCommand implements Callable<Integer> {
     @Mixin
     private Output output;
 
-    @Parameters(
-            arity = "0..*",
-            paramLabel = "INPUT",
-            description = "Folders, files, zip archives, patterns as in 'data/**/*.jsonl', or - for standard input.")
-    private List<String> inputs = List.of();
+    @Mixin
+    private InputOptions input;
 
     @Option(
             names = "--tokenizer",
             paramLabel = "NAME",
-            description = "gpt2, gpt2:N (cut to N entries, as in gpt2:8192) or bytes. Required.")
+            description = "gpt2, gpt2:N (cut to N entries, as in gpt2:8192), bytes, or the path of a tokenizer.json. "
+                    + "Required.")
     private @Nullable String tokenizer;
 
     @Option(names = "--out", paramLabel = "DIR", description = "The folder to write. Required.")
     private @Nullable Path out;
 
     @Option(
-            names = "--format",
-            paramLabel = "NAME",
-            defaultValue = "auto",
-            description = "auto (by name and content), text, jsonl, csv, tsv or parquet (default: auto).")
-    private String format;
-
-    @Option(
-            names = "--field",
-            paramLabel = "NAME",
-            defaultValue = "text",
-            description = "The field or column with the text, where files have records (default: text).")
-    private String field;
-
-    @Option(
-            names = "--split",
-            paramLabel = "file|blank-line|paper",
-            defaultValue = "file",
-            description = "What one document is in a file of text: the file; what stands between empty lines; or that, "
-                    + "with each newline made an end of text, as the published study has it (default: file).")
-    private String split;
-
-    @Option(
-            names = "--on-error",
-            paramLabel = "fail|skip",
-            defaultValue = "fail",
-            description = "What to do about damaged files and records without text (default: fail).")
-    private String onError;
-
-    @Option(
-            names = "--max-document",
-            paramLabel = "MIB",
-            defaultValue = "128",
-            description = "The largest document, in MiB, up to 1024 (default: 128).")
-    private int maxDocument;
+            names = "--selection",
+            paramLabel = "FILE",
+            description = "Leave out the documents that `data select` of the same input has written there.")
+    private @Nullable Path selection;
 
     @Option(
             names = "--hold-out",
@@ -132,9 +92,6 @@ final class PrepareCommand implements Callable<Integer> {
             description = "Threads that encode (default: all processors). The result does not depend on it.")
     private int threads = Runtime.getRuntime().availableProcessors();
 
-    @Option(names = "--collapse-spaces", description = "Make each run of spaces and tabs one space.")
-    private boolean collapseSpaces;
-
     PrepareCommand() {}
 
     /**
@@ -164,33 +121,27 @@ final class PrepareCommand implements Callable<Integer> {
         long start = System.nanoTime();
         Path folder = required(out, "--out=DIR");
         String name = required(tokenizer, "--tokenizer=NAME");
-        if (inputs.isEmpty()) {
-            throw output.wrongUsage("Missing required parameter: 'INPUT'");
+        if (shardSize < 1) {
+            throw output.wrongUsage("--shard-size must be at least 1");
         }
-        if (maxDocument < 1 || maxDocument > 1024 || shardSize < 1) {
-            throw output.wrongUsage("--max-document must be from 1 to 1024, --shard-size at least 1");
+        TextInput source = input.read(output);
+        if (selection != null) {
+            source = source.selection(Selection.read(selection));
         }
-        TextInput input = TextInput.ofNames(inputs)
-                .format(oneOf("--format", format, TextFormat.values()))
-                .field(field)
-                .splitting(oneOf("--split", split, Splitting.values()))
-                .transform(collapseSpaces ? TextTransform.COLLAPSE_SPACES : TextTransform.NONE)
-                .onError(oneOf("--on-error", onError, OnError.values()))
-                .limits(Limits.DEFAULT.documentBytes((long) maxDocument << 20));
-        Preparation preparation = new Preparation(Tokenizer.of(name), input, folder)
+        Preparation preparation = new Preparation(Tokenizer.of(name), source, folder)
                 .holdOut(new HoldOut(holdOut, seed))
-                .layout(oneOf("--layout", layout, ShardLayout.values()))
+                .layout(InputOptions.oneOf(output, "--layout", layout, ShardLayout.values()))
                 .shardBytes((long) shardSize << 20)
                 .share(Share.parse(shard))
                 .overwrite(overwrite)
                 .threads(threads);
         Preparation.Result result;
-        try (ProgressLine progress = ProgressLine.start(output.err(), "prepare", input.bytes())) {
+        try (ProgressLine progress = ProgressLine.start(output.err(), "prepare", source.bytes())) {
             result = preparation
                     .onProgress(p -> progress.update(
                             p.inputBytes(), String.format("%,d documents, %,d tokens", p.documents(), p.tokens())))
                     .run();
-            progress.update(input.bytes(), "");
+            progress.update(source.bytes(), "");
         }
         Prepared prepared = summary(folder, result.manifest(), (System.nanoTime() - start) / 1e9);
         output.print(prepared, text -> print(prepared, result.skipped().toString(), text));
@@ -203,19 +154,6 @@ final class PrepareCommand implements Callable<Integer> {
             throw output.wrongUsage("Missing required option: '" + name + "'");
         }
         return value;
-    }
-
-    /** The constant whose name is the option's value, in lower case and with {@code -} for {@code _}. */
-    private <E extends Enum<E>> E oneOf(String option, String value, E[] all) {
-        List<String> names = Stream.of(all)
-                .map(e -> e.name().toLowerCase(Locale.ROOT).replace('_', '-'))
-                .toList();
-        int index = names.indexOf(value);
-        if (index < 0) {
-            throw output.wrongUsage(option + " " + value + " is unknown: use "
-                    + String.join(", ", names.subList(0, names.size() - 1)) + " or " + names.getLast());
-        }
-        return all[index];
     }
 
     static Prepared summary(Path out, Manifest manifest, double seconds) {

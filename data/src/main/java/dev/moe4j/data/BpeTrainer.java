@@ -1,9 +1,7 @@
 package dev.moe4j.data;
 
-import java.io.IOException;
-import java.nio.file.Files;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.Map;
 import java.util.function.Consumer;
 
@@ -66,31 +64,18 @@ public final class BpeTrainer {
          * @throws DataException if that fails
          */
         public void write(Path file, boolean overwrite) {
-            checkFree(file, overwrite);
-            Path whole = file.resolveSibling(file.getFileName() + ".new");
-            try {
-                Path parent = file.toAbsolutePath().getParent();
-                if (parent != null) {
-                    Files.createDirectories(parent);
-                }
-                Files.write(whole, json);
-                Files.move(whole, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-            } catch (IOException e) {
-                throw DataException.of("cannot write " + file, e, "free some space there or choose another file");
-            }
+            NewFile.checkFree(file, overwrite);
+            NewFile.write(file, out -> out.append(new String(json, StandardCharsets.UTF_8)));
         }
     }
 
     /**
-     * Checks that a file can be written under this name.
+     * Checks that {@link Trained#write} can write under this name.
      *
-     * @throws DataException if one is there that is not to be replaced
+     * @throws DataException if a file is there that is not to be replaced
      */
     public static void checkFree(Path file, boolean overwrite) {
-        if (Files.isDirectory(file) || (Files.exists(file) && !overwrite)) {
-            throw new DataException(file + (Files.isDirectory(file) ? " is a folder" : " exists")
-                    + "; choose another name, or say that the file may be overwritten");
-        }
+        NewFile.checkFree(file, overwrite);
     }
 
     /** The number of threads that read pieces; the result does not depend on it. */

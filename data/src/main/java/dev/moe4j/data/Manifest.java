@@ -1,5 +1,6 @@
 package dev.moe4j.data;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -23,6 +24,7 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.MapperFeature;
 import tools.jackson.databind.PropertyNamingStrategies;
 import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
 
 /**
  * What made a folder of prepared data; {@code manifest.json} in docs/data-format.md.
@@ -116,6 +118,7 @@ public record Manifest(
      * @param field the field or column with the text, where files have records
      * @param documentBytes the largest document
      * @param shardBytes the text of a shard, about
+     * @param selection SHA-256 of the file that says which documents are left out; empty, and not in the file, if none
      */
     public record Options(
             TextFormat format,
@@ -127,7 +130,8 @@ public record Manifest(
             double holdOutFraction,
             long holdOutSeed,
             ShardLayout layout,
-            long shardBytes) {
+            long shardBytes,
+            @JsonInclude(JsonInclude.Include.NON_EMPTY) String selection) {
 
         static Options of(ReadOptions read, HoldOut holdOut, ShardLayout layout, long shardBytes) {
             return new Options(
@@ -140,7 +144,8 @@ public record Manifest(
                     holdOut.fraction(),
                     holdOut.seed(),
                     layout,
-                    shardBytes);
+                    shardBytes,
+                    read.selection().hash());
         }
     }
 
@@ -213,6 +218,9 @@ public record Manifest(
             if (version != VERSION) {
                 throw new DataException(file + " has version " + version + ", and this program reads " + VERSION
                         + "; use the program that wrote it or prepare the data again");
+            }
+            if (tree.path("options") instanceof ObjectNode options && !options.has("selection")) {
+                options.put("selection", "");
             }
             manifest = JSON.treeToValue(tree, Manifest.class);
         } catch (IOException e) {

@@ -70,7 +70,9 @@ final class MergeLearner {
                 words[w][i] = ids[bytes[i] & 0xff];
             }
             counts[w] = pieces.getOrDefault(piece, 0L);
-            count(w, counts[w]);
+            for (int i = 0; i + 1 < bytes.length; i++) {
+                add(pair(words[w][i], words[w][i + 1]), w);
+            }
         }
         queueChanged();
     }
@@ -127,55 +129,54 @@ final class MergeLearner {
         merges.add(new Merge(pair.left, pair.right, joined));
         IntList found = pair.words;
         for (int i = 0; i < found.size(); i++) {
-            int w = found.get(i);
-            if (has(words[w], pair)) {
-                count(w, -counts[w]);
-                words[w] = join(words[w], pair, joined);
-                count(w, counts[w]);
-            }
+            merge(found.get(i), pair, joined);
         }
         pairs.remove(key(pair.left, pair.right));
         queueChanged();
     }
 
-    private static boolean has(int[] word, Pair pair) {
-        for (int i = 0; i + 1 < word.length; i++) {
-            if (word[i] == pair.left && word[i + 1] == pair.right) {
-                return true;
-            }
-        }
-        return false;
-    }
-
-    private static int[] join(int[] word, Pair pair, int joined) {
+    /** Joins the pair where a word has it, and counts anew only the pairs that are no more and those that are new. */
+    private void merge(int w, Pair pair, int joined) {
+        int[] word = words[w];
         int[] out = new int[word.length];
+        boolean[] gone = new boolean[word.length];
         int length = 0;
         for (int i = 0; i < word.length; i++) {
             if (i + 1 < word.length && word[i] == pair.left && word[i + 1] == pair.right) {
+                gone[i] = true;
+                gone[++i] = true;
                 out[length++] = joined;
-                i++;
             } else {
                 out[length++] = word[i];
             }
         }
-        return Arrays.copyOf(out, length);
-    }
-
-    /** Adds to the counts of all pairs of a word, and notes where they are if they are more. */
-    private void count(int w, long times) {
-        int[] word = words[w];
+        if (length == word.length) {
+            return; // an earlier merge has taken it
+        }
         for (int i = 0; i + 1 < word.length; i++) {
-            int left = word[i];
-            int right = word[i + 1];
-            Pair pair = pairs.computeIfAbsent(key(left, right), _ -> new Pair(left, right));
-            pair.count += times;
-            if (times > 0) {
-                if (pair.words.size() == 0 || pair.words.get(pair.words.size() - 1) != w) {
-                    pair.words.accept(w);
-                }
-                changed.add(pair);
+            if (gone[i] || gone[i + 1]) {
+                pair(word[i], word[i + 1]).count -= counts[w];
             }
         }
+        words[w] = Arrays.copyOf(out, length);
+        for (int i = 0; i + 1 < length; i++) {
+            if (out[i] == joined || out[i + 1] == joined) {
+                add(pair(out[i], out[i + 1]), w);
+            }
+        }
+    }
+
+    private Pair pair(int left, int right) {
+        return pairs.computeIfAbsent(key(left, right), _ -> new Pair(left, right));
+    }
+
+    /** Counts a pair of a word. */
+    private void add(Pair pair, int w) {
+        pair.count += counts[w];
+        if (pair.words.size() == 0 || pair.words.get(pair.words.size() - 1) != w) {
+            pair.words.accept(w);
+        }
+        changed.add(pair);
     }
 
     private static long key(int left, int right) {

@@ -6,32 +6,42 @@ package dev.moe4j.data;
  * @param field the name of the field or column that is the text, where a file has records
  */
 record ReadOptions(
-        TextFormat format, String field, Splitting splitting, TextTransform transform, OnError onError, Limits limits) {
+        TextFormat format,
+        String field,
+        Splitting splitting,
+        TextTransform transform,
+        OnError onError,
+        Limits limits,
+        Selection selection) {
 
-    static final ReadOptions DEFAULT =
-            new ReadOptions(TextFormat.TEXT, "text", Splitting.FILE, TextTransform.NONE, OnError.FAIL, Limits.DEFAULT);
+    static final ReadOptions DEFAULT = new ReadOptions(
+            TextFormat.TEXT, "text", Splitting.FILE, TextTransform.NONE, OnError.FAIL, Limits.DEFAULT, Selection.ALL);
 
     ReadOptions format(TextFormat value) {
-        return new ReadOptions(value, field, splitting, transform, onError, limits);
+        return new ReadOptions(value, field, splitting, transform, onError, limits, selection);
     }
 
     ReadOptions field(String value) {
-        return new ReadOptions(format, value, splitting, transform, onError, limits);
+        return new ReadOptions(format, value, splitting, transform, onError, limits, selection);
     }
 
     ReadOptions splitting(Splitting value) {
-        return new ReadOptions(format, field, value, transform, onError, limits);
+        return new ReadOptions(format, field, value, transform, onError, limits, selection);
     }
 
     ReadOptions transform(TextTransform value) {
-        return new ReadOptions(format, field, splitting, value, onError, limits);
+        return new ReadOptions(format, field, splitting, value, onError, limits, selection);
     }
 
     ReadOptions onError(OnError value) {
-        return new ReadOptions(format, field, splitting, transform, value, limits);
+        return new ReadOptions(format, field, splitting, transform, value, limits, selection);
     }
 
     ReadOptions limits(Limits value) {
-        return new ReadOptions(format, field, splitting, transform, onError, value);
+        return new ReadOptions(format, field, splitting, transform, onError, value, selection);
+    }
+
+    ReadOptions selection(Selection value) {
+        return new ReadOptions(format, field, splitting, transform, onError, limits, value);
     }
 }

@@ -43,7 +43,9 @@ public final class Skipped {
         /** A record that is not written as its format wants. */
         MALFORMED("malformed record"),
         /** A record that has not the field, or no text in it. */
-        NO_FIELD("record without the field");
+        NO_FIELD("record without the field"),
+        /** A document that a {@link Selection} leaves out. */
+        NOT_SELECTED("document not selected");
 
         private final String words;
 

@@ -102,6 +102,15 @@ public final class TextInput {
         return with(options.limits(value));
     }
 
+    /**
+     * Without the documents that a selection leaves out, which are counted.
+     *
+     * @param value made of this input, read with these options; else reading fails
+     */
+    public TextInput selection(Selection value) {
+        return with(options.selection(value));
+    }
+
     /** With those files only, see {@link TextFile#group}; the others are not read and not counted. */
     public TextInput keep(Predicate<TextFile> value) {
         return new TextInput(list, options, value, keepDocuments, true);
@@ -174,6 +183,7 @@ public final class TextInput {
 
     /** What was left out, or is an error, before any file is read. */
     Skipped listed() {
+        options.selection().check(this);
         Skipped skipped = new Skipped();
         skipped.add(list.skipped());
         Intake intake = new Intake(_ -> {}, options.onError(), skipped);
@@ -199,7 +209,9 @@ public final class TextInput {
     long read(List<FileList.Item> items, Consumer<Document> out, Skipped skipped, LongConsumer read) {
         long[] documents = {0};
         Consumer<Document> kept = document -> {
-            if (keepDocuments.test(document)) {
+            if (!options.selection().keeps(document)) {
+                skipped.add(Skipped.Reason.NOT_SELECTED, document.file().toString());
+            } else if (keepDocuments.test(document)) {
                 documents[0]++;
                 out.accept(document);
             }

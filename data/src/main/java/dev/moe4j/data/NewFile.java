@@ -1,0 +1,58 @@
+package dev.moe4j.data;
+
+import java.io.BufferedWriter;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+
+/** A file of text that has its name only when it is whole. */
+final class NewFile {
+    static final String ADVICE = "free some space there or choose another file";
+
+    private NewFile() {}
+
+    /** Fills the file, and returns what is to be known about it. */
+    @FunctionalInterface
+    interface Content<T> {
+        T write(BufferedWriter out) throws IOException;
+    }
+
+    /**
+     * Checks that a file can be written under this name.
+     *
+     * @throws DataException if one is there that is not to be replaced
+     */
+    static void checkFree(Path file, boolean overwrite) {
+        if (Files.isDirectory(file) || (Files.exists(file) && !overwrite)) {
+            throw new DataException(file + (Files.isDirectory(file) ? " is a folder" : " exists")
+                    + "; choose another name, or say that the file may be overwritten");
+        }
+    }
+
+    /**
+     * Writes it, in place of one that is there.
+     *
+     * @throws DataException if that fails; then there is no file, or the one that was there
+     */
+    static <T> T write(Path file, Content<T> content) {
+        Path whole = file.resolveSibling("." + file.getFileName() + ".new");
+        try {
+            Path parent = file.toAbsolutePath().getParent();
+            if (parent != null) {
+                Files.createDirectories(parent);
+            }
+            T result;
+            try (BufferedWriter out = Files.newBufferedWriter(whole)) {
+                result = content.write(out);
+            } catch (IOException | RuntimeException e) {
+                Files.deleteIfExists(whole);
+                throw e;
+            }
+            Files.move(whole, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+            return result;
+        } catch (IOException e) {
+            throw DataException.of("cannot write " + file, e, ADVICE);
+        }
+    }
+}
