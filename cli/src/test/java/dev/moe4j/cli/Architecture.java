@@ -41,7 +41,7 @@ final class Architecture {
 
     /** Those that may. */
     private static final Set<String> TELLS_THE_TIME =
-            Set.of("train.TensorBoard", "study.Quickstart", "cli.QuickstartRun");
+            Set.of("train.TensorBoard", "study.Quickstart", "study.StudyReport", "cli.QuickstartRun");
 
     private Architecture() {}
 

@@ -78,7 +78,7 @@ final class StudyVerdict {
                 ? group.mostSeeds() + " seed(s) each"
                 : group.fewestSeeds() + " to " + group.mostSeeds() + " seeds";
         return "%d models, %s to %s tokens, %s"
-                .formatted(group.largest().size(), Numbers.si((double) fewest), Numbers.si((double) most), seeds);
+                .formatted(group.largest().size(), brief((double) fewest), brief((double) most), seeds);
     }
 
     /** {@code 12.3M}. */

@@ -260,7 +260,7 @@
       return h('tr', h('th', { scope: 'row' }, tag(each.dense, each.model)), h('td', each.task), h('td', percent(each.chance)),
         h('td', cell(each.zero_shot)), h('td', cell(each.fine_tuned)),
         h('td', each.fine_tuned && known(each.fine_tuned.deviation) ? `± ${percent(each.fine_tuned.deviation)}` : 'one seed'),
-        h('td', known(gain) ? (gain < 0 ? '−' : '+') + percent(Math.abs(gain)) : '–'), h('td', significant(each.learning_rate, 2)));
+        h('td', known(gain) ? (gain < 0 ? '−' : '+') + percent(Math.abs(gain)) : '–'), h('td', known(each.learning_rate) ? each.learning_rate.toExponential(0) : '–'));
     });
     return section('Fine-tuned against zero-shot', 'Accuracy in percent of the same checkpoint before and after fine-tuning of all weights, with 95 % intervals over questions. The learning rate is the best of a grid on validation questions.',
       table('.small', null, [column('Model'), column('Task'), column('Chance'), column('Zero-shot'), column('Fine-tuned'), column('Over seeds'), column('Difference'), column('Rate')], h('tbody', rows)));
