@@ -354,7 +354,7 @@ class ResumeTest {
         new Preparation(Tokenizer.of("gpt2:512"), TextInput.of(List.of(text)), other).run();
         assertThatThrownBy(() -> train("run3", 1, "evaluation.every=1", "evaluation.sets.wiki=" + other))
                 .hasMessageContaining("was made with the tokenizer gpt2:512")
-                .hasMessageContaining("--tokenizer bytes");
+                .hasMessageContaining("the run's data with another, bytes; prepare it again");
         assertThatThrownBy(() -> train("run4", 1, "evaluation.patience=1")).hasMessageContaining("evaluation.every");
     }
 
