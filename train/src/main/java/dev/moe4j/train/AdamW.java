@@ -1,5 +1,6 @@
 package dev.moe4j.train;
 
+import dev.moe4j.model.LanguageModel;
 import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Functions;
 import dev.moe4j.tensor.Parameters;
@@ -32,14 +33,16 @@ final class AdamW {
         this.config = config;
     }
 
-    /** The global norm of all gradients. */
-    static double gradientNorm(Parameters parameters) {
+    /** The norm of all gradients of all processes, of which each adds its own pieces. */
+    static double gradientNorm(LanguageModel model) {
         double sum = 0;
-        for (Unit unit : parameters.units()) {
-            double norm = unit.gradient().norm();
-            sum += norm * norm;
+        try (Scope _ = Scope.open()) {
+            for (Unit unit : model.parameters().units()) {
+                double norm = unit.ownGradient().norm();
+                sum += norm * norm;
+            }
         }
-        return Math.sqrt(sum);
+        return Math.sqrt(model.fabric().everyone().sum(new double[] {sum}, "gradient norm")[0]);
     }
 
     /**

@@ -53,7 +53,8 @@ public final class CheckpointWriter {
             double seconds,
             double loss) {
         TrainingState state = new TrainingState(
-                TrainingState.Circumstances.of(config, manifest, Math.max(1, trainer.stepsDone())),
+                TrainingState.Circumstances.of(
+                        config, manifest, Math.max(1, trainer.stepsDone()), trainer.model().fabric().layout()),
                 TrainingState.Position.of(trainer, tokens, seconds, new TrainingState.Figures(loss, null)));
         try (RunFolder run = RunFolder.lock(folder);
                 Snapshot snapshot = Snapshot.of(trainer.model(), state)) {
@@ -99,7 +100,7 @@ public final class CheckpointWriter {
         Map<String, TrainingState.Stored> files = new LinkedHashMap<>();
         String configText = JSON.writerWithDefaultPrettyPrinter()
                 .writeValueAsString(
-                        config.toJson(snapshot.parameters().precision().master()));
+                        config.toJson(snapshot.master()));
         writeText(folder.resolve(CheckpointConfig.FILE), configText);
         note(folder.resolve(CheckpointConfig.FILE), CheckpointState.digest(configText), files);
         try (Scope _ = Scope.open()) {

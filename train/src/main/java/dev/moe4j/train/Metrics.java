@@ -89,8 +89,14 @@ final class Metrics implements AutoCloseable {
      * @param tokens trained on so far
      * @param seconds of training so far
      * @param stalledSeconds that training waited for checkpoints since the line before
+     * @param exchangeSeconds that it waited for other processes since the line before
      */
-    record Line(TrainingRun.Progress progress, long tokens, double seconds, double stalledSeconds) {}
+    record Line(
+            TrainingRun.Progress progress,
+            long tokens,
+            double seconds,
+            double stalledSeconds,
+            double exchangeSeconds) {}
 
     void write(Line written) {
         Trainer.Result result = written.progress().result();
@@ -111,6 +117,7 @@ final class Metrics implements AutoCloseable {
         routing(line, result);
         line.put("seconds", written.seconds());
         line.put("checkpoint_stall_seconds", written.stalledSeconds());
+        line.put("exchange_seconds", written.exchangeSeconds());
         line.put("tokens_per_second", written.progress().tokensPerSecond());
         line.put("model_flops_utilization", written.progress().utilization());
         ResidentMemory.now().ifPresent(bytes -> line.put("rss_bytes", bytes));

@@ -71,6 +71,7 @@ final class Recipes {
                 recipe.optimizer(),
                 recipe.schedule(),
                 recipe.batch(),
+                ParallelConfig.DEFAULT,
                 new LogConfig(10),
                 CheckpointPolicy.DEFAULT,
                 EvaluationConfig.NONE,

@@ -53,15 +53,16 @@ record TrainingState(Circumstances run, Position position) {
             }
         }
 
-        /** Those of a run on this machine, in one process. */
-        static Circumstances of(RunConfig config, Manifest manifest, long steps) {
+        /** Those of a run on this machine. */
+        static Circumstances of(
+                RunConfig config, Manifest manifest, long steps, dev.moe4j.parallel.Layout layout) {
             return new Circumstances(
                     CheckpointConfig.FORMAT_VERSION,
                     steps,
                     config.seed(),
                     ConfigWriter.toJson(config),
                     new Data(manifest.sha256()),
-                    new Layout(1, 1),
+                    new Layout(layout.world(), layout.expertParallel()),
                     new Machine(Libtorch.threads(), Libtorch.instructionSet()));
         }
     }
@@ -129,7 +130,7 @@ record TrainingState(Circumstances run, Position position) {
     /** The data's manifest. */
     record Data(String sha256) {}
 
-    /** How many processes took part, and over how many experts are spread: for information. */
+    /** How many processes took part, and over how many experts are spread. */
     record Layout(int world, int expert) {}
 
     /** What makes losses repeat bit for bit. */

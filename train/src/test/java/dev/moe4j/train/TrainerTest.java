@@ -226,7 +226,7 @@ class TrainerTest {
             Trainer.Result result = trainer.step();
             assertThat(result.gradientNorm()).isGreaterThan(0.1);
             // The optimizer divides the gradients that it has read.
-            assertThat(AdamW.gradientNorm(model.parameters())).isCloseTo(1e-3, within(1e-6));
+            assertThat(AdamW.gradientNorm(model)).isCloseTo(1e-3, within(1e-6));
         }
     }
 
