@@ -58,7 +58,10 @@ record TrainRun(
 
     /** What all processes of the run have in common. */
     private Identity identity(Environment environment, RunConfig config, Shards shards) {
-        String all = ConfigWriter.toYaml(config) + overrides + steps + resume
+        String all = ConfigWriter.toYaml(config)
+                + overrides
+                + steps
+                + resume
                 + shards.manifest().sha256();
         String code = environment.isDistributed() ? CodeVersion.here() : "alone";
         return new Identity(code, CheckpointState.digest(all).substring(0, 12));
@@ -66,8 +69,7 @@ record TrainRun(
 
     private int run(RunConfig config, Fabric fabric, Shards shards, Interruption interruption) {
         try (TrainView view = TrainView.start(output.err(), steps)) {
-            TrainingRun run =
-                    new TrainingRun(config, overrides, shards, out, steps, Device.parse(device)).on(fabric);
+            TrainingRun run = new TrainingRun(config, overrides, shards, out, steps, Device.parse(device)).on(fabric);
             if (resume) {
                 run.resume(Set.copyOf(allowedChanges));
             }

@@ -117,12 +117,15 @@ public final class CheckpointTensors {
             try (Scope _ = Scope.open()) {
                 boolean spread = fabric.layout().expertParallel() > 1
                         && unit.parameters().getFirst().spec().stacked();
-                Tensor whole = model.exchangeOf(unit).whole(unit, kept.apply(unit)).to(Device.CPU);
+                Tensor whole =
+                        model.exchangeOf(unit).whole(unit, kept.apply(unit)).to(Device.CPU);
                 int holders = spread ? fabric.experts().members().size() : 1;
                 Tensor all = whole;
                 if (spread && fabric.experts().members().ranks().contains(0)) {
                     all = Tensor.empty(whole.dtype(), Device.CPU, holders * unit.elements());
-                    fabric.experts().allGather(all, whole, "copy of " + unit.name()).await();
+                    fabric.experts()
+                            .allGather(all, whole, "copy of " + unit.name())
+                            .await();
                 }
                 if (fabric.leads()) {
                     add(tensors, unit, owner.keep(all.copy()), holders, suffix, owner);
@@ -133,8 +136,7 @@ public final class CheckpointTensors {
     }
 
     /** Adds the parts of a unit that so many processes hold one after the other, of each parameter those of all. */
-    private static void add(
-            List<Named> tensors, Unit unit, Tensor all, int holders, String suffix, Scope owner) {
+    private static void add(List<Named> tensors, Unit unit, Tensor all, int holders, String suffix, Scope owner) {
         for (Parameter parameter : unit.parameters()) {
             List<String> parts = parameter.spec().parts();
             for (int holder = 0; holder < holders; holder++) {

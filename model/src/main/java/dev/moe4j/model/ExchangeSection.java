@@ -31,8 +31,6 @@ record ExchangeSection(String name, ExpertExchange exchange, boolean back) imple
         if (gradient == null) {
             return new @Nullable Tensor[1];
         }
-        return new @Nullable Tensor[] {
-            back ? exchange.combineBackward(gradient) : exchange.dispatchBackward(gradient)
-        };
+        return new @Nullable Tensor[] {back ? exchange.combineBackward(gradient) : exchange.dispatchBackward(gradient)};
     }
 }

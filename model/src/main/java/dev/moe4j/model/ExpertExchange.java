@@ -124,15 +124,14 @@ final class ExpertExchange {
     }
 
     private Tensor there(Tensor rows_SD, String direction) {
-        Tensor arrived_AD =
-                Tensor.empty(rows_SD.dtype(), rows_SD.device(), splits.totalReceived(), rows_SD.size(1));
-        group.allToAll(arrived_AD, rows_SD.contiguous(), splits, layer + direction).await();
+        Tensor arrived_AD = Tensor.empty(rows_SD.dtype(), rows_SD.device(), splits.totalReceived(), rows_SD.size(1));
+        group.allToAll(arrived_AD, rows_SD.contiguous(), splits, layer + direction)
+                .await();
         return arrived_AD;
     }
 
     private Tensor back(Tensor rows_RD, String direction) {
-        Tensor returned_SD =
-                Tensor.empty(rows_RD.dtype(), rows_RD.device(), splits.totalSent(), rows_RD.size(1));
+        Tensor returned_SD = Tensor.empty(rows_RD.dtype(), rows_RD.device(), splits.totalSent(), rows_RD.size(1));
         group.allToAll(returned_SD, rows_RD.indexSelect(0, rowOf_A), splits.reversed(), layer + direction)
                 .await();
         return returned_SD;

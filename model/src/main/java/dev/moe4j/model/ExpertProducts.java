@@ -74,8 +74,7 @@ sealed interface ExpertProducts {
         public void weightGradient(Tensor gradient, Tensor x, Parameter weight) {
             for (int e = 0; e < rows.experts(); e++) {
                 try (Scope _ = Scope.open()) {
-                    weight.addGradientEntry(
-                            e, hasRows(e) ? of(gradient, e).t().matmul(of(x, e)) : null);
+                    weight.addGradientEntry(e, hasRows(e) ? of(gradient, e).t().matmul(of(x, e)) : null);
                 }
             }
             weight.entriesWritten();

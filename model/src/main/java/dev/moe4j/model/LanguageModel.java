@@ -50,8 +50,7 @@ public final class LanguageModel implements AutoCloseable {
         this.denseUnits = new UnitExchange(fabric.everyone(), 1);
         this.expertUnits = new UnitExchange(fabric.replicas(), factor);
         ModelConfig config = architecture.model();
-        this.parameters =
-                ModelParameters.create(config, precision, device, fabric.layout(), denseUnits, expertUnits);
+        this.parameters = ModelParameters.create(config, precision, device, fabric.layout(), denseUnits, expertUnits);
         this.balanceTracker = new BalanceTracker(config.moeLayers(), config.experts(), fabric.everyone());
         this.positions = switch (config.positions()) {
             case SINUSOIDAL -> sinusoidal(config, precision, device);
@@ -65,8 +64,9 @@ public final class LanguageModel implements AutoCloseable {
             return;
         }
         if (architecture.routing().group() == 0) {
-            throw new ModelException("routing.group: 0 lets all sequences of a micro-batch share a capacity, and "
-                    + "several processes have a part of them each; use a number that divides each one's share, such as 1");
+            throw new ModelException(
+                    "routing.group: 0 lets all sequences of a micro-batch share a capacity, and "
+                            + "several processes have a part of them each; use a number that divides each one's share, such as 1");
         }
         if (architecture.balance().transform() != BalanceConfig.Transform.NONE) {
             throw new ModelException("balance.transform: the logarithm is taken of a whole micro-batch's loss, and "
@@ -385,8 +385,7 @@ public final class LanguageModel implements AutoCloseable {
         String name = "layers." + layer + ".";
         String prefix = layerPrefix(layer) + "moe.";
         RouteSection.Setting setting = routeSetting(layer, batch, routing, pass);
-        RouteSection route =
-                new RouteSection(name + "route", parameters.get(prefix + "gate.weight"), routing, setting);
+        RouteSection route = new RouteSection(name + "route", parameters.get(prefix + "gate.weight"), routing, setting);
         Value[] routed = tape.runAll(recompute.cheap(), route, h);
         (transformed() ? beside.balances : beside.roots).add(routed[1]);
         beside.roots.add(routed[2]);

@@ -27,8 +27,7 @@ public record LossReport(List<Value> roots, Value nll, List<Value> hidden, List<
      * @param firstChoices tokens whose first choice each expert is, padding left out, {@code [experts]}
      * @param counts of its choices
      */
-    public record LayerRouting(
-            int layer, double balance, double entropy, double[] firstChoices, RoutingCounts counts) {
+    public record LayerRouting(int layer, double balance, double entropy, double[] firstChoices, RoutingCounts counts) {
 
         /** The published figures. */
         public RoutingStatistics statistics() {
@@ -40,21 +39,21 @@ public record LossReport(List<Value> roots, Value nll, List<Value> hidden, List<
             RoutingCounts own = counts;
             int topK = own.wanted().length;
             int experts = own.kept().length;
-            DoubleStream.Builder parts = DoubleStream.builder().add(balance).add(entropy).add(own.tokens());
+            DoubleStream.Builder parts =
+                    DoubleStream.builder().add(balance).add(entropy).add(own.tokens());
             DoubleStream.concat(
                             Arrays.stream(own.chosen()).flatMapToDouble(Arrays::stream),
                             Stream.of(own.wanted(), own.dropped(), own.kept(), firstChoices)
                                     .flatMapToDouble(Arrays::stream))
                     .forEach(parts::add);
-            DoubleBuffer sums = DoubleBuffer.wrap(
-                    group.sum(parts.build().toArray(), "layer " + layer + " statistics"));
+            DoubleBuffer sums = DoubleBuffer.wrap(group.sum(parts.build().toArray(), "layer " + layer + " statistics"));
             double meanBalance = sums.get() / group.members().size();
             double meanEntropy = sums.get() / group.members().size();
             double tokens = sums.get();
             double[][] chosen = new double[topK][];
             Arrays.setAll(chosen, _ -> next(sums, experts));
-            RoutingCounts all = new RoutingCounts(
-                    tokens, chosen, next(sums, topK), next(sums, topK), next(sums, experts));
+            RoutingCounts all =
+                    new RoutingCounts(tokens, chosen, next(sums, topK), next(sums, topK), next(sums, experts));
             return new LayerRouting(layer, meanBalance, meanEntropy, next(sums, experts), all);
         }
 

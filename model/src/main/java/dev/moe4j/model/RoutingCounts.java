@@ -45,8 +45,7 @@ public record RoutingCounts(double tokens, double[][] chosen, double[] wanted, d
             double[] histogram = chosen[rank].clone();
             Arrays.sort(histogram);
             overflow[rank] = wanted[rank] == 0 ? 0 : 100 * dropped[rank] / wanted[rank];
-            top[rank] =
-                    100 * Arrays.stream(histogram, experts - fifth, experts).sum() / tokens;
+            top[rank] = 100 * Arrays.stream(histogram, experts - fifth, experts).sum() / tokens;
             bottom[rank] = 100 * Arrays.stream(histogram, 0, fifth).sum() / tokens;
             unused[rank] = (int) Arrays.stream(histogram).filter(n -> n == 0).count();
         }

@@ -46,7 +46,8 @@ final class UnitExchange implements UnitKeeper {
      * @param piece where the own piece arrives; null where the sum takes the place of the whole gradient
      * @param scope the piece's
      */
-    private record Reducing(Unit unit, Pending pending, @Nullable Tensor piece, Scope scope) {}
+    private record Reducing(
+            Unit unit, Pending pending, @Nullable Tensor piece, Scope scope) {}
 
     /** A unit's parameters on their way before a section has asked for them. */
     private record Gathering(Unit unit, Pending pending) {}
@@ -187,7 +188,9 @@ final class UnitExchange implements UnitKeeper {
         Scope scope = Scope.detached();
         try (Scope _ = Scope.open()) {
             Tensor piece = scope.keep(Tensor.empty(
-                    whole.dtype(), whole.device(), whole.elements() / group.members().size()));
+                    whole.dtype(),
+                    whole.device(),
+                    whole.elements() / group.members().size()));
             reducing.add(new Reducing(unit, group.reduceScatter(piece, whole, label), piece, scope));
         }
     }

@@ -18,8 +18,7 @@ import tools.jackson.databind.JsonNode;
 final class Changes {
 
     /** What steers reports and checkpoints but no result. */
-    private static final Set<String> FREE =
-            Set.of(
+    private static final Set<String> FREE = Set.of(
             "preset",
             "log",
             "checkpoint",

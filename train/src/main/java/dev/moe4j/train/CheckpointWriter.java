@@ -54,7 +54,10 @@ public final class CheckpointWriter {
             double loss) {
         TrainingState state = new TrainingState(
                 TrainingState.Circumstances.of(
-                        config, manifest, Math.max(1, trainer.stepsDone()), trainer.model().fabric().layout()),
+                        config,
+                        manifest,
+                        Math.max(1, trainer.stepsDone()),
+                        trainer.model().fabric().layout()),
                 TrainingState.Position.of(trainer, tokens, seconds, new TrainingState.Figures(loss, null)));
         try (RunFolder run = RunFolder.lock(folder);
                 Snapshot snapshot = Snapshot.of(trainer.model(), state)) {
@@ -98,9 +101,7 @@ public final class CheckpointWriter {
     private void fill(Path folder, Snapshot snapshot) throws IOException {
         CheckpointConfig config = new CheckpointConfig(snapshot.architecture(), tokenizer);
         Map<String, TrainingState.Stored> files = new LinkedHashMap<>();
-        String configText = JSON.writerWithDefaultPrettyPrinter()
-                .writeValueAsString(
-                        config.toJson(snapshot.master()));
+        String configText = JSON.writerWithDefaultPrettyPrinter().writeValueAsString(config.toJson(snapshot.master()));
         writeText(folder.resolve(CheckpointConfig.FILE), configText);
         note(folder.resolve(CheckpointConfig.FILE), CheckpointState.digest(configText), files);
         try (Scope _ = Scope.open()) {

@@ -22,8 +22,7 @@ public record ParallelConfig(int expert, Sharding shard, Wire wire, ExpertGradie
         BF16
     }
 
-    public static final ParallelConfig DEFAULT =
-            new ParallelConfig(1, Sharding.NONE, Wire.FP32, ExpertGradients.EXACT);
+    public static final ParallelConfig DEFAULT = new ParallelConfig(1, Sharding.NONE, Wire.FP32, ExpertGradients.EXACT);
 
     /**
      * Connects the processes of a run.

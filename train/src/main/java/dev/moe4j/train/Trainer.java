@@ -128,7 +128,7 @@ public final class Trainer {
     private static Slice share(BatchConfig batch, Members members) {
         if (batch.microBatch() % members.size() != 0) {
             throw new TrainException("batch: micro-batches of %d sequences cannot be divided among %d processes; "
-                    .formatted(batch.microBatch(), members.size())
+                            .formatted(batch.microBatch(), members.size())
                     + "batch.sequences / batch.accumulation must be a multiple of their number");
         }
         return members.share(batch.microBatch());

@@ -102,8 +102,7 @@ final class TrainingLoop {
                 || step == origin.run().steps()) {
             if (metrics != null) {
                 double now = fabric.waitedSeconds();
-                metrics.write(new Metrics.Line(
-                        progress, tokens, seconds(), saver.takeStalledSeconds(), now - waited));
+                metrics.write(new Metrics.Line(progress, tokens, seconds(), saver.takeStalledSeconds(), now - waited));
                 waited = now;
             }
             reported = System.nanoTime();

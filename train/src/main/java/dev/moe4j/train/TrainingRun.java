@@ -184,15 +184,13 @@ public final class TrainingRun {
         RunConfig resolved = config.precision().equals(RunConfig.AUTO)
                 ? config.withPrecision(Precision.parse(before.precision()))
                 : config;
-        Changes.refuse(
-                state.run(), before, circumstances(resolved), allowed);
-        try (LanguageModel model =
-                reader.model(
-                        resolved.architecture(),
-                        Precision.parse(resolved.precision()),
-                        device,
-                        fabric,
-                        resolved.parallel().expertGradients())) {
+        Changes.refuse(state.run(), before, circumstances(resolved), allowed);
+        try (LanguageModel model = reader.model(
+                resolved.architecture(),
+                Precision.parse(resolved.precision()),
+                device,
+                fabric,
+                resolved.parallel().expertGradients())) {
             reader.readStates(model.parameters(), AdamW.MOMENTS);
             NotFinite.refuse(model, reader.folder());
             notices.accept("resuming %s after step %,d of %,d"

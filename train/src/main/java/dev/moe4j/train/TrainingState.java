@@ -54,8 +54,7 @@ record TrainingState(Circumstances run, Position position) {
         }
 
         /** Those of a run on this machine. */
-        static Circumstances of(
-                RunConfig config, Manifest manifest, long steps, dev.moe4j.parallel.Layout layout) {
+        static Circumstances of(RunConfig config, Manifest manifest, long steps, dev.moe4j.parallel.Layout layout) {
             return new Circumstances(
                     CheckpointConfig.FORMAT_VERSION,
                     steps,

@@ -86,7 +86,9 @@ final class Validation implements AutoCloseable {
         // Every process scores everything, since experts elsewhere may be wanted; the first one's figures count.
         sets.forEach((name, text) -> losses.put(
                 name,
-                model.fabric().everyone().fromFirst(new double[] {limited.score(text).loss()}, "loss on " + name)[0]));
+                model.fabric()
+                        .everyone()
+                        .fromFirst(new double[] {limited.score(text).loss()}, "loss on " + name)[0]));
         Map.Entry<String, Double> first = losses.firstEntry();
         BestEvaluation known = best;
         if (known == null || !known.name().equals(first.getKey()) || first.getValue() < known.loss()) {

@@ -12,9 +12,9 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.Future;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.function.Function;
 
 /**
@@ -31,8 +31,8 @@ final class RanksInThreads {
     static <T> List<T> run(int world, Function<Processes, T> work) {
         URI meeting = URI.create("tcp://127.0.0.1:" + freePort());
         List<Future<T>> results = new ArrayList<>();
-        try (ExecutorService threads =
-                Executors.newThreadPerTaskExecutor(Thread.ofPlatform().name("rank-", 0).factory())) {
+        try (ExecutorService threads = Executors.newThreadPerTaskExecutor(
+                Thread.ofPlatform().name("rank-", 0).factory())) {
             for (int rank = 0; rank < world; rank++) {
                 Environment environment = new Environment(rank, world, rank, world, meeting, "", TIMEOUT);
                 results.add(threads.submit(() -> Processes.run(environment, new Identity("test", "test"), work)));

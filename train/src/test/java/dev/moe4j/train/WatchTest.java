@@ -70,8 +70,7 @@ class WatchTest {
     private static List<LossReport.LayerRouting> routing(double[]... loads) {
         List<LossReport.LayerRouting> layers = new ArrayList<>();
         for (double[] load : loads) {
-            RoutingCounts counts =
-                    new RoutingCounts(4, new double[1][load.length], new double[1], new double[1], load);
+            RoutingCounts counts = new RoutingCounts(4, new double[1][load.length], new double[1], new double[1], load);
             layers.add(new LossReport.LayerRouting(2 * layers.size() + 1, 1, 1, load, counts));
         }
         return layers;
