@@ -129,7 +129,8 @@ class ParallelTrainTest {
                 launch(4, 60, train(spread, STEPS, "--set=parallel.expert=2", "--set=parallel.shard=parameters")));
         assertThat(four.code()).as(four.err()).isZero();
         assertFiguresOfOneProcess(spread);
-        assertThat(metrics(spread).getLast().path("exchange_seconds").asDouble()).isPositive();
+        assertThat(metrics(spread).getLast().path("exchange_seconds").asDouble())
+                .isPositive();
         assertThat(JsonMapper.shared()
                         .readTree(Files.readString(spread.resolve("step-00000006/state.json")))
                         .path("layout")
@@ -144,9 +145,7 @@ class ParallelTrainTest {
 
         Path two = halfOf(alone, temp.resolve("two"));
         Run other = Run.of(launch(
-                2,
-                60,
-                train(two, STEPS, "--resume", "--set=parallel.expert=2", "--set=parallel.shard=optimizer")));
+                2, 60, train(two, STEPS, "--resume", "--set=parallel.expert=2", "--set=parallel.shard=optimizer")));
         assertThat(other.code()).as(other.err()).isZero();
         assertThat(other.err()).contains("after step 3 of 6");
         assertFiguresOfOneProcess(two);
@@ -192,8 +191,8 @@ class ParallelTrainTest {
     @Test
     void aRankThatIsStoppedIsNamed() throws IOException, InterruptedException {
         Path out = temp.resolve("run");
-        RealProcess launcher = RealProcess.start(
-                temp.resolve("err"), launch(2, 5, train(out, 1_000_000, "--set=parallel.expert=2")));
+        RealProcess launcher =
+                RealProcess.start(temp.resolve("err"), launch(2, 5, train(out, 1_000_000, "--set=parallel.expert=2")));
         List<ProcessHandle> ranks;
         try {
             awaitStep(launcher, out, 1);
@@ -212,7 +211,8 @@ class ParallelTrainTest {
 
     private static void awaitStep(RealProcess process, Path out, int lines) throws IOException, InterruptedException {
         Path metrics = out.resolve("metrics.jsonl");
-        while (process.alive() && !(Files.exists(metrics) && Files.readAllLines(metrics).size() >= lines)) {
+        while (process.alive()
+                && !(Files.exists(metrics) && Files.readAllLines(metrics).size() >= lines)) {
             Thread.sleep(20);
         }
         assertThat(process.alive()).as(process.said()).isTrue();
