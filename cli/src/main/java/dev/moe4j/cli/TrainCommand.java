@@ -12,7 +12,7 @@ import picocli.CommandLine.Option;
 @Command(
         name = "train",
         description = {
-            "Train a model on prepared text, in one process.",
+            "Train a model on prepared text, in one process or in several: see launch.",
             "",
             "DIR gets config.yaml (the resolved configuration), metrics.jsonl (a line every log.every steps) and "
                     + "checkpoints step-NNNNNNNN/, one every checkpoint.every steps and one at the end, which eval and "

@@ -1,7 +1,13 @@
 package dev.moe4j.cli;
 
 import dev.moe4j.data.TrainingData;
+import dev.moe4j.model.CheckpointState;
+import dev.moe4j.model.ConfigWriter;
+import dev.moe4j.parallel.CodeVersion;
 import dev.moe4j.parallel.Environment;
+import dev.moe4j.parallel.Fabric;
+import dev.moe4j.parallel.Identity;
+import dev.moe4j.parallel.Processes;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.train.BestEvaluation;
 import dev.moe4j.train.ResidentMemory;
@@ -41,26 +47,40 @@ record TrainRun(
             @Nullable BestEvaluation best) {}
 
     int run() {
-        if (Environment.of(System.getenv()).isDistributed()) {
-            throw new CliException("train runs in one process so far, and the environment says that this is one of "
-                    + "several; unset RANK and WORLD_SIZE, or start it without launch, srun or an Indexed Job");
-        }
         RunConfig config = RunConfig.read(model, overrides);
         SequencedMap<String, Path> folders = new LinkedHashMap<>();
         data.forEach(source -> folders.put(source.name(), source.path()));
         try (TrainingData sources = TrainingData.open(folders);
                 Interruption interruption = Interruption.asRequest()) {
-            TrainingRun run = new TrainingRun(config, overrides, sources, out, steps, Device.parse(device));
-            TrainingRun.Outcome outcome;
-            try (TrainView view = TrainView.start(output.err(), steps)) {
-                if (resume) {
-                    run.resume(Set.copyOf(allowedChanges));
-                }
-                outcome = run.onNotice(view::note)
-                        .onStep(step -> view.update(step, ResidentMemory.now().orElse(0)))
-                        .stopWhen(interruption::requested)
-                        .run();
+            Environment environment = Environment.of(System.getenv());
+            return Processes.run(
+                    environment,
+                    identity(environment, config, sources),
+                    processes -> run(config, config.parallel().connect(processes), sources, interruption));
+        }
+    }
+
+    /** What all processes of the run have in common. */
+    private Identity identity(Environment environment, RunConfig config, TrainingData sources) {
+        String all = ConfigWriter.toYaml(config) + overrides + steps + resume + sources.sha256();
+        String code = environment.isDistributed() ? CodeVersion.here() : "alone";
+        return new Identity(code, CheckpointState.digest(all).substring(0, 12));
+    }
+
+    private int run(RunConfig config, Fabric fabric, TrainingData sources, Interruption interruption) {
+        try (TrainView view = TrainView.start(output.err(), steps)) {
+            TrainingRun run = new TrainingRun(config, overrides, sources, out, steps, Device.parse(device)).on(fabric);
+            if (resume) {
+                run.resume(Set.copyOf(allowedChanges));
             }
+            TrainingRun.Outcome outcome = run.onNotice(view::note)
+                    .onStep(step -> view.update(step, ResidentMemory.now().orElse(0)))
+                    .stopWhen(interruption::requested)
+                    .run();
+            if (!fabric.leads()) {
+                return 0;
+            }
+            view.close();
             Result result = new Result(
                     outcome.checkpoint().toString(),
                     outcome.config().preset(),

@@ -3,7 +3,7 @@ package dev.moe4j.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.moe4j.model.LossReport;
-import dev.moe4j.model.RoutingStatistics;
+import dev.moe4j.model.RoutingCounts;
 import dev.moe4j.train.Trainer;
 import dev.moe4j.train.TrainingRun;
 import java.io.PrintWriter;
@@ -25,8 +25,8 @@ class TrainViewTest {
     }
 
     private static TrainingRun.Progress progress(long step, double loss) {
-        RoutingStatistics statistics =
-                new RoutingStatistics(new double[2], new double[2], new double[2], new int[2], new double[] {0.5, 1.5});
+        RoutingCounts counts =
+                new RoutingCounts(4, new double[1][2], new double[1], new double[1], new double[] {1, 3});
         return new TrainingRun.Progress(
                 new Trainer.Result(
                         step,
@@ -37,7 +37,7 @@ class TrainViewTest {
                         0.5,
                         1,
                         4096,
-                        List.of(new LossReport.LayerRouting(1, 1, 0.6, new double[2], statistics)),
+                        List.of(new LossReport.LayerRouting(1, 1, 0.6, new double[2], counts)),
                         1),
                 1000,
                 5000,

@@ -1,6 +1,7 @@
 package dev.moe4j.model;
 
 import java.util.Arrays;
+import java.util.function.IntUnaryOperator;
 
 /**
  * Which token goes to which expert. A routing strategy makes it from a router's logits; dispatch, experts and
@@ -8,9 +9,10 @@ import java.util.Arrays;
  *
  * <p>Choices are numbered token · k + rank. The rows that experts compute on are sorted by expert; each expert's rows
  * are rounded up to a multiple of {@link #ROW_MULTIPLE}, since oneDNN compiles a primitive for every row count. Rows
- * that no choice fills repeat token 0 with weight 0.
+ * that travel to experts elsewhere are {@linkplain #packed packed} or {@linkplain #even even} instead. Rows that no choice
+ * fills repeat token 0 with weight 0.
  */
-final class Assignment {
+final class Assignment implements ExpertRows {
 
     /** Each expert's rows are rounded up to a multiple of this: docs/performance.md has the measurement. */
     static final int ROW_MULTIPLE = 32;
@@ -36,6 +38,21 @@ final class Assignment {
      * @param capacity places of each expert per group; a choice further back is dropped
      */
     Assignment(int tokens, int topK, int experts, long[] expertOf, boolean[] wanted, long[] placeOf, long capacity) {
+        this(tokens, topK, experts, expertOf, wanted, placeOf, capacity, Assignment::rounded);
+    }
+
+    /**
+     * @param room the rows of an expert that so many choices go to
+     */
+    private Assignment(
+            int tokens,
+            int topK,
+            int experts,
+            long[] expertOf,
+            boolean[] wanted,
+            long[] placeOf,
+            long capacity,
+            IntUnaryOperator room) {
         this.tokens = tokens;
         this.topK = topK;
         this.experts = experts;
@@ -53,11 +70,11 @@ final class Assignment {
         }
         this.starts = new int[experts + 1];
         for (int e = 0; e < experts; e++) {
-            starts[e + 1] = starts[e] + Math.ceilDiv(counts[e], ROW_MULTIPLE) * ROW_MULTIPLE;
+            starts[e + 1] = starts[e] + room.applyAsInt(counts[e]);
         }
         if (starts[experts] == 0) {
             // Nothing was kept; products still want a row.
-            starts[experts] = ROW_MULTIPLE;
+            starts[experts] = Math.max(1, room.applyAsInt(1));
         }
         this.rowOf = new long[expertOf.length];
         this.choiceOf = new long[starts[experts]];
@@ -86,6 +103,29 @@ final class Assignment {
                 capacity);
     }
 
+    private static int rounded(int count) {
+        return Math.ceilDiv(count, ROW_MULTIPLE) * ROW_MULTIPLE;
+    }
+
+    /** The same choices in rows without a gap. */
+    Assignment packed() {
+        return withRoom(count -> count);
+    }
+
+    /** The same choices in rows of which every expert has as many. */
+    Assignment even(int rows) {
+        return withRoom(_ -> rows);
+    }
+
+    private Assignment withRoom(IntUnaryOperator room) {
+        return new Assignment(tokens, topK, experts, expertOf, wanted, placeOf, capacity, room);
+    }
+
+    /** Places of each expert in a group, whether they are taken or not. */
+    long capacity() {
+        return capacity;
+    }
+
     int tokens() {
         return tokens;
     }
@@ -94,7 +134,8 @@ final class Assignment {
         return topK;
     }
 
-    int experts() {
+    @Override
+    public int experts() {
         return experts;
     }
 
@@ -109,7 +150,8 @@ final class Assignment {
     }
 
     /** The first row of expert {@code e}; that of {@code experts} is the end. */
-    int start(int e) {
+    @Override
+    public int start(int e) {
         return starts[e];
     }
 
@@ -143,10 +185,5 @@ final class Assignment {
     /** Whether a choice fills the row. */
     boolean[] filled() {
         return filled;
-    }
-
-    /** Where each expert's rows end, {@code [experts]}. */
-    int[] ends() {
-        return Arrays.copyOfRange(starts, 1, experts + 1);
     }
 }

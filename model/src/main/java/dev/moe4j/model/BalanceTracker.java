@@ -1,5 +1,6 @@
 package dev.moe4j.model;
 
+import dev.moe4j.parallel.Group;
 import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -10,11 +11,13 @@ import org.jspecify.annotations.Nullable;
  */
 public final class BalanceTracker {
 
+    private final Group everyone;
     private final double[][] counts;
     private final double[][] fractions;
     private boolean known;
 
-    BalanceTracker(int moeLayers, int experts) {
+    BalanceTracker(int moeLayers, int experts, Group everyone) {
+        this.everyone = everyone;
         this.counts = new double[moeLayers][experts];
         this.fractions = new double[moeLayers][experts];
     }
@@ -30,8 +33,16 @@ public final class BalanceTracker {
         return known ? fractions[moeLayer] : null;
     }
 
-    /** Ends a step: what was counted becomes the previous step's. */
+    /** Ends a step: what was counted by all processes becomes the previous step's. */
     public void endStep() {
+        if (everyone.members().size() > 1 && counts.length > 0) {
+            int experts = counts[0].length;
+            double[] sums = everyone.sum(
+                    Arrays.stream(counts).flatMapToDouble(Arrays::stream).toArray(), "first choices of the step");
+            for (int layer = 0; layer < counts.length; layer++) {
+                System.arraycopy(sums, layer * experts, counts[layer], 0, experts);
+            }
+        }
         for (int layer = 0; layer < counts.length; layer++) {
             double total = Arrays.stream(counts[layer]).sum();
             for (int e = 0; e < counts[layer].length; e++) {

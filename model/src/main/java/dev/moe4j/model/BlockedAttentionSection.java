@@ -1,6 +1,7 @@
 package dev.moe4j.model;
 
 import dev.moe4j.tensor.Functions;
+import dev.moe4j.tensor.Parameter;
 import dev.moe4j.tensor.Saved;
 import dev.moe4j.tensor.Scope;
 import dev.moe4j.tensor.Section;
@@ -59,6 +60,11 @@ final class BlockedAttentionSection implements Section.Written {
     @Override
     public String name() {
         return name;
+    }
+
+    @Override
+    public List<Parameter> parameters() {
+        return weights.all();
     }
 
     @Override

@@ -1,10 +1,11 @@
 package dev.moe4j.model;
 
+import dev.moe4j.parallel.Fabric;
 import dev.moe4j.tensor.Device;
-import dev.moe4j.tensor.Parameter;
 import dev.moe4j.tensor.Parameters;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.Scope;
+import dev.moe4j.tensor.Unit;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -254,11 +255,15 @@ public final class CheckpointReader implements AutoCloseable {
             if (state != null) {
                 state.check(file);
             }
-            CheckpointTensors.read(
-                    file,
-                    purposes.stream()
-                            .flatMap(purpose -> CheckpointTensors.states(parameters, purpose).stream())
-                            .toList());
+            List<String> names = new ArrayList<>();
+            ModelParameters.units(architecture().model())
+                    .flatMap(unit -> unit.specs().stream())
+                    .flatMap(spec -> spec.parts().stream())
+                    .forEach(part -> purposes.forEach(purpose -> names.add(part + "." + purpose)));
+            CheckpointTensors.requireNames(file, names);
+            for (String purpose : purposes) {
+                CheckpointTensors.read(file, parameters, unit -> unit.state(purpose), "." + purpose);
+            }
         }
     }
 
@@ -274,19 +279,19 @@ public final class CheckpointReader implements AutoCloseable {
      * @throws ModelException if a parameter is missing or misshapen
      */
     public LanguageModel model(Architecture architecture, Precision precision, Device device) {
-        LanguageModel model = LanguageModel.blank(architecture, precision, device);
+        return model(architecture, precision, device, Fabric.SINGLE, ExpertGradients.EXACT);
+    }
+
+    /** As {@link #model(Architecture, Precision, Device)}, this process's part of it. */
+    public LanguageModel model(
+            Architecture architecture, Precision precision, Device device, Fabric fabric, ExpertGradients rule) {
+        LanguageModel model = LanguageModel.blank(architecture, precision, device, fabric, rule);
         try {
-            for (Parameter parameter : model.parameters().all()) {
-                try (Scope _ = Scope.open()) {
-                    List<String> parts = parameter.spec().parts();
-                    for (int i = 0; i < parts.size(); i++) {
-                        Stored stored = stored(parts.get(i));
-                        CheckpointTensors.requireFit(
-                                stored.file(), stored.entry(), parameter.spec().partShape());
-                        CheckpointTensors.copy(stored.entry(), parameter.part(parameter.master(), i));
-                    }
-                }
-            }
+            model.parameters().write(Unit::master, (parameter, part, target) -> {
+                Stored stored = stored(parameter.spec().parts().get(part));
+                CheckpointTensors.requireFit(stored.file(), stored.entry(), target.shape());
+                CheckpointTensors.copy(stored.entry(), target);
+            });
             model.parameters().refresh();
             return model;
         } catch (RuntimeException e) {

@@ -1,5 +1,6 @@
 package dev.moe4j.model;
 
+import dev.moe4j.parallel.Fabric;
 import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Parameter;
@@ -102,19 +103,77 @@ public final class CheckpointTensors {
     }
 
     /**
-     * Reads the tensors from a file, which must hold these and no others. Nothing is written unless everything fits.
+     * Copies of what all processes keep in some of their units' buffers, in the host's memory of the first; the others
+     * get none. All processes must come here. Apart from the copies it takes the memory of one unit.
      *
-     * @throws ModelException if one is missing, extra, or has another shape
+     * @param kept which of a unit's buffers: the master or a state
+     * @param suffix behind the parts' own names
+     * @param owner of the copies
      */
-    public static void read(SafetensorsFile file, List<Named> tensors) {
-        for (Named named : tensors) {
-            requireFit(file.path(), file.entry(named.name()), named.tensor().shape());
+    public static List<Named> copies(LanguageModel model, Function<Unit, Tensor> kept, String suffix, Scope owner) {
+        Fabric fabric = model.fabric();
+        List<Named> tensors = new ArrayList<>();
+        for (Unit unit : model.parameters().units()) {
+            try (Scope _ = Scope.open()) {
+                boolean spread = fabric.layout().expertParallel() > 1
+                        && unit.parameters().getFirst().spec().stacked();
+                Tensor whole =
+                        model.exchangeOf(unit).whole(unit, kept.apply(unit)).to(Device.CPU);
+                int holders = spread ? fabric.experts().members().size() : 1;
+                Tensor all = whole;
+                if (spread && fabric.experts().members().ranks().contains(0)) {
+                    all = Tensor.empty(whole.dtype(), Device.CPU, holders * unit.elements());
+                    fabric.experts()
+                            .allGather(all, whole, "copy of " + unit.name())
+                            .await();
+                }
+                if (fabric.leads()) {
+                    add(tensors, unit, owner.keep(all.copy()), holders, suffix, owner);
+                }
+            }
         }
-        refuseOthers(
-                file.path(), file.names(), tensors.stream().map(Named::name).toList());
-        for (Named named : tensors) {
-            copy(file.entry(named.name()), named.tensor());
+        return tensors;
+    }
+
+    /** Adds the parts of a unit that so many processes hold one after the other, of each parameter those of all. */
+    private static void add(List<Named> tensors, Unit unit, Tensor all, int holders, String suffix, Scope owner) {
+        for (Parameter parameter : unit.parameters()) {
+            List<String> parts = parameter.spec().parts();
+            for (int holder = 0; holder < holders; holder++) {
+                Tensor view = unit.view(all.narrow(0, holder * unit.elements(), unit.elements()), parameter);
+                for (int i = 0; i < parts.size(); i++) {
+                    String name = holders == 1
+                            ? parts.get(i)
+                            : ModelParameters.ofExpert(parts.get(i), holder * parts.size() + i);
+                    tensors.add(new Named(name + suffix, owner.keep(parameter.part(view, i))));
+                }
+            }
         }
+    }
+
+    /**
+     * Refuses a file that lacks one of these tensors or has another.
+     *
+     * @throws ModelException if it does
+     */
+    static void requireNames(SafetensorsFile file, Collection<String> names) {
+        names.forEach(file::entry);
+        refuseOthers(file.path(), file.names(), names);
+    }
+
+    /**
+     * Reads whatever this process keeps of the parameters from a file.
+     *
+     * @param kept which of a unit's buffers: the master or a state
+     * @param suffix behind the parts' own names
+     * @throws ModelException if a tensor is missing or has another shape
+     */
+    static void read(SafetensorsFile file, Parameters parameters, Function<Unit, Tensor> kept, String suffix) {
+        parameters.write(kept, (parameter, part, target) -> {
+            SafetensorsFile.Entry entry = file.entry(parameter.spec().parts().get(part) + suffix);
+            requireFit(file.path(), entry, target.shape());
+            copy(entry, target);
+        });
     }
 
     /** Checks that a stored tensor has this shape and a type for numbers. */

@@ -1,8 +1,10 @@
 package dev.moe4j.model;
 
+import dev.moe4j.tensor.Parameter;
 import dev.moe4j.tensor.Saved;
 import dev.moe4j.tensor.Section;
 import dev.moe4j.tensor.Tensor;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -13,6 +15,11 @@ import org.jspecify.annotations.Nullable;
  * @param lean whether backward draws what is dropped again
  */
 record CombineSection(String name, Routes routes, Dropout dropout, boolean lean) implements Section.Written {
+
+    @Override
+    public List<Parameter> parameters() {
+        return List.of();
+    }
 
     @Override
     public Tensor[] forward(Saved saved, Tensor... inputs) {

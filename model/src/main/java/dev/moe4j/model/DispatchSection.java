@@ -1,12 +1,19 @@
 package dev.moe4j.model;
 
+import dev.moe4j.tensor.Parameter;
 import dev.moe4j.tensor.Saved;
 import dev.moe4j.tensor.Section;
 import dev.moe4j.tensor.Tensor;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** Sorts tokens [tokens, model] to their experts' rows [rows, model]. Backward gathers, so it needs no atomic sums. */
 record DispatchSection(String name, Routes routes) implements Section.Written {
+
+    @Override
+    public List<Parameter> parameters() {
+        return List.of();
+    }
 
     @Override
     public Tensor[] forward(Saved saved, Tensor... inputs) {

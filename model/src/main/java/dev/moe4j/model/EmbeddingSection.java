@@ -5,6 +5,7 @@ import dev.moe4j.tensor.Parameter;
 import dev.moe4j.tensor.Saved;
 import dev.moe4j.tensor.Section;
 import dev.moe4j.tensor.Tensor;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** x = √model · embedding[token] + position, then dropout. Input: ids and rows of positions; output [tokens, model]. */
@@ -47,6 +48,11 @@ final class EmbeddingSection implements Section.Written {
     }
 
     @Override
+    public List<Parameter> parameters() {
+        return learned == null ? List.of(embedding) : List.of(embedding, learned);
+    }
+
+    @Override
     public Tensor[] forward(Saved saved, Tensor... inputs) {
         Tensor ids_BS = inputs[0];
         Tensor rows_BS = inputs[1];
@@ -70,7 +76,7 @@ final class EmbeddingSection implements Section.Written {
             Tensor mask = saved.find(0);
             Tensor g_BSD = gradient.view(ids_BS.size(0), ids_BS.size(1), -1);
             // A frequent token's gradient is a long sum: bfloat16 would lose its later terms.
-            Tensor wide_BSD = g_BSD.to(embedding.gradient().dtype());
+            Tensor wide_BSD = g_BSD.to(embedding.gradientType());
             Tensor dropped_BSD = mask == null ? wide_BSD : wide_BSD.mul(mask);
             if (learned != null) {
                 addGradient(learned, dropped_BSD, saved.input(1), SinusoidalPositions.PADDING_ROW);

@@ -18,10 +18,13 @@ sealed interface ExpertProducts {
      *
      * @param weight {@code [experts, out, in]}
      */
-    static ExpertProducts of(Assignment assignment, Tensor weight) {
+    static ExpertProducts of(ExpertRows rows, Tensor weight) {
         // libtorch's grouped products are for bfloat16, and want rows of a multiple of 16 bytes.
-        boolean grouped = weight.dtype() == DType.BFLOAT16 && weight.size(1) % 8 == 0 && weight.size(2) % 8 == 0;
-        return grouped ? Grouped.of(assignment, weight.device()) : new Loop(assignment);
+        boolean grouped = weight.dtype() == DType.BFLOAT16
+                && weight.size(1) % 8 == 0
+                && weight.size(2) % 8 == 0
+                && rows.start(rows.experts()) > 0;
+        return grouped ? Grouped.of(rows, weight.device()) : new Loop(rows);
     }
 
     /**
@@ -43,14 +46,14 @@ sealed interface ExpertProducts {
     void weightGradient(Tensor gradient, Tensor x, Parameter weight);
 
     /** One expert after the other: the reference. */
-    record Loop(Assignment assignment) implements ExpertProducts {
+    record Loop(ExpertRows rows) implements ExpertProducts {
 
         @Override
         public Tensor forward(Tensor x, Tensor weight) {
             Tensor y = Tensor.empty(x.dtype(), x.device(), x.size(0), weight.size(1));
-            for (int e = 0; e < assignment.experts(); e++) {
+            for (int e = 0; e < rows.experts(); e++) {
                 if (hasRows(e)) {
-                    rows(y, e).setToProduct(rows(x, e), weight.select(0, e).t());
+                    of(y, e).setToProduct(of(x, e), weight.select(0, e).t());
                 }
             }
             return y;
@@ -59,9 +62,9 @@ sealed interface ExpertProducts {
         @Override
         public Tensor backward(Tensor gradient, Tensor weight) {
             Tensor x = Tensor.empty(gradient.dtype(), gradient.device(), gradient.size(0), weight.size(2));
-            for (int e = 0; e < assignment.experts(); e++) {
+            for (int e = 0; e < rows.experts(); e++) {
                 if (hasRows(e)) {
-                    rows(x, e).setToProduct(rows(gradient, e), weight.select(0, e));
+                    of(x, e).setToProduct(of(gradient, e), weight.select(0, e));
                 }
             }
             return x;
@@ -69,29 +72,28 @@ sealed interface ExpertProducts {
 
         @Override
         public void weightGradient(Tensor gradient, Tensor x, Parameter weight) {
-            for (int e = 0; e < assignment.experts(); e++) {
+            for (int e = 0; e < rows.experts(); e++) {
                 try (Scope _ = Scope.open()) {
-                    weight.addGradientEntry(
-                            e, hasRows(e) ? rows(gradient, e).t().matmul(rows(x, e)) : null);
+                    weight.addGradientEntry(e, hasRows(e) ? of(gradient, e).t().matmul(of(x, e)) : null);
                 }
             }
             weight.entriesWritten();
         }
 
         private boolean hasRows(int e) {
-            return assignment.start(e + 1) > assignment.start(e);
+            return rows.start(e + 1) > rows.start(e);
         }
 
-        private Tensor rows(Tensor all, int e) {
-            return all.narrow(0, assignment.start(e), assignment.start(e + 1) - assignment.start(e));
+        private Tensor of(Tensor all, int e) {
+            return all.narrow(0, rows.start(e), rows.start(e + 1) - rows.start(e));
         }
     }
 
     /** One call for all experts: less overhead where each has few rows. */
-    record Grouped(Assignment assignment, Tensor ends) implements ExpertProducts {
+    record Grouped(ExpertRows rows, Tensor ends) implements ExpertProducts {
 
-        static Grouped of(Assignment assignment, Device device) {
-            return new Grouped(assignment, Tensor.of(assignment.ends()).to(device));
+        static Grouped of(ExpertRows rows, Device device) {
+            return new Grouped(rows, Tensor.of(rows.ends()).to(device));
         }
 
         @Override
@@ -108,7 +110,7 @@ sealed interface ExpertProducts {
         public void weightGradient(Tensor gradient, Tensor x, Parameter weight) {
             // A grouped product would write all experts' gradients in the compute type and read them again to add
             // them to the unit; one expert's stay in the cache on the way.
-            new Loop(assignment).weightGradient(gradient, x, weight);
+            new Loop(rows).weightGradient(gradient, x, weight);
         }
     }
 }

@@ -4,6 +4,7 @@ import dev.moe4j.tensor.Parameter;
 import dev.moe4j.tensor.Saved;
 import dev.moe4j.tensor.Section;
 import dev.moe4j.tensor.Tensor;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -18,13 +19,32 @@ record ExpertsSection(
         Weights weights,
         Activation activation,
         Dropout activationDropout,
-        Routes routes,
+        ExpertRows rows,
+        Choices choices,
         boolean reference,
         boolean lean)
         implements Section.Written {
 
+    /**
+     * What dropout is drawn for.
+     *
+     * @param of_R the choice in each row, int64; any where a row is empty
+     * @param count choices of all sequences that dropout knows
+     */
+    record Choices(Tensor of_R, long count) {}
+
     /** Stacked over experts: fc1 [experts, ffn, model] and [experts, ffn], fc2 [experts, model, ffn] and [experts, model]. */
-    record Weights(Parameter fc1Weight, Parameter fc1Bias, Parameter fc2Weight, Parameter fc2Bias) {}
+    record Weights(Parameter fc1Weight, Parameter fc1Bias, Parameter fc2Weight, Parameter fc2Bias) {
+
+        List<Parameter> all() {
+            return List.of(fc1Weight, fc1Bias, fc2Weight, fc2Bias);
+        }
+    }
+
+    @Override
+    public List<Parameter> parameters() {
+        return weights.all();
+    }
 
     @Override
     public Tensor[] forward(Saved saved, Tensor... inputs) {
@@ -77,36 +97,31 @@ record ExpertsSection(
         if (!activationDropout.active()) {
             return null;
         }
-        long choices = (long) assignment().tokens() * assignment().topK();
-        Tensor like_CF = Tensor.empty(like_RF.dtype(), like_RF.device(), choices, like_RF.size(1));
-        return activationDropout.factors(like_CF).indexSelect(0, routes.choiceOf_R());
-    }
-
-    private Assignment assignment() {
-        return routes.assignment();
+        Tensor like_CF = Tensor.empty(like_RF.dtype(), like_RF.device(), choices.count(), like_RF.size(1));
+        return activationDropout.factors(like_CF).indexSelect(0, choices.of_R());
     }
 
     private ExpertProducts products() {
         return reference
-                ? new ExpertProducts.Loop(assignment())
-                : ExpertProducts.of(assignment(), weights.fc1Weight().tensor());
+                ? new ExpertProducts.Loop(rows)
+                : ExpertProducts.of(rows, weights.fc1Weight().tensor());
     }
 
     /** Adds each expert's bias to its rows, empty ones included: a row past the last token must hold a number. */
-    private void addBias(Tensor rows, Tensor bias) {
-        for (int e = 0; e < assignment().experts(); e++) {
-            int start = assignment().start(e);
-            int count = assignment().start(e + 1) - start;
+    private void addBias(Tensor all, Tensor bias) {
+        for (int e = 0; e < rows.experts(); e++) {
+            int start = rows.start(e);
+            int count = rows.start(e + 1) - start;
             if (count > 0) {
-                rows.narrow(0, start, count).addInPlace(bias.select(0, e));
+                all.narrow(0, start, count).addInPlace(bias.select(0, e));
             }
         }
     }
 
     private void addBiasGradient(Tensor gradient, Parameter bias) {
-        for (int e = 0; e < assignment().experts(); e++) {
-            int start = assignment().start(e);
-            int count = assignment().start(e + 1) - start;
+        for (int e = 0; e < rows.experts(); e++) {
+            int start = rows.start(e);
+            int count = rows.start(e + 1) - start;
             bias.addGradientEntry(
                     e, count == 0 ? null : gradient.narrow(0, start, count).sum(0));
         }

@@ -5,6 +5,7 @@ import dev.moe4j.tensor.Parameter;
 import dev.moe4j.tensor.Saved;
 import dev.moe4j.tensor.Section;
 import dev.moe4j.tensor.Tensor;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -17,7 +18,17 @@ record FeedForwardSection(
         String name, Weights weights, Activation activation, Dropout activationDropout, Dropout dropout, boolean lean)
         implements Section.Written {
 
-    record Weights(Parameter fc1Weight, Parameter fc1Bias, Parameter fc2Weight, Parameter fc2Bias) {}
+    record Weights(Parameter fc1Weight, Parameter fc1Bias, Parameter fc2Weight, Parameter fc2Bias) {
+
+        List<Parameter> all() {
+            return List.of(fc1Weight, fc1Bias, fc2Weight, fc2Bias);
+        }
+    }
+
+    @Override
+    public List<Parameter> parameters() {
+        return weights.all();
+    }
 
     @Override
     public Tensor[] forward(Saved saved, Tensor... inputs) {

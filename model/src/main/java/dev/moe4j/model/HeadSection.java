@@ -7,6 +7,7 @@ import dev.moe4j.tensor.Saved;
 import dev.moe4j.tensor.Scope;
 import dev.moe4j.tensor.Section;
 import dev.moe4j.tensor.Tensor;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -56,6 +57,11 @@ final class HeadSection implements Section.Written {
     }
 
     @Override
+    public List<Parameter> parameters() {
+        return List.of(output);
+    }
+
+    @Override
     public Tensor[] forward(Saved saved, Tensor... inputs) {
         Tensor hidden_TD = inputs[0];
         Tensor table_VD = output.tensor();
@@ -82,10 +88,7 @@ final class HeadSection implements Section.Written {
                             .mulInPlace(share_N1);
                     Tensor more_VD = logits_NV.t().matmul(hidden_ND.mul(share_N1));
                     tableGradient_VD = tableGradient_VD == null
-                            ? part.escape(
-                                    n == tokens
-                                            ? more_VD
-                                            : more_VD.to(output.gradient().dtype()))
+                            ? part.escape(n == tokens ? more_VD : more_VD.to(output.gradientType()))
                             : tableGradient_VD.addInPlace(more_VD.to(tableGradient_VD.dtype()));
                 }
             }

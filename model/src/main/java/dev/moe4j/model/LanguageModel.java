@@ -1,5 +1,6 @@
 package dev.moe4j.model;
 
+import dev.moe4j.parallel.Fabric;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Functions;
 import dev.moe4j.tensor.Parameter;
@@ -10,6 +11,7 @@ import dev.moe4j.tensor.Scope;
 import dev.moe4j.tensor.Section;
 import dev.moe4j.tensor.Tape;
 import dev.moe4j.tensor.Tensor;
+import dev.moe4j.tensor.Unit;
 import dev.moe4j.tensor.Value;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -30,6 +32,9 @@ public final class LanguageModel implements AutoCloseable {
     static final int LONGEST_BLOCKED = 512;
 
     private final Architecture architecture;
+    private final Fabric fabric;
+    private final UnitExchange denseUnits;
+    private final UnitExchange expertUnits;
     private final Parameters parameters;
     private final Scope scope = Scope.detached();
     private final Tensor positions;
@@ -38,16 +43,36 @@ public final class LanguageModel implements AutoCloseable {
     private Recompute recompute = Recompute.NONE;
     private double expertDropout;
 
-    private LanguageModel(Architecture architecture, Precision precision, Device device) {
+    private LanguageModel(Architecture architecture, Precision precision, Device device, Fabric fabric, double factor) {
+        checkLayout(architecture, fabric);
         this.architecture = architecture;
+        this.fabric = fabric;
+        this.denseUnits = new UnitExchange(fabric.everyone(), 1);
+        this.expertUnits = new UnitExchange(fabric.replicas(), factor);
         ModelConfig config = architecture.model();
         this.expertDropout = config.activationDropout();
-        this.parameters = ModelParameters.create(config, precision, device);
-        this.balanceTracker = new BalanceTracker(config.moeLayers(), config.experts());
+        this.parameters = ModelParameters.create(config, precision, device, fabric.layout(), denseUnits, expertUnits);
+        this.balanceTracker = new BalanceTracker(config.moeLayers(), config.experts(), fabric.everyone());
         this.positions = switch (config.positions()) {
             case SINUSOIDAL -> sinusoidal(config, precision, device);
             case LEARNED -> parameters.get(ModelParameters.POSITIONS).tensor();
         };
+    }
+
+    /** What several processes cannot compute as one would: what one loss or capacity takes all of a micro-batch for. */
+    private static void checkLayout(Architecture architecture, Fabric fabric) {
+        if (fabric.layout().world() == 1 || architecture.model().experts() == 0) {
+            return;
+        }
+        if (architecture.routing().group() == 0) {
+            throw new ModelException(
+                    "routing.group: 0 lets all sequences of a micro-batch share a capacity, and "
+                            + "several processes have a part of them each; use a number that divides each one's share, such as 1");
+        }
+        if (architecture.balance().transform() != BalanceConfig.Transform.NONE) {
+            throw new ModelException("balance.transform: the logarithm is taken of a whole micro-batch's loss, and "
+                    + "several processes have a part of it each; use none");
+        }
     }
 
     private Tensor sinusoidal(ModelConfig config, Precision precision, Device device) {
@@ -61,14 +86,56 @@ public final class LanguageModel implements AutoCloseable {
     /** A model with the published initialisation, drawn from the key. */
     public static LanguageModel initialize(
             Architecture architecture, Precision precision, Device device, RandomKey key) {
-        LanguageModel model = new LanguageModel(architecture, precision, device);
+        return initialize(architecture, precision, device, Fabric.SINGLE, ExpertGradients.EXACT, key);
+    }
+
+    /** As {@link #initialize(Architecture, Precision, Device, RandomKey)}, this process's part of it. */
+    public static LanguageModel initialize(
+            Architecture architecture,
+            Precision precision,
+            Device device,
+            Fabric fabric,
+            ExpertGradients rule,
+            RandomKey key) {
+        LanguageModel model = blank(architecture, precision, device, fabric, rule);
         model.parameters.initialize(key);
         return model;
     }
 
     /** A model whose parameters are zero until they are read from somewhere. */
     static LanguageModel blank(Architecture architecture, Precision precision, Device device) {
-        return new LanguageModel(architecture, precision, device);
+        return blank(architecture, precision, device, Fabric.SINGLE, ExpertGradients.EXACT);
+    }
+
+    /** This process's part of a model whose parameters are zero until they are read from somewhere. */
+    static LanguageModel blank(
+            Architecture architecture, Precision precision, Device device, Fabric fabric, ExpertGradients rule) {
+        return new LanguageModel(
+                architecture,
+                precision,
+                device,
+                fabric,
+                rule.factor(fabric.layout().world()));
+    }
+
+    /** The processes that the model works on. */
+    public Fabric fabric() {
+        return fabric;
+    }
+
+    /** The exchange that a unit takes part in. */
+    UnitExchange exchangeOf(Unit unit) {
+        return unit.parameters().getFirst().spec().stacked() ? expertUnits : denseUnits;
+    }
+
+    /**
+     * Begins a backward pass of a step.
+     *
+     * @param last whether it is the step's last, so that gradients may be summed over processes on its way
+     */
+    public void beginBackward(boolean last) {
+        denseUnits.beginBackward(last);
+        expertUnits.beginBackward(last);
     }
 
     public Architecture architecture() {
@@ -313,11 +380,8 @@ public final class LanguageModel implements AutoCloseable {
             Beside beside) {
         String name = "layers." + layer + ".";
         String prefix = layerPrefix(layer) + "moe.";
-        RouteSection route = new RouteSection(
-                name + "route",
-                parameters.get(prefix + "gate.weight"),
-                routing,
-                routeSetting(layer, batch, routing, pass));
+        RouteSection.Setting setting = routeSetting(layer, batch, routing, pass);
+        RouteSection route = new RouteSection(name + "route", parameters.get(prefix + "gate.weight"), routing, setting);
         Value[] routed = tape.runAll(recompute.cheap(), route, h);
         (transformed() ? beside.balances : beside.roots).add(routed[1]);
         beside.roots.add(routed[2]);
@@ -326,25 +390,24 @@ public final class LanguageModel implements AutoCloseable {
             balanceTracker.add(moeIndex(layer), route.firstChoices());
         }
         beside.routing.add(new LossReport.LayerRouting(
-                layer, route.balance(), route.entropy(), route.firstChoices(), route.statistics()));
+                layer, route.balance(), route.entropy(), route.firstChoices(), route.counts()));
 
-        Routes routes = Routes.of(assignment, parameters.precision().compute(), device(), tape);
+        boolean even = routing.strategy() == RoutingConfig.Strategy.CAPACITY;
+        Assignment sent = fabric.layout().expertParallel() == 1
+                ? assignment
+                : even ? assignment.even(setting.places(assignment)) : assignment.packed();
+        Routes routes = Routes.of(sent, parameters.precision().compute(), device(), tape);
         Value rows = tape.run(recompute.cheap(), new DispatchSection(name + "dispatch", routes), h);
-        Value outputs = tape.run(
-                recompute.costly(),
-                new ExpertsSection(
-                        name + "experts",
-                        new ExpertsSection.Weights(
-                                parameters.get(prefix + "experts.fc1.weight"),
-                                parameters.get(prefix + "experts.fc1.bias"),
-                                parameters.get(prefix + "experts.fc2.weight"),
-                                parameters.get(prefix + "experts.fc2.bias")),
-                        config().activation(),
-                        activationDropout(layer, "experts", expertDropout, pass),
-                        routes,
-                        reference,
-                        recompute.lean()),
-                rows);
+        Value outputs = fabric.layout().expertParallel() == 1
+                ? tape.run(
+                        recompute.costly(),
+                        experts(
+                                layer,
+                                sent,
+                                routes.choices(),
+                                activationDropout(layer, "experts", expertDropout, pass)),
+                        rows)
+                : elsewhere(tape, layer, routes, even, rows, pass);
         Value base = config().sharedExperts() == 0
                 ? residual
                 : tape.run(recompute.costly(), feedForward(layer, "shared", prefix + "shared.", pass), residual, h);
@@ -358,6 +421,42 @@ public final class LanguageModel implements AutoCloseable {
         return output;
     }
 
+    /** The experts of several processes on rows that travel to them and back: exchanges are not repeated in backward. */
+    private Value elsewhere(Tape tape, int layer, Routes routes, boolean even, Value rows, Pass pass) {
+        String name = "layers." + layer + ".";
+        ExpertExchange exchange =
+                ExpertExchange.of(fabric.experts(), layer, routes.assignment(), even, rows.tensor(), tape);
+        Dropout dropout = activationDropout(layer, "experts", expertDropout, pass);
+        ExpertsSection.Choices choices = routes.choices();
+        if (dropout.active()) {
+            dropout = activationDropout(
+                    layer, "experts", expertDropout, pass.withSequences(exchange.sequences(pass.sequences())));
+            choices = exchange.choices(choices, tape);
+        }
+        Value arrived = tape.run(new ExchangeSection(name + "exchange_rows", exchange, false), rows);
+        Value results = tape.run(recompute.costly(), experts(layer, exchange.rows(), choices, dropout), arrived);
+        Value returned = tape.run(new ExchangeSection(name + "exchange_results", exchange, true), results);
+        tape.drop(rows, arrived, results);
+        return returned;
+    }
+
+    private ExpertsSection experts(int layer, ExpertRows rows, ExpertsSection.Choices choices, Dropout dropout) {
+        String prefix = layerPrefix(layer) + "moe.experts.";
+        return new ExpertsSection(
+                "layers." + layer + ".experts",
+                new ExpertsSection.Weights(
+                        parameters.get(prefix + "fc1.weight"),
+                        parameters.get(prefix + "fc1.bias"),
+                        parameters.get(prefix + "fc2.weight"),
+                        parameters.get(prefix + "fc2.bias")),
+                config().activation(),
+                dropout,
+                rows,
+                choices,
+                reference,
+                recompute.lean());
+    }
+
     private RouteSection.Setting routeSetting(int layer, TokenBatch batch, RoutingConfig routing, Pass pass) {
         BalanceConfig balance = architecture.balance();
         // Groups matter for capacity and for the group's balance loss; evaluation of dropless models has neither.
@@ -365,7 +464,8 @@ public final class LanguageModel implements AutoCloseable {
                 routing.group() > 0 && (pass.training() || routing.strategy() == RoutingConfig.Strategy.CAPACITY);
         if (grouped && batch.sequences() % routing.group() != 0) {
             throw new ModelException("routing.group: groups of " + routing.group()
-                    + " sequences do not divide a batch of " + batch.sequences());
+                    + " sequences do not divide a batch of " + batch.sequences()
+                    + (fabric.layout().world() == 1 ? "" : ", one process's share"));
         }
         double perLayer = balance.combine() == BalanceConfig.Combine.MEAN ? 1.0 / config().moeLayers() : 1;
         double @Nullable [] fractions = balance.scope() == BalanceConfig.Scope.GLOBAL && pass.training()

@@ -1,5 +1,7 @@
 package dev.moe4j.model;
 
+import dev.moe4j.parallel.Layout;
+import dev.moe4j.parallel.Slice;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Parameter;
 import dev.moe4j.tensor.Parameters;
@@ -7,6 +9,7 @@ import dev.moe4j.tensor.Precision;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.IntStream;
+import java.util.stream.LongStream;
 import java.util.stream.Stream;
 
 /** Lays out a model's parameters in units, under the names that checkpoints use. */
@@ -25,22 +28,52 @@ final class ModelParameters {
      *
      * @param inMaster whether it computes in the master's type
      */
-    record UnitSpec(String name, List<Parameter.Spec> specs, boolean inMaster) {}
+    record UnitSpec(String name, List<Parameter.Spec> specs, boolean inMaster) {
 
-    static Parameters create(ModelConfig config, Precision precision, Device device) {
+        /** Whether it holds experts, of which a process may have some only. */
+        boolean ofExperts() {
+            return specs.getFirst().stacked();
+        }
+    }
+
+    /**
+     * What this process holds of the model.
+     *
+     * @param dense among the ranks that hold what all tokens use
+     * @param experts among those that hold the same experts
+     */
+    static Parameters create(
+            ModelConfig config,
+            Precision precision,
+            Device device,
+            Layout layout,
+            UnitExchange dense,
+            UnitExchange experts) {
         Parameters parameters = new Parameters(precision, device);
-        units(config)
-                .forEach(unit -> parameters.add(
-                        unit.name(), unit.specs(), unit.inMaster() ? precision.computingInMaster() : precision));
+        Slice held = config.experts() == 0 ? new Slice(0, 0) : layout.experts(config.experts());
+        units(config, held).forEach(unit -> {
+            UnitExchange exchange = unit.ofExperts() ? experts : dense;
+            exchange.add(parameters.add(
+                    unit.name(),
+                    unit.specs(),
+                    unit.inMaster() ? precision.computingInMaster() : precision,
+                    exchange.share(layout.sharding()),
+                    exchange));
+        });
         return parameters;
     }
 
     /** The units in order; a layer's are made when they are reached, so that a hostile number of layers costs nothing. */
     static Stream<UnitSpec> units(ModelConfig config) {
+        return units(config, new Slice(0, config.experts()));
+    }
+
+    /** The units of a process that holds these experts. */
+    static Stream<UnitSpec> units(ModelConfig config, Slice held) {
         int width = config.width();
         return Stream.of(
                         Stream.of(unit("embedding", embedding(config))),
-                        IntStream.range(0, config.layers()).boxed().flatMap(layer -> layer(layer, config)),
+                        IntStream.range(0, config.layers()).boxed().flatMap(layer -> layer(layer, config, held)),
                         Stream.of(unit("layer_norm", norm("model.layer_norm", width))),
                         config.tied() ? Stream.<UnitSpec>empty() : Stream.of(unit("lm_head", List.of(head(config)))))
                 .flatMap(units -> units);
@@ -67,7 +100,7 @@ final class ModelParameters {
         return matrix(HEAD, config.vocabulary(), config.width(), Initializations.embedding(config.width(), -1));
     }
 
-    private static Stream<UnitSpec> layer(int layer, ModelConfig config) {
+    private static Stream<UnitSpec> layer(int layer, ModelConfig config, Slice held) {
         int width = config.width();
         String prefix = "model.layers." + layer + ".";
         Stream<UnitSpec> attention = Stream.of(
@@ -76,23 +109,28 @@ final class ModelParameters {
         return Stream.concat(
                 attention,
                 config.isMoeLayer(layer)
-                        ? mixture(prefix + "moe.", config)
+                        ? mixture(prefix + "moe.", config, held)
                         : Stream.of(unit(prefix + "ffn", feedForward(prefix, width, config.ffn()))));
     }
 
-    private static Stream<UnitSpec> mixture(String prefix, ModelConfig config) {
+    private static Stream<UnitSpec> mixture(String prefix, ModelConfig config, Slice held) {
         int width = config.width();
         // The router computes in the master's type: its decisions are too fine for bfloat16.
         UnitSpec gate = new UnitSpec(
                 prefix + "gate",
                 List.of(matrix(prefix + "gate.weight", config.experts(), width, Initializations.fanIn(width))),
                 true);
-        UnitSpec experts = unit(prefix + "experts", experts(prefix, config));
+        UnitSpec experts = unit(prefix + "experts", experts(prefix, config, held));
         if (config.sharedExperts() == 0) {
             return Stream.of(gate, experts);
         }
         int ffn = config.sharedExperts() * config.expertFfn();
         return Stream.of(gate, experts, unit(prefix + "shared", feedForward(prefix + "shared.", width, ffn)));
+    }
+
+    /** The name of another expert's part, from that of any one's. */
+    static String ofExpert(String part, int expert) {
+        return part.replaceFirst("\\.experts\\.\\d+\\.", ".experts." + expert + ".");
     }
 
     private static UnitSpec unit(String name, List<Parameter.Spec> specs) {
@@ -139,19 +177,20 @@ final class ModelParameters {
                 vector(prefix + "fc2.bias", width, Initializations.fanIn(ffn)));
     }
 
-    private static List<Parameter.Spec> experts(String prefix, ModelConfig config) {
-        long count = config.experts();
+    private static List<Parameter.Spec> experts(String prefix, ModelConfig config, Slice held) {
+        long count = held.length();
         long width = config.width();
         long ffn = config.expertFfn();
         return List.of(
-                stacked(prefix, "fc1.weight", List.of(count, ffn, width), config.width(), true),
-                stacked(prefix, "fc1.bias", List.of(count, ffn), config.width(), false),
-                stacked(prefix, "fc2.weight", List.of(count, width, ffn), config.expertFfn(), true),
-                stacked(prefix, "fc2.bias", List.of(count, width), config.expertFfn(), false));
+                stacked(prefix, "fc1.weight", held, List.of(count, ffn, width), config.width(), true),
+                stacked(prefix, "fc1.bias", held, List.of(count, ffn), config.width(), false),
+                stacked(prefix, "fc2.weight", held, List.of(count, width, ffn), config.expertFfn(), true),
+                stacked(prefix, "fc2.bias", held, List.of(count, width), config.expertFfn(), false));
     }
 
-    private static Parameter.Spec stacked(String prefix, String kind, List<Long> shape, int fanIn, boolean decayed) {
-        List<String> parts = IntStream.range(0, Math.toIntExact(shape.getFirst()))
+    private static Parameter.Spec stacked(
+            String prefix, String kind, Slice held, List<Long> shape, int fanIn, boolean decayed) {
+        List<String> parts = LongStream.range(held.start(), held.end())
                 .mapToObj(expert -> prefix + "experts." + expert + "." + kind)
                 .toList();
         return new Parameter.Spec(

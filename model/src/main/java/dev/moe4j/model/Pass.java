@@ -13,6 +13,11 @@ import dev.moe4j.tensor.RandomKey;
  */
 public record Pass(boolean training, double lossPerToken, RandomKey key, long[] sequences) {
 
+    /** The same pass over these sequences. */
+    Pass withSequences(long... others) {
+        return new Pass(training, lossPerToken, key, others);
+    }
+
     /** A pass without dropout for a batch of that many sequences. */
     public static Pass evaluation(int sequences) {
         return new Pass(false, 1, new RandomKey(0), new long[sequences]);

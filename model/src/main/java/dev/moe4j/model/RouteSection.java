@@ -28,7 +28,7 @@ final class RouteSection implements Section.Derived {
     private final Setting setting;
     private @Nullable Assignment decided;
     private @Nullable Assignment assignment;
-    private @Nullable RoutingStatistics statistics;
+    private @Nullable RoutingCounts counts;
     private double balance;
     private double entropy;
     private double[] firstChoices = {};
@@ -54,7 +54,13 @@ final class RouteSection implements Section.Derived {
             Routing.Noise noise,
             double @Nullable [] fractions,
             double balanceCoefficient,
-            double zCoefficient) {}
+            double zCoefficient) {
+
+        /** The most rows that an expert can get from all groups. */
+        int places(Assignment assignment) {
+            return Math.toIntExact(Math.min(assignment.capacity(), assignment.tokens() / groups) * groups);
+        }
+    }
 
     RouteSection(String name, Parameter gate, RoutingConfig config, Setting setting) {
         this.name = name;
@@ -103,7 +109,7 @@ final class RouteSection implements Section.Derived {
                     setting.fill() == 0 ? setting.noise() : filled(setting.noise(), tokens, experts)));
             decided = chosen;
             assignment = setting.fill() == 0 ? chosen : chosen.first(tokens);
-            statistics = RoutingStatistics.of(chosen);
+            counts = RoutingCounts.of(chosen);
             entropy = entropy(logits_TE.detach(), p_TE.detach());
         }
         Tensor balance_ = balanceLoss(p_TE, chosen, padding);
@@ -202,12 +208,12 @@ final class RouteSection implements Section.Derived {
         return assignment;
     }
 
-    /** What the router did, in the published figures. */
-    RoutingStatistics statistics() {
-        if (statistics == null) {
+    /** What the router did. */
+    RoutingCounts counts() {
+        if (counts == null) {
             throw new ModelException(name + ": the router has not run");
         }
-        return statistics;
+        return counts;
     }
 
     /** The balance loss without its coefficient; 1 for perfect balance. */

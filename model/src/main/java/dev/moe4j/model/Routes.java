@@ -46,6 +46,11 @@ record Routes(
         return Tensor.of(values).to(type).to(device);
     }
 
+    /** The choices of this process's own sequences. */
+    ExpertsSection.Choices choices() {
+        return new ExpertsSection.Choices(choiceOf_R, (long) assignment.tokens() * assignment.topK());
+    }
+
     /** The rows of each choice, {@code [tokens, k, model]}. */
     Tensor gatherChoices(Tensor rows_RD) {
         return rows_RD.indexSelect(0, rowOf_C).view(assignment.tokens(), assignment.topK(), rows_RD.size(1));

@@ -1,8 +1,10 @@
 package dev.moe4j.model;
 
+import dev.moe4j.tensor.Parameter;
 import dev.moe4j.tensor.Saved;
 import dev.moe4j.tensor.Section;
 import dev.moe4j.tensor.Tensor;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** Σ x·weights as a scalar root: gives x the gradient {@code weights}. */
@@ -11,6 +13,11 @@ record Dot(Tensor weights) implements Section.Written {
     @Override
     public String name() {
         return "dot";
+    }
+
+    @Override
+    public List<Parameter> parameters() {
+        return List.of();
     }
 
     @Override

@@ -116,7 +116,7 @@ class GatingGoldenTest {
     }
 
     private static void checkStatistics(JsonNode metadata, RouteSection route) {
-        RoutingStatistics statistics = route.statistics();
+        RoutingStatistics statistics = route.counts().statistics();
         assertThat(metadata.properties()).isNotEmpty();
         metadata.properties()
                 .forEach(figure -> Agreement.logged(

@@ -87,7 +87,8 @@ class MoeLayerGoldenTest {
                                     parameters.get("fc2.bias")),
                             Activation.valueOf(json.path("act").asString("gelu").toUpperCase(Locale.ROOT)),
                             none,
-                            routes,
+                            routes.assignment(),
+                            routes.choices(),
                             reference,
                             false),
                     rows);
@@ -114,7 +115,7 @@ class MoeLayerGoldenTest {
                 assertThat(rowsOfZero(output.toDoubles(), width))
                         .isEqualTo(json.path("tokens_with_zero_output").asInt());
             }
-            RoutingStatistics statistics = route.statistics();
+            RoutingStatistics statistics = route.counts().statistics();
             json.path("metadata")
                     .properties()
                     .forEach(figure -> Agreement.logged(

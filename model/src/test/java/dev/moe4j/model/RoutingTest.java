@@ -140,7 +140,7 @@ class RoutingTest {
             assertThat(fewer[1].item()).isEqualTo(more[1].item());
             assertThat(short_.entropy()).isEqualTo(long_.entropy());
             assertThat(short_.firstChoices()).isEqualTo(long_.firstChoices());
-            assertThat(short_.statistics()).usingRecursiveComparison().isEqualTo(long_.statistics());
+            assertThat(short_.counts()).usingRecursiveComparison().isEqualTo(long_.counts());
             assertThat(short_.assignment().tokens()).isEqualTo(tokens);
             assertThat(short_.assignment().kept())
                     .isEqualTo(Arrays.copyOf(long_.assignment().kept(), 2 * tokens));
@@ -334,7 +334,7 @@ class RoutingTest {
         assertThat(assignment.kept()).containsOnly(false);
         assertThat(assignment.filled()).containsOnly(false);
         assertThat(assignment.rows()).isEqualTo(Assignment.ROW_MULTIPLE);
-        RoutingStatistics statistics = RoutingStatistics.of(assignment);
+        RoutingStatistics statistics = RoutingCounts.of(assignment).statistics();
         assertThat(statistics.load()).containsOnly(0.0);
         assertThat(statistics.overflow()).containsOnly(0.0);
     }

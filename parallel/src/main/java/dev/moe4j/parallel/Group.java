@@ -42,6 +42,11 @@ public final class Group {
         this.wire = wire;
     }
 
+    /** The group of one member, which exchanges nothing. */
+    static Group alone(Members members) {
+        return new Group(members, null, null, null);
+    }
+
     public Members members() {
         return members;
     }
@@ -194,6 +199,17 @@ public final class Group {
         return new Splits(rows, coming, rowBytes);
     }
 
+    /**
+     * An exchange in which all members send the same rows as this one, so that none need be told.
+     *
+     * @param rows {@code [members][kinds]}: rows of each kind that go to each member
+     */
+    public Splits even(long[][] rows, long rowElements, DType type) {
+        long[][] coming = new long[members.size()][];
+        Arrays.fill(coming, rows[members.index()]);
+        return new Splits(rows, coming, rowElements * wireType(type).bytes());
+    }
+
     private Optional<String> difference(int member, String label, long rowBytes, long theirRowBytes, long theirMark) {
         int rank = members.ranks().get(member);
         if (theirMark != label.hashCode()) {
@@ -222,6 +238,39 @@ public final class Group {
             into.copy(from);
         }
         return begin(label, scope -> exchange(scope, into, from, splits.rowsReceived(), splits.rowsSent()));
+    }
+
+    /** The sums over the members, equal on all. Waits for them. */
+    public double[] sum(double[] values, String label) {
+        if (gloo == null) {
+            return values;
+        }
+        try (Scope _ = Scope.open()) {
+            Tensor sums = Tensor.of(values);
+            allReduce(Reduction.SUM, sums, label).await();
+            return sums.toDoubles();
+        }
+    }
+
+    /** Whether that is so for any member. Waits for them. */
+    public boolean any(boolean here, String label) {
+        return sum(new double[] {here ? 1 : 0}, label)[0] > 0;
+    }
+
+    /** The values of the first member, which alone decides on them; others give as many of any. Waits for it. */
+    public double[] fromFirst(double[] values, String label) {
+        if (gloo == null) {
+            return values;
+        }
+        try (Scope _ = Scope.open()) {
+            Tensor shared = Tensor.of(values);
+            broadcast(shared, 0, label).await();
+            return shared.toDoubles();
+        }
+    }
+
+    double waitedSeconds() {
+        return watch == null ? 0 : watch.journal().waitedSeconds();
     }
 
     /** Waits until all members have come here. */

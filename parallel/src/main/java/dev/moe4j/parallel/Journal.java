@@ -11,6 +11,7 @@ final class Journal {
 
     private final Map<String, Long> begun = new ConcurrentHashMap<>();
     private volatile Moment moment = new Moment(false, "its start", System.nanoTime());
+    private long waited;
 
     /** Notes that an exchange of a group begins; returns its number among the group's, from 1. */
     long begin(String group) {
@@ -22,7 +23,14 @@ final class Journal {
     }
 
     void worksAfter(String label) {
-        moment = new Moment(false, label, System.nanoTime());
+        Moment now = new Moment(false, label, System.nanoTime());
+        waited += now.nanoTime() - moment.nanoTime();
+        moment = now;
+    }
+
+    /** Seconds between {@link #waitsIn} and {@link #worksAfter} so far; for the thread that calls these. */
+    double waitedSeconds() {
+        return waited / 1e9;
     }
 
     Answer.Alive state(String group) {

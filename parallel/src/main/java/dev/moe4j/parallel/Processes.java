@@ -90,7 +90,7 @@ public final class Processes {
     private Group connect(Members members) {
         Connection to = connection;
         if (members.size() == 1 || to == null) {
-            return new Group(members, null, null, null);
+            return Group.alone(members);
         }
         Gloo gloo = to.rendezvous()
                 .within(

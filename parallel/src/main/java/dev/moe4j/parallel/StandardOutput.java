@@ -12,19 +12,36 @@ final class StandardOutput {
     private static final int OUT = 1;
     private static final int ERR = 2;
 
+    /** Calls under way, and stdout as it was before the first of them. */
+    private static int calls;
+
+    private static int kept;
+
     private StandardOutput() {}
 
-    /** Runs {@code call}; what it writes to stdout goes to stderr. */
+    /** Runs {@code call}; what it, or another thread meanwhile, writes to stdout goes to stderr. */
     static <T> T toErr(Supplier<T> call) {
         if (System.getProperty("os.name", "").startsWith("Windows")) {
             return call.get();
         }
-        System.out.flush();
-        int kept = invoke("dup", OUT);
-        invoke("dup2", ERR, OUT);
+        redirect();
         try {
             return call.get();
         } finally {
+            restore();
+        }
+    }
+
+    private static synchronized void redirect() {
+        if (calls++ == 0) {
+            System.out.flush();
+            kept = invoke("dup", OUT);
+            invoke("dup2", ERR, OUT);
+        }
+    }
+
+    private static synchronized void restore() {
+        if (--calls == 0) {
             invoke("dup2", kept, OUT);
             invoke("close", kept);
         }

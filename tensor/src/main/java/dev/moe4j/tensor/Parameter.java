@@ -42,10 +42,15 @@ public final class Parameter {
             return shape.stream().reduce(1L, Math::multiplyExact);
         }
 
+        /** The shape of the whole. */
+        long[] dimensions() {
+            return shape.stream().mapToLong(Long::longValue).toArray();
+        }
+
         /** The shape of one part. */
         public long[] partShape() {
             long rows = shape.getFirst() / parts.size();
-            long[] dims = shape.stream().mapToLong(Long::longValue).toArray();
+            long[] dims = dimensions();
             if (stacked) {
                 return Arrays.copyOfRange(dims, 1, dims.length);
             }
@@ -63,12 +68,12 @@ public final class Parameter {
     private final Spec spec;
     private final Unit unit;
     private final long offset;
-    private final Tensor master;
+    private final @Nullable Tensor master;
     private final Tensor leaf;
     private final Tensor gradient;
     private boolean written;
 
-    Parameter(Spec spec, Unit unit, long offset, Tensor master, Tensor leaf, Tensor gradient) {
+    Parameter(Spec spec, Unit unit, long offset, @Nullable Tensor master, Tensor leaf, Tensor gradient) {
         this.spec = spec;
         this.unit = unit;
         this.offset = offset;
@@ -90,19 +95,40 @@ public final class Parameter {
         return offset;
     }
 
-    /** The working copy in the compute type: what sections use. */
+    /** The working copy in the compute type: what sections use. Empty where it is shared out and not gathered. */
     public Tensor tensor() {
         return leaf;
     }
 
-    /** The values that the optimizer changes, in the master type. */
+    /**
+     * The values that the optimizer changes, in the master type.
+     *
+     * @throws TensorException if they are shared out among processes; see {@link Unit#write}
+     */
     public Tensor master() {
+        if (master == null) {
+            throw new TensorException(name() + ": its values are shared out among processes");
+        }
         return master;
     }
 
-    /** The gradient, in the accumulation type; valid after {@link Parameters#finishGradients}. */
+    /**
+     * The gradient, in the accumulation type; valid after {@link Parameters#finishGradients}, unless gradients are
+     * shared out among processes.
+     */
     public Tensor gradient() {
+        unit.openGradient();
         return gradient;
+    }
+
+    /** The gradient's handle, which its unit points to memory where it has some. */
+    Tensor gradientHandle() {
+        return gradient;
+    }
+
+    /** The type of {@link #gradient}. */
+    public DType gradientType() {
+        return gradient.dtype();
     }
 
     /** A part's slice of a view of the whole, in the part's own shape. */
@@ -113,6 +139,7 @@ public final class Parameter {
 
     /** Writes the first gradient of a step and adds later ones. */
     public void addGradient(Tensor contribution) {
+        unit.openGradient();
         if (written) {
             gradient.addInPlace(contribution.to(gradient.dtype()));
         } else {
@@ -126,6 +153,7 @@ public final class Parameter {
      * last entry the section calls {@link #entriesWritten}.
      */
     public void addGradientEntry(long entry, @Nullable Tensor contribution) {
+        unit.openGradient();
         Tensor target = gradient.select(0, entry);
         if (contribution == null) {
             if (!written) {
@@ -150,7 +178,7 @@ public final class Parameter {
         written = false;
     }
 
-    Unit unit() {
+    public Unit unit() {
         return unit;
     }
 }

@@ -6,6 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Function;
 import java.util.function.Predicate;
 
 /** All parameters of a model, in units. Owns their memory. */
@@ -30,7 +31,12 @@ public final class Parameters implements AutoCloseable {
 
     /** Adds a unit with a precision of its own, such as a router that computes in the master type. */
     public Unit add(String name, List<Parameter.Spec> specs, Precision unitPrecision) {
-        Unit unit = new Unit(name, specs, unitPrecision, device, scope);
+        return add(name, specs, unitPrecision, Share.WHOLE, UnitKeeper.NONE);
+    }
+
+    /** Adds a unit that other processes hold as well. */
+    public Unit add(String name, List<Parameter.Spec> specs, Precision unitPrecision, Share share, UnitKeeper keeper) {
+        Unit unit = new Unit(name, specs, unitPrecision, device, share, keeper, scope);
         for (Parameter parameter : unit.parameters()) {
             if (byName.put(parameter.name(), parameter) != null) {
                 throw new TensorException("two parameters are called " + parameter.name());
@@ -89,19 +95,39 @@ public final class Parameters implements AutoCloseable {
 
     /** Gives every part its first values, each from the key of its own name, whatever the layout. */
     public void initialize(RandomKey key) {
-        for (Parameter parameter : all()) {
-            try (Scope _ = Scope.open()) {
-                for (int i = 0; i < parameter.spec().parts().size(); i++) {
-                    parameter
-                            .spec()
-                            .initialization()
-                            .fill(
-                                    parameter.part(parameter.master(), i),
-                                    key.fold(parameter.spec().parts().get(i)));
-                }
-            }
-        }
+        write(
+                Unit::master,
+                (parameter, part, target) -> parameter
+                        .spec()
+                        .initialization()
+                        .fill(target, key.fold(parameter.spec().parts().get(part))));
         refresh();
+    }
+
+    /** Gives one part of a parameter its values. */
+    @FunctionalInterface
+    public interface PartWriter {
+        void write(Parameter parameter, int part, Tensor target);
+    }
+
+    /**
+     * Writes all parts of all parameters, whatever of them this process keeps.
+     *
+     * @param kept which of a unit's buffers: the master or a state
+     */
+    public void write(Function<Unit, Tensor> kept, PartWriter writer) {
+        for (Unit unit : units) {
+            unit.write(kept.apply(unit), whole -> {
+                for (Parameter parameter : unit.parameters()) {
+                    try (Scope _ = Scope.open()) {
+                        Tensor view = unit.view(whole, parameter);
+                        for (int part = 0; part < parameter.spec().parts().size(); part++) {
+                            writer.write(parameter, part, parameter.part(view, part));
+                        }
+                    }
+                }
+            });
+        }
     }
 
     /** Brings all working copies up to date with the masters: once after each update. */
@@ -111,16 +137,15 @@ public final class Parameters implements AutoCloseable {
 
     /** Begins a step: the next gradient of each parameter is written, not added. */
     public void startGradients() {
-        all().forEach(Parameter::startStep);
+        units.forEach(Unit::startGradients);
     }
 
-    /** Ends a step's backward passes: parameters that nothing used get a gradient of zero. */
+    /**
+     * Ends a step's backward passes: parameters that nothing used get a gradient of zero, and gradients are summed over
+     * the processes.
+     */
     public void finishGradients() {
-        for (Parameter parameter : all()) {
-            if (!parameter.written()) {
-                parameter.gradient().zero();
-            }
-        }
+        units.forEach(Unit::finishGradients);
     }
 
     @Override

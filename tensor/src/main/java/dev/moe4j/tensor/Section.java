@@ -11,13 +11,14 @@ public sealed interface Section {
     /** The section's name in timings and messages, such as {@code layers.3.attention}. */
     String name();
 
+    /** The parameters that the section uses, all of them. */
+    List<Parameter> parameters();
+
     /**
      * A section whose gradients libtorch derives from its forward pass. Parameters are read by {@link
-     * Parameter#tensor()} and must all be listed.
+     * Parameter#tensor()}.
      */
     non-sealed interface Derived extends Section {
-
-        List<Parameter> parameters();
 
         Tensor[] forward(Tensor... inputs);
     }

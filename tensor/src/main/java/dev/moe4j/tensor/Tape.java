@@ -2,7 +2,11 @@ package dev.moe4j.tensor;
 
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
 import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.GradMode;
 import org.bytedeco.pytorch.TensorVector;
@@ -17,6 +21,9 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>A section may be recomputed (Chen et al. 2016): what it saved is freed at once, and its forward pass runs again
  * just before its backward pass. What it gave may then be {@linkplain #drop dropped} as well, until backward wants it.
+ *
+ * <p>Units of parameters hear when sections use them and when backward has passed their last use: processes that share
+ * units out then gather or reduce them.
  */
 public final class Tape implements AutoCloseable {
 
@@ -106,6 +113,7 @@ public final class Tape implements AutoCloseable {
     public Value[] runAll(Retention retention, Section section, Value... inputs) {
         long start = timer == null ? 0 : System.nanoTime();
         Entry entry = new Entry(section, inputs);
+        entry.units.forEach(Unit::acquire);
         try (Scope _ = Scope.open()) {
             Tensor[] outputs = forward(entry);
             entry.device = outputs[0].device();
@@ -132,6 +140,7 @@ public final class Tape implements AutoCloseable {
         if (!recording || retention == Retention.RECOMPUTE) {
             entry.forget();
         }
+        entry.units.forEach(Unit::release);
         if (timer != null) {
             Libtorch.synchronize(entry.device);
             timer.forward(section.name(), System.nanoTime() - start);
@@ -170,11 +179,18 @@ public final class Tape implements AutoCloseable {
                                 root.tensor().shape()));
             }
         }
+        Map<Unit, Integer> uses = new HashMap<>();
+        entries.forEach(entry -> entry.units.forEach(unit -> uses.merge(unit, 1, Integer::sum)));
         for (Entry entry : entries.reversed()) {
             if (Arrays.stream(entry.outputs).anyMatch(output -> output.gradient() != null)) {
                 backward(entry);
             }
             entry.forget();
+            for (Unit unit : entry.units) {
+                if (uses.merge(unit, -1, Integer::sum) == 0) {
+                    unit.ready();
+                }
+            }
             // All consumers are behind: what was had again for them is not wanted any more.
             Arrays.stream(entry.outputs).filter(Value::dropped).forEach(Value::drop);
         }
@@ -236,6 +252,7 @@ public final class Tape implements AutoCloseable {
             throw new TensorException(entry.section.name() + ": its results were freed by the backward pass");
         }
         entry.saved = Scope.detached();
+        entry.units.forEach(Unit::acquire);
         try (Scope _ = Scope.open()) {
             Tensor[] outputs = forward(entry);
             for (int i = 0; i < outputs.length; i++) {
@@ -244,10 +261,12 @@ public final class Tape implements AutoCloseable {
                 }
             }
         }
+        entry.units.forEach(Unit::release);
     }
 
     private void backward(Entry entry) {
         long start = timer == null ? 0 : System.nanoTime();
+        entry.units.forEach(Unit::acquire);
         if (!entry.present) {
             runAgain(entry);
         }
@@ -281,6 +300,7 @@ public final class Tape implements AutoCloseable {
                 }
             }
         }
+        entry.units.forEach(Unit::release);
         if (timer != null) {
             Libtorch.synchronize(entry.device);
             timer.backward(entry.section.name(), System.nanoTime() - start);
@@ -361,6 +381,7 @@ public final class Tape implements AutoCloseable {
     private static final class Entry {
         private final Section section;
         private final Value[] inputs;
+        private final Set<Unit> units = new LinkedHashSet<>();
         private Scope saved = Scope.detached();
         private Device device = Device.CPU;
         private Value[] outputs = {};
@@ -373,6 +394,7 @@ public final class Tape implements AutoCloseable {
         Entry(Section section, Value[] inputs) {
             this.section = section;
             this.inputs = inputs;
+            section.parameters().forEach(parameter -> units.add(parameter.unit()));
         }
 
         boolean differentiable(int output, Tensor tensor) {

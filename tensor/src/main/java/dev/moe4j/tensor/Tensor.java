@@ -509,6 +509,12 @@ public final class Tensor implements AutoCloseable {
 
     // Autograd
 
+    /** Makes this handle, in graphs that have it too, stand for what {@code other} has. */
+    void pointTo(Tensor other) {
+        handle.set_data(other.handle);
+        shape = null;
+    }
+
     /** The same values, cut off from the graph that a section records. */
     public Tensor detach() {
         return op("detach", handle::detach, this);

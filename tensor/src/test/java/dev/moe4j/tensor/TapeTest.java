@@ -40,6 +40,11 @@ class TapeTest {
         }
 
         @Override
+        public List<Parameter> parameters() {
+            return List.of();
+        }
+
+        @Override
         public Tensor[] forward(Saved saved, Tensor... inputs) {
             return new Tensor[] {inputs[0].mul(3)};
         }

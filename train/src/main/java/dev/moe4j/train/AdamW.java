@@ -32,12 +32,14 @@ public final class AdamW {
         this.config = config;
     }
 
-    /** The global norm of the gradients of all units that are not frozen. */
+    /** The norm of the gradients that this process keeps, but for units that are frozen; squares add up over processes. */
     public static double gradientNorm(Parameters parameters) {
         double sum = 0;
-        for (Unit unit : parameters.trained()) {
-            double norm = unit.gradient().norm();
-            sum += norm * norm;
+        try (Scope _ = Scope.open()) {
+            for (Unit unit : parameters.trained()) {
+                double norm = unit.ownGradient().norm();
+                sum += norm * norm;
+            }
         }
         return Math.sqrt(sum);
     }

@@ -8,6 +8,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import tools.jackson.databind.JsonNode;
 
 /**
@@ -17,8 +18,19 @@ import tools.jackson.databind.JsonNode;
 final class Changes {
 
     /** What steers reports and checkpoints but no result. */
-    private static final Set<String> FREE =
-            Set.of("preset", "log", "checkpoint", "evaluation", "recompute", "watch.imbalance", "watch.window");
+    private static final Set<String> FREE = Set.of(
+            "preset",
+            "log",
+            "checkpoint",
+            "evaluation",
+            "recompute",
+            "watch.imbalance",
+            "watch.window",
+            "parallel.expert",
+            "parallel.shard");
+
+    private static final String THREADS = "threads";
+    private static final String INSTRUCTION_SET = "instruction_set";
 
     private Changes() {}
 
@@ -37,6 +49,10 @@ final class Changes {
             Set<String> allowed) {
         Map<String, String> old = keys(before, ConfigWriter.toJson(configuration));
         Map<String, String> given = keys(now, now.configuration());
+        if (!before.layout().equals(now.layout())) {
+            // Other processes add in another order: bits may differ anyway, so that threads do not matter either.
+            Stream.of(THREADS, INSTRUCTION_SET).forEach(key -> old.put(key, given.getOrDefault(key, "")));
+        }
         List<String> changes = new ArrayList<>();
         Set<String> known = new HashSet<>(old.keySet());
         known.addAll(given.keySet());
@@ -74,8 +90,8 @@ final class Changes {
         flatten("", configuration, keys);
         keys.put("steps", Long.toString(state.steps()));
         keys.put("data", state.data().sha256());
-        keys.put("threads", Integer.toString(state.machine().threads()));
-        keys.put("instruction_set", state.machine().instructionSet());
+        keys.put(THREADS, Integer.toString(state.machine().threads()));
+        keys.put(INSTRUCTION_SET, state.machine().instructionSet());
         return keys;
     }
 

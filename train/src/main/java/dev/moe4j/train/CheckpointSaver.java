@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  * Saves checkpoints while training goes on: training waits for a copy in memory, and for an earlier checkpoint that is
  * still being written; the rest is another thread's. Deletes those that the policy does not keep.
  */
-final class CheckpointSaver implements AutoCloseable {
+final class CheckpointSaver implements Checkpoints {
 
     private final CheckpointWriter writer;
     private final RunFolder run;
@@ -44,14 +44,15 @@ final class CheckpointSaver implements AutoCloseable {
         this.notices = notices;
     }
 
-    /** Says that a checkpoint of that step is there already: the one that the run was resumed from. */
-    void resumedFrom(CheckpointStep checkpoint) {
+    @Override
+    public void resumedFrom(CheckpointStep checkpoint) {
         last = checkpoint.folder();
         lastStep = checkpoint.step();
     }
 
     /** Copies the model and has it written. Where an earlier checkpoint could not be written, says so and goes on. */
-    void save(Snapshot.Source source) {
+    @Override
+    public void save(Snapshot.Source source) {
         long start = System.nanoTime();
         try {
             finishPending();
@@ -65,12 +66,12 @@ final class CheckpointSaver implements AutoCloseable {
     }
 
     /**
-     * Waits until everything is written, after saving once more if the newest checkpoint is older than {@code step}.
+     * {@inheritDoc}
      *
-     * @return the newest checkpoint
      * @throws TrainException if it could not be written
      */
-    Path finish(long step, Snapshot.Source source) {
+    @Override
+    public Path finish(long step, Snapshot.Source source) {
         if (lastStep != step) {
             save(source);
         }
@@ -78,8 +79,8 @@ final class CheckpointSaver implements AutoCloseable {
         return Objects.requireNonNull(last, "finished without a checkpoint");
     }
 
-    /** Words for where one can go on from when training fails. */
-    String lastGood() {
+    @Override
+    public String lastGood() {
         try {
             finishPending();
         } catch (TrainException e) {
@@ -88,8 +89,8 @@ final class CheckpointSaver implements AutoCloseable {
         return last == null ? "no checkpoint was written yet" : "the last good checkpoint is " + last;
     }
 
-    /** Seconds that training has waited for checkpoints since this was last asked. */
-    double takeStalledSeconds() {
+    @Override
+    public double takeStalledSeconds() {
         double seconds = stalled / 1e9;
         stalled = 0;
         return seconds;

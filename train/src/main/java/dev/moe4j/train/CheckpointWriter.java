@@ -48,7 +48,11 @@ public final class CheckpointWriter {
     public static Path save(
             Path folder, Trainer trainer, RunConfig config, Shards data, long tokens, double seconds, double loss) {
         TrainingState state = new TrainingState(
-                TrainingState.Circumstances.of(config, data.manifest().sha256(), Math.max(1, trainer.stepsDone())),
+                TrainingState.Circumstances.of(
+                        config,
+                        data.manifest().sha256(),
+                        Math.max(1, trainer.stepsDone()),
+                        trainer.model().fabric().layout()),
                 TrainingState.Position.of(trainer, tokens, seconds, new TrainingState.Figures(loss, null)));
         try (RunFolder run = RunFolder.lock(folder);
                 Snapshot snapshot = Snapshot.of(trainer.model(), state)) {
@@ -95,9 +99,7 @@ public final class CheckpointWriter {
                 new TokenizerSpec(
                         tokenizer.spec(), tokenizer.hash(), tokenizer.vocabularySize(), tokenizer.endOfText()));
         Map<String, TrainingState.Stored> files = new LinkedHashMap<>();
-        String configText = JSON.writerWithDefaultPrettyPrinter()
-                .writeValueAsString(
-                        config.toJson(snapshot.parameters().precision().master()));
+        String configText = JSON.writerWithDefaultPrettyPrinter().writeValueAsString(config.toJson(snapshot.master()));
         writeText(folder.resolve(CheckpointConfig.FILE), configText);
         note(folder.resolve(CheckpointConfig.FILE), CheckpointState.digest(configText), files);
         tokenizer.save(folder);

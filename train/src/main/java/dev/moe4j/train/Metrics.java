@@ -90,13 +90,15 @@ final class Metrics implements AutoCloseable {
      * @param seconds of training so far
      * @param dataWaitSeconds that training waited for data since the line before
      * @param stalledSeconds that training waited for checkpoints since the line before
+     * @param exchangeSeconds that it waited for other processes since the line before
      */
     record Line(
             TrainingRun.Progress progress,
             long tokens,
             double seconds,
             double dataWaitSeconds,
-            double stalledSeconds) {}
+            double stalledSeconds,
+            double exchangeSeconds) {}
 
     void write(Line written) {
         Trainer.Result result = written.progress().result();
@@ -118,6 +120,7 @@ final class Metrics implements AutoCloseable {
         line.put("seconds", written.seconds());
         line.put("data_wait_seconds", written.dataWaitSeconds());
         line.put("checkpoint_stall_seconds", written.stalledSeconds());
+        line.put("exchange_seconds", written.exchangeSeconds());
         line.put("tokens_per_second", written.progress().tokensPerSecond());
         line.put("model_flops_utilization", written.progress().utilization());
         ResidentMemory.now().ifPresent(bytes -> line.put("rss_bytes", bytes));

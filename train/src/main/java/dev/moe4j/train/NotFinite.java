@@ -4,10 +4,12 @@ import dev.moe4j.model.LanguageModel;
 import dev.moe4j.model.LossReport;
 import dev.moe4j.model.Pass;
 import dev.moe4j.model.TokenBatch;
+import dev.moe4j.parallel.Group;
 import dev.moe4j.tensor.Parameter;
 import dev.moe4j.tensor.Scope;
 import dev.moe4j.tensor.Tape;
 import dev.moe4j.tensor.Tensor;
+import dev.moe4j.tensor.Unit;
 import dev.moe4j.tensor.Value;
 import java.nio.file.Path;
 import java.util.Optional;
@@ -26,7 +28,8 @@ final class NotFinite implements Tape.Inspector {
      * @return the place; empty where every value and every gradient is finite
      */
     static Optional<String> find(LanguageModel model, TokenBatch batch, Pass pass) {
-        Optional<String> parameter = parameter(model, false);
+        Group everyone = model.fabric().everyone();
+        Optional<String> parameter = agreed(everyone, parameter(model, false));
         if (parameter.isPresent()) {
             return parameter;
         }
@@ -35,15 +38,25 @@ final class NotFinite implements Tape.Inspector {
         try (Scope _ = Scope.open();
                 Tape tape = Tape.inspected(inspector)) {
             LossReport report = model.loss(tape, batch, pass);
-            if (inspector.found == null) {
-                tape.backward(report.roots().toArray(Value[]::new));
+            Optional<String> forward = agreed(everyone, Optional.ofNullable(inspector.found));
+            if (forward.isPresent()) {
+                return forward;
             }
+            model.beginBackward(false);
+            tape.backward(report.roots().toArray(Value[]::new));
         }
-        if (inspector.found != null) {
-            return Optional.of(inspector.found);
+        Optional<String> backward = agreed(everyone, Optional.ofNullable(inspector.found));
+        if (backward.isPresent()) {
+            return backward;
         }
         model.parameters().finishGradients();
-        return parameter(model, true);
+        return agreed(everyone, parameter(model, true));
+    }
+
+    /** What this process found, or that another one did: all go the same way. */
+    private static Optional<String> agreed(Group everyone, Optional<String> found) {
+        boolean any = everyone.any(found.isPresent(), "whether a value is no number");
+        return any ? found.or(() -> Optional.of("another process, whose log names the place")) : Optional.empty();
     }
 
     /** Refuses a model that was read with a parameter that is no number. */
@@ -56,10 +69,18 @@ final class NotFinite implements Tape.Inspector {
 
     private static Optional<String> parameter(LanguageModel model, boolean gradients) {
         try (Scope _ = Scope.open()) {
-            for (Parameter parameter : model.parameters().all()) {
-                if (!(gradients ? parameter.gradient() : parameter.tensor()).allFinite()) {
-                    return Optional.of(
-                            (gradients ? "the gradient of the parameter " : "the parameter ") + parameter.name());
+            String what = gradients ? "the gradient of the parameter " : "the parameter ";
+            for (Unit unit : model.parameters().units()) {
+                if (unit.share().states()) {
+                    if (!(gradients ? unit.gradient() : unit.master()).allFinite()) {
+                        return Optional.of((gradients ? "the gradient of " : "the parameters of ") + unit.name());
+                    }
+                    continue;
+                }
+                for (Parameter parameter : unit.parameters()) {
+                    if (!(gradients ? parameter.gradient() : parameter.tensor()).allFinite()) {
+                        return Optional.of(what + parameter.name());
+                    }
                 }
             }
         }

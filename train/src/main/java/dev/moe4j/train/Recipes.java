@@ -72,6 +72,7 @@ final class Recipes {
                 recipe.schedule(),
                 recipe.batch(),
                 DataConfig.DEFAULT,
+                ParallelConfig.DEFAULT,
                 new LogConfig(10),
                 CheckpointPolicy.DEFAULT,
                 EvaluationConfig.NONE,

@@ -5,6 +5,9 @@ import dev.moe4j.model.LanguageModel;
 import dev.moe4j.model.LossReport;
 import dev.moe4j.model.Pass;
 import dev.moe4j.model.TokenBatch;
+import dev.moe4j.parallel.Group;
+import dev.moe4j.parallel.Members;
+import dev.moe4j.parallel.Slice;
 import dev.moe4j.tensor.Parameters;
 import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.tensor.Scope;
@@ -23,7 +26,11 @@ import org.jspecify.annotations.Nullable;
 public final class Trainer {
 
     private final LanguageModel model;
+    private final Group everyone;
     private final BatchConfig batch;
+    /** This process's sequences of each micro-batch. */
+    private final Slice share;
+
     private final AdamW optimizer;
     private final Prefetch<List<TokenBatch>> micros = new Prefetch<>(this::micros);
     private Batches batches;
@@ -129,13 +136,24 @@ public final class Trainer {
             SequenceSource source,
             long seed) {
         this.model = model;
+        this.everyone = model.fabric().everyone();
         this.batch = batch;
+        this.share = share(batch, everyone.members());
         this.optimizer = new AdamW(optimizer);
         this.lossScale =
                 new LossScale(LossScaleConfig.DEFAULT, model.parameters().precision());
         this.rate = rate;
         this.batches = new Batches(source, model.config(), DataConfig.DEFAULT);
         this.key = new RandomKey(seed).fold("training");
+    }
+
+    private static Slice share(BatchConfig batch, Members members) {
+        if (batch.microBatch() % members.size() != 0) {
+            throw new TrainException("batch: micro-batches of %d sequences cannot be divided among %d processes; "
+                            .formatted(batch.microBatch(), members.size())
+                    + "batch.sequences / batch.accumulation must be a multiple of their number");
+        }
+        return members.share(batch.microBatch());
     }
 
     /** Reports each section's time to the timer from now on. */
@@ -208,7 +226,8 @@ public final class Trainer {
         Parameters parameters = model.parameters();
         parameters.startGradients();
         List<TokenBatch> micros = this.micros.take(step);
-        long tokens = micros.stream().mapToLong(TokenBatch::predicted).sum();
+        double predicted = micros.stream().mapToLong(TokenBatch::predicted).sum();
+        long tokens = (long) everyone.sum(new double[] {predicted}, "tokens of the step")[0];
         double scale = lossScale.scale();
         double loss = 0;
         double balance = 0;
@@ -224,16 +243,22 @@ public final class Trainer {
                                 .average()
                                 .orElse(0)
                         / batch.accumulation();
+                model.beginBackward(micro == batch.accumulation() - 1);
                 tape.backward(report.roots().toArray(Value[]::new));
             }
         }
         parameters.finishGradients();
+        double[] sums = everyone.sum(new double[] {loss, balance}, "losses of the step");
+        loss = sums[0];
+        balance = sums[1] / everyone.members().size();
         long start = System.nanoTime();
-        double norm = AdamW.gradientNorm(parameters) / scale;
+        double squares = Math.pow(AdamW.gradientNorm(parameters), 2);
+        double norm = Math.sqrt(everyone.sum(new double[] {squares}, "gradient norm")[0]) / scale;
         if (!Double.isFinite(loss) || !(Double.isFinite(norm) || lossScale.active())) {
             throw notFinite(loss, norm, micros, tokens);
         }
         model.balanceTracker().endStep();
+        routing = LossReport.over(everyone, routing);
         double learningRate = rate.applyAsDouble(step);
         if (lossScale.accepts(step, norm) && guard.accepts(step, loss, norm)) {
             updates++;
@@ -247,7 +272,7 @@ public final class Trainer {
     private TrainException notFinite(double loss, double norm, List<TokenBatch> micros, long tokens) {
         String where = "no section shows it when the step is run again";
         long first = firstSequence(0);
-        long last = first + batch.sequences() - 1;
+        long last = firstSequence(batch.accumulation() - 1) + share.length() - 1;
         for (int micro = 0; micro < batch.accumulation(); micro++) {
             long sequence = firstSequence(micro);
             Pass pass = pass(sequence, 1.0 / tokens);
@@ -255,7 +280,7 @@ public final class Trainer {
             if (found.isPresent()) {
                 where = "first in " + found.get();
                 first = sequence;
-                last = sequence + batch.microBatch() - 1;
+                last = sequence + share.length() - 1;
                 break;
             }
         }
@@ -268,21 +293,22 @@ public final class Trainer {
         return firstSequence(step, micro);
     }
 
+    /** The first of this process's sequences of a micro-batch. */
     private long firstSequence(long ofStep, int micro) {
-        return (ofStep - 1) * batch.sequences() + (long) micro * batch.microBatch();
+        return (ofStep - 1) * batch.sequences() + (long) micro * batch.microBatch() + share.start();
     }
 
-    /** A step's micro-batches; runs on another thread, and depends on nothing that steps change. */
+    /** This process's part of a step's micro-batches; runs on another thread, and depends on nothing that steps change. */
     private List<TokenBatch> micros(long ofStep) {
         List<TokenBatch> micros = new ArrayList<>();
         for (int micro = 0; micro < batch.accumulation(); micro++) {
-            micros.add(batches.batch(firstSequence(ofStep, micro), batch.microBatch()));
+            micros.add(batches.batch(firstSequence(ofStep, micro), (int) share.length()));
         }
         return micros;
     }
 
     private Pass pass(long firstSequence, double lossPerToken) {
-        long[] sequences = new long[batch.microBatch()];
+        long[] sequences = new long[(int) share.length()];
         for (int i = 0; i < sequences.length; i++) {
             sequences[i] = firstSequence + i;
         }

@@ -1,11 +1,13 @@
 package dev.moe4j.train;
 
+import dev.moe4j.parallel.Fabric;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.Objects;
 import java.util.SequencedMap;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /** The steps of a run, from where it stands to its end, with all that happens between them. */
 final class TrainingLoop {
@@ -14,8 +16,9 @@ final class TrainingLoop {
     private final RunConfig config;
     private final TrainingState origin;
     private final Validation validation;
-    private final Metrics metrics;
-    private final CheckpointSaver saver;
+    private final Fabric fabric;
+    private final @Nullable Metrics metrics;
+    private final Checkpoints saver;
     private final double peakTokensPerSecond;
     private final ExpertWatch experts;
     private final long begin = System.nanoTime();
@@ -23,9 +26,11 @@ final class TrainingLoop {
     private long tokensSince;
     private long tokens;
     private double loss;
+    private double waited;
 
     /**
      * @param origin where the run stands, with the schedule's length and all else that checkpoints repeat
+     * @param metrics null in processes that leave writing to the first
      * @param peakTokensPerSecond of a model that did nothing but matrix products at their peak
      */
     TrainingLoop(
@@ -33,10 +38,12 @@ final class TrainingLoop {
             RunConfig config,
             TrainingState origin,
             Validation validation,
-            Metrics metrics,
-            CheckpointSaver saver,
+            @Nullable Metrics metrics,
+            Checkpoints saver,
             double peakTokensPerSecond) {
         this.trainer = trainer;
+        this.fabric = trainer.model().fabric();
+        this.waited = fabric.waitedSeconds();
         this.config = config;
         this.origin = origin;
         this.validation = validation;
@@ -49,7 +56,7 @@ final class TrainingLoop {
     }
 
     TrainingRun.Outcome run(Consumer<TrainingRun.Progress> listener, Consumer<String> notices, BooleanSupplier stop) {
-        while (trainer.stepsDone() < origin.run().steps() && !validation.exhausted() && !stop.getAsBoolean()) {
+        while (trainer.stepsDone() < origin.run().steps() && !validation.exhausted() && !stops(stop)) {
             step(listener, notices);
         }
         if (validation.exhausted() && trainer.stepsDone() < origin.run().steps()) {
@@ -63,6 +70,11 @@ final class TrainingLoop {
         Path checkpoint = saver.finish(trainer.stepsDone(), this::snapshot);
         return new TrainingRun.Outcome(
                 checkpoint, config, trainer.stepsDone(), tokens, seconds, loss, validation.best());
+    }
+
+    /** Whether any process has been asked to stop: then all do, at the same step. */
+    private boolean stops(BooleanSupplier stop) {
+        return fabric.everyone().any(stop.getAsBoolean(), "whether to stop");
     }
 
     private void step(Consumer<TrainingRun.Progress> listener, Consumer<String> notices) {
@@ -88,8 +100,17 @@ final class TrainingLoop {
         if (evaluated
                 || step % config.log().every() == 0
                 || step == origin.run().steps()) {
-            metrics.write(new Metrics.Line(
-                    progress, tokens, seconds(), trainer.takeDataWaitSeconds(), saver.takeStalledSeconds()));
+            if (metrics != null) {
+                double now = fabric.waitedSeconds();
+                metrics.write(new Metrics.Line(
+                        progress,
+                        tokens,
+                        seconds(),
+                        trainer.takeDataWaitSeconds(),
+                        saver.takeStalledSeconds(),
+                        now - waited));
+                waited = now;
+            }
             reported = System.nanoTime();
             tokensSince = 0;
         }

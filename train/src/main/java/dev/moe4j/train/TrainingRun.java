@@ -9,6 +9,7 @@ import dev.moe4j.model.CheckpointStep;
 import dev.moe4j.model.ConfigWriter;
 import dev.moe4j.model.Cost;
 import dev.moe4j.model.LanguageModel;
+import dev.moe4j.parallel.Fabric;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.MatmulPeak;
 import dev.moe4j.tensor.Precision;
@@ -28,11 +29,17 @@ import org.jspecify.annotations.Nullable;
  */
 public final class TrainingRun {
 
+    private static final long NO_STEP = -1;
+
+    /** What can be measured to be the fastest. */
+    private static final List<Precision> PRECISIONS = List.of(Precision.FP32, Precision.BF16, Precision.FP16);
+
     private final RunConfig config;
     private final TrainingData data;
     private final Path folder;
     private final long steps;
     private final Device device;
+    private Fabric fabric = Fabric.SINGLE;
     private Consumer<Progress> listener = _ -> {};
     private Consumer<String> notices = _ -> {};
     private BooleanSupplier stop = () -> false;
@@ -94,6 +101,12 @@ public final class TrainingRun {
         this.config = config.forVocabulary(data.tokenizer().vocabularySize(), RunConfig.vocabularyIn(overrides));
     }
 
+    /** Makes this process one of several, all of which run the same. The first one writes what there is to write. */
+    public TrainingRun on(Fabric processes) {
+        fabric = processes;
+        return this;
+    }
+
     /** Hears of every step from now on. */
     public TrainingRun onStep(Consumer<Progress> value) {
         listener = value;
@@ -131,42 +144,63 @@ public final class TrainingRun {
                 config.model().context(),
                 config.data().weights(),
                 config.seed());
+        if (!fabric.leads()) {
+            return run(null, sequences);
+        }
         try (RunFolder run = RunFolder.lock(folder)) {
             if (!resume && run.begun()) {
                 throw new TrainException(folder
                         + " already holds a run; add --resume to go on with it, give another --out or remove it");
             }
-            List<CheckpointStep> checkpoints = run.checkpoints();
-            if (checkpoints.isEmpty()) {
-                return begin(run, sequences);
-            }
-            try (CheckpointReader reader =
-                    CheckpointReader.open(checkpoints.getFirst().folder())) {
-                return goOn(run, reader, checkpoints.getFirst(), sequences);
-            }
+            return run(run, sequences);
         }
     }
 
-    private Outcome begin(RunFolder run, TrainingSequences sequences) {
+    /**
+     * @param run null in processes that leave writing to the first
+     */
+    private Outcome run(@Nullable RunFolder run, TrainingSequences sequences) {
+        List<CheckpointStep> checkpoints = run == null ? List.of() : run.checkpoints();
+        double newest = checkpoints.isEmpty() ? NO_STEP : checkpoints.getFirst().step();
+        long step = (long) fabric.everyone().fromFirst(new double[] {newest}, "newest checkpoint")[0];
+        if (step == NO_STEP) {
+            return begin(run, sequences);
+        }
+        CheckpointStep checkpoint = new CheckpointStep(step, CheckpointStep.folder(folder, step));
+        try (CheckpointReader reader = CheckpointReader.open(checkpoint.folder())) {
+            return goOn(run, reader, checkpoint, sequences);
+        }
+    }
+
+    private Outcome begin(@Nullable RunFolder run, TrainingSequences sequences) {
         RunConfig resolved = withPrecision();
         RandomKey initialization = new RandomKey(resolved.seed()).fold("initialization");
         try (LanguageModel model = LanguageModel.initialize(
-                resolved.architecture(), Precision.parse(resolved.precision()), device, initialization)) {
+                resolved.architecture(),
+                Precision.parse(resolved.precision()),
+                device,
+                fabric,
+                resolved.parallel().expertGradients(),
+                initialization)) {
             return train(run, resolved, model, sequences, null);
         }
     }
 
     private Outcome goOn(
-            RunFolder run, CheckpointReader reader, CheckpointStep checkpoint, TrainingSequences sequences) {
+            @Nullable RunFolder run, CheckpointReader reader, CheckpointStep checkpoint, TrainingSequences sequences) {
         TrainingState state = TrainingState.of(reader.state(), reader.folder());
         RunConfig before = RunConfig.ofJson(state.run().configuration(), reader.folder() + "/" + CheckpointState.FILE);
         // What was measured then decides now: the machine may be busier.
         RunConfig resolved = config.precision().equals(RunConfig.AUTO)
                 ? config.withPrecision(Precision.parse(before.precision()))
                 : config;
-        Changes.refuse(state.run(), before, TrainingState.Circumstances.of(resolved, data.sha256(), steps), allowed);
-        try (LanguageModel model =
-                reader.model(resolved.architecture(), Precision.parse(resolved.precision()), device)) {
+        Changes.refuse(state.run(), before, circumstances(resolved), allowed);
+        try (LanguageModel model = reader.model(
+                resolved.architecture(),
+                Precision.parse(resolved.precision()),
+                device,
+                fabric,
+                resolved.parallel().expertGradients())) {
             reader.readStates(model.parameters(), AdamW.MOMENTS);
             NotFinite.refuse(model, reader.folder());
             notices.accept("resuming %s after step %,d of %,d"
@@ -180,17 +214,26 @@ public final class TrainingRun {
         if (!config.precision().equals(RunConfig.AUTO)) {
             return config;
         }
-        MatmulPeak.Comparison peaks = MatmulPeak.compare(device);
-        String name = peaks.fastest().name();
-        notices.accept("precision %s, the fastest here: %s; --set precision=NAME takes another".formatted(name, peaks));
-        return config.withPrecision(peaks.fastest());
+        Precision fastest = PRECISIONS.getFirst();
+        if (fabric.leads()) {
+            MatmulPeak.Comparison peaks = MatmulPeak.compare(device);
+            fastest = peaks.fastest();
+            notices.accept("precision %s, the fastest here: %s; --set precision=NAME takes another"
+                    .formatted(fastest.name(), peaks));
+        }
+        double[] chosen = {PRECISIONS.indexOf(fastest)};
+        return config.withPrecision(PRECISIONS.get((int) fabric.everyone().fromFirst(chosen, "precision")[0]));
+    }
+
+    private TrainingState.Circumstances circumstances(RunConfig resolved) {
+        return TrainingState.Circumstances.of(resolved, data.sha256(), steps, fabric.layout());
     }
 
     /** A checkpoint that a run goes on from. */
     private record Origin(CheckpointStep checkpoint, TrainingState state) {}
 
     private Outcome train(
-            RunFolder run,
+            @Nullable RunFolder run,
             RunConfig resolved,
             LanguageModel model,
             TrainingSequences sequences,
@@ -208,29 +251,48 @@ public final class TrainingRun {
                 .scaleLoss(resolved.lossScale());
         model.recompute(resolved.recompute());
         try (Validation validation = Validation.open(resolved.evaluation(), data)) {
-            run.writeConfig(ConfigWriter.toYaml(resolved));
             TrainingState.Position position = origin == null
                     ? TrainingState.Position.START
                     : origin.state().position();
+            if (origin != null) {
+                trainer.restore(position.trainer());
+                validation.restore(position.metrics().best());
+            }
+            TrainingState state = new TrainingState(circumstances(resolved), position);
+            if (run == null) {
+                return loop(trainer, resolved, state, validation, null, new Checkpoints.Following(folder), origin);
+            }
+            run.writeConfig(ConfigWriter.toYaml(resolved));
             try (Metrics metrics = Metrics.open(run, position.step());
                     CheckpointSaver saver =
                             new CheckpointSaver(run, data.tokenizer(), resolved.checkpoint(), metrics, notices)) {
-                if (origin != null) {
-                    trainer.restore(position.trainer());
-                    validation.restore(position.metrics().best());
-                    saver.resumedFrom(origin.checkpoint());
-                }
-                TrainingState state =
-                        new TrainingState(TrainingState.Circumstances.of(resolved, data.sha256(), steps), position);
-                return new TrainingLoop(trainer, resolved, state, validation, metrics, saver, peak(model))
-                        .run(listener, notices, stop);
+                return loop(trainer, resolved, state, validation, metrics, saver, origin);
             }
         }
     }
 
-    /** Tokens per second if training were nothing but matrix products at their peak. */
+    private Outcome loop(
+            Trainer trainer,
+            RunConfig resolved,
+            TrainingState state,
+            Validation validation,
+            @Nullable Metrics metrics,
+            Checkpoints saver,
+            @Nullable Origin origin) {
+        if (origin != null) {
+            saver.resumedFrom(origin.checkpoint());
+        }
+        return new TrainingLoop(trainer, resolved, state, validation, metrics, saver, peak(trainer.model()))
+                .run(listener, notices, stop);
+    }
+
+    /** Tokens per second if training, in all processes, were nothing but matrix products at their peak. */
     private double peak(LanguageModel model) {
-        return MatmulPeak.measure(model.parameters().precision().compute(), device)
+        if (!fabric.leads()) {
+            return Double.POSITIVE_INFINITY; // nobody asks
+        }
+        return fabric.layout().world()
+                * MatmulPeak.measure(model.parameters().precision().compute(), device)
                 / Cost.of(model.architecture()).trainingFlopsPerToken();
     }
 }

@@ -53,18 +53,18 @@ record TrainingState(Circumstances run, Position position) {
         }
 
         /**
-         * Those of a run on this machine, in one process.
+         * Those of a run on this machine.
          *
          * @param data SHA-256 of the data
          */
-        static Circumstances of(RunConfig config, String data, long steps) {
+        static Circumstances of(RunConfig config, String data, long steps, dev.moe4j.parallel.Layout layout) {
             return new Circumstances(
                     CheckpointConfig.FORMAT_VERSION,
                     steps,
                     config.seed(),
                     ConfigWriter.toJson(config),
                     new Data(data),
-                    new Layout(1, 1),
+                    new Layout(layout.world(), layout.expertParallel()),
                     new Machine(Libtorch.threads(), Libtorch.instructionSet()));
         }
     }
@@ -132,7 +132,7 @@ record TrainingState(Circumstances run, Position position) {
     /** Of the data's manifest, or of those of its sources. */
     record Data(String sha256) {}
 
-    /** How many processes took part, and over how many experts are spread: for information. */
+    /** How many processes took part, and over how many experts are spread. */
     record Layout(int world, int expert) {}
 
     /** What makes losses repeat bit for bit. */

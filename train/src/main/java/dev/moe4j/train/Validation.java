@@ -83,7 +83,12 @@ final class Validation implements AutoCloseable {
         Perplexity perplexity = Perplexity.of(model);
         Perplexity limited = config.windows() == 0 ? perplexity : perplexity.maxWindows(config.windows());
         SequencedMap<String, Double> losses = new LinkedHashMap<>();
-        sets.forEach((name, text) -> losses.put(name, limited.score(text).loss()));
+        // Every process scores everything, since experts elsewhere may be wanted; the first one's figures count.
+        sets.forEach((name, text) -> losses.put(
+                name,
+                model.fabric()
+                        .everyone()
+                        .fromFirst(new double[] {limited.score(text).loss()}, "loss on " + name)[0]));
         Map.Entry<String, Double> first = losses.firstEntry();
         BestEvaluation known = best;
         if (known == null || !known.name().equals(first.getKey()) || first.getValue() < known.loss()) {

@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.moe4j.model.LossReport;
-import dev.moe4j.model.RoutingStatistics;
+import dev.moe4j.model.RoutingCounts;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -70,9 +70,8 @@ class WatchTest {
     private static List<LossReport.LayerRouting> routing(double[]... loads) {
         List<LossReport.LayerRouting> layers = new ArrayList<>();
         for (double[] load : loads) {
-            RoutingStatistics statistics =
-                    new RoutingStatistics(new double[1], new double[1], new double[1], new int[1], load);
-            layers.add(new LossReport.LayerRouting(2 * layers.size() + 1, 1, 1, load, statistics));
+            RoutingCounts counts = new RoutingCounts(4, new double[1][load.length], new double[1], new double[1], load);
+            layers.add(new LossReport.LayerRouting(2 * layers.size() + 1, 1, 1, load, counts));
         }
         return layers;
     }

@@ -1,0 +1,139 @@
+package dev.moe4j.model;
+
+import dev.moe4j.parallel.Arrivals;
+import dev.moe4j.parallel.Group;
+import dev.moe4j.parallel.Splits;
+import dev.moe4j.tensor.DType;
+import dev.moe4j.tensor.Device;
+import dev.moe4j.tensor.Scope;
+import dev.moe4j.tensor.Tape;
+import dev.moe4j.tensor.Tensor;
+
+/**
+ * One layer's exchange of rows among the ranks that together hold all experts: every rank's tokens travel to their
+ * experts and back. S rows are sent, sorted by expert; A arrive, sorted by sender; R are computed, sorted by this rank's
+ * experts, each expert's rounded up to a multiple.
+ *
+ * <p>Dropless rows are uneven, so ranks tell each other first how many will come. With a capacity every expert has its
+ * places of every rank, filled or not, and nothing need be told.
+ */
+final class ExpertExchange {
+
+    private final Group group;
+    private final String layer;
+    private final Splits splits;
+    private final Arrivals arrivals;
+    private final Tensor arrivedOf_R;
+    private final Tensor rowOf_A;
+    private final Tensor filled_R1;
+
+    private ExpertExchange(Group group, String layer, Splits splits, Tensor like, Tape tape) {
+        this.group = group;
+        this.layer = layer;
+        this.splits = splits;
+        this.arrivals = Arrivals.of(splits.received(), Assignment.ROW_MULTIPLE);
+        Device device = like.device();
+        try (Scope _ = Scope.open()) {
+            arrivedOf_R =
+                    tape.constant(Tensor.of(arrivals.arrivedOf()).to(device)).tensor();
+            rowOf_A = tape.constant(Tensor.of(arrivals.rowOf()).to(device)).tensor();
+            filled_R1 = tape.constant(
+                            Routes.mask(arrivals.filled(), like.dtype(), device).unsqueeze(1))
+                    .tensor();
+        }
+    }
+
+    /**
+     * Agrees on an exchange; waits for the other ranks where it is uneven.
+     *
+     * @param assignment its rows are packed or even
+     * @param even whether all ranks have as many rows for each expert
+     * @param like {@code [tokens, model]}, of the rows' width and type; its tensors belong to the tape
+     */
+    static ExpertExchange of(Group group, int layer, Assignment assignment, boolean even, Tensor like, Tape tape) {
+        int members = group.members().size();
+        int own = assignment.experts() / members;
+        long[][] sent = new long[members][own];
+        for (int member = 0; member < members; member++) {
+            for (int e = 0; e < own; e++) {
+                int expert = member * own + e;
+                sent[member][e] = (long) assignment.start(expert + 1) - assignment.start(expert);
+            }
+        }
+        String name = "layer " + layer;
+        Splits splits = even
+                ? group.even(sent, like.size(1), like.dtype())
+                : group.agree(sent, like.size(1), like.dtype(), name + " counts");
+        return new ExpertExchange(group, name, splits, like, tape);
+    }
+
+    /** The rows that this rank's experts compute. */
+    ExpertRows rows() {
+        return new ExpertRows.Arrived(arrivals.ends());
+    }
+
+    /** Rows for all experts {@code [S, model]} become those of this rank's experts {@code [R, model]}. */
+    Tensor dispatch(Tensor sent_SD) {
+        // Rows that nothing fills hold any number: their results go nowhere.
+        return there(sent_SD, " dispatch").indexSelect(0, arrivedOf_R);
+    }
+
+    /** The gradient of what was dispatched. */
+    Tensor dispatchBackward(Tensor gradient_RD) {
+        return back(gradient_RD, " dispatch backward");
+    }
+
+    /** Results of this rank's experts {@code [R, model]} go back to the rows that were sent {@code [S, model]}. */
+    Tensor combine(Tensor results_RD) {
+        return back(results_RD, " combine");
+    }
+
+    /** The gradient of the results, zero where no row was sent. */
+    Tensor combineBackward(Tensor gradient_SD) {
+        return there(gradient_SD, " combine backward")
+                .indexSelect(0, arrivedOf_R)
+                .mulInPlace(filled_R1);
+    }
+
+    /**
+     * Which of the whole group's choices each row computes.
+     *
+     * @param own this rank's, in the rows that it sends
+     */
+    ExpertsSection.Choices choices(ExpertsSection.Choices own, Tape tape) {
+        try (Scope _ = Scope.open()) {
+            Tensor first = Tensor.of((long) group.members().index() * own.count())
+                    .to(own.of_R().device());
+            Tensor global_S1 = own.of_R().add(first).unsqueeze(1);
+            Tensor arrived_A1 = Tensor.empty(DType.INT64, global_S1.device(), splits.totalReceived(), 1);
+            Splits numbers = new Splits(splits.sent(), splits.received(), DType.INT64.bytes());
+            group.allToAll(arrived_A1, global_S1, numbers, layer + " choices").await();
+            Tensor of_R = tape.constant(arrived_A1.view(-1).indexSelect(0, arrivedOf_R))
+                    .tensor();
+            return new ExpertsSection.Choices(of_R, group.members().size() * own.count());
+        }
+    }
+
+    /** The global numbers of the sequences of all ranks of the group, in their order. */
+    long[] sequences(long... own) {
+        try (Scope _ = Scope.open()) {
+            Tensor all = Tensor.of(new long[group.members().size() * own.length]);
+            group.allGather(all, Tensor.of(own), layer + " sequences").await();
+            return all.toLongs();
+        }
+    }
+
+    private Tensor there(Tensor rows_SD, String direction) {
+        Tensor arrived_AD = Tensor.empty(rows_SD.dtype(), rows_SD.device(), splits.totalReceived(), rows_SD.size(1));
+        group.allToAll(arrived_AD, rows_SD.contiguous(), splits, layer + direction)
+                .await();
+        return arrived_AD;
+    }
+
+    private Tensor back(Tensor rows_RD, String direction) {
+        Tensor returned_SD = Tensor.empty(rows_RD.dtype(), rows_RD.device(), splits.totalSent(), rows_RD.size(1));
+        group.allToAll(returned_SD, rows_RD.indexSelect(0, rowOf_A), splits.reversed(), layer + direction)
+                .await();
+        return returned_SD;
+    }
+}

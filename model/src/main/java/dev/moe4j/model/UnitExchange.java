@@ -1,0 +1,220 @@
+package dev.moe4j.model;
+
+import dev.moe4j.parallel.Group;
+import dev.moe4j.parallel.Members;
+import dev.moe4j.parallel.Pending;
+import dev.moe4j.parallel.Reduction;
+import dev.moe4j.parallel.Sharding;
+import dev.moe4j.tensor.Scope;
+import dev.moe4j.tensor.Share;
+import dev.moe4j.tensor.Tensor;
+import dev.moe4j.tensor.Unit;
+import dev.moe4j.tensor.UnitKeeper;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Sums gradients of units over the ranks that hold them, and brings shared-out pieces together. A reduction begins as
+ * soon as backward has passed a unit's last use. Where working copies are shared out, the unit that follows in the
+ * direction of the pass is gathered while a section runs.
+ */
+final class UnitExchange implements UnitKeeper {
+
+    private final Group group;
+    private final double factor;
+    private final List<Unit> units = new ArrayList<>();
+    private final Map<Unit, Integer> places = new HashMap<>();
+    private final Deque<Reducing> reducing = new ArrayDeque<>();
+    private final Set<Unit> reduced = new HashSet<>();
+    private final Set<Unit> open = new HashSet<>();
+    private @Nullable Gathering ahead;
+    private int lastPlace;
+    private int direction = 1;
+    private boolean lastPass;
+
+    /**
+     * A reduction under way.
+     *
+     * @param piece where the own piece arrives; null where the sum takes the place of the whole gradient
+     * @param scope the piece's
+     */
+    private record Reducing(
+            Unit unit, Pending pending, @Nullable Tensor piece, Scope scope) {}
+
+    /** A unit's parameters on their way before a section has asked for them. */
+    private record Gathering(Unit unit, Pending pending) {}
+
+    /**
+     * An exchange of units among the ranks that hold them.
+     *
+     * @param factor that sums of gradients are multiplied by
+     */
+    UnitExchange(Group group, double factor) {
+        this.group = group;
+        this.factor = factor;
+    }
+
+    /** What of a unit each rank keeps. */
+    Share share(Sharding sharding) {
+        Members members = group.members();
+        boolean several = members.size() > 1;
+        return new Share(
+                members.size(),
+                members.index(),
+                several && sharding.includes(Sharding.OPTIMIZER),
+                several && sharding.includes(Sharding.GRADIENTS),
+                several && sharding.includes(Sharding.PARAMETERS));
+    }
+
+    /** Takes a unit on; all ranks in the same order, in which sections use them. */
+    void add(Unit unit) {
+        places.put(unit, units.size());
+        units.add(unit);
+    }
+
+    /**
+     * Begins a backward pass: what the one before has left under way is awaited.
+     *
+     * @param last whether it is the step's last, so that units can be reduced as they are passed
+     */
+    void beginBackward(boolean last) {
+        completeAll();
+        lastPass = last;
+    }
+
+    /** What each rank keeps a piece of, whole, in the innermost scope. */
+    Tensor whole(Unit unit, Tensor kept) {
+        if (!unit.share().states()) {
+            return kept;
+        }
+        Tensor whole = Tensor.empty(kept.dtype(), kept.device(), unit.elements());
+        group.allGather(whole, kept, "copy of " + unit.name()).await();
+        return whole;
+    }
+
+    // Working copies
+
+    @Override
+    public void acquire(Unit unit) {
+        if (!unit.share().work()) {
+            return;
+        }
+        Gathering known = ahead;
+        ahead = null;
+        if (known != null && known.unit() == unit) {
+            known.pending().await();
+        } else {
+            if (known != null) {
+                known.pending().await();
+                known.unit().closeWork();
+            }
+            gather(unit).await();
+        }
+        open.add(unit);
+        int place = Objects.requireNonNull(places.get(unit));
+        direction = place == lastPlace ? direction : Integer.compare(place, lastPlace);
+        lastPlace = place;
+        int next = place + direction;
+        if (next >= 0 && next < units.size() && !open.contains(units.get(next))) {
+            ahead = new Gathering(units.get(next), gather(units.get(next)));
+        }
+    }
+
+    @Override
+    public void release(Unit unit) {
+        if (open.remove(unit)) {
+            unit.closeWork();
+        }
+    }
+
+    @Override
+    public void refreshed(Unit unit) {
+        if (unit.share().states() && !unit.share().work()) {
+            try (Scope _ = Scope.open()) {
+                gatherInto(unit).await();
+            }
+        }
+    }
+
+    private Pending gather(Unit unit) {
+        unit.openWork();
+        return gatherInto(unit);
+    }
+
+    private Pending gatherInto(Unit unit) {
+        return group.allGather(unit.wholeWork(), unit.ownWork(), "parameters of " + unit.name());
+    }
+
+    // Gradients
+
+    @Override
+    public void ready(Unit unit) {
+        if (group.members().size() > 1 && (lastPass || unit.share().gradients())) {
+            reduce(unit);
+        }
+    }
+
+    @Override
+    public void finish(Unit unit) {
+        if (group.members().size() > 1 && !unit.share().gradients() && !reduced.contains(unit)) {
+            reduce(unit);
+        }
+        completeUntil(unit);
+        reduced.remove(unit);
+        if (factor != 1) {
+            unit.gradient().mulInPlace(factor);
+        }
+    }
+
+    private void reduce(Unit unit) {
+        unit.zeroUnwritten();
+        reduced.add(unit);
+        String label = "gradient of " + unit.name();
+        Tensor whole = unit.wholeGradient();
+        if (!unit.share().states()) {
+            reducing.add(new Reducing(unit, group.allReduce(Reduction.SUM, whole, label), null, Scope.detached()));
+            return;
+        }
+        // These take memory, so that one is under way at a time.
+        completeAll();
+        Scope scope = Scope.detached();
+        try (Scope _ = Scope.open()) {
+            Tensor piece = scope.keep(Tensor.empty(
+                    whole.dtype(),
+                    whole.device(),
+                    whole.elements() / group.members().size()));
+            reducing.add(new Reducing(unit, group.reduceScatter(piece, whole, label), piece, scope));
+        }
+    }
+
+    private void completeAll() {
+        while (!reducing.isEmpty()) {
+            complete(reducing.remove());
+        }
+    }
+
+    private void completeUntil(Unit unit) {
+        while (reducing.stream().anyMatch(other -> other.unit() == unit)) {
+            complete(reducing.remove());
+        }
+    }
+
+    private static void complete(Reducing done) {
+        done.pending().await();
+        Tensor piece = done.piece();
+        if (piece != null) {
+            try (Scope _ = Scope.open()) {
+                done.unit().addReduced(piece);
+            }
+        }
+        done.scope().close();
+    }
+}

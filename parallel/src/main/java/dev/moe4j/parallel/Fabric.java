@@ -1,0 +1,50 @@
+package dev.moe4j.parallel;
+
+import dev.moe4j.tensor.DType;
+
+/**
+ * The processes of a run at work: who holds what, and the groups in which they exchange it. Whatever works on several
+ * processes is given this value.
+ *
+ * @param everyone all ranks
+ * @param experts the ranks that together hold all experts once, for the exchange of rows
+ * @param replicas the ranks that hold the same experts as this one
+ */
+public record Fabric(Layout layout, Group everyone, Group experts, Group replicas) {
+
+    /** That of one process, which exchanges nothing. */
+    public static final Fabric SINGLE = new Fabric(
+            Layout.SINGLE,
+            Group.alone(Layout.SINGLE.everyone()),
+            Group.alone(Layout.SINGLE.expertGroup()),
+            Group.alone(Layout.SINGLE.replicaGroup()));
+
+    /**
+     * Connects the groups of a layout; all processes must come here.
+     *
+     * @throws ParallelException if they cannot be connected
+     */
+    public static Fabric of(Processes processes, int expertParallel, Sharding sharding) {
+        Layout layout = new Layout(processes.world(), processes.rank(), expertParallel, sharding);
+        return new Fabric(
+                layout,
+                processes.group(layout.everyone()),
+                processes.group(layout.expertGroup()),
+                processes.group(layout.replicaGroup()));
+    }
+
+    /** The same processes, whose rows travel in that type where it is narrower than theirs. */
+    public Fabric withRowsAs(DType type) {
+        return new Fabric(layout, everyone, experts.onWire(type), replicas);
+    }
+
+    /** Whether this process is the one that speaks for all. */
+    public boolean leads() {
+        return layout.rank() == 0;
+    }
+
+    /** Seconds that this process has waited in exchanges since its start. */
+    public double waitedSeconds() {
+        return everyone.waitedSeconds();
+    }
+}

@@ -1,0 +1,74 @@
+package dev.moe4j.train;
+
+import dev.moe4j.model.CheckpointStep;
+import java.nio.file.Path;
+
+/** Where a run's checkpoints go. */
+sealed interface Checkpoints extends AutoCloseable permits CheckpointSaver, Checkpoints.Following {
+
+    /** Says that a checkpoint of that step is there already: the one that the run was resumed from. */
+    void resumedFrom(CheckpointStep checkpoint);
+
+    /** Copies the model and has it written. */
+    void save(Snapshot.Source source);
+
+    /**
+     * Waits until everything is written, after saving once more if the newest checkpoint is older than {@code step}.
+     *
+     * @return the newest checkpoint
+     */
+    Path finish(long step, Snapshot.Source source);
+
+    /** Words for where one can go on from when training fails. */
+    String lastGood();
+
+    /** Seconds that training has waited for checkpoints since this was last asked. */
+    double takeStalledSeconds();
+
+    @Override
+    void close();
+
+    /** Those of a process that gives the first one its part and writes nothing. */
+    final class Following implements Checkpoints {
+
+        private final Path run;
+        private long last = -1;
+
+        Following(Path run) {
+            this.run = run;
+        }
+
+        @Override
+        public void resumedFrom(CheckpointStep checkpoint) {
+            last = checkpoint.step();
+        }
+
+        @Override
+        public void save(Snapshot.Source source) {
+            try (Snapshot snapshot = source.snapshot()) {
+                last = snapshot.state().position().step();
+            }
+        }
+
+        @Override
+        public Path finish(long step, Snapshot.Source source) {
+            if (last != step) {
+                save(source);
+            }
+            return CheckpointStep.folder(run, step);
+        }
+
+        @Override
+        public String lastGood() {
+            return "the first process's log names the last good checkpoint";
+        }
+
+        @Override
+        public double takeStalledSeconds() {
+            return 0;
+        }
+
+        @Override
+        public void close() {}
+    }
+}

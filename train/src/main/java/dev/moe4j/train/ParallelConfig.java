@@ -1,0 +1,36 @@
+package dev.moe4j.train;
+
+import dev.moe4j.model.ExpertGradients;
+import dev.moe4j.parallel.Fabric;
+import dev.moe4j.parallel.Processes;
+import dev.moe4j.parallel.Sharding;
+import dev.moe4j.tensor.DType;
+
+/**
+ * How a run is divided among its processes. Configuration keys are these names in snake case under {@code parallel}.
+ *
+ * @param expert over how many processes experts are sharded
+ * @param shard what of the parameters' state each process keeps a share of only
+ * @param wire the type in which rows travel to experts and back, where it is narrower than theirs
+ * @param expertGradients what experts' gradients are divided by
+ */
+public record ParallelConfig(int expert, Sharding shard, Wire wire, ExpertGradients expertGradients) {
+
+    /** The types that rows may travel in. */
+    public enum Wire {
+        FP32,
+        BF16
+    }
+
+    public static final ParallelConfig DEFAULT = new ParallelConfig(1, Sharding.NONE, Wire.FP32, ExpertGradients.EXACT);
+
+    /**
+     * Connects the processes of a run.
+     *
+     * @throws dev.moe4j.parallel.ParallelException if they cannot be divided so
+     */
+    public Fabric connect(Processes processes) {
+        Fabric fabric = Fabric.of(processes, expert, shard);
+        return wire == Wire.BF16 ? fabric.withRowsAs(DType.BFLOAT16) : fabric;
+    }
+}
