@@ -68,32 +68,36 @@ record TrainRun(
     }
 
     private int run(RunConfig config, Fabric fabric, TrainingData sources, Interruption interruption) {
+        TrainingRun.Outcome outcome = train(config, fabric, sources, interruption);
+        if (!fabric.leads()) {
+            return 0;
+        }
+        Result result = new Result(
+                outcome.checkpoint().toString(),
+                outcome.config().preset(),
+                outcome.config().precision(),
+                outcome.steps(),
+                outcome.tokens(),
+                outcome.loss(),
+                Math.exp(outcome.loss()),
+                outcome.seconds(),
+                outcome.tokens() / outcome.seconds(),
+                outcome.best());
+        output.print(result, to -> print(result, to));
+        return 0;
+    }
+
+    private TrainingRun.Outcome train(
+            RunConfig config, Fabric fabric, TrainingData sources, Interruption interruption) {
+        TrainingRun run = new TrainingRun(config, overrides, sources, out, steps, Device.parse(device)).on(fabric);
+        if (resume) {
+            run.resume(Set.copyOf(allowedChanges));
+        }
         try (TrainView view = TrainView.start(output.err(), steps)) {
-            TrainingRun run = new TrainingRun(config, overrides, sources, out, steps, Device.parse(device)).on(fabric);
-            if (resume) {
-                run.resume(Set.copyOf(allowedChanges));
-            }
-            TrainingRun.Outcome outcome = run.onNotice(view::note)
+            return run.onNotice(view::note)
                     .onStep(step -> view.update(step, ResidentMemory.now().orElse(0)))
                     .stopWhen(interruption::requested)
                     .run();
-            if (!fabric.leads()) {
-                return 0;
-            }
-            view.close();
-            Result result = new Result(
-                    outcome.checkpoint().toString(),
-                    outcome.config().preset(),
-                    outcome.config().precision(),
-                    outcome.steps(),
-                    outcome.tokens(),
-                    outcome.loss(),
-                    Math.exp(outcome.loss()),
-                    outcome.seconds(),
-                    outcome.tokens() / outcome.seconds(),
-                    outcome.best());
-            output.print(result, to -> print(result, to));
-            return 0;
         }
     }
 
