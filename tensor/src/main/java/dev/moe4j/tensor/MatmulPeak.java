@@ -6,6 +6,10 @@ import java.util.Locale;
 public final class MatmulPeak {
 
     private static final int SIZE = 1024;
+    /** Of the matrices that tell whether larger ones would take too long. */
+    private static final int SMALL = 128;
+
+    private static final double LONGEST_SECONDS = 0.5;
     private static final int LEAST_REPETITIONS = 10;
     private static final long LEAST_NANOSECONDS = 100_000_000;
 
@@ -15,12 +19,15 @@ public final class MatmulPeak {
     private MatmulPeak() {}
 
     /**
-     * Multiplies square matrices of 1024 for a tenth of a second at least and takes the fastest.
+     * Multiplies square matrices of 1024 for a tenth of a second at least and takes the fastest; matrices of 128 where
+     * one product of 1024 would take more than half a second, as in bfloat16 on processors without AVX-512.
      *
      * @return floating-point operations per second
      */
     public static double measure(DType dtype, Device device) {
-        return measure(SIZE, SIZE, SIZE, dtype, device);
+        double small = measure(SMALL, SMALL, SMALL, dtype, device);
+        double seconds = 2.0 * SIZE * SIZE * SIZE / small;
+        return seconds > LONGEST_SECONDS ? small : measure(SIZE, SIZE, SIZE, dtype, device);
     }
 
     /** The fastest of several products {@code [rows, inner] · [inner, columns]}, in operations per second. */
