@@ -354,6 +354,10 @@ public final class ConfigReader {
         String hint = known.stream()
                 .filter(key -> letters(key).equals(letters(wanted)))
                 .findFirst()
+                // One letter amiss is likelier than another section.
+                .or(() -> known.stream()
+                        .filter(key -> Nearest.distance(wanted, key) == 1)
+                        .findFirst())
                 .or(() -> everywhere.stream()
                         .filter(key -> key.endsWith("." + leaf) || key.equals(leaf))
                         .findFirst())

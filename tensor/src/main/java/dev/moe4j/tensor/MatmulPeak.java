@@ -7,9 +7,9 @@ public final class MatmulPeak {
 
     private static final int SIZE = 1024;
     /** Of the matrices that tell whether larger ones would take too long. */
-    private static final int SMALL = 128;
+    private static final int SMALL = 256;
 
-    private static final double LONGEST_SECONDS = 0.5;
+    private static final double LONGEST_SECONDS = 1;
     private static final int LEAST_REPETITIONS = 10;
     private static final long LEAST_NANOSECONDS = 100_000_000;
 
@@ -19,8 +19,8 @@ public final class MatmulPeak {
     private MatmulPeak() {}
 
     /**
-     * Multiplies square matrices of 1024 for a tenth of a second at least and takes the fastest; matrices of 128 where
-     * one product of 1024 would take more than half a second, as in bfloat16 on processors without AVX-512.
+     * Multiplies square matrices of 1024 for a tenth of a second at least and takes the fastest; matrices of 256 where
+     * one product of 1024 would take more than a second, as in bfloat16 on processors without AVX-512.
      *
      * @return floating-point operations per second
      */
