@@ -6,12 +6,18 @@ import java.net.Inet4Address;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.NetworkInterface;
+import java.net.Socket;
 import java.net.URI;
+import java.time.Duration;
 import java.util.Collections;
 import java.util.Comparator;
+import java.util.concurrent.locks.LockSupport;
 
 /** Which of this machine's addresses other ranks can reach. */
 final class Network {
+
+    /** Between two tries to reach rank 0. */
+    private static final long PAUSE_NANOS = 50_000_000;
 
     private Network() {}
 
@@ -57,5 +63,23 @@ final class Network {
             socket.connect(new InetSocketAddress(target, meeting.getPort()));
             return socket.getLocalAddress();
         }
+    }
+
+    /**
+     * Whether somebody listens there before the time is over. The store's own waiting doubles its pauses and so ends
+     * seconds after its timeout.
+     */
+    static boolean listens(URI meeting, Duration patience) {
+        long deadline = System.nanoTime() + patience.toNanos();
+        for (long left = patience.toNanos(); left > 0; left = deadline - System.nanoTime()) {
+            try (Socket socket = new Socket()) {
+                int millis = Math.toIntExact(Math.max(1, left / 1_000_000));
+                socket.connect(new InetSocketAddress(meeting.getHost(), meeting.getPort()), millis);
+                return true;
+            } catch (IOException e) {
+                LockSupport.parkNanos(Math.min(left, PAUSE_NANOS));
+            }
+        }
+        return false;
     }
 }

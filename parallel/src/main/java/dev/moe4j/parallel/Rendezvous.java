@@ -72,6 +72,11 @@ final class Rendezvous {
             held.add(file);
             return held(file.clone());
         }
+        if (!server && !Network.listens(meeting, environment.timeout())) {
+            throw new ParallelException(
+                    "rank %d cannot reach rank 0 at %s within %s: rank 0 is missing, or the port is closed; see rank 0's log"
+                            .formatted(environment.rank(), meeting, seconds(environment.timeout())));
+        }
         TCPStoreOptions options = new TCPStoreOptions();
         options.port((short) meeting.getPort());
         options.isServer(server);
@@ -89,8 +94,8 @@ final class Rendezvous {
                     server
                             ? "rank 0 cannot listen at %s (%s): choose another MASTER_PORT, or end the program that has it"
                                     .formatted(meeting, firstLine(e))
-                            : "rank %d cannot reach rank 0 at %s within %s: rank 0 is missing, or the port is closed; see rank 0's log"
-                                    .formatted(environment.rank(), meeting, seconds(environment.timeout())),
+                            : "rank %d reached rank 0 at %s, but not its store (%s): another program has the port, or rank 0 has ended; see rank 0's log"
+                                    .formatted(environment.rank(), meeting, firstLine(e)),
                     e);
         }
     }
