@@ -1,26 +1,29 @@
 package dev.moe4j.bench;
 
-import dev.moe4j.model.Architecture;
 import dev.moe4j.model.Cost;
 import dev.moe4j.model.LanguageModel;
+import dev.moe4j.parallel.Fabric;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.MatmulPeak;
+import dev.moe4j.tensor.NativeHeap;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
-import dev.moe4j.train.BatchConfig;
+import dev.moe4j.train.MemoryUse;
 import dev.moe4j.train.OptimizerConfig;
 import dev.moe4j.train.RunConfig;
 import dev.moe4j.train.ScheduleConfig;
 import dev.moe4j.train.Trainer;
+import java.util.Arrays;
 import java.util.List;
+import java.util.OptionalLong;
 
-/** Whole training steps on random tokens, against the matmul peak of the same process. */
+/** Whole training steps on random tokens, against the matmul peak of the same processes. */
 public final class StepBenchmark {
 
-    private final Architecture architecture;
-    private final BatchConfig batch;
+    private final RunConfig run;
     private final Precision precision;
     private final Device device;
+    private final Fabric fabric;
 
     /**
      * What was measured.
@@ -29,10 +32,13 @@ public final class StepBenchmark {
      * @param parametersActive those that a token passes through
      * @param flopsPerToken useful FLOPs of forward and backward: the chosen experts, attention in full, router, head
      * @param seconds of the fastest step
-     * @param tokens in a step
-     * @param peak floating-point operations per second of a 1024³ product in the compute type
+     * @param tokens in a step, of all processes
+     * @param peak floating-point operations per second of a 1024³ product in the compute type, summed over processes
      * @param lastLoss nats per token
+     * @param sections in the mean of the timed steps, as this process saw them
      * @param optimizerMilliseconds the norm and the optimizer, in the mean of the timed steps
+     * @param exchangeShare of the timed steps, what this process waited in exchanges; 0 for one process
+     * @param memory of each process, by rank
      */
     public record Result(
             long parametersTotal,
@@ -43,7 +49,9 @@ public final class StepBenchmark {
             double peak,
             double lastLoss,
             List<SectionTime> sections,
-            double optimizerMilliseconds) {
+            double optimizerMilliseconds,
+            double exchangeShare,
+            List<Memory> memory) {
 
         public double tokensPerSecond() {
             return tokens / seconds;
@@ -55,80 +63,111 @@ public final class StepBenchmark {
         }
     }
 
+    /**
+     * Bytes of a process's tensors when they are the most.
+     *
+     * @param measured what the C library had handed out, over what it had before; empty where that cannot be told, as on a
+     *     GPU
+     * @param planned what {@code plan} predicts
+     */
+    public record Memory(OptionalLong measured, long planned) {}
+
     /** Hears of each step, warm-up included: {@code done} so far and the seconds that it took. */
     @FunctionalInterface
     public interface Progress {
         void step(int done, double seconds);
     }
 
-    /** A benchmark of one model. */
-    public StepBenchmark(Architecture architecture, BatchConfig batch, Precision precision, Device device) {
-        this.architecture = architecture;
-        this.batch = batch;
+    /** A benchmark of one run's model and batch, on these processes. */
+    public StepBenchmark(RunConfig run, Precision precision, Device device, Fabric fabric) {
+        this.run = run;
         this.precision = precision;
         this.device = device;
-    }
-
-    /**
-     * The benchmark of a preset, with the batch that it trains with.
-     *
-     * @throws dev.moe4j.model.ModelException if there is none of that name
-     */
-    public static StepBenchmark ofPreset(String name, Precision precision, Device device) {
-        RunConfig run = RunConfig.preset(name);
-        return new StepBenchmark(run.architecture(), run.batch(), precision, device);
+        this.fabric = fabric;
     }
 
     /**
      * Measures.
      *
-     * @param warmup steps before the measured ones
+     * @param warmup steps before the measured ones, in which memory is measured; at least 1
      * @param steps measured, of which the fastest counts; at least 1
      */
     public Result run(int warmup, int steps, Progress progress) {
-        if (warmup < 0 || steps < 1) {
-            throw new IllegalArgumentException("a benchmark needs at least one step");
+        if (warmup < 1 || steps < 1) {
+            throw new IllegalArgumentException("a benchmark needs at least one step before and one that counts");
         }
         double peak = MatmulPeak.measure(precision.compute(), device);
-        try (LanguageModel model = LanguageModel.initialize(architecture, precision, device, new RandomKey(1))) {
+        OptionalLong before = heap();
+        try (LanguageModel model = LanguageModel.initialize(
+                run.architecture(), precision, device, fabric, run.parallel().expertGradients(), new RandomKey(1))) {
+            model.recompute(run.recompute());
             Trainer trainer = new Trainer(
                     model,
-                    batch,
+                    run.batch(),
                     OptimizerConfig.DEFAULT,
                     ScheduleConfig.DEFAULT,
-                    new RandomTokens(architecture.model().vocabulary()),
+                    new RandomTokens(run.model().vocabulary()),
                     1,
                     warmup + steps);
+            OptionalLong initialized = heap();
+            OptionalLong passes = NativeHeap.peak(() -> {
+                for (int i = 0; i < warmup; i++) {
+                    long start = System.nanoTime();
+                    trainer.step();
+                    progress.step(i + 1, seconds(start));
+                }
+            });
             SectionTimes times = new SectionTimes();
+            trainer.time(times);
             double best = Double.MAX_VALUE;
             long optimizer = 0;
             double loss = Double.NaN;
-            for (int i = 0; i < warmup + steps; i++) {
-                if (i == warmup) {
-                    trainer.time(times);
-                }
+            double waitedBefore = fabric.waitedSeconds();
+            long first = System.nanoTime();
+            for (int i = 0; i < steps; i++) {
                 long start = System.nanoTime();
                 Trainer.Result result = trainer.step();
-                double seconds = (System.nanoTime() - start) / 1e9;
-                if (i >= warmup) {
-                    best = Math.min(best, seconds);
-                    optimizer += result.optimizerNanoseconds();
-                    loss = result.loss();
-                }
-                progress.step(i + 1, seconds);
+                best = Math.min(best, seconds(start));
+                optimizer += result.optimizerNanoseconds();
+                loss = result.loss();
+                progress.step(warmup + i + 1, seconds(start));
             }
+            double exchanges = (fabric.waitedSeconds() - waitedBefore) / seconds(first);
             peak = Math.max(peak, MatmulPeak.measure(precision.compute(), device));
-            Cost cost = Cost.of(architecture);
+            Cost cost = Cost.of(run.architecture());
             return new Result(
                     cost.parametersTotal(),
                     cost.parametersActive(),
                     cost.trainingFlopsPerToken(),
                     best,
-                    (long) batch.sequences() * architecture.model().context(),
-                    peak,
+                    (long) run.batch().sequences() * run.model().context(),
+                    fabric.everyone().sum(new double[] {peak}, "matmul peaks")[0],
                     loss,
                     times.perStep(steps),
-                    optimizer / 1e6 / steps);
+                    optimizer / 1e6 / steps,
+                    exchanges,
+                    memory(before, initialized, passes));
         }
+    }
+
+    private OptionalLong heap() {
+        return device.isCuda() ? OptionalLong.empty() : NativeHeap.inUse();
+    }
+
+    private List<Memory> memory(OptionalLong before, OptionalLong initialized, OptionalLong passes) {
+        double[] ofAll = new double[fabric.layout().world()];
+        if (before.isPresent()) {
+            ofAll[fabric.layout().rank()] =
+                    initialized.orElseThrow() - before.getAsLong() + (double) passes.orElseThrow();
+        }
+        long planned = MemoryUse.of(run, precision, ofAll.length, device).total();
+        return Arrays.stream(fabric.everyone().sum(ofAll, "memory"))
+                .mapToObj(
+                        bytes -> new Memory(bytes == 0 ? OptionalLong.empty() : OptionalLong.of((long) bytes), planned))
+                .toList();
+    }
+
+    private static double seconds(long start) {
+        return (System.nanoTime() - start) / 1e9;
     }
 }

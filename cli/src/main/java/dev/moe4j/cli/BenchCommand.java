@@ -8,6 +8,7 @@ import picocli.CommandLine.Command;
         description = "The benchmarks of docs/performance.md.",
         subcommands = {
             BenchTrainCommand.class,
+            BenchParallelCommand.class,
             BenchDecodeCommand.class,
             BenchGemmCommand.class,
             BenchPrecisionCommand.class,

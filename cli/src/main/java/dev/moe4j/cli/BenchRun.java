@@ -6,13 +6,11 @@ import dev.moe4j.bench.GemmBenchmark;
 import dev.moe4j.bench.MemoryLaw;
 import dev.moe4j.bench.PrecisionLaw;
 import dev.moe4j.bench.SampleText;
-import dev.moe4j.bench.StepBenchmark;
 import dev.moe4j.data.Shards;
 import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Libtorch;
 import dev.moe4j.tensor.Precision;
-import dev.moe4j.train.ResidentMemory;
 import dev.moe4j.train.RunConfig;
 import java.io.PrintWriter;
 import java.nio.file.Path;
@@ -23,52 +21,6 @@ import org.jspecify.annotations.Nullable;
 /** Runs benchmarks; apart from the commands, whose classes load with every {@code --help}. */
 final class BenchRun {
     private BenchRun() {}
-
-    static BenchTrainCommand.Report train(
-            String preset, String precision, int steps, int warmup, String device, PrintWriter err) {
-        Precision types = Precision.parse(precision);
-        StepBenchmark benchmark = StepBenchmark.ofPreset(preset, types, Device.parse(device));
-        StepBenchmark.Result result;
-        try (ProgressLine progress = ProgressLine.start(err, "bench " + preset, warmup + steps)) {
-            result = benchmark.run(
-                    warmup, steps, (done, seconds) -> progress.update(done, String.format("%.3f s a step", seconds)));
-        }
-        return new BenchTrainCommand.Report(
-                preset,
-                precision,
-                result.parametersTotal(),
-                result.parametersActive(),
-                result.flopsPerToken(),
-                result.tokensPerSecond(),
-                result.peak() / 1e9,
-                result.fractionOfPeak(),
-                boxed(ResidentMemory.peak()),
-                result.sections().stream()
-                        .map(time -> new BenchTrainCommand.Section(time.name(), time.forwardMs(), time.backwardMs()))
-                        .toList(),
-                result.optimizerMilliseconds());
-    }
-
-    static void print(BenchTrainCommand.Report report, PrintWriter out) {
-        out.printf("%s in %s%n", report.preset(), report.dtype());
-        out.printf(
-                "parameters   %,d, of which a token uses %,d%n", report.parametersTotal(), report.parametersActive());
-        out.printf("tokens/s     %,.0f%n", report.tokensPerSecond());
-        out.printf(
-                "useful work  %.1f GFLOP/s, %.3f of the peak of %.1f GFLOP/s%n",
-                report.flopsPerToken() * report.tokensPerSecond() / 1e9,
-                report.fractionOfPeak(),
-                report.gemmPeakGflops());
-        Long memory = report.peakRssBytes();
-        if (memory != null) {
-            out.printf("memory       %.2f GiB at its most%n", memory / (double) (1L << 30));
-        }
-        out.printf("%n%-12s %12s %12s%n", "section", "forward ms", "backward ms");
-        for (BenchTrainCommand.Section section : report.sections()) {
-            out.printf("%-12s %12.1f %12.1f%n", section.name(), section.forwardMs(), section.backwardMs());
-        }
-        out.printf("%-12s %12s %12.1f%n", "optimizer", "", report.optimizerMs());
-    }
 
     static BenchDecodeCommand.Report decode(
             String preset, String precision, int rounds, String device, PrintWriter err) {

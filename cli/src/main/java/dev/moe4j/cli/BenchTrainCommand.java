@@ -1,5 +1,6 @@
 package dev.moe4j.cli;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
@@ -13,10 +14,11 @@ import picocli.CommandLine.Option;
         description = {
             "Whole training steps on random tokens: the fastest of the measured ones.",
             "Useful FLOPs are those of the chosen experts, attention in full, the router and the head, times three; "
-                    + "the peak is that of a 1024³ product in the compute type, in the same process."
+                    + "the peak is that of a 1024³ product in the compute type, in the same process.",
+            "Under launch, or torchrun's variables, it measures all processes together: bench parallel compares them with one."
         })
 final class BenchTrainCommand implements Callable<Integer> {
-    private static final int LEAST_STEPS = 5;
+    static final int LEAST_STEPS = 5;
 
     @Mixin
     private Output output;
@@ -31,10 +33,17 @@ final class BenchTrainCommand implements Callable<Integer> {
     @Option(names = "--precision", paramLabel = "NAME", description = "bf16 or fp32 (default: bf16).")
     private String precision = "bf16";
 
+    @Option(
+            names = "--set",
+            paramLabel = "KEY=VALUE",
+            description =
+                    "A key of the configuration, such as parallel.expert=2 or batch.sequences=8; may be repeated.")
+    private List<String> overrides = new ArrayList<>();
+
     @Option(names = "--steps", paramLabel = "N", description = "Steps to measure, at least 5 (default: 8).")
     private int steps = 8;
 
-    @Option(names = "--warmup", paramLabel = "N", description = "Steps before them (default: 3).")
+    @Option(names = "--warmup", paramLabel = "N", description = "Steps before them, at least 1 (default: 3).")
     private int warmup = 3;
 
     @Option(names = "--device", paramLabel = "DEVICE", description = "cpu, cuda or cuda:N (default: cpu).")
@@ -51,6 +60,8 @@ final class BenchTrainCommand implements Callable<Integer> {
      * @param fractionOfPeak useful FLOP/s over that peak
      * @param peakRssBytes resident memory at its most; null where the system does not tell
      * @param optimizerMs the gradient's norm and the update
+     * @param exchangeShare of the measured time, what rank 0 waited in exchanges
+     * @param memory of each process's tensors, by rank
      */
     record Report(
             String preset,
@@ -63,18 +74,28 @@ final class BenchTrainCommand implements Callable<Integer> {
             double fractionOfPeak,
             @Nullable Long peakRssBytes,
             List<Section> sections,
-            double optimizerMs) {}
+            double optimizerMs,
+            double exchangeShare,
+            List<Memory> memory) {}
+
+    /** Bytes of tensors at their most, and what {@code plan} predicts; the first is null where it cannot be told. */
+    record Memory(@Nullable Long measuredBytes, long plannedBytes) {
+        @Nullable
+        Double overPlanned() {
+            return measuredBytes == null ? null : measuredBytes / (double) plannedBytes;
+        }
+    }
 
     /** A kind of section, over all layers, in the mean of the measured steps. */
     record Section(String name, double forwardMs, double backwardMs) {}
 
     @Override
     public Integer call() {
-        if (steps < LEAST_STEPS || warmup < 0) {
-            throw output.wrongUsage("--steps must be at least " + LEAST_STEPS + ", --warmup at least 0");
+        if (steps < LEAST_STEPS || warmup < 1) {
+            throw output.wrongUsage("--steps must be at least " + LEAST_STEPS + ", --warmup at least 1");
         }
-        Report report = BenchRun.train(preset, precision, steps, warmup, device, output.err());
-        output.print(report, out -> BenchRun.print(report, out));
+        BenchTrainRun.run(preset, overrides, precision, steps, warmup, device, output.err())
+                .ifPresent(report -> output.print(report, out -> BenchTrainRun.print(report, out)));
         return 0;
     }
 }

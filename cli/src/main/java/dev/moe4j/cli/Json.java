@@ -29,6 +29,11 @@ final class Json {
         return MAPPER.writeValueAsString(value);
     }
 
+    /** Reads what {@link #line} wrote of a record. */
+    static <T> T read(String line, Class<T> type) {
+        return MAPPER.readValue(line, type);
+    }
+
     private static final class Finite<T extends Number> extends ValueSerializer<T> {
         @Override
         public void serialize(T value, JsonGenerator json, SerializationContext context) {

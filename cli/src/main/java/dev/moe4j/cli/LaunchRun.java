@@ -45,7 +45,7 @@ record LaunchRun(
         return words;
     }
 
-    private static Path temporaryFolder() {
+    static Path temporaryFolder() {
         try {
             return Files.createTempDirectory("moe4j-launch-");
         } catch (IOException e) {

@@ -1,12 +1,9 @@
 package dev.moe4j.cli;
 
 import dev.moe4j.data.TrainingData;
-import dev.moe4j.model.CheckpointState;
 import dev.moe4j.model.ConfigWriter;
-import dev.moe4j.parallel.CodeVersion;
 import dev.moe4j.parallel.Environment;
 import dev.moe4j.parallel.Fabric;
-import dev.moe4j.parallel.Identity;
 import dev.moe4j.parallel.Processes;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.train.BestEvaluation;
@@ -55,16 +52,10 @@ record TrainRun(
             Environment environment = Environment.of(System.getenv());
             return Processes.run(
                     environment,
-                    identity(environment, config, sources),
+                    RunIdentity.of(
+                            environment, ConfigWriter.toYaml(config) + overrides + steps + resume + sources.sha256()),
                     processes -> run(config, config.parallel().connect(processes), sources, interruption));
         }
-    }
-
-    /** What all processes of the run have in common. */
-    private Identity identity(Environment environment, RunConfig config, TrainingData sources) {
-        String all = ConfigWriter.toYaml(config) + overrides + steps + resume + sources.sha256();
-        String code = environment.isDistributed() ? CodeVersion.here() : "alone";
-        return new Identity(code, CheckpointState.digest(all).substring(0, 12));
     }
 
     private int run(RunConfig config, Fabric fabric, TrainingData sources, Interruption interruption) {

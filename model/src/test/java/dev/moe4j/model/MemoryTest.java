@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.MatmulPeak;
+import dev.moe4j.tensor.NativeHeap;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.tensor.Scope;
@@ -91,7 +92,8 @@ class MemoryTest {
                 model.recompute(recompute);
                 // The median, since the JVM's compiler allocates beside it.
                 long[] measured = IntStream.range(0, 3)
-                        .mapToLong(_ -> Malloc.peak(() -> step(model, batch)))
+                        .mapToLong(
+                                _ -> NativeHeap.peak(() -> step(model, batch)).orElseThrow())
                         .sorted()
                         .toArray();
                 Memory memory = Memory.of(architecture, precision, new Memory.Load(sequences, 1, false, recompute));

@@ -3,6 +3,7 @@ package dev.moe4j.model;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.moe4j.tensor.Device;
+import dev.moe4j.tensor.NativeHeap;
 import dev.moe4j.tensor.Parameter;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
@@ -116,8 +117,10 @@ class RecomputeTest {
         for (Precision precision : List.of(Precision.FP32, Precision.BF16)) {
             try (LanguageModel model =
                     LanguageModel.initialize(architecture, precision, Device.CPU, new RandomKey(1))) {
-                long training = Malloc.peak(() -> run(model, batch, Tape.recording()));
-                long inference = Malloc.peak(() -> run(model, batch, Tape.inference()));
+                long training = NativeHeap.peak(() -> run(model, batch, Tape.recording()))
+                        .orElseThrow();
+                long inference = NativeHeap.peak(() -> run(model, batch, Tape.inference()))
+                        .orElseThrow();
                 long all = tokens * config.vocabulary() * 4;
                 // Nine tenths, since the JVM may give back some of its own meanwhile.
                 long part = HeadSection.rows(tokens, config.vocabulary())

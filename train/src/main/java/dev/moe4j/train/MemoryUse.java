@@ -5,6 +5,7 @@ import dev.moe4j.model.Memory;
 import dev.moe4j.model.ModelConfig;
 import dev.moe4j.model.ParameterCounts;
 import dev.moe4j.parallel.Sharding;
+import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Precision;
 
 /**
@@ -26,6 +27,19 @@ public record MemoryUse(
 
     /** Sections whose parameters are there at a time: the one that runs and the next. */
     private static final int GATHERED = 2;
+
+    /** What each of so many processes holds in a run, a device each. */
+    public static MemoryUse of(RunConfig run, Precision precision, int processes, Device device) {
+        BatchConfig batch = run.batch();
+        DeviceLayout layout = DeviceLayout.of(
+                processes,
+                run.parallel().expert(),
+                run.parallel().shard(),
+                batch.sequences() / processes,
+                batch.microBatch() / processes,
+                run.recompute());
+        return of(run.architecture(), precision, layout, device.isCuda());
+    }
 
     /**
      * What a device holds under a layout.

@@ -1,0 +1,112 @@
+package dev.moe4j.cli;
+
+import dev.moe4j.bench.StepBenchmark;
+import dev.moe4j.model.ConfigWriter;
+import dev.moe4j.parallel.Environment;
+import dev.moe4j.parallel.Fabric;
+import dev.moe4j.parallel.Processes;
+import dev.moe4j.tensor.Device;
+import dev.moe4j.tensor.Precision;
+import dev.moe4j.train.ResidentMemory;
+import dev.moe4j.train.RunConfig;
+import java.io.PrintWriter;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalLong;
+import org.jspecify.annotations.Nullable;
+
+/** What {@link BenchTrainCommand} does, apart from it so that {@code --help} loads nothing of it. */
+final class BenchTrainRun {
+    private BenchTrainRun() {}
+
+    /** Measures; empty in all processes but rank 0, which speaks for all. */
+    static Optional<BenchTrainCommand.Report> run(
+            String preset,
+            List<String> overrides,
+            String precision,
+            int steps,
+            int warmup,
+            String device,
+            PrintWriter err) {
+        RunConfig run = RunConfig.read(preset, overrides);
+        Environment environment = Environment.of(System.getenv());
+        return Processes.run(
+                environment,
+                RunIdentity.of(environment, ConfigWriter.toYaml(run) + List.of(precision, steps, warmup)),
+                processes -> {
+                    Fabric fabric = run.parallel().connect(processes);
+                    StepBenchmark benchmark =
+                            new StepBenchmark(run, Precision.parse(precision), Device.parse(device), fabric);
+                    StepBenchmark.Result result;
+                    try (ProgressLine progress = ProgressLine.start(err, "bench " + preset, warmup + steps)) {
+                        result = benchmark.run(
+                                warmup,
+                                steps,
+                                (done, seconds) -> progress.update(done, String.format("%.3f s a step", seconds)));
+                    }
+                    return fabric.leads() ? Optional.of(report(preset, precision, result)) : Optional.empty();
+                });
+    }
+
+    private static BenchTrainCommand.Report report(String preset, String precision, StepBenchmark.Result result) {
+        return new BenchTrainCommand.Report(
+                preset,
+                precision,
+                result.parametersTotal(),
+                result.parametersActive(),
+                result.flopsPerToken(),
+                result.tokensPerSecond(),
+                result.peak() / 1e9,
+                result.fractionOfPeak(),
+                boxed(ResidentMemory.peak()),
+                result.sections().stream()
+                        .map(time -> new BenchTrainCommand.Section(time.name(), time.forwardMs(), time.backwardMs()))
+                        .toList(),
+                result.optimizerMilliseconds(),
+                result.exchangeShare(),
+                result.memory().stream()
+                        .map(memory -> new BenchTrainCommand.Memory(boxed(memory.measured()), memory.planned()))
+                        .toList());
+    }
+
+    private static @Nullable Long boxed(OptionalLong value) {
+        return value.isPresent() ? value.getAsLong() : null;
+    }
+
+    static void print(BenchTrainCommand.Report report, PrintWriter out) {
+        out.printf("%s in %s%n", report.preset(), report.dtype());
+        out.printf(
+                "parameters   %,d, of which a token uses %,d%n", report.parametersTotal(), report.parametersActive());
+        out.printf("tokens/s     %,.0f%n", report.tokensPerSecond());
+        out.printf(
+                "useful work  %.1f GFLOP/s, %.3f of the peak of %.1f GFLOP/s%n",
+                report.flopsPerToken() * report.tokensPerSecond() / 1e9,
+                report.fractionOfPeak(),
+                report.gemmPeakGflops());
+        Long resident = report.peakRssBytes();
+        if (resident != null) {
+            out.printf("resident     %.2f GiB at its most%n", gibibytes(resident));
+        }
+        for (int rank = 0; rank < report.memory().size(); rank++) {
+            BenchTrainCommand.Memory memory = report.memory().get(rank);
+            Long measured = memory.measuredBytes();
+            out.printf(
+                    "tensors      %s GiB at their most in rank %d, %.2f planned%n",
+                    measured == null ? "-" : String.format("%.2f", gibibytes(measured)),
+                    rank,
+                    gibibytes(memory.plannedBytes()));
+        }
+        if (report.memory().size() > 1) {
+            out.printf("exchanges    %.1f %% of the time%n", 100 * report.exchangeShare());
+        }
+        out.printf("%n%-12s %12s %12s%n", "section", "forward ms", "backward ms");
+        for (BenchTrainCommand.Section section : report.sections()) {
+            out.printf("%-12s %12.1f %12.1f%n", section.name(), section.forwardMs(), section.backwardMs());
+        }
+        out.printf("%-12s %12s %12.1f%n", "optimizer", "", report.optimizerMs());
+    }
+
+    private static double gibibytes(long bytes) {
+        return bytes / (double) (1L << 30);
+    }
+}

@@ -1,0 +1,23 @@
+package dev.moe4j.cli;
+
+import dev.moe4j.model.CheckpointState;
+import dev.moe4j.parallel.CodeVersion;
+import dev.moe4j.parallel.Environment;
+import dev.moe4j.parallel.Identity;
+
+/** What all processes of a run must have in common. */
+final class RunIdentity {
+    private static final int DIGITS = 12;
+
+    private RunIdentity() {}
+
+    /**
+     * This process's.
+     *
+     * @param configuration all that decides the run, as text
+     */
+    static Identity of(Environment environment, String configuration) {
+        String code = environment.isDistributed() ? CodeVersion.here() : "alone";
+        return new Identity(code, CheckpointState.digest(configuration).substring(0, DIGITS));
+    }
+}
