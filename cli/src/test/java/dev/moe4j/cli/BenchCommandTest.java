@@ -38,7 +38,10 @@ class BenchCommandTest {
                         "fraction_of_peak",
                         "peak_rss_bytes",
                         "sections",
-                        "optimizer_ms");
+                        "optimizer_ms",
+                        "exchange_share",
+                        "memory");
+        assertThat(json.path("memory").get(0).path("planned_bytes").asLong()).isPositive();
         assertThat(json.path("dtype").asString()).isEqualTo("fp32");
         assertThat(json.path("parameters_active").asLong())
                 .isLessThan(json.path("parameters_total").asLong());
@@ -84,11 +87,40 @@ class BenchCommandTest {
 
     @Test
     void trainPrintsATable() {
-        Run run = Run.of("bench", "train", TINY, "--steps=5", "--warmup=0");
+        Run run = Run.of("bench", "train", TINY, "--precision=fp32", "--steps=5", "--warmup=1");
 
         assertThat(run.code()).as(run.err()).isZero();
-        assertThat(run.out()).contains("cpu-tiny-moe in bf16", "tokens/s", "of the peak of", "experts ", "optimizer ");
-        assertThat(run.err()).contains("bench cpu-tiny-moe 5/5 (100 %)");
+        assertThat(run.out()).contains("cpu-tiny-moe in fp32", "tokens/s", "of the peak of", "experts ", "optimizer ");
+        assertThat(run.err()).contains("bench cpu-tiny-moe 6/6 (100 %)");
+    }
+
+    /** Real processes: one, two with experts between them, and one with half of the batch. */
+    @Test
+    void parallelComparesProcessesWithOne() {
+        JsonNode json = json(Run.of(
+                "bench",
+                "parallel",
+                TINY,
+                "--precision=fp32",
+                "--set=parallel.expert=2",
+                "--steps=5",
+                "--warmup=1",
+                "--rounds=1",
+                "--json"));
+
+        assertThat(json.path("processes").asInt()).isEqualTo(2);
+        JsonNode parallel = json.path("parallel");
+        assertThat(parallel.path("memory").size()).isEqualTo(2);
+        assertThat(parallel.path("exchange_share").asDouble()).isBetween(0.0, 1.0).isPositive();
+        assertThat(parallel.path("memory").get(1).path("measured_bytes").asLong())
+                .isPositive()
+                .isLessThan(json.path("one").path("memory").get(0).path("measured_bytes").asLong());
+        assertThat(json.path("one").path("exchange_share").asDouble()).isZero();
+        double one = json.path("one").path("tokens_per_second").asDouble();
+        double share = json.path("share").path("tokens_per_second").asDouble();
+        double both = parallel.path("tokens_per_second").asDouble();
+        assertThat(json.path("over_one").asDouble()).isEqualTo(both / one);
+        assertThat(json.path("weak_scaling").asDouble()).isEqualTo(both / (2 * share));
     }
 
     @Test
@@ -195,6 +227,7 @@ class BenchCommandTest {
         Run few = Run.of("bench", "train", TINY, "--steps=4");
         assertThat(few.code()).isEqualTo(2);
         assertThat(few.err()).startsWith("moe4j: --steps must be at least 5");
+        assertThat(Run.of("bench", "parallel", TINY, "--processes=1").code()).isEqualTo(2);
     }
 
     @Test
@@ -206,6 +239,8 @@ class BenchCommandTest {
         assertFails(Run.of("bench", "memory", "--model=cpu-tiny-mo"), "cpu-tiny-moe");
         assertFails(Run.of("bench", "memory", "--steps=19"), "use at least 20");
         assertFails(Run.of("bench", "precision", "--data=/none"), "/none");
+        assertFails(
+                Run.of("bench", "parallel", TINY, "--processes=3"), "8 sequences cannot be divided among 3 processes");
     }
 
     private static void assertFails(Run run, String message) {
