@@ -425,7 +425,7 @@ public final class LanguageModel implements AutoCloseable {
     private Value elsewhere(Tape tape, int layer, Routes routes, boolean even, Value rows, Pass pass) {
         String name = "layers." + layer + ".";
         ExpertExchange exchange =
-                ExpertExchange.of(fabric.experts(), layer, routes.assignment(), even, rows.tensor(), tape);
+                ExpertExchange.of(fabric.rows(), layer, routes.assignment(), even, rows.tensor(), tape);
         Dropout dropout = activationDropout(layer, "experts", expertDropout, pass);
         ExpertsSection.Choices choices = routes.choices();
         if (dropout.active()) {

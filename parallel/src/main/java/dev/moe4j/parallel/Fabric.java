@@ -7,17 +7,20 @@ import dev.moe4j.tensor.DType;
  * processes is given this value.
  *
  * @param everyone all ranks
- * @param experts the ranks that together hold all experts once, for the exchange of rows
+ * @param experts the ranks that together hold all experts once
  * @param replicas the ranks that hold the same experts as this one
+ * @param rows the same ranks as {@code experts}, for rows on their way to experts and back, which may be narrower there;
+ *     parameters, moments and gradients never are
  */
-public record Fabric(Layout layout, Group everyone, Group experts, Group replicas) {
+public record Fabric(Layout layout, Group everyone, Group experts, Group replicas, Group rows) {
 
     /** That of one process, which exchanges nothing. */
     public static final Fabric SINGLE = new Fabric(
             Layout.SINGLE,
             Group.alone(Layout.SINGLE.everyone()),
             Group.alone(Layout.SINGLE.expertGroup()),
-            Group.alone(Layout.SINGLE.replicaGroup()));
+            Group.alone(Layout.SINGLE.replicaGroup()),
+            Group.alone(Layout.SINGLE.expertGroup()));
 
     /**
      * Connects the groups of a layout; all processes must come here.
@@ -26,16 +29,15 @@ public record Fabric(Layout layout, Group everyone, Group experts, Group replica
      */
     public static Fabric of(Processes processes, int expertParallel, Sharding sharding) {
         Layout layout = new Layout(processes.world(), processes.rank(), expertParallel, sharding);
-        return new Fabric(
-                layout,
-                processes.group(layout.everyone()),
-                processes.group(layout.expertGroup()),
-                processes.group(layout.replicaGroup()));
+        Group everyone = processes.group(layout.everyone());
+        Group experts = processes.group(layout.expertGroup());
+        Group replicas = processes.group(layout.replicaGroup());
+        return new Fabric(layout, everyone, experts, replicas, experts);
     }
 
     /** The same processes, whose rows travel in that type where it is narrower than theirs. */
     public Fabric withRowsAs(DType type) {
-        return new Fabric(layout, everyone, experts.onWire(type), replicas);
+        return new Fabric(layout, everyone, experts, replicas, experts.onWire(type));
     }
 
     /** Whether this process is the one that speaks for all. */

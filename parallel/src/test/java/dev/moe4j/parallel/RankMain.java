@@ -5,7 +5,12 @@ import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Libtorch;
 import dev.moe4j.tensor.Scope;
 import dev.moe4j.tensor.Tensor;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
 
 /** What the processes of the tests do: a main class that takes the name of a scenario. */
 final class RankMain {
@@ -50,6 +55,7 @@ final class RankMain {
                     twoAtATime();
                     flat();
                 }
+                case "wire" -> wire();
                 case "meet", "other-code", "other-configuration" -> everyone().barrier("hello");
                 case "steps" -> steps(-1, () -> {});
                 case "throw" ->
@@ -93,6 +99,39 @@ final class RankMain {
                 System.out.println("at work");
             }
             sleep(5);
+        }
+    }
+
+    /** How many bytes this process writes, to sockets as it happens, to exchange the same rows in each type. */
+    private void wire() {
+        Group group = everyone();
+        int[] rows = {1024, 1024};
+        int width = 1024;
+        for (boolean narrow : new boolean[] {false, true}) {
+            Group used = narrow ? group.onWire(DType.BFLOAT16) : group;
+            for (DType type : List.of(DType.FLOAT32, DType.BFLOAT16, DType.INT64)) {
+                try (Scope _ = Scope.open()) {
+                    Tensor sent = Tensor.full(1, type, Device.CPU, rows[0] + rows[1], width);
+                    Tensor received = sent.emptyLike();
+                    Splits splits = used.agree(new long[][] {{rows[0]}, {rows[1]}}, width, type, "agree");
+                    long before = written();
+                    used.allToAll(received, sent, splits, "rows").await();
+                    // The other has all of it before anybody looks.
+                    used.barrier("arrived");
+                    System.out.println((narrow ? "bf16 " : "as they are ") + type + " " + (written() - before));
+                }
+            }
+        }
+    }
+
+    private static long written() {
+        try {
+            return Files.readAllLines(Path.of("/proc/self/io")).stream()
+                    .filter(line -> line.startsWith("wchar: "))
+                    .mapToLong(line -> Long.parseLong(line.substring("wchar: ".length())))
+                    .sum();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
         }
     }
 

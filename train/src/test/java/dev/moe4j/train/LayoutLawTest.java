@@ -10,10 +10,12 @@ import dev.moe4j.model.BalanceConfig;
 import dev.moe4j.model.CheckpointTensors;
 import dev.moe4j.model.ExpertGradients;
 import dev.moe4j.model.LanguageModel;
+import dev.moe4j.model.LossReport;
 import dev.moe4j.model.ModelConfig;
 import dev.moe4j.model.ModelException;
 import dev.moe4j.model.Recompute;
 import dev.moe4j.model.RoutingConfig;
+import dev.moe4j.model.RoutingCounts;
 import dev.moe4j.parallel.Fabric;
 import dev.moe4j.parallel.Processes;
 import dev.moe4j.parallel.Sharding;
@@ -23,6 +25,7 @@ import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.tensor.Scope;
 import dev.moe4j.tensor.Unit;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -39,17 +42,20 @@ import org.junit.jupiter.params.provider.CsvSource;
 class LayoutLawTest {
 
     private static final int STEPS = 5;
+    /** Of the model's parameters: one whose routing margins are far over rounding. */
+    private static final long MODEL_SEED = 3;
+
     private static final double TOLERANCE = 1e-5;
-    private static final List<Recompute> RECOMPUTES = List.of(Recompute.NONE, Recompute.SELECTIVE, Recompute.FULL);
+    private static final List<Integer> ACCUMULATIONS = List.of(1, 2);
 
     /** What of a run is free, by the law. */
-    private record Division(Sharding sharding, int accumulation, Recompute recompute) {
+    record Division(Sharding sharding, int accumulation, Recompute recompute) {
 
         static final Division PLAIN = new Division(Sharding.NONE, 1, Recompute.NONE);
     }
 
     /** What decides a run. */
-    private record Subject(boolean capacity, boolean dropout, int experts) {
+    record Subject(boolean capacity, boolean dropout, int experts) {
 
         Architecture architecture() {
             double p = dropout ? 0.1 : 0;
@@ -73,11 +79,42 @@ class LayoutLawTest {
         }
     }
 
-    /** A step's figures, with each MoE layer's fractions of first choices. */
-    private record Figures(double loss, double balance, double norm, List<List<Double>> fractions) {}
+    /**
+     * A step's figures, with each MoE layer's fractions of first choices, and all choices of its last micro-batch: how many
+     * tokens have each expert as a choice of each rank, and how many of these choices each computes.
+     */
+    record Figures(
+            double loss,
+            double balance,
+            double norm,
+            List<List<Double>> fractions,
+            List<List<List<Double>>> chosen,
+            List<List<Double>> kept) {
+
+        static Figures of(Trainer.Result result, LanguageModel model) {
+            List<RoutingCounts> counts = result.routing().stream()
+                    .map(LossReport.LayerRouting::counts)
+                    .toList();
+            return new Figures(
+                    result.loss(),
+                    result.balance(),
+                    result.gradientNorm(),
+                    model.balanceTracker().state(),
+                    counts.stream()
+                            .map(layer -> Arrays.stream(layer.chosen())
+                                    .map(LayoutLawTest::list)
+                                    .toList())
+                            .toList(),
+                    counts.stream().map(layer -> list(layer.kept())).toList());
+        }
+    }
+
+    private static List<Double> list(double... values) {
+        return Arrays.stream(values).boxed().toList();
+    }
 
     /** What a run gave, with the last step's gradients; tensors by their names in checkpoints. */
-    private record Run(List<Figures> steps, Map<String, double[]> gradients, Map<String, double[]> parameters) {}
+    record Run(List<Figures> steps, Map<String, double[]> gradients, Map<String, double[]> parameters) {}
 
     private static void text(long number, int[] tokens) {
         SplittableRandom random = new SplittableRandom(number);
@@ -88,8 +125,18 @@ class LayoutLawTest {
     }
 
     private static Run run(Subject subject, Division division, Fabric fabric, ExpertGradients rule) {
+        return run(subject, division, Precision.FP32, fabric, rule, STEPS);
+    }
+
+    static Run run(
+            Subject subject,
+            Division division,
+            Precision precision,
+            Fabric fabric,
+            ExpertGradients rule,
+            int stepCount) {
         try (LanguageModel model = LanguageModel.initialize(
-                        subject.architecture(), Precision.FP32, Device.CPU, fabric, rule, new RandomKey(3));
+                        subject.architecture(), precision, Device.CPU, fabric, rule, new RandomKey(MODEL_SEED));
                 Scope scope = Scope.open()) {
             model.recompute(division.recompute());
             Trainer trainer = new Trainer(
@@ -101,13 +148,8 @@ class LayoutLawTest {
                     1,
                     1000);
             List<Figures> steps = new ArrayList<>();
-            for (int i = 0; i < STEPS; i++) {
-                Trainer.Result result = trainer.step();
-                steps.add(new Figures(
-                        result.loss(),
-                        result.balance(),
-                        result.gradientNorm(),
-                        model.balanceTracker().state()));
+            for (int i = 0; i < stepCount; i++) {
+                steps.add(Figures.of(trainer.step(), model));
             }
             return new Run(
                     steps,
@@ -128,6 +170,8 @@ class LayoutLawTest {
             Figures b = reference.steps().get(step);
             String at = what + ", step " + (step + 1);
             assertThat(a.fractions()).as(at).isEqualTo(b.fractions());
+            assertThat(a.chosen()).as(at).isEqualTo(b.chosen());
+            assertThat(a.kept()).as(at).isEqualTo(b.kept());
             assertThat(a.loss()).as(at).isCloseTo(b.loss(), within(TOLERANCE * b.loss()));
             assertThat(a.balance()).as(at).isCloseTo(b.balance(), within(TOLERANCE * b.balance()));
             assertThat(a.norm()).as(at).isCloseTo(b.norm(), within(TOLERANCE * b.norm()));
@@ -154,66 +198,91 @@ class LayoutLawTest {
         });
     }
 
-    private static final Map<Subject, Run> REFERENCES = new ConcurrentHashMap<>();
+    /** By the ways to accumulate, for the choices of a step's last micro-batch. */
+    private static final Map<Subject, Map<Integer, Run>> REFERENCES = new ConcurrentHashMap<>();
 
-    private static Run reference(Subject subject) {
-        return REFERENCES.computeIfAbsent(
-                subject, _ -> run(subject, Division.PLAIN, Fabric.SINGLE, ExpertGradients.EXACT));
+    private static Run reference(Subject subject, int accumulation) {
+        return Objects.requireNonNull(
+                REFERENCES.computeIfAbsent(subject, LayoutLawTest::references).get(accumulation));
     }
 
-    @ParameterizedTest
-    @CsvSource({"1, 1, 4", "2, 1, 4", "2, 2, 4", "4, 1, 4", "4, 2, 4", "4, 4, 4", "4, 2, 2"})
-    void nothingDependsOnTheDivision(int world, int expert, int experts) {
-        List<Map<Division, Map<Subject, Run>>> ranks =
-                RanksInThreads.run(world, processes -> all(processes, expert, experts));
-        ranks.getFirst()
-                .forEach((division, runs) -> runs.forEach((subject, run) -> same(
-                        "%s, %s, experts over %d of %d".formatted(subject, division, expert, world),
-                        run,
-                        reference(subject))));
-    }
-
-    /**
-     * All levels of sharding with all subjects; ways to accumulate and recompute take turns, so that every level meets
-     * each of them, and every subject too.
-     */
-    private static Map<Division, Map<Subject, Run>> all(Processes processes, int expert, int experts) {
-        Map<Division, Map<Subject, Run>> runs = new LinkedHashMap<>();
-        int round = 0;
-        for (Sharding sharding : Sharding.values()) {
-            Fabric fabric = Fabric.of(processes, expert, sharding);
-            for (int turn = 0; turn < 4; turn++) {
-                Subject subject = new Subject(turn % 2 == 1, turn >= 2, experts);
-                int accumulation = 1 + (turn + turn / 2 + round) % 2;
-                Recompute recompute = RECOMPUTES.get((turn + round) % RECOMPUTES.size());
-                Division division = new Division(sharding, accumulation, recompute);
-                runs.computeIfAbsent(division, _ -> new LinkedHashMap<>())
-                        .put(subject, run(subject, division, fabric, ExpertGradients.EXACT));
-            }
-            round++;
+    private static Map<Integer, Run> references(Subject subject) {
+        Map<Integer, Run> runs = new LinkedHashMap<>();
+        for (int accumulation : ACCUMULATIONS) {
+            Division division = new Division(Sharding.NONE, accumulation, Recompute.NONE);
+            runs.put(accumulation, run(subject, division, Fabric.SINGLE, ExpertGradients.EXACT));
         }
         return runs;
+    }
+
+    /** Each way to accumulate with each way to recompute, in every layout. */
+    private static final List<Division> WAYS = ACCUMULATIONS.stream()
+            .flatMap(accumulation -> Arrays.stream(Recompute.values())
+                    .map(recompute -> new Division(Sharding.NONE, accumulation, recompute)))
+            .toList();
+
+    @ParameterizedTest
+    @CsvSource({"1, 1, 4, 0", "2, 1, 4, 0", "2, 2, 4, 1", "4, 1, 4, 0", "4, 2, 4, 1", "4, 4, 4, 0", "4, 2, 2, 1"})
+    void nothingDependsOnTheDivision(int world, int expert, int experts, int turn) {
+        List<List<Case>> ranks = RanksInThreads.run(world, processes -> all(processes, expert, experts, turn));
+        for (Case one : ranks.getFirst()) {
+            same(
+                    "%s, %s, experts over %d of %d".formatted(one.subject(), one.division(), expert, world),
+                    one.run(),
+                    reference(one.subject(), one.division().accumulation()));
+        }
+    }
+
+    private record Case(Subject subject, Division division, Run run) {}
+
+    /**
+     * All levels of sharding, each with two of the four subjects: the layouts of one size take turns, so that together they
+     * have every level with every subject. The eight cases have all {@link #WAYS} among them.
+     */
+    private static List<Case> all(Processes processes, int expert, int experts, int turn) {
+        List<Case> cases = new ArrayList<>();
+        for (Sharding sharding : Sharding.values()) {
+            Fabric fabric = Fabric.of(processes, expert, sharding);
+            for (int half = 0; half < 2; half++) {
+                Division way = WAYS.get((cases.size() + 3 * turn) % WAYS.size());
+                Division division = new Division(sharding, way.accumulation(), way.recompute());
+                boolean dropout = (half + cases.size() / 2 + turn) % 2 == 1;
+                Subject subject = new Subject(half == 1, dropout, experts);
+                cases.add(new Case(subject, division, run(subject, division, fabric, ExpertGradients.EXACT)));
+            }
+        }
+        return cases;
     }
 
     @Test
     void theRootRuleMultipliesExpertsGradients() {
         Subject subject = new Subject(false, false, 4);
-        Run exact = run(subject, Division.PLAIN, Fabric.SINGLE, ExpertGradients.EXACT);
-        List<Figures> rooted = RanksInThreads.run(
+        Run exact = run(subject, Division.PLAIN, Precision.FP32, Fabric.SINGLE, ExpertGradients.EXACT, 1);
+        Run rooted = RanksInThreads.run(
                         4,
                         processes -> run(
                                 subject,
                                 Division.PLAIN,
+                                Precision.FP32,
                                 Fabric.of(processes, 2, Sharding.NONE),
-                                ExpertGradients.SQRT_WORLD_SIZE))
-                .getFirst()
-                .steps();
-        // The first step's losses are the same, and experts' share of the squared norm is four times what it was.
-        assertThat(rooted.getFirst().loss()).isCloseTo(exact.steps().getFirst().loss(), within(1e-5));
-        assertThat(rooted.getFirst().norm())
-                .isGreaterThan(1.02 * exact.steps().getFirst().norm());
-        assertThat(rooted.getFirst().norm())
-                .isLessThan(2 * exact.steps().getFirst().norm());
+                                ExpertGradients.SQRT_WORLD_SIZE,
+                                1))
+                .getFirst();
+        Map<String, double[]> expected = new LinkedHashMap<>();
+        exact.gradients().forEach((name, gradient) -> {
+            double factor = name.contains(".experts.") ? Math.sqrt(4) : 1;
+            expected.put(
+                    name, Arrays.stream(gradient).map(value -> value * factor).toArray());
+        });
+        assertThat(expected.keySet()).anyMatch(name -> name.contains(".experts."));
+        same("the root rule, gradient of ", rooted.gradients(), expected, 1e-8);
+        double norm = Math.sqrt(expected.values().stream()
+                .flatMapToDouble(Arrays::stream)
+                .map(value -> value * value)
+                .sum());
+        Figures first = rooted.steps().getFirst();
+        assertThat(first.loss()).isCloseTo(exact.steps().getFirst().loss(), within(1e-5));
+        assertThat(first.norm()).isCloseTo(norm, within(TOLERANCE * norm));
     }
 
     @Test
@@ -244,7 +313,12 @@ class LayoutLawTest {
         assertThatThrownBy(() -> RanksInThreads.run(2, processes -> {
                     Fabric fabric = Fabric.of(processes, 1, Sharding.NONE);
                     return LanguageModel.initialize(
-                            wholeBatch, Precision.FP32, Device.CPU, fabric, ExpertGradients.EXACT, new RandomKey(3));
+                            wholeBatch,
+                            Precision.FP32,
+                            Device.CPU,
+                            fabric,
+                            ExpertGradients.EXACT,
+                            new RandomKey(MODEL_SEED));
                 }))
                 .isInstanceOf(ModelException.class)
                 .hasMessageContaining("routing.group: 0");

@@ -1,0 +1,104 @@
+package dev.moe4j.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.moe4j.model.ExpertGradients;
+import dev.moe4j.parallel.Processes;
+import dev.moe4j.parallel.Sharding;
+import dev.moe4j.tensor.Precision;
+import dev.moe4j.train.LayoutLawTest.Division;
+import dev.moe4j.train.LayoutLawTest.Run;
+import dev.moe4j.train.LayoutLawTest.Subject;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** {@code parallel.wire}: the type in which rows travel between two ranks that share experts. */
+class WireTest {
+
+    /** The most by which rounding to bfloat16, which has 8 significant bits, changes a number relative to itself. */
+    private static final double ROUNDING = Math.scalb(1.0, -8);
+
+    private static final int MOE_LAYERS = 2;
+    private static final int STEPS = 5;
+
+    private static Run run(
+            Processes processes, Subject subject, Precision precision, ParallelConfig.Wire wire, int steps) {
+        ParallelConfig config = new ParallelConfig(2, Sharding.NONE, wire, ExpertGradients.EXACT);
+        return LayoutLawTest.run(
+                subject, Division.PLAIN, precision, config.connect(processes), ExpertGradients.EXACT, steps);
+    }
+
+    private static Run run(Subject subject, Precision precision, ParallelConfig.Wire wire, int steps) {
+        return RanksInThreads.run(2, processes -> run(processes, subject, precision, wire, steps))
+                .getFirst();
+    }
+
+    /**
+     * A number on its way through the model is rounded twice in each MoE layer, as a row on its way there and as a result
+     * on its way back. Each rounding changes it by {@link #ROUNDING} of itself at most, so that to first order the loss
+     * moves by no more than 2 such parts a layer.
+     */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void rowsInFp32LoseNoMoreThanTheirRoundings(boolean capacity) {
+        Subject subject = new Subject(capacity, true, 4);
+        Run exact = run(subject, Precision.FP32, ParallelConfig.Wire.FP32, STEPS);
+        Run rounded = run(subject, Precision.FP32, ParallelConfig.Wire.BF16, STEPS);
+        for (int step = 0; step < STEPS; step++) {
+            double loss = exact.steps().get(step).loss();
+            assertThat(rounded.steps().get(step).loss())
+                    .isNotEqualTo(loss)
+                    .isCloseTo(loss, within(2 * MOE_LAYERS * ROUNDING * loss));
+        }
+    }
+
+    @Test
+    void rowsThatAreNoWiderTravelAsTheyAre() {
+        Subject subject = new Subject(false, false, 4);
+        for (Precision precision : List.of(Precision.BF16, Precision.FP16)) {
+            Run plain = run(subject, precision, ParallelConfig.Wire.FP32, 2);
+            Run asked = run(subject, precision, ParallelConfig.Wire.BF16, 2);
+            assertThat(asked.steps()).isEqualTo(plain.steps());
+            plain.parameters()
+                    .forEach((name, values) ->
+                            assertThat(asked.parameters().get(name)).as(name).containsExactly(values));
+        }
+    }
+
+    /**
+     * With a capacity every expert has 4 places of each of a rank's 8 sequences, whoever takes them: 64 rows of 16 elements
+     * go from one rank to the other's two experts, which saves 2 bytes an element, four times a layer.
+     */
+    @Test
+    @EnabledOnOs(OS.LINUX)
+    void rowsAndTheirGradientsTakeHalfTheBytes() throws IOException {
+        Subject subject = new Subject(true, false, 4);
+        long saved = 2L * STEPS * MOE_LAYERS * 4 * 64 * 16 * 2;
+        long wide = written(subject, ParallelConfig.Wire.FP32);
+        long narrow = written(subject, ParallelConfig.Wire.BF16);
+        // Checkpoints' tensors, which the run gathers at its end, would show: they are exact.
+        assertThat(wide - narrow).isCloseTo(saved, within(saved / 50));
+    }
+
+    /** The bytes that this process, both ranks, writes in a run: to sockets, as it happens. */
+    private static long written(Subject subject, ParallelConfig.Wire wire) throws IOException {
+        long before = written();
+        run(subject, Precision.FP32, wire, STEPS);
+        return written() - before;
+    }
+
+    private static long written() throws IOException {
+        return Files.readAllLines(Path.of("/proc/self/io")).stream()
+                .filter(line -> line.startsWith("wchar: "))
+                .mapToLong(line -> Long.parseLong(line.substring("wchar: ".length())))
+                .sum();
+    }
+}
