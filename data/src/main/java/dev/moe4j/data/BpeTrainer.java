@@ -105,7 +105,7 @@ public final class BpeTrainer {
             long documents = input.read(
                     input.items(),
                     document -> {
-                        read[1] += Utf8.length(document.text());
+                        read[1] += document.bytes();
                         counter.add(document.text());
                     },
                     skipped,

@@ -81,7 +81,7 @@ record DocumentJudge(
     }
 
     private static Judged leftOut(Document document, String reason, int evaluationFile) {
-        long bytes = Utf8.length(document.text());
+        long bytes = document.bytes();
         return new Judged(document.file(), document.part(), bytes, reason, evaluationFile, 0, 0, NONE);
     }
 }

@@ -31,7 +31,7 @@ final class DocumentReader {
     Optional<Skipped.Reason> read(TextFile file, Bytes bytes, Intake intake) throws IOException {
         if (options.splitting() != Splitting.FILE) {
             try (InputStream in = bytes.open()) {
-                Optional<Skipped.Reason> reason = scan(in, (_, _) -> {});
+                Optional<Skipped.Reason> reason = check(in);
                 if (reason.isPresent()) {
                     return reason;
                 }
@@ -44,16 +44,9 @@ final class DocumentReader {
 
     /** Gives the documents of a stream on that can be read but once: those before it proves to be no text are given. */
     Optional<Skipped.Reason> readOnce(TextFile file, InputStream in, Intake intake) throws IOException {
-        if (options.splitting() == Splitting.FILE) {
-            return readWhole(file, in, intake);
-        }
-        Parts parts = new Parts(file, intake);
-        Optional<Skipped.Reason> reason = scan(in, parts::add);
-        if (reason.isPresent()) {
-            return reason;
-        }
-        parts.end();
-        return parts.count == 0 ? Optional.of(Skipped.Reason.EMPTY) : Optional.empty();
+        return options.splitting() == Splitting.FILE
+                ? readWhole(file, in, intake)
+                : new LineDocuments(options, file, intake).read(in);
     }
 
     private Optional<Skipped.Reason> readWhole(TextFile file, InputStream in, Intake intake) throws IOException {
@@ -78,18 +71,12 @@ final class DocumentReader {
         } catch (CharacterCodingException e) {
             return Optional.of(Skipped.Reason.INVALID_UTF8);
         }
-        intake.document(new Document(file, 0, options.transform().apply(text)));
+        intake.document(options.document(file, 0, text, content.length));
         return Optional.empty();
     }
 
-    /** Takes characters from the front of an array. */
-    @FunctionalInterface
-    private interface Characters {
-        void add(char[] buffer, int length);
-    }
-
-    /** Reads text up to its end, or to what shows that it is none. */
-    private static Optional<Skipped.Reason> scan(InputStream in, Characters out) throws IOException {
+    /** What shows that the bytes are no text, if anything does. */
+    private static Optional<Skipped.Reason> check(InputStream in) throws IOException {
         char[] buffer = new char[1 << 15];
         Reader reader = new InputStreamReader(in, StandardCharsets.UTF_8.newDecoder());
         try {
@@ -99,91 +86,10 @@ final class DocumentReader {
                         return Optional.of(Skipped.Reason.BINARY);
                     }
                 }
-                out.add(buffer, n);
             }
         } catch (CharacterCodingException e) {
             return Optional.of(Skipped.Reason.INVALID_UTF8);
         }
         return Optional.empty();
-    }
-
-    /** Lines that are gathered until an empty one. */
-    private final class Parts {
-        private final TextFile file;
-        private final Intake intake;
-        private final long most = options.limits().documentBytesInMemory();
-        private final StringBuilder text = new StringBuilder();
-        private int lineStart;
-        private boolean tooLong;
-        private long count;
-
-        Parts(TextFile file, Intake intake) {
-            this.file = file;
-            this.intake = intake;
-        }
-
-        void add(char[] buffer, int length) {
-            int from = 0;
-            for (int i = 0; i < length; i++) {
-                if (buffer[i] == '\n') {
-                    text.append(buffer, from, i + 1 - from);
-                    from = i + 1;
-                    endLine(text.length() - 1);
-                }
-            }
-            text.append(buffer, from, length - from);
-            if (text.length() > most) {
-                refuse();
-            }
-            if (tooLong) {
-                text.delete(0, lineStart);
-                lineStart = 0;
-                text.setLength(Math.min(text.length(), 2)); // enough to see that the line is not empty
-            }
-        }
-
-        private void refuse() {
-            if (!tooLong) {
-                String where = "document " + count + " of " + file;
-                intake.bad(where, options.limits().tooLong(where));
-            }
-            tooLong = true;
-        }
-
-        private void endLine(int lineEnd) {
-            boolean blank = lineEnd == lineStart || (lineEnd == lineStart + 1 && text.charAt(lineStart) == '\r');
-            if (blank) {
-                text.setLength(lineStart);
-                emit();
-            } else {
-                lineStart = text.length();
-            }
-        }
-
-        void end() {
-            endLine(text.length());
-            emit();
-        }
-
-        private void emit() {
-            int length = text.length();
-            if (length > 0 && text.charAt(length - 1) == '\n') {
-                length--;
-                if (length > 0 && text.charAt(length - 1) == '\r') {
-                    length--;
-                }
-            }
-            if (length > most) {
-                refuse();
-            }
-            if (tooLong) {
-                count++;
-            } else if (length > 0) {
-                intake.document(new Document(file, count++, options.transform().apply(text.substring(0, length))));
-            }
-            tooLong = false;
-            text.setLength(0);
-            lineStart = 0;
-        }
     }
 }

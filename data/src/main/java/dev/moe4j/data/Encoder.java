@@ -1,13 +1,7 @@
 package dev.moe4j.data;
 
-import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Deque;
 import java.util.List;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 
 /**
  * Encodes documents on many threads and writes them in the order in which they were added.
@@ -23,9 +17,7 @@ final class Encoder implements AutoCloseable {
     private final Tokenizer tokenizer;
     private final IdType type;
     private final boolean linesEnd;
-    private final int window;
-    private final ExecutorService threads;
-    private final Deque<Pending> pending = new ArrayDeque<>();
+    private final InOrder<Encoded> work;
     private final Runnable written;
     private List<Piece> batch = new ArrayList<>();
     private int batchChars;
@@ -40,20 +32,15 @@ final class Encoder implements AutoCloseable {
         this.tokenizer = tokenizer;
         this.type = IdType.forVocabulary(tokenizer.vocabularySize());
         this.linesEnd = linesEnd;
-        this.window = 2 * threads + 2;
-        this.threads = Executors.newFixedThreadPool(
-                threads, Thread.ofPlatform().daemon().name("encode-", 0).factory());
+        this.work = new InOrder<>("encode", threads, this::write);
         this.written = written;
     }
 
     /** Part of a document's text, which it ends if {@code ends}. */
     private record Piece(ShardWriter shard, String text, int from, int to, boolean ends) {}
 
-    /** The ids of a batch as the files have them, piece after piece. */
-    private record Encoded(List<Piece> pieces, int[] counts, byte[] packed) {}
-
-    /** A batch on its way, and what is to be done when it has been written. */
-    private record Pending(Future<Encoded> batch, Runnable after) {}
+    /** The ids of a batch as the files have them, piece after piece, and what is to be done when they are written. */
+    private record Encoded(List<Piece> pieces, int[] counts, byte[] packed, Runnable after) {}
 
     void add(ShardWriter shard, String text) {
         for (int from = 0; from < text.length(); ) {
@@ -75,22 +62,17 @@ final class Encoder implements AutoCloseable {
     /** Writes what is left. */
     void finish() {
         submit(() -> {});
-        while (!pending.isEmpty()) {
-            writeOldest();
-        }
+        work.finish();
     }
 
     private void submit(Runnable after) {
-        if (pending.size() == window) {
-            writeOldest();
-        }
         List<Piece> pieces = batch;
-        pending.addLast(new Pending(threads.submit(() -> encode(pieces)), after));
+        work.add(() -> encode(pieces, after));
         batch = new ArrayList<>();
         batchChars = 0;
     }
 
-    private Encoded encode(List<Piece> pieces) {
+    private Encoded encode(List<Piece> pieces, Runnable after) {
         int[] counts = new int[pieces.size()];
         int chars = pieces.stream().mapToInt(p -> p.to - p.from + 1).sum();
         IntList ids = new IntList(chars / 2 + 16);
@@ -108,7 +90,7 @@ final class Encoder implements AutoCloseable {
         }
         byte[] packed = new byte[Math.multiplyExact(ids.size(), type.width)];
         type.pack(ids.toArray(), 0, ids.size(), tokenizer.vocabularySize(), packed);
-        return new Encoded(pieces, counts, packed);
+        return new Encoded(pieces, counts, packed, after);
     }
 
     private void encode(String text, IntList ids) {
@@ -123,21 +105,7 @@ final class Encoder implements AutoCloseable {
         tokenizer.encode(text.substring(from), ids);
     }
 
-    private void writeOldest() {
-        Pending oldest = pending.removeFirst();
-        Encoded encoded;
-        try {
-            encoded = oldest.batch.get();
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new DataException("interrupted while encoding; run it again", e);
-        } catch (ExecutionException e) {
-            switch (e.getCause()) {
-                case RuntimeException cause -> throw cause;
-                case Error cause -> throw cause;
-                case null, default -> throw new IllegalStateException(e);
-            }
-        }
+    private void write(Encoded encoded) {
         int at = 0;
         for (int i = 0; i < encoded.counts.length; i++) {
             Piece piece = encoded.pieces.get(i);
@@ -147,14 +115,13 @@ final class Encoder implements AutoCloseable {
                 piece.shard.endDocument();
             }
         }
-        oldest.after.run();
+        encoded.after.run();
         written.run();
     }
 
     /** Stops the threads, and waits until they have. */
     @Override
     public void close() {
-        threads.shutdownNow();
-        threads.close();
+        work.close();
     }
 }

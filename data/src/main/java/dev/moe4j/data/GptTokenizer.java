@@ -75,15 +75,12 @@ final class GptTokenizer implements Tokenizer {
 
     @Override
     public void encode(String text, IntConsumer out) {
-        String valid = Utf8.valid(text);
-        for (int from = 0; from < valid.length(); ) {
-            int end = segmentEnd(valid, from);
-            IntArrayList ids = encoding.encodeOrdinary(valid.substring(from, end));
+        Segments.forEach(this, text, segment -> {
+            IntArrayList ids = encoding.encodeOrdinary(segment);
             for (int i = 0; i < ids.size(); i++) {
                 out.accept(ids.get(i));
             }
-            from = end;
-        }
+        });
     }
 
     @Override

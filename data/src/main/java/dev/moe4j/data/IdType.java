@@ -2,7 +2,8 @@ package dev.moe4j.data;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.nio.ByteBuffer;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
 import java.util.Optional;
 
@@ -18,6 +19,10 @@ enum IdType {
     static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+    private static final VarHandle SHORTS =
+            MethodHandles.byteArrayViewVarHandle(short[].class, ByteOrder.LITTLE_ENDIAN);
+    private static final VarHandle INTS = MethodHandles.byteArrayViewVarHandle(int[].class, ByteOrder.LITTLE_ENDIAN);
 
     final byte code;
     final int width;
@@ -47,7 +52,7 @@ enum IdType {
      * @throws DataException if an id is outside the vocabulary
      */
     void pack(int[] ids, int from, int count, int vocabularySize, byte[] packed) {
-        ByteBuffer buffer = ByteBuffer.wrap(packed).order(ByteOrder.LITTLE_ENDIAN);
+        int at = 0;
         for (int i = from; i < from + count; i++) {
             int id = ids[i];
             if (id < 0 || id >= vocabularySize) {
@@ -55,10 +60,11 @@ enum IdType {
                         + "; use the tokenizer that made the ids");
             }
             if (this == UINT16) {
-                buffer.putShort((short) id);
+                SHORTS.set(packed, at, (short) id);
             } else {
-                buffer.putInt(id);
+                INTS.set(packed, at, id);
             }
+            at += width;
         }
     }
 

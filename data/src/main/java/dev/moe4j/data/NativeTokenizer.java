@@ -112,15 +112,11 @@ final class NativeTokenizer implements Tokenizer {
 
     @Override
     public void encode(String text, IntConsumer out) {
-        String valid = Utf8.valid(text);
-        for (int from = 0; from < valid.length(); ) {
-            int end = segmentEnd(valid, from);
-            for (long id :
-                    library.encode(valid.substring(from, end), false, false).getIds()) {
+        Segments.forEach(this, text, segment -> {
+            for (long id : library.encode(segment, false, false).getIds()) {
                 out.accept((int) id);
             }
-            from = end;
-        }
+        });
     }
 
     @Override

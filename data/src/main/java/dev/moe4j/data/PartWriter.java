@@ -40,7 +40,7 @@ final class PartWriter implements AutoCloseable {
 
     /** Counts a document; the ids are for the shard that is returned. */
     ShardWriter add(String split, Document document) {
-        long length = Utf8.length(document.text());
+        long length = document.bytes();
         documents++;
         bytes += length;
         textBytes.merge(split, length, Long::sum);

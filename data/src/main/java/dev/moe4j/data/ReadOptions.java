@@ -44,4 +44,11 @@ record ReadOptions(
     ReadOptions selection(Selection value) {
         return new ReadOptions(format, field, splitting, transform, onError, limits, value);
     }
+
+    /** A document after the transform, of text that has so many bytes before it. */
+    Document document(TextFile file, long part, String text, long bytes) {
+        return transform == TextTransform.NONE
+                ? new Document(file, part, text, bytes)
+                : new Document(file, part, transform.apply(text));
+    }
 }
