@@ -111,10 +111,16 @@ class BenchCommandTest {
         assertThat(json.path("processes").asInt()).isEqualTo(2);
         JsonNode parallel = json.path("parallel");
         assertThat(parallel.path("memory").size()).isEqualTo(2);
-        assertThat(parallel.path("exchange_share").asDouble()).isBetween(0.0, 1.0).isPositive();
+        assertThat(parallel.path("exchange_share").asDouble())
+                .isBetween(0.0, 1.0)
+                .isPositive();
         assertThat(parallel.path("memory").get(1).path("measured_bytes").asLong())
                 .isPositive()
-                .isLessThan(json.path("one").path("memory").get(0).path("measured_bytes").asLong());
+                .isLessThan(json.path("one")
+                        .path("memory")
+                        .get(0)
+                        .path("measured_bytes")
+                        .asLong());
         assertThat(json.path("one").path("exchange_share").asDouble()).isZero();
         double one = json.path("one").path("tokens_per_second").asDouble();
         double share = json.path("share").path("tokens_per_second").asDouble();

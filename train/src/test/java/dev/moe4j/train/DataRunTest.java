@@ -174,6 +174,23 @@ class DataRunTest {
         }
     }
 
+    @Test
+    void batchesMadeAheadAreThoseMadeWhenAskedFor() {
+        try (TrainingData data = TrainingData.open(FOLDERS);
+                TrainingData again = TrainingData.open(FOLDERS)) {
+            Batches ahead = batches(data);
+            Batches inline = batches(again);
+            Prefetch<TokenBatch> prefetch = new Prefetch<>(step -> ahead.batch(step * 4, 4));
+            for (long step : new long[] {0, 1, 2, 3, 40, 41, 2, 3, 3, 4}) { // goes on, jumps, goes back, asks again
+                TokenBatch made = prefetch.take(step);
+                TokenBatch expected = inline.batch(step * 4, 4);
+                assertThat(made.tokens()).as("step %d", step).isEqualTo(expected.tokens());
+                assertThat(made.targets()).as("step %d", step).isEqualTo(expected.targets());
+                assertThat(made.packing()).usingRecursiveComparison().isEqualTo(expected.packing());
+            }
+        }
+    }
+
     private static Batches batches(TrainingData data) {
         TrainingSequences sequences =
                 data.sequences(TrainingData.Cut.DOCUMENTS, 64, Map.of("plays", 1.0, "notes", 3.0), 5);

@@ -42,7 +42,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 class LayoutLawTest {
 
     private static final int STEPS = 5;
-    /** Of the model's parameters: one whose routing margins are far over rounding. */
+    /** Of the model's parameters. A seed under which two experts' scores tie within rounding would fail by its choices. */
     private static final long MODEL_SEED = 3;
 
     private static final double TOLERANCE = 1e-5;
