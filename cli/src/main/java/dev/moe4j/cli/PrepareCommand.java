@@ -28,7 +28,7 @@ import picocli.CommandLine.Option;
                     + "with an end of text behind it.",
             "A run that was interrupted goes on where it was when it is given again."
         },
-        subcommands = {PrepareMergeCommand.class, PrepareVerifyCommand.class})
+        subcommands = {PrepareMergeCommand.class, PrepareVerifyCommand.class, PrepareAdoptCommand.class})
 final class PrepareCommand implements Callable<Integer> {
     @Mixin
     private Output output;
