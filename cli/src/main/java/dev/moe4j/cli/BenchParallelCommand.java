@@ -1,6 +1,5 @@
 package dev.moe4j.cli;
 
-import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
@@ -21,30 +20,11 @@ final class BenchParallelCommand implements Callable<Integer> {
     @Mixin
     private Output output;
 
-    @Option(
-            names = "--preset",
-            required = true,
-            paramLabel = "NAME",
-            description = "cpu-dense, cpu-moe8, cpu-moe32, cpu-moe128 or another preset.")
-    private String preset;
+    @Mixin
+    private BenchStepOptions options;
 
     @Option(names = "--processes", paramLabel = "N", description = "How many processes, at least 2 (default: 2).")
     private int processes = 2;
-
-    @Option(names = "--precision", paramLabel = "NAME", description = "bf16 or fp32 (default: bf16).")
-    private String precision = "bf16";
-
-    @Option(
-            names = "--set",
-            paramLabel = "KEY=VALUE",
-            description = "A key of the configuration, such as parallel.expert=2; may be repeated.")
-    private List<String> overrides = new ArrayList<>();
-
-    @Option(names = "--steps", paramLabel = "N", description = "Steps to measure, at least 5 (default: 8).")
-    private int steps = 8;
-
-    @Option(names = "--warmup", paramLabel = "N", description = "Steps before them, at least 1 (default: 3).")
-    private int warmup = 3;
 
     @Option(names = "--rounds", paramLabel = "N", description = "Turns of each (default: 2).")
     private int rounds = 2;
@@ -92,13 +72,8 @@ final class BenchParallelCommand implements Callable<Integer> {
         if (processes < 2 || rounds < 1) {
             throw output.wrongUsage("--processes must be at least 2 and --rounds at least 1");
         }
-        if (steps < BenchTrainCommand.LEAST_STEPS || warmup < 1) {
-            throw output.wrongUsage(
-                    "--steps must be at least " + BenchTrainCommand.LEAST_STEPS + ", --warmup at least 1");
-        }
-        Report report = new BenchParallelRun(
-                        preset, precision, overrides, processes, steps, warmup, rounds, output.err())
-                .run();
+        options.check(output);
+        Report report = new BenchParallelRun(options, processes, rounds, output.err()).run();
         output.print(report, out -> BenchParallelRun.print(report, out));
         return 0;
     }

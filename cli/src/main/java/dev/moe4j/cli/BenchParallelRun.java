@@ -14,28 +14,20 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /** What {@link BenchParallelCommand} does, apart from it so that {@code --help} loads nothing of it. */
-record BenchParallelRun(
-        String preset,
-        String precision,
-        List<String> overrides,
-        int processes,
-        int steps,
-        int warmup,
-        int rounds,
-        PrintWriter err) {
+record BenchParallelRun(BenchStepOptions options, int processes, int rounds, PrintWriter err) {
 
     /** Keys that only have a meaning, or only are allowed, with several processes. */
     private static final String PARALLEL = "parallel.";
 
     BenchParallelCommand.Report run() {
-        BatchConfig batch = RunConfig.read(preset, overrides).batch();
+        BatchConfig batch = RunConfig.read(options.preset, options.overrides).batch();
         if (batch.microBatch() % processes != 0) {
             throw new CliException("micro-batches of " + batch.microBatch() + " sequences cannot be divided among "
                     + processes + " processes: choose another --processes, or --set batch.sequences");
         }
         int threads = Libtorch.threads();
         int each = Math.max(1, threads / processes);
-        List<String> whole = overrides.stream()
+        List<String> whole = options.overrides.stream()
                 .filter(override -> !override.startsWith(PARALLEL))
                 .toList();
         List<String> part = new ArrayList<>(whole);
@@ -43,11 +35,11 @@ record BenchParallelRun(
         List<BenchTrainCommand.Report> one = new ArrayList<>();
         List<BenchTrainCommand.Report> parallel = new ArrayList<>();
         List<BenchTrainCommand.Report> share = new ArrayList<>();
-        try (ProgressLine progress = ProgressLine.start(err, "bench parallel " + preset, 3L * rounds)) {
+        try (ProgressLine progress = ProgressLine.start(err, "bench parallel " + options.preset, 3L * rounds)) {
             for (int round = 0; round < rounds; round++) {
                 one.add(train(1, threads, whole));
                 progress.update(3L * round + 1, "");
-                parallel.add(train(processes, each, overrides));
+                parallel.add(train(processes, each, options.overrides));
                 progress.update(3L * round + 2, "");
                 share.add(train(1, each, part));
                 progress.update(3L * round + 3, "");
@@ -62,11 +54,11 @@ record BenchParallelRun(
             BenchParallelCommand.Side parallel,
             BenchParallelCommand.Side share) {
         return new BenchParallelCommand.Report(
-                preset,
-                precision,
+                options.preset,
+                options.precision,
                 processes,
                 threads,
-                overrides,
+                options.overrides,
                 one,
                 parallel,
                 share,
@@ -77,8 +69,9 @@ record BenchParallelRun(
     /** {@code bench train} as so many processes. */
     private BenchTrainCommand.Report train(int ranks, int threads, List<String> keys) {
         List<String> command = JavaCommand.words();
-        command.addAll(List.of("bench", "train", "--json", "--preset", preset, "--precision", precision));
-        command.addAll(List.of("--steps", String.valueOf(steps), "--warmup", String.valueOf(warmup)));
+        command.addAll(
+                List.of("bench", "train", "--json", "--preset", options.preset, "--precision", options.precision));
+        command.addAll(List.of("--steps", String.valueOf(options.steps), "--warmup", String.valueOf(options.warmup)));
         keys.forEach(key -> command.addAll(List.of("--set", key)));
         Path logs = LaunchRun.temporaryFolder();
         List<String> printed = new ArrayList<>();

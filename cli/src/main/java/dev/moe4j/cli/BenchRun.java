@@ -187,7 +187,7 @@ final class BenchRun {
                 result.holds());
     }
 
-    private static @Nullable Long boxed(OptionalLong value) {
+    static @Nullable Long boxed(OptionalLong value) {
         return value.isPresent() ? value.getAsLong() : null;
     }
 

@@ -1,6 +1,5 @@
 package dev.moe4j.cli;
 
-import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
@@ -18,33 +17,11 @@ import picocli.CommandLine.Option;
             "Under launch, or torchrun's variables, it measures all processes together: bench parallel compares them with one."
         })
 final class BenchTrainCommand implements Callable<Integer> {
-    static final int LEAST_STEPS = 5;
-
     @Mixin
     private Output output;
 
-    @Option(
-            names = "--preset",
-            required = true,
-            paramLabel = "NAME",
-            description = "cpu-dense, cpu-moe8, cpu-moe32, cpu-moe128 or another preset.")
-    private String preset;
-
-    @Option(names = "--precision", paramLabel = "NAME", description = "bf16 or fp32 (default: bf16).")
-    private String precision = "bf16";
-
-    @Option(
-            names = "--set",
-            paramLabel = "KEY=VALUE",
-            description =
-                    "A key of the configuration, such as parallel.expert=2 or batch.sequences=8; may be repeated.")
-    private List<String> overrides = new ArrayList<>();
-
-    @Option(names = "--steps", paramLabel = "N", description = "Steps to measure, at least 5 (default: 8).")
-    private int steps = 8;
-
-    @Option(names = "--warmup", paramLabel = "N", description = "Steps before them, at least 1 (default: 3).")
-    private int warmup = 3;
+    @Mixin
+    private BenchStepOptions options;
 
     @Option(names = "--device", paramLabel = "DEVICE", description = "cpu, cuda or cuda:N (default: cpu).")
     private String device = "cpu";
@@ -91,10 +68,8 @@ final class BenchTrainCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        if (steps < LEAST_STEPS || warmup < 1) {
-            throw output.wrongUsage("--steps must be at least " + LEAST_STEPS + ", --warmup at least 1");
-        }
-        BenchTrainRun.run(preset, overrides, precision, steps, warmup, device, output.err())
+        options.check(output);
+        BenchTrainRun.run(options, device, output.err())
                 .ifPresent(report -> output.print(report, out -> BenchTrainRun.print(report, out)));
         return 0;
     }

@@ -12,39 +12,35 @@ import dev.moe4j.train.RunConfig;
 import java.io.PrintWriter;
 import java.util.List;
 import java.util.Optional;
-import java.util.OptionalLong;
-import org.jspecify.annotations.Nullable;
 
 /** What {@link BenchTrainCommand} does, apart from it so that {@code --help} loads nothing of it. */
 final class BenchTrainRun {
     private BenchTrainRun() {}
 
     /** Measures; empty in all processes but rank 0, which speaks for all. */
-    static Optional<BenchTrainCommand.Report> run(
-            String preset,
-            List<String> overrides,
-            String precision,
-            int steps,
-            int warmup,
-            String device,
-            PrintWriter err) {
-        RunConfig run = RunConfig.read(preset, overrides);
+    static Optional<BenchTrainCommand.Report> run(BenchStepOptions options, String device, PrintWriter err) {
+        RunConfig run = RunConfig.read(options.preset, options.overrides);
         Environment environment = Environment.of(System.getenv());
         return Processes.run(
                 environment,
-                RunIdentity.of(environment, ConfigWriter.toYaml(run) + List.of(precision, steps, warmup)),
+                RunIdentity.of(
+                        environment,
+                        ConfigWriter.toYaml(run) + List.of(options.precision, options.steps, options.warmup)),
                 processes -> {
                     Fabric fabric = run.parallel().connect(processes);
                     StepBenchmark benchmark =
-                            new StepBenchmark(run, Precision.parse(precision), Device.parse(device), fabric);
+                            new StepBenchmark(run, Precision.parse(options.precision), Device.parse(device), fabric);
                     StepBenchmark.Result result;
-                    try (ProgressLine progress = ProgressLine.start(err, "bench " + preset, warmup + steps)) {
+                    try (ProgressLine progress =
+                            ProgressLine.start(err, "bench " + options.preset, options.warmup + options.steps)) {
                         result = benchmark.run(
-                                warmup,
-                                steps,
+                                options.warmup,
+                                options.steps,
                                 (done, seconds) -> progress.update(done, String.format("%.3f s a step", seconds)));
                     }
-                    return fabric.leads() ? Optional.of(report(preset, precision, result)) : Optional.empty();
+                    return fabric.leads()
+                            ? Optional.of(report(options.preset, options.precision, result))
+                            : Optional.empty();
                 });
     }
 
@@ -58,19 +54,16 @@ final class BenchTrainRun {
                 result.tokensPerSecond(),
                 result.peak() / 1e9,
                 result.fractionOfPeak(),
-                boxed(ResidentMemory.peak()),
+                BenchRun.boxed(ResidentMemory.peak()),
                 result.sections().stream()
                         .map(time -> new BenchTrainCommand.Section(time.name(), time.forwardMs(), time.backwardMs()))
                         .toList(),
                 result.optimizerMilliseconds(),
                 result.exchangeShare(),
                 result.memory().stream()
-                        .map(memory -> new BenchTrainCommand.Memory(boxed(memory.measured()), memory.planned()))
+                        .map(memory ->
+                                new BenchTrainCommand.Memory(BenchRun.boxed(memory.measured()), memory.planned()))
                         .toList());
-    }
-
-    private static @Nullable Long boxed(OptionalLong value) {
-        return value.isPresent() ? value.getAsLong() : null;
     }
 
     static void print(BenchTrainCommand.Report report, PrintWriter out) {

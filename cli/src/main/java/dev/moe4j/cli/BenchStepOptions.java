@@ -1,0 +1,40 @@
+package dev.moe4j.cli;
+
+import java.util.ArrayList;
+import java.util.List;
+import picocli.CommandLine.Option;
+
+/** Mixin for a benchmark of whole training steps: what it trains, and how many steps. */
+final class BenchStepOptions {
+    private static final int LEAST_STEPS = 5;
+
+    @Option(
+            names = "--preset",
+            required = true,
+            paramLabel = "NAME",
+            description = "cpu-dense, cpu-moe8, cpu-moe32, cpu-moe128 or another preset.")
+    String preset;
+
+    @Option(names = "--precision", paramLabel = "NAME", description = "bf16 or fp32 (default: bf16).")
+    String precision = "bf16";
+
+    @Option(
+            names = "--set",
+            paramLabel = "KEY=VALUE",
+            description =
+                    "A key of the configuration, such as parallel.expert=2 or batch.sequences=8; may be repeated.")
+    List<String> overrides = new ArrayList<>();
+
+    @Option(names = "--steps", paramLabel = "N", description = "Steps to measure, at least 5 (default: 8).")
+    int steps = 8;
+
+    @Option(names = "--warmup", paramLabel = "N", description = "Steps before them, at least 1 (default: 3).")
+    int warmup = 3;
+
+    /** Refuses numbers of steps that measure nothing. */
+    void check(Output output) {
+        if (steps < LEAST_STEPS || warmup < 1) {
+            throw output.wrongUsage("--steps must be at least " + LEAST_STEPS + ", --warmup at least 1");
+        }
+    }
+}
