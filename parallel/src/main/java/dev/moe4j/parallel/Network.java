@@ -73,7 +73,7 @@ final class Network {
         long deadline = System.nanoTime() + patience.toNanos();
         for (long left = patience.toNanos(); left > 0; left = deadline - System.nanoTime()) {
             try (Socket socket = new Socket()) {
-                int millis = Math.toIntExact(Math.max(1, left / 1_000_000));
+                int millis = Math.clamp(left / 1_000_000, 1, Integer.MAX_VALUE);
                 socket.connect(new InetSocketAddress(meeting.getHost(), meeting.getPort()), millis);
                 return true;
             } catch (IOException e) {
