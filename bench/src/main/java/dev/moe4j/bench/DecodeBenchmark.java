@@ -6,7 +6,6 @@ import dev.moe4j.model.Architecture;
 import dev.moe4j.model.Cost;
 import dev.moe4j.model.Decoder;
 import dev.moe4j.model.LanguageModel;
-import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Libtorch;
 import dev.moe4j.tensor.Precision;
@@ -15,7 +14,6 @@ import dev.moe4j.tensor.Scope;
 import dev.moe4j.tensor.Tensor;
 import dev.moe4j.train.BatchConfig;
 import dev.moe4j.train.OptimizerConfig;
-import dev.moe4j.train.RunConfig;
 import dev.moe4j.train.ScheduleConfig;
 import dev.moe4j.train.Trainer;
 import java.util.SplittableRandom;
@@ -27,9 +25,6 @@ import java.util.stream.IntStream;
  * forward part of a training step of the same process.
  */
 public final class DecodeBenchmark {
-
-    /** Larger than caches. */
-    private static final long BANDWIDTH_BYTES = 256L << 20;
 
     private static final int BATCH = 16;
 
@@ -72,22 +67,12 @@ public final class DecodeBenchmark {
         }
     }
 
-    /** A benchmark of one model. */
+    /** A benchmark of one model, with the batch that it trains with. */
     public DecodeBenchmark(Architecture architecture, BatchConfig batch, Precision precision, Device device) {
         this.architecture = architecture;
         this.batch = batch;
         this.precision = precision;
         this.device = device;
-    }
-
-    /**
-     * The benchmark of a preset, with the batch that it trains with.
-     *
-     * @throws dev.moe4j.model.ModelException if there is none of that name
-     */
-    public static DecodeBenchmark ofPreset(String name, Precision precision, Device device) {
-        RunConfig run = RunConfig.preset(name);
-        return new DecodeBenchmark(run.architecture(), run.batch(), precision, device);
     }
 
     /**
@@ -101,7 +86,7 @@ public final class DecodeBenchmark {
             throw new IllegalArgumentException("a benchmark needs at least one round");
         }
         try (LanguageModel model = LanguageModel.initialize(architecture, precision, device, new RandomKey(1))) {
-            double bandwidth = bandwidth();
+            double bandwidth = MemoryRate.measure(device);
             double[] one = new double[] {Double.MAX_VALUE, Double.MAX_VALUE};
             double[] many = one.clone();
             double evaluation = Double.MAX_VALUE;
@@ -118,7 +103,7 @@ public final class DecodeBenchmark {
                 training = Math.min(training, trainingForward(trainer));
                 done.run();
             }
-            bandwidth = Math.max(bandwidth, bandwidth());
+            bandwidth = Math.max(bandwidth, MemoryRate.measure(device));
             return new Result(
                     1 / one[0],
                     one[1],
@@ -141,23 +126,6 @@ public final class DecodeBenchmark {
                 new RandomTokens(architecture.model().vocabulary()),
                 1,
                 Integer.MAX_VALUE);
-    }
-
-    /** Bytes per second of a sum over numbers that no cache holds. */
-    private double bandwidth() {
-        try (Scope _ = Scope.open()) {
-            Tensor numbers = Tensor.full(1, DType.FLOAT32, device, BANDWIDTH_BYTES / Float.BYTES);
-            double best = 0;
-            for (int i = 0; i < 5; i++) {
-                try (Scope _ = Scope.open()) {
-                    long start = System.nanoTime();
-                    double sum = numbers.sum().item();
-                    double seconds = (System.nanoTime() - start) / 1e9;
-                    best = sum > 0 ? Math.max(best, BANDWIDTH_BYTES / seconds) : best;
-                }
-            }
-            return best;
-        }
     }
 
     /** Lowers the seconds for a prompt's token and for one step of all sequences. */
@@ -206,8 +174,6 @@ public final class DecodeBenchmark {
         SectionTimes times = new SectionTimes();
         trainer.time(times);
         trainer.step();
-        double milliseconds =
-                times.perStep(1).stream().mapToDouble(SectionTime::forwardMs).sum();
-        return milliseconds / 1e3 / batch.sequences() / architecture.model().context();
+        return times.forwardSeconds() / batch.sequences() / architecture.model().context();
     }
 }

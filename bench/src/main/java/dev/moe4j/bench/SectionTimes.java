@@ -25,11 +25,16 @@ final class SectionTimes implements Tape.Timer {
         return section.substring(section.lastIndexOf('.') + 1);
     }
 
-    /** What was summed, per step. */
-    List<SectionTime> perStep(int steps) {
+    /** Of all sections, forward. */
+    double forwardSeconds() {
+        return nanoseconds.values().stream().mapToLong(sum -> sum[0]).sum() / 1e9;
+    }
+
+    /** What was summed, per step, beside its floors. */
+    List<SectionTime> perStep(int steps, SectionFloors floors) {
         List<SectionTime> times = new ArrayList<>();
-        nanoseconds.forEach(
-                (name, sum) -> times.add(new SectionTime(name, sum[0] / 1e6 / steps, sum[1] / 1e6 / steps)));
+        nanoseconds.forEach((name, sum) -> times.add(
+                new SectionTime(name, sum[0] / 1e6 / steps, sum[1] / 1e6 / steps, floors.milliseconds(name))));
         return times;
     }
 }

@@ -20,6 +20,9 @@ import java.util.OptionalLong;
 /** Whole training steps on random tokens, against the matmul peak of the same processes. */
 public final class StepBenchmark {
 
+    /** The first step ends with the optimizer's moments, so that only later ones hold all that a step holds. */
+    public static final int LEAST_WARMUP = 2;
+
     private final RunConfig run;
     private final Precision precision;
     private final Device device;
@@ -35,8 +38,10 @@ public final class StepBenchmark {
      * @param tokens in a step, of all processes
      * @param peak floating-point operations per second of a 1024³ product in the compute type, summed over processes
      * @param lastLoss nats per token
+     * @param bandwidth bytes per second of a sum over numbers that no cache holds, of this process
      * @param sections in the mean of the timed steps, as this process saw them
      * @param optimizerMilliseconds the norm and the optimizer, in the mean of the timed steps
+     * @param optimizerFloorMilliseconds the least that they can take
      * @param exchangeShare of the timed steps, what this process waited in exchanges; 0 for one process
      * @param memory of each process, by rank
      */
@@ -47,9 +52,11 @@ public final class StepBenchmark {
             double seconds,
             long tokens,
             double peak,
+            double bandwidth,
             double lastLoss,
             List<SectionTime> sections,
             double optimizerMilliseconds,
+            double optimizerFloorMilliseconds,
             double exchangeShare,
             List<Memory> memory) {
 
@@ -89,12 +96,13 @@ public final class StepBenchmark {
     /**
      * Measures.
      *
-     * @param warmup steps before the measured ones, in which memory is measured; at least 1
+     * @param warmup steps before the measured ones, in which memory is measured; at least {@link #LEAST_WARMUP}
      * @param steps measured, of which the fastest counts; at least 1
      */
     public Result run(int warmup, int steps, Progress progress) {
-        if (warmup < 1 || steps < 1) {
-            throw new IllegalArgumentException("a benchmark needs at least one step before and one that counts");
+        if (warmup < LEAST_WARMUP || steps < 1) {
+            throw new IllegalArgumentException(
+                    "a benchmark needs at least " + LEAST_WARMUP + " steps before and one that counts");
         }
         double peak = MatmulPeak.measure(precision.compute(), device);
         OptionalLong before = heap();
@@ -134,17 +142,28 @@ public final class StepBenchmark {
             }
             double exchanges = (fabric.waitedSeconds() - waitedBefore) / seconds(first);
             peak = Math.max(peak, MatmulPeak.measure(precision.compute(), device));
+            double bandwidth = MemoryRate.measure(device);
+            long tokens = (long) run.batch().sequences() * run.model().context();
+            SectionFloors floors = new SectionFloors(
+                    run.architecture(),
+                    precision,
+                    (double) tokens / fabric.layout().world(),
+                    fabric.layout().expertParallel(),
+                    peak,
+                    bandwidth);
             Cost cost = Cost.of(run.architecture());
             return new Result(
                     cost.parametersTotal(),
                     cost.parametersActive(),
                     cost.trainingFlopsPerToken(),
                     best,
-                    (long) run.batch().sequences() * run.model().context(),
+                    tokens,
                     fabric.everyone().sum(new double[] {peak}, "matmul peaks")[0],
+                    bandwidth,
                     loss,
-                    times.perStep(steps),
+                    times.perStep(steps, floors),
                     optimizer / 1e6 / steps,
+                    floors.optimizerMilliseconds(),
                     exchanges,
                     memory(before, initialized, passes));
         }

@@ -2,6 +2,8 @@ package dev.moe4j.bench;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.moe4j.model.Architecture;
+import dev.moe4j.model.Cost;
 import dev.moe4j.parallel.Fabric;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Precision;
@@ -12,7 +14,11 @@ import org.junit.jupiter.api.Test;
 
 class StepBenchmarkTest {
     private static StepBenchmark tiny(int sequences) {
-        RunConfig run = RunConfig.read(
+        return new StepBenchmark(run(sequences), Precision.FP32, Device.CPU, Fabric.SINGLE);
+    }
+
+    private static RunConfig run(int sequences) {
+        return RunConfig.read(
                 "cpu-tiny-moe",
                 List.of(
                         "model.layers=2",
@@ -25,15 +31,14 @@ class StepBenchmarkTest {
                         "model.expert_ffn=64",
                         "batch.sequences=" + sequences,
                         "batch.accumulation=1"));
-        return new StepBenchmark(run, Precision.FP32, Device.CPU, Fabric.SINGLE);
     }
 
     @Test
     void measuresWholeSteps() {
         List<Integer> heard = new ArrayList<>();
-        StepBenchmark.Result result = tiny(4).run(1, 3, (done, _) -> heard.add(done));
+        StepBenchmark.Result result = tiny(4).run(2, 3, (done, _) -> heard.add(done));
 
-        assertThat(heard).containsExactly(1, 2, 3, 4);
+        assertThat(heard).containsExactly(1, 2, 3, 4, 5);
         assertThat(result.tokens()).isEqualTo(64);
         assertThat(result.seconds()).isPositive();
         assertThat(result.peak()).isGreaterThan(1e8);
@@ -52,7 +57,7 @@ class StepBenchmarkTest {
     /** Counted by hand: width 32, context 16, vocabulary 256, one dense layer and one of 4 experts, of which 2. */
     @Test
     void countsWhatIsUseful() {
-        StepBenchmark.Result result = tiny(1).run(1, 1, (_, _) -> {});
+        StepBenchmark.Result result = tiny(1).run(2, 1, (_, _) -> {});
 
         long attention = 2 * 32 * (3 * 32 + 32) + 2 * 2 * 32 * 16;
         long forward = 2 * attention
@@ -63,5 +68,29 @@ class StepBenchmarkTest {
         assertThat(result.flopsPerToken()).isEqualTo(3.0 * forward);
         long expert = 2 * 32 * 64 + 32 + 64;
         assertThat(result.parametersTotal() - result.parametersActive()).isEqualTo(2 * expert);
+    }
+
+    /** The same model and 64 tokens, counted by hand: slow products decide with 1 FLOP a second, slow memory with 1 byte. */
+    @Test
+    void floorsAreWhatFlopsAndBytesTake() {
+        Architecture architecture = run(4).architecture();
+        SectionFloors products = new SectionFloors(architecture, Precision.FP32, 64, 1, 1, 1e30);
+        SectionFloors memory = new SectionFloors(architecture, Precision.FP32, 64, 1, 1e30, 1);
+
+        assertThat(products.milliseconds("ffn")).hasValue(1e3 * 3 * 64 * (2 * 2 * 32 * 64));
+        assertThat(products.milliseconds("experts")).hasValue(1e3 * 3 * 64 * 2 * (2 * 2 * 32 * 64));
+        assertThat(products.milliseconds("attention"))
+                .hasValue(1e3 * 3 * 64 * 2 * (2 * 32 * (3 * 32 + 32) + 2 * 32 * 16));
+        assertThat(products.milliseconds("exchange_rows")).isEmpty();
+        long expert = 2 * 32 * 64 + 32 + 64;
+        assertThat(memory.milliseconds("experts")).hasValue(1e3 * 4 * expert * (4 + 4 + 4));
+        // One MoE layer, top 2: the residual, two rows and the sum; back the sum's gradient, two rows and two
+        // gradients.
+        assertThat(memory.milliseconds("combine")).hasValue(1e3 * 64 * 32 * 4 * (4 + 5));
+        long parameters = Cost.of(architecture).parametersTotal();
+        assertThat(memory.optimizerMilliseconds()).isEqualTo(1e3 * parameters * 4 * (2 + 2 + 4));
+        SectionFloors half = new SectionFloors(architecture, Precision.FP32, 64, 2, 1e30, 1);
+        assertThat(half.milliseconds("experts")).hasValue(1e3 * 2 * expert * (4 + 4 + 4));
+        assertThat(half.optimizerMilliseconds()).isEqualTo(1e3 * (parameters - 2 * expert) * 4 * (2 + 2 + 4));
     }
 }

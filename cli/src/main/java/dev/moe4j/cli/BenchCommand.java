@@ -10,6 +10,7 @@ import picocli.CommandLine.Command;
             BenchTrainCommand.class,
             BenchParallelCommand.class,
             BenchDecodeCommand.class,
+            BenchGrowthCommand.class,
             BenchGemmCommand.class,
             BenchPrecisionCommand.class,
             BenchMemoryCommand.class,

@@ -24,8 +24,11 @@ final class BenchDecodeCommand implements Callable<Integer> {
             description = "cpu-dense, cpu-moe8, cpu-moe32, cpu-moe128 or another preset.")
     private String preset;
 
-    @Option(names = "--precision", paramLabel = "NAME", description = "bf16 or fp32 (default: bf16).")
-    private String precision = "bf16";
+    @Option(
+            names = "--precision",
+            paramLabel = "NAME",
+            description = "auto, the fastest here, bf16, fp16 or fp32 (default: auto).")
+    private String precision = "auto";
 
     @Option(names = "--rounds", paramLabel = "N", description = "Rounds of each figure (default: 5).")
     private int rounds = 5;

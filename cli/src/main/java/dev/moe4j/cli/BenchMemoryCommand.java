@@ -25,8 +25,11 @@ final class BenchMemoryCommand implements Callable<Integer> {
     @Option(names = "--model", paramLabel = "NAME", description = "A preset (default: cpu-tiny-moe).")
     private String model = "cpu-tiny-moe";
 
-    @Option(names = "--precision", paramLabel = "NAME", description = "bf16 or fp32 (default: bf16).")
-    private String precision = "bf16";
+    @Option(
+            names = "--precision",
+            paramLabel = "NAME",
+            description = "auto, the fastest here, bf16, fp16 or fp32 (default: auto).")
+    private String precision = "auto";
 
     @Option(names = "--device", paramLabel = "DEVICE", description = "cpu, cuda or cuda:N (default: cpu).")
     private String device = "cpu";

@@ -2,7 +2,9 @@ package dev.moe4j.cli;
 
 import dev.moe4j.parallel.Environment;
 import dev.moe4j.parallel.Launcher;
+import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Libtorch;
+import dev.moe4j.tensor.Precision;
 import dev.moe4j.train.BatchConfig;
 import dev.moe4j.train.RunConfig;
 import java.io.PrintWriter;
@@ -14,17 +16,24 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /** What {@link BenchParallelCommand} does, apart from it so that {@code --help} loads nothing of it. */
-record BenchParallelRun(BenchStepOptions options, int processes, int rounds, PrintWriter err) {
+record BenchParallelRun(
+        BenchStepOptions options, String precision, BatchConfig batch, int processes, int rounds, PrintWriter err) {
 
     /** Keys that only have a meaning, or only are allowed, with several processes. */
     private static final String PARALLEL = "parallel.";
 
-    BenchParallelCommand.Report run() {
+    static BenchParallelCommand.Report run(BenchStepOptions options, int processes, int rounds, PrintWriter err) {
         BatchConfig batch = RunConfig.read(options.preset, options.overrides).batch();
         if (batch.microBatch() % processes != 0) {
             throw new CliException("micro-batches of " + batch.microBatch() + " sequences cannot be divided among "
                     + processes + " processes: choose another --processes, or --set batch.sequences");
         }
+        // Once for all, so that what is compared computes alike.
+        Precision precision = RunConfig.precision(options.precision, Device.CPU);
+        return new BenchParallelRun(options, precision.name(), batch, processes, rounds, err).measure();
+    }
+
+    private BenchParallelCommand.Report measure() {
         int threads = Libtorch.threads();
         int each = Math.max(1, threads / processes);
         List<String> whole = options.overrides.stream()
@@ -55,7 +64,7 @@ record BenchParallelRun(BenchStepOptions options, int processes, int rounds, Pri
             BenchParallelCommand.Side share) {
         return new BenchParallelCommand.Report(
                 options.preset,
-                options.precision,
+                precision,
                 processes,
                 threads,
                 options.overrides,
@@ -69,8 +78,7 @@ record BenchParallelRun(BenchStepOptions options, int processes, int rounds, Pri
     /** {@code bench train} as so many processes. */
     private BenchTrainCommand.Report train(int ranks, int threads, List<String> keys) {
         List<String> command = JavaCommand.words();
-        command.addAll(
-                List.of("bench", "train", "--json", "--preset", options.preset, "--precision", options.precision));
+        command.addAll(List.of("bench", "train", "--json", "--preset", options.preset, "--precision", precision));
         command.addAll(List.of("--steps", String.valueOf(options.steps), "--warmup", String.valueOf(options.warmup)));
         keys.forEach(key -> command.addAll(List.of("--set", key)));
         Path logs = LaunchRun.temporaryFolder();

@@ -23,8 +23,11 @@ final class BenchRun {
     private BenchRun() {}
 
     static BenchDecodeCommand.Report decode(
-            String preset, String precision, int rounds, String device, PrintWriter err) {
-        DecodeBenchmark benchmark = DecodeBenchmark.ofPreset(preset, Precision.parse(precision), Device.parse(device));
+            String preset, String precisionName, int rounds, String device, PrintWriter err) {
+        RunConfig run = RunConfig.preset(preset);
+        Device where = Device.parse(device);
+        Precision precision = RunConfig.precision(precisionName, where);
+        DecodeBenchmark benchmark = new DecodeBenchmark(run.architecture(), run.batch(), precision, where);
         int[] done = {0};
         DecodeBenchmark.Result result;
         try (ProgressLine progress = ProgressLine.start(err, "bench decode " + preset, rounds)) {
@@ -32,7 +35,7 @@ final class BenchRun {
         }
         return new BenchDecodeCommand.Report(
                 preset,
-                precision,
+                precision.name(),
                 result.prefillTokensPerSecond(),
                 1 / result.tokenSeconds(),
                 result.weightBytes(),
@@ -142,10 +145,12 @@ final class BenchRun {
                 report.difference(), report.bound(), report.holds() ? "holds" : "is broken");
     }
 
-    static BenchMemoryCommand.Report memory(String model, String precision, int steps, String device, PrintWriter err) {
+    static BenchMemoryCommand.Report memory(
+            String model, String precisionName, int steps, String device, PrintWriter err) {
         RunConfig run = RunConfig.preset(model);
-        MemoryLaw law =
-                new MemoryLaw(run.architecture(), run.batch(), Precision.parse(precision), Device.parse(device));
+        Device where = Device.parse(device);
+        Precision precision = RunConfig.precision(precisionName, where);
+        MemoryLaw law = new MemoryLaw(run.architecture(), run.batch(), precision, where);
         long start = System.nanoTime();
         MemoryLaw.Result result;
         try (ProgressLine progress = ProgressLine.start(err, "bench memory", steps)) {
@@ -153,7 +158,7 @@ final class BenchRun {
         }
         return new BenchMemoryCommand.Report(
                 model,
-                precision,
+                precision.name(),
                 steps,
                 result.samples().stream()
                         .map(sample -> new BenchMemoryCommand.Sample(

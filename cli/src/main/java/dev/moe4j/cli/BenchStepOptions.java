@@ -1,5 +1,6 @@
 package dev.moe4j.cli;
 
+import dev.moe4j.bench.StepBenchmark;
 import java.util.ArrayList;
 import java.util.List;
 import picocli.CommandLine.Option;
@@ -15,8 +16,11 @@ final class BenchStepOptions {
             description = "cpu-dense, cpu-moe8, cpu-moe32, cpu-moe128 or another preset.")
     String preset;
 
-    @Option(names = "--precision", paramLabel = "NAME", description = "bf16 or fp32 (default: bf16).")
-    String precision = "bf16";
+    @Option(
+            names = "--precision",
+            paramLabel = "NAME",
+            description = "auto, the fastest here, bf16, fp16 or fp32 (default: auto).")
+    String precision = "auto";
 
     @Option(
             names = "--set",
@@ -28,13 +32,14 @@ final class BenchStepOptions {
     @Option(names = "--steps", paramLabel = "N", description = "Steps to measure, at least 5 (default: 8).")
     int steps = 8;
 
-    @Option(names = "--warmup", paramLabel = "N", description = "Steps before them, at least 1 (default: 3).")
+    @Option(names = "--warmup", paramLabel = "N", description = "Steps before them, at least 2 (default: 3).")
     int warmup = 3;
 
     /** Refuses numbers of steps that measure nothing. */
     void check(Output output) {
-        if (steps < LEAST_STEPS || warmup < 1) {
-            throw output.wrongUsage("--steps must be at least " + LEAST_STEPS + ", --warmup at least 1");
+        if (steps < LEAST_STEPS || warmup < StepBenchmark.LEAST_WARMUP) {
+            throw output.wrongUsage(
+                    "--steps must be at least " + LEAST_STEPS + ", --warmup at least " + StepBenchmark.LEAST_WARMUP);
         }
     }
 }

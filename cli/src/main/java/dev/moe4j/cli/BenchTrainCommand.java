@@ -36,7 +36,9 @@ final class BenchTrainCommand implements Callable<Integer> {
      * @param gemmPeakGflops of a 1024³ product in the same type and process
      * @param fractionOfPeak useful FLOP/s over that peak
      * @param peakRssBytes resident memory at its most; null where the system does not tell
+     * @param bandwidthGbs gigabytes per second of a sum over numbers that no cache holds
      * @param optimizerMs the gradient's norm and the update
+     * @param optimizerFloorMs the bytes that they must move, at that rate
      * @param exchangeShare of the measured time, what rank 0 waited in exchanges
      * @param memory of each process's tensors, by rank
      */
@@ -49,9 +51,11 @@ final class BenchTrainCommand implements Callable<Integer> {
             double tokensPerSecond,
             double gemmPeakGflops,
             double fractionOfPeak,
+            double bandwidthGbs,
             @Nullable Long peakRssBytes,
             List<Section> sections,
             double optimizerMs,
+            double optimizerFloorMs,
             double exchangeShare,
             List<Memory> memory) {}
 
@@ -63,8 +67,17 @@ final class BenchTrainCommand implements Callable<Integer> {
         }
     }
 
-    /** A kind of section, over all layers, in the mean of the measured steps. */
-    record Section(String name, double forwardMs, double backwardMs) {}
+    /**
+     * A kind of section, over all layers, in the mean of the measured steps.
+     *
+     * @param floorMs the least that both can take: useful FLOPs over the peak or, where that is more, bytes that must move
+     *     over the memory's rate; null where none is known
+     */
+    record Section(
+            String name,
+            double forwardMs,
+            double backwardMs,
+            @Nullable Double floorMs) {}
 
     @Override
     public Integer call() {

@@ -20,16 +20,17 @@ final class BenchTrainRun {
     /** Measures; empty in all processes but rank 0, which speaks for all. */
     static Optional<BenchTrainCommand.Report> run(BenchStepOptions options, String device, PrintWriter err) {
         RunConfig run = RunConfig.read(options.preset, options.overrides);
+        Device where = Device.parse(device);
+        Precision precision = RunConfig.precision(options.precision, where);
         Environment environment = Environment.of(System.getenv());
         return Processes.run(
                 environment,
                 RunIdentity.of(
                         environment,
-                        ConfigWriter.toYaml(run) + List.of(options.precision, options.steps, options.warmup)),
+                        ConfigWriter.toYaml(run) + List.of(precision.name(), options.steps, options.warmup)),
                 processes -> {
                     Fabric fabric = run.parallel().connect(processes);
-                    StepBenchmark benchmark =
-                            new StepBenchmark(run, Precision.parse(options.precision), Device.parse(device), fabric);
+                    StepBenchmark benchmark = new StepBenchmark(run, precision, where, fabric);
                     StepBenchmark.Result result;
                     try (ProgressLine progress =
                             ProgressLine.start(err, "bench " + options.preset, options.warmup + options.steps)) {
@@ -39,7 +40,7 @@ final class BenchTrainRun {
                                 (done, seconds) -> progress.update(done, String.format("%.3f s a step", seconds)));
                     }
                     return fabric.leads()
-                            ? Optional.of(report(options.preset, options.precision, result))
+                            ? Optional.of(report(options.preset, precision.name(), result))
                             : Optional.empty();
                 });
     }
@@ -54,11 +55,17 @@ final class BenchTrainRun {
                 result.tokensPerSecond(),
                 result.peak() / 1e9,
                 result.fractionOfPeak(),
+                result.bandwidth() / 1e9,
                 BenchRun.boxed(ResidentMemory.peak()),
                 result.sections().stream()
-                        .map(time -> new BenchTrainCommand.Section(time.name(), time.forwardMs(), time.backwardMs()))
+                        .map(time -> new BenchTrainCommand.Section(
+                                time.name(),
+                                time.forwardMs(),
+                                time.backwardMs(),
+                                time.floorMs().isPresent() ? time.floorMs().getAsDouble() : null))
                         .toList(),
                 result.optimizerMilliseconds(),
+                result.optimizerFloorMilliseconds(),
                 result.exchangeShare(),
                 result.memory().stream()
                         .map(memory ->
@@ -92,11 +99,17 @@ final class BenchTrainRun {
         if (report.memory().size() > 1) {
             out.printf("exchanges    %.1f %% of the time%n", 100 * report.exchangeShare());
         }
-        out.printf("%n%-12s %12s %12s%n", "section", "forward ms", "backward ms");
+        out.printf("%n%-16s %12s %12s %12s%n", "section", "forward ms", "backward ms", "floor ms");
         for (BenchTrainCommand.Section section : report.sections()) {
-            out.printf("%-12s %12.1f %12.1f%n", section.name(), section.forwardMs(), section.backwardMs());
+            Double floor = section.floorMs();
+            out.printf(
+                    "%-16s %12.1f %12.1f %12s%n",
+                    section.name(),
+                    section.forwardMs(),
+                    section.backwardMs(),
+                    floor == null ? "" : String.format("%.1f", floor));
         }
-        out.printf("%-12s %12s %12.1f%n", "optimizer", "", report.optimizerMs());
+        out.printf("%-16s %12s %12.1f %12.1f%n", "optimizer", "", report.optimizerMs(), report.optimizerFloorMs());
     }
 
     private static double gibibytes(long bytes) {

@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.withinPercentage;
 
+import dev.moe4j.tensor.Device;
+import dev.moe4j.tensor.MatmulPeak;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -24,7 +26,7 @@ class BenchCommandTest {
 
     @Test
     void trainMeasuresWholeSteps() {
-        JsonNode json = json(Run.of("bench", "train", TINY, "--precision=fp32", "--steps=5", "--warmup=1", "--json"));
+        JsonNode json = json(Run.of("bench", "train", TINY, "--precision=fp32", "--steps=5", "--warmup=2", "--json"));
 
         assertThat(json.propertyNames())
                 .containsExactly(
@@ -36,9 +38,11 @@ class BenchCommandTest {
                         "tokens_per_second",
                         "gemm_peak_gflops",
                         "fraction_of_peak",
+                        "bandwidth_gbs",
                         "peak_rss_bytes",
                         "sections",
                         "optimizer_ms",
+                        "optimizer_floor_ms",
                         "exchange_share",
                         "memory");
         assertThat(json.path("memory").get(0).path("planned_bytes").asLong()).isPositive();
@@ -50,8 +54,15 @@ class BenchCommandTest {
                 .isEqualTo(json.path("flops_per_token").asDouble()
                         * json.path("tokens_per_second").asDouble()
                         / (json.path("gemm_peak_gflops").asDouble() * 1e9));
-        assertThat(json.path("sections").get(0).propertyNames()).containsExactly("name", "forward_ms", "backward_ms");
+        assertThat(json.path("sections").get(0).propertyNames())
+                .containsExactly("name", "forward_ms", "backward_ms", "floor_ms");
+        for (JsonNode section : json.path("sections")) {
+            assertThat(section.path("floor_ms").asDouble())
+                    .as(section.path("name").asString())
+                    .isPositive();
+        }
         assertThat(json.path("optimizer_ms").asDouble()).isPositive();
+        assertThat(json.path("optimizer_floor_ms").asDouble()).isPositive();
     }
 
     @Test
@@ -86,12 +97,52 @@ class BenchCommandTest {
     }
 
     @Test
+    void growthMeasuresEverySizeAndDrawsThem(@TempDir Path folder) throws IOException {
+        Path figure = folder.resolve("growth.svg");
+        JsonNode json = json(Run.of(
+                "bench",
+                "growth",
+                TINY,
+                "--precision=fp32",
+                "--experts=4,8",
+                "--lengths=32,64",
+                "--rounds=1",
+                "--steps=1",
+                "--figure=" + figure,
+                "--json"));
+
+        assertThat(json.path("experts").get(1).path("value").asInt()).isEqualTo(8);
+        assertThat(json.path("experts").get(1).path("flops_over_first").asDouble())
+                .as("more experts add the router's only")
+                .isBetween(1.0, 1.05);
+        assertThat(json.path("lengths").get(1).path("flops_over_first").asDouble())
+                .as("longer sequences add attention's")
+                .isBetween(1.01, 1.5);
+        for (JsonNode size :
+                List.of(json.path("experts").get(1), json.path("lengths").get(1))) {
+            assertThat(size.path("step_ms").asDouble()).isPositive();
+            assertThat(size.path("fraction_of_peak").asDouble()).isBetween(0.0, 1.0);
+        }
+        assertThat(figure)
+                .content()
+                .contains("<svg", "experts, at the same FLOPs")
+                .endsWith("</svg>\n");
+
+        Run table = Run.of("bench", "growth", TINY, "--experts=4", "--lengths=64", "--rounds=1", "--steps=1");
+        assertThat(table.code()).as(table.err()).isZero();
+        assertThat(table.out()).contains("experts ", "length ", "FLOPs of first");
+        assertFails(Run.of("bench", "growth", TINY, "--lengths=7"), "sequences of 7 tokens do not divide");
+        assertFails(Run.of("bench", "growth", TINY, "--figure=" + folder.resolve("no/x.svg")), "cannot be written");
+        assertThat(Run.of("bench", "growth", "--rounds=0").code()).isEqualTo(2);
+    }
+
+    @Test
     void trainPrintsATable() {
-        Run run = Run.of("bench", "train", TINY, "--precision=fp32", "--steps=5", "--warmup=1");
+        Run run = Run.of("bench", "train", TINY, "--precision=fp32", "--steps=5", "--warmup=2");
 
         assertThat(run.code()).as(run.err()).isZero();
         assertThat(run.out()).contains("cpu-tiny-moe in fp32", "tokens/s", "of the peak of", "experts ", "optimizer ");
-        assertThat(run.err()).contains("bench cpu-tiny-moe 6/6 (100 %)");
+        assertThat(run.err()).contains("bench cpu-tiny-moe 7/7 (100 %)");
     }
 
     /** Real processes: one, two with experts between them, and one with half of the batch. */
@@ -104,7 +155,7 @@ class BenchCommandTest {
                 "--precision=fp32",
                 "--set=parallel.expert=2",
                 "--steps=5",
-                "--warmup=1",
+                "--warmup=2",
                 "--rounds=1",
                 "--json"));
 
@@ -157,7 +208,9 @@ class BenchCommandTest {
         assertThat(json.path("evaluation_over_training").asDouble()).isPositive();
 
         Run table = Run.of("bench", "decode", TINY, "--rounds=1");
-        assertThat(table.out()).contains("cpu-tiny-moe in bf16", "prefill ", "one text ", "16 texts ", "evaluation ");
+        assertThat(table.out())
+                .startsWith("cpu-tiny-moe in " + fastest())
+                .contains("prefill ", "one text ", "16 texts ", "evaluation ");
         assertThat(Run.of("bench", "decode", TINY, "--rounds=0").code()).isEqualTo(2);
     }
 
@@ -198,7 +251,7 @@ class BenchCommandTest {
     void memoryWatchesManySteps() {
         Run run = Run.of("bench", "memory", "--steps=20", "--model=cpu-tiny-dense");
         assertThat(run.code()).as(run.err()).isZero();
-        assertThat(run.out()).startsWith("cpu-tiny-dense in bf16").contains("live tensors", "bound 64.0 MiB");
+        assertThat(run.out()).startsWith("cpu-tiny-dense in " + fastest()).contains("live tensors", "bound 64.0 MiB");
 
         JsonNode json = json(Run.of("bench", "memory", "--steps=20", "--model=cpu-tiny-dense", "--json"));
         assertThat(json.path("samples").size()).isEqualTo(10);
@@ -247,6 +300,11 @@ class BenchCommandTest {
         assertFails(Run.of("bench", "precision", "--data=/none"), "/none");
         assertFails(
                 Run.of("bench", "parallel", TINY, "--processes=3"), "8 sequences cannot be divided among 3 processes");
+    }
+
+    /** What is measured where no precision is asked for. */
+    private static String fastest() {
+        return MatmulPeak.fasterPrecision(Device.CPU).name();
     }
 
     private static void assertFails(Run run, String message) {

@@ -48,7 +48,7 @@ public record RunConfig(
     /** What a configuration file without a {@code preset} starts from. */
     public static final String DEFAULT_PRESET = "cpu-tiny-moe";
 
-    static final String AUTO = "auto";
+    public static final String AUTO = "auto";
 
     public RunConfig {
         if (!precision.equals(AUTO)) {
@@ -98,8 +98,13 @@ public record RunConfig(
     }
 
     /** The run's precision; {@code auto} measures. */
-    public Precision resolvePrecision(Device device) {
-        return precision.equals(AUTO) ? MatmulPeak.fasterPrecision(device) : Precision.parse(precision);
+    Precision resolvePrecision(Device device) {
+        return precision(precision, device);
+    }
+
+    /** The precision of that name; {@code auto} measures the device. */
+    public static Precision precision(String name, Device device) {
+        return name.equals(AUTO) ? MatmulPeak.fasterPrecision(device) : Precision.parse(name);
     }
 
     /**
