@@ -57,8 +57,9 @@ class QuickstartTest {
         for (Quickstart.Result.Model model : List.of(result.dense(), result.moe())) {
             assertThat(model.tokens()).isPositive();
             assertThat(model.seconds()).isGreaterThan(4.7);
-            // Random words of a list of 18: far below the vocabulary, never below what chance allows.
-            assertThat(model.inDomainPpl()).isBetween(5.0, 1000.0);
+            // Random words of a list of 18: below a guess over the vocabulary, however few steps a busy machine makes
+            // in that time, and never below what chance allows.
+            assertThat(model.inDomainPpl()).isBetween(5.0, (double) result.vocabulary());
             assertThat(model.outOfDomainPpl()).isGreaterThan(1);
             try (CheckpointReader reader = CheckpointReader.open(Path.of(model.checkpoint()))) {
                 assertThat(reader.architecture().model().vocabulary()).isEqualTo(2048);
