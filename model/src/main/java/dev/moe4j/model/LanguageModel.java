@@ -393,9 +393,13 @@ public final class LanguageModel implements AutoCloseable {
                 layer, route.balance(), route.entropy(), route.firstChoices(), route.counts()));
 
         boolean even = routing.strategy() == RoutingConfig.Strategy.CAPACITY;
-        Assignment sent = fabric.layout().expertParallel() == 1
-                ? assignment
-                : even ? assignment.even(setting.places(assignment)) : assignment.packed();
+        Assignment sent;
+        if (fabric.layout().expertParallel() > 1) {
+            sent = even ? assignment.even(setting.places(assignment)) : assignment.packed();
+        } else {
+            // Sequences of one token are a step of decoding.
+            sent = batch.length() == 1 ? assignment.tight() : assignment;
+        }
         Routes routes = Routes.of(sent, parameters.precision().compute(), device(), tape);
         Value rows = tape.run(recompute.cheap(), new DispatchSection(name + "dispatch", routes), h);
         Value outputs = fabric.layout().expertParallel() == 1

@@ -215,6 +215,23 @@ class RoutingTest {
         assertThat(assignment.rows()).isPositive();
     }
 
+    @Test
+    void tightRowsArePowersOfTwoWhileTheyAreFew() {
+        long[] expertOf = new long[1 + 5 + 9 + 17];
+        Arrays.fill(expertOf, 1, 6, 1);
+        Arrays.fill(expertOf, 6, 15, 2);
+        Arrays.fill(expertOf, 15, 32, 4);
+        boolean[] wanted = new boolean[32];
+        Arrays.fill(wanted, true);
+        Assignment tight = new Assignment(32, 1, 5, expertOf, wanted, new long[32], 64).tight();
+
+        assertThat(IntStream.rangeClosed(0, 5).map(tight::start)).containsExactly(0, 4, 12, 28, 28, 60);
+        assertThat(IntStream.range(0, 5).map(tight::count)).containsExactly(1, 5, 9, 0, 17);
+        for (int choice = 0; choice < 32; choice++) {
+            assertThat(tight.choiceOf()[(int) tight.rowOf()[choice]]).isEqualTo(choice);
+        }
+    }
+
     /** Each expert's places of a group are 0, 1, 2, …, first choices before second; the first of them are kept. */
     private static void checkPlaces(Trial trial, Assignment assignment) {
         int k = trial.config().topK();
