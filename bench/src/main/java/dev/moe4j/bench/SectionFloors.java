@@ -67,7 +67,8 @@ final class SectionFloors {
             case "shared" -> floor(flops.shared(), weights(parameters.shared()));
             case "route" -> floor(flops.router(), model.moeLayers() * stream(3));
             case "dispatch" -> floor(0, model.moeLayers() * stream(2.0 * (1 + topK)));
-            case "experts" -> floor(flops.experts(), weights(parameters.experts()) / expertParallel);
+            case "experts", "exchanged_experts" ->
+                floor(flops.experts(), weights(parameters.experts()) / expertParallel);
             // Forward residual, rows, sum; backward the sum's gradient, rows, rows' gradients.
             case "combine" -> floor(0, model.moeLayers() * stream(3.0 * (1 + topK)));
             case "head" -> floor(flops.head(), 0);

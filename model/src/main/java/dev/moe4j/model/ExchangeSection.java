@@ -22,7 +22,7 @@ record ExchangeSection(String name, ExpertExchange exchange, boolean back) imple
 
     @Override
     public Tensor[] forward(Saved saved, Tensor... inputs) {
-        return new Tensor[] {back ? exchange.combine(inputs[0]) : exchange.dispatch(inputs[0])};
+        return new Tensor[] {(back ? exchange.combine(inputs[0]) : exchange.dispatch(inputs[0])).await()};
     }
 
     @Override
@@ -31,6 +31,8 @@ record ExchangeSection(String name, ExpertExchange exchange, boolean back) imple
         if (gradient == null) {
             return new @Nullable Tensor[1];
         }
-        return new @Nullable Tensor[] {back ? exchange.combineBackward(gradient) : exchange.dispatchBackward(gradient)};
+        return new @Nullable Tensor[] {
+            (back ? exchange.combineBackward(gradient) : exchange.dispatchBackward(gradient)).await()
+        };
     }
 }

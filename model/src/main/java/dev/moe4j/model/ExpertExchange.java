@@ -2,12 +2,15 @@ package dev.moe4j.model;
 
 import dev.moe4j.parallel.Arrivals;
 import dev.moe4j.parallel.Group;
+import dev.moe4j.parallel.Pending;
 import dev.moe4j.parallel.Splits;
 import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Scope;
 import dev.moe4j.tensor.Tape;
 import dev.moe4j.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.List;
 
 /**
  * One layer's exchange of rows among the ranks that together hold all experts: every rank's tokens travel to their
@@ -26,6 +29,13 @@ final class ExpertExchange {
     private final Tensor arrivedOf_R;
     private final Tensor rowOf_A;
     private final Tensor filled_R1;
+
+    /**
+     * A part of an exchange.
+     *
+     * @param sentOf_H the rows that it sends, among those of the whole
+     */
+    record Half(ExpertExchange exchange, Tensor sentOf_H) {}
 
     private ExpertExchange(Group group, String layer, Splits splits, Tensor like, Tape tape) {
         this.group = group;
@@ -67,32 +77,71 @@ final class ExpertExchange {
         return new ExpertExchange(group, name, splits, like, tape);
     }
 
+    /**
+     * Two exchanges that together are this one: of the first half of each expert's rows, and of the second.
+     *
+     * @param like as for the whole
+     */
+    List<Half> halves(Tensor like, Tape tape) {
+        List<Splits> parts = splits.halves();
+        long[][] rows = {
+            new long[Math.toIntExact(parts.get(0).totalSent())],
+            new long[Math.toIntExact(parts.get(1).totalSent())]
+        };
+        int[] next = new int[2];
+        long row = 0;
+        for (int member = 0; member < splits.sent().length; member++) {
+            for (int expert = 0; expert < splits.sent()[member].length; expert++) {
+                for (int half = 0; half < 2; half++) {
+                    for (long i = parts.get(half).sent()[member][expert]; i > 0; i--) {
+                        rows[half][next[half]++] = row++;
+                    }
+                }
+            }
+        }
+        List<Half> halves = new ArrayList<>();
+        for (int half = 0; half < 2; half++) {
+            try (Scope _ = Scope.open()) {
+                halves.add(new Half(
+                        new ExpertExchange(group, layer + ", half " + (half + 1), parts.get(half), like, tape),
+                        tape.constant(Tensor.of(rows[half]).to(like.device())).tensor()));
+            }
+        }
+        return halves;
+    }
+
     /** The rows that this rank's experts compute. */
     ExpertRows rows() {
         return new ExpertRows.Arrived(arrivals.ends());
     }
 
+    /** Rows on their way; what is sent must stay until they are awaited, in the order in which they were sent. */
+    @FunctionalInterface
+    interface Travelling {
+        Tensor await();
+    }
+
     /** Rows for all experts {@code [S, model]} become those of this rank's experts {@code [R, model]}. */
-    Tensor dispatch(Tensor sent_SD) {
+    Travelling dispatch(Tensor sent_SD) {
+        Travelling rows = there(sent_SD, " dispatch");
         // Rows that nothing fills hold any number: their results go nowhere.
-        return there(sent_SD, " dispatch").indexSelect(0, arrivedOf_R);
+        return () -> rows.await().indexSelect(0, arrivedOf_R);
     }
 
     /** The gradient of what was dispatched. */
-    Tensor dispatchBackward(Tensor gradient_RD) {
+    Travelling dispatchBackward(Tensor gradient_RD) {
         return back(gradient_RD, " dispatch backward");
     }
 
     /** Results of this rank's experts {@code [R, model]} go back to the rows that were sent {@code [S, model]}. */
-    Tensor combine(Tensor results_RD) {
+    Travelling combine(Tensor results_RD) {
         return back(results_RD, " combine");
     }
 
     /** The gradient of the results, zero where no row was sent. */
-    Tensor combineBackward(Tensor gradient_SD) {
-        return there(gradient_SD, " combine backward")
-                .indexSelect(0, arrivedOf_R)
-                .mulInPlace(filled_R1);
+    Travelling combineBackward(Tensor gradient_SD) {
+        Travelling rows = there(gradient_SD, " combine backward");
+        return () -> rows.await().indexSelect(0, arrivedOf_R).mulInPlace(filled_R1);
     }
 
     /**
@@ -123,17 +172,20 @@ final class ExpertExchange {
         }
     }
 
-    private Tensor there(Tensor rows_SD, String direction) {
-        Tensor arrived_AD = Tensor.empty(rows_SD.dtype(), rows_SD.device(), splits.totalReceived(), rows_SD.size(1));
-        group.allToAll(arrived_AD, rows_SD.contiguous(), splits, layer + direction)
-                .await();
-        return arrived_AD;
+    private Travelling there(Tensor rows_SD, String direction) {
+        return begin(rows_SD.contiguous(), splits, direction);
     }
 
-    private Tensor back(Tensor rows_RD, String direction) {
-        Tensor returned_SD = Tensor.empty(rows_RD.dtype(), rows_RD.device(), splits.totalSent(), rows_RD.size(1));
-        group.allToAll(returned_SD, rows_RD.indexSelect(0, rowOf_A), splits.reversed(), layer + direction)
-                .await();
-        return returned_SD;
+    private Travelling back(Tensor rows_RD, String direction) {
+        return begin(rows_RD.indexSelect(0, rowOf_A), splits.reversed(), direction);
+    }
+
+    private Travelling begin(Tensor from, Splits way, String direction) {
+        Tensor into = Tensor.empty(from.dtype(), from.device(), way.totalReceived(), from.size(1));
+        Pending pending = group.allToAll(into, from, way, layer + direction);
+        return () -> {
+            pending.await();
+            return into;
+        };
     }
 }

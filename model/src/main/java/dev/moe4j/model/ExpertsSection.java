@@ -31,7 +31,13 @@ record ExpertsSection(
      * @param of_R the choice in each row, int64; any where a row is empty
      * @param count choices of all sequences that dropout knows
      */
-    record Choices(Tensor of_R, long count) {}
+    record Choices(Tensor of_R, long count) {
+
+        /** Those of some of the rows. */
+        Choices rows(Tensor rows_H) {
+            return new Choices(of_R.indexSelect(0, rows_H), count);
+        }
+    }
 
     /** Stacked over experts: fc1 [experts, ffn, model] and [experts, ffn], fc2 [experts, model, ffn] and [experts, model]. */
     record Weights(Parameter fc1Weight, Parameter fc1Bias, Parameter fc2Weight, Parameter fc2Bias) {

@@ -435,12 +435,40 @@ public final class LanguageModel implements AutoCloseable {
         if (dropout.active()) {
             dropout = activationDropout(
                     layer, "experts", expertDropout, pass.withSequences(exchange.sequences(pass.sequences())));
+        }
+        if (fabric.overlapping()) {
+            return overlapped(tape, layer, exchange, rows, choices, dropout);
+        }
+        if (dropout.active()) {
             choices = exchange.choices(choices, tape);
         }
         Value arrived = tape.run(new ExchangeSection(name + "exchange_rows", exchange, false), rows);
         Value results = tape.run(recompute.costly(), experts(layer, exchange.rows(), choices, dropout), arrived);
         Value returned = tape.run(new ExchangeSection(name + "exchange_results", exchange, true), results);
         tape.drop(rows, arrived, results);
+        return returned;
+    }
+
+    private Value overlapped(
+            Tape tape,
+            int layer,
+            ExpertExchange exchange,
+            Value rows,
+            ExpertsSection.Choices choices,
+            Dropout dropout) {
+        List<OverlappedExpertsSection.Part> parts = new ArrayList<>();
+        for (ExpertExchange.Half half : exchange.halves(rows.tensor(), tape)) {
+            ExpertsSection.Choices own =
+                    dropout.active() ? half.exchange().choices(choices.rows(half.sentOf_H()), tape) : choices;
+            parts.add(new OverlappedExpertsSection.Part(
+                    half.exchange(),
+                    half.sentOf_H(),
+                    experts(layer, half.exchange().rows(), own, dropout)));
+        }
+        Section section = new OverlappedExpertsSection(
+                "layers." + layer + ".exchanged_experts", parts, recompute == Recompute.FULL);
+        Value returned = tape.run(section, rows);
+        tape.drop(rows, returned);
         return returned;
     }
 

@@ -11,8 +11,9 @@ import dev.moe4j.tensor.DType;
  * @param replicas the ranks that hold the same experts as this one
  * @param rows the same ranks as {@code experts}, for rows on their way to experts and back, which may be narrower there;
  *     parameters, moments and gradients never are
+ * @param overlapping whether one half of the rows travels while experts compute the other
  */
-public record Fabric(Layout layout, Group everyone, Group experts, Group replicas, Group rows) {
+public record Fabric(Layout layout, Group everyone, Group experts, Group replicas, Group rows, boolean overlapping) {
 
     /** That of one process, which exchanges nothing. */
     public static final Fabric SINGLE = new Fabric(
@@ -20,7 +21,8 @@ public record Fabric(Layout layout, Group everyone, Group experts, Group replica
             Group.alone(Layout.SINGLE.everyone()),
             Group.alone(Layout.SINGLE.expertGroup()),
             Group.alone(Layout.SINGLE.replicaGroup()),
-            Group.alone(Layout.SINGLE.expertGroup()));
+            Group.alone(Layout.SINGLE.expertGroup()),
+            false);
 
     /**
      * Connects the groups of a layout; all processes must come here.
@@ -32,12 +34,17 @@ public record Fabric(Layout layout, Group everyone, Group experts, Group replica
         Group everyone = processes.group(layout.everyone());
         Group experts = processes.group(layout.expertGroup());
         Group replicas = processes.group(layout.replicaGroup());
-        return new Fabric(layout, everyone, experts, replicas, experts);
+        return new Fabric(layout, everyone, experts, replicas, experts, false);
     }
 
     /** The same processes, whose rows travel in that type where it is narrower than theirs. */
     public Fabric withRowsAs(DType type) {
-        return new Fabric(layout, everyone, experts, replicas, experts.onWire(type));
+        return new Fabric(layout, everyone, experts, replicas, experts.onWire(type), overlapping);
+    }
+
+    /** The same processes, which exchange one half of their rows while experts compute the other. */
+    public Fabric withOverlap() {
+        return new Fabric(layout, everyone, experts, replicas, rows, true);
     }
 
     /** Whether this process is the one that speaks for all. */

@@ -1,6 +1,9 @@
 package dev.moe4j.parallel;
 
 import java.util.Arrays;
+import java.util.List;
+import java.util.function.LongUnaryOperator;
+import java.util.stream.Stream;
 
 /**
  * How the rows of an uneven exchange are divided, agreed on by both sides of each pair before any row is sent: sizes that
@@ -15,6 +18,22 @@ public record Splits(long[][] sent, long[][] received, long rowBytes) {
     /** The way back: what came goes, and what went comes. */
     public Splits reversed() {
         return new Splits(received, sent, rowBytes);
+    }
+
+    /**
+     * Two exchanges that together are this one: the first half of each kind's rows, rounded up, and the rest. Both sides
+     * divide alike, so that nothing need be agreed on.
+     */
+    public List<Splits> halves() {
+        return Stream.<LongUnaryOperator>of(rows -> Math.ceilDiv(rows, 2), rows -> rows / 2)
+                .map(part -> new Splits(each(sent, part), each(received, part), rowBytes))
+                .toList();
+    }
+
+    private static long[][] each(long[][] rows, LongUnaryOperator part) {
+        return Arrays.stream(rows)
+                .map(kinds -> Arrays.stream(kinds).map(part).toArray())
+                .toArray(long[][]::new);
     }
 
     /** Rows that go to each member, in the order of members. */

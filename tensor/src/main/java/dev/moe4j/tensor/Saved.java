@@ -1,6 +1,7 @@
 package dev.moe4j.tensor;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -8,6 +9,7 @@ import org.jspecify.annotations.Nullable;
 public final class Saved {
 
     private final List<@Nullable Tensor> tensors = new ArrayList<>();
+    private final List<Saved> inner = new ArrayList<>();
     private final boolean recording;
     private final Scope scope;
     private final Value[] inputs;
@@ -16,6 +18,32 @@ public final class Saved {
         this.scope = scope;
         this.recording = recording;
         this.inputs = inputs;
+    }
+
+    /**
+     * What a section within this one saves, its inputs included; {@link #inner(int)} gives it to that section's backward
+     * pass.
+     */
+    public Saved inner(Tensor... inputsOfInner) {
+        Value[] values = Arrays.stream(inputsOfInner)
+                .map(input -> new Value(recording ? scope.keep(input.detach()) : input, false, null))
+                .toArray(Value[]::new);
+        Saved saved = new Saved(scope, recording, values);
+        inner.add(saved);
+        return saved;
+    }
+
+    /** What the section within this one of the given number has saved, in the order of {@link #inner(Tensor...)}. */
+    public Saved inner(int number) {
+        return inner.get(number);
+    }
+
+    /** For a section within this one that backward runs forward again: it saves nothing. */
+    public Saved nothing(Tensor... inputsOfInner) {
+        Value[] values = Arrays.stream(inputsOfInner)
+                .map(input -> new Value(input, false, null))
+                .toArray(Value[]::new);
+        return new Saved(scope, false, values);
     }
 
     /** Whether backward will run: without it nothing need be computed for it. */

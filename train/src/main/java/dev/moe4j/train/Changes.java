@@ -27,6 +27,7 @@ final class Changes {
             "watch.imbalance",
             "watch.window",
             "parallel.expert",
+            "parallel.overlap",
             "parallel.shard");
 
     private static final String THREADS = "threads";

@@ -12,9 +12,10 @@ import dev.moe4j.tensor.DType;
  * @param expert over how many processes experts are sharded
  * @param shard what of the parameters' state each process keeps a share of only
  * @param wire the type in which rows travel to experts and back, where it is narrower than theirs
+ * @param overlap whether one half of the rows travels while experts compute the other
  * @param expertGradients what experts' gradients are divided by
  */
-public record ParallelConfig(int expert, Sharding shard, Wire wire, ExpertGradients expertGradients) {
+public record ParallelConfig(int expert, Sharding shard, Wire wire, boolean overlap, ExpertGradients expertGradients) {
 
     /** The types that rows may travel in. */
     public enum Wire {
@@ -22,7 +23,8 @@ public record ParallelConfig(int expert, Sharding shard, Wire wire, ExpertGradie
         BF16
     }
 
-    public static final ParallelConfig DEFAULT = new ParallelConfig(1, Sharding.NONE, Wire.FP32, ExpertGradients.EXACT);
+    public static final ParallelConfig DEFAULT =
+            new ParallelConfig(1, Sharding.NONE, Wire.FP32, false, ExpertGradients.EXACT);
 
     /**
      * Connects the processes of a run.
@@ -31,6 +33,9 @@ public record ParallelConfig(int expert, Sharding shard, Wire wire, ExpertGradie
      */
     public Fabric connect(Processes processes) {
         Fabric fabric = Fabric.of(processes, expert, shard);
-        return wire == Wire.BF16 ? fabric.withRowsAs(DType.BFLOAT16) : fabric;
+        if (wire == Wire.BF16) {
+            fabric = fabric.withRowsAs(DType.BFLOAT16);
+        }
+        return overlap ? fabric.withOverlap() : fabric;
     }
 }

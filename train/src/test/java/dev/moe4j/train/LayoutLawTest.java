@@ -164,7 +164,7 @@ class LayoutLawTest {
         return values;
     }
 
-    private static void same(String what, Run run, Run reference) {
+    static void same(String what, Run run, Run reference) {
         for (int step = 0; step < STEPS; step++) {
             Figures a = run.steps().get(step);
             Figures b = reference.steps().get(step);

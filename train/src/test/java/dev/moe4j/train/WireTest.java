@@ -31,7 +31,7 @@ class WireTest {
 
     private static Run run(
             Processes processes, Subject subject, Precision precision, ParallelConfig.Wire wire, int steps) {
-        ParallelConfig config = new ParallelConfig(2, Sharding.NONE, wire, ExpertGradients.EXACT);
+        ParallelConfig config = new ParallelConfig(2, Sharding.NONE, wire, false, ExpertGradients.EXACT);
         return LayoutLawTest.run(
                 subject, Division.PLAIN, precision, config.connect(processes), ExpertGradients.EXACT, steps);
     }
