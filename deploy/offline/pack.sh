@@ -1,11 +1,12 @@
 #!/bin/bash
 # Packs moe4j for a Linux x86-64 machine that has no JDK, no Maven and no network:
 #
-#   deploy/offline/pack.sh [--cuda [--arch 90]] [--use-machine-libtorch] FOLDER
+#   deploy/offline/pack.sh [--cuda [--arch 90]] [--use-machine-libtorch] [--data DIR] FOLDER
 #
 #   --cuda                   libtorch with CUDA, whose GPU code is kept for one architecture only: sm_90, H100 and H200
 #   --arch N                 another one that libtorch has code for (thin_fatbin.py --list says which)
 #   --use-machine-libtorch   leave libtorch out: there its place is taken by the one of an installed PyTorch
+#   --data DIR               pack this folder too, as data/; its text is best compressed already
 #
 # FOLDER gets archives in pieces of at most 60 MiB, their checksums and unpack.sh. There: sh unpack.sh moe4j doctor
 set -euo pipefail
@@ -14,12 +15,13 @@ home=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 usage() { sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//p;}' "${BASH_SOURCE[0]}" >&2; exit 2; }
 say() { echo "pack: $*" >&2; }
 
-cuda='' arch=90 libtorch=true out=''
+cuda='' arch=90 libtorch=true data='' out=''
 while [ $# -gt 0 ]; do
   case $1 in
   --cuda) cuda=1 ;;
   --arch) [ $# -gt 1 ] || usage; arch=$2; shift ;;
   --use-machine-libtorch) libtorch=false ;;
+  --data) [ $# -gt 1 ] && [ -d "$2" ] || usage; data=$(cd "$2" && pwd -P); shift ;;
   -*) usage ;;
   *) [ -z "$out" ] || usage; out=$1 ;;
   esac
@@ -52,6 +54,7 @@ modules=$("$JAVA_HOME/bin/jdeps" --ignore-missing-deps --multi-release 25 --prin
 say 'gathering jars and libraries'
 mkdir -p "$stage/dist/lib" "$stage/natives"
 cp "$home/moe4j" "$stage/"
+(cd "$home" && cp --parents -r bench/peers bench/scripts docs/studies/gpu "$stage/")
 cp "$built/moe4j.jar" "$built/built" "$stage/dist/"
 for jar in "$built"/lib/*.jar; do
   case ${jar##*/} in
@@ -78,8 +81,9 @@ archive() { # name, what
     split -b $((60 << 20)) -d - "$out/$name.tar.xz."
 }
 archive runtime runtime
-archive jars moe4j dist
+archive jars moe4j dist bench docs
 archive natives natives
+[ -z "$data" ] || archive data --transform "s,^${data##*/},data," -C "${data%/*}" "${data##*/}"
 
 cp "$home/deploy/offline/unpack.sh" "$out/"
 (cd "$out" && sha256sum ./*.tar.xz.* >SHA256SUMS)
