@@ -45,10 +45,13 @@ stage=$(mktemp -d "$out/stage.XXXXXX")
 trap 'rm -rf "$stage"' EXIT
 
 say 'linking a Java runtime'
-# What the jars name, and what is found at run time only: file systems in archives, and the memory of the machine.
-modules=$("$JAVA_HOME/bin/jdeps" --ignore-missing-deps --multi-release 25 --print-module-deps \
-  --class-path "$built/lib/*" "$built/moe4j.jar" "$built"/lib/*.jar)
-"$JAVA_HOME/bin/jlink" --add-modules "$modules,jdk.management,jdk.zipfs" --output "$stage/runtime" \
+# What is reached from the commands, and what is found at run time only: logback's naming, file systems in archives.
+# A pattern for the class path would make jdeps read the jars as modules, some of which are not there.
+jars=("$built"/lib/*.jar)
+modules=$("$JAVA_HOME/bin/jdeps" --recursive --ignore-missing-deps --multi-release 25 --print-module-deps \
+  --class-path "$(IFS=:; echo "${jars[*]}")" "$built/moe4j.jar") || { say "jdeps failed: $modules"; exit 1; }
+modules=${modules/java.desktop,/} # Jackson does without it, and it is large
+"$JAVA_HOME/bin/jlink" --add-modules "$modules,java.naming,jdk.management,jdk.zipfs" --output "$stage/runtime" \
   --compress zip-0 --no-header-files --no-man-pages --strip-java-debug-attributes
 
 say 'gathering jars and libraries'
@@ -59,11 +62,12 @@ cp "$built/moe4j.jar" "$built/built" "$stage/dist/"
 for jar in "$built"/lib/*.jar; do
   case ${jar##*/} in
   javacpp-*-linux-x86_64.jar | openblas-*-linux-x86_64.jar | pytorch-*-"$platform".jar)
-    unzip -q "$jar" '*.so' '*.so.*' -x '*_full.so' -d "$stage/natives"
+    unzip -q "$jar" '*.so*' -d "$stage/natives"
     ;;
   *) cp "$jar" "$stage/dist/lib/" ;;
   esac
 done
+rm "$stage"/natives/org/bytedeco/openblas/*/*_full.so # OpenBLAS's LAPACK for Java, which nothing here calls
 torch=$stage/natives/org/bytedeco/pytorch/$platform
 [ -e "$torch/libjnitorch.so" ] || { say "$built/lib has no libtorch for $platform; delete $built and run this again"; exit 1; }
 if [ $libtorch = false ]; then
