@@ -40,6 +40,7 @@ final class Checkup {
     private final List<String> warnings = new ArrayList<>();
     private final List<Peak> peaks = new ArrayList<>();
     private final List<String> devices = new ArrayList<>();
+    private final List<String> missingLibraries = new ArrayList<>();
     private final boolean linux = Platform.name().startsWith("linux");
 
     Checkup() {
@@ -62,14 +63,22 @@ final class Checkup {
         List<String> features = checkProcessor();
         long memory = checkMemory();
         checkEnvironment();
-        double seconds = checkLibtorch(platform);
+        boolean cuda = CudaLibraries.wanted(platform);
+        if (cuda) {
+            checkCuda(new CudaLibraries(environment));
+        }
+        double seconds = checkLibtorch(platform + (cuda ? "-gpu" : ""));
         boolean loaded = seconds >= 0;
         if (loaded) {
             devices.add(Device.CPU.toString());
             for (int i = 0; i < Libtorch.cudaDevices(); i++) {
                 devices.add("cuda:" + i);
             }
-            add("devices", Status.OK, String.join(", ", devices));
+            if (cuda && missingLibraries.isEmpty() && devices.size() == 1) {
+                add("devices", Status.WARN, "cpu only: libtorch sees no GPU; nvidia-smi tells whether the driver does");
+            } else {
+                add("devices", Status.OK, String.join(", ", devices));
+            }
             for (String device : devices) {
                 checkDevice(Device.parse(device));
             }
@@ -89,12 +98,21 @@ final class Checkup {
                 loaded ? seconds : Double.NaN,
                 loaded ? Libtorch.threads() : 0,
                 devices,
+                missingLibraries,
                 peaks,
                 cache,
                 size(cache),
                 checks,
                 problems,
                 warnings);
+    }
+
+    /** The check of that name, which has been made. */
+    Check check(String name) {
+        return checks.stream()
+                .filter(check -> check.name().equals(name))
+                .findFirst()
+                .orElseThrow();
     }
 
     private void add(String name, Status status, String detail) {
@@ -164,6 +182,23 @@ final class Checkup {
         }
     }
 
+    /** What the build with CUDA takes from the machine; without it libtorch may load and see no GPU. */
+    void checkCuda(CudaLibraries libraries) {
+        List<CudaLibraries.Missing> missing = libraries.missing();
+        missingLibraries.addAll(
+                missing.stream().map(CudaLibraries.Missing::name).toList());
+        if (missing.isEmpty()) {
+            add("CUDA libraries", Status.OK, "all " + libraries.count() + " are there");
+        } else {
+            String reasons = missing.stream()
+                    .map(each -> each.reason().startsWith(each.name() + ": cannot open")
+                            ? each.name()
+                            : each.name() + " (" + each.reason() + ")")
+                    .collect(Collectors.joining(", "));
+            add("CUDA libraries", Status.FAIL, "missing " + reasons + ": " + libraries.remedy(missing));
+        }
+    }
+
     /** Loads libtorch; returns the seconds that it took, negative where it cannot be loaded. */
     private double checkLibtorch(String platform) {
         String library = "org/bytedeco/pytorch/" + platform + "/" + System.mapLibraryName("jnitorch");
@@ -183,7 +218,10 @@ final class Checkup {
             add(
                     "libtorch",
                     Status.FAIL,
-                    "cannot be loaded: " + firstLine(cause) + "; free space in its cache, or delete the cache");
+                    "cannot be loaded: " + firstLine(cause)
+                            + (missingLibraries.isEmpty()
+                                    ? "; free space in its cache, or delete the cache"
+                                    : "; see the CUDA libraries above"));
             return -1;
         }
         double seconds = (System.nanoTime() - start) / 1e9;

@@ -58,6 +58,7 @@ final class DoctorCommand implements Callable<Integer> {
      * @param libtorch its version; null where it cannot be loaded
      * @param loadSeconds how long loading it took
      * @param threads that an operation on the CPU may use
+     * @param cudaLibrariesMissing of those that libtorch with CUDA takes from the machine; empty for libtorch without
      * @param matmul the peak for each device and type
      * @param cacheFolder where libtorch's libraries are unpacked
      * @param problems what is wrong and what to do, a sentence each
@@ -77,6 +78,7 @@ final class DoctorCommand implements Callable<Integer> {
             double loadSeconds,
             int threads,
             List<String> devices,
+            List<String> cudaLibrariesMissing,
             List<Peak> matmul,
             Path cacheFolder,
             long cacheBytes,

@@ -20,6 +20,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param title heading of the report
  * @param threads of each run
+ * @param device of trainings, evaluations and fine-tunings: {@code cpu}, {@code cuda} or {@code cuda:N}
  * @param watts that one run is taken to draw where the machine does not measure its energy
  * @param data training texts by name
  * @param set configuration of all models, {@code dotted.key: value}
@@ -30,6 +31,7 @@ import org.jspecify.annotations.Nullable;
 record Ladder(
         String title,
         int threads,
+        String device,
         double watts,
         Map<String, Text> data,
         Map<String, String> set,
@@ -45,6 +47,7 @@ record Ladder(
         this(
                 "Does a mixture of experts pay?",
                 1,
+                "cpu",
                 10,
                 Map.of(),
                 Map.of(),
@@ -146,8 +149,17 @@ record Ladder(
         return ladder;
     }
 
+    /** Whether what runs side by side shares processors alone, and no GPU. */
+    boolean onProcessors() {
+        return device.equals("cpu");
+    }
+
     private void check(Path file) {
         require(threads >= 1 && watts > 0, file, "threads must be at least 1 and watts above 0");
+        require(
+                device.matches("cpu|cuda(:\\d{1,2})?"),
+                file,
+                "device: " + device + " is unknown; use cpu, cuda or cuda:N");
         require(!data.isEmpty(), file, "data names no text to train on; give one, as in data: {web: {inputs: [web]}}");
         require(!models.isEmpty(), file, "models is empty; give at least one");
         data.forEach((name, text) -> check(file, name, text));

@@ -33,7 +33,7 @@ public final class Study {
      * @param ladder the YAML file
      * @param data folder that the ladder's paths are relative to
      * @param out the study's folder
-     * @param parallel steps side by side; null for the processors, divided by the ladder's threads
+     * @param parallel steps side by side; null for the processors, divided by the ladder's threads, or one on a GPU
      * @param program what starts {@code moe4j} as a process
      * @param environment of the processes, over this one's
      */
@@ -97,6 +97,13 @@ public final class Study {
         return StudyPlan.of(ladder, settings.ladder(), settings.data(), settings.out());
     }
 
+    // Two runs on one GPU would share its time and its memory.
+    private static int placesFor(Ladder ladder) {
+        return ladder.onProcessors()
+                ? Math.max(1, Runtime.getRuntime().availableProcessors() / ladder.threads())
+                : 1;
+    }
+
     /**
      * Runs what is missing.
      *
@@ -109,9 +116,7 @@ public final class Study {
         StudyPlan plan = plan(ladder);
         try (StudyFolder folder = StudyFolder.lock(settings.out())) {
             folder.writeIndex(plan.index(machine(ladder)));
-            int places = settings.parallel() != null
-                    ? settings.parallel()
-                    : Math.max(1, Runtime.getRuntime().availableProcessors() / ladder.threads());
+            int places = settings.parallel() != null ? settings.parallel() : placesFor(ladder);
             Execution execution = new Execution(folder, plan.steps(), ladder.threads(), places);
             int reused = execution.finished.size();
             log.accept("%d steps, of which %d are finished; %d side by side, %d thread(s) each"

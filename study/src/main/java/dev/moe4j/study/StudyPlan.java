@@ -177,12 +177,14 @@ final class StudyPlan {
         identity.put("steps", updates);
         identity.put("data", prepared.key());
         identity.put("threads", ladder.threads());
+        putDevice(identity);
         Path run = Step.folder(folder, Step.Kind.TRAIN, identity);
         List<String> command = new ArrayList<>(List.of(
                 "train",
                 "--model=" + preset,
                 "--data=" + prepared.folder(),
                 "--steps=" + updates,
+                "--device=" + ladder.device(),
                 "--out=" + run.resolve("run"),
                 "--resume",
                 "--json"));
@@ -296,6 +298,7 @@ final class StudyPlan {
                 "eval",
                 "perplexity",
                 "--checkpoint=" + train.folder().resolve("run"),
+                "--device=" + ladder.device(),
                 "--precision=" + evaluate.precision(),
                 "--max-windows=" + evaluate.maxWindows(),
                 "--results=" + train.folder().resolve("perplexity.jsonl"),
@@ -317,6 +320,7 @@ final class StudyPlan {
                 "eval",
                 "tasks",
                 "--checkpoint=" + train.folder().resolve("run"),
+                "--device=" + ladder.device(),
                 "--precision=" + ladder.evaluate().precision(),
                 "--data=" + tasks,
                 "--shots=" + group.shots(),
@@ -345,6 +349,7 @@ final class StudyPlan {
                         "finetune",
                         "--checkpoint=" + train.folder().resolve("run"),
                         "--data=" + taskFolder(),
+                        "--device=" + ladder.device(),
                         "--precision=" + ladder.evaluate().precision(),
                         "--task=" + taskName(task),
                         "--out=" + to.resolve("run"),
@@ -358,9 +363,18 @@ final class StudyPlan {
     }
 
     private ObjectNode measurement(Step train) {
-        return Step.object()
+        ObjectNode identity = Step.object()
                 .put("checkpoint", train.name())
                 .put("precision", ladder.evaluate().precision());
+        putDevice(identity);
+        return identity;
+    }
+
+    /** The CPU has no entry, as in studies made before there was a choice. */
+    private void putDevice(ObjectNode identity) {
+        if (!ladder.onProcessors()) {
+            identity.put("device", ladder.device());
+        }
     }
 
     private String measure(

@@ -57,6 +57,28 @@ class LadderTest {
         return StudyPlan.of(Ladder.read(file), file, folder, folder.resolve("study"));
     }
 
+    @Test
+    void theDeviceReachesEveryStepAndItsName() throws IOException {
+        StudyPlan onCpu = plan(LADDER);
+        StudyPlan onGpu = plan("device: cuda:1\n" + LADDER);
+
+        assertThat(onCpu.steps())
+                .filteredOn(step -> step.kind() != Step.Kind.PREPARE)
+                .isNotEmpty()
+                .allSatisfy(step -> assertThat(step.command()).contains("--device=cpu"));
+        assertThat(onGpu.steps())
+                .filteredOn(step -> step.kind() != Step.Kind.PREPARE)
+                .isNotEmpty()
+                .allSatisfy(step -> {
+                    assertThat(step.command()).contains("--device=cuda:1");
+                    assertThat(step.identity().path("device").asString()).isEqualTo("cuda:1");
+                });
+        assertThat(onCpu.steps()).noneMatch(step -> step.identity().has("device"));
+        assertThatThrownBy(() -> plan("device: gpu\n" + LADDER))
+                .isInstanceOf(StudyException.class)
+                .hasMessageContaining("device: gpu is unknown; use cpu, cuda or cuda:N");
+    }
+
     private Set<String> names(String yaml) throws IOException {
         return new HashSet<>(plan(yaml).steps().stream().map(Step::name).toList());
     }

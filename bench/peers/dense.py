@@ -1,0 +1,29 @@
+#!/usr/bin/env python3
+"""A dense GPT in PyTorch: torch.compile, flash attention, bf16 over fp32 masters, fused AdamW."""
+import common
+from gpt import FeedForward, Gpt
+
+
+def main():
+    arguments = common.parse(common.parser(__doc__))
+    layers, width, heads = common.SHAPES[arguments.preset]
+    with common.reported("pytorch dense", arguments):
+        model = Gpt(
+            layers,
+            width,
+            heads,
+            common.vocabulary(arguments),
+            arguments.context,
+            lambda _: FeedForward(width, 4 * width),
+        ).to(arguments.device)
+        common.measure(
+            arguments,
+            "pytorch dense",
+            model,
+            lambda compiled, tokens: common.cross_entropy(compiled(tokens[:, :-1]), tokens),
+            common.flops_per_token(arguments),
+        )
+
+
+if __name__ == "__main__":
+    main()

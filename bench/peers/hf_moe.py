@@ -1,0 +1,52 @@
+#!/usr/bin/env python3
+"""Hugging Face transformers' mixture of experts, of the presets' shape as near as it goes.
+
+Qwen3-MoE with experts on every second layer, top-2, which transformers computes by grouped products. Its networks have
+three matrices (SwiGLU): 8/3 as wide as the model, they do the FLOPs of two that are four times as wide. The FLOPs are
+those of its own widths. The cross-entropy is computed here, as for the others.
+"""
+import common
+
+
+def main():
+    parser = common.parser(__doc__, experts=True)
+    parser.add_argument("--experts-implementation", default="grouped_mm", help="grouped_mm, batched_mm or eager")
+    arguments = common.parse(parser)
+    import transformers
+
+    layers, width, heads = common.SHAPES[arguments.preset]
+    ffn = round(8 * width / 3 / 8) * 8
+    with common.reported("transformers moe", arguments, arguments.experts):
+        config = transformers.Qwen3MoeConfig(
+            vocab_size=common.vocabulary(arguments),
+            hidden_size=width,
+            intermediate_size=ffn,
+            moe_intermediate_size=ffn,
+            num_hidden_layers=layers,
+            num_attention_heads=heads,
+            num_key_value_heads=heads,
+            head_dim=width // heads,
+            max_position_embeddings=arguments.context,
+            decoder_sparse_step=2,
+            num_experts=arguments.experts,
+            num_experts_per_tok=2,
+            norm_topk_prob=True,
+            tie_word_embeddings=True,
+            use_cache=False,
+        )
+        model = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="sdpa")
+        model.set_experts_implementation(arguments.experts_implementation)
+        model.to(arguments.device).train()
+        common.measure(
+            arguments,
+            "transformers moe",
+            model,
+            lambda compiled, tokens: common.cross_entropy(compiled(input_ids=tokens[:, :-1]).logits, tokens),
+            common.flops_per_token(arguments, arguments.experts, ffn_products=3, ffn=ffn),
+            arguments.experts,
+            {"experts_by": arguments.experts_implementation, "transformers": transformers.__version__},
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+#!/bin/bash
+# Packs moe4j for a Linux x86-64 machine that has no JDK, no Maven and no network:
+#
+#   deploy/offline/pack.sh [--cuda [--arch 90]] [--use-machine-libtorch] [--data DIR] FOLDER
+#
+#   --cuda                   libtorch with CUDA, whose GPU code is kept for one architecture only: sm_90, H100 and H200
+#   --arch N                 another one that libtorch has code for (thin_fatbin.py --list says which)
+#   --use-machine-libtorch   leave libtorch out: there its place is taken by the one of an installed PyTorch
+#   --data DIR               pack this folder too, as data/; its text is best compressed already
+#
+# FOLDER gets archives in pieces of at most 60 MiB, their checksums and unpack.sh. There: sh unpack.sh moe4j doctor
+set -euo pipefail
+home=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
+
+usage() { sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//p;}' "${BASH_SOURCE[0]}" >&2; exit 2; }
+say() { echo "pack: $*" >&2; }
+
+cuda='' arch=90 libtorch=true data='' out=''
+while [ $# -gt 0 ]; do
+  case $1 in
+  --cuda) cuda=1 ;;
+  --arch) [ $# -gt 1 ] || usage; arch=$2; shift ;;
+  --use-machine-libtorch) libtorch=false ;;
+  --data) [ $# -gt 1 ] && [ -d "$2" ] || usage; data=$(cd "$2" && pwd -P); shift ;;
+  -*) usage ;;
+  *) [ -z "$out" ] || usage; out=$1 ;;
+  esac
+  shift
+done
+[ -n "$out" ] || usage
+[ "$(uname -sm)" = 'Linux x86_64' ] || { say 'packs on Linux x86-64 only, since the Java runtime is this machine'\''s'; exit 1; }
+for tool in xz unzip python3 split sha256sum; do
+  command -v $tool >/dev/null || { say "needs $tool: install it, then run this again"; exit 1; }
+done
+[ ! -e "$out" ] || [ -z "$(ls -A "$out")" ] || { say "$out is not empty: choose a new folder"; exit 1; }
+
+MOE4J_CUDA=$cuda "$home/moe4j" --version >/dev/null # builds what is missing
+. "$home/.mvn/find-jdk.sh"
+built=$home/cli/target/dist${cuda:+-cuda}
+platform=linux-x86_64${cuda:+-gpu}
+
+mkdir -p "$out"
+out=$(cd "$out" && pwd -P)
+stage=$(mktemp -d "$out/stage.XXXXXX")
+trap 'rm -rf "$stage"' EXIT
+
+say 'linking a Java runtime'
+# What is reached from the commands, and what is found at run time only: logback's naming, file systems in archives.
+# A pattern for the class path would make jdeps read the jars as modules, some of which are not there.
+jars=("$built"/lib/*.jar)
+modules=$("$JAVA_HOME/bin/jdeps" --recursive --ignore-missing-deps --multi-release 25 --print-module-deps \
+  --class-path "$(IFS=:; echo "${jars[*]}")" "$built/moe4j.jar") || { say "jdeps failed: $modules"; exit 1; }
+modules=${modules/java.desktop,/} # Jackson does without it, and it is large
+"$JAVA_HOME/bin/jlink" --add-modules "$modules,java.naming,jdk.management,jdk.zipfs" --output "$stage/runtime" \
+  --compress zip-0 --no-header-files --no-man-pages --strip-java-debug-attributes
+
+say 'gathering jars and libraries'
+mkdir -p "$stage/dist/lib" "$stage/natives"
+cp "$home/moe4j" "$stage/"
+(cd "$home" && cp --parents -r bench/peers bench/scripts docs/studies/gpu "$stage/")
+cp "$built/moe4j.jar" "$built/built" "$stage/dist/"
+for jar in "$built"/lib/*.jar; do
+  case ${jar##*/} in
+  javacpp-*-linux-x86_64.jar | openblas-*-linux-x86_64.jar | pytorch-*-"$platform".jar)
+    unzip -q "$jar" '*.so*' -d "$stage/natives"
+    ;;
+  *) cp "$jar" "$stage/dist/lib/" ;;
+  esac
+done
+rm "$stage"/natives/org/bytedeco/openblas/*/*_full.so # OpenBLAS's LAPACK for Java, which nothing here calls
+torch=$stage/natives/org/bytedeco/pytorch/$platform
+[ -e "$torch/libjnitorch.so" ] || { say "$built/lib has no libtorch for $platform; delete $built and run this again"; exit 1; }
+if [ $libtorch = false ]; then
+  rm "$torch"/libtorch*.so "$torch"/libc10*.so "$torch"/libgomp.so.*
+elif [ -n "$cuda" ]; then
+  python3 "$home/deploy/offline/thin_fatbin.py" "$torch/libtorch_cuda.so" --keep "$arch" >&2
+fi
+
+# One stream of .xz in pieces: name.tar.xz.00, .01, ...
+archive() { # name, what
+  local name=$1
+  shift
+  say "compressing $name"
+  (cd "$stage" && tar --owner=0 --group=0 --sort=name --mtime=@1767225600 -c "$@") | xz -T0 -6 |
+    split -b $((60 << 20)) -d - "$out/$name.tar.xz."
+}
+archive runtime runtime
+archive jars moe4j dist bench docs
+archive natives natives
+[ -z "$data" ] || archive data --transform "s,^${data##*/},data," -C "${data%/*}" "${data##*/}"
+
+cp "$home/deploy/offline/unpack.sh" "$out/"
+(cd "$out" && sha256sum ./*.tar.xz.* >SHA256SUMS)
+say "wrote to $out:"
+(cd "$out" && du -ch --apparent-size ./*.tar.xz.*) >&2
