@@ -94,6 +94,11 @@ public final class Tape implements AutoCloseable {
         return new Value(scope.keep(tensor), true, null);
     }
 
+    /** Notes numbers that are wanted on the host while the tape lives. */
+    public Figure note(Tensor tensor) {
+        return Figure.of(tensor, scope);
+    }
+
     /** Runs a section and returns its only output. */
     public Value run(Section section, Value... inputs) {
         return run(Retention.KEEP, section, inputs);
