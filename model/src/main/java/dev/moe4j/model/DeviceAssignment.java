@@ -3,6 +3,7 @@ package dev.moe4j.model;
 import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Functions;
+import dev.moe4j.tensor.Kernels;
 import dev.moe4j.tensor.Tape;
 import dev.moe4j.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
@@ -43,19 +44,24 @@ record DeviceAssignment(
      * @param logits_TE without a graph
      * @param padding_T whether each token is padding, which gets no expert, bool; null where none is
      * @param tape owns the tensors
+     * @param kernels make it of float32 logits; null for operators of libtorch
      */
-    static DeviceAssignment of(Tensor logits_TE, int k, @Nullable Tensor padding_T, Tape tape) {
+    static DeviceAssignment of(
+            Tensor logits_TE, int k, @Nullable Tensor padding_T, Tape tape, @Nullable Kernels kernels) {
         long tokens = logits_TE.size(0);
         long experts = logits_TE.size(1);
         long choices = tokens * k;
         long rows = choices + experts * Assignment.ROW_MULTIPLE;
         Device device = logits_TE.device();
-        Tensor experts_TK = highest(logits_TE, k);
         Tensor kept_TK = (padding_T == null ? Tensor.full(1, DType.BOOL, device, tokens) : padding_T.not())
                 .unsqueeze(1)
                 .expand(tokens, k)
                 .contiguous();
+        if (kernels != null && logits_TE.dtype() == DType.FLOAT32) {
+            return byKernels(kernels, logits_TE.contiguous(), kept_TK, tape);
+        }
 
+        Tensor experts_TK = highest(logits_TE, k);
         // Choices without a place are sorted behind all experts.
         Tensor expertOf_C =
                 experts_TK.view(choices).maskedFill(kept_TK.view(choices).not(), (double) experts);
@@ -95,6 +101,39 @@ record DeviceAssignment(
                 kept(tape, expertOf_R),
                 kept(tape, ends_E.to(DType.INT32)),
                 kept(tape, counts_E));
+    }
+
+    private static DeviceAssignment byKernels(Kernels kernels, Tensor logits_TE, Tensor kept_TK, Tape tape) {
+        Device device = logits_TE.device();
+        int experts = (int) logits_TE.size(1);
+        int k = (int) kept_TK.size(1);
+        long choices = kept_TK.elements();
+        long rows = choices + (long) experts * Assignment.ROW_MULTIPLE;
+        DeviceAssignment made = new DeviceAssignment(
+                kept(tape, Tensor.empty(DType.INT64, device, kept_TK.shape())),
+                kept(tape, kept_TK),
+                kept(tape, Tensor.empty(DType.INT64, device, choices)),
+                kept(tape, Tensor.empty(DType.INT64, device, rows)),
+                kept(tape, Tensor.empty(DType.INT64, device, rows)),
+                kept(tape, Tensor.empty(DType.BOOL, device, rows)),
+                kept(tape, Tensor.empty(DType.INT64, device, rows)),
+                kept(tape, Tensor.empty(DType.INT32, device, experts)),
+                kept(tape, Tensor.empty(DType.INT64, device, experts)));
+        kernels.routeHighest(logits_TE, made.experts_TK);
+        kernels.routeRows(
+                new Kernels.Assigned(
+                        made.experts_TK,
+                        made.kept_TK,
+                        made.rowOf_C,
+                        made.choiceOf_R,
+                        made.tokenOf_R,
+                        made.filled_R,
+                        made.expertOf_R,
+                        made.ends_E,
+                        made.counts_E),
+                k,
+                Assignment.ROW_MULTIPLE);
+        return made;
     }
 
     private static Tensor kept(Tape tape, Tensor tensor) {

@@ -3,9 +3,11 @@ package dev.moe4j.model;
 import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Functions;
+import dev.moe4j.tensor.Kernels;
 import dev.moe4j.tensor.Parameter;
 import dev.moe4j.tensor.Scope;
 import dev.moe4j.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The three products of one of the experts' layers, y = x · Wᵀ, over rows sorted by expert. Every implementation gives
@@ -54,6 +56,22 @@ sealed interface ExpertProducts {
      * @param bias {@code [experts, out]}
      */
     void addBias(Tensor y, Tensor bias);
+
+    /** Adds the bias as {@link #addBias} does, and gives what the activation makes of the rows. */
+    default Tensor activate(Tensor y, Tensor bias, Activation activation) {
+        addBias(y, bias);
+        return activation.forward(y);
+    }
+
+    /**
+     * The gradient of what {@link #activate} was given.
+     *
+     * @param gradient of its result, may be changed
+     * @param inner the rows with their bias
+     */
+    default Tensor activationBackward(Tensor gradient, Tensor inner, Activation activation) {
+        return activation.backward(gradient, inner);
+    }
 
     /** Adds the gradient of the bias, given that of y; rows that hold no token have a gradient of zero. */
     void biasGradient(Tensor gradient, Parameter bias);
@@ -160,8 +178,10 @@ sealed interface ExpertProducts {
      *
      * @param ends_E where each expert's rows end, int32; each has a row at least
      * @param expertOf_R the expert of each row, int64; any past the last end
+     * @param kernels for bias and GELU; null for operators of libtorch
      */
-    record OnDevice(Tensor ends_E, Tensor expertOf_R) implements ExpertProducts {
+    record OnDevice(
+            Tensor ends_E, Tensor expertOf_R, @Nullable Kernels kernels) implements ExpertProducts {
 
         /** Grouped products want columns of a multiple of 16 bytes. */
         private static final int LEAST_COLUMNS = 8;
@@ -184,6 +204,22 @@ sealed interface ExpertProducts {
         @Override
         public void addBias(Tensor y, Tensor bias) {
             y.addInPlace(bias.indexSelect(0, expertOf_R));
+        }
+
+        @Override
+        public Tensor activate(Tensor y, Tensor bias, Activation activation) {
+            return kernels != null && activation == Activation.GELU
+                    ? kernels.biasGelu(y, bias, expertOf_R, ends_E)
+                    : ExpertProducts.super.activate(y, bias, activation);
+        }
+
+        @Override
+        public Tensor activationBackward(Tensor gradient, Tensor inner, Activation activation) {
+            if (kernels == null || activation != Activation.GELU) {
+                return ExpertProducts.super.activationBackward(gradient, inner, activation);
+            }
+            kernels.geluBackward(gradient, inner, ends_E);
+            return gradient;
         }
 
         @Override

@@ -51,9 +51,11 @@ record ExpertsSection(
         Tensor x_RD = inputs[0];
         ExpertProducts products = products();
         Tensor inner_RF = products.forward(x_RD, weights.fc1Weight().tensor());
-        products.addBias(inner_RF, weights.fc1Bias().tensor());
+        Tensor active_RF = products.activate(inner_RF, weights.fc1Bias().tensor(), activation);
         Tensor mask_RF = mask(inner_RF);
-        Tensor active_RF = active(inner_RF, mask_RF);
+        if (mask_RF != null) {
+            active_RF.mulInPlace(mask_RF);
+        }
         Tensor y_RD = products.forward(active_RF, weights.fc2Weight().tensor());
         products.addBias(y_RD, weights.fc2Bias().tensor());
         saved.save(inner_RF);
@@ -80,7 +82,7 @@ record ExpertsSection(
         if (mask_RF != null) {
             activeGradient_RF.mulInPlace(mask_RF);
         }
-        Tensor innerGradient_RF = activation.backward(activeGradient_RF, inner_RF);
+        Tensor innerGradient_RF = products.activationBackward(activeGradient_RF, inner_RF, activation);
         products.weightGradient(innerGradient_RF, saved.input(0), weights.fc1Weight());
         products.biasGradient(innerGradient_RF, weights.fc1Bias());
         return new @Nullable Tensor[] {

@@ -4,6 +4,7 @@ import dev.moe4j.parallel.Fabric;
 import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Functions;
+import dev.moe4j.tensor.Kernels;
 import dev.moe4j.tensor.Parameter;
 import dev.moe4j.tensor.Parameters;
 import dev.moe4j.tensor.Precision;
@@ -44,6 +45,7 @@ public final class LanguageModel implements AutoCloseable {
     private boolean reference;
     private Recompute recompute = Recompute.NONE;
     private boolean deviceRouting;
+    private @Nullable Kernels kernels;
     private double expertDropout;
 
     private LanguageModel(Architecture architecture, Precision precision, Device device, Fabric fabric, double factor) {
@@ -55,6 +57,7 @@ public final class LanguageModel implements AutoCloseable {
         ModelConfig config = architecture.model();
         this.expertDropout = config.activationDropout();
         this.deviceRouting = device.isCuda();
+        this.kernels = Kernels.of(device).orElse(null);
         this.parameters = ModelParameters.create(config, precision, device, fabric.layout(), denseUnits, expertUnits);
         this.balanceTracker =
                 new BalanceTracker(config.moeLayers(), config.experts(), fabric.everyone(), device, scope);
@@ -179,6 +182,17 @@ public final class LanguageModel implements AutoCloseable {
         deviceRouting = setting;
     }
 
+    /** Computes by these kernels of our own from now on, where it has some; by default by those of its device. */
+    public void useKernels(Kernels given) {
+        kernels = given;
+    }
+
+    /** Kernels of our own that sections use; null where they compute by libtorch's operators. */
+    @Nullable
+    Kernels kernels() {
+        return reference ? null : kernels;
+    }
+
     /** Keeps no more for the backward pass than that from now on. */
     public void recompute(Recompute setting) {
         recompute = setting;
@@ -198,7 +212,8 @@ public final class LanguageModel implements AutoCloseable {
         try (Scope _ = Scope.open()) {
             Beside beside = new Beside();
             Value out = body(tape, batch, pass, beside);
-            HeadSection head = new HeadSection(output(), parameters.precision().stable(), pass.lossPerToken());
+            HeadSection head =
+                    new HeadSection(output(), parameters.precision().stable(), pass.lossPerToken(), kernels());
             Value[] results = tape.runAll(head, out, tape.constant(batch.targetTensor(device())));
             List<Value> roots = new ArrayList<>(List.of(results[0]));
             roots.addAll(beside.roots);
@@ -394,8 +409,8 @@ public final class LanguageModel implements AutoCloseable {
         String name = "layers." + layer + ".";
         String prefix = layerPrefix(layer) + "moe.";
         RouteSection.Setting setting = routeSetting(layer, batch, routing, pass);
-        RouteSection route =
-                new RouteSection(name + "route", parameters.get(prefix + "gate.weight"), routing, setting, tape);
+        RouteSection route = new RouteSection(
+                name + "route", parameters.get(prefix + "gate.weight"), routing, setting, tape, kernels());
         Value[] routed = tape.runAll(recompute.cheap(), route, h);
         (transformed() ? beside.balances : beside.roots).add(routed[1]);
         beside.roots.add(routed[2]);
@@ -413,7 +428,7 @@ public final class LanguageModel implements AutoCloseable {
             DeviceAssignment made = route.deviceAssignment();
             routes = Routes.of(made, compute, tape);
             rows = dispatch(tape, name, routes, h);
-            ExpertProducts products = new ExpertProducts.OnDevice(made.ends_E(), made.expertOf_R());
+            ExpertProducts products = new ExpertProducts.OnDevice(made.ends_E(), made.expertOf_R(), kernels());
             outputs = tape.run(recompute.costly(), experts(layer, _ -> products, routes.choices(), dropout), rows);
         } else if (fabric.layout().expertParallel() == 1) {
             Assignment made = route.assignment();
@@ -433,7 +448,8 @@ public final class LanguageModel implements AutoCloseable {
                 : tape.run(recompute.costly(), feedForward(layer, "shared", prefix + "shared.", pass), residual, h);
         Value output = tape.run(
                 recompute.costly(),
-                new CombineSection(name + "combine", routes, dropout(layer, "experts", pass), recompute.lean()),
+                new CombineSection(
+                        name + "combine", routes, dropout(layer, "experts", pass), recompute.lean(), kernels()),
                 base,
                 outputs,
                 routed[0]);

@@ -3,6 +3,7 @@ package dev.moe4j.model;
 import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Functions;
+import dev.moe4j.tensor.Kernels;
 import dev.moe4j.tensor.Parameter;
 import dev.moe4j.tensor.Section;
 import dev.moe4j.tensor.Tape;
@@ -28,6 +29,7 @@ final class RouteSection implements Section.Derived {
     private final boolean normalizeBeforeDropping;
     private final Setting setting;
     private final Tape tape;
+    private final @Nullable Kernels kernels;
     private @Nullable Choices decided;
     private @Nullable Assignment assignment;
     private @Nullable RoutingCounts counts;
@@ -76,8 +78,11 @@ final class RouteSection implements Section.Derived {
 
     /**
      * @param tape owns what is decided
+     * @param kernels for an assignment on the device; null for operators of libtorch
      */
-    RouteSection(String name, Parameter gate, RoutingConfig config, Setting setting, Tape tape) {
+    RouteSection(
+            String name, Parameter gate, RoutingConfig config, Setting setting, Tape tape, @Nullable Kernels kernels) {
+        this.kernels = kernels;
         this.name = name;
         this.tape = tape;
         this.gate = gate;
@@ -174,7 +179,7 @@ final class RouteSection implements Section.Derived {
         boolean[] flags = setting.padding();
         Device device = logits_TE.device();
         Tensor padding_T = flags == null ? null : Routes.mask(flags, DType.BOOL, device);
-        DeviceAssignment made = DeviceAssignment.of(logits_TE, routing.topK(), padding_T, tape);
+        DeviceAssignment made = DeviceAssignment.of(logits_TE, routing.topK(), padding_T, tape, kernels);
         deviceAssignment = made;
         long tokens = logits_TE.size(0);
         long experts = logits_TE.size(1);

@@ -63,7 +63,8 @@ class GatingGoldenTest {
                             0.7,
                             0,
                             false),
-                    tape);
+                    tape,
+                    null);
             Value logits = tape.variable(
                     Tensor.of(data.doubles("logits")).view(tokens, experts).to(precision.compute()));
             Value[] routed = tape.runAll(route, logits);

@@ -73,7 +73,8 @@ class MoeLayerGoldenTest {
                             0.5,
                             0,
                             false),
-                    tape);
+                    tape,
+                    null);
             Value[] routed = tape.runAll(route, x);
             Pass pass = Pass.evaluation(1);
             Dropout none = new Dropout(0, pass, "experts");
@@ -97,7 +98,7 @@ class MoeLayerGoldenTest {
                             false),
                     rows);
             Value residual = tape.constant(Tensor.zeros(precision.compute(), Device.CPU, tokens, width));
-            Value y = tape.run(new CombineSection("combine", routes, none, false), residual, outputs, routed[0]);
+            Value y = tape.run(new CombineSection("combine", routes, none, false, null), residual, outputs, routed[0]);
             Tensor upstream =
                     tape.constant(rows(data.doubles("R"), width, precision)).tensor();
             tape.backward(tape.run(new Dot(upstream), y), routed[1], routed[2]);

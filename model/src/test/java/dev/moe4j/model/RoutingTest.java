@@ -135,13 +135,15 @@ class RoutingTest {
                     gate,
                     config,
                     new RouteSection.Setting(1, padding, fill, training, given, null, 1, 1, false),
-                    tape);
+                    tape,
+                    null);
             RouteSection long_ = new RouteSection(
                     "route",
                     gate,
                     config,
                     new RouteSection.Setting(1, all, 0, training, given, null, 1, 1, false),
-                    tape);
+                    tape,
+                    null);
             Tensor[] fewer = short_.forward(Tensor.of(logits).view(tokens, experts));
             Tensor[] more = long_.forward(
                     Tensor.of(Arrays.copyOf(logits, (tokens + fill) * experts)).view(tokens + fill, experts));

@@ -242,6 +242,13 @@ public final class Tensor implements AutoCloseable {
         }
     }
 
+    /** Where the first element is on its device; 0 for tensors without elements. */
+    long address() {
+        try (Pointer pointer = handle.data_ptr()) {
+            return pointer == null ? 0 : pointer.address();
+        }
+    }
+
     // Shape
 
     public Tensor view(long... sizes) {
