@@ -5,7 +5,6 @@ import dev.moe4j.model.ConfigWriter;
 import dev.moe4j.parallel.Environment;
 import dev.moe4j.parallel.Fabric;
 import dev.moe4j.parallel.Processes;
-import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.train.ResidentMemory;
 import dev.moe4j.train.RunConfig;
@@ -28,8 +27,8 @@ final class BenchTrainRun {
                         ConfigWriter.toYaml(run) + List.of(options.precision, options.steps, options.warmup)),
                 processes -> {
                     Fabric fabric = run.parallel().connect(processes);
-                    StepBenchmark benchmark =
-                            new StepBenchmark(run, Precision.parse(options.precision), Device.parse(device), fabric);
+                    StepBenchmark benchmark = new StepBenchmark(
+                            run, Precision.parse(options.precision), environment.device(device), fabric);
                     StepBenchmark.Result result;
                     try (ProgressLine progress =
                             ProgressLine.start(err, "bench " + options.preset, options.warmup + options.steps)) {

@@ -109,7 +109,8 @@ final class HeadSection implements Section.Written {
             return;
         }
         long tokens = logits_TV.size(0);
-        long chunk = Math.clamp(SOFTMAX_LOGITS / logits_TV.size(1), 1, tokens);
+        // A GPU has no cache to stay in, and many small calls to pay for.
+        long chunk = logits_TV.device().isCuda() ? tokens : Math.clamp(SOFTMAX_LOGITS / logits_TV.size(1), 1, tokens);
         Tensor buffer_CV = Tensor.empty(stable, logits_TV.device(), chunk, logits_TV.size(1));
         Tensor minusOne_C1 = Tensor.full(-1, stable, logits_TV.device(), chunk, 1);
         for (long from = 0; from < tokens; from += chunk) {

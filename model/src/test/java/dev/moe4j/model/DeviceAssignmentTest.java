@@ -254,9 +254,10 @@ class DeviceAssignmentTest {
         return Stream.of(0.0, 0.1)
                 .flatMap(dropout -> Stream.of(Recompute.values())
                         .map(recompute -> DynamicTest.dynamicTest("dropout " + dropout + " " + recompute, () -> {
-                            Map<String, double[]> wanted = gradients(dropout, Recompute.NONE, model -> {});
+                            Map<String, double[]> wanted =
+                                    gradients(dropout, Recompute.NONE, Precision.BF16, model -> {});
                             Map<String, double[]> got =
-                                    gradients(dropout, recompute, model -> model.routeOnDevice(true));
+                                    gradients(dropout, recompute, Precision.BF16, model -> model.routeOnDevice(true));
                             assertThat(got.keySet()).isEqualTo(wanted.keySet());
                             assertThat(got.remove("nll")).isEqualTo(wanted.remove("nll"));
                             assertThat(got.remove("routing")).isEqualTo(wanted.remove("routing"));
@@ -267,24 +268,35 @@ class DeviceAssignmentTest {
                         })));
     }
 
-    /** By kernels, which round less often. */
+    /** By kernels, which round less often in bfloat16. */
     @TestFactory
     Stream<DynamicTest> modelsComputeTheSameByKernels() {
         Kernels kernels = kernels();
-        return Stream.of(true, false)
-                .map(onDevice -> DynamicTest.dynamicTest("routed on the device: " + onDevice, () -> {
-                    Map<String, double[]> wanted = gradients(0, Recompute.NONE, model -> {});
-                    Map<String, double[]> got = gradients(0, Recompute.SELECTIVE, model -> {
-                        model.routeOnDevice(onDevice);
-                        model.useKernels(kernels);
-                    });
-                    got.remove("routing");
-                    wanted.remove("routing");
-                    assertThat(got.keySet()).isEqualTo(wanted.keySet());
-                    wanted.forEach((name, values) -> assertThat(distance(Objects.requireNonNull(got.get(name)), values))
-                            .as(name)
-                            .isLessThan(name.equals("nll") ? 0.002 : 0.05));
+        return Stream.of(
+                DynamicTest.dynamicTest("bf16, routed on the device", () -> {
+                    checkKernels(kernels, Precision.BF16, true, 4e-3, 0.05);
+                }),
+                DynamicTest.dynamicTest("bf16, routed by the host", () -> {
+                    checkKernels(kernels, Precision.BF16, false, 4e-3, 0.05);
+                }),
+                DynamicTest.dynamicTest("fp32, routed by the host", () -> {
+                    checkKernels(kernels, Precision.FP32, false, 1e-6, 2e-5);
                 }));
+    }
+
+    private static void checkKernels(
+            Kernels kernels, Precision precision, boolean onDevice, double lossBound, double gradientBound) {
+        Map<String, double[]> wanted = gradients(0, Recompute.NONE, precision, model -> {});
+        Map<String, double[]> got = gradients(0, Recompute.SELECTIVE, precision, model -> {
+            model.routeOnDevice(onDevice);
+            model.useKernels(kernels);
+        });
+        got.remove("routing");
+        wanted.remove("routing");
+        assertThat(got.keySet()).isEqualTo(wanted.keySet());
+        wanted.forEach((name, values) -> assertThat(distance(Objects.requireNonNull(got.get(name)), values))
+                .as(name)
+                .isLessThan(name.equals("nll") ? lossBound : gradientBound));
     }
 
     private static double distance(double[] a, double[] b) {
@@ -298,14 +310,13 @@ class DeviceAssignmentTest {
     }
 
     private static Map<String, double[]> gradients(
-            double dropout, Recompute recompute, Consumer<LanguageModel> setting) {
+            double dropout, Recompute recompute, Precision precision, Consumer<LanguageModel> setting) {
         Architecture architecture =
                 new Architecture(TinyModels.mixture(16, 12, 1, dropout), TinyModels.dropless(2), BalanceConfig.DEFAULT);
         TokenBatch batch = TinyModels.padded(TinyModels.batch(
                 5, 3, architecture.model().context(), architecture.model().vocabulary()));
         Map<String, double[]> results = new LinkedHashMap<>();
-        try (LanguageModel model =
-                LanguageModel.initialize(architecture, Precision.BF16, Device.CPU, new RandomKey(1))) {
+        try (LanguageModel model = LanguageModel.initialize(architecture, precision, Device.CPU, new RandomKey(1))) {
             setting.accept(model);
             model.recompute(recompute);
             for (int step = 0; step < 2; step++) {

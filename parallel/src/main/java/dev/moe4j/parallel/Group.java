@@ -123,7 +123,8 @@ public final class Group {
             Tensor received = make(scope, sent.dtype(), whole.device(), whole.elements());
             try (LongVector even = new LongVector()) {
                 return new Begun(
-                        backend(sent).alltoall_base(NativeTensor.of(received), NativeTensor.of(sent), even, even), () -> {
+                        backend(sent).alltoall_base(NativeTensor.of(received), NativeTensor.of(sent), even, even),
+                        () -> {
                             try (Scope _ = Scope.open()) {
                                 part.view(-1)
                                         .copy(received.to(part.dtype())
@@ -285,7 +286,9 @@ public final class Group {
         try (LongVector receivedRows = new LongVector(received);
                 LongVector sentRows = new LongVector(sent)) {
             return new Begun(
-                    backend(sending).alltoall_base(NativeTensor.of(receiving), NativeTensor.of(sending), receivedRows, sentRows),
+                    backend(sending)
+                            .alltoall_base(
+                                    NativeTensor.of(receiving), NativeTensor.of(sending), receivedRows, sentRows),
                     () -> fromWire(into, receiving));
         }
     }

@@ -10,7 +10,7 @@ import org.bytedeco.pytorch.nccl.ProcessGroupNCCL;
 
 /**
  * A process group of libtorch's c10d on NCCL, which moves tensors between GPUs. Its natives are in libtorch's CUDA
- * artifact only. A wait for one of its collectives holds the device's stream up, not the host; NCCL's own watchdog ends a
+ * artifact only, and its classes need those of {@code org.bytedeco:cuda}. A wait for one of its collectives holds the device's stream up, not the host; NCCL's own watchdog ends a
  * process whose collective outlasts the timeout.
  */
 final class Nccl {
@@ -24,10 +24,10 @@ final class Nccl {
     Nccl(Members members, Store base, Duration timeout) {
         try {
             Loader.load(torch_nccl.class);
-        } catch (UnsatisfiedLinkError | NoClassDefFoundError e) {
+        } catch (UnsatisfiedLinkError | NoClassDefFoundError | TypeNotPresentException e) {
             throw new ParallelException(
-                    "libtorch's NCCL is not there, which exchanges between GPUs need: use a distribution with CUDA, and"
-                            + " see that libnccl.so.2 is installed; `moe4j doctor` looks",
+                    "libtorch's NCCL, which exchanges between GPUs need, cannot be loaded (" + e.getMessage()
+                            + "): use a distribution with CUDA, which has org.bytedeco:cuda, and install libnccl.so.2",
                     e);
         }
         store = new PrefixStore("nccl-" + members.name(), base);

@@ -14,7 +14,9 @@ import java.util.Optional;
 /** NVIDIA's run-time compiler: CUDA C++ to the machine code of one architecture. It needs no GPU. */
 final class Nvrtc {
 
-    private static final String[] NAMES = {"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"};
+    private static final String[] NAMES = {
+        "libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so", "/usr/local/cuda/lib64/libnvrtc.so"
+    };
 
     private final NativeCalls library;
 

@@ -4,15 +4,24 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.function.BiConsumer;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * Each kernel beside its plain twin: the same source, by a C++ compiler on the CPU and, where there is one, on a GPU.
@@ -41,9 +50,7 @@ class KernelsTest {
                             run(new Subject(onHost.orElseThrow(), Device.CPU), type, check);
                         }),
                         DynamicTest.dynamicTest(type + " on a GPU", () -> {
-                            assumeThat(Libtorch.cudaDevices())
-                                    .as("CUDA devices")
-                                    .isPositive();
+                            assumeTrue(Libtorch.cudaDevices() > 0, "no CUDA device is here");
                             run(new Subject(Kernels.of(gpu).orElseThrow(), gpu), type, check);
                         })));
     }
@@ -173,6 +180,64 @@ class KernelsTest {
                     .isInstanceOf(TensorException.class)
                     .hasMessageContaining("contiguous");
         }
+    }
+
+    /** What the launches pass: addresses and long numbers are u64, int numbers u32. */
+    private static final Map<String, String> PARAMETERS = Map.ofEntries(
+            Map.entry("softmaxLoss_bfloat16", "u64 u64 u64 u64 u32"),
+            Map.entry("softmaxLoss_float32", "u64 u64 u64 u64 u32"),
+            Map.entry("combine_bfloat16", "u64 u64 u64 u64 u64 u32 u64"),
+            Map.entry("combine_float32", "u64 u64 u64 u64 u64 u32 u64"),
+            Map.entry("combineBackward_bfloat16", "u64 u64 u64 u64 u64 u64 u64 u32 u64"),
+            Map.entry("combineBackward_float32", "u64 u64 u64 u64 u64 u64 u64 u32 u64"),
+            Map.entry("biasGelu_bfloat16", "u64 u64 u64 u64 u64 u32 u64"),
+            Map.entry("biasGelu_float32", "u64 u64 u64 u64 u64 u32 u64"),
+            Map.entry("geluBackward_bfloat16", "u64 u64 u64 u32 u64"),
+            Map.entry("geluBackward_float32", "u64 u64 u64 u32 u64"),
+            Map.entry("routeHighest", "u64 u64 u64 u32 u32"),
+            Map.entry("routeCount", "u64 u64 u64 u64 u32"),
+            Map.entry("routeStarts", "u64 u64 u64 u32 u32 u32"),
+            Map.entry("routeRows", "u64 u64 u64 u64 u64 u64 u32"),
+            Map.entry("routePlace", "u64 u64 u64 u64 u64 u64 u64 u64 u32 u32"));
+
+    /** CUDA's own compiler, where the machine has one: no warning, and entries as they are launched. */
+    @ParameterizedTest
+    @ValueSource(strings = {"sm_80", "sm_90"})
+    void nvccCompilesThem(String architecture, @TempDir Path folder) throws IOException, InterruptedException {
+        Path source = Files.writeString(folder.resolve("kernels.cu"), Kernels.source());
+        Path ptx = folder.resolve("kernels.ptx");
+        Process nvcc;
+        try {
+            nvcc = new ProcessBuilder(
+                            "nvcc",
+                            "-std=c++17",
+                            "-arch=" + architecture,
+                            "-ptx",
+                            source.toString(),
+                            "-o",
+                            ptx.toString())
+                    .redirectErrorStream(true)
+                    .start();
+        } catch (IOException e) {
+            assumeTrue(false, "no nvcc is here");
+            throw e;
+        }
+        String messages = new String(nvcc.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertThat(nvcc.waitFor()).as(messages).isZero();
+        assertThat(messages).isEmpty();
+        Map<String, String> entries = Pattern.compile("\\.entry (\\w+)\\((.*?)\\)", Pattern.DOTALL)
+                .matcher(Files.readString(ptx))
+                .results()
+                .collect(Collectors.toMap(entry -> entry.group(1), entry -> parameters(entry.group(2))));
+        assertThat(entries).isEqualTo(PARAMETERS);
+    }
+
+    private static String parameters(String declaration) {
+        return Pattern.compile("\\.param \\.(\\w+)")
+                .matcher(declaration)
+                .results()
+                .map(parameter -> parameter.group(1))
+                .collect(Collectors.joining(" "));
     }
 
     /** NVRTC needs no GPU, but is on few machines without one. */

@@ -1,6 +1,7 @@
 package dev.moe4j.train;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.moe4j.model.Activation;
 import dev.moe4j.model.Architecture;
@@ -9,12 +10,14 @@ import dev.moe4j.model.LanguageModel;
 import dev.moe4j.model.ModelConfig;
 import dev.moe4j.model.RoutingConfig;
 import dev.moe4j.tensor.Device;
+import dev.moe4j.tensor.Libtorch;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.tensor.Tensor;
 import java.util.Arrays;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** How often a step reads from the device, each of which makes a GPU wait; docs/gpu-step.md has the list. */
 class HostReadsTest {
@@ -22,6 +25,21 @@ class HostReadsTest {
     private static final int MOE_LAYERS = 2;
 
     /** One read at the end of a step, whatever the layers, micro-batches and routing on the device. */
+    @ParameterizedTest
+    @ValueSource(strings = {"0, 1", "0, 4", "4, 1", "4, 4"})
+    void aStepOnCudaReadsOnce(String expertsAndAccumulation) {
+        assumeTrue(Libtorch.cudaDevices() > 0, "no CUDA device is here");
+        String[] numbers = expertsAndAccumulation.split(", ");
+        check(
+                Device.parse("cuda"),
+                Integer.parseInt(numbers[0]),
+                RoutingConfig.Strategy.DROPLESS,
+                "bf16",
+                true,
+                Integer.parseInt(numbers[1]),
+                1);
+    }
+
     @ParameterizedTest
     @CsvSource({
         "0, DROPLESS, BF16, false, 1, 1",
@@ -42,6 +60,17 @@ class HostReadsTest {
             boolean onDevice,
             int accumulation,
             int wanted) {
+        check(Device.CPU, experts, strategy, precision, onDevice, accumulation, wanted);
+    }
+
+    private static void check(
+            Device device,
+            int experts,
+            RoutingConfig.Strategy strategy,
+            String precision,
+            boolean onDevice,
+            int accumulation,
+            int wanted) {
         ModelConfig config = new ModelConfig(
                 2 * MOE_LAYERS, 32, 2, 64, 64, 16, Activation.GELU, 0, 0, -1, experts, 2, experts > 0 ? 32 : 0, 0);
         RoutingConfig routing =
@@ -49,7 +78,7 @@ class HostReadsTest {
         try (LanguageModel model = LanguageModel.initialize(
                 new Architecture(config, routing, BalanceConfig.DEFAULT),
                 Precision.parse(precision),
-                Device.CPU,
+                device,
                 new RandomKey(1))) {
             model.routeOnDevice(onDevice);
             Trainer trainer = new Trainer(
