@@ -274,13 +274,13 @@ class DeviceAssignmentTest {
         Kernels kernels = kernels();
         return Stream.of(
                 DynamicTest.dynamicTest("bf16, routed on the device", () -> {
-                    checkKernels(kernels, Precision.BF16, true, 4e-3, 0.05);
+                    checkKernels(kernels, Precision.BF16, true, 4e-3, 0.03);
                 }),
                 DynamicTest.dynamicTest("bf16, routed by the host", () -> {
-                    checkKernels(kernels, Precision.BF16, false, 4e-3, 0.05);
+                    checkKernels(kernels, Precision.BF16, false, 4e-3, 0.03);
                 }),
                 DynamicTest.dynamicTest("fp32, routed by the host", () -> {
-                    checkKernels(kernels, Precision.FP32, false, 1e-6, 2e-5);
+                    checkKernels(kernels, Precision.FP32, false, 1e-6, 1e-5);
                 }));
     }
 
@@ -294,9 +294,14 @@ class DeviceAssignmentTest {
         got.remove("routing");
         wanted.remove("routing");
         assertThat(got.keySet()).isEqualTo(wanted.keySet());
-        wanted.forEach((name, values) -> assertThat(distance(Objects.requireNonNull(got.get(name)), values))
-                .as(name)
-                .isLessThan(name.equals("nll") ? lossBound : gradientBound));
+        assertThat(distance(Objects.requireNonNull(got.remove("nll")), Objects.requireNonNull(wanted.remove("nll"))))
+                .isLessThan(lossBound);
+        // Over all parameters: those of a small one are sums of few terms that cancel.
+        assertThat(distance(all(got), all(wanted))).isLessThan(gradientBound);
+    }
+
+    private static double[] all(Map<String, double[]> gradients) {
+        return gradients.values().stream().flatMapToDouble(Arrays::stream).toArray();
     }
 
     private static double distance(double[] a, double[] b) {
