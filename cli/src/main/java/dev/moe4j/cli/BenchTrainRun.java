@@ -5,7 +5,6 @@ import dev.moe4j.model.ConfigWriter;
 import dev.moe4j.parallel.Environment;
 import dev.moe4j.parallel.Fabric;
 import dev.moe4j.parallel.Processes;
-import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.train.ResidentMemory;
 import dev.moe4j.train.RunConfig;
@@ -20,9 +19,9 @@ final class BenchTrainRun {
     /** Measures; empty in all processes but rank 0, which speaks for all. */
     static Optional<BenchTrainCommand.Report> run(BenchStepOptions options, String device, PrintWriter err) {
         RunConfig run = RunConfig.read(options.preset, options.overrides);
-        Device where = Device.parse(device);
-        Precision precision = RunConfig.precision(options.precision, where);
         Environment environment = Environment.of(System.getenv());
+        Device where = environment.device(device);
+        Precision precision = RunConfig.precision(options.precision, where);
         return Processes.run(
                 environment,
                 RunIdentity.of(

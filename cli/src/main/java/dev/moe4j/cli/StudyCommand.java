@@ -38,7 +38,8 @@ final class StudyCommand implements Callable<Integer> {
     @Option(
             names = "--parallel",
             paramLabel = "N",
-            description = "Steps side by side (default: the processors, divided by the ladder's threads; one on a GPU).")
+            description =
+                    "Steps side by side (default: the processors, divided by the ladder's threads; one on a GPU).")
     private @Nullable Integer parallel;
 
     @Option(names = "--list", description = "Print the steps and which of them are finished, and run none.")

@@ -54,12 +54,17 @@ record TrainRun(
                     environment,
                     RunIdentity.of(
                             environment, ConfigWriter.toYaml(config) + overrides + steps + resume + sources.sha256()),
-                    processes -> run(config, config.parallel().connect(processes), sources, interruption));
+                    processes -> run(
+                            config,
+                            config.parallel().connect(processes),
+                            sources,
+                            environment.device(device),
+                            interruption));
         }
     }
 
-    private int run(RunConfig config, Fabric fabric, TrainingData sources, Interruption interruption) {
-        TrainingRun.Outcome outcome = train(config, fabric, sources, interruption);
+    private int run(RunConfig config, Fabric fabric, TrainingData sources, Device where, Interruption interruption) {
+        TrainingRun.Outcome outcome = train(config, fabric, sources, where, interruption);
         if (!fabric.leads()) {
             return 0;
         }
@@ -79,8 +84,8 @@ record TrainRun(
     }
 
     private TrainingRun.Outcome train(
-            RunConfig config, Fabric fabric, TrainingData sources, Interruption interruption) {
-        TrainingRun run = new TrainingRun(config, overrides, sources, out, steps, Device.parse(device)).on(fabric);
+            RunConfig config, Fabric fabric, TrainingData sources, Device where, Interruption interruption) {
+        TrainingRun run = new TrainingRun(config, overrides, sources, out, steps, where).on(fabric);
         if (resume) {
             run.resume(Set.copyOf(allowedChanges));
         }

@@ -30,7 +30,7 @@ final class Architecture {
     /** What {@code parallel} may use of libtorch: its process groups, c10d. */
     private static final Pattern C10D = Pattern.compile("org\\.bytedeco\\.(javacpp\\..*"
             + "|pytorch\\.([A-Za-z0-9]*Store|[A-Za-z0-9]*StoreOptions|ProcessGroup.*|Work|Backend|.*Options|ReduceOp"
-            + "|GlooDevice.*|gloo\\.Device|Tensor|TensorVector|LongVector|StringVector)([$].*)?"
+            + "|GlooDevice.*|gloo\\.Device|nccl\\.ProcessGroupNCCL|Tensor|TensorVector|LongVector|StringVector)([$].*)?"
             + "|pytorch\\.global\\.torch_(gloo|nccl))");
 
     private static final Set<String> WALL_CLOCK = Set.of(

@@ -1,6 +1,11 @@
 package dev.moe4j.model;
 
 import dev.moe4j.parallel.Group;
+import dev.moe4j.tensor.DType;
+import dev.moe4j.tensor.Device;
+import dev.moe4j.tensor.Figure;
+import dev.moe4j.tensor.Scope;
+import dev.moe4j.tensor.Tensor;
 import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -12,20 +17,39 @@ import org.jspecify.annotations.Nullable;
 public final class BalanceTracker {
 
     private final Group everyone;
-    private final double[][] counts;
+    private final Scope scope;
+    /** This step's so far, {@code [MoE layers, experts]} float64, where the model computes. */
+    private final Tensor counts_LE;
+
     private final double[][] fractions;
+    private @Nullable Figure noted;
     private boolean known;
 
-    BalanceTracker(int moeLayers, int experts, Group everyone) {
+    /**
+     * @param scope owns the counts
+     */
+    BalanceTracker(int moeLayers, int experts, Group everyone, Device device, Scope scope) {
         this.everyone = everyone;
-        this.counts = new double[moeLayers][experts];
+        this.scope = scope;
         this.fractions = new double[moeLayers][experts];
+        try (Scope _ = Scope.open()) {
+            counts_LE = scope.keep(Tensor.zeros(DType.FLOAT64, device, moeLayers, experts));
+        }
     }
 
-    void add(int moeLayer, double[] firstChoices) {
-        for (int e = 0; e < firstChoices.length; e++) {
-            counts[moeLayer][e] += firstChoices[e];
-        }
+    /**
+     * Counts first choices of a pass.
+     *
+     * @param first_GE {@code [groups, experts]} float64
+     */
+    void add(int moeLayer, Tensor first_GE) {
+        counts_LE.select(0, moeLayer).addInPlace(first_GE.sum(0));
+    }
+
+    /** The step's counts, which {@link #endStep} reads; whoever has more to read at a step's end reads all at once. */
+    public Figure count() {
+        noted = Figure.of(counts_LE, scope);
+        return noted;
     }
 
     /** The previous step's fractions of a MoE layer; null in the first step, which takes its group's own. */
@@ -35,22 +59,20 @@ public final class BalanceTracker {
 
     /** Ends a step: what was counted by all processes becomes the previous step's. */
     public void endStep() {
-        if (everyone.members().size() > 1 && counts.length > 0) {
-            int experts = counts[0].length;
-            double[] sums = everyone.sum(
-                    Arrays.stream(counts).flatMapToDouble(Arrays::stream).toArray(), "first choices of the step");
-            for (int layer = 0; layer < counts.length; layer++) {
-                System.arraycopy(sums, layer * experts, counts[layer], 0, experts);
-            }
-        }
-        for (int layer = 0; layer < counts.length; layer++) {
-            double total = Arrays.stream(counts[layer]).sum();
-            for (int e = 0; e < counts[layer].length; e++) {
-                fractions[layer][e] = total == 0 ? 0 : counts[layer][e] / total;
-            }
-            Arrays.fill(counts[layer], 0);
-        }
         known = true;
+        if (fractions.length == 0) {
+            return;
+        }
+        double[] counts = (noted == null ? count() : noted).values();
+        noted = null;
+        counts_LE.zero();
+        double[] sums = everyone.sum(counts, "first choices of the step");
+        int experts = fractions[0].length;
+        for (int layer = 0; layer < fractions.length; layer++) {
+            double[] own = Arrays.copyOfRange(sums, layer * experts, (layer + 1) * experts);
+            double total = Arrays.stream(own).sum();
+            Arrays.setAll(fractions[layer], e -> total == 0 ? 0 : own[e] / total);
+        }
     }
 
     /** The previous step's fractions, {@code [MoE layers][experts]}; empty before the end of the first step. */

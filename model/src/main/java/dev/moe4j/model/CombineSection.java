@@ -1,5 +1,7 @@
 package dev.moe4j.model;
 
+import dev.moe4j.tensor.DType;
+import dev.moe4j.tensor.Kernels;
 import dev.moe4j.tensor.Parameter;
 import dev.moe4j.tensor.Saved;
 import dev.moe4j.tensor.Section;
@@ -13,8 +15,14 @@ import org.jspecify.annotations.Nullable;
  * Backward gathers the outputs once more, which is cheaper than to keep them.
  *
  * @param lean whether backward draws what is dropped again
+ * @param kernels where nothing is dropped; null for operators of libtorch
  */
-record CombineSection(String name, Routes routes, Dropout dropout, boolean lean) implements Section.Written {
+record CombineSection(
+        String name,
+        Routes routes,
+        Dropout dropout,
+        boolean lean,
+        @Nullable Kernels kernels) implements Section.Written {
 
     @Override
     public List<Parameter> parameters() {
@@ -24,6 +32,10 @@ record CombineSection(String name, Routes routes, Dropout dropout, boolean lean)
     @Override
     public Tensor[] forward(Saved saved, Tensor... inputs) {
         Tensor residual_TD = inputs[0];
+        Kernels fused = kernels(residual_TD, inputs[2]);
+        if (fused != null) {
+            return new Tensor[] {fused.combine(residual_TD, inputs[1], inputs[2], routes.rowOf_C())};
+        }
         Tensor outputs_TKD = routes.gatherChoices(inputs[1]);
         Tensor weights_TK1 = inputs[2].to(outputs_TKD.dtype()).unsqueeze(2);
         Tensor mask_TKD = dropout.mask(outputs_TKD);
@@ -44,6 +56,12 @@ record CombineSection(String name, Routes routes, Dropout dropout, boolean lean)
             return new @Nullable Tensor[3];
         }
         Tensor weights_TK = saved.input(2);
+        Kernels fused = kernels(gradient_TD, weights_TK);
+        if (fused != null) {
+            Tensor[] results = fused.combineBackward(
+                    gradient_TD.contiguous(), saved.input(1), weights_TK, routes.choiceOf_R(), routes.filled_R1());
+            return new @Nullable Tensor[] {gradient_TD, results[0], results[1]};
+        }
         Tensor outputs_TKD = routes.gatherChoices(saved.input(1));
         Tensor mask_TKD = lean ? dropout.mask(outputs_TKD) : saved.find(0);
         if (mask_TKD != null) {
@@ -63,5 +81,13 @@ record CombineSection(String name, Routes routes, Dropout dropout, boolean lean)
             rowGradient_RD.mulInPlace(mask_CD.indexSelect(0, routes.choiceOf_R()));
         }
         return new @Nullable Tensor[] {gradient_TD, rowGradient_RD, weightGradient_TK};
+    }
+
+    private @Nullable Kernels kernels(Tensor like_TD, Tensor weights_TK) {
+        return !dropout.active()
+                        && weights_TK.dtype() == DType.FLOAT32
+                        && Kernels.takes(like_TD.dtype(), like_TD.size(1))
+                ? kernels
+                : null;
     }
 }

@@ -164,7 +164,7 @@ public final class Decoder implements AutoCloseable {
                     .indexSelect(0, Tensor.of(predecessors(tokens)).to(model.device()));
             Tensor targets_T = Tensor.of(flat(tokens)).to(model.device());
             HeadSection head = new HeadSection(
-                    model.output(), model.parameters().precision().stable(), 1);
+                    model.output(), model.parameters().precision().stable(), 1, model.kernels());
             double[] nats = tape.runAll(head, tape.constant(previous_TD), tape.constant(targets_T))[1]
                     .tensor()
                     .toDoubles();

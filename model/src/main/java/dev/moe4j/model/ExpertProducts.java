@@ -3,9 +3,11 @@ package dev.moe4j.model;
 import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Functions;
+import dev.moe4j.tensor.Kernels;
 import dev.moe4j.tensor.Parameter;
 import dev.moe4j.tensor.Scope;
 import dev.moe4j.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The three products of one of the experts' layers, y = x · Wᵀ, over rows sorted by expert. Every implementation gives
@@ -19,12 +21,14 @@ sealed interface ExpertProducts {
      * @param weight {@code [experts, out, in]}
      */
     static ExpertProducts of(ExpertRows rows, Tensor weight) {
-        // libtorch's grouped products are for bfloat16, and want rows of a multiple of 16 bytes.
-        boolean grouped = weight.dtype() == DType.BFLOAT16
-                && weight.size(1) % 8 == 0
-                && weight.size(2) % 8 == 0
-                && rows.start(rows.experts()) > 0;
-        return grouped ? Grouped.of(rows, weight.device()) : new Loop(rows);
+        return canGroup(weight.dtype(), weight.size(1), weight.size(2)) && rows.start(rows.experts()) > 0
+                ? Grouped.of(rows, weight.device())
+                : new Loop(rows);
+    }
+
+    /** Whether libtorch has grouped products: for bfloat16, and rows of a multiple of 16 bytes. */
+    static boolean canGroup(DType type, long in, long out) {
+        return type == DType.BFLOAT16 && in % 8 == 0 && out % 8 == 0;
     }
 
     /**
@@ -44,6 +48,33 @@ sealed interface ExpertProducts {
 
     /** Adds the gradient of the weight; rows that hold no token have a gradient of zero. */
     void weightGradient(Tensor gradient, Tensor x, Parameter weight);
+
+    /**
+     * Adds each expert's bias to its rows, empty ones included: these must hold a number.
+     *
+     * @param y {@code [rows, out]}, is changed
+     * @param bias {@code [experts, out]}
+     */
+    void addBias(Tensor y, Tensor bias);
+
+    /** Adds the bias as {@link #addBias} does, and gives what the activation makes of the rows. */
+    default Tensor activate(Tensor y, Tensor bias, Activation activation) {
+        addBias(y, bias);
+        return activation.forward(y);
+    }
+
+    /**
+     * The gradient of what {@link #activate} was given.
+     *
+     * @param gradient of its result, may be changed
+     * @param inner the rows with their bias
+     */
+    default Tensor activationBackward(Tensor gradient, Tensor inner, Activation activation) {
+        return activation.backward(gradient, inner);
+    }
+
+    /** Adds the gradient of the bias, given that of y; rows that hold no token have a gradient of zero. */
+    void biasGradient(Tensor gradient, Parameter bias);
 
     /** One expert after the other: the reference. */
     record Loop(ExpertRows rows) implements ExpertProducts {
@@ -80,6 +111,23 @@ sealed interface ExpertProducts {
             weight.entriesWritten();
         }
 
+        @Override
+        public void addBias(Tensor y, Tensor bias) {
+            for (int e = 0; e < rows.experts(); e++) {
+                if (hasRows(e)) {
+                    of(y, e).addInPlace(bias.select(0, e));
+                }
+            }
+        }
+
+        @Override
+        public void biasGradient(Tensor gradient, Parameter bias) {
+            for (int e = 0; e < rows.experts(); e++) {
+                bias.addGradientEntry(e, hasRows(e) ? of(gradient, e).sum(0) : null);
+            }
+            bias.entriesWritten();
+        }
+
         private boolean hasRows(int e) {
             return rows.start(e + 1) > rows.start(e);
         }
@@ -111,6 +159,74 @@ sealed interface ExpertProducts {
             // A grouped product would write all experts' gradients in the compute type and read them again to add
             // them to the unit; one expert's stay in the cache on the way.
             new Loop(rows).weightGradient(gradient, x, weight);
+        }
+
+        @Override
+        public void addBias(Tensor y, Tensor bias) {
+            new Loop(rows).addBias(y, bias);
+        }
+
+        @Override
+        public void biasGradient(Tensor gradient, Parameter bias) {
+            new Loop(rows).biasGradient(gradient, bias);
+        }
+    }
+
+    /**
+     * Over rows whose ends the device alone knows: every call is for all experts. Rows past the last end are neither
+     * read nor written by products.
+     *
+     * @param ends_E where each expert's rows end, int32; each has a row at least
+     * @param expertOf_R the expert of each row, int64; any past the last end
+     * @param kernels for bias and GELU; null for operators of libtorch
+     */
+    record OnDevice(
+            Tensor ends_E, Tensor expertOf_R, @Nullable Kernels kernels) implements ExpertProducts {
+
+        /** Grouped products want columns of a multiple of 16 bytes. */
+        private static final int LEAST_COLUMNS = 8;
+
+        @Override
+        public Tensor forward(Tensor x, Tensor weight) {
+            return Functions.groupedMatmul(x, weight.transpose(1, 2), ends_E);
+        }
+
+        @Override
+        public Tensor backward(Tensor gradient, Tensor weight) {
+            return Functions.groupedMatmul(gradient, weight, ends_E);
+        }
+
+        @Override
+        public void weightGradient(Tensor gradient, Tensor x, Parameter weight) {
+            weight.addGradient(Functions.groupedMatmul(gradient.t(), x, ends_E));
+        }
+
+        @Override
+        public void addBias(Tensor y, Tensor bias) {
+            y.addInPlace(bias.indexSelect(0, expertOf_R));
+        }
+
+        @Override
+        public Tensor activate(Tensor y, Tensor bias, Activation activation) {
+            return kernels != null && activation == Activation.GELU
+                    ? kernels.biasGelu(y, bias, expertOf_R, ends_E)
+                    : ExpertProducts.super.activate(y, bias, activation);
+        }
+
+        @Override
+        public Tensor activationBackward(Tensor gradient, Tensor inner, Activation activation) {
+            if (kernels == null || activation != Activation.GELU) {
+                return ExpertProducts.super.activationBackward(gradient, inner, activation);
+            }
+            kernels.geluBackward(gradient, inner, ends_E);
+            return gradient;
+        }
+
+        @Override
+        public void biasGradient(Tensor gradient, Parameter bias) {
+            // The sum over an expert's rows is its product with ones.
+            Tensor ones = Tensor.full(1, gradient.dtype(), gradient.device(), gradient.size(0), LEAST_COLUMNS);
+            bias.addGradient(Functions.groupedMatmul(gradient.t(), ones, ends_E).select(2, 0));
         }
     }
 }

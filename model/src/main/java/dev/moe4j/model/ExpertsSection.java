@@ -5,13 +5,14 @@ import dev.moe4j.tensor.Saved;
 import dev.moe4j.tensor.Section;
 import dev.moe4j.tensor.Tensor;
 import java.util.List;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
  * fc2(dropout(activation(fc1(x)))) by each expert on its rows [rows, model]. What is dropped is drawn for each token's
  * choices, so that it does not depend on the rows in which they stand.
  *
- * @param reference whether the products are computed in the plainest way
+ * @param productsOf gives the products over the rows, for weights {@code [experts, out, in]}
  * @param lean whether only fc1's result is saved, from which backward computes the rest again
  */
 record ExpertsSection(
@@ -19,9 +20,8 @@ record ExpertsSection(
         Weights weights,
         Activation activation,
         Dropout activationDropout,
-        ExpertRows rows,
+        Function<Tensor, ExpertProducts> productsOf,
         Choices choices,
-        boolean reference,
         boolean lean)
         implements Section.Written {
 
@@ -57,11 +57,13 @@ record ExpertsSection(
         Tensor x_RD = inputs[0];
         ExpertProducts products = products();
         Tensor inner_RF = products.forward(x_RD, weights.fc1Weight().tensor());
-        addBias(inner_RF, weights.fc1Bias().tensor());
+        Tensor active_RF = products.activate(inner_RF, weights.fc1Bias().tensor(), activation);
         Tensor mask_RF = mask(inner_RF);
-        Tensor active_RF = active(inner_RF, mask_RF);
+        if (mask_RF != null) {
+            active_RF.mulInPlace(mask_RF);
+        }
         Tensor y_RD = products.forward(active_RF, weights.fc2Weight().tensor());
-        addBias(y_RD, weights.fc2Bias().tensor());
+        products.addBias(y_RD, weights.fc2Bias().tensor());
         saved.save(inner_RF);
         if (!lean) {
             saved.save(active_RF, mask_RF);
@@ -80,15 +82,15 @@ record ExpertsSection(
         Tensor active_RF = lean ? active(inner_RF, mask_RF) : saved.get(1);
         ExpertProducts products = products();
         products.weightGradient(gradient_RD, active_RF, weights.fc2Weight());
-        addBiasGradient(gradient_RD, weights.fc2Bias());
+        products.biasGradient(gradient_RD, weights.fc2Bias());
         Tensor activeGradient_RF =
                 products.backward(gradient_RD, weights.fc2Weight().tensor());
         if (mask_RF != null) {
             activeGradient_RF.mulInPlace(mask_RF);
         }
-        Tensor innerGradient_RF = activation.backward(activeGradient_RF, inner_RF);
+        Tensor innerGradient_RF = products.activationBackward(activeGradient_RF, inner_RF, activation);
         products.weightGradient(innerGradient_RF, saved.input(0), weights.fc1Weight());
-        addBiasGradient(innerGradient_RF, weights.fc1Bias());
+        products.biasGradient(innerGradient_RF, weights.fc1Bias());
         return new @Nullable Tensor[] {
             products.backward(innerGradient_RF, weights.fc1Weight().tensor())
         };
@@ -108,29 +110,6 @@ record ExpertsSection(
     }
 
     private ExpertProducts products() {
-        return reference
-                ? new ExpertProducts.Loop(rows)
-                : ExpertProducts.of(rows, weights.fc1Weight().tensor());
-    }
-
-    /** Adds each expert's bias to its rows, empty ones included: a row past the last token must hold a number. */
-    private void addBias(Tensor all, Tensor bias) {
-        for (int e = 0; e < rows.experts(); e++) {
-            int start = rows.start(e);
-            int count = rows.start(e + 1) - start;
-            if (count > 0) {
-                all.narrow(0, start, count).addInPlace(bias.select(0, e));
-            }
-        }
-    }
-
-    private void addBiasGradient(Tensor gradient, Parameter bias) {
-        for (int e = 0; e < rows.experts(); e++) {
-            int start = rows.start(e);
-            int count = rows.start(e + 1) - start;
-            bias.addGradientEntry(
-                    e, count == 0 ? null : gradient.narrow(0, start, count).sum(0));
-        }
-        bias.entriesWritten();
+        return productsOf.apply(weights.fc1Weight().tensor());
     }
 }

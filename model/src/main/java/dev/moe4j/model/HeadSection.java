@@ -2,6 +2,7 @@ package dev.moe4j.model;
 
 import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Functions;
+import dev.moe4j.tensor.Kernels;
 import dev.moe4j.tensor.Parameter;
 import dev.moe4j.tensor.Saved;
 import dev.moe4j.tensor.Scope;
@@ -34,13 +35,16 @@ final class HeadSection implements Section.Written {
     private final Parameter output;
     private final DType stable;
     private final double lossPerToken;
+    private final @Nullable Kernels kernels;
 
     /**
      * @param output the table {@code [vocabulary, model]}
      * @param stable the type of the log-softmax
      * @param lossPerToken what each token's loss counts in the scalar
+     * @param kernels for the softmax; null for its plain form
      */
-    HeadSection(Parameter output, DType stable, double lossPerToken) {
+    HeadSection(Parameter output, DType stable, double lossPerToken, @Nullable Kernels kernels) {
+        this.kernels = kernels;
         this.output = output;
         this.stable = stable;
         this.lossPerToken = lossPerToken;
@@ -100,8 +104,13 @@ final class HeadSection implements Section.Written {
 
     /** Writes each row's negative log-likelihood and, where backward will run, replaces logits by their gradients. */
     private void softmax(Saved saved, Tensor logits_TV, Tensor index_T1, Tensor nll_T1) {
+        if (kernels != null && stable == DType.FLOAT32 && Kernels.takes(logits_TV.dtype(), logits_TV.size(1))) {
+            kernels.softmaxLoss(logits_TV, index_T1, nll_T1, saved.recording());
+            return;
+        }
         long tokens = logits_TV.size(0);
-        long chunk = Math.clamp(SOFTMAX_LOGITS / logits_TV.size(1), 1, tokens);
+        // A GPU has no cache to stay in, and many small calls to pay for.
+        long chunk = logits_TV.device().isCuda() ? tokens : Math.clamp(SOFTMAX_LOGITS / logits_TV.size(1), 1, tokens);
         Tensor buffer_CV = Tensor.empty(stable, logits_TV.device(), chunk, logits_TV.size(1));
         Tensor minusOne_C1 = Tensor.full(-1, stable, logits_TV.device(), chunk, 1);
         for (long from = 0; from < tokens; from += chunk) {

@@ -1,8 +1,10 @@
 package dev.moe4j.model;
 
 import dev.moe4j.parallel.Fabric;
+import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Functions;
+import dev.moe4j.tensor.Kernels;
 import dev.moe4j.tensor.Parameter;
 import dev.moe4j.tensor.Parameters;
 import dev.moe4j.tensor.Precision;
@@ -16,6 +18,7 @@ import dev.moe4j.tensor.Value;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.Function;
 import java.util.function.IntFunction;
 import org.jspecify.annotations.Nullable;
 
@@ -41,6 +44,8 @@ public final class LanguageModel implements AutoCloseable {
     private final BalanceTracker balanceTracker;
     private boolean reference;
     private Recompute recompute = Recompute.NONE;
+    private boolean deviceRouting;
+    private @Nullable Kernels kernels;
     private double expertDropout;
 
     private LanguageModel(Architecture architecture, Precision precision, Device device, Fabric fabric, double factor) {
@@ -51,8 +56,11 @@ public final class LanguageModel implements AutoCloseable {
         this.expertUnits = new UnitExchange(fabric.replicas(), factor);
         ModelConfig config = architecture.model();
         this.expertDropout = config.activationDropout();
+        this.deviceRouting = device.isCuda();
+        this.kernels = Kernels.of(device).orElse(null);
         this.parameters = ModelParameters.create(config, precision, device, fabric.layout(), denseUnits, expertUnits);
-        this.balanceTracker = new BalanceTracker(config.moeLayers(), config.experts(), fabric.everyone());
+        this.balanceTracker =
+                new BalanceTracker(config.moeLayers(), config.experts(), fabric.everyone(), device, scope);
         this.positions = switch (config.positions()) {
             case SINUSOIDAL -> sinusoidal(config, precision, device);
             case LEARNED -> parameters.get(ModelParameters.POSITIONS).tensor();
@@ -166,6 +174,25 @@ public final class LanguageModel implements AutoCloseable {
         reference = true;
     }
 
+    /**
+     * Whether the device assigns tokens to experts from now on, where it can, rather than the host, which then waits for
+     * every router's logits. By default on CUDA.
+     */
+    public void routeOnDevice(boolean setting) {
+        deviceRouting = setting;
+    }
+
+    /** Computes by these kernels of our own from now on, where it has some; by default by those of its device. */
+    public void useKernels(Kernels given) {
+        kernels = given;
+    }
+
+    /** Kernels of our own that sections use; null where they compute by libtorch's operators. */
+    @Nullable
+    Kernels kernels() {
+        return reference ? null : kernels;
+    }
+
     /** Keeps no more for the backward pass than that from now on. */
     public void recompute(Recompute setting) {
         recompute = setting;
@@ -185,7 +212,8 @@ public final class LanguageModel implements AutoCloseable {
         try (Scope _ = Scope.open()) {
             Beside beside = new Beside();
             Value out = body(tape, batch, pass, beside);
-            HeadSection head = new HeadSection(output(), parameters.precision().stable(), pass.lossPerToken());
+            HeadSection head =
+                    new HeadSection(output(), parameters.precision().stable(), pass.lossPerToken(), kernels());
             Value[] results = tape.runAll(head, out, tape.constant(batch.targetTensor(device())));
             List<Value> roots = new ArrayList<>(List.of(results[0]));
             roots.addAll(beside.roots);
@@ -233,7 +261,7 @@ public final class LanguageModel implements AutoCloseable {
         /** The layers' shares of a balance loss that is yet to be transformed. */
         private final List<Value> balances = new ArrayList<>();
 
-        private final List<LossReport.LayerRouting> routing = new ArrayList<>();
+        private final List<LossReport.Routed> routing = new ArrayList<>();
     }
 
     private Value body(Tape tape, TokenBatch batch, Pass pass, Beside beside) {
@@ -381,43 +409,48 @@ public final class LanguageModel implements AutoCloseable {
         String name = "layers." + layer + ".";
         String prefix = layerPrefix(layer) + "moe.";
         RouteSection.Setting setting = routeSetting(layer, batch, routing, pass);
-        RouteSection route = new RouteSection(name + "route", parameters.get(prefix + "gate.weight"), routing, setting);
+        RouteSection route = new RouteSection(
+                name + "route", parameters.get(prefix + "gate.weight"), routing, setting, tape, kernels());
         Value[] routed = tape.runAll(recompute.cheap(), route, h);
         (transformed() ? beside.balances : beside.roots).add(routed[1]);
         beside.roots.add(routed[2]);
-        Assignment assignment = route.assignment();
         if (pass.training()) {
             balanceTracker.add(moeIndex(layer), route.firstChoices());
         }
-        beside.routing.add(new LossReport.LayerRouting(
-                layer, route.balance(), route.entropy(), route.firstChoices(), route.counts()));
+        beside.routing.add(new LossReport.Routed(layer, route.figures()));
 
-        boolean even = routing.strategy() == RoutingConfig.Strategy.CAPACITY;
-        Assignment sent;
-        if (fabric.layout().expertParallel() > 1) {
-            sent = even ? assignment.even(setting.places(assignment)) : assignment.packed();
-        } else {
+        DType compute = parameters.precision().compute();
+        Dropout dropout = activationDropout(layer, "experts", expertDropout, pass);
+        Routes routes;
+        Value rows;
+        Value outputs;
+        if (setting.onDevice()) {
+            DeviceAssignment made = route.deviceAssignment();
+            routes = Routes.of(made, compute, tape);
+            rows = dispatch(tape, name, routes, h);
+            ExpertProducts products = new ExpertProducts.OnDevice(made.ends_E(), made.expertOf_R(), kernels());
+            outputs = tape.run(recompute.costly(), experts(layer, _ -> products, routes.choices(), dropout), rows);
+        } else if (fabric.layout().expertParallel() == 1) {
             // Sequences of one token are a step of decoding.
-            sent = batch.length() == 1 ? assignment.tight() : assignment;
+            Assignment made = batch.length() == 1 ? route.assignment().tight() : route.assignment();
+            routes = Routes.of(made, compute, device(), tape);
+            rows = dispatch(tape, name, routes, h);
+            outputs = tape.run(recompute.costly(), experts(layer, productsOver(made), routes.choices(), dropout), rows);
+        } else {
+            boolean even = routing.strategy() == RoutingConfig.Strategy.CAPACITY;
+            Assignment made = route.assignment();
+            Assignment sent = even ? made.even(setting.places(made)) : made.packed();
+            routes = Routes.of(sent, compute, device(), tape);
+            rows = dispatch(tape, name, routes, h);
+            outputs = elsewhere(tape, layer, sent, routes, even, rows, pass);
         }
-        Routes routes = Routes.of(sent, parameters.precision().compute(), device(), tape);
-        Value rows = tape.run(recompute.cheap(), new DispatchSection(name + "dispatch", routes), h);
-        Value outputs = fabric.layout().expertParallel() == 1
-                ? tape.run(
-                        recompute.costly(),
-                        experts(
-                                layer,
-                                sent,
-                                routes.choices(),
-                                activationDropout(layer, "experts", expertDropout, pass)),
-                        rows)
-                : elsewhere(tape, layer, routes, even, rows, pass);
         Value base = config().sharedExperts() == 0
                 ? residual
                 : tape.run(recompute.costly(), feedForward(layer, "shared", prefix + "shared.", pass), residual, h);
         Value output = tape.run(
                 recompute.costly(),
-                new CombineSection(name + "combine", routes, dropout(layer, "experts", pass), recompute.lean()),
+                new CombineSection(
+                        name + "combine", routes, dropout(layer, "experts", pass), recompute.lean(), kernels()),
                 base,
                 outputs,
                 routed[0]);
@@ -425,11 +458,18 @@ public final class LanguageModel implements AutoCloseable {
         return output;
     }
 
+    private Value dispatch(Tape tape, String name, Routes routes, Value h) {
+        return tape.run(recompute.cheap(), new DispatchSection(name + "dispatch", routes), h);
+    }
+
+    private Function<Tensor, ExpertProducts> productsOver(ExpertRows rows) {
+        return weight -> reference ? new ExpertProducts.Loop(rows) : ExpertProducts.of(rows, weight);
+    }
+
     /** The experts of several processes on rows that travel to them and back: exchanges are not repeated in backward. */
-    private Value elsewhere(Tape tape, int layer, Routes routes, boolean even, Value rows, Pass pass) {
+    private Value elsewhere(Tape tape, int layer, Assignment sent, Routes routes, boolean even, Value rows, Pass pass) {
         String name = "layers." + layer + ".";
-        ExpertExchange exchange =
-                ExpertExchange.of(fabric.rows(), layer, routes.assignment(), even, rows.tensor(), tape);
+        ExpertExchange exchange = ExpertExchange.of(fabric.rows(), layer, sent, even, rows.tensor(), tape);
         Dropout dropout = activationDropout(layer, "experts", expertDropout, pass);
         ExpertsSection.Choices choices = routes.choices();
         if (dropout.active()) {
@@ -443,7 +483,8 @@ public final class LanguageModel implements AutoCloseable {
             choices = exchange.choices(choices, tape);
         }
         Value arrived = tape.run(new ExchangeSection(name + "exchange_rows", exchange, false), rows);
-        Value results = tape.run(recompute.costly(), experts(layer, exchange.rows(), choices, dropout), arrived);
+        Value results =
+                tape.run(recompute.costly(), experts(layer, productsOver(exchange.rows()), choices, dropout), arrived);
         Value returned = tape.run(new ExchangeSection(name + "exchange_results", exchange, true), results);
         tape.drop(rows, arrived, results);
         return returned;
@@ -463,7 +504,7 @@ public final class LanguageModel implements AutoCloseable {
             parts.add(new OverlappedExpertsSection.Part(
                     half.exchange(),
                     half.sentOf_H(),
-                    experts(layer, half.exchange().rows(), own, dropout)));
+                    experts(layer, productsOver(half.exchange().rows()), own, dropout)));
         }
         Section section = new OverlappedExpertsSection(
                 "layers." + layer + ".exchanged_experts", parts, recompute == Recompute.FULL);
@@ -472,7 +513,8 @@ public final class LanguageModel implements AutoCloseable {
         return returned;
     }
 
-    private ExpertsSection experts(int layer, ExpertRows rows, ExpertsSection.Choices choices, Dropout dropout) {
+    private ExpertsSection experts(
+            int layer, Function<Tensor, ExpertProducts> productsOf, ExpertsSection.Choices choices, Dropout dropout) {
         String prefix = layerPrefix(layer) + "moe.experts.";
         return new ExpertsSection(
                 "layers." + layer + ".experts",
@@ -483,9 +525,8 @@ public final class LanguageModel implements AutoCloseable {
                         parameters.get(prefix + "fc2.bias")),
                 config().activation(),
                 dropout,
-                rows,
+                productsOf,
                 choices,
-                reference,
                 recompute.lean());
     }
 
@@ -511,7 +552,17 @@ public final class LanguageModel implements AutoCloseable {
                 Routing.Noise.of(pass.key().fold("layers." + layer + ".route"), pass.sequences()),
                 fractions,
                 transformed() ? perLayer : balance.weight() * share(batch, pass) * perLayer,
-                balance.zWeight() * share(batch, pass) * perLayer);
+                balance.zWeight() * share(batch, pass) * perLayer,
+                routesOnDevice(routing));
+    }
+
+    /** Whether the device makes the assignment: it is dropless, of experts that are all here, in grouped products. */
+    private boolean routesOnDevice(RoutingConfig routing) {
+        return deviceRouting
+                && !reference
+                && routing.strategy() == RoutingConfig.Strategy.DROPLESS
+                && fabric.layout().expertParallel() == 1
+                && ExpertProducts.canGroup(parameters.precision().compute(), config().width(), config().expertFfn());
     }
 
     /** Whether the layers' balance losses become one before they are weighted. */

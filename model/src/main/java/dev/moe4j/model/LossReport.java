@@ -1,6 +1,7 @@
 package dev.moe4j.model;
 
 import dev.moe4j.parallel.Group;
+import dev.moe4j.tensor.Figure;
 import dev.moe4j.tensor.Value;
 import java.nio.DoubleBuffer;
 import java.util.Arrays;
@@ -14,9 +15,16 @@ import java.util.stream.Stream;
  * @param roots scalars whose sum is the loss, from which backward starts
  * @param nll each token's negative log-likelihood in nats, {@code [tokens]}, 0 where there is no target
  * @param hidden the residual stream before the first layer and after each, {@code [tokens, model]}
- * @param routing what each MoE layer's router did, in order
+ * @param routed what each MoE layer's router did, in order
  */
-public record LossReport(List<Value> roots, Value nll, List<Value> hidden, List<LayerRouting> routing) {
+public record LossReport(List<Value> roots, Value nll, List<Value> hidden, List<Routed> routed) {
+
+    /**
+     * One router's figures, which the host need not know yet.
+     *
+     * @param layer the layer's number, from 0
+     */
+    record Routed(int layer, RoutingFigures figures) {}
 
     /**
      * One router's report.
@@ -62,6 +70,17 @@ public record LossReport(List<Value> roots, Value nll, List<Value> hidden, List<
             from.get(values);
             return values;
         }
+    }
+
+    /** What {@link #routing} reads; whoever has more to read reads all at once. The tape owns them. */
+    public List<Figure> figures() {
+        return routed.stream().map(layer -> layer.figures().figure()).toList();
+    }
+
+    /** What each MoE layer's router did, in order; reads it if nothing has, while the tape lives. */
+    public List<LayerRouting> routing() {
+        Figure.read(figures());
+        return routed.stream().map(layer -> layer.figures().read(layer.layer())).toList();
     }
 
     /** Reports on what all members of a group routed, each as many tokens. */

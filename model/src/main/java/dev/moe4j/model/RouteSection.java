@@ -3,8 +3,10 @@ package dev.moe4j.model;
 import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Functions;
+import dev.moe4j.tensor.Kernels;
 import dev.moe4j.tensor.Parameter;
 import dev.moe4j.tensor.Section;
+import dev.moe4j.tensor.Tape;
 import dev.moe4j.tensor.Tensor;
 import java.util.Arrays;
 import java.util.List;
@@ -26,12 +28,22 @@ final class RouteSection implements Section.Derived {
     private final Routing routing;
     private final boolean normalizeBeforeDropping;
     private final Setting setting;
-    private @Nullable Assignment decided;
+    private final Tape tape;
+    private final @Nullable Kernels kernels;
+    private @Nullable Choices decided;
     private @Nullable Assignment assignment;
     private @Nullable RoutingCounts counts;
-    private double balance;
-    private double entropy;
-    private double[] firstChoices = {};
+    private @Nullable DeviceAssignment deviceAssignment;
+    private @Nullable RoutingFigures figures;
+
+    /**
+     * What is decided once and kept for backward, on the tape. G groups.
+     *
+     * @param experts_TK each choice's expert, int64
+     * @param kept_TK 1 where the choice has a place, else 0, in the type of probabilities
+     * @param first_GE tokens of each group whose first choice each expert is, padding left out, float64
+     */
+    private record Choices(Tensor experts_TK, Tensor kept_TK, Tensor first_GE) {}
 
     /**
      * What a pass decides.
@@ -45,6 +57,7 @@ final class RouteSection implements Section.Derived {
      *     group's own
      * @param balanceCoefficient of the balance loss in the root
      * @param zCoefficient of the z-loss in the root
+     * @param onDevice whether the device makes the assignment, which must be dropless
      */
     record Setting(
             int groups,
@@ -54,7 +67,8 @@ final class RouteSection implements Section.Derived {
             Routing.Noise noise,
             double @Nullable [] fractions,
             double balanceCoefficient,
-            double zCoefficient) {
+            double zCoefficient,
+            boolean onDevice) {
 
         /** The most rows that an expert can get from all groups. */
         int places(Assignment assignment) {
@@ -62,8 +76,15 @@ final class RouteSection implements Section.Derived {
         }
     }
 
-    RouteSection(String name, Parameter gate, RoutingConfig config, Setting setting) {
+    /**
+     * @param tape owns what is decided
+     * @param kernels for an assignment on the device; null for operators of libtorch
+     */
+    RouteSection(
+            String name, Parameter gate, RoutingConfig config, Setting setting, Tape tape, @Nullable Kernels kernels) {
+        this.kernels = kernels;
         this.name = name;
+        this.tape = tape;
         this.gate = gate;
         this.routing = Routing.of(config);
         this.normalizeBeforeDropping = config.normalizeBeforeDropping();
@@ -96,29 +117,87 @@ final class RouteSection implements Section.Derived {
                 : Tensor.concat(
                         0, given_TE, Tensor.zeros(given_TE.dtype(), given_TE.device(), setting.fill(), experts));
         Tensor p_TE = logits_TE.softmax(-1);
-        boolean[] padding = padding(tokens);
-        Assignment chosen = decided;
+        Choices chosen = decided;
         if (chosen == null) {
-            chosen = routing.assign(new Routing.Request(
-                    logits_TE.toDoubles(),
-                    p_TE::toDoubles,
-                    experts,
-                    setting.groups(),
-                    padding,
-                    setting.training(),
-                    setting.fill() == 0 ? setting.noise() : filled(setting.noise(), tokens, experts)));
+            chosen = setting.onDevice() ? chooseOnDevice(logits_TE.detach(), p_TE) : choose(logits_TE, p_TE);
             decided = chosen;
-            assignment = setting.fill() == 0 ? chosen : chosen.first(tokens);
-            counts = RoutingCounts.of(chosen);
-            entropy = entropy(logits_TE.detach(), p_TE.detach());
         }
-        Tensor balance_ = balanceLoss(p_TE, chosen, padding);
-        balance = balance_.item();
+        Tensor balance = balanceLoss(p_TE, chosen);
+        if (figures == null) {
+            figures = figures(balance, logits_TE.detach(), p_TE.detach(), chosen.first_GE());
+        }
         Tensor z = setting.zCoefficient() == 0
                 ? Tensor.zeros(p_TE.dtype(), p_TE.device())
                 : given_TE.logSumExp(-1).square().mean().mul(setting.zCoefficient());
         Tensor weights_TK = weights(p_TE, chosen).narrow(0, 0, tokens);
-        return new Tensor[] {weights_TK, balance_.mul(setting.balanceCoefficient()), z};
+        return new Tensor[] {weights_TK, balance.mul(setting.balanceCoefficient()), z};
+    }
+
+    private RoutingFigures figures(Tensor balance, Tensor logits_TE, Tensor p_TE, Tensor first_GE) {
+        return counts == null
+                ? RoutingFigures.note(tape, balance, logits_TE, p_TE, first_GE, deviceAssignment())
+                : RoutingFigures.note(tape, balance, logits_TE, p_TE, first_GE, counts);
+    }
+
+    /** The host decides, and waits for the logits. */
+    private Choices choose(Tensor logits_TE, Tensor p_TE) {
+        int experts = (int) logits_TE.size(1);
+        int tokens = (int) logits_TE.size(0) - setting.fill();
+        boolean[] padding = padding(tokens);
+        Assignment all = routing.assign(new Routing.Request(
+                logits_TE.toDoubles(),
+                p_TE::toDoubles,
+                experts,
+                setting.groups(),
+                padding,
+                setting.training(),
+                setting.fill() == 0 ? setting.noise() : filled(setting.noise(), tokens, experts)));
+        counts = RoutingCounts.of(all);
+        assignment = setting.fill() == 0 ? all : all.first(tokens);
+        Device device = p_TE.device();
+        return new Choices(
+                keep(Tensor.of(all.expertOf()).view(-1, all.topK()).to(device)),
+                keep(Routes.mask(all.kept(), p_TE.dtype(), device).view(-1, all.topK())),
+                keep(Tensor.of(firstChoices(all, padding))
+                        .view(balanceGroups(), experts)
+                        .to(device)));
+    }
+
+    private double[] firstChoices(Assignment all, boolean @Nullable [] padding) {
+        int groupTokens = all.tokens() / balanceGroups();
+        double[] counts = new double[balanceGroups() * all.experts()];
+        for (int token = 0; token < all.tokens(); token++) {
+            if (padding == null || !padding[token]) {
+                counts[token / groupTokens * all.experts() + (int) all.expertOf()[token * all.topK()]]++;
+            }
+        }
+        return counts;
+    }
+
+    /** The device decides, and the host goes on. */
+    private Choices chooseOnDevice(Tensor logits_TE, Tensor p_TE) {
+        boolean[] flags = setting.padding();
+        Device device = logits_TE.device();
+        Tensor padding_T = flags == null ? null : Routes.mask(flags, DType.BOOL, device);
+        DeviceAssignment made = DeviceAssignment.of(logits_TE, routing.topK(), padding_T, tape, kernels);
+        deviceAssignment = made;
+        long tokens = logits_TE.size(0);
+        long experts = logits_TE.size(1);
+        Tensor group_T = Tensor.arange(tokens, device).divideWhole(tokens / balanceGroups());
+        Tensor place_T = group_T.mul((double) experts).add(made.experts_TK().select(1, 0));
+        Tensor first_GE = Tensor.zeros(DType.FLOAT64, device, balanceGroups() * experts)
+                .scatterAddInPlace(0, place_T, made.kept_TK().select(1, 0).to(DType.FLOAT64))
+                .view(balanceGroups(), experts);
+        return new Choices(made.experts_TK(), keep(made.kept_TK().to(p_TE.dtype())), keep(first_GE));
+    }
+
+    private Tensor keep(Tensor tensor) {
+        return tape.constant(tensor).tensor();
+    }
+
+    /** Groups that have a balance loss each. */
+    private int balanceGroups() {
+        return setting.fractions() == null ? setting.groups() : 1;
     }
 
     /** Whether each token is masked, those that fill the batch up included. */
@@ -149,14 +228,10 @@ final class RouteSection implements Section.Derived {
     }
 
     /** The weights {@code [tokens, k]} with which the experts' outputs are combined. */
-    private Tensor weights(Tensor p_TE, Assignment chosen) {
-        int k = chosen.topK();
-        Device device = p_TE.device();
-        Tensor experts_TK = Tensor.of(chosen.expertOf()).view(-1, k).to(device);
-        Tensor gates_TK = p_TE.gather(1, experts_TK);
-        Tensor kept_TK = Routes.mask(chosen.kept(), p_TE.dtype(), device).view(-1, k);
-        Tensor live_TK = gates_TK.mul(kept_TK);
-        if (k == 1) {
+    private Tensor weights(Tensor p_TE, Choices chosen) {
+        Tensor gates_TK = p_TE.gather(1, chosen.experts_TK());
+        Tensor live_TK = gates_TK.mul(chosen.kept_TK());
+        if (live_TK.size(1) == 1) {
             return live_TK;
         }
         Tensor total_T1 = (normalizeBeforeDropping ? gates_TK : live_TK)
@@ -171,36 +246,21 @@ final class RouteSection implements Section.Derived {
     }
 
     /** E · Σ_e (fraction of first choices) · (mean probability), averaged over groups. */
-    private Tensor balanceLoss(Tensor p_TE, Assignment chosen, boolean @Nullable [] padding) {
-        int experts = chosen.experts();
-        int groups = setting.fractions() == null ? setting.groups() : 1;
-        int groupTokens = chosen.tokens() / groups;
-        double[] counts = new double[groups * experts];
-        for (int token = 0; token < chosen.tokens(); token++) {
-            int choice = token * chosen.topK();
-            if (padding == null || !padding[token]) {
-                counts[token / groupTokens * experts + (int) chosen.expertOf()[choice]]++;
-            }
-        }
-        firstChoices = new double[experts];
-        for (int i = 0; i < counts.length; i++) {
-            firstChoices[i % experts] += counts[i];
-        }
+    private Tensor balanceLoss(Tensor p_TE, Choices chosen) {
+        int groups = balanceGroups();
+        long experts = p_TE.size(1);
+        long groupTokens = p_TE.size(0) / groups;
         double[] fractions = setting.fractions();
-        if (fractions == null) {
-            fractions = Arrays.stream(counts).map(n -> n / groupTokens).toArray();
-        }
-        Tensor fractions_GE =
-                Tensor.of(fractions).view(groups, experts).to(p_TE.dtype()).to(p_TE.device());
+        Tensor fractions_GE = fractions == null
+                ? chosen.first_GE().div(Tensor.full((double) groupTokens, DType.FLOAT64, p_TE.device()))
+                : Tensor.of(fractions).view(1, experts);
         Tensor mean_GE = p_TE.view(groups, groupTokens, experts).mean(1);
-        return mean_GE.mul(fractions_GE).sum().mul((double) experts / groups);
+        return mean_GE.mul(fractions_GE.to(p_TE.dtype()).to(p_TE.device()))
+                .sum()
+                .mul((double) experts / groups);
     }
 
-    /** −Σ p · log p = log-sum-exp − Σ p · logit, in the mean over tokens. */
-    private static double entropy(Tensor logits_TE, Tensor p_TE) {
-        return logits_TE.logSumExp(-1).mean().item() - p_TE.mul(logits_TE).sum().item() / (double) logits_TE.size(0);
-    }
-
+    /** What the host assigned. */
     Assignment assignment() {
         if (assignment == null) {
             throw new ModelException(name + ": the router has not run");
@@ -208,26 +268,27 @@ final class RouteSection implements Section.Derived {
         return assignment;
     }
 
-    /** What the router did. */
-    RoutingCounts counts() {
-        if (counts == null) {
+    /** What the device assigned. */
+    DeviceAssignment deviceAssignment() {
+        if (deviceAssignment == null) {
+            throw new ModelException(name + ": no device has made an assignment");
+        }
+        return deviceAssignment;
+    }
+
+    /** Tokens of each group whose first choice each expert is, {@code [groups, experts]} float64. */
+    Tensor firstChoices() {
+        if (decided == null) {
             throw new ModelException(name + ": the router has not run");
         }
-        return counts;
+        return decided.first_GE();
     }
 
-    /** The balance loss without its coefficient; 1 for perfect balance. */
-    double balance() {
-        return balance;
-    }
-
-    /** The mean entropy of the tokens' distributions over experts, in nats. */
-    double entropy() {
-        return entropy;
-    }
-
-    /** How many tokens have each expert as their first choice, {@code [experts]}. */
-    double[] firstChoices() {
-        return firstChoices;
+    /** What the router did, which need not be known to the host yet. */
+    RoutingFigures figures() {
+        if (figures == null) {
+            throw new ModelException(name + ": the router has not run");
+        }
+        return figures;
     }
 }

@@ -9,6 +9,8 @@ import dev.moe4j.tensor.Tensor;
 /**
  * An assignment as tensors, by which dispatch and combination find rows. R rows, T tokens, K choices of each.
  *
+ * @param tokens T
+ * @param topK K
  * @param tokenOf_R the token in each row, int64; 0 where the row is empty
  * @param rowOf_C the row of each choice [tokens · k], int64; 0 where it was dropped
  * @param choiceOf_R the choice in each row, int64; 0 where the row is empty
@@ -16,7 +18,7 @@ import dev.moe4j.tensor.Tensor;
  * @param kept_TK1 1 where the choice has a row, else 0
  */
 record Routes(
-        Assignment assignment, Tensor tokenOf_R, Tensor rowOf_C, Tensor choiceOf_R, Tensor filled_R1, Tensor kept_TK1) {
+        int tokens, int topK, Tensor tokenOf_R, Tensor rowOf_C, Tensor choiceOf_R, Tensor filled_R1, Tensor kept_TK1) {
 
     /** The tensors belong to the tape. Factors are of the given type. */
     static Routes of(Assignment assignment, DType type, Device device, Tape tape) {
@@ -26,7 +28,8 @@ record Routes(
         }
         try (Scope _ = Scope.open()) {
             return new Routes(
-                    assignment,
+                    assignment.tokens(),
+                    assignment.topK(),
                     tape.constant(Tensor.of(tokenOf).to(device)).tensor(),
                     tape.constant(Tensor.of(assignment.rowOf()).to(device)).tensor(),
                     tape.constant(Tensor.of(assignment.choiceOf()).to(device)).tensor(),
@@ -34,6 +37,20 @@ record Routes(
                             .tensor(),
                     tape.constant(mask(assignment.kept(), type, device).view(-1, assignment.topK(), 1))
                             .tensor());
+        }
+    }
+
+    /** As {@link #of(Assignment, DType, Device, Tape)}. */
+    static Routes of(DeviceAssignment assignment, DType type, Tape tape) {
+        try (Scope _ = Scope.open()) {
+            return new Routes(
+                    (int) assignment.kept_TK().size(0),
+                    (int) assignment.kept_TK().size(1),
+                    assignment.tokenOf_R(),
+                    assignment.rowOf_C(),
+                    assignment.choiceOf_R(),
+                    tape.constant(assignment.filled_R().to(type).unsqueeze(1)).tensor(),
+                    tape.constant(assignment.kept_TK().to(type).unsqueeze(2)).tensor());
         }
     }
 
@@ -48,11 +65,11 @@ record Routes(
 
     /** The choices of this process's own sequences. */
     ExpertsSection.Choices choices() {
-        return new ExpertsSection.Choices(choiceOf_R, (long) assignment.tokens() * assignment.topK());
+        return new ExpertsSection.Choices(choiceOf_R, (long) tokens * topK);
     }
 
     /** The rows of each choice, {@code [tokens, k, model]}. */
     Tensor gatherChoices(Tensor rows_RD) {
-        return rows_RD.indexSelect(0, rowOf_C).view(assignment.tokens(), assignment.topK(), rows_RD.size(1));
+        return rows_RD.indexSelect(0, rowOf_C).view(tokens, topK, rows_RD.size(1));
     }
 }

@@ -7,6 +7,7 @@ import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.Scope;
 import dev.moe4j.tensor.Tensor;
+import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -33,6 +34,23 @@ class ExpertProductsTest {
         @Override
         ExpertProducts products(Assignment assignment, Tensor rows) {
             return ExpertProducts.Grouped.of(assignment, rows.device());
+        }
+
+        @Override
+        List<Precision> precisions() {
+            return List.of(Precision.BF16);
+        }
+    }
+
+    @Nested
+    class OnDevice extends ExpertProductsSuite {
+        @Override
+        ExpertProducts products(Assignment assignment, Tensor rows) {
+            long[] expertOf = new long[assignment.rows()];
+            for (int e = 0; e < assignment.experts(); e++) {
+                Arrays.fill(expertOf, assignment.start(e), assignment.start(e + 1), e);
+            }
+            return new ExpertProducts.OnDevice(Tensor.of(assignment.ends()), Tensor.of(expertOf), null);
         }
 
         @Override

@@ -54,7 +54,17 @@ class GatingGoldenTest {
                     identity(parameters, experts),
                     config,
                     new RouteSection.Setting(
-                            1, padding, 0, !golden.json().path("eval_mode").asBoolean(), noise(data), null, 0.7, 0));
+                            1,
+                            padding,
+                            0,
+                            !golden.json().path("eval_mode").asBoolean(),
+                            noise(data),
+                            null,
+                            0.7,
+                            0,
+                            false),
+                    tape,
+                    null);
             Value logits = tape.variable(
                     Tensor.of(data.doubles("logits")).view(tokens, experts).to(precision.compute()));
             Value[] routed = tape.runAll(route, logits);
@@ -64,11 +74,12 @@ class GatingGoldenTest {
             Value dot = tape.run(new Dot(upstream), routed[0]);
             tape.backward(dot, routed[1], routed[2]);
 
-            agreement.check("l_aux", route.balance());
-            Agreement.logged("l_aux", route.balance(), golden.json().path("l_aux"));
+            LossReport.LayerRouting report = route.figures().read(0);
+            agreement.check("l_aux", report.balance());
+            Agreement.logged("l_aux", report.balance(), golden.json().path("l_aux"));
             agreement.check("grad_logits", Objects.requireNonNull(tape.gradient(logits)));
             checkChoices(golden, agreement, route.assignment(), routed[0].tensor());
-            checkStatistics(golden.json().path("metadata"), route);
+            checkStatistics(golden.json().path("metadata"), report);
         }
     }
 
@@ -115,13 +126,13 @@ class GatingGoldenTest {
         }
     }
 
-    private static void checkStatistics(JsonNode metadata, RouteSection route) {
-        RoutingStatistics statistics = route.counts().statistics();
+    private static void checkStatistics(JsonNode metadata, LossReport.LayerRouting report) {
+        RoutingStatistics statistics = report.statistics();
         assertThat(metadata.properties()).isNotEmpty();
         metadata.properties()
                 .forEach(figure -> Agreement.logged(
                         figure.getKey(),
-                        PublishedFigures.of(figure.getKey(), statistics, route.entropy()),
+                        PublishedFigures.of(figure.getKey(), statistics, report.entropy()),
                         figure.getValue()));
     }
 

@@ -71,11 +71,15 @@ class MoeLayerGoldenTest {
                             GatingGoldenTest.noise(data),
                             null,
                             0.5,
-                            0));
+                            0,
+                            false),
+                    tape,
+                    null);
             Value[] routed = tape.runAll(route, x);
             Pass pass = Pass.evaluation(1);
             Dropout none = new Dropout(0, pass, "experts");
-            Routes routes = Routes.of(route.assignment(), precision.compute(), Device.CPU, tape);
+            Assignment assignment = route.assignment();
+            Routes routes = Routes.of(assignment, precision.compute(), Device.CPU, tape);
             Value rows = tape.run(new DispatchSection("dispatch", routes), x);
             Value outputs = tape.run(
                     new ExpertsSection(
@@ -87,13 +91,14 @@ class MoeLayerGoldenTest {
                                     parameters.get("fc2.bias")),
                             Activation.valueOf(json.path("act").asString("gelu").toUpperCase(Locale.ROOT)),
                             none,
-                            routes.assignment(),
+                            weight -> reference
+                                    ? new ExpertProducts.Loop(assignment)
+                                    : ExpertProducts.of(assignment, weight),
                             routes.choices(),
-                            reference,
                             false),
                     rows);
             Value residual = tape.constant(Tensor.zeros(precision.compute(), Device.CPU, tokens, width));
-            Value y = tape.run(new CombineSection("combine", routes, none, false), residual, outputs, routed[0]);
+            Value y = tape.run(new CombineSection("combine", routes, none, false, null), residual, outputs, routed[0]);
             Tensor upstream =
                     tape.constant(rows(data.doubles("R"), width, precision)).tensor();
             tape.backward(tape.run(new Dot(upstream), y), routed[1], routed[2]);
@@ -101,7 +106,8 @@ class MoeLayerGoldenTest {
 
             Tensor output = y.tensor();
             agreement.check("output", output);
-            agreement.check("l_aux", route.balance());
+            LossReport.LayerRouting report = route.figures().read(0);
+            agreement.check("l_aux", report.balance());
             if (data.has("grad.input")) {
                 agreement.check("grad.input", Objects.requireNonNull(tape.gradient(x)));
                 for (Parameter parameter : parameters.all()) {
@@ -115,12 +121,12 @@ class MoeLayerGoldenTest {
                 assertThat(rowsOfZero(output.toDoubles(), width))
                         .isEqualTo(json.path("tokens_with_zero_output").asInt());
             }
-            RoutingStatistics statistics = route.counts().statistics();
+            RoutingStatistics statistics = report.statistics();
             json.path("metadata")
                     .properties()
                     .forEach(figure -> Agreement.logged(
                             figure.getKey(),
-                            PublishedFigures.of(figure.getKey(), statistics, route.entropy()),
+                            PublishedFigures.of(figure.getKey(), statistics, report.entropy()),
                             figure.getValue()));
         }
     }

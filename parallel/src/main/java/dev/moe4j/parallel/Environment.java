@@ -1,5 +1,6 @@
 package dev.moe4j.parallel;
 
+import dev.moe4j.tensor.Device;
 import java.net.URI;
 import java.time.Duration;
 import java.util.Map;
@@ -23,6 +24,19 @@ public record Environment(
 
     /** The variable that sets {@link #timeout}, in seconds. */
     public static final String TIMEOUT = "MOE4J_TIMEOUT";
+
+    /**
+     * The device that a command names; {@code cuda} without a number is each process's own on its machine.
+     *
+     * @throws dev.moe4j.tensor.TensorException if the text names no device or this machine has none such
+     */
+    public Device device(String text) {
+        return Device.parse(ownDevice(text));
+    }
+
+    String ownDevice(String text) {
+        return text.equals("cuda") && isDistributed() ? "cuda:" + localRank : text;
+    }
 
     static final String MEETING = "MOE4J_MEETING";
     static final String INTERFACE = "GLOO_SOCKET_IFNAME";

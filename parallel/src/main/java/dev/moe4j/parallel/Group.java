@@ -9,9 +9,9 @@ import java.util.Arrays;
 import java.util.Optional;
 import java.util.function.Function;
 import org.bytedeco.pytorch.AllreduceOptions;
+import org.bytedeco.pytorch.Backend;
 import org.bytedeco.pytorch.BroadcastOptions;
 import org.bytedeco.pytorch.LongVector;
-import org.bytedeco.pytorch.ProcessGroupGloo;
 import org.bytedeco.pytorch.ReduceOp;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.Work;
@@ -19,7 +19,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The collectives of some ranks. All members call the same ones in the same order, with tensors of the same sizes but
- * where the sizes are agreed on first. Tensors are contiguous and on the CPU. Each call has a label for messages, such as
+ * where the sizes are agreed on first. Tensors are contiguous, and those of one call on one device: NCCL moves those on
+ * GPUs, Gloo those on the CPU. Each call has a label for messages, such as
  * {@code layer 3 dispatch}, begins the exchange and returns; see {@link Pending}. A group of one member exchanges nothing
  * and needs no c10d.
  *
@@ -31,13 +32,13 @@ public final class Group {
     private static final int HEADER = 2;
 
     private final Members members;
-    private final @Nullable Gloo gloo;
+    private final @Nullable Backends backends;
     private final @Nullable Watch watch;
     private final @Nullable DType wire;
 
-    Group(Members members, @Nullable Gloo gloo, @Nullable Watch watch, @Nullable DType wire) {
+    Group(Members members, @Nullable Backends backends, @Nullable Watch watch, @Nullable DType wire) {
         this.members = members;
-        this.gloo = gloo;
+        this.backends = backends;
         this.watch = watch;
         this.wire = wire;
     }
@@ -53,7 +54,7 @@ public final class Group {
 
     /** This group, sending floating-point tensors as {@code type} and converting them back: half the traffic for bf16. */
     public Group onWire(DType type) {
-        return new Group(members, gloo, watch, type);
+        return new Group(members, backends, watch, type);
     }
 
     /**
@@ -67,7 +68,7 @@ public final class Group {
             try (TensorVector vector = new TensorVector(NativeTensor.of(sent));
                     ReduceOp op = new ReduceOp(reduction.type());
                     AllreduceOptions options = new AllreduceOptions().reduceOp(op)) {
-                return new Begun(backend().allreduce(vector, options), () -> fromWire(x, sent));
+                return new Begun(backend(sent).allreduce(vector, options), () -> fromWire(x, sent));
             }
         });
     }
@@ -79,7 +80,7 @@ public final class Group {
             Tensor sent = toWire(scope, x);
             try (TensorVector vector = new TensorVector(NativeTensor.of(sent));
                     BroadcastOptions options = new BroadcastOptions().rootRank(root)) {
-                return new Begun(backend().broadcast(vector, options), () -> fromWire(x, sent));
+                return new Begun(backend(sent).broadcast(vector, options), () -> fromWire(x, sent));
             }
         });
     }
@@ -92,14 +93,14 @@ public final class Group {
     public Pending allGather(Tensor whole, Tensor part, String label) {
         check(whole, part);
         checkParts(whole, part, label);
-        if (gloo == null) {
+        if (backends == null) {
             whole.view(-1).copy(part.view(-1));
         }
         return begin(label, scope -> {
             Tensor sent = toWire(scope, part);
             Tensor received = wireLike(scope, whole);
             return new Begun(
-                    backend()._allgather_base(NativeTensor.of(received), NativeTensor.of(sent)),
+                    backend(sent)._allgather_base(NativeTensor.of(received), NativeTensor.of(sent)),
                     () -> fromWire(whole, received));
         });
     }
@@ -114,15 +115,16 @@ public final class Group {
     public Pending reduceScatter(Tensor part, Tensor whole, String label) {
         check(whole, part);
         checkParts(whole, part, label);
-        if (gloo == null) {
+        if (backends == null) {
             part.view(-1).copy(whole.view(-1));
         }
         return begin(label, scope -> {
             Tensor sent = toWire(scope, whole);
-            Tensor received = make(scope, sent.dtype(), whole.elements());
+            Tensor received = make(scope, sent.dtype(), whole.device(), whole.elements());
             try (LongVector even = new LongVector()) {
                 return new Begun(
-                        backend().alltoall_base(NativeTensor.of(received), NativeTensor.of(sent), even, even), () -> {
+                        backend(sent).alltoall_base(NativeTensor.of(received), NativeTensor.of(sent), even, even),
+                        () -> {
                             try (Scope _ = Scope.open()) {
                                 part.view(-1)
                                         .copy(received.to(part.dtype())
@@ -146,7 +148,7 @@ public final class Group {
             throw new IllegalArgumentException("allToAll '%s': %s to %s among %d members"
                     .formatted(label, from.describe(), into.describe(), members.size()));
         }
-        if (gloo == null) {
+        if (backends == null) {
             into.copy(from);
         }
         return begin(label, scope -> exchange(scope, into, from, new long[0], new long[0]));
@@ -234,7 +236,7 @@ public final class Group {
         check(into, from);
         checkRows(label, "to send", from, splits.totalSent(), splits.rowBytes());
         checkRows(label, "to receive", into, splits.totalReceived(), splits.rowBytes());
-        if (gloo == null) {
+        if (backends == null) {
             into.copy(from);
         }
         return begin(label, scope -> exchange(scope, into, from, splits.rowsReceived(), splits.rowsSent()));
@@ -242,7 +244,7 @@ public final class Group {
 
     /** The sums over the members, equal on all. Waits for them. */
     public double[] sum(double[] values, String label) {
-        if (gloo == null) {
+        if (backends == null) {
             return values;
         }
         try (Scope _ = Scope.open()) {
@@ -259,7 +261,7 @@ public final class Group {
 
     /** The values of the first member, which alone decides on them; others give as many of any. Waits for it. */
     public double[] fromFirst(double[] values, String label) {
-        if (gloo == null) {
+        if (backends == null) {
             return values;
         }
         try (Scope _ = Scope.open()) {
@@ -275,7 +277,7 @@ public final class Group {
 
     /** Waits until all members have come here. */
     public void barrier(String label) {
-        begin(label, _ -> new Begun(backend().barrier(), () -> {})).await();
+        begin(label, _ -> new Begun(hosts().barrier(), () -> {})).await();
     }
 
     private Begun exchange(Scope scope, Tensor into, Tensor from, long[] received, long[] sent) {
@@ -284,7 +286,7 @@ public final class Group {
         try (LongVector receivedRows = new LongVector(received);
                 LongVector sentRows = new LongVector(sent)) {
             return new Begun(
-                    backend()
+                    backend(sending)
                             .alltoall_base(
                                     NativeTensor.of(receiving), NativeTensor.of(sending), receivedRows, sentRows),
                     () -> fromWire(into, receiving));
@@ -296,7 +298,7 @@ public final class Group {
 
     private Pending begin(String label, Function<Scope, Begun> call) {
         Watch watched = watch;
-        if (gloo == null || watched == null) {
+        if (backends == null || watched == null) {
             return Pending.done();
         }
         Exchange exchange = new Exchange(members, label, watched.journal().begin(members.name()));
@@ -311,20 +313,29 @@ public final class Group {
         }
     }
 
-    private ProcessGroupGloo backend() {
-        if (gloo == null) {
+    private Backend backend(Tensor moved) {
+        return moved.device().isCuda() ? connected().cuda() : hosts();
+    }
+
+    /** What hosts meet by. */
+    private Backend hosts() {
+        return connected().cpu();
+    }
+
+    private Backends connected() {
+        if (backends == null) {
             throw new IllegalStateException("a group of one member has no backend");
         }
-        return gloo.group();
+        return backends;
     }
 
     // Checks of what this process does wrong by itself
 
     private static void check(Tensor... tensors) {
         for (Tensor tensor : tensors) {
-            if (tensor.device().isCuda() || !tensor.isContiguous()) {
+            if (!tensor.isContiguous() || !tensor.device().equals(tensors[0].device())) {
                 throw new IllegalArgumentException(
-                        tensor.describe() + ": collectives take contiguous tensors on the CPU");
+                        tensor.describe() + ": collectives take contiguous tensors on one device");
             }
         }
     }
@@ -354,12 +365,12 @@ public final class Group {
         DType type = wireType(tensor.dtype());
         return type == tensor.dtype()
                 ? tensor
-                : make(scope, type, tensor.shape()).copy(tensor);
+                : make(scope, type, tensor.device(), tensor.shape()).copy(tensor);
     }
 
     private Tensor wireLike(Scope scope, Tensor tensor) {
         DType type = wireType(tensor.dtype());
-        return type == tensor.dtype() ? tensor : make(scope, type, tensor.shape());
+        return type == tensor.dtype() ? tensor : make(scope, type, tensor.device(), tensor.shape());
     }
 
     private static void fromWire(Tensor target, Tensor received) {
@@ -368,9 +379,9 @@ public final class Group {
         }
     }
 
-    private static Tensor make(Scope owner, DType type, long... shape) {
+    private static Tensor make(Scope owner, DType type, Device device, long... shape) {
         try (Scope _ = Scope.open()) {
-            return owner.keep(Tensor.empty(type, Device.CPU, shape));
+            return owner.keep(Tensor.empty(type, device, shape));
         }
     }
 }

@@ -96,7 +96,9 @@ public final class Processes {
                 .within(
                         "connecting group " + members.name(),
                         () -> new Gloo(members, to.rendezvous().store(), to.address(), environment.timeout()));
-        return new Group(members, gloo, to.watch(), null);
+        Backends backends =
+                new Backends(gloo, () -> new Nccl(members, to.rendezvous().store(), environment.timeout()));
+        return new Group(members, backends, to.watch(), null);
     }
 
     /** A file where ranks met must not be found by the next run. */

@@ -53,6 +53,14 @@ class EnvironmentTest {
     }
 
     @Test
+    void eachProcessHasItsOwnGpu() {
+        assertThat(Environment.of(TORCHRUN).ownDevice("cuda")).isEqualTo("cuda:1");
+        assertThat(Environment.of(TORCHRUN).ownDevice("cuda:3")).isEqualTo("cuda:3");
+        assertThat(Environment.of(TORCHRUN).ownDevice("cpu")).isEqualTo("cpu");
+        assertThat(Environment.of(Map.of()).ownDevice("cuda")).isEqualTo("cuda");
+    }
+
+    @Test
     void torchrun() {
         Environment environment = Environment.of(with(TORCHRUN, "GLOO_SOCKET_IFNAME", "eth1", "MOE4J_TIMEOUT", "30"));
         assertThat(environment)

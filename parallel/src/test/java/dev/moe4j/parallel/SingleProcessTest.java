@@ -56,7 +56,7 @@ class SingleProcessTest {
             Tensor x = Tensor.of(1f, 2f, 3f, 4f).view(2, 2);
             assertThatThrownBy(() -> group.broadcast(x.t(), 0, "x"))
                     .isInstanceOf(IllegalArgumentException.class)
-                    .hasMessage("float32[2, 2]: collectives take contiguous tensors on the CPU");
+                    .hasMessage("float32[2, 2]: collectives take contiguous tensors on one device");
             assertThatThrownBy(() -> group.allGather(x, Tensor.of(1f), "layer 1"))
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessage("'layer 1': float32[2, 2] is not 1 times float32[1]");

@@ -14,6 +14,7 @@ public final class Functions {
 
     private static final Operator GROUPED_MM = Operator.named("aten::_grouped_mm");
     private static final Operator SOFTMAX_BACKWARD = Operator.named("aten::_softmax_backward_data");
+    private static final Operator SEARCH_SORTED = Operator.named("aten::searchsorted.Tensor");
     private static final Operator FUSED_ADAMW = Operator.named("aten::_fused_adamw_");
 
     private Functions() {}
@@ -191,7 +192,7 @@ public final class Functions {
      * @param sorted {@code [n]} in rising order
      */
     public static Tensor upperBound(Tensor sorted, Tensor values) {
-        return Operator.named("aten::searchsorted.Tensor").call(sorted, values, false, true, null, null);
+        return SEARCH_SORTED.call(sorted, values, false, true, null, null);
     }
 
     /**

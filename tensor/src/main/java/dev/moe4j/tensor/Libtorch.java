@@ -32,7 +32,7 @@ public final class Libtorch {
         setDefault("org.bytedeco.javacpp.maxPhysicalBytes", "0");
         setEnvironmentDefaults();
         Loader.load(torch.class);
-        if (hasFastFloat32()) {
+        if (hasFastFloat32() && cudaDevices() == 0) {
             torch.globalContext().setFloat32MatmulPrecision("medium");
             if (float32Error() > 1e-5) {
                 torch.globalContext().setFloat32MatmulPrecision("highest");
@@ -101,6 +101,7 @@ public final class Libtorch {
         return torch.globalContext().float32MatmulPrecision() == torch.Float32MatmulPrecision.MEDIUM;
     }
 
+    // Where there is a GPU, "medium" would also round its single-precision products to TF32: "highest" stays there.
     // "medium" sends single-precision products to oneDNN. Where the CPU has bfloat16 tiles (AMX) oneDNN may then
     // round to bfloat16; the measured error decides.
     private static boolean hasFastFloat32() {

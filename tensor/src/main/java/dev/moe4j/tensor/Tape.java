@@ -27,7 +27,10 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Tape implements AutoCloseable {
 
-    /** Hears how long each section took. */
+    /**
+     * Hears how long each section took: on the CPU as soon as it has run, on CUDA at the end of the backward pass or when
+     * the tape closes.
+     */
     public interface Timer {
         void forward(String section, long nanoseconds);
 
@@ -55,6 +58,7 @@ public final class Tape implements AutoCloseable {
     private final List<Entry> entries = new ArrayList<>();
     private final boolean recording;
     private final @Nullable Timer timer;
+    private final SectionClock clock = new SectionClock();
     private final @Nullable Inspector inspector;
     private boolean walked;
 
@@ -94,6 +98,11 @@ public final class Tape implements AutoCloseable {
         return new Value(scope.keep(tensor), true, null);
     }
 
+    /** Notes numbers that are wanted on the host while the tape lives. */
+    public Figure note(Tensor tensor) {
+        return Figure.of(tensor, scope);
+    }
+
     /** Runs a section and returns its only output. */
     public Value run(Section section, Value... inputs) {
         return run(Retention.KEEP, section, inputs);
@@ -111,12 +120,13 @@ public final class Tape implements AutoCloseable {
 
     /** Runs a section and returns its outputs. Outputs of integer type carry no gradient. */
     public Value[] runAll(Retention retention, Section section, Value... inputs) {
-        long start = timer == null ? 0 : System.nanoTime();
+        Device device = timer == null ? Device.CPU : inputs[0].tensor().device();
+        long start = timer == null ? 0 : SectionClock.start(device);
         Entry entry = new Entry(section, inputs);
         entry.units.forEach(Unit::acquire);
         try (Scope _ = Scope.open()) {
             Tensor[] outputs = forward(entry);
-            entry.device = outputs[0].device();
+            entry.device = device;
             entry.outputs = new Value[outputs.length];
             for (int i = 0; i < outputs.length; i++) {
                 entry.outputs[i] = new Value(
@@ -141,9 +151,9 @@ public final class Tape implements AutoCloseable {
             entry.forget();
         }
         entry.units.forEach(Unit::release);
-        if (timer != null) {
-            Libtorch.synchronize(entry.device);
-            timer.forward(section.name(), System.nanoTime() - start);
+        Timer listener = timer;
+        if (listener != null) {
+            clock.stop(device, start, nanoseconds -> listener.forward(section.name(), nanoseconds));
         }
         return entry.outputs;
     }
@@ -196,6 +206,7 @@ public final class Tape implements AutoCloseable {
         }
         entries.clear();
         walked = true;
+        clock.flush();
     }
 
     /** The gradient of a {@link #variable}, after {@link #backward}; null where nothing depended on it. */
@@ -205,6 +216,7 @@ public final class Tape implements AutoCloseable {
 
     @Override
     public void close() {
+        clock.flush();
         entries.forEach(Entry::forget);
         entries.clear();
         scope.close();
@@ -265,7 +277,7 @@ public final class Tape implements AutoCloseable {
     }
 
     private void backward(Entry entry) {
-        long start = timer == null ? 0 : System.nanoTime();
+        long start = timer == null ? 0 : SectionClock.start(entry.device);
         entry.units.forEach(Unit::acquire);
         if (!entry.present) {
             runAgain(entry);
@@ -301,9 +313,9 @@ public final class Tape implements AutoCloseable {
             }
         }
         entry.units.forEach(Unit::release);
-        if (timer != null) {
-            Libtorch.synchronize(entry.device);
-            timer.backward(entry.section.name(), System.nanoTime() - start);
+        Timer listener = timer;
+        if (listener != null) {
+            clock.stop(entry.device, start, nanoseconds -> listener.backward(entry.section.name(), nanoseconds));
         }
     }
 

@@ -4,8 +4,10 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.Locale;
+import java.util.concurrent.atomic.LongAdder;
 import java.util.function.Supplier;
 import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.TensorOptions;
@@ -20,6 +22,11 @@ import org.jspecify.annotations.Nullable;
  * others give a new one, in the innermost open scope. Views share memory with the tensor they were taken from.
  */
 public final class Tensor implements AutoCloseable {
+
+    /** Tensors up to this size travel to a GPU through pinned memory, so that the host need not wait. */
+    private static final long MOST_PINNED = 1 << 24;
+
+    private static final LongAdder HOST_READS = new LongAdder();
 
     private final org.bytedeco.pytorch.Tensor handle;
     private @Nullable Scope owner;
@@ -176,8 +183,17 @@ public final class Tensor implements AutoCloseable {
 
     // Reading
 
+    /**
+     * How often values were read to the host so far, by all threads. On CUDA each read waits until the device has done
+     * all that was asked of it; on the CPU the same calls count, so that a test without a GPU tells the same.
+     */
+    public static long hostReads() {
+        return HOST_READS.sum();
+    }
+
     /** The only element. */
     public double item() {
+        HOST_READS.increment();
         try {
             return handle.item_double();
         } catch (RuntimeException e) {
@@ -207,6 +223,9 @@ public final class Tensor implements AutoCloseable {
     }
 
     private Tensor hostOf(DType type) {
+        if (!handle.is_cuda()) {
+            HOST_READS.increment(); // else the copy counts
+        }
         return to(Device.CPU).to(type).contiguous();
     }
 
@@ -220,6 +239,13 @@ public final class Tensor implements AutoCloseable {
         }
         try (Pointer pointer = handle.data_ptr()) {
             return MemorySegment.ofAddress(pointer.address()).reinterpret(bytes());
+        }
+    }
+
+    /** Where the first element is on its device; 0 for tensors without elements. */
+    long address() {
+        try (Pointer pointer = handle.data_ptr()) {
+            return pointer == null ? 0 : pointer.address();
         }
     }
 
@@ -288,8 +314,15 @@ public final class Tensor implements AutoCloseable {
         if (device().equals(target)) {
             return this;
         }
-        try (org.bytedeco.pytorch.Device where = target.handle()) {
-            return op("to", () -> handle.to(where, dtype().scalarType()), this);
+        if (!target.isCuda()) {
+            HOST_READS.increment();
+        }
+        boolean pins = target.isCuda() && !handle.is_cuda() && bytes() <= MOST_PINNED;
+        // libtorch keeps pinned memory until the copy out of it is done.
+        Tensor source = pins ? op("pin_memory", handle::pin_memory, this) : this;
+        try (org.bytedeco.pytorch.Device where = target.handle();
+                var format = new org.bytedeco.pytorch.MemoryFormatOptional()) {
+            return op("to", () -> source.handle.to(where, dtype().scalarType(), pins, false, format), this);
         }
     }
 
@@ -297,6 +330,9 @@ public final class Tensor implements AutoCloseable {
 
     /** Overwrites this tensor with {@code source}, converted to its type and device; returns this. */
     public Tensor copy(Tensor source) {
+        if (source.handle.is_cuda() && !handle.is_cuda()) {
+            HOST_READS.increment();
+        }
         return inPlace("copy_", () -> handle.copy_(source.handle), this, source);
     }
 
@@ -372,6 +408,12 @@ public final class Tensor implements AutoCloseable {
         }
     }
 
+    public Tensor clampMax(double bound) {
+        try (Scalar scalar = scalar(bound)) {
+            return op("clamp_max", () -> handle.clamp_max(scalar), this);
+        }
+    }
+
     public Tensor log() {
         return op("log", handle::log, this);
     }
@@ -430,6 +472,18 @@ public final class Tensor implements AutoCloseable {
         return op("amax", () -> handle.amax(new long[] {dim}, false), this);
     }
 
+    /** The place of the largest element along {@code dim}, which becomes 1 long; of equal ones the first; int64. */
+    public Tensor argmax(int dim) {
+        try (LongOptional along = new LongOptional(dim)) {
+            return op("argmax", () -> handle.argmax(along, true), this);
+        }
+    }
+
+    /** The running sums along {@code dim}. */
+    public Tensor cumulativeSum(int dim) {
+        return op("cumsum", () -> handle.cumsum(dim), this);
+    }
+
     /** Whether no element is NaN or infinite. */
     public boolean allFinite() {
         try (Scope _ = Scope.open()) {
@@ -441,8 +495,13 @@ public final class Tensor implements AutoCloseable {
     /** The Euclidean norm over all elements. */
     public double norm() {
         try (Scope _ = Scope.open()) {
-            return op("norm", () -> handle.norm(), this).item();
+            return euclideanNorm().item();
         }
+    }
+
+    /** The Euclidean norm over all elements, as a scalar on this tensor's device. */
+    public Tensor euclideanNorm() {
+        return op("norm", () -> handle.norm(), this);
     }
 
     /** The order that sorts a vector in rising order, equal elements in their given order; int64. */
@@ -489,6 +548,13 @@ public final class Tensor implements AutoCloseable {
     public Tensor scatterAddInPlace(int dim, Tensor index, Tensor source) {
         return inPlace(
                 "scatter_add_", () -> handle.scatter_add_(dim, index.handle, source.handle), this, index, source);
+    }
+
+    /** Writes {@code value} to the places that {@code index} names along {@code dim}. */
+    public Tensor scatterInPlace(int dim, Tensor index, double value) {
+        try (Scalar scalar = scalar(value)) {
+            return inPlace("scatter_", () -> handle.scatter_(dim, index.handle, scalar), this, index);
+        }
     }
 
     public Tensor softmax(int dim) {
@@ -547,6 +613,10 @@ public final class Tensor implements AutoCloseable {
 
     void owner(Scope scope) {
         owner = scope;
+    }
+
+    boolean isClosed() {
+        return owner == null;
     }
 
     boolean ownedBy(Scope scope) {

@@ -1,6 +1,7 @@
 package dev.moe4j.train;
 
 import dev.moe4j.tensor.DType;
+import dev.moe4j.tensor.Figure;
 import dev.moe4j.tensor.Functions;
 import dev.moe4j.tensor.Parameters;
 import dev.moe4j.tensor.Scope;
@@ -34,12 +35,26 @@ public final class AdamW {
 
     /** The norm of the gradients that this process keeps, but for units that are frozen; squares add up over processes. */
     public static double gradientNorm(Parameters parameters) {
-        double sum = 0;
+        try (Scope scope = Scope.open()) {
+            return norm(gradientNorms(parameters, scope));
+        }
+    }
+
+    /** The norm of each unit's gradient, for {@link #norm}. */
+    static Figure gradientNorms(Parameters parameters, Scope owner) {
         try (Scope _ = Scope.open()) {
-            for (Unit unit : parameters.trained()) {
-                double norm = unit.ownGradient().norm();
-                sum += norm * norm;
-            }
+            Tensor[] norms = parameters.trained().stream()
+                    .map(unit -> unit.ownGradient().euclideanNorm().view(1).to(DType.FLOAT64))
+                    .toArray(Tensor[]::new);
+            return Figure.of(Tensor.concat(0, norms), owner);
+        }
+    }
+
+    /** The norm over all units. */
+    static double norm(Figure unitNorms) {
+        double sum = 0;
+        for (double norm : unitNorms.values()) {
+            sum += norm * norm;
         }
         return Math.sqrt(sum);
     }

@@ -8,6 +8,7 @@ import dev.moe4j.model.TokenBatch;
 import dev.moe4j.parallel.Group;
 import dev.moe4j.parallel.Members;
 import dev.moe4j.parallel.Slice;
+import dev.moe4j.tensor.Figure;
 import dev.moe4j.tensor.Parameters;
 import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.tensor.Scope;
@@ -229,30 +230,50 @@ public final class Trainer {
         double predicted = micros.stream().mapToLong(TokenBatch::predicted).sum();
         long tokens = (long) everyone.sum(new double[] {predicted}, "tokens of the step")[0];
         double scale = lossScale.scale();
-        double loss = 0;
-        double balance = 0;
-        List<LossReport.LayerRouting> routing = List.of();
-        for (int micro = 0; micro < batch.accumulation(); micro++) {
-            try (Scope _ = Scope.open();
-                    Tape tape = Tape.recording(timer)) {
-                LossReport report = model.loss(tape, micros.get(micro), pass(firstSequence(micro), scale / tokens));
-                loss += report.roots().getFirst().tensor().item() / scale;
-                routing = report.routing();
-                balance += routing.stream()
-                                .mapToDouble(LossReport.LayerRouting::balance)
-                                .average()
-                                .orElse(0)
-                        / batch.accumulation();
-                model.beginBackward(micro == batch.accumulation() - 1);
-                tape.backward(report.roots().toArray(Value[]::new));
+        List<Figure> losses = new ArrayList<>();
+        List<LossReport> reports = new ArrayList<>();
+        double loss;
+        double balance;
+        double squares;
+        List<LossReport.LayerRouting> routing;
+        long start;
+        // What the step tells is read once, at its end: each read waits for the device.
+        try (Scope figures = Scope.open()) {
+            for (int micro = 0; micro < batch.accumulation(); micro++) {
+                try (Scope _ = Scope.open();
+                        Tape tape = Tape.recording(timer)) {
+                    LossReport report = model.loss(tape, micros.get(micro), pass(firstSequence(micro), scale / tokens));
+                    losses.add(Figure.of(report.roots().getFirst().tensor(), figures));
+                    report.figures().forEach(figure -> figure.keepIn(figures));
+                    reports.add(report);
+                    model.beginBackward(micro == batch.accumulation() - 1);
+                    tape.backward(report.roots().toArray(Value[]::new));
+                }
             }
+            parameters.finishGradients();
+            start = System.nanoTime();
+            Figure norms = AdamW.gradientNorms(parameters, figures);
+            List<Figure> all = new ArrayList<>(losses);
+            reports.forEach(report -> all.addAll(report.figures()));
+            all.add(norms);
+            if (model.config().experts() > 0) {
+                all.add(model.balanceTracker().count());
+            }
+            Figure.read(all);
+            loss = 0;
+            balance = 0;
+            for (Figure figure : losses) {
+                loss += figure.value() / scale;
+            }
+            for (LossReport report : reports) {
+                balance += meanBalance(report.routing()) / batch.accumulation();
+            }
+            routing = reports.getLast().routing();
+            squares = Math.pow(AdamW.norm(norms), 2);
         }
-        parameters.finishGradients();
         double[] sums = everyone.sum(new double[] {loss, balance}, "losses of the step");
         loss = sums[0];
         balance = sums[1] / everyone.members().size();
-        long start = System.nanoTime();
-        double squares = Math.pow(AdamW.gradientNorm(parameters), 2);
         double norm = Math.sqrt(everyone.sum(new double[] {squares}, "gradient norm")[0]) / scale;
         if (!Double.isFinite(loss) || !(Double.isFinite(norm) || lossScale.active())) {
             throw notFinite(loss, norm, micros, tokens);
@@ -266,6 +287,13 @@ public final class Trainer {
         }
         return new Result(
                 step, updates, loss, balance, learningRate, norm, scale, tokens, routing, System.nanoTime() - start);
+    }
+
+    private static double meanBalance(List<LossReport.LayerRouting> routing) {
+        return routing.stream()
+                .mapToDouble(LossReport.LayerRouting::balance)
+                .average()
+                .orElse(0);
     }
 
     /** Runs the step again, watching every section, and tells where it first went wrong. */

@@ -1,0 +1,92 @@
+package dev.moe4j.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import dev.moe4j.model.Activation;
+import dev.moe4j.model.Architecture;
+import dev.moe4j.model.BalanceConfig;
+import dev.moe4j.model.LanguageModel;
+import dev.moe4j.model.ModelConfig;
+import dev.moe4j.model.RoutingConfig;
+import dev.moe4j.tensor.Device;
+import dev.moe4j.tensor.Libtorch;
+import dev.moe4j.tensor.Precision;
+import dev.moe4j.tensor.RandomKey;
+import dev.moe4j.tensor.Tensor;
+import java.util.Arrays;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** How often a step reads from the device, each of which makes a GPU wait; docs/gpu-step.md has the list. */
+class HostReadsTest {
+
+    private static final int MOE_LAYERS = 2;
+
+    /** One read at the end of a step, whatever the layers, micro-batches and routing on the device. */
+    @ParameterizedTest
+    @CsvSource({
+        "0, DROPLESS, BF16, false, 1, 1",
+        "0, DROPLESS, FP32, true, 4, 1",
+        "4, DROPLESS, BF16, true, 1, 1",
+        "4, DROPLESS, BF16, true, 4, 1",
+        // The host assigns: it reads each router's logits, and each micro-batch's.
+        "4, DROPLESS, BF16, false, 1, 3",
+        "4, DROPLESS, BF16, false, 4, 9",
+        // Products in fp32 go expert by expert, and places are handed out by the host.
+        "4, DROPLESS, FP32, true, 1, 3",
+        "4, CAPACITY, BF16, true, 1, 3"
+    })
+    void aStepReads(
+            int experts,
+            RoutingConfig.Strategy strategy,
+            String precision,
+            boolean onDevice,
+            int accumulation,
+            int wanted) {
+        check(Device.CPU, experts, strategy, precision, onDevice, accumulation, wanted);
+    }
+
+    /** As on the CPU. */
+    @ParameterizedTest
+    @CsvSource({"0, 1", "0, 4", "4, 1", "4, 4"})
+    void aStepOnCudaReadsOnce(int experts, int accumulation) {
+        assumeTrue(Libtorch.cudaDevices() > 0, "no CUDA device is here");
+        check(Device.parse("cuda"), experts, RoutingConfig.Strategy.DROPLESS, "bf16", true, accumulation, 1);
+    }
+
+    private static void check(
+            Device device,
+            int experts,
+            RoutingConfig.Strategy strategy,
+            String precision,
+            boolean onDevice,
+            int accumulation,
+            int wanted) {
+        ModelConfig config = new ModelConfig(
+                2 * MOE_LAYERS, 32, 2, 64, 64, 16, Activation.GELU, 0, 0, -1, experts, 2, experts > 0 ? 32 : 0, 0);
+        RoutingConfig routing =
+                new RoutingConfig(strategy, 2, 1, 1, -1, false, RoutingConfig.SecondExpert.ALL, false, true);
+        try (LanguageModel model = LanguageModel.initialize(
+                new Architecture(config, routing, BalanceConfig.DEFAULT),
+                Precision.parse(precision),
+                device,
+                new RandomKey(1))) {
+            model.routeOnDevice(onDevice);
+            Trainer trainer = new Trainer(
+                    model,
+                    new BatchConfig(8, accumulation),
+                    OptimizerConfig.DEFAULT,
+                    ScheduleConfig.constant(5),
+                    (number, tokens) -> Arrays.fill(tokens, (int) (number % 60)),
+                    1,
+                    1000);
+            // The first step has no previous fractions of first choices.
+            for (int step = 0; step < 3; step++) {
+                long before = Tensor.hostReads();
+                trainer.step();
+                assertThat(Tensor.hostReads() - before).isEqualTo(wanted);
+            }
+        }
+    }
+}
