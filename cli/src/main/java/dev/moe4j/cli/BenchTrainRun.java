@@ -5,6 +5,7 @@ import dev.moe4j.model.ConfigWriter;
 import dev.moe4j.parallel.Environment;
 import dev.moe4j.parallel.Fabric;
 import dev.moe4j.parallel.Processes;
+import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.train.ResidentMemory;
 import dev.moe4j.train.RunConfig;
