@@ -99,9 +99,7 @@ public final class Study {
 
     // Two runs on one GPU would share its time and its memory.
     private static int placesFor(Ladder ladder) {
-        return ladder.onProcessors()
-                ? Math.max(1, Runtime.getRuntime().availableProcessors() / ladder.threads())
-                : 1;
+        return ladder.onProcessors() ? Math.max(1, Runtime.getRuntime().availableProcessors() / ladder.threads()) : 1;
     }
 
     /**
