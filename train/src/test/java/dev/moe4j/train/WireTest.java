@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.moe4j.model.ExpertGradients;
+import dev.moe4j.model.RanksInThreads;
 import dev.moe4j.parallel.Processes;
 import dev.moe4j.parallel.Sharding;
 import dev.moe4j.tensor.Precision;
