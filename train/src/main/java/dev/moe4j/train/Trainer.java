@@ -41,6 +41,7 @@ public final class Trainer {
     private long step;
     private long updates;
     private Tape.@Nullable Timer timer;
+    private Tape.@Nullable Inspector inspector;
 
     /** Sequences by their global number. */
     @FunctionalInterface
@@ -161,6 +162,15 @@ public final class Trainer {
         timer = listener;
     }
 
+    /** Shows what each section computes from now on, instead of its time. */
+    void inspect(Tape.Inspector listener) {
+        inspector = listener;
+    }
+
+    private Tape tape() {
+        return inspector == null ? Tape.recording(timer) : Tape.inspected(inspector);
+    }
+
     public LanguageModel model() {
         return model;
     }
@@ -234,7 +244,7 @@ public final class Trainer {
         List<LossReport.LayerRouting> routing = List.of();
         for (int micro = 0; micro < batch.accumulation(); micro++) {
             try (Scope _ = Scope.open();
-                    Tape tape = Tape.recording(timer)) {
+                    Tape tape = tape()) {
                 LossReport report = model.loss(tape, micros.get(micro), pass(firstSequence(micro), scale / tokens));
                 loss += report.roots().getFirst().tensor().item() / scale;
                 routing = report.routing();
