@@ -60,8 +60,10 @@ record TrainRun(
 
     private int run(RunConfig config, Fabric fabric, TrainingData sources, Interruption interruption) {
         TrainingRun.Outcome outcome = train(config, fabric, sources, interruption);
+        // Of SIGTERM, whichever process got it: a scheduler is to see that the run is not over.
+        int code = outcome.stopped() ? 128 + 15 : 0;
         if (!fabric.leads()) {
-            return 0;
+            return code;
         }
         Result result = new Result(
                 outcome.checkpoint().toString(),
@@ -75,7 +77,7 @@ record TrainRun(
                 outcome.tokens() / outcome.seconds(),
                 outcome.best());
         output.print(result, to -> print(result, to));
-        return 0;
+        return code;
     }
 
     private TrainingRun.Outcome train(

@@ -281,16 +281,17 @@ public final class Trainer {
     /** Runs the step again, watching every section, and tells where it first went wrong. */
     private TrainException notFinite(double loss, double norm, List<TokenBatch> micros, long tokens) {
         String where = "no section shows it when the step is run again";
-        long first = firstSequence(0);
-        long last = firstSequence(batch.accumulation() - 1) + share.length() - 1;
+        long first = (step - 1) * batch.sequences();
+        long last = first + batch.sequences() - 1;
         for (int micro = 0; micro < batch.accumulation(); micro++) {
             long sequence = firstSequence(micro);
             Pass pass = pass(sequence, 1.0 / tokens);
-            Optional<String> found = NotFinite.find(model, micros.get(micro), pass);
+            Optional<NotFinite.Place> found = NotFinite.find(model, micros.get(micro), pass);
             if (found.isPresent()) {
-                where = "first in " + found.get();
-                first = sequence;
-                last = sequence + share.length() - 1;
+                int rank = found.get().rank();
+                where = "first in " + found.get().name() + (everyone.members().size() == 1 ? "" : " of rank " + rank);
+                first = sequence - share.start() + rank * share.length();
+                last = first + share.length() - 1;
                 break;
             }
         }
