@@ -59,8 +59,7 @@ final class PlanCommand implements Callable<Integer> {
     @Option(
             names = "--data-parallel",
             paramLabel = "N",
-            description =
-                    "Copies of the experts; each has its own sequences (default: devices over parallel.expert).")
+            description = "Copies of the experts; each has its own sequences (default: devices over parallel.expert).")
     private @Nullable Integer dataParallel;
 
     @Option(
@@ -98,7 +97,8 @@ final class PlanCommand implements Callable<Integer> {
     @Option(
             names = "--set",
             paramLabel = "KEY=VALUE",
-            description = "Set a configuration key, such as model.experts=32, parallel.expert=8 or parallel.shard=optimizer; may be "
+            description =
+                    "Set a configuration key, such as model.experts=32, parallel.expert=8 or parallel.shard=optimizer; may be "
                             + "repeated.")
     private List<String> overrides = new ArrayList<>();
 

@@ -30,7 +30,10 @@ record PlanRun(
     int run() {
         RunConfig run = RunConfig.read(model, overrides);
         Plan plan = cluster == null
-                ? Plan.of(run, request(run, run.parallel().expert(), run.parallel().shard()), utilization)
+                ? Plan.of(
+                        run,
+                        request(run, run.parallel().expert(), run.parallel().shard()),
+                        utilization)
                 : onCluster(run, cluster);
         output.print(plan, to -> print(plan, to));
         return 0;
@@ -39,7 +42,9 @@ record PlanRun(
     /** The layout and what is recomputed are searched, but for what was set. */
     private Plan onCluster(RunConfig run, String file) {
         boolean copies = dataParallel != null;
-        Integer expert = copies || set("parallel.expert") ? Integer.valueOf(run.parallel().expert()) : null;
+        Integer expert = copies || set("parallel.expert")
+                ? Integer.valueOf(run.parallel().expert())
+                : null;
         Plan.Request request =
                 request(run, expert, set("parallel.shard") ? run.parallel().shard() : null);
         Path path = file.isEmpty() ? null : Path.of(file);
@@ -51,8 +56,7 @@ record PlanRun(
     }
 
     private Plan.Request request(RunConfig run, @Nullable Integer expert, @Nullable Sharding level) {
-        return new Plan.Request(
-                tokens, deviceName, devices(run.parallel().expert()), expert, level, microBatch, grid);
+        return new Plan.Request(tokens, deviceName, devices(run.parallel().expert()), expert, level, microBatch, grid);
     }
 
     /** Whether the user chose that key's value. */
@@ -67,7 +71,8 @@ record PlanRun(
         }
         boolean product = dataParallel != null ? (long) dataParallel * sharing == devices : devices % sharing == 0;
         if (!product) {
-            throw output.wrongUsage("--devices " + devices + " is not --data-parallel times parallel.expert " + sharing);
+            throw output.wrongUsage(
+                    "--devices " + devices + " is not --data-parallel times parallel.expert " + sharing);
         }
         return devices;
     }

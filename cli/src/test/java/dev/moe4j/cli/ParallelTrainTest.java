@@ -28,9 +28,10 @@ class ParallelTrainTest {
     private static final int STEPS = 6;
 
     /** The exchanges in which a rank of {@code cpu-tiny-moe} can wait for another, and their groups. */
-    private static final String EXCHANGE = "'(layer [13] (counts|dispatch|combine|combine backward|dispatch backward)' of "
-            + "group expert-0|(tokens of the step|losses of the step|gradient norm|first choices of the step|whether to stop"
-            + "|loss on valid|layer [13] statistics|(gradient|copy) of model\\.[a-z0-9_.]+)' of group [a-z0-9-]+) after ";
+    private static final String EXCHANGE =
+            "'(layer [13] (counts|dispatch|combine|combine backward|dispatch backward)' of "
+                    + "group expert-0|(tokens of the step|losses of the step|gradient norm|first choices of the step|whether to stop"
+                    + "|loss on valid|layer [13] statistics|(gradient|copy) of model\\.[a-z0-9_.]+)' of group [a-z0-9-]+) after ";
 
     @TempDir
     private static Path common;
@@ -211,8 +212,7 @@ class ParallelTrainTest {
         } finally {
             launcher.process().destroyForcibly();
         }
-        assertThat(launcher.said())
-                .containsPattern("rank 0 gave up " + EXCHANGE + ".* rank 1 does not answer");
+        assertThat(launcher.said()).containsPattern("rank 0 gave up " + EXCHANGE + ".* rank 1 does not answer");
         assertThat(ranks).hasSize(2).noneMatch(ProcessHandle::isAlive);
     }
 

@@ -218,7 +218,8 @@ class PlanCommandTest {
     @Test
     void aLayoutMayHaveShards() {
         JsonNode whole = plan("--model=dense-1.3b", "--devices=64");
-        JsonNode shared = plan("--model=dense-1.3b", "--devices=64", "--set=parallel.shard=optimizer", "--micro-batch=2");
+        JsonNode shared =
+                plan("--model=dense-1.3b", "--devices=64", "--set=parallel.shard=optimizer", "--micro-batch=2");
         assertThat(at(shared, "/memory_per_device/optimizer"))
                 .isCloseTo(at(whole, "/memory_per_device/optimizer") / 64, within(1.0));
         assertThat(at(shared, "/exchange/gradients") / at(whole, "/exchange/gradients"))
