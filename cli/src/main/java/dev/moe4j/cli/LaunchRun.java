@@ -34,9 +34,8 @@ record LaunchRun(
                 timeout == null ? Environment.DEFAULT_TIMEOUT : Duration.ofSeconds(timeout),
                 folder);
         try (Launcher launcher = new Launcher(plan, out::println, err::println)) {
-            launcher.run();
+            return launcher.run();
         }
-        return 0;
     }
 
     private List<String> javaCommand() {

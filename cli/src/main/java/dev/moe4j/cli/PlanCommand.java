@@ -19,8 +19,9 @@ import picocli.CommandLine.Option;
             "",
             "With --cluster both are worked out instead: the layout that is the fastest on so many connected devices "
                     + "among those that fit, and what its update's time consists of. Layouts are searched in expert "
-                    + "parallelism, shards, micro-batch and recomputation, but for what --expert-parallel, --shard, "
-                    + "--micro-batch or --set recompute=… set. docs/scaling.md has the model and its assumptions."
+                    + "parallelism, shards, micro-batch and recomputation, but for what --micro-batch or --set of "
+                    + "parallel.expert, parallel.shard and recompute choose. docs/scaling.md has the model and its "
+                    + "assumptions."
         })
 final class PlanCommand implements Callable<Integer> {
     private static final double USUAL_UTILIZATION = 0.4;
@@ -52,29 +53,14 @@ final class PlanCommand implements Callable<Integer> {
     @Option(
             names = "--devices",
             paramLabel = "N",
-            description = "How many (default: data times expert parallelism, else 1).")
+            description = "How many (default: --data-parallel, or 1, times parallel.expert).")
     private @Nullable Integer devices;
 
     @Option(
             names = "--data-parallel",
             paramLabel = "N",
-            description =
-                    "Copies of the experts; each has its own sequences (default: devices over expert parallelism).")
+            description = "Copies of the experts; each has its own sequences (default: devices over parallel.expert).")
     private @Nullable Integer dataParallel;
-
-    @Option(
-            names = "--expert-parallel",
-            paramLabel = "N",
-            description = "Devices that share one copy of the experts (default: 1; with --cluster the fastest).")
-    private @Nullable Integer expertParallel;
-
-    @Option(
-            names = "--shard",
-            paramLabel = "LEVEL",
-            description =
-                    "What of the parameters' state is shared out: none, optimizer, gradients, parameters (default: "
-                            + "none; with --cluster the fastest).")
-    private @Nullable String shard;
 
     @Option(
             names = "--micro-batch",
@@ -111,7 +97,9 @@ final class PlanCommand implements Callable<Integer> {
     @Option(
             names = "--set",
             paramLabel = "KEY=VALUE",
-            description = "Set a configuration key, such as model.experts=32 or batch.sequences=64; may be repeated.")
+            description =
+                    "Set a configuration key, such as model.experts=32, parallel.expert=8 or parallel.shard=optimizer; may be "
+                            + "repeated.")
     private List<String> overrides = new ArrayList<>();
 
     PlanCommand() {}
@@ -127,6 +115,11 @@ final class PlanCommand implements Callable<Integer> {
         if (cluster == null && !ofCluster.isEmpty()) {
             throw output.wrongUsage("--set " + ofCluster.getFirst() + " acts with --cluster only");
         }
+        if ((devices != null && devices < 1)
+                || (dataParallel != null && dataParallel < 1)
+                || (microBatch != null && microBatch < 1)) {
+            throw output.wrongUsage("--devices, --data-parallel and --micro-batch must be at least 1");
+        }
         if (cluster != null && devices == null && dataParallel == null) {
             throw output.wrongUsage("--cluster needs --devices N");
         }
@@ -136,35 +129,13 @@ final class PlanCommand implements Callable<Integer> {
                         ofRun,
                         tokens,
                         deviceName,
-                        all(),
-                        dataParallel != null && expertParallel == null ? Integer.valueOf(1) : expertParallel,
-                        shard,
+                        devices,
+                        dataParallel,
                         microBatch,
                         cluster,
                         ofCluster,
                         utilization != null ? utilization : USUAL_UTILIZATION,
                         grid)
                 .run();
-    }
-
-    /** All devices, from what was given. */
-    private int all() {
-        int sharing = expertParallel != null ? expertParallel : 1;
-        if (sharing < 1
-                || (devices != null && devices < 1)
-                || (dataParallel != null && dataParallel < 1)
-                || (microBatch != null && microBatch < 1)) {
-            throw output.wrongUsage(
-                    "--devices, --data-parallel, --expert-parallel and --micro-batch must be at least 1");
-        }
-        if (devices == null) {
-            return Math.multiplyExact(dataParallel != null ? dataParallel : 1, sharing);
-        }
-        boolean product = dataParallel != null ? (long) dataParallel * sharing == devices : devices % sharing == 0;
-        if (!product) {
-            throw output.wrongUsage(
-                    "--devices " + devices + " is not --data-parallel times --expert-parallel " + sharing);
-        }
-        return devices;
     }
 }

@@ -19,33 +19,62 @@ record PlanRun(
         List<String> overrides,
         double tokens,
         String deviceName,
-        int devices,
-        @Nullable Integer expertParallel,
-        @Nullable String shard,
+        @Nullable Integer devices,
+        @Nullable Integer dataParallel,
         @Nullable Integer microBatch,
         @Nullable String cluster,
         List<String> clusterOverrides,
         double utilization,
         double grid) {
 
-    /** The key that says what is recomputed, before its value. */
-    private static final String RECOMPUTE = "recompute=";
-
     int run() {
         RunConfig run = RunConfig.read(model, overrides);
-        Sharding level = shard == null ? null : Sharding.parse(shard);
-        Plan.Request request = new Plan.Request(tokens, deviceName, devices, expertParallel, level, microBatch, grid);
-        Plan plan = cluster == null ? Plan.of(run, request, utilization) : onCluster(run, request, cluster);
+        Plan plan = cluster == null
+                ? Plan.of(
+                        run,
+                        request(run, run.parallel().expert(), run.parallel().shard()),
+                        utilization)
+                : onCluster(run, cluster);
         output.print(plan, to -> print(plan, to));
         return 0;
     }
 
-    /** What is recomputed is searched too, unless it was set. */
-    private Plan onCluster(RunConfig run, Plan.Request request, String file) {
-        boolean set = overrides.stream().anyMatch(text -> text.strip().startsWith(RECOMPUTE));
+    /** The layout and what is recomputed are searched, but for what was set. */
+    private Plan onCluster(RunConfig run, String file) {
+        boolean copies = dataParallel != null;
+        Integer expert = copies || set("parallel.expert")
+                ? Integer.valueOf(run.parallel().expert())
+                : null;
+        Plan.Request request =
+                request(run, expert, set("parallel.shard") ? run.parallel().shard() : null);
         Path path = file.isEmpty() ? null : Path.of(file);
         return Plan.onCluster(
-                run, request, Cluster.read(deviceName, devices, path, clusterOverrides), set ? run.recompute() : null);
+                run,
+                request,
+                Cluster.read(deviceName, request.devices(), path, clusterOverrides),
+                set("recompute") ? run.recompute() : null);
+    }
+
+    private Plan.Request request(RunConfig run, @Nullable Integer expert, @Nullable Sharding level) {
+        return new Plan.Request(tokens, deviceName, devices(run.parallel().expert()), expert, level, microBatch, grid);
+    }
+
+    /** Whether the user chose that key's value. */
+    private boolean set(String key) {
+        return overrides.stream().anyMatch(text -> text.strip().startsWith(key + "="));
+    }
+
+    /** All devices, from what was given. */
+    private int devices(int sharing) {
+        if (devices == null) {
+            return Math.multiplyExact(dataParallel != null ? dataParallel : 1, sharing);
+        }
+        boolean product = dataParallel != null ? (long) dataParallel * sharing == devices : devices % sharing == 0;
+        if (!product) {
+            throw output.wrongUsage(
+                    "--devices " + devices + " is not --data-parallel times parallel.expert " + sharing);
+        }
+        return devices;
     }
 
     private static void print(Plan plan, PrintWriter to) {

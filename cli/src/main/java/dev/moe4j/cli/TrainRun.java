@@ -65,8 +65,10 @@ record TrainRun(
 
     private int run(RunConfig config, Fabric fabric, TrainingData sources, Device where, Interruption interruption) {
         TrainingRun.Outcome outcome = train(config, fabric, sources, where, interruption);
+        // Of SIGTERM, whichever process got it: a scheduler is to see that the run is not over.
+        int code = outcome.stopped() ? 128 + 15 : 0;
         if (!fabric.leads()) {
-            return 0;
+            return code;
         }
         Result result = new Result(
                 outcome.checkpoint().toString(),
@@ -80,7 +82,7 @@ record TrainRun(
                 outcome.tokens() / outcome.seconds(),
                 outcome.best());
         output.print(result, to -> print(result, to));
-        return 0;
+        return code;
     }
 
     private TrainingRun.Outcome train(

@@ -8,6 +8,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -24,6 +26,12 @@ import tools.jackson.databind.json.JsonMapper;
 class ParallelTrainTest {
 
     private static final int STEPS = 6;
+
+    /** The exchanges in which a rank of {@code cpu-tiny-moe} can wait for another, and their groups. */
+    private static final String EXCHANGE =
+            "'(layer [13] (counts|dispatch|combine|combine backward|dispatch backward)' of "
+                    + "group expert-0|(tokens of the step|losses of the step|gradient norm|first choices of the step|whether to stop"
+                    + "|loss on valid|layer [13] statistics|(gradient|copy) of model\\.[a-z0-9_.]+)' of group [a-z0-9-]+) after ";
 
     @TempDir
     private static Path common;
@@ -183,7 +191,7 @@ class ParallelTrainTest {
             launcher.process().destroyForcibly();
         }
         assertThat(launcher.said())
-                .containsPattern("rank 0 gave up '[^']+' of group [a-z0-9-]+ after .* rank 1 has died")
+                .containsPattern("rank 0 gave up " + EXCHANGE + ".* rank 1 has died")
                 .contains("resuming " + out);
         assertThat(metrics(out)).hasSize(30);
     }
@@ -204,9 +212,81 @@ class ParallelTrainTest {
         } finally {
             launcher.process().destroyForcibly();
         }
-        assertThat(launcher.said())
-                .containsPattern("rank 0 gave up '[^']+' of group [a-z0-9-]+ after .* rank 1 does not answer");
+        assertThat(launcher.said()).containsPattern("rank 0 gave up " + EXCHANGE + ".* rank 1 does not answer");
         assertThat(ranks).hasSize(2).noneMatch(ProcessHandle::isAlive);
+    }
+
+    /** A scheduler tells one process only that its time is over. */
+    @Test
+    void termAtAnyRankEndsAllAfterTheSameStep() throws IOException, InterruptedException {
+        Path out = temp.resolve("run");
+        RealProcess launcher = RealProcess.start(
+                temp.resolve("err"),
+                launch(2, 60, train(out, 1_000_000, "--set=checkpoint.every=1000000"), "--restarts=1"));
+        try {
+            awaitStep(launcher, out, 2);
+            rank(launcher, 1).destroy();
+            assertThat(launcher.code()).as(launcher.said()).isEqualTo(128 + 15);
+        } finally {
+            launcher.process().destroyForcibly();
+        }
+        int steps = metrics(out).size();
+        try (Stream<Path> files = Files.list(out)) {
+            assertThat(files.map(file -> file.getFileName().toString()).filter(name -> name.startsWith("step-")))
+                    .containsExactly("step-%08d".formatted(steps));
+        }
+        Run resumed = Run.of(train(out, steps + 2, "--resume", "--allow-change=steps"));
+        assertThat(resumed.code()).as(resumed.err()).isZero();
+        assertThat(resumed.err()).contains("after step %,d of".formatted(steps));
+    }
+
+    /** One token that the model does not know is on one rank only, and its step throws there. */
+    @Test
+    void aRankThatThrowsInAStepIsQuoted() throws IOException {
+        Path spoiled = Files.createDirectory(temp.resolve("spoiled"));
+        try (Stream<Path> files = Files.list(shards)) {
+            for (Path file : files.toList()) {
+                Files.copy(file, spoiled.resolve(file.getFileName()));
+            }
+        }
+        Path tokens;
+        try (Stream<Path> files = Files.list(spoiled)) {
+            tokens = files.filter(file -> file.getFileName().toString().matches("train.*\\.bin"))
+                    .findFirst()
+                    .orElseThrow();
+        }
+        byte[] ids = Files.readAllBytes(tokens);
+        ids[ids.length / 4 * 2] = (byte) 0xff;
+        ids[ids.length / 4 * 2 + 1] = (byte) 0xff;
+        Files.write(tokens, ids);
+        Path out = temp.resolve("run");
+        String[] command = train(out, 1_000_000, "--set=parallel.expert=2");
+        command[2] = "--data=" + spoiled;
+        Run run = Run.of(launch(2, 60, command));
+        assertThat(run.code()).as(run.err()).isEqualTo(1);
+        List<String> logs =
+                List.of(Files.readString(temp.resolve("rank-0.log")), Files.readString(temp.resolve("rank-1.log")));
+        int thrower = logs.getFirst().contains("gave up") ? 1 : 0;
+        assertThat(logs.get(thrower)).contains("65535").doesNotContain("gave up");
+        assertThat(logs.get(1 - thrower))
+                .containsPattern("rank %d gave up 'tokens of the step' of group world after .*: rank %d failed: .*65535"
+                        .formatted(1 - thrower, thrower));
+    }
+
+    @Test
+    void everyRankSaysWhereANumberWasNone() throws IOException {
+        Path out = temp.resolve("run");
+        Run run = Run.of(
+                launch(2, 60, train(out, STEPS, "--set=parallel.expert=2", "--set=optimizer.learning_rate=1e30")));
+        assertThat(run.code()).as(run.err()).isEqualTo(1);
+        Pattern message = Pattern.compile("moe4j: (step \\d+: the loss is .*, first in .* of rank [01], at [^;]+);");
+        List<String> places = new ArrayList<>();
+        for (int rank = 0; rank < 2; rank++) {
+            Matcher found = message.matcher(Files.readString(temp.resolve("rank-" + rank + ".log")));
+            assertThat(found.find()).as("rank " + rank).isTrue();
+            places.add(found.group(1));
+        }
+        assertThat(places.getFirst()).isEqualTo(places.getLast());
     }
 
     private static void awaitStep(RealProcess process, Path out, int lines) throws IOException, InterruptedException {

@@ -83,7 +83,7 @@ class PlanCommandTest {
     /** 52 billion parameters over 64 devices: each has its share of the experts, and sends tokens to the others'. */
     @Test
     void aLayoutSharesTheExperts() {
-        JsonNode plan = plan("--model=moe-52b", "--devices=128", "--expert-parallel=64", "--device-name=h100-sxm");
+        JsonNode plan = plan("--model=moe-52b", "--devices=128", "--set=parallel.expert=64", "--device-name=h100-sxm");
         assertThat(at(plan, "/layout/data_parallel")).isEqualTo(2);
         assertThat(at(plan, "/layout/sequences_per_device")).isEqualTo(2);
         double experts = at(plan, "/parameters/experts/total");
@@ -130,7 +130,7 @@ class PlanCommandTest {
 
     @Test
     void printsTables() {
-        Run run = Run.of("plan", "--model=moe-1.1t", "--devices=512", "--expert-parallel=512");
+        Run run = Run.of("plan", "--model=moe-1.1t", "--devices=512", "--set=parallel.expert=512");
         assertThat(run.code()).as(run.err()).isZero();
         assertThat(run.out()).contains("moe-1.1t in bf16", "experts", "22.27", "each of 512", "device-days", "CO2");
     }
@@ -139,12 +139,13 @@ class PlanCommandTest {
     void whatCannotBeIsOneLine() {
         assertFails(1, "no preset is called 'moe-53b'", "--model=moe-53b");
         assertFails(1, "no device is called 'tpu'", "--model=moe-52b", "--device-name=tpu");
-        assertFails(1, "512 experts cannot be shared evenly by 3", "--model=moe-52b", "--expert-parallel=3");
-        assertFails(1, "0 experts cannot be shared", "--model=dense-125m", "--expert-parallel=2");
+        assertFails(1, "512 experts cannot be shared evenly by 3", "--model=moe-52b", "--set=parallel.expert=3");
+        assertFails(1, "0 experts cannot be shared", "--model=dense-125m", "--set=parallel.expert=2");
+        assertFails(1, "parallel.expert: 0 is too small", "--model=moe-52b", "--set=parallel.expert=0");
         assertFails(1, "utilization", "--model=moe-52b", "--utilization=40");
         assertFails(1, "tokens", "--model=moe-52b", "--tokens=-1");
         assertFails(1, "model.expert", "--model=moe-52b", "--set", "model.expert=3");
-        assertFails(2, "--devices 7", "--model=moe-52b", "--devices=7", "--expert-parallel=2");
+        assertFails(2, "--devices 7", "--model=moe-52b", "--devices=7", "--set=parallel.expert=2");
         assertFails(2, "--model");
     }
 
@@ -191,8 +192,8 @@ class PlanCommandTest {
                 "--model=moe-52b",
                 "--devices=64",
                 "--cluster=" + file,
-                "--expert-parallel=32",
-                "--shard=gradients",
+                "--set=parallel.expert=32",
+                "--set=parallel.shard=gradients",
                 "--micro-batch=1",
                 "--set=recompute=full",
                 "--set=cluster.exchange_overlap=0.5");
@@ -217,7 +218,8 @@ class PlanCommandTest {
     @Test
     void aLayoutMayHaveShards() {
         JsonNode whole = plan("--model=dense-1.3b", "--devices=64");
-        JsonNode shared = plan("--model=dense-1.3b", "--devices=64", "--shard=optimizer", "--micro-batch=2");
+        JsonNode shared =
+                plan("--model=dense-1.3b", "--devices=64", "--set=parallel.shard=optimizer", "--micro-batch=2");
         assertThat(at(shared, "/memory_per_device/optimizer"))
                 .isCloseTo(at(whole, "/memory_per_device/optimizer") / 64, within(1.0));
         assertThat(at(shared, "/exchange/gradients") / at(whole, "/exchange/gradients"))
@@ -233,8 +235,8 @@ class PlanCommandTest {
         assertFails(1, "1024 sequences cannot be shared evenly by 768", model, "--devices=768", "--cluster");
         assertFails(1, "100 devices do not fill nodes of 8", model, "--devices=100", "--cluster");
         assertFails(1, "none of", model, "--devices=64", "--cluster");
-        assertFails(1, "512 experts cannot be shared", model, "--devices=1536", "--cluster", "--expert-parallel=3");
-        assertFails(1, "parallel.shard: 'all' is no level", model, "--devices=64", "--cluster", "--shard=all");
+        assertFails(1, "512 experts cannot be shared", model, "--devices=1536", "--cluster", "--set=parallel.expert=3");
+        assertFails(1, "parallel.shard", model, "--devices=64", "--cluster", "--set=parallel.shard=all");
         assertFails(1, "known in 16 bits only", model, "--devices=64", "--cluster", "--set=precision=fp32");
         assertFails(1, "cluster.imbalance", model, "--devices=64", "--cluster", "--set=cluster.imbalance=0");
         assertFails(1, "unknown key cluster.gpus", model, "--devices=64", "--cluster", "--set=cluster.gpus=4");

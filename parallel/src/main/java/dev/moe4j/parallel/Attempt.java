@@ -33,6 +33,9 @@ final class Attempt {
     /** Exit codes from here on stand for a signal. */
     private static final int SIGNALS = 128;
 
+    /** The exit code of a process that was asked to stop by SIGTERM, and of one that stopped because another was. */
+    static final int STOPPED = SIGNALS + 15;
+
     /** A rank that failed. */
     record Failure(int rank, int code, Path log, List<String> lastLines) {
 
@@ -56,6 +59,7 @@ final class Attempt {
     private final List<Process> processes = new ArrayList<>();
     private final List<Thread> pumps = new ArrayList<>();
     private final BlockingQueue<Integer> ended = new LinkedBlockingQueue<>();
+    private boolean stopped;
 
     private Attempt(Launcher.Plan plan) {
         this.plan = plan;
@@ -137,9 +141,10 @@ final class Attempt {
                 }
                 int code = processes.get(rank).exitValue();
                 if (code != 0) {
-                    if (failures.isEmpty()) {
-                        graceEnd = System.nanoTime() + GRACE.toNanos();
-                    }
+                    // One that was asked to stop ends in good order, and so will the others, which may have more to
+                    // write.
+                    Duration wait = code == STOPPED ? Launcher.PATIENCE : GRACE;
+                    graceEnd = Math.min(graceEnd, System.nanoTime() + wait.toNanos());
                     failures.add(new Failure(rank, code, log(rank), List.of()));
                 }
             }
@@ -147,12 +152,19 @@ final class Attempt {
             for (Thread pump : pumps) {
                 pump.join();
             }
-            return failures.isEmpty() ? null : cause(failures);
+            stopped = failures.size() == processes.size()
+                    && failures.stream().allMatch(failure -> failure.code() == STOPPED);
+            return failures.isEmpty() || stopped ? null : cause(failures);
         } catch (InterruptedException e) {
             end();
             Thread.currentThread().interrupt();
             throw new ParallelException("launch was interrupted: its processes are ended", e);
         }
+    }
+
+    /** Whether all ranks have ended in good order because one was asked to stop. */
+    boolean stopped() {
+        return stopped;
     }
 
     /** A rank that was ended from outside explains those that failed for lack of it, though they may end first. */

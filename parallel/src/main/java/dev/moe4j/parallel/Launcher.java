@@ -50,7 +50,7 @@ public final class Launcher implements AutoCloseable {
     }
 
     /** For a checkpoint to be written when all is asked to stop. */
-    private static final Duration PATIENCE = Duration.ofMinutes(10);
+    static final Duration PATIENCE = Duration.ofMinutes(10);
 
     private final Plan plan;
     private final Consumer<String> out;
@@ -75,9 +75,10 @@ public final class Launcher implements AutoCloseable {
     /**
      * Runs until all ranks are done.
      *
+     * @return 0, or the exit code of SIGTERM where a rank was asked to stop and all have stopped
      * @throws ParallelException if a rank failed and no restart is left; it names the first one and its log
      */
-    public void run() {
+    public int run() {
         try {
             Files.createDirectories(plan.logs());
         } catch (IOException e) {
@@ -88,7 +89,7 @@ public final class Launcher implements AutoCloseable {
             current = attempt;
             Attempt.Failure failure = attempt.await();
             if (failure == null) {
-                return;
+                return attempt.stopped() ? Attempt.STOPPED : 0;
             }
             for (String line : failure.lastLines()) {
                 err.accept("rank " + failure.rank() + " | " + line);

@@ -1,8 +1,6 @@
 package dev.moe4j.parallel;
 
-import java.util.Arrays;
 import java.util.Locale;
-import java.util.stream.Collectors;
 
 /**
  * What of the parameters' state each rank keeps a share of only, instead of a copy: each level includes those before it
@@ -17,21 +15,6 @@ public enum Sharding {
     GRADIENTS,
     /** The working copy too: a section's parameters are gathered before it runs. */
     PARAMETERS;
-
-    /**
-     * Parses the value of {@code parallel.shard}.
-     *
-     * @throws ParallelException if it names no level
-     */
-    public static Sharding parse(String name) {
-        for (Sharding level : values()) {
-            if (level.toString().equals(name)) {
-                return level;
-            }
-        }
-        throw new ParallelException("parallel.shard: '" + name + "' is no level: use one of "
-                + Arrays.stream(values()).map(Sharding::toString).collect(Collectors.joining(", ")));
-    }
 
     /** Whether what {@code level} shards is sharded. */
     public boolean includes(Sharding level) {

@@ -12,24 +12,39 @@ import dev.moe4j.tensor.Tensor;
 import dev.moe4j.tensor.Unit;
 import dev.moe4j.tensor.Value;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
-import org.jspecify.annotations.Nullable;
 
-/** Finds the section in which a value first is NaN or infinite. */
+/**
+ * Finds the section in which a value first is NaN or infinite. All processes pass the same places in the same order, so that
+ * the first of all is known from how many each has passed.
+ */
 final class NotFinite implements Tape.Inspector {
 
-    private @Nullable String found;
+    private static final int NONE = -1;
+
+    private final List<String> places = new ArrayList<>();
+    private int found = NONE;
 
     private NotFinite() {}
 
     /**
-     * Runs a batch forward and backward.
+     * Where it began.
+     *
+     * @param name of the section and the direction, or of the parameter
+     * @param rank of the process
+     */
+    record Place(String name, int rank) {}
+
+    /**
+     * Runs a batch forward and backward. All processes come here and find the same.
      *
      * @return the place; empty where every value and every gradient is finite
      */
-    static Optional<String> find(LanguageModel model, TokenBatch batch, Pass pass) {
+    static Optional<Place> find(LanguageModel model, TokenBatch batch, Pass pass) {
         Group everyone = model.fabric().everyone();
-        Optional<String> parameter = agreed(everyone, parameter(model, false));
+        Optional<Place> parameter = ofParameters(model, false).first(everyone);
         if (parameter.isPresent()) {
             return parameter;
         }
@@ -38,53 +53,62 @@ final class NotFinite implements Tape.Inspector {
         try (Scope _ = Scope.open();
                 Tape tape = Tape.inspected(inspector)) {
             LossReport report = model.loss(tape, batch, pass);
-            Optional<String> forward = agreed(everyone, Optional.ofNullable(inspector.found));
+            Optional<Place> forward = inspector.first(everyone);
             if (forward.isPresent()) {
                 return forward;
             }
             model.beginBackward(false);
             tape.backward(report.roots().toArray(Value[]::new));
         }
-        Optional<String> backward = agreed(everyone, Optional.ofNullable(inspector.found));
+        Optional<Place> backward = inspector.first(everyone);
         if (backward.isPresent()) {
             return backward;
         }
         model.parameters().finishGradients();
-        return agreed(everyone, parameter(model, true));
+        return ofParameters(model, true).first(everyone);
     }
 
-    /** What this process found, or that another one did: all go the same way. */
-    private static Optional<String> agreed(Group everyone, Optional<String> found) {
-        boolean any = everyone.any(found.isPresent(), "whether a value is no number");
-        return any ? found.or(() -> Optional.of("another process, whose log names the place")) : Optional.empty();
+    /** The first place among those of all processes, where one has found any. */
+    private Optional<Place> first(Group everyone) {
+        double[] own = new double[everyone.members().size()];
+        own[everyone.members().index()] = found + 1;
+        double[] all = everyone.sum(own, "where a value is no number");
+        int first = NONE;
+        for (int rank = 0; rank < all.length; rank++) {
+            if (all[rank] > 0 && (first == NONE || all[rank] < all[first])) {
+                first = rank;
+            }
+        }
+        return first == NONE ? Optional.empty() : Optional.of(new Place(places.get((int) all[first] - 1), first));
     }
 
     /** Refuses a model that was read with a parameter that is no number. */
     static void refuse(LanguageModel model, Path checkpoint) {
-        parameter(model, false).ifPresent(place -> {
-            throw new TrainException(
-                    checkpoint + ": " + place + " is NaN or infinite; resume from an older checkpoint");
-        });
+        NotFinite parameters = ofParameters(model, false);
+        if (parameters.found != NONE) {
+            throw new TrainException(checkpoint + ": " + parameters.places.get(parameters.found)
+                    + " is NaN or infinite; resume from an older checkpoint");
+        }
     }
 
-    private static Optional<String> parameter(LanguageModel model, boolean gradients) {
-        try (Scope _ = Scope.open()) {
-            String what = gradients ? "the gradient of the parameter " : "the parameter ";
-            for (Unit unit : model.parameters().units()) {
+    private static NotFinite ofParameters(LanguageModel model, boolean gradients) {
+        NotFinite inspector = new NotFinite();
+        String of = gradients ? "the gradient of " : "";
+        for (Unit unit : model.parameters().units()) {
+            try (Scope _ = Scope.open()) {
                 if (unit.share().states()) {
-                    if (!(gradients ? unit.gradient() : unit.master()).allFinite()) {
-                        return Optional.of((gradients ? "the gradient of " : "the parameters of ") + unit.name());
-                    }
+                    inspector.inspect(
+                            of + "the parameters of " + unit.name(), gradients ? unit.gradient() : unit.master());
                     continue;
                 }
                 for (Parameter parameter : unit.parameters()) {
-                    if (!(gradients ? parameter.gradient() : parameter.tensor()).allFinite()) {
-                        return Optional.of(what + parameter.name());
-                    }
+                    inspector.inspect(
+                            of + "the parameter " + parameter.name(),
+                            gradients ? parameter.gradient() : parameter.tensor());
                 }
             }
         }
-        return Optional.empty();
+        return inspector;
     }
 
     @Override
@@ -98,8 +122,9 @@ final class NotFinite implements Tape.Inspector {
     }
 
     private void inspect(String place, Tensor tensor) {
-        if (found == null && !tensor.allFinite()) {
-            found = place;
+        if (found == NONE && !tensor.allFinite()) {
+            found = places.size();
         }
+        places.add(place);
     }
 }

@@ -17,6 +17,12 @@ import dev.moe4j.tensor.DType;
  */
 public record ParallelConfig(int expert, Sharding shard, Wire wire, boolean overlap, ExpertGradients expertGradients) {
 
+    public ParallelConfig {
+        if (expert < 1) {
+            throw new TrainException("parallel.expert: " + expert + " is too small; use at least 1");
+        }
+    }
+
     /** The types that rows may travel in. */
     public enum Wire {
         FP32,

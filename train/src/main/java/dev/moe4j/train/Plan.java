@@ -226,7 +226,7 @@ public record Plan(
                 && expertParallel > 1
                 && (model.experts() == 0 || model.experts() % expertParallel != 0)) {
             throw new TrainException("plan: " + model.experts() + " experts cannot be shared evenly by "
-                    + expertParallel + " devices; choose an expert parallelism that divides them");
+                    + expertParallel + " devices; choose a parallel.expert that divides them");
         }
     }
 

@@ -42,6 +42,7 @@ public final class Trainer {
     private long step;
     private long updates;
     private Tape.@Nullable Timer timer;
+    private Tape.@Nullable Inspector inspector;
 
     /** Sequences by their global number. */
     @FunctionalInterface
@@ -162,6 +163,15 @@ public final class Trainer {
         timer = listener;
     }
 
+    /** Shows what each section computes from now on, instead of its time. */
+    void inspect(Tape.Inspector listener) {
+        inspector = listener;
+    }
+
+    private Tape tape() {
+        return inspector == null ? Tape.recording(timer) : Tape.inspected(inspector);
+    }
+
     public LanguageModel model() {
         return model;
     }
@@ -241,7 +251,7 @@ public final class Trainer {
         try (Scope figures = Scope.open()) {
             for (int micro = 0; micro < batch.accumulation(); micro++) {
                 try (Scope _ = Scope.open();
-                        Tape tape = Tape.recording(timer)) {
+                        Tape tape = tape()) {
                     LossReport report = model.loss(tape, micros.get(micro), pass(firstSequence(micro), scale / tokens));
                     losses.add(Figure.of(report.roots().getFirst().tensor(), figures));
                     report.figures().forEach(figure -> figure.keepIn(figures));
@@ -299,16 +309,17 @@ public final class Trainer {
     /** Runs the step again, watching every section, and tells where it first went wrong. */
     private TrainException notFinite(double loss, double norm, List<TokenBatch> micros, long tokens) {
         String where = "no section shows it when the step is run again";
-        long first = firstSequence(0);
-        long last = firstSequence(batch.accumulation() - 1) + share.length() - 1;
+        long first = (step - 1) * batch.sequences();
+        long last = first + batch.sequences() - 1;
         for (int micro = 0; micro < batch.accumulation(); micro++) {
             long sequence = firstSequence(micro);
             Pass pass = pass(sequence, 1.0 / tokens);
-            Optional<String> found = NotFinite.find(model, micros.get(micro), pass);
+            Optional<NotFinite.Place> found = NotFinite.find(model, micros.get(micro), pass);
             if (found.isPresent()) {
-                where = "first in " + found.get();
-                first = sequence;
-                last = sequence + share.length() - 1;
+                int rank = found.get().rank();
+                where = "first in " + found.get().name() + (everyone.members().size() == 1 ? "" : " of rank " + rank);
+                first = sequence - share.start() + rank * share.length();
+                last = first + share.length() - 1;
                 break;
             }
         }

@@ -27,6 +27,7 @@ final class TrainingLoop {
     private long tokens;
     private double loss;
     private double waited;
+    private boolean stopped;
 
     /**
      * @param origin where the run stands, with the schedule's length and all else that checkpoints repeat
@@ -69,12 +70,13 @@ final class TrainingLoop {
         double seconds = seconds();
         Path checkpoint = saver.finish(trainer.stepsDone(), this::snapshot);
         return new TrainingRun.Outcome(
-                checkpoint, config, trainer.stepsDone(), tokens, seconds, loss, validation.best());
+                checkpoint, config, trainer.stepsDone(), tokens, seconds, loss, validation.best(), stopped);
     }
 
     /** Whether any process has been asked to stop: then all do, at the same step. */
     private boolean stops(BooleanSupplier stop) {
-        return fabric.everyone().any(stop.getAsBoolean(), "whether to stop");
+        stopped = fabric.everyone().any(stop.getAsBoolean(), "whether to stop");
+        return stopped;
     }
 
     private void step(Consumer<TrainingRun.Progress> listener, Consumer<String> notices) {

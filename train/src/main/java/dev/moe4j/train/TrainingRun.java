@@ -69,6 +69,7 @@ public final class TrainingRun {
      * @param seconds of training, likewise
      * @param loss of the last step, nats per token
      * @param best validation loss; null where none was asked for
+     * @param stopped whether it ended early because a process was asked to stop
      */
     public record Outcome(
             Path checkpoint,
@@ -77,7 +78,8 @@ public final class TrainingRun {
             long tokens,
             double seconds,
             double loss,
-            @Nullable BestEvaluation best) {}
+            @Nullable BestEvaluation best,
+            boolean stopped) {}
 
     /** A run on one folder of text. */
     public TrainingRun(

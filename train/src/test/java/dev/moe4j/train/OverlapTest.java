@@ -1,6 +1,7 @@
 package dev.moe4j.train;
 
 import dev.moe4j.model.ExpertGradients;
+import dev.moe4j.model.RanksInThreads;
 import dev.moe4j.model.Recompute;
 import dev.moe4j.parallel.Fabric;
 import dev.moe4j.parallel.Sharding;

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.moe4j.model.ExpertGradients;
+import dev.moe4j.model.RanksInThreads;
 import dev.moe4j.parallel.Processes;
 import dev.moe4j.parallel.Sharding;
 import dev.moe4j.tensor.Precision;
@@ -14,6 +15,8 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
@@ -25,6 +28,9 @@ class WireTest {
 
     /** The most by which rounding to bfloat16, which has 8 significant bits, changes a number relative to itself. */
     private static final double ROUNDING = Math.scalb(1.0, -8);
+
+    /** The most of its norm that rounding to the nearest bfloat16 moves a tensor by: half of a last place. */
+    private static final double HALF_PLACE = Math.scalb(1.0, -9);
 
     private static final int MOE_LAYERS = 2;
     private static final int STEPS = 5;
@@ -58,6 +64,33 @@ class WireTest {
                     .isNotEqualTo(loss)
                     .isCloseTo(loss, within(2 * MOE_LAYERS * ROUNDING * loss));
         }
+    }
+
+    /**
+     * In each MoE layer four tensors are rounded once: rows and results forward, their gradients backward. Each moves by no
+     * more than {@link #HALF_PLACE} of its norm, in a direction of its own, so that n of them together move what follows
+     * from them by √n times that, to first order, where layers pass a small change on no larger than it is in parts of the
+     * whole. That holds for all gradients as one vector; the gradient of a single tensor may be a small difference of large
+     * numbers, as that of keys is, and move by more. Experts add a part only to the residual stream, so that less is seen:
+     * 0.3 of one rounding. None at all would mean that rows were not rounded.
+     */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void gradientsLoseNoMoreThanTheirRoundings(boolean capacity) {
+        Subject subject = new Subject(capacity, true, 4);
+        Run exact = run(subject, Precision.FP32, ParallelConfig.Wire.FP32, 1);
+        Run rounded = run(subject, Precision.FP32, ParallelConfig.Wire.BF16, 1);
+        double squares = 0;
+        double moved = 0;
+        for (Map.Entry<String, double[]> tensor : exact.gradients().entrySet()) {
+            double[] a = Objects.requireNonNull(rounded.gradients().get(tensor.getKey()));
+            double[] b = tensor.getValue();
+            for (int i = 0; i < b.length; i++) {
+                squares += b[i] * b[i];
+                moved += (a[i] - b[i]) * (a[i] - b[i]);
+            }
+        }
+        assertThat(Math.sqrt(moved / squares)).isBetween(HALF_PLACE / 8, Math.sqrt(4 * MOE_LAYERS) * HALF_PLACE);
     }
 
     @Test

@@ -1,4 +1,4 @@
-package dev.moe4j.train;
+package dev.moe4j.model;
 
 import dev.moe4j.parallel.Environment;
 import dev.moe4j.parallel.Identity;
@@ -21,14 +21,14 @@ import java.util.function.Function;
  * Ranks as threads of one process, each with sockets and groups of its own: as far as c10d is concerned these are
  * processes, and they cost a thousandth.
  */
-final class RanksInThreads {
+public final class RanksInThreads {
 
     private static final Duration TIMEOUT = Duration.ofSeconds(60);
 
     private RanksInThreads() {}
 
     /** Lets every rank do that; returns what each gives, in their order. */
-    static <T> List<T> run(int world, Function<Processes, T> work) {
+    public static <T> List<T> run(int world, Function<Processes, T> work) {
         URI meeting = URI.create("tcp://127.0.0.1:" + freePort());
         List<Future<T>> results = new ArrayList<>();
         try (ExecutorService threads = Executors.newThreadPerTaskExecutor(

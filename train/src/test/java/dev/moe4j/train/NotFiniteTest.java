@@ -1,0 +1,73 @@
+package dev.moe4j.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowable;
+
+import dev.moe4j.model.ExpertGradients;
+import dev.moe4j.model.LanguageModel;
+import dev.moe4j.model.RanksInThreads;
+import dev.moe4j.parallel.Fabric;
+import dev.moe4j.parallel.Processes;
+import dev.moe4j.parallel.Sharding;
+import dev.moe4j.tensor.Precision;
+import dev.moe4j.tensor.Scope;
+import dev.moe4j.train.LayoutLawTest.Division;
+import dev.moe4j.train.LayoutLawTest.Subject;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/** A number that is none on one rank of two: both say where it began, though both have met it. */
+class NotFiniteTest {
+
+    private static final int STEPS = 2;
+
+    /** What ends a rank's run whose model is changed before its first step. */
+    private static String end(Processes processes, String parameter, int rank, double value) {
+        Throwable end = catchThrowable(() -> LayoutLawTest.run(
+                new Subject(false, false, 4),
+                Division.PLAIN,
+                Precision.FP32,
+                Fabric.of(processes, 2, Sharding.NONE),
+                ExpertGradients.EXACT,
+                STEPS,
+                model -> {
+                    if (processes.rank() == rank) {
+                        spoil(model, parameter, value);
+                    }
+                },
+                _ -> {}));
+        assertThat(end).isInstanceOf(TrainException.class);
+        return String.valueOf(end.getMessage());
+    }
+
+    private static void spoil(LanguageModel model, String parameter, double value) {
+        try (Scope _ = Scope.open()) {
+            model.parameters().get(parameter).master().fill(value);
+        }
+        model.parameters().refresh();
+    }
+
+    /** Finite, but not what experts make of it. Of 16 sequences the second rank has the second half. */
+    @Test
+    void everyRankNamesTheSectionAndTheRank() {
+        List<String> ends =
+                RanksInThreads.run(2, processes -> end(processes, "model.layers.1.moe.experts.fc1.weight", 1, 3e38));
+        assertThat(ends)
+                .hasSize(2)
+                .allSatisfy(end -> assertThat(end)
+                        .startsWith("step 1: the loss is NaN")
+                        .contains("first in layers.1.experts (forward) of rank 1, at sequences 8 to 15;"));
+    }
+
+    @Test
+    void everyRankNamesTheParameterAndTheRank() {
+        List<String> ends = RanksInThreads.run(
+                2, processes -> end(processes, "model.layers.3.moe.experts.fc2.bias", 0, Double.NaN));
+        assertThat(ends)
+                .hasSize(2)
+                .allSatisfy(end -> assertThat(end)
+                        .startsWith("step 1: the loss is NaN")
+                        .contains("first in the parameter model.layers.3.moe.experts.fc2.bias of rank 0,"
+                                + " at sequences 0 to 7;"));
+    }
+}

@@ -1,0 +1,68 @@
+package dev.moe4j.train;
+
+import dev.moe4j.model.LanguageModel;
+import dev.moe4j.tensor.DType;
+import dev.moe4j.tensor.Parameter;
+import dev.moe4j.tensor.Tape;
+import dev.moe4j.tensor.Tensor;
+import java.util.Arrays;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * How far a run's routers were from deciding otherwise: the least difference between one choice's logit and the next's, of
+ * any token in any layer at any step, the last choice's and the first left out included.
+ */
+final class RoutingMargin {
+
+    /** The norm before a layer's router or feed-forward network. */
+    private static final Pattern NORM = Pattern.compile("layers\\.(\\d+)\\.norm");
+
+    private double least = Double.POSITIVE_INFINITY;
+    private double squares;
+    private long logits;
+
+    /** Watches the trainer's steps from now on. */
+    void watch(Trainer trainer) {
+        LanguageModel model = trainer.model();
+        trainer.inspect(new Tape.Inspector() {
+            @Override
+            public void forward(String section, Tensor output) {
+                Matcher layer = NORM.matcher(section);
+                if (layer.matches() && model.config().isMoeLayer(Integer.parseInt(layer.group(1)))) {
+                    Parameter gate = model.parameters().get("model.layers." + layer.group(1) + ".moe.gate.weight");
+                    add(output, gate.tensor(), model.architecture().routing().topK());
+                }
+            }
+
+            @Override
+            public void backward(String section, Tensor gradient) {}
+        });
+    }
+
+    private void add(Tensor h_TD, Tensor gate_ED, int choices) {
+        double[] logits_TE =
+                h_TD.to(DType.FLOAT64).matmul(gate_ED.to(DType.FLOAT64).t()).toDoubles();
+        int experts = (int) gate_ED.size(0);
+        for (int start = 0; start < logits_TE.length; start += experts) {
+            double[] ascending = Arrays.copyOfRange(logits_TE, start, start + experts);
+            Arrays.sort(ascending);
+            for (int i = experts - 1; i >= Math.max(1, experts - choices); i--) {
+                least = Math.min(least, ascending[i] - ascending[i - 1]);
+            }
+        }
+        squares += Arrays.stream(logits_TE).map(logit -> logit * logit).sum();
+        logits += logits_TE.length;
+    }
+
+    /** The margin over the root mean square of the logits. */
+    double relative() {
+        return least / Math.sqrt(squares / logits);
+    }
+
+    @Override
+    public String toString() {
+        return "routing margin %.2e, %.2e of the logits' root mean square (%d logits)"
+                .formatted(least, relative(), logits);
+    }
+}

@@ -1,0 +1,132 @@
+package dev.moe4j.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.moe4j.model.ExpertGradients;
+import dev.moe4j.model.LanguageModel;
+import dev.moe4j.model.RanksInThreads;
+import dev.moe4j.model.Recompute;
+import dev.moe4j.parallel.Fabric;
+import dev.moe4j.parallel.Sharding;
+import dev.moe4j.tensor.Precision;
+import dev.moe4j.tensor.RandomKey;
+import dev.moe4j.tensor.Tensor;
+import dev.moe4j.tensor.Unit;
+import dev.moe4j.train.LayoutLawTest.Division;
+import dev.moe4j.train.LayoutLawTest.Run;
+import dev.moe4j.train.LayoutLawTest.Subject;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Routers that send every token to the same two experts of four, so that others and whole ranks get none. */
+class StarvedExpertsTest {
+
+    private static final int STEPS = 2;
+
+    /** Logits of the first, second, third and fourth of the experts: far apart, against what else a router sees. */
+    private static final List<Double> LOGITS = List.of(2.0, 1.0, -1.0, -2.0);
+
+    /**
+     * The model's own first values, but for routers: they see 1 in the first place of every token, and little else.
+     *
+     * @param order experts, from the one that every token chooses first
+     */
+    private static void starve(LanguageModel model, List<Integer> order) {
+        RandomKey key = new RandomKey(1);
+        model.parameters().write(Unit::master, (parameter, part, target) -> {
+            String name = parameter.spec().parts().get(part);
+            parameter.spec().initialization().fill(target, key.fold(name));
+            if (name.endsWith(".final_layer_norm.weight")) {
+                target.select(0, 0).fill(0);
+            } else if (name.endsWith(".final_layer_norm.bias")) {
+                target.select(0, 0).fill(1);
+            } else if (name.endsWith(".moe.gate.weight")) {
+                target.mulInPlace(0.1);
+                for (int place = 0; place < order.size(); place++) {
+                    Tensor row = target.select(0, order.get(place));
+                    row.select(0, 0).fill(LOGITS.get(place));
+                }
+            }
+        });
+        model.parameters().refresh();
+    }
+
+    private static Run run(
+            Subject subject, Division division, Precision precision, Fabric fabric, List<Integer> order) {
+        return LayoutLawTest.run(
+                subject,
+                division,
+                precision,
+                fabric,
+                ExpertGradients.EXACT,
+                STEPS,
+                model -> starve(model, order),
+                _ -> {});
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "2, 2, NONE, 0 1 2 3",
+        "2, 2, GRADIENTS, 3 2 1 0",
+        "4, 4, NONE, 1 2 0 3",
+        "4, 4, PARAMETERS, 0 3 1 2",
+        "4, 2, OPTIMIZER, 1 0 3 2"
+    })
+    void starvedRanksComputeAsOneProcessDoes(int world, int expert, Sharding sharding, String experts) {
+        List<Integer> order =
+                Arrays.stream(experts.split(" ")).map(Integer::valueOf).toList();
+        List<Subject> subjects = List.of(new Subject(false, true, 4), new Subject(true, true, 4));
+        List<Run> runs = RanksInThreads.run(world, processes -> {
+                    Fabric fabric = Fabric.of(processes, expert, sharding);
+                    Division division = new Division(sharding, 1, Recompute.FULL);
+                    return subjects.stream()
+                            .map(subject -> run(subject, division, Precision.FP32, fabric, order))
+                            .toList();
+                })
+                .getFirst();
+        for (int i = 0; i < subjects.size(); i++) {
+            Run one = run(subjects.get(i), Division.PLAIN, Precision.FP32, Fabric.SINGLE, order);
+            assertStarved(one, order.subList(2, 4));
+            LayoutLawTest.same(subjects.get(i) + ", experts " + experts + " over " + expert, runs.get(i), one);
+        }
+    }
+
+    /** The grouped products of bf16, on a rank that has no row at all. */
+    @ParameterizedTest
+    @CsvSource({"false", "true"})
+    void starvedRanksComputeInBf16(boolean capacity) {
+        Subject subject = new Subject(capacity, false, 4);
+        List<Integer> order = List.of(0, 1, 2, 3);
+        Run run = RanksInThreads.run(
+                        2,
+                        processes -> run(
+                                subject, Division.PLAIN, Precision.BF16, Fabric.of(processes, 2, Sharding.NONE), order))
+                .getFirst();
+        assertStarved(run, order.subList(2, 4));
+        run.parameters()
+                .forEach((name, values) ->
+                        assertThat(Arrays.stream(values)).as(name).allMatch(Double::isFinite));
+    }
+
+    /** No token has chosen them, and so no loss depends on them. */
+    private static void assertStarved(Run run, List<Integer> experts) {
+        for (LayoutLawTest.Figures step : run.steps()) {
+            for (List<Double> kept : step.kept()) {
+                assertThat(experts).allMatch(expert -> kept.get(expert) == 0);
+                assertThat(kept.stream().filter(count -> count > 0)).hasSize(2);
+            }
+        }
+        Map<String, double[]> gradients = run.gradients();
+        for (int expert : experts) {
+            assertThat(gradients.keySet()).anyMatch(name -> name.contains(".experts." + expert + "."));
+            gradients.forEach((name, gradient) -> {
+                if (name.contains(".experts." + expert + ".")) {
+                    assertThat(gradient).as(name).containsOnly(0.0);
+                }
+            });
+        }
+    }
+}
