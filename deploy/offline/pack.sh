@@ -68,6 +68,8 @@ for jar in "$built"/lib/*.jar; do
   esac
 done
 rm "$stage"/natives/org/bytedeco/openblas/*/*_full.so # OpenBLAS's LAPACK for Java, which nothing here calls
+# The name under which libjniopenblas_nolapack.so looks for OpenBLAS, which JavaCPP makes in its cache.
+ln -s libopenblas.so.0 "$stage/natives/org/bytedeco/openblas/linux-x86_64/libopenblas_nolapack.so.0"
 torch=$stage/natives/org/bytedeco/pytorch/$platform
 [ -e "$torch/libjnitorch.so" ] || { say "$built/lib has no libtorch for $platform; delete $built and run this again"; exit 1; }
 if [ $libtorch = false ]; then
