@@ -44,6 +44,7 @@ ours() { # preset, experts, sequences, more options ...
   shift 3
   local set=(--set "batch.sequences=$sequences" --set model.dropout=0 --set model.attention_dropout=0)
   # The presets' routing has a capacity; compared is what drops nothing, on every second layer.
+  [ -n "${TINY-}" ] || set+=(--precision bf16)
   [ "$experts" = 0 ] || set+=(--set "model.experts=$experts" --set routing.strategy=dropless --set routing.group=1)
   "$MOE4J" bench train --preset "$preset" --device "$device" --steps 12 --json "${set[@]}" "$@"
 }
@@ -61,6 +62,7 @@ if [ -n "${TINY-}" ]; then
   measure moe4j-dense-tiny ours cpu-tiny-dense 0 8
   measure pytorch-dense-tiny peer dense.py --no-compile
   measure moe4j-8-tiny ours cpu-tiny-moe 8 8
+  measure moe4j-balanced-8-tiny ours cpu-tiny-moe 8 8 --balanced
   measure pytorch-8-tiny peer moe.py --experts 8 --no-compile
 else
   # Size, sequences of 2048 tokens in a step, numbers of experts that fit into 80 GB (the last of each may not).
@@ -72,6 +74,7 @@ else
       measure "moe4j-$experts-$size" ours "dense-$size" "$experts" "$sequences"
       measure "pytorch-$experts-$size" peer moe.py "${same[@]}"
       measure "transformers-$experts-$size" peer hf_moe.py "${same[@]}"
+      measure "moe4j-balanced-$experts-$size" ours "dense-$size" "$experts" "$sequences" --balanced
       measure "pytorch-balanced-$experts-$size" peer moe.py "${same[@]}" --balanced
     done
   done <<'END'

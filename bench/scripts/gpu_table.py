@@ -46,8 +46,9 @@ def main():
         rate = line["tokens_per_second"]
         used = line["flops_per_token"] * rate / 1e9 / peak
         bytes_used = memory(line)
-        dense = rows.get((size, 0, "pytorch" if system.startswith("pytorch") else system))
-        ours = rows.get((size, experts, "moe4j"))
+        # A balanced system is compared with its own dense model, and with moe4j's balanced one.
+        dense = rows.get((size, 0, system.removesuffix("-balanced")))
+        ours = rows.get((size, experts, "moe4j-balanced" if system.endswith("-balanced") else "moe4j"))
         cells = [
             size,
             experts or "dense",
@@ -56,7 +57,7 @@ def main():
             f"{100 * used:.1f} %",
             f"{bytes_used / 2**30:.1f} GiB" if bytes_used else "",
             f"{dense['tokens_per_second'] / rate:.2f}" if dense and experts else "",
-            f"{ours['tokens_per_second'] / rate:.2f}" if ours and system != "moe4j" else "",
+            f"{ours['tokens_per_second'] / rate:.2f}" if ours and not system.startswith("moe4j") else "",
         ]
         print("| " + " | ".join(str(cell) for cell in cells) + " |")
 

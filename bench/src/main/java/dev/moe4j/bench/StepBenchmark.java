@@ -27,6 +27,7 @@ public final class StepBenchmark {
     private final Precision precision;
     private final Device device;
     private final Fabric fabric;
+    private boolean balanced;
 
     /**
      * What was measured.
@@ -93,6 +94,12 @@ public final class StepBenchmark {
         this.fabric = fabric;
     }
 
+    /** Deals tokens out to experts in turns, so that all have the same load, rather than as routers say. */
+    public StepBenchmark balanced() {
+        balanced = true;
+        return this;
+    }
+
     /**
      * Measures.
      *
@@ -109,6 +116,9 @@ public final class StepBenchmark {
         try (LanguageModel model = LanguageModel.initialize(
                 run.architecture(), precision, device, fabric, run.parallel().expertGradients(), new RandomKey(1))) {
             model.recompute(run.recompute());
+            if (balanced) {
+                model.dealInTurns();
+            }
             Trainer trainer = new Trainer(
                     model,
                     run.batch(),

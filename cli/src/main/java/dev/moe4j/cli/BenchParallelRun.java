@@ -80,6 +80,9 @@ record BenchParallelRun(
         List<String> command = JavaCommand.words();
         command.addAll(List.of("bench", "train", "--json", "--preset", options.preset, "--precision", precision));
         command.addAll(List.of("--steps", String.valueOf(options.steps), "--warmup", String.valueOf(options.warmup)));
+        if (options.balanced) {
+            command.add("--balanced");
+        }
         keys.forEach(key -> command.addAll(List.of("--set", key)));
         Path logs = LaunchRun.temporaryFolder();
         List<String> printed = new ArrayList<>();

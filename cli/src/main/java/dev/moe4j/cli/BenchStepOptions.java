@@ -35,6 +35,11 @@ final class BenchStepOptions {
     @Option(names = "--warmup", paramLabel = "N", description = "Steps before them, at least 2 (default: 3).")
     int warmup = 3;
 
+    @Option(
+            names = "--balanced",
+            description = "Deal tokens out to experts in turns, whatever the routers say: the load is then even.")
+    boolean balanced;
+
     /** Refuses numbers of steps that measure nothing. */
     void check(Output output) {
         if (steps < LEAST_STEPS || warmup < StepBenchmark.LEAST_WARMUP) {

@@ -27,10 +27,14 @@ final class BenchTrainRun {
                 environment,
                 RunIdentity.of(
                         environment,
-                        ConfigWriter.toYaml(run) + List.of(precision.name(), options.steps, options.warmup)),
+                        ConfigWriter.toYaml(run)
+                                + List.of(precision.name(), options.steps, options.warmup, options.balanced)),
                 processes -> {
                     Fabric fabric = run.parallel().connect(processes);
                     StepBenchmark benchmark = new StepBenchmark(run, precision, where, fabric);
+                    if (options.balanced) {
+                        benchmark.balanced();
+                    }
                     StepBenchmark.Result result;
                     try (ProgressLine progress =
                             ProgressLine.start(err, "bench " + options.preset, options.warmup + options.steps)) {

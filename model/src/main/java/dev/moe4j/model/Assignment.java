@@ -9,16 +9,13 @@ import java.util.function.IntUnaryOperator;
  *
  * <p>Choices are numbered token · k + rank. The rows that experts compute on are sorted by expert; each expert's rows
  * are rounded up to a multiple of {@link #ROW_MULTIPLE}, since oneDNN compiles a primitive for every row count. Rows
- * that travel to experts elsewhere are {@linkplain #packed packed} or {@linkplain #even even} instead, those of a step of
- * decoding {@linkplain #tight tight}. Rows that no choice fills repeat token 0 with weight 0.
+ * that travel to experts elsewhere are {@linkplain #packed packed} or {@linkplain #even even} instead. Rows that no choice
+ * fills repeat token 0 with weight 0.
  */
 final class Assignment implements ExpertRows {
 
     /** Each expert's rows are rounded up to a multiple of this: docs/performance.md has the measurement. */
     static final int ROW_MULTIPLE = 32;
-
-    /** The least rows of an expert that has any: OpenBLAS computes fewer than four in another way. */
-    private static final int LEAST_ROWS = 4;
 
     private final int tokens;
     private final int topK;
@@ -113,17 +110,6 @@ final class Assignment implements ExpertRows {
     /** The same choices in rows without a gap. */
     Assignment packed() {
         return withRoom(count -> count);
-    }
-
-    /**
-     * The same choices with few rows rounded up to a power of two only: a step of decoding has a choice or two for each
-     * expert, and spent most of its time on empty rows. Where products go through OpenBLAS their last bits depend on the
-     * number of rows, so other passes keep to the multiple.
-     */
-    Assignment tight() {
-        return withRoom(count -> count > 0 && count <= ROW_MULTIPLE / 2
-                ? Math.max(LEAST_ROWS, Integer.highestOneBit(2 * count - 1))
-                : rounded(count));
     }
 
     /** The same choices in rows of which every expert has as many. */

@@ -58,6 +58,7 @@ final class RouteSection implements Section.Derived {
      * @param balanceCoefficient of the balance loss in the root
      * @param zCoefficient of the z-loss in the root
      * @param onDevice whether the device makes the assignment, which must be dropless
+     * @param inTurns whether tokens are dealt out to experts in turns, whatever the logits
      */
     record Setting(
             int groups,
@@ -68,7 +69,8 @@ final class RouteSection implements Section.Derived {
             double @Nullable [] fractions,
             double balanceCoefficient,
             double zCoefficient,
-            boolean onDevice) {
+            boolean onDevice,
+            boolean inTurns) {
 
         /** The most rows that an expert can get from all groups. */
         int places(Assignment assignment) {
@@ -119,7 +121,8 @@ final class RouteSection implements Section.Derived {
         Tensor p_TE = logits_TE.softmax(-1);
         Choices chosen = decided;
         if (chosen == null) {
-            chosen = setting.onDevice() ? chooseOnDevice(logits_TE.detach(), p_TE) : choose(logits_TE, p_TE);
+            Tensor decisive_TE = setting.inTurns() ? turns(logits_TE) : logits_TE.detach();
+            chosen = setting.onDevice() ? chooseOnDevice(decisive_TE, p_TE) : choose(decisive_TE, p_TE);
             decided = chosen;
         }
         Tensor balance = balanceLoss(p_TE, chosen);
@@ -131,6 +134,19 @@ final class RouteSection implements Section.Derived {
                 : given_TE.logSumExp(-1).square().mean().mul(setting.zCoefficient());
         Tensor weights_TK = weights(p_TE, chosen).narrow(0, 0, tokens);
         return new Tensor[] {weights_TK, balance.mul(setting.balanceCoefficient()), z};
+    }
+
+    /** Logits by which the k choices of all tokens in order go to one expert after the other. */
+    private Tensor turns(Tensor like_TE) {
+        long tokens = like_TE.size(0);
+        long experts = like_TE.size(1);
+        Device device = like_TE.device();
+        Tensor first_T1 = Tensor.arange(tokens, device)
+                .to(DType.FLOAT64)
+                .mul(routing.topK())
+                .unsqueeze(1);
+        Tensor turn_TE = Tensor.arange(experts, device).to(DType.FLOAT64).sub(first_T1);
+        return turn_TE.divideWhole(experts).mul((double) experts).sub(turn_TE).to(like_TE.dtype());
     }
 
     private RoutingFigures figures(Tensor balance, Tensor logits_TE, Tensor p_TE, Tensor first_GE) {

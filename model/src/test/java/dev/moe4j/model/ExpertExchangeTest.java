@@ -102,18 +102,20 @@ class ExpertExchangeTest {
                 double[] expected = valuesWhere(true, sent, rows(rank, sent, 0).mul(2));
 
                 // Forward: the experts double what they get.
-                Tensor arrived = exchange.dispatch(rows(rank, sent, Double.NaN));
+                Tensor arrived = exchange.dispatch(rows(rank, sent, Double.NaN)).await();
                 boolean[] filled = filled(rank, even, (int) arrived.size(0));
                 Tensor results = arrived.mul(2);
                 poisonOthers(results, filled, Double.NaN);
-                assertThat(valuesWhere(true, sent, exchange.combine(results))).isEqualTo(expected);
+                assertThat(valuesWhere(true, sent, exchange.combine(results).await()))
+                        .isEqualTo(expected);
 
                 // Backward: combination gives empty rows a gradient of zero, and products need it so.
-                Tensor gradients = exchange.combineBackward(rows(rank, sent, 0));
+                Tensor gradients = exchange.combineBackward(rows(rank, sent, 0)).await();
                 assertThat(Arrays.stream(valuesWhere(false, filled, gradients))).allMatch(value -> value == 0);
                 Tensor inner = gradients.mul(2);
                 poisonOthers(inner, filled, Double.NaN);
-                assertThat(valuesWhere(true, sent, exchange.dispatchBackward(inner)))
+                assertThat(valuesWhere(
+                                true, sent, exchange.dispatchBackward(inner).await()))
                         .isEqualTo(expected);
                 return (int) IntStream.range(0, filled.length)
                         .filter(row -> filled[row])
@@ -174,7 +176,7 @@ class ExpertExchangeTest {
                 Value returned = tape.run(new ExchangeSection("exchange_results", exchange, true), results);
                 poisonOthers(returned.tensor(), assignment.filled(), poisoned ? Double.NaN : 0);
                 Value out = tape.run(
-                        new CombineSection("combine", routes, none("combine"), false),
+                        new CombineSection("combine", routes, none("combine"), false, null),
                         tape.constant(ones.copy()),
                         returned,
                         tape.constant(Tensor.full(1, DType.FLOAT64, Device.CPU, assignment.tokens(), 1)));
@@ -201,9 +203,8 @@ class ExpertExchangeTest {
                 weights,
                 Activation.GELU,
                 none("activation"),
-                rows,
+                weight -> ExpertProducts.of(rows, weight),
                 new ExpertsSection.Choices(choices, 1),
-                false,
                 false);
     }
 

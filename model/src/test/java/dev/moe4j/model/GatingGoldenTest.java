@@ -62,6 +62,7 @@ class GatingGoldenTest {
                             null,
                             0.7,
                             0,
+                            false,
                             false),
                     tape,
                     null);

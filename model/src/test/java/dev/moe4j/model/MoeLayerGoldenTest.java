@@ -72,6 +72,7 @@ class MoeLayerGoldenTest {
                             null,
                             0.5,
                             0,
+                            false,
                             false),
                     tape,
                     null);

@@ -21,6 +21,8 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What every routing strategy and every assignment holds to, on random logits; a test's name has its seed. */
 class RoutingTest {
@@ -134,14 +136,14 @@ class RoutingTest {
                     "route",
                     gate,
                     config,
-                    new RouteSection.Setting(1, padding, fill, training, given, null, 1, 1, false),
+                    new RouteSection.Setting(1, padding, fill, training, given, null, 1, 1, false, false),
                     tape,
                     null);
             RouteSection long_ = new RouteSection(
                     "route",
                     gate,
                     config,
-                    new RouteSection.Setting(1, all, 0, training, given, null, 1, 1, false),
+                    new RouteSection.Setting(1, all, 0, training, given, null, 1, 1, false, false),
                     tape,
                     null);
             Tensor[] fewer = short_.forward(Tensor.of(logits).view(tokens, experts));
@@ -227,20 +229,27 @@ class RoutingTest {
         assertThat(assignment.rows()).isPositive();
     }
 
-    @Test
-    void tightRowsArePowersOfTwoWhileTheyAreFew() {
-        long[] expertOf = new long[1 + 5 + 9 + 17];
-        Arrays.fill(expertOf, 1, 6, 1);
-        Arrays.fill(expertOf, 6, 15, 2);
-        Arrays.fill(expertOf, 15, 32, 4);
-        boolean[] wanted = new boolean[32];
-        Arrays.fill(wanted, true);
-        Assignment tight = new Assignment(32, 1, 5, expertOf, wanted, new long[32], 64).tight();
-
-        assertThat(IntStream.rangeClosed(0, 5).map(tight::start)).containsExactly(0, 4, 12, 28, 28, 60);
-        assertThat(IntStream.range(0, 5).map(tight::count)).containsExactly(1, 5, 9, 0, 17);
-        for (int choice = 0; choice < 32; choice++) {
-            assertThat(tight.choiceOf()[(int) tight.rowOf()[choice]]).isEqualTo(choice);
+    /** Three experts, two choices of each token: 0 1, 2 0, 1 2 and so on, by the host and by the device. */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void turnsLoadAllExpertsAlike(boolean onDevice) {
+        try (Tape tape = Tape.inference();
+                LanguageModel model = LanguageModel.initialize(
+                        new Architecture(
+                                new ModelConfig(2, 16, 2, 16, 32, 8, Activation.GELU, 0, 0, -1, 3, 2, 16, 0),
+                                RoutingConfig.DEFAULT,
+                                BalanceConfig.DEFAULT),
+                        onDevice ? Precision.BF16 : Precision.FP32,
+                        Device.CPU,
+                        new RandomKey(1))) {
+            model.routeOnDevice(onDevice);
+            model.dealInTurns();
+            LossReport report =
+                    model.loss(tape, new TokenBatch(new long[6], new long[] {1, 2, 3, 4, 5, 6}, 1), Pass.evaluation(1));
+            RoutingCounts counts = report.routing().getFirst().counts();
+            assertThat(counts.chosen()[0]).containsExactly(2, 2, 2);
+            assertThat(counts.chosen()[1]).containsExactly(2, 2, 2);
+            assertThat(counts.kept()).containsExactly(4, 4, 4);
         }
     }
 

@@ -1,0 +1,109 @@
+package dev.moe4j.model;
+
+import dev.moe4j.tensor.Parameters;
+import dev.moe4j.tensor.Section;
+import dev.moe4j.tensor.Tape;
+import dev.moe4j.tensor.Tensor;
+import java.util.function.Function;
+
+/** A layer's sections, with the model's parameters of that layer. */
+final class LayerSections {
+
+    private final ModelConfig config;
+    private final Parameters parameters;
+    private final Execution execution;
+
+    LayerSections(ModelConfig config, Parameters parameters, Execution execution) {
+        this.config = config;
+        this.parameters = parameters;
+        this.execution = execution;
+    }
+
+    /** What the names of a layer's parameters begin with. */
+    static String prefix(int layer) {
+        return "model.layers." + layer + ".";
+    }
+
+    NormSection norm(String name, String parameter) {
+        return new NormSection(name, parameters.get(parameter + ".weight"), parameters.get(parameter + ".bias"));
+    }
+
+    FeedForwardSection feedForward(int layer, String site, String prefix, Pass pass) {
+        return new FeedForwardSection(
+                "layers." + layer + "." + site,
+                new FeedForwardSection.Weights(
+                        parameters.get(prefix + "fc1.weight"),
+                        parameters.get(prefix + "fc1.bias"),
+                        parameters.get(prefix + "fc2.weight"),
+                        parameters.get(prefix + "fc2.bias")),
+                config.activation(),
+                activationDropout(layer, site, config.activationDropout(), pass),
+                dropout(layer, site, pass),
+                execution.recompute().lean());
+    }
+
+    AttentionSection.Weights attentionWeights(int layer) {
+        String prefix = prefix(layer);
+        return new AttentionSection.Weights(
+                parameters.get(prefix + "self_attn_layer_norm.weight"),
+                parameters.get(prefix + "self_attn_layer_norm.bias"),
+                parameters.get(prefix + "self_attn.qkv_proj.weight"),
+                parameters.get(prefix + "self_attn.qkv_proj.bias"),
+                parameters.get(prefix + "self_attn.out_proj.weight"),
+                parameters.get(prefix + "self_attn.out_proj.bias"));
+    }
+
+    Section attention(int layer, Tensor mask, TokenBatch batch, Pass pass) {
+        AttentionSection.Weights weights = attentionWeights(layer);
+        String name = "layers." + layer + ".attention";
+        Dropout weightDropout = new Dropout(config.attentionDropout(), pass, "layers." + layer + ".attention_weights");
+        Dropout outputDropout = dropout(layer, "attention", pass);
+        boolean blocked = !execution.reference()
+                && !parameters.device().isCuda()
+                && !weightDropout.active()
+                && batch.length() <= LanguageModel.LONGEST_BLOCKED;
+        return blocked
+                ? new BlockedAttentionSection(
+                        name,
+                        weights,
+                        config.heads(),
+                        mask,
+                        batch.sequences(),
+                        outputDropout,
+                        execution.recompute().lean())
+                : new AttentionSection(
+                        name, weights, config.heads(), mask, batch.sequences(), weightDropout, outputDropout);
+    }
+
+    /** Attention weights inside a graph that libtorch derives can be computed again with the whole section only. */
+    Tape.Retention retention(Section attention) {
+        return attention instanceof AttentionSection plain && !plain.fused()
+                ? execution.recompute().cheap()
+                : execution.recompute().costly();
+    }
+
+    ExpertsSection experts(
+            int layer, Function<Tensor, ExpertProducts> productsOf, ExpertsSection.Choices choices, Dropout dropout) {
+        String prefix = prefix(layer) + "moe.experts.";
+        return new ExpertsSection(
+                "layers." + layer + ".experts",
+                new ExpertsSection.Weights(
+                        parameters.get(prefix + "fc1.weight"),
+                        parameters.get(prefix + "fc1.bias"),
+                        parameters.get(prefix + "fc2.weight"),
+                        parameters.get(prefix + "fc2.bias")),
+                config.activation(),
+                dropout,
+                productsOf,
+                choices,
+                execution.recompute().lean());
+    }
+
+    Dropout dropout(int layer, String site, Pass pass) {
+        return new Dropout(config.dropout(), pass, "layers." + layer + "." + site);
+    }
+
+    static Dropout activationDropout(int layer, String site, double probability, Pass pass) {
+        return new Dropout(probability, pass, "layers." + layer + "." + site + "_activation");
+    }
+}

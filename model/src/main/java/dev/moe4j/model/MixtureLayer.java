@@ -1,0 +1,241 @@
+package dev.moe4j.model;
+
+import dev.moe4j.parallel.Fabric;
+import dev.moe4j.tensor.DType;
+import dev.moe4j.tensor.Parameters;
+import dev.moe4j.tensor.Section;
+import dev.moe4j.tensor.Tape;
+import dev.moe4j.tensor.Tensor;
+import dev.moe4j.tensor.Value;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/** A model's mixtures of experts, which stand in the place of a layer's feed-forward network: route, dispatch, experts, combine. */
+final class MixtureLayer {
+
+    private final Architecture architecture;
+    private final ModelConfig model;
+    private final Fabric fabric;
+    private final Parameters parameters;
+    private final LayerSections sections;
+    private final BalanceTracker balanceTracker;
+    private final Execution execution;
+    private double expertDropout;
+    private boolean inTurns;
+
+    MixtureLayer(
+            Architecture architecture,
+            Fabric fabric,
+            Parameters parameters,
+            LayerSections sections,
+            BalanceTracker balanceTracker,
+            Execution execution) {
+        this.architecture = architecture;
+        this.model = architecture.model();
+        this.fabric = fabric;
+        this.parameters = parameters;
+        this.sections = sections;
+        this.balanceTracker = balanceTracker;
+        this.execution = execution;
+        this.expertDropout = model.activationDropout();
+    }
+
+    /** Drops that share of the activations inside experts in training from now on. */
+    void expertDropout(double probability) {
+        expertDropout = probability;
+    }
+
+    /** Deals tokens out to experts in turns from now on, whatever routers say. */
+    void dealInTurns() {
+        inTurns = true;
+    }
+
+    /**
+     * Adds what a token's experts make of it to the residual stream.
+     *
+     * @param residual {@code [tokens, model]}, and so is {@code h}, its normalised form
+     * @param beside collects balance losses and figures
+     */
+    Value run(
+            Tape tape,
+            int layer,
+            Value residual,
+            Value h,
+            TokenBatch batch,
+            RoutingConfig routing,
+            Pass pass,
+            LanguageModel.Beside beside) {
+        String name = "layers." + layer + ".";
+        String prefix = LayerSections.prefix(layer) + "moe.";
+        RouteSection.Setting setting = routeSetting(layer, batch, routing, pass);
+        RouteSection route = new RouteSection(
+                name + "route", parameters.get(prefix + "gate.weight"), routing, setting, tape, execution.kernels());
+        Value[] routed = tape.runAll(execution.recompute().cheap(), route, h);
+        (transformed() ? beside.balances : beside.roots).add(routed[1]);
+        beside.roots.add(routed[2]);
+        if (pass.training()) {
+            balanceTracker.add(moeIndex(layer), route.firstChoices());
+        }
+        beside.routing.add(new LossReport.Routed(layer, route.figures()));
+
+        DType compute = parameters.precision().compute();
+        Dropout dropout = LayerSections.activationDropout(layer, "experts", expertDropout, pass);
+        Routes routes;
+        Value rows;
+        Value outputs;
+        if (setting.onDevice()) {
+            DeviceAssignment made = route.deviceAssignment();
+            routes = Routes.of(made, compute, tape);
+            rows = dispatch(tape, name, routes, h);
+            ExpertProducts products =
+                    new ExpertProducts.OnDevice(made.ends_E(), made.expertOf_R(), execution.kernels());
+            outputs = tape.run(
+                    execution.recompute().costly(),
+                    sections.experts(layer, _ -> products, routes.choices(), dropout),
+                    rows);
+        } else if (fabric.layout().expertParallel() == 1) {
+            Assignment made = route.assignment();
+            routes = Routes.of(made, compute, parameters.device(), tape);
+            rows = dispatch(tape, name, routes, h);
+            outputs = tape.run(
+                    execution.recompute().costly(),
+                    sections.experts(layer, productsOver(made), routes.choices(), dropout),
+                    rows);
+        } else {
+            boolean even = routing.strategy() == RoutingConfig.Strategy.CAPACITY;
+            Assignment made = route.assignment();
+            Assignment sent = even ? made.even(setting.places(made)) : made.packed();
+            routes = Routes.of(sent, compute, parameters.device(), tape);
+            rows = dispatch(tape, name, routes, h);
+            outputs = elsewhere(tape, layer, sent, routes, even, rows, pass);
+        }
+        Value base = model.sharedExperts() == 0
+                ? residual
+                : tape.run(
+                        execution.recompute().costly(),
+                        sections.feedForward(layer, "shared", prefix + "shared.", pass),
+                        residual,
+                        h);
+        Value output = tape.run(
+                execution.recompute().costly(),
+                new CombineSection(
+                        name + "combine",
+                        routes,
+                        sections.dropout(layer, "experts", pass),
+                        execution.recompute().lean(),
+                        execution.kernels()),
+                base,
+                outputs,
+                routed[0]);
+        tape.drop(rows, outputs, base, routed[0]);
+        return output;
+    }
+
+    private Value dispatch(Tape tape, String name, Routes routes, Value h) {
+        return tape.run(execution.recompute().cheap(), new DispatchSection(name + "dispatch", routes), h);
+    }
+
+    private Function<Tensor, ExpertProducts> productsOver(ExpertRows rows) {
+        return weight -> execution.reference() ? new ExpertProducts.Loop(rows) : ExpertProducts.of(rows, weight);
+    }
+
+    /** The experts of several processes on rows that travel to them and back: exchanges are not repeated in backward. */
+    private Value elsewhere(Tape tape, int layer, Assignment sent, Routes routes, boolean even, Value rows, Pass pass) {
+        String name = "layers." + layer + ".";
+        ExpertExchange exchange = ExpertExchange.of(fabric.rows(), layer, sent, even, rows.tensor(), tape);
+        Dropout dropout = LayerSections.activationDropout(layer, "experts", expertDropout, pass);
+        ExpertsSection.Choices choices = routes.choices();
+        if (dropout.active()) {
+            dropout = LayerSections.activationDropout(
+                    layer, "experts", expertDropout, pass.withSequences(exchange.sequences(pass.sequences())));
+        }
+        if (fabric.overlapping()) {
+            return overlapped(tape, layer, exchange, rows, choices, dropout);
+        }
+        if (dropout.active()) {
+            choices = exchange.choices(choices, tape);
+        }
+        Value arrived = tape.run(new ExchangeSection(name + "exchange_rows", exchange, false), rows);
+        Value results = tape.run(
+                execution.recompute().costly(),
+                sections.experts(layer, productsOver(exchange.rows()), choices, dropout),
+                arrived);
+        Value returned = tape.run(new ExchangeSection(name + "exchange_results", exchange, true), results);
+        tape.drop(rows, arrived, results);
+        return returned;
+    }
+
+    private Value overlapped(
+            Tape tape,
+            int layer,
+            ExpertExchange exchange,
+            Value rows,
+            ExpertsSection.Choices choices,
+            Dropout dropout) {
+        List<OverlappedExpertsSection.Part> parts = new ArrayList<>();
+        for (ExpertExchange.Half half : exchange.halves(rows.tensor(), tape)) {
+            ExpertsSection.Choices own =
+                    dropout.active() ? half.exchange().choices(choices.rows(half.sentOf_H()), tape) : choices;
+            parts.add(new OverlappedExpertsSection.Part(
+                    half.exchange(),
+                    half.sentOf_H(),
+                    sections.experts(layer, productsOver(half.exchange().rows()), own, dropout)));
+        }
+        Section section = new OverlappedExpertsSection(
+                "layers." + layer + ".exchanged_experts", parts, execution.recompute() == Recompute.FULL);
+        Value returned = tape.run(section, rows);
+        tape.drop(rows, returned);
+        return returned;
+    }
+
+    private RouteSection.Setting routeSetting(int layer, TokenBatch batch, RoutingConfig routing, Pass pass) {
+        BalanceConfig balance = architecture.balance();
+        // Groups matter for capacity and for the group's balance loss; evaluation of dropless models has neither.
+        boolean grouped =
+                routing.group() > 0 && (pass.training() || routing.strategy() == RoutingConfig.Strategy.CAPACITY);
+        if (grouped && batch.sequences() % routing.group() != 0) {
+            throw new ModelException("routing.group: groups of " + routing.group()
+                    + " sequences do not divide a batch of " + batch.sequences()
+                    + (fabric.layout().world() == 1 ? "" : ", one process's share"));
+        }
+        double perLayer = balance.combine() == BalanceConfig.Combine.MEAN ? 1.0 / model.moeLayers() : 1;
+        double @Nullable [] fractions = balance.scope() == BalanceConfig.Scope.GLOBAL && pass.training()
+                ? balanceTracker.previous(moeIndex(layer))
+                : null;
+        return new RouteSection.Setting(
+                grouped ? batch.sequences() / routing.group() : 1,
+                batch.unrouted(routing.maskPadding() ? model.padding() : -1),
+                Math.max(0, routing.paddedSequences() - batch.sequences()) * batch.length(),
+                pass.training(),
+                Routing.Noise.of(pass.key().fold("layers." + layer + ".route"), pass.sequences()),
+                fractions,
+                transformed() ? perLayer : balance.weight() * share(batch, pass) * perLayer,
+                balance.zWeight() * share(batch, pass) * perLayer,
+                routesOnDevice(routing),
+                inTurns);
+    }
+
+    /** Whether the device makes the assignment: it is dropless, of experts that are all here, in grouped products. */
+    private boolean routesOnDevice(RoutingConfig routing) {
+        return execution.routesOnDevice()
+                && routing.strategy() == RoutingConfig.Strategy.DROPLESS
+                && fabric.layout().expertParallel() == 1
+                && ExpertProducts.canGroup(parameters.precision().compute(), model.width(), model.expertFfn());
+    }
+
+    /** Whether the layers' balance losses become one before they are weighted. */
+    private boolean transformed() {
+        return architecture.balance().transform() != BalanceConfig.Transform.NONE;
+    }
+
+    /** What a loss for each token of the batch counts in the step's. */
+    static double share(TokenBatch batch, Pass pass) {
+        return pass.lossPerToken() * batch.predicted();
+    }
+
+    private int moeIndex(int layer) {
+        return (layer + 1) / model.expertEvery() - 1;
+    }
+}
