@@ -7,12 +7,16 @@ import dev.moe4j.tensor.Libtorch;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.train.BatchConfig;
 import dev.moe4j.train.RunConfig;
+import java.io.IOException;
 import java.io.PrintWriter;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Objects;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** What {@link BenchParallelCommand} does, apart from it so that {@code --help} loads nothing of it. */
@@ -91,7 +95,19 @@ record BenchParallelRun(
         try (Launcher launcher = new Launcher(plan, printed::add, _ -> {})) {
             launcher.run();
         }
+        delete(logs);
         return Json.read(printed.getLast(), BenchTrainCommand.Report.class);
+    }
+
+    /** Logs of processes that have done well; those of a failure stay, and its message names them. */
+    private static void delete(Path logs) {
+        try (Stream<Path> files = Files.walk(logs)) {
+            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+                Files.delete(file);
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     private static BenchParallelCommand.Side side(List<BenchTrainCommand.Report> runs) {

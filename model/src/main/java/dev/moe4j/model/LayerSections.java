@@ -58,19 +58,11 @@ final class LayerSections {
         String name = "layers." + layer + ".attention";
         Dropout weightDropout = new Dropout(config.attentionDropout(), pass, "layers." + layer + ".attention_weights");
         Dropout outputDropout = dropout(layer, "attention", pass);
-        boolean blocked = !execution.reference()
-                && !parameters.device().isCuda()
-                && !weightDropout.active()
-                && batch.length() <= LanguageModel.LONGEST_BLOCKED;
+        boolean blocked = !execution.reference() && !parameters.device().isCuda() && !weightDropout.active();
+        boolean lean = execution.recompute().lean() || batch.length() > LanguageModel.LONGEST_KEPT;
         return blocked
                 ? new BlockedAttentionSection(
-                        name,
-                        weights,
-                        config.heads(),
-                        mask,
-                        batch.sequences(),
-                        outputDropout,
-                        execution.recompute().lean())
+                        name, weights, config.heads(), mask, batch.sequences(), outputDropout, lean)
                 : new AttentionSection(
                         name, weights, config.heads(), mask, batch.sequences(), weightDropout, outputDropout);
     }

@@ -245,6 +245,9 @@ public record Memory(
             double length = model.context();
             double groups = sequences * model.heads();
             if (blocked()) {
+                if (length > LanguageModel.LONGEST_KEPT) {
+                    return leanAttention();
+                }
                 double scores = 0;
                 for (long start = 0; start < length; start += BlockedAttentionSection.BLOCK) {
                     double end = Math.min((double) (start + BlockedAttentionSection.BLOCK), length);
@@ -257,11 +260,8 @@ public record Memory(
                 return common + stream(3) + groups * length * length * compute * (weightDropout() ? 3 : 1);
             }
             double sums = groups * length * stable;
-            boolean widened = !cuda && compute < stable;
-            return common
-                    + sums
-                    // Scaled queries lie apart from the projections that keys and values are views of.
-                    + (widened ? 4 * tokens * width * stable : stream(4));
+            // Scaled queries lie apart from the projections that keys and values are views of.
+            return common + sums + stream(4);
         }
 
         private boolean weightDropout() {
@@ -269,11 +269,11 @@ public record Memory(
         }
 
         private boolean blocked() {
-            return !cuda && !weightDropout() && model.context() <= LanguageModel.LONGEST_BLOCKED;
+            return !cuda && !weightDropout();
         }
 
         private boolean fused() {
-            return !weightDropout() && (cuda || model.context() > AttentionSection.LONGEST_PLAIN);
+            return cuda && !weightDropout();
         }
 
         /** Queries, keys and values, what attention gave, the output; nothing where it runs again as a whole. */

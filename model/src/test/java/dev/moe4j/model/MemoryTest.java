@@ -71,6 +71,7 @@ class MemoryTest {
         "cpu-tiny-dense, BF16, 64, ''",
         "cpu-dense, FP32, 4, 'model.context=320 model.dropout=0.1'",
         "cpu-dense, BF16, 2, 'model.context=640'",
+        "cpu-dense, FP32, 2, 'model.context=640'",
         "cpu-moe8, BF16, 4, 'model.dropout=0.1 model.attention_dropout=0.1'",
         "cpu-moe8, BF16, 4, 'model.activation=relu model.shared_experts=1'",
         "cpu-moe32, BF16, 4, 'routing.top_k=1'",
