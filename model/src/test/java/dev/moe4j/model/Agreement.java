@@ -52,13 +52,7 @@ final class Agreement {
 
     private void within(String name, double[] actual, double[] expected) {
         assertThat(actual).as(name).hasSameSizeAs(expected);
-        double difference = 0;
-        double norm = 0;
-        for (int i = 0; i < actual.length; i++) {
-            difference += (actual[i] - expected[i]) * (actual[i] - expected[i]);
-            norm += expected[i] * expected[i];
-        }
-        double relative = difference == 0 ? 0 : Math.sqrt(difference / norm);
+        double relative = Difference.relative(actual, expected);
         boolean isWide = name.endsWith(".f64");
         synchronized (WORST) {
             WORST.merge(golden.family() + (isWide ? " float64" : " float32"), relative, Math::max);

@@ -78,13 +78,7 @@ class DecoderTest {
             default -> 2e-2;
         };
         assertThat(actual).hasSameSizeAs(expected);
-        double difference = 0;
-        double norm = 0;
-        for (int i = 0; i < actual.length; i++) {
-            difference += (actual[i] - expected[i]) * (actual[i] - expected[i]);
-            norm += expected[i] * expected[i];
-        }
-        assertThat(Math.sqrt(difference / norm)).isLessThan(bound);
+        assertThat(Difference.relative(actual, expected)).isLessThan(bound);
         if (!precision.equals(Precision.BF16)) {
             for (int from = 0; from < actual.length; from += VOCABULARY) {
                 assertThat(best(actual, from)).isEqualTo(best(expected, from));

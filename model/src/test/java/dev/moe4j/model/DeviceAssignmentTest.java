@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Device;
+import dev.moe4j.tensor.HostLauncher;
 import dev.moe4j.tensor.Kernels;
 import dev.moe4j.tensor.Parameter;
 import dev.moe4j.tensor.Parameters;
@@ -90,7 +91,7 @@ class DeviceAssignmentTest {
 
     /** The kernels' source, compiled for the CPU. */
     private static Kernels kernels() {
-        Optional<Kernels> compiled = Kernels.onHost();
+        Optional<Kernels> compiled = HostLauncher.kernels();
         assumeTrue(compiled.isPresent(), "no C++ compiler, g++, is here");
         return compiled.orElseThrow();
     }
@@ -262,7 +263,7 @@ class DeviceAssignmentTest {
                             assertThat(got.remove("nll")).isEqualTo(wanted.remove("nll"));
                             assertThat(got.remove("routing")).isEqualTo(wanted.remove("routing"));
                             wanted.forEach((name, gradient) -> assertThat(
-                                            distance(Objects.requireNonNull(got.get(name)), gradient))
+                                            Difference.relative(Objects.requireNonNull(got.get(name)), gradient))
                                     .as(name)
                                     .isLessThan(0.02));
                         })));
@@ -294,24 +295,15 @@ class DeviceAssignmentTest {
         got.remove("routing");
         wanted.remove("routing");
         assertThat(got.keySet()).isEqualTo(wanted.keySet());
-        assertThat(distance(Objects.requireNonNull(got.remove("nll")), Objects.requireNonNull(wanted.remove("nll"))))
+        assertThat(Difference.relative(
+                        Objects.requireNonNull(got.remove("nll")), Objects.requireNonNull(wanted.remove("nll"))))
                 .isLessThan(lossBound);
         // Over all parameters: those of a small one are sums of few terms that cancel.
-        assertThat(distance(all(got), all(wanted))).isLessThan(gradientBound);
+        assertThat(Difference.relative(all(got), all(wanted))).isLessThan(gradientBound);
     }
 
     private static double[] all(Map<String, double[]> gradients) {
         return gradients.values().stream().flatMapToDouble(Arrays::stream).toArray();
-    }
-
-    private static double distance(double[] a, double[] b) {
-        double difference = 0;
-        double norm = 0;
-        for (int i = 0; i < b.length; i++) {
-            difference += (a[i] - b[i]) * (a[i] - b[i]);
-            norm += b[i] * b[i];
-        }
-        return norm == 0 ? Math.sqrt(difference) : Math.sqrt(difference / norm);
     }
 
     private static Map<String, double[]> gradients(

@@ -46,18 +46,12 @@ public final class Kernels {
         });
     }
 
-    /** The same source by g++, which is slow and shows what kernels compute; empty where there is no g++. */
-    public static Optional<Kernels> onHost() {
-        Libtorch.load();
-        return HostLauncher.compile(resource("host.h"), source()).map(Kernels::new);
-    }
-
     /** The kernels' source in CUDA C++. */
     static String source() {
         return resource(SOURCE);
     }
 
-    private static String resource(String name) {
+    static String resource(String name) {
         try (InputStream in = Kernels.class.getResourceAsStream(name)) {
             if (in == null) {
                 throw new TensorException(name + " is missing from moe4j's jar");

@@ -3,6 +3,7 @@ package dev.moe4j.tensor;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** What a {@link Section.Written} saves in its forward pass for its backward pass, in order. */
@@ -25,10 +26,13 @@ public final class Saved {
      * pass.
      */
     public Saved inner(Tensor... inputsOfInner) {
-        Value[] values = Arrays.stream(inputsOfInner)
-                .map(input -> new Value(recording ? scope.keep(input.detach()) : input, false, null))
-                .toArray(Value[]::new);
-        Saved saved = new Saved(scope, recording, values);
+        Saved saved = new Saved(
+                scope,
+                recording,
+                values(
+                        recording
+                                ? Arrays.stream(inputsOfInner).map(input -> scope.keep(input.detach()))
+                                : Arrays.stream(inputsOfInner)));
         inner.add(saved);
         return saved;
     }
@@ -40,10 +44,11 @@ public final class Saved {
 
     /** For a section within this one that backward runs forward again: it saves nothing. */
     public Saved nothing(Tensor... inputsOfInner) {
-        Value[] values = Arrays.stream(inputsOfInner)
-                .map(input -> new Value(input, false, null))
-                .toArray(Value[]::new);
-        return new Saved(scope, false, values);
+        return new Saved(scope, false, values(Arrays.stream(inputsOfInner)));
+    }
+
+    private static Value[] values(Stream<Tensor> tensors) {
+        return tensors.map(tensor -> new Value(tensor, false, null)).toArray(Value[]::new);
     }
 
     /** Whether backward will run: without it nothing need be computed for it. */

@@ -38,7 +38,7 @@ class KernelsTest {
 
     @BeforeAll
     static void compile() {
-        onHost = Kernels.onHost();
+        onHost = HostLauncher.kernels();
     }
 
     private static Stream<DynamicTest> each(BiConsumer<Subject, DType> check) {

@@ -19,7 +19,7 @@ import java.util.Optional;
  * Runs kernels that a C++ compiler has made for the CPU, by {@code host.h}: slow, to see what they compute without a
  * GPU.
  */
-final class HostLauncher implements KernelLauncher {
+public final class HostLauncher implements KernelLauncher {
 
     private final NativeCalls library;
     private final MethodHandle launch;
@@ -29,13 +29,18 @@ final class HostLauncher implements KernelLauncher {
         this.launch = library.procedure("launchOnHost", LONG, INT, INT, LONG);
     }
 
-    /** Compiles a source; empty where there is no g++. */
-    static Optional<HostLauncher> compile(String header, String source) {
+    /** The kernels' own source by g++; empty where there is none. */
+    public static Optional<Kernels> kernels() {
+        Libtorch.load();
+        return compile(Kernels.resource("host.h") + Kernels.source()).map(Kernels::new);
+    }
+
+    private static Optional<HostLauncher> compile(String source) {
         try {
             Path folder = Files.createTempDirectory("moe4j-kernels");
             Path library = folder.resolve("kernels.so");
             try {
-                Path program = Files.writeString(folder.resolve("kernels.cpp"), header + source);
+                Path program = Files.writeString(folder.resolve("kernels.cpp"), source);
                 Process compiler;
                 try {
                     compiler = new ProcessBuilder(
