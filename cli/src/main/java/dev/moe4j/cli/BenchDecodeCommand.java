@@ -24,11 +24,8 @@ final class BenchDecodeCommand implements Callable<Integer> {
             description = "cpu-dense, cpu-moe8, cpu-moe32, cpu-moe128 or another preset.")
     private String preset;
 
-    @Option(
-            names = "--precision",
-            paramLabel = "NAME",
-            description = "auto, the fastest here, bf16, fp16 or fp32 (default: auto).")
-    private String precision = "auto";
+    @Mixin
+    private PrecisionOption precision;
 
     @Option(names = "--rounds", paramLabel = "N", description = "Rounds of each figure (default: 5).")
     private int rounds = 5;
@@ -71,7 +68,7 @@ final class BenchDecodeCommand implements Callable<Integer> {
         if (rounds < 1) {
             throw output.wrongUsage("--rounds must be at least 1");
         }
-        Report report = BenchRun.decode(preset, precision, rounds, device, output.err());
+        Report report = BenchRun.decode(preset, precision.name, rounds, device, output.err());
         output.print(report, out -> BenchRun.print(report, out));
         return 0;
     }

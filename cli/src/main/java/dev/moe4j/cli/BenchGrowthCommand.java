@@ -38,11 +38,8 @@ final class BenchGrowthCommand implements Callable<Integer> {
             description = "Tokens in a sequence (default: 128,256,512,1024,2048).")
     private List<Integer> lengths = List.of(128, 256, 512, 1024, 2048);
 
-    @Option(
-            names = "--precision",
-            paramLabel = "NAME",
-            description = "auto, the fastest here, bf16, fp16 or fp32 (default: auto).")
-    private String precision = "auto";
+    @Mixin
+    private PrecisionOption precision;
 
     @Option(names = "--rounds", paramLabel = "N", description = "Turns of each size (default: 2).")
     private int rounds = 2;
@@ -82,8 +79,8 @@ final class BenchGrowthCommand implements Callable<Integer> {
         if (rounds < 1 || steps < 1) {
             throw output.wrongUsage("--rounds and --steps must be at least 1");
         }
-        Report report =
-                BenchGrowthRun.run(preset, precision, device, experts, lengths, rounds, steps, figure, output.err());
+        Report report = BenchGrowthRun.run(
+                preset, precision.name, device, experts, lengths, rounds, steps, figure, output.err());
         output.print(report, out -> BenchGrowthRun.print(report, out));
         return 0;
     }

@@ -27,7 +27,11 @@ final class BenchGrowthRun {
             @Nullable Path figure,
             PrintWriter err) {
         if (figure != null) {
-            write(figure, ""); // before the long measurement rather than after it
+            // Before the long measurement rather than after it.
+            Path folder = figure.toAbsolutePath().getParent();
+            if (folder == null || !Files.isWritable(folder)) {
+                throw unwritable(figure, "no such folder, or it may not be written to");
+            }
         }
         Device device = Device.parse(deviceName);
         Precision precision = RunConfig.precision(precisionName, device);
@@ -49,8 +53,12 @@ final class BenchGrowthRun {
         try {
             Files.writeString(file, svg);
         } catch (IOException e) {
-            throw new CliException("--figure " + file + ": cannot be written (" + e + "); give another file");
+            throw unwritable(file, e.toString());
         }
+    }
+
+    private static CliException unwritable(Path file, String why) {
+        return new CliException("--figure " + file + ": cannot be written (" + why + "); give another file");
     }
 
     private static List<BenchGrowthCommand.Size> sizes(List<Growth.Point> points) {

@@ -25,11 +25,8 @@ final class BenchMemoryCommand implements Callable<Integer> {
     @Option(names = "--model", paramLabel = "NAME", description = "A preset (default: cpu-tiny-moe).")
     private String model = "cpu-tiny-moe";
 
-    @Option(
-            names = "--precision",
-            paramLabel = "NAME",
-            description = "auto, the fastest here, bf16, fp16 or fp32 (default: auto).")
-    private String precision = "auto";
+    @Mixin
+    private PrecisionOption precision;
 
     @Option(names = "--device", paramLabel = "DEVICE", description = "cpu, cuda or cuda:N (default: cpu).")
     private String device = "cpu";
@@ -60,7 +57,7 @@ final class BenchMemoryCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        Report report = BenchRun.memory(model, precision, steps, device, output.err());
+        Report report = BenchRun.memory(model, precision.name, steps, device, output.err());
         output.print(report, out -> BenchRun.print(report, out));
         requireLaw(report);
         return 0;

@@ -3,6 +3,7 @@ package dev.moe4j.cli;
 import dev.moe4j.bench.StepBenchmark;
 import java.util.ArrayList;
 import java.util.List;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** Mixin for a benchmark of whole training steps: what it trains, and how many steps. */
@@ -16,11 +17,8 @@ final class BenchStepOptions {
             description = "cpu-dense, cpu-moe8, cpu-moe32, cpu-moe128 or another preset.")
     String preset;
 
-    @Option(
-            names = "--precision",
-            paramLabel = "NAME",
-            description = "auto, the fastest here, bf16, fp16 or fp32 (default: auto).")
-    String precision = "auto";
+    @Mixin
+    PrecisionOption precision = new PrecisionOption();
 
     @Option(
             names = "--set",

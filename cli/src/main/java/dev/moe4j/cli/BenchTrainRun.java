@@ -22,7 +22,7 @@ final class BenchTrainRun {
         RunConfig run = RunConfig.read(options.preset, options.overrides);
         Environment environment = Environment.of(System.getenv());
         Device where = environment.device(device);
-        Precision precision = RunConfig.precision(options.precision, where);
+        Precision precision = RunConfig.precision(options.precision.name, where);
         return Processes.run(
                 environment,
                 RunIdentity.of(

@@ -1,0 +1,12 @@
+package dev.moe4j.cli;
+
+import picocli.CommandLine.Option;
+
+/** Mixin for a benchmark that computes in a precision. */
+final class PrecisionOption {
+    @Option(
+            names = "--precision",
+            paramLabel = "NAME",
+            description = "auto, the fastest here, bf16, fp16 or fp32 (default: auto).")
+    String name = "auto";
+}
