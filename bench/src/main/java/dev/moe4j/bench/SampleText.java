@@ -5,12 +5,11 @@ import dev.moe4j.data.Shards;
 import dev.moe4j.data.TextInput;
 import dev.moe4j.data.TextTransform;
 import dev.moe4j.data.Tokenizer;
+import dev.moe4j.train.FileTree;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Comparator;
 import java.util.List;
-import java.util.stream.Stream;
 
 /** Real text that every machine with a JDK has, prepared in a folder that {@link #close} removes. */
 public final class SampleText implements AutoCloseable {
@@ -41,7 +40,7 @@ public final class SampleText implements AutoCloseable {
                 Preparation.Result _ = new Preparation(Tokenizer.of(TOKENIZER), input, folder).run();
                 return new SampleText(folder, Shards.open(folder));
             } catch (RuntimeException e) {
-                delete(folder);
+                FileTree.delete(folder);
                 throw e;
             }
         } catch (IOException e) {
@@ -62,17 +61,9 @@ public final class SampleText implements AutoCloseable {
     public void close() {
         shards.close();
         try {
-            delete(folder);
+            FileTree.delete(folder);
         } catch (IOException e) {
             throw new BenchException("cannot remove the sample text in " + folder + ": " + e.getMessage(), e);
-        }
-    }
-
-    private static void delete(Path folder) throws IOException {
-        try (Stream<Path> files = Files.walk(folder)) {
-            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-                Files.delete(file);
-            }
         }
     }
 }

@@ -112,6 +112,8 @@ public final class StepBenchmark {
                     "a benchmark needs at least " + LEAST_WARMUP + " steps before and one that counts");
         }
         double peak = MatmulPeak.measure(precision.compute(), device);
+        // Before there is a model, whose resident memory this one's buffer would add to.
+        double bandwidth = MemoryRate.measure(device);
         OptionalLong before = heap();
         try (LanguageModel model = LanguageModel.initialize(
                 run.architecture(), precision, device, fabric, run.parallel().expertGradients(), new RandomKey(1))) {
@@ -152,7 +154,6 @@ public final class StepBenchmark {
             }
             double exchanges = (fabric.waitedSeconds() - waitedBefore) / seconds(first);
             peak = Math.max(peak, MatmulPeak.measure(precision.compute(), device));
-            double bandwidth = MemoryRate.measure(device);
             long tokens = (long) run.batch().sequences() * run.model().context();
             SectionFloors floors = new SectionFloors(
                     run.architecture(),

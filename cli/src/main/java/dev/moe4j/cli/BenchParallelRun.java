@@ -6,17 +6,16 @@ import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Libtorch;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.train.BatchConfig;
+import dev.moe4j.train.FileTree;
 import dev.moe4j.train.RunConfig;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Objects;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** What {@link BenchParallelCommand} does, apart from it so that {@code --help} loads nothing of it. */
@@ -33,7 +32,7 @@ record BenchParallelRun(
                     + processes + " processes: choose another --processes, or --set batch.sequences");
         }
         // Once for all, so that what is compared computes alike.
-        Precision precision = RunConfig.precision(options.precision, Device.CPU);
+        Precision precision = RunConfig.precision(options.precision.name, Device.CPU);
         return new BenchParallelRun(options, precision.name(), batch, processes, rounds, err).measure();
     }
 
@@ -101,10 +100,8 @@ record BenchParallelRun(
 
     /** Logs of processes that have done well; those of a failure stay, and its message names them. */
     private static void delete(Path logs) {
-        try (Stream<Path> files = Files.walk(logs)) {
-            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-                Files.delete(file);
-            }
+        try {
+            FileTree.delete(logs);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

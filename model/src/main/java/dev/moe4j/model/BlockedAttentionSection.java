@@ -13,8 +13,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * What {@link AttentionSection} computes, with a backward pass of its own and in blocks of queries: a block looks only at
  * keys up to its own end, so that most of what the causal mask would throw away is never computed. For CPUs, where the
- * fused kernel is slow in bfloat16, and in float32 without AVX-512. Lean, it saves what its products gave, but no weights: backward computes the norm
- * and each block's weights again.
+ * fused kernel is slow in bfloat16, and in float32 without AVX-512. Lean, it saves what its products gave, but no
+ * weights: backward computes the norm and each block's weights again.
  *
  * <p>Shapes: T tokens, D model, B sequences, H heads, G = B · H, S length, C model / heads, N queries of a block, E keys
  * up to its end.

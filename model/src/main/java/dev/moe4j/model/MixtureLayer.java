@@ -12,7 +12,10 @@ import java.util.List;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
-/** A model's mixtures of experts, which stand in the place of a layer's feed-forward network: route, dispatch, experts, combine. */
+/**
+ * A model's mixtures of experts, which stand in the place of a layer's feed-forward network: route, dispatch, experts,
+ * combine.
+ */
 final class MixtureLayer {
 
     private final Architecture architecture;
@@ -109,7 +112,7 @@ final class MixtureLayer {
             Assignment sent = even ? made.even(setting.places(made)) : made.packed();
             routes = Routes.of(sent, compute, parameters.device(), tape);
             rows = dispatch(tape, name, routes, h);
-            outputs = elsewhere(tape, layer, sent, routes, even, rows, pass);
+            outputs = elsewhere(tape, layer, sent, routes, even, rows, dropout, pass);
         }
         Value base = model.sharedExperts() == 0
                 ? residual
@@ -142,12 +145,13 @@ final class MixtureLayer {
     }
 
     /** The experts of several processes on rows that travel to them and back: exchanges are not repeated in backward. */
-    private Value elsewhere(Tape tape, int layer, Assignment sent, Routes routes, boolean even, Value rows, Pass pass) {
+    private Value elsewhere(
+            Tape tape, int layer, Assignment sent, Routes routes, boolean even, Value rows, Dropout own, Pass pass) {
         String name = "layers." + layer + ".";
         ExpertExchange exchange = ExpertExchange.of(fabric.rows(), layer, sent, even, rows.tensor(), tape);
-        Dropout dropout = LayerSections.activationDropout(layer, "experts", expertDropout, pass);
+        Dropout dropout = own;
         ExpertsSection.Choices choices = routes.choices();
-        if (dropout.active()) {
+        if (own.active()) {
             dropout = LayerSections.activationDropout(
                     layer, "experts", expertDropout, pass.withSequences(exchange.sequences(pass.sequences())));
         }

@@ -10,8 +10,8 @@ import org.bytedeco.pytorch.nccl.ProcessGroupNCCL;
 
 /**
  * A process group of libtorch's c10d on NCCL, which moves tensors between GPUs. Its natives are in libtorch's CUDA
- * artifact only, and its classes need those of {@code org.bytedeco:cuda}. A wait for one of its collectives holds the device's stream up, not the host; NCCL's own watchdog ends a
- * process whose collective outlasts the timeout.
+ * artifact only, and its classes need those of {@code org.bytedeco:cuda}. A wait for one of its collectives holds the
+ * device's stream up, not the host; NCCL's own watchdog ends a process whose collective outlasts the timeout.
  */
 final class Nccl {
 

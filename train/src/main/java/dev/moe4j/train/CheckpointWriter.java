@@ -85,7 +85,7 @@ public final class CheckpointWriter {
             TrainException failure =
                     new TrainException("cannot write the checkpoint " + target + ": " + e.getMessage() + advice, e);
             try {
-                RunFolder.deleteTree(temporary);
+                FileTree.delete(temporary);
             } catch (IOException again) {
                 failure.addSuppressed(again);
             }

@@ -9,13 +9,10 @@ import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
-import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.SimpleFileVisitor;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
-import java.nio.file.attribute.BasicFileAttributes;
 import java.util.List;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.stream.Stream;
@@ -116,7 +113,7 @@ final class RunFolder implements AutoCloseable {
     void delete(Path checkpoint) throws IOException {
         Path doomed = temporary(checkpoint);
         Files.move(checkpoint, doomed, StandardCopyOption.ATOMIC_MOVE);
-        deleteTree(doomed);
+        FileTree.delete(doomed);
     }
 
     private void deleteUnfinished() throws IOException {
@@ -126,30 +123,8 @@ final class RunFolder implements AutoCloseable {
                     .toList();
         }
         for (Path child : left) {
-            deleteTree(child);
+            FileTree.delete(child);
         }
-    }
-
-    static void deleteTree(Path folder) throws IOException {
-        if (!Files.exists(folder)) {
-            return;
-        }
-        Files.walkFileTree(folder, new SimpleFileVisitor<>() {
-            @Override
-            public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) throws IOException {
-                Files.delete(file);
-                return FileVisitResult.CONTINUE;
-            }
-
-            @Override
-            public FileVisitResult postVisitDirectory(Path visited, @Nullable IOException failure) throws IOException {
-                if (failure != null) {
-                    throw failure;
-                }
-                Files.delete(visited);
-                return FileVisitResult.CONTINUE;
-            }
-        });
     }
 
     /** Puts a file, or the names in a folder, on the disk. */
