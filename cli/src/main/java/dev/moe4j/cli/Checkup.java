@@ -26,8 +26,8 @@ import org.jspecify.annotations.Nullable;
 /** Looks this machine over; apart from the command, whose class loads with every {@code --help}. */
 final class Checkup {
     /** What {@code ./moe4j} sets, and the JVM cannot set for itself once it runs. */
-    private static final List<String> SETTINGS =
-            List.of("MALLOC_ARENA_MAX", "MALLOC_MMAP_MAX_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_");
+    private static final List<String> SETTINGS = List.of(
+            "MALLOC_ARENA_MAX", "MALLOC_MMAP_MAX_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_", "GLIBC_TUNABLES");
 
     private static final List<String> FEATURES =
             List.of("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16");

@@ -55,6 +55,7 @@ class StartTest {
                 .containsEntry("MALLOC_MMAP_MAX_", "0")
                 .containsEntry("MALLOC_TRIM_THRESHOLD_", "2000000000")
                 .containsEntry("MALLOC_TOP_PAD_", "67108864")
+                .containsEntry("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0:glibc.malloc.mxfast=0")
                 .containsEntry("GOMP_SPINCOUNT", "1000")
                 .containsEntry("TORCH_CPP_LOG_LEVEL", "ERROR")
                 .doesNotContainKey("OPENBLAS_CORETYPE");

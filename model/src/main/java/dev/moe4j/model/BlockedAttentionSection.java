@@ -121,7 +121,7 @@ final class BlockedAttentionSection implements Section.Written {
         Tensor a_TD = saved.get(1);
         Tensor mask_TD = lean ? outputDropout.mask(x_TD) : saved.find(2);
         Tensor out_TD = mask_TD == null ? gradient_TD : gradient_TD.mul(mask_TD);
-        weights.outWeight().addGradient(out_TD.t().matmul(a_TD));
+        weights.outWeight().addGradientProduct(out_TD.t(), a_TD);
         weights.outBias().addGradient(out_TD.sum(0));
 
         Tensor gradient_3GSC = qkv_3GSC.emptyLike();
@@ -131,7 +131,7 @@ final class BlockedAttentionSection implements Section.Written {
 
         Tensor qkv_TE = joinHeads(gradient_3GSC);
         Tensor[] norm = lean ? norm(x_TD) : new Tensor[] {saved.get(3), saved.get(4), saved.get(5)};
-        weights.qkvWeight().addGradient(qkv_TE.t().matmul(norm[0]));
+        weights.qkvWeight().addGradientProduct(qkv_TE.t(), norm[0]);
         weights.qkvBias().addGradient(qkv_TE.sum(0));
         Tensor[] normGradients = Functions.layerNormBackward(
                 qkv_TE.matmul(weights.qkvWeight().tensor()),

@@ -105,7 +105,11 @@ sealed interface ExpertProducts {
         public void weightGradient(Tensor gradient, Tensor x, Parameter weight) {
             for (int e = 0; e < rows.experts(); e++) {
                 try (Scope _ = Scope.open()) {
-                    weight.addGradientEntry(e, hasRows(e) ? of(gradient, e).t().matmul(of(x, e)) : null);
+                    if (hasRows(e)) {
+                        weight.addGradientEntryProduct(e, of(gradient, e).t(), of(x, e));
+                    } else {
+                        weight.addGradientEntry(e, null);
+                    }
                 }
             }
             weight.entriesWritten();

@@ -61,14 +61,14 @@ record FeedForwardSection(
         Tensor active_TF = lean ? active(inner_TF, innerMask_TF) : saved.get(1);
         Tensor mask_TD = lean ? dropout.mask(saved.input(0)) : saved.find(3);
         Tensor out_TD = mask_TD == null ? gradient_TD : gradient_TD.mul(mask_TD);
-        weights.fc2Weight().addGradient(out_TD.t().matmul(active_TF));
+        weights.fc2Weight().addGradientProduct(out_TD.t(), active_TF);
         weights.fc2Bias().addGradient(out_TD.sum(0));
         Tensor activeGradient_TF = out_TD.matmul(weights.fc2Weight().tensor());
         if (innerMask_TF != null) {
             activeGradient_TF.mulInPlace(innerMask_TF);
         }
         Tensor innerGradient_TF = activation.backward(activeGradient_TF, inner_TF);
-        weights.fc1Weight().addGradient(innerGradient_TF.t().matmul(saved.input(1)));
+        weights.fc1Weight().addGradientProduct(innerGradient_TF.t(), saved.input(1));
         weights.fc1Bias().addGradient(innerGradient_TF.sum(0));
         return new @Nullable Tensor[] {
             gradient_TD, innerGradient_TF.matmul(weights.fc1Weight().tensor())

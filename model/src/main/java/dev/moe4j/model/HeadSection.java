@@ -111,7 +111,9 @@ final class HeadSection implements Section.Written {
         long tokens = logits_TV.size(0);
         // A GPU has no cache to stay in, and many small calls to pay for.
         long chunk = logits_TV.device().isCuda() ? tokens : Math.clamp(SOFTMAX_LOGITS / logits_TV.size(1), 1, tokens);
-        Tensor buffer_CV = Tensor.empty(stable, logits_TV.device(), chunk, logits_TV.size(1));
+        // Logits of the stable type are their own buffer.
+        Tensor buffer_CV =
+                logits_TV.dtype() == stable ? null : Tensor.empty(stable, logits_TV.device(), chunk, logits_TV.size(1));
         Tensor minusOne_C1 = Tensor.full(-1, stable, logits_TV.device(), chunk, 1);
         for (long from = 0; from < tokens; from += chunk) {
             long n = Math.min(chunk, tokens - from);
@@ -119,7 +121,9 @@ final class HeadSection implements Section.Written {
                 Tensor logits_NV = logits_TV.narrow(0, from, n);
                 Tensor index_N1 = index_T1.narrow(0, from, n);
                 // Written out: libtorch's log-softmax takes twice as long, and an exponential more to get p from it.
-                Tensor x_NV = buffer_CV.narrow(0, 0, n).copy(logits_NV);
+                Tensor x_NV = buffer_CV == null
+                        ? logits_NV
+                        : buffer_CV.narrow(0, 0, n).copy(logits_NV);
                 Tensor largest_N1 = x_NV.amax(1).unsqueeze(1);
                 Tensor target_N1 = x_NV.gather(1, index_N1);
                 Tensor sum_N1 =
@@ -127,7 +131,9 @@ final class HeadSection implements Section.Written {
                 nll_T1.narrow(0, from, n).copy(sum_N1.log().add(largest_N1).sub(target_N1));
                 if (saved.recording()) {
                     x_NV.mulInPlace(sum_N1.reciprocal()).scatterAddInPlace(1, index_N1, minusOne_C1.narrow(0, 0, n));
-                    logits_NV.copy(x_NV);
+                    if (buffer_CV != null) {
+                        logits_NV.copy(x_NV);
+                    }
                 }
             }
         }

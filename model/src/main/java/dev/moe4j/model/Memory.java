@@ -184,7 +184,8 @@ public record Memory(
          */
         private double headPart(double rows, boolean summed, boolean later) {
             double vocabulary = model.vocabulary();
-            double softmax = Math.min(rows * vocabulary, (double) HeadSection.SOFTMAX_LOGITS) * stable;
+            double chunk = Math.min(rows * vocabulary, (double) HeadSection.SOFTMAX_LOGITS);
+            double softmax = compute == stable ? 0 : chunk * stable;
             double converted = summed && accumulate != compute ? accumulate : 0;
             double table = vocabulary * width * (compute + converted + (later ? accumulate : 0));
             return rows * vocabulary * compute + softmax + table;

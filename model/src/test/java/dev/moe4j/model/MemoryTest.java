@@ -83,8 +83,9 @@ class MemoryTest {
     void aStepTakesWhatIsPredicted(String preset, String name, int sequences, String overrides) {
         Precision precision = Precision.parse(name);
         assumeTrue(
-                MatmulPeak.measure(precision.compute(), Device.CPU) > 5e9,
-                "this processor has no fast products in " + name + ": libtorch computes them another way there");
+                precision.equals(Precision.FP32)
+                        || MatmulPeak.fasterPrecision(Device.CPU).equals(precision),
+                "this processor has no instructions for products in " + name + ": libtorch copies what it multiplies");
         Architecture architecture = architecture(preset, overrides);
         ModelConfig config = architecture.model();
         try (LanguageModel model = LanguageModel.initialize(architecture, precision, Device.CPU, new RandomKey(1))) {

@@ -140,29 +140,53 @@ public final class Parameter {
     /** Writes the first gradient of a step and adds later ones. */
     public void addGradient(Tensor contribution) {
         unit.openGradient();
-        if (written) {
-            gradient.addInPlace(contribution.to(gradient.dtype()));
-        } else {
-            gradient.copy(contribution);
-            written = true;
-        }
+        add(gradient, contribution);
+        written = true;
+    }
+
+    /** As {@link #addGradient} of {@code a · b}. */
+    public void addGradientProduct(Tensor a, Tensor b) {
+        unit.openGradient();
+        addProduct(gradient, a, b);
+        written = true;
     }
 
     /**
-     * Lets a section write or add the gradient of one entry of the first dimension, such as one expert's. After the
-     * last entry the section calls {@link #entriesWritten}.
+     * Lets a section write or add the gradient of one entry of the first dimension, such as one expert's; null for
+     * none. After the last entry the section calls {@link #entriesWritten}.
      */
     public void addGradientEntry(long entry, @Nullable Tensor contribution) {
         unit.openGradient();
         Tensor target = gradient.select(0, entry);
-        if (contribution == null) {
-            if (!written) {
-                target.zero();
-            }
-        } else if (written) {
+        if (contribution != null) {
+            add(target, contribution);
+        } else if (!written) {
+            target.zero();
+        }
+    }
+
+    /** As {@link #addGradientEntry} of {@code a · b}. */
+    public void addGradientEntryProduct(long entry, Tensor a, Tensor b) {
+        unit.openGradient();
+        addProduct(gradient.select(0, entry), a, b);
+    }
+
+    private void add(Tensor target, Tensor contribution) {
+        if (written) {
             target.addInPlace(contribution.to(target.dtype()));
         } else {
             target.copy(contribution);
+        }
+    }
+
+    /** A product in the accumulation type goes to its place at once: less memory is written and read again. */
+    private void addProduct(Tensor target, Tensor a, Tensor b) {
+        if (a.dtype() != target.dtype()) {
+            add(target, a.matmul(b));
+        } else if (written) {
+            target.addProductInPlace(a, b);
+        } else {
+            target.setToProduct(a, b);
         }
     }
 

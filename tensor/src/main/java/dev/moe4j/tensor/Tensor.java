@@ -520,6 +520,11 @@ public final class Tensor implements AutoCloseable {
         return inPlace("mm", () -> torch.mm_out(handle, a.handle, b.handle), a, b, this);
     }
 
+    /** Adds {@code a · b} to this tensor. */
+    public Tensor addProductInPlace(Tensor a, Tensor b) {
+        return inPlace("addmm_", () -> handle.addmm_(a.handle, b.handle), a, b, this);
+    }
+
     /** Writes the products of the matrices in {@code a} and {@code b} {@code [batch, …]} into this tensor. */
     public Tensor setToBatchProduct(Tensor a, Tensor b) {
         return inPlace("bmm", () -> torch.bmm_out(handle, a.handle, b.handle), a, b, this);
