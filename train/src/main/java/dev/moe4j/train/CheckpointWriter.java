@@ -1,6 +1,7 @@
 package dev.moe4j.train;
 
 import dev.moe4j.data.DataException;
+import dev.moe4j.data.FileTree;
 import dev.moe4j.data.Shards;
 import dev.moe4j.data.Tokenizer;
 import dev.moe4j.model.CheckpointConfig;

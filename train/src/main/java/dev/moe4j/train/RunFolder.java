@@ -1,5 +1,6 @@
 package dev.moe4j.train;
 
+import dev.moe4j.data.FileTree;
 import dev.moe4j.model.CheckpointReader;
 import dev.moe4j.model.CheckpointStep;
 import java.io.IOException;
