@@ -128,6 +128,12 @@ final class RunFolder implements AutoCloseable {
         }
     }
 
+    /** Writes a file to the disk. */
+    static void write(Path file, String text) throws IOException {
+        Files.writeString(file, text);
+        force(file);
+    }
+
     /** Puts a file, or the names in a folder, on the disk. */
     static void force(Path path) throws IOException {
         try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
