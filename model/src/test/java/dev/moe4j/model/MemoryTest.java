@@ -81,7 +81,7 @@ class MemoryTest {
     @EnabledOnOs(OS.LINUX)
     void aStepTakesWhatIsPredicted(String preset, String name, int sequences, String overrides) {
         Precision precision = Precision.parse(name);
-        FastProducts.assume(precision.compute());
+        FastProducts.assumeInstructions(precision.compute());
         Architecture architecture = architecture(preset, overrides);
         ModelConfig config = architecture.model();
         try (LanguageModel model = LanguageModel.initialize(architecture, precision, Device.CPU, new RandomKey(1))) {
