@@ -5,6 +5,7 @@ import com.knuddels.jtokkit.Encodings;
 import com.knuddels.jtokkit.api.Encoding;
 import com.knuddels.jtokkit.api.EncodingType;
 import com.sun.management.OperatingSystemMXBean;
+import dev.moe4j.data.FileTree;
 import dev.moe4j.data.Manifest;
 import dev.moe4j.data.Preparation;
 import dev.moe4j.data.ShardList;
@@ -22,7 +23,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalDouble;
@@ -30,7 +30,6 @@ import java.util.OptionalLong;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import java.util.function.ToIntFunction;
-import java.util.stream.Stream;
 
 /**
  * How fast text is tokenized, prepared and read. The text is a sample of real text; the input of the end-to-end run is
@@ -106,7 +105,7 @@ public final class DataBenchmark {
      * Runs it.
      *
      * @param textBytes of the end-to-end run, about
-     * @param folder takes some 1.6 times that, and is empty again afterwards
+     * @param folder for text and shards, some 1.6 times that
      * @param progress takes the bytes of input that are done
      */
     public Result run(long textBytes, Path folder, Consumer<Long> progress) {
@@ -127,7 +126,7 @@ public final class DataBenchmark {
             Path shards = folder.resolve("shards");
             write(text, Math.min(textBytes, WARM_UP));
             prepare(text, shards, _ -> {});
-            clear(folder);
+            FileTree.delete(shards);
             write(text, textBytes);
             Clock clock = Clock.ofProcess();
             Manifest manifest = prepare(text, shards, progress);
@@ -157,8 +156,6 @@ public final class DataBenchmark {
                     resident);
         } catch (IOException e) {
             throw new BenchException("cannot write into " + folder + ": " + e.getMessage(), e);
-        } finally {
-            clear(folder);
         }
     }
 
@@ -256,18 +253,6 @@ public final class DataBenchmark {
                 throw new BenchException("the shards end with the id " + last + " and no end of text");
             }
             return train.tokens();
-        }
-    }
-
-    private static void clear(Path folder) {
-        try (Stream<Path> files = Files.walk(folder)) {
-            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-                if (!file.equals(folder)) {
-                    Files.delete(file);
-                }
-            }
-        } catch (IOException e) {
-            throw new BenchException("cannot clear " + folder + ": " + e.getMessage(), e);
         }
     }
 }

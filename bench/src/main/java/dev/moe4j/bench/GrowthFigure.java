@@ -1,5 +1,6 @@
 package dev.moe4j.bench;
 
+import dev.moe4j.eval.Markup;
 import java.util.List;
 import java.util.Locale;
 
@@ -31,7 +32,7 @@ public final class GrowthFigure {
                         + "<rect width=\"100%%\" height=\"100%%\" fill=\"#ffffff\"/>%n",
                 2 * PANEL,
                 HEIGHT,
-                escaped(title)));
+                Markup.escape(title)));
         text(svg, LEFT, 18, "start", title);
         panel(svg, 0, "experts, at the same FLOPs but for the router", result.experts());
         panel(svg, PANEL, "tokens in a sequence, as many in a step", result.lengths());
@@ -96,10 +97,6 @@ public final class GrowthFigure {
                 x,
                 y,
                 anchor,
-                escaped(text)));
-    }
-
-    private static String escaped(String text) {
-        return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;");
+                Markup.escape(text)));
     }
 }

@@ -1,11 +1,11 @@
 package dev.moe4j.bench;
 
+import dev.moe4j.data.FileTree;
 import dev.moe4j.data.Preparation;
 import dev.moe4j.data.Shards;
 import dev.moe4j.data.TextInput;
 import dev.moe4j.data.TextTransform;
 import dev.moe4j.data.Tokenizer;
-import dev.moe4j.train.FileTree;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -3,7 +3,6 @@ package dev.moe4j.bench;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.moe4j.model.Activation;
 import dev.moe4j.model.Architecture;
@@ -12,7 +11,7 @@ import dev.moe4j.model.ModelConfig;
 import dev.moe4j.model.RoutingConfig;
 import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Device;
-import dev.moe4j.tensor.MatmulPeak;
+import dev.moe4j.tensor.FastProducts;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.train.BatchConfig;
 import java.util.ArrayList;
@@ -80,9 +79,7 @@ class LawTest {
     /** Over a few steps of real text, in which the twins have hardly had time to part. */
     @Test
     void bfloat16FollowsFloat32OnRealText() {
-        assumeTrue(
-                MatmulPeak.measure(DType.BFLOAT16, Device.CPU) > 5e9,
-                "this processor has no fast products in bfloat16: minutes of work");
+        FastProducts.assume(DType.BFLOAT16);
         int[] done = {0};
         try (SampleText text = SampleText.prepare()) {
             PrecisionLaw law = new PrecisionLaw("cpu-tiny-moe", Precision.BF16, text.shards(), Device.CPU);

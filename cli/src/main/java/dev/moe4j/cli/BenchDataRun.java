@@ -1,6 +1,7 @@
 package dev.moe4j.cli;
 
 import dev.moe4j.bench.DataBenchmark;
+import dev.moe4j.data.FileTree;
 import dev.moe4j.data.Splitting;
 import dev.moe4j.data.TextInput;
 import dev.moe4j.data.Tokenizer;
@@ -27,8 +28,11 @@ final class BenchDataRun {
             folder = out == null
                     ? Files.createTempDirectory("moe4j-data")
                     : Files.createTempDirectory(Files.createDirectories(out), "moe4j-data");
-            result = benchmark.run(bytes, folder, done -> progress.update(done, ""));
-            Files.delete(folder);
+            try {
+                result = benchmark.run(bytes, folder, done -> progress.update(done, ""));
+            } finally {
+                FileTree.delete(folder);
+            }
         } catch (IOException e) {
             throw new CliException("cannot write to " + (folder == null ? out : folder) + ": " + e.getMessage()
                     + "; give another folder with --out");

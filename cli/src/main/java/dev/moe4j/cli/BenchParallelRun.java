@@ -1,12 +1,12 @@
 package dev.moe4j.cli;
 
+import dev.moe4j.data.FileTree;
 import dev.moe4j.parallel.Environment;
 import dev.moe4j.parallel.Launcher;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Libtorch;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.train.BatchConfig;
-import dev.moe4j.train.FileTree;
 import dev.moe4j.train.RunConfig;
 import java.io.IOException;
 import java.io.PrintWriter;

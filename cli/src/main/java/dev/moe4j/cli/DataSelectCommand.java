@@ -29,8 +29,8 @@ final class DataSelectCommand implements Callable<Integer> {
     @Mixin
     private InputOptions input;
 
-    @Option(names = "--out", required = true, paramLabel = "FILE", description = "The selection to write.")
-    private Path out;
+    @Mixin
+    private NewFileOptions file;
 
     @Option(names = "--exact", description = "Leave out documents with the text of an earlier one.")
     private boolean exact;
@@ -66,15 +66,6 @@ final class DataSelectCommand implements Callable<Integer> {
     @Option(names = "--evaluation-words", paramLabel = "N", description = "So many words in a row (default: 13).")
     private int evaluationWords = Selector.EVALUATION_WORDS;
 
-    @Option(names = "--overwrite", description = "Replace the file if it is there.")
-    private boolean overwrite;
-
-    @Option(
-            names = "--threads",
-            paramLabel = "N",
-            description = "Threads that judge (default: all processors). The result does not depend on it.")
-    private int threads = Runtime.getRuntime().availableProcessors();
-
     DataSelectCommand() {}
 
     /** What {@code --json} prints. */
@@ -84,7 +75,7 @@ final class DataSelectCommand implements Callable<Integer> {
     public Integer call() {
         long start = System.nanoTime();
         TextInput text = input.read(output);
-        Selector selector = new Selector(text).exact(exact).near(near).threads(threads);
+        Selector selector = new Selector(text).exact(exact).near(near).threads(file.threads);
         bounds().forEach(selector::rule);
         if (!evaluation.isEmpty()) {
             selector.evaluation(TextInput.ofNames(evaluation).format(TextFormat.TEXT), evaluationWords);
@@ -93,10 +84,10 @@ final class DataSelectCommand implements Callable<Integer> {
         try (ProgressLine progress = ProgressLine.start(output.err(), "select", text.bytes())) {
             report = selector.onProgress(p -> progress.update(
                             p.inputBytes(), String.format("%,d documents, %,d left out", p.documents(), p.dropped())))
-                    .run(out, overwrite);
+                    .run(file.out, file.overwrite);
             progress.update(text.bytes(), "");
         }
-        Selected selected = new Selected(out, report, (System.nanoTime() - start) / 1e9);
+        Selected selected = new Selected(file.out, report, (System.nanoTime() - start) / 1e9);
         output.print(selected, to -> print(selected, to));
         return 0;
     }

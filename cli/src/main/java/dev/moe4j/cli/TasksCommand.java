@@ -90,6 +90,12 @@ final class TasksCommand implements Callable<Integer> {
                     + "as the published ones.")
     private boolean newlinesEndTexts;
 
+    @Option(
+            names = "--linear-head",
+            description = "Let the layer answer that `finetune --head linear` has put beside the model, in place of "
+                    + "likelihoods; the task is the one that it was fine-tuned on.")
+    private boolean linearHead;
+
     TasksCommand() {}
 
     /** What {@code --json} prints. */
@@ -118,12 +124,16 @@ final class TasksCommand implements Callable<Integer> {
             throw output.wrongUsage(
                     "--shots and --show must be at least 0, --runs, --limit and --batch-tokens at least 1");
         }
+        if (linearHead && (shots > 0 || show > 0 || results != null)) {
+            throw output.wrongUsage("--linear-head goes with none of --shots, --show and --results");
+        }
         Report report = new TasksRun(
                         model,
                         TasksRun.settings(split, shots, runs, seed, limit, !noBeginToken, newlinesEndTexts),
                         batchTokens,
                         show,
                         results,
+                        linearHead,
                         output.err())
                 .run(tasks, data);
         output.print(report, out -> TasksRun.print(report, out));

@@ -10,6 +10,7 @@ import dev.moe4j.eval.TaskEvaluation;
 import dev.moe4j.eval.TaskResult;
 import dev.moe4j.eval.TaskRun;
 import dev.moe4j.eval.TaskSettings;
+import dev.moe4j.study.LinearHead;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -24,6 +25,7 @@ record TasksRun(
         int batchTokens,
         int show,
         @Nullable Path results,
+        boolean linearHead,
         PrintWriter err) {
 
     static TaskSettings settings(
@@ -68,9 +70,13 @@ record TasksRun(
             for (Questions questions : all) {
                 try (ProgressLine progress =
                         ProgressLine.start(err, "tasks " + questions.task().name(), questions.total())) {
-                    scored.add(evaluation
-                            .onProgress((done, figure) -> progress.update(done, String.format("%.3f", figure)))
-                            .score(questions));
+                    scored.add(
+                            linearHead
+                                    ? byHead(loaded, questions)
+                                    : evaluation
+                                            .onProgress((done, figure) ->
+                                                    progress.update(done, String.format("%.3f", figure)))
+                                            .score(questions));
                 }
             }
             return new Report(
@@ -80,6 +86,12 @@ record TasksRun(
                     options.precision,
                     scored,
                     (System.nanoTime() - start) / 1e9);
+        }
+    }
+
+    private TaskResult byHead(LoadedModel loaded, Questions questions) {
+        try (LinearHead head = LinearHead.read(loaded.folder(), loaded.model(), loaded.tokenizer(), questions)) {
+            return questions.result(List.of(head.answers(questions, batchTokens)));
         }
     }
 

@@ -27,24 +27,15 @@ final class TokenizerTrainCommand implements Callable<Integer> {
     @Mixin
     private InputOptions input;
 
+    @Mixin
+    private NewFileOptions file;
+
     @Option(
             names = "--vocabulary",
             required = true,
             paramLabel = "N",
             description = "The number of entries: 256 bytes, merges, and the end of text. From 257.")
     private int vocabulary;
-
-    @Option(names = "--out", required = true, paramLabel = "FILE", description = "The tokenizer.json to write.")
-    private Path out;
-
-    @Option(names = "--overwrite", description = "Replace the file if it is there.")
-    private boolean overwrite;
-
-    @Option(
-            names = "--threads",
-            paramLabel = "N",
-            description = "Threads that read (default: all processors). The result does not depend on it.")
-    private int threads = Runtime.getRuntime().availableProcessors();
 
     TokenizerTrainCommand() {}
 
@@ -71,9 +62,9 @@ final class TokenizerTrainCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         long start = System.nanoTime();
-        BpeTrainer.checkFree(out, overwrite);
+        BpeTrainer.checkFree(file.out, file.overwrite);
         TextInput text = input.read(output);
-        BpeTrainer trainer = new BpeTrainer(vocabulary, text).threads(threads);
+        BpeTrainer trainer = new BpeTrainer(vocabulary, text).threads(file.threads);
         BpeTrainer.Trained trained;
         try (ProgressLine progress = ProgressLine.start(output.err(), "tokenizer", text.bytes())) {
             trained = trainer.onProgress(p -> progress.update(
@@ -81,13 +72,13 @@ final class TokenizerTrainCommand implements Callable<Integer> {
                             p.tokens() == 0 ? "" : String.format("%,d of %,d tokens", p.tokens(), vocabulary)))
                     .run();
         }
-        trained.write(out, overwrite);
+        trained.write(file.out, file.overwrite);
         Map<String, Long> skipped = new TreeMap<>();
         trained.skipped()
                 .counts()
                 .forEach((reason, count) -> skipped.put(reason.name().toLowerCase(Locale.ROOT), count));
         Report report = new Report(
-                out,
+                file.out,
                 trained.hash(),
                 vocabulary,
                 trained.documents(),

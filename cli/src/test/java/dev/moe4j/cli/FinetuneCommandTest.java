@@ -131,6 +131,36 @@ class FinetuneCommandTest {
     }
 
     @Test
+    void aLinearHeadAnswersLater() throws IOException {
+        Run tuned = finetune("--task", task, "--head=linear", "--learning-rate", "1e-2", "--batch=4", "--json");
+        assertThat(tuned.code()).as(tuned.err()).isZero();
+        JsonNode json = JsonMapper.shared().readTree(tuned.out());
+        String[] eval = {
+            "eval",
+            "tasks",
+            "--checkpoint=" + json.path("model").asString(),
+            "--data=" + temp,
+            "--task=" + task,
+            "--linear-head",
+            "--json"
+        };
+        Run scored = Run.of(eval);
+        assertThat(scored.code()).as(scored.err()).isZero();
+        JsonNode result =
+                JsonMapper.shared().readTree(scored.out()).path("tasks").get(0);
+        assertThat(result.path("figures").get(0).path("mean"))
+                .isEqualTo(json.path("fine_tuned").path("mean"));
+
+        Files.writeString(task, SIGN.replace("[\"no\", \"yes\"]", "[\"no\", \"yes\", \"so\"]"));
+        assertFails(Run.of(eval), "has an output for each of 2 answers, and sign asks for 3");
+        eval[2] = "--checkpoint=" + run;
+        assertFails(Run.of(eval), "head.safetensors does not exist");
+        assertThat(Run.of("eval", "tasks", "--checkpoint=x", "--data=y", "--task=z", "--linear-head", "--shots=1")
+                        .code())
+                .isEqualTo(2);
+    }
+
+    @Test
     void badInputIsOneLine() throws IOException {
         assertFails(finetune("--task", "sst"), "no task is named sst; the nearest are sst2");
         assertFails(finetune("--task", task, "--head=cubic"), "--head cubic: there are choice, answer and linear");

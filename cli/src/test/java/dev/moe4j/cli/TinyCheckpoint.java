@@ -42,8 +42,7 @@ final class TinyCheckpoint {
                     folder.resolve(CheckpointTensors.MODEL_FILE), CheckpointTensors.parameters(model.parameters()));
         }
         Files.writeString(
-                folder.resolve(CheckpointConfig.FILE),
-                new CheckpointConfig(architecture, spec).toJson(DType.FLOAT32).toString());
+                folder.resolve(CheckpointConfig.FILE), new CheckpointConfig(architecture, spec).text(DType.FLOAT32));
         return folder;
     }
 }

@@ -37,7 +37,7 @@ public final class BpeTrainer {
     /**
      * How far it is: first the text is read, then tokens are made.
      *
-     * @param inputBytes bytes on the disk of the files read
+     * @param inputBytes bytes on the disk that were read
      * @param tokens made so far, of the vocabulary
      */
     public record Progress(long inputBytes, int tokens) {}

@@ -11,8 +11,6 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
-import java.util.Comparator;
-import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -110,8 +108,8 @@ final class OutputFolder implements AutoCloseable {
             throw new DataException(partial + " has an unfinished run with other input or options; finish that one,"
                     + " delete the folder, or say that it may be overwritten");
         }
-        delete(data);
-        delete(parts);
+        FileTree.delete(data);
+        FileTree.delete(parts);
         Files.createDirectory(parts);
         Files.createDirectory(data);
         write(plan, wanted);
@@ -202,7 +200,7 @@ final class OutputFolder implements AutoCloseable {
         manifest.write(data);
         Path old = partial.resolve("old");
         try {
-            delete(old);
+            FileTree.delete(old);
             if (Files.exists(target) && !isEmpty(target)) {
                 Files.move(target, old, StandardCopyOption.ATOMIC_MOVE);
             } else {
@@ -221,23 +219,10 @@ final class OutputFolder implements AutoCloseable {
         try {
             lock.close();
             if (done || !resumable) {
-                delete(partial);
+                FileTree.delete(partial);
             }
         } catch (IOException e) {
             throw DataException.of("cannot delete " + partial, e, "delete it yourself");
-        }
-    }
-
-    private static void delete(Path folder) throws IOException {
-        if (!Files.exists(folder, LinkOption.NOFOLLOW_LINKS)) {
-            return;
-        }
-        List<Path> all;
-        try (Stream<Path> walk = Files.walk(folder)) {
-            all = walk.sorted(Comparator.reverseOrder()).toList();
-        }
-        for (Path path : all) {
-            Files.delete(path);
         }
     }
 }

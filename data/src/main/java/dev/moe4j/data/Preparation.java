@@ -59,7 +59,7 @@ public final class Preparation {
      *
      * @param documents written, in all splits, by earlier runs too
      * @param tokens written, in all splits, by earlier runs too
-     * @param inputBytes bytes on the disk of the files read, of {@code inputBytesTotal}
+     * @param inputBytes bytes on the disk that were read, of {@code inputBytesTotal}
      */
     public record Progress(long documents, long tokens, long inputBytes, long inputBytesTotal) {}
 

@@ -47,7 +47,7 @@ public final class Selector {
         this.input = input;
     }
 
-    /** How far it is. {@code inputBytes} are bytes on the disk of the files read. */
+    /** How far it is. {@code inputBytes} are bytes on the disk that were read. */
     public record Progress(long inputBytes, long documents, long dropped) {}
 
     /**

@@ -203,12 +203,14 @@ public final class TextInput {
      * Reads some of the files.
      *
      * @param skipped takes what is left out
-     * @param read takes the bytes on the disk of each file that is done
+     * @param read takes the bytes on the disk that were read since it was called last
      * @return the documents given to {@code out}
      */
     long read(List<FileList.Item> items, Consumer<Document> out, Skipped skipped, LongConsumer read) {
         long[] documents = {0};
+        ReadProgress progress = new ReadProgress(read);
         Consumer<Document> kept = document -> {
+            progress.document();
             if (!options.selection().keeps(document)) {
                 skipped.add(Skipped.Reason.NOT_SELECTED, document.file().toString());
             } else if (keepDocuments.test(document)) {
@@ -218,17 +220,18 @@ public final class TextInput {
         };
         Intake intake = new Intake(kept, options.onError(), skipped);
         for (FileList.Item item : items) {
+            progress.begin(item.bytes());
             try {
-                readFile(item, intake);
+                readFile(item, intake, progress);
             } catch (IOException e) {
                 intake.bad(item.file().toString(), e);
             }
-            read.accept(item.bytes());
+            progress.end();
         }
         return documents[0];
     }
 
-    private void readFile(FileList.Item item, Intake intake) throws IOException {
+    private void readFile(FileList.Item item, Intake intake, ReadProgress progress) throws IOException {
         TextFile file = item.file();
         if (item.isStandardInput()) {
             readStandardInput(file, intake);
@@ -239,7 +242,7 @@ public final class TextInput {
             compression = Compression.of(in);
         }
         if (compression.isArchive() && item.named()) {
-            readArchive(item, intake);
+            readArchive(item, intake, progress);
         } else if (!keep.test(file)) {
             return;
         } else if (compression.isArchive()) {
@@ -247,8 +250,8 @@ public final class TextInput {
         } else if (compression == Compression.PARQUET && options.format() != TextFormat.TEXT) {
             new ParquetText(options).read(file, item.path(), intake);
         } else {
-            DocumentReader.Bytes bytes =
-                    () -> Compression.open(Files.newInputStream(item.path())).bytes();
+            DocumentReader.Bytes bytes = () -> Compression.open(progress.count(Files.newInputStream(item.path())))
+                    .bytes();
             Optional<Skipped.Reason> reason = readText(file, bytes, intake);
             if (reason.isPresent()) {
                 leaveOut(reason.get(), file, item.named(), intake);
@@ -293,7 +296,7 @@ public final class TextInput {
         }
     }
 
-    private void readArchive(FileList.Item item, Intake intake) throws IOException {
+    private void readArchive(FileList.Item item, Intake intake, ReadProgress progress) throws IOException {
         try (ZipText zip = new ZipText(item.path(), options.limits())) {
             for (Iterator<? extends ZipEntry> entries = zip.entries(); entries.hasNext(); ) {
                 ZipEntry entry = entries.next();
@@ -306,6 +309,7 @@ public final class TextInput {
                     }
                     zip.endEntry();
                 }
+                progress.add(Math.max(0, entry.getCompressedSize()));
             }
         }
     }

@@ -68,7 +68,7 @@ public final class LoadFigure {
                             CELL,
                             CELL,
                             colour(load[expert]),
-                            escaped(rows.get(row).name()),
+                            Markup.escape(rows.get(row).name()),
                             expert,
                             load[expert]));
                 }
@@ -78,18 +78,11 @@ public final class LoadFigure {
     }
 
     private static void text(StringBuilder svg, int x, int y, String text) {
-        svg.append(String.format(Locale.ROOT, "<text x=\"%d\" y=\"%d\">%s</text>%n", x, y, escaped(text)));
+        svg.append(String.format(Locale.ROOT, "<text x=\"%d\" y=\"%d\">%s</text>%n", x, y, Markup.escape(text)));
     }
 
     private static String shortened(String name) {
         return name.length() > 24 ? name.substring(0, 23) + "…" : name;
-    }
-
-    private static String escaped(String text) {
-        return text.replace("&", "&amp;")
-                .replace("<", "&lt;")
-                .replace(">", "&gt;")
-                .replace("\"", "&quot;");
     }
 
     private static String colour(double load) {

@@ -56,7 +56,11 @@ public record CheckpointConfig(
      *
      * @param stored the element type of the stored parameters
      */
-    public ObjectNode toJson(DType stored) {
+    public String text(DType stored) {
+        return JSON.writerWithDefaultPrettyPrinter().writeValueAsString(toJson(stored));
+    }
+
+    ObjectNode toJson(DType stored) {
         ObjectNode json = xglm();
         json.put("torch_dtype", stored.name().toLowerCase(Locale.ROOT));
         ObjectNode block = json.putObject(BLOCK);

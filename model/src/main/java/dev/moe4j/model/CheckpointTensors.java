@@ -168,7 +168,7 @@ public final class CheckpointTensors {
      * @param suffix behind the parts' own names
      * @throws ModelException if a tensor is missing or has another shape
      */
-    static void read(SafetensorsFile file, Parameters parameters, Function<Unit, Tensor> kept, String suffix) {
+    public static void read(SafetensorsFile file, Parameters parameters, Function<Unit, Tensor> kept, String suffix) {
         parameters.write(kept, (parameter, part, target) -> {
             SafetensorsFile.Entry entry = file.entry(parameter.spec().parts().get(part) + suffix);
             requireFit(file.path(), entry, target.shape());

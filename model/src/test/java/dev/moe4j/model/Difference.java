@@ -1,18 +1,22 @@
 package dev.moe4j.model;
 
 /** How far two tensors are apart. */
-final class Difference {
+public final class Difference {
 
     private Difference() {}
 
     /** ‖a − b‖ / ‖b‖, 0 where both are equal. */
-    static double relative(double[] a, double[] b) {
-        double difference = 0;
-        double norm = 0;
+    public static double relative(double[] a, double[] b) {
+        double difference = norm(a, b);
+        return difference == 0 ? 0 : difference / norm(b, new double[b.length]);
+    }
+
+    /** ‖a − b‖. */
+    public static double norm(double[] a, double[] b) {
+        double squares = 0;
         for (int i = 0; i < b.length; i++) {
-            difference += (a[i] - b[i]) * (a[i] - b[i]);
-            norm += b[i] * b[i];
+            squares += (a[i] - b[i]) * (a[i] - b[i]);
         }
-        return difference == 0 ? 0 : Math.sqrt(difference / norm);
+        return Math.sqrt(squares);
     }
 }

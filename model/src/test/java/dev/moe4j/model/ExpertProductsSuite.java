@@ -247,12 +247,6 @@ abstract class ExpertProductsSuite {
 
     private static void assertClose(double[] actual, double[] exact, double bound) {
         assertThat(actual).hasSameSizeAs(exact);
-        double difference = 0;
-        double norm = 0;
-        for (int i = 0; i < exact.length; i++) {
-            difference += (actual[i] - exact[i]) * (actual[i] - exact[i]);
-            norm += exact[i] * exact[i];
-        }
-        assertThat(Math.sqrt(difference)).isLessThanOrEqualTo(bound * Math.sqrt(norm));
+        assertThat(Difference.relative(actual, exact)).isLessThanOrEqualTo(bound);
     }
 }

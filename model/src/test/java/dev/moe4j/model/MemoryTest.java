@@ -2,10 +2,9 @@ package dev.moe4j.model;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.moe4j.tensor.Device;
-import dev.moe4j.tensor.MatmulPeak;
+import dev.moe4j.tensor.FastProducts;
 import dev.moe4j.tensor.NativeHeap;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
@@ -82,10 +81,7 @@ class MemoryTest {
     @EnabledOnOs(OS.LINUX)
     void aStepTakesWhatIsPredicted(String preset, String name, int sequences, String overrides) {
         Precision precision = Precision.parse(name);
-        assumeTrue(
-                precision.equals(Precision.FP32)
-                        || MatmulPeak.fasterPrecision(Device.CPU).equals(precision),
-                "this processor has no instructions for products in " + name + ": libtorch copies what it multiplies");
+        FastProducts.assumeInstructions(precision.compute());
         Architecture architecture = architecture(preset, overrides);
         ModelConfig config = architecture.model();
         try (LanguageModel model = LanguageModel.initialize(architecture, precision, Device.CPU, new RandomKey(1))) {

@@ -7,8 +7,6 @@ import dev.moe4j.eval.TaskEvaluation;
 import dev.moe4j.eval.TaskRun;
 import dev.moe4j.model.LanguageModel;
 import dev.moe4j.model.Pass;
-import dev.moe4j.model.RoutingConfig;
-import dev.moe4j.tensor.Parameter;
 import dev.moe4j.tensor.Parameters;
 import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.tensor.Scope;
@@ -21,9 +19,7 @@ import dev.moe4j.train.Convention;
 import dev.moe4j.train.OptimizerConfig;
 import dev.moe4j.train.ScheduleConfig;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Collections;
-import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Optional;
 import java.util.Random;
@@ -43,7 +39,7 @@ final class FineTuner implements AutoCloseable {
     private final FineTuneData data;
     private final FineTuneSettings settings;
     private final RandomKey key;
-    private final @Nullable Parameters head;
+    private final @Nullable LinearHead head;
     private final AdamW optimizer = new AdamW(ADAM);
     private Scope best = Scope.detached();
     private List<Tensor> bestMasters = List.of();
@@ -57,7 +53,9 @@ final class FineTuner implements AutoCloseable {
         this.data = data;
         this.settings = settings;
         this.key = new RandomKey(seed).fold("fine-tuning");
-        this.head = settings.head() == FineTuneSettings.Head.LINEAR ? newHead() : null;
+        this.head = settings.head() == FineTuneSettings.Head.LINEAR
+                ? LinearHead.zeros(model, tokenizer, data.test())
+                : null;
         model.parameters()
                 .freeze(unit -> (settings.freezeRouter() && unit.name().endsWith(".moe.gate"))
                         || (settings.freezeExperts() && unit.name().endsWith(".moe.experts")));
@@ -67,39 +65,10 @@ final class FineTuner implements AutoCloseable {
         }
     }
 
-    /** A linear head of zeros: every answer is as good at first, and the first gradient is the data's alone. */
-    private Parameters newHead() {
-        long width = model.config().width();
-        long outputs = data.task().classifies() ? classes() : 1;
-        Parameters parameters = new Parameters(model.parameters().precision(), model.device());
-        parameters.add(
-                "head",
-                List.of(spec("head.weight", List.of(outputs, width), true), spec("head.bias", List.of(outputs), false)),
-                model.parameters().precision().computingInMaster());
-        return parameters;
-    }
-
-    private static Parameter.Spec spec(String name, List<Long> shape, boolean decayed) {
-        return new Parameter.Spec(name, shape, List.of(name), false, (part, _) -> part.zero(), decayed);
-    }
-
-    private int classes() {
-        return exercises(data.test()).stream()
-                .flatMap(Optional::stream)
-                .findFirst()
-                .map(exercise -> exercise.candidates().size())
-                .orElseThrow(() -> tooLong(data.test()));
-    }
-
-    private static StudyException tooLong(Questions questions) {
-        return new StudyException(questions.task() + ": not one question of " + questions.split()
-                + " fits the model's context; take a model with a longer one");
-    }
-
     /** The linear head; null where the language model's own answers. */
     @Nullable
     Parameters head() {
-        return head;
+        return head == null ? null : head.parameters();
     }
 
     /** Updates that a run has at most. */
@@ -119,7 +88,7 @@ final class FineTuner implements AutoCloseable {
                 .map(this::sheet)
                 .toList();
         if (sheets.isEmpty()) {
-            throw tooLong(data.train());
+            throw LinearHead.tooLong(data.train());
         }
         long perEpoch = Math.ceilDiv(sheets.size(), settings.batch());
         long all = perEpoch * settings.epochs();
@@ -174,14 +143,10 @@ final class FineTuner implements AutoCloseable {
     }
 
     private Sheet sheet(Exercise exercise) {
-        return switch (settings.head()) {
-            case CHOICE -> Sheet.choice(exercise);
-            case ANSWER -> Sheet.answer(exercise);
-            case LINEAR ->
-                data.task().classifies()
-                        ? Sheet.classes(exercise)
-                        : Sheet.texts(exercise, model.config().context());
-        };
+        if (head != null) {
+            return head.sheet(exercise);
+        }
+        return settings.head() == FineTuneSettings.Head.ANSWER ? Sheet.answer(exercise) : Sheet.choice(exercise);
     }
 
     private ScoreSection scores(SheetBatch batch) {
@@ -192,12 +157,7 @@ final class FineTuner implements AutoCloseable {
                         true,
                         batch,
                         model.parameters().precision().stable())
-                : new ScoreSection(
-                        head.get("head.weight"),
-                        head.get("head.bias"),
-                        false,
-                        batch,
-                        model.parameters().precision().stable());
+                : head.scores(batch);
     }
 
     private List<SheetBatch> cut(List<Sheet> sheets) {
@@ -207,7 +167,7 @@ final class FineTuner implements AutoCloseable {
 
     /** All that is learnt: the model and, where there is one, the head. */
     private List<Parameters> learnt() {
-        return head == null ? List.of(model.parameters()) : List.of(model.parameters(), head);
+        return head == null ? List.of(model.parameters()) : List.of(model.parameters(), head.parameters());
     }
 
     /** Makes one update, and gives the mean loss before it; NaN where it is no number, or its gradient is none. */
@@ -267,49 +227,11 @@ final class FineTuner implements AutoCloseable {
 
     /** Puts questions to the model as it is. */
     private TaskRun answers(Questions questions) {
-        if (head == null) {
-            return TaskEvaluation.of(model, tokenizer)
-                    .batchTokens(settings.batchTokens())
-                    .run(questions, 0);
-        }
-        List<Optional<Exercise>> exercises = exercises(questions);
-        List<double[]> scores = new ArrayList<>(Collections.nCopies(exercises.size(), new double[0]));
-        // Where experts have a capacity, a text's score would depend on its neighbours.
-        boolean alone = model.config().experts() > 0
-                && model.architecture().routing().strategy() == RoutingConfig.Strategy.CAPACITY;
-        List<Sheet> sheets =
-                exercises.stream().flatMap(Optional::stream).map(this::sheet).toList();
-        List<double[]> given = alone
-                ? sheets.stream()
-                        .flatMap(sheet -> scores(List.of(sheet)).stream())
-                        .toList()
-                : scores(sheets);
-        int next = 0;
-        for (int i = 0; i < exercises.size(); i++) {
-            if (exercises.get(i).isPresent()) {
-                scores.set(i, given.get(next++));
-            }
-        }
-        return questions.run(scores);
-    }
-
-    /** Each sheet's scores by the linear head, in the order of the sheets. */
-    private List<double[]> scores(List<Sheet> sheets) {
-        IdentityHashMap<Sheet, double[]> known = new IdentityHashMap<>();
-        for (SheetBatch batch : cut(sheets)) {
-            try (Scope _ = Scope.open();
-                    Tape tape = Tape.inference()) {
-                LanguageModel.Body body = model.body(
-                        tape, batch.tokens(), Pass.evaluation(batch.tokens().sequences()));
-                double[] all = tape.run(scores(batch), body.states()).tensor().toDoubles();
-                int columns = batch.candidates();
-                for (int i = 0; i < batch.sheets().size(); i++) {
-                    Sheet sheet = batch.sheets().get(i);
-                    known.put(sheet, Arrays.copyOfRange(all, i * columns, i * columns + sheet.candidates()));
-                }
-            }
-        }
-        return sheets.stream().map(known::get).toList();
+        return head == null
+                ? TaskEvaluation.of(model, tokenizer)
+                        .batchTokens(settings.batchTokens())
+                        .run(questions, 0)
+                : head.answers(questions, settings.batchTokens());
     }
 
     private List<Unit> units() {

@@ -1,5 +1,6 @@
 package dev.moe4j.study;
 
+import dev.moe4j.eval.Markup;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -60,10 +61,10 @@ record Page(String title, Instant created, String sentence, String name, ObjectN
         return fill(
                 resource("page.html"),
                 Map.ofEntries(
-                        Map.entry("title", escape(title)),
-                        Map.entry("finding", escape(finding)),
-                        Map.entry("limits", escape(sentence.substring(finding.length()))),
-                        Map.entry("created", escape(MINUTE.format(created.atOffset(ZoneOffset.UTC)))),
+                        Map.entry("title", Markup.escape(title)),
+                        Map.entry("finding", Markup.escape(finding)),
+                        Map.entry("limits", Markup.escape(sentence.substring(finding.length()))),
+                        Map.entry("created", Markup.escape(MINUTE.format(created.atOffset(ZoneOffset.UTC)))),
                         Map.entry("main", resource(name + ".html")),
                         Map.entry("uplot-licence", resource(uplot("LICENSE")).replace("*/", "* /")),
                         Map.entry("uplot-css", resource(uplot("dist/uPlot.min.css"))),
@@ -93,15 +94,6 @@ record Page(String title, Instant created, String sentence, String name, ObjectN
             }
             return Matcher.quoteReplacement(value);
         });
-    }
-
-    /** Safe as the text of an element and as the value of a quoted attribute. */
-    static String escape(String text) {
-        return text.replace("&", "&amp;")
-                .replace("<", "&lt;")
-                .replace(">", "&gt;")
-                .replace("\"", "&quot;")
-                .replace("'", "&#39;");
     }
 
     /** The path of a file of the chart library, whose version is in its path. */

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.offset;
 
+import dev.moe4j.eval.Markup;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -40,7 +41,7 @@ class ReportTest {
         JsonNode json = embedded(html);
 
         String heading = html.substring(html.indexOf("<h1>"), html.indexOf("</h1>"));
-        assertThat(heading.replaceAll("<[^>]*>", "")).isEqualTo(Page.escape(data.sentence()));
+        assertThat(heading.replaceAll("<[^>]*>", "")).isEqualTo(Markup.escape(data.sentence()));
         assertThat(json.get("speedups").size()).isEqualTo(4);
         assertThat(json.at("/speedups/0/verdict").asString()).isEqualTo("MIXTURE_PAYS");
         assertThat(json.at("/speedups/0/reading/factor").asDouble())

@@ -26,7 +26,7 @@ public final class Scope implements AutoCloseable {
 
     private static final ThreadLocal<@Nullable Scope> INNERMOST = new ThreadLocal<>();
     private static final AtomicLong LIVE = new AtomicLong();
-    private static final @Nullable Map<Tensor, Throwable> ORIGINS =
+    private static final @Nullable Map<TensorBase, Throwable> ORIGINS =
             Boolean.getBoolean("moe4j.debug.tensors") ? new IdentityHashMap<>() : null;
 
     private final @Nullable Scope outer;
@@ -147,7 +147,7 @@ public final class Scope implements AutoCloseable {
         return adopt(new org.bytedeco.pytorch.Tensor(held));
     }
 
-    static void released(Tensor tensor) {
+    static void released(TensorBase tensor) {
         LIVE.decrementAndGet();
         if (ORIGINS != null) {
             synchronized (ORIGINS) {

@@ -3,45 +3,41 @@ package dev.moe4j.tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
-import java.util.Locale;
-import java.util.concurrent.atomic.LongAdder;
 import java.util.function.Supplier;
-import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
-import org.jspecify.annotations.Nullable;
 
 /**
- * A tensor of libtorch: an n-dimensional array on a {@link Device}, owned by a {@link Scope}. This class has its
- * making, shape, element-wise arithmetic and products; {@link Functions} has the operators of neural networks.
+ * A tensor of libtorch: an n-dimensional array on a {@link Device}, owned by a {@link Scope}. This class makes tensors
+ * and has their general operators: views, copies, element-wise arithmetic, sums, products; {@link Functions} has those of
+ * neural networks.
  *
  * <p>Methods whose name ends in {@code InPlace}, and {@code copy}, {@code fill}, {@code zero}, change the tensor; all
  * others give a new one, in the innermost open scope. Views share memory with the tensor they were taken from.
  */
-public final class Tensor implements AutoCloseable {
+public final class Tensor extends TensorBase {
 
     /** Tensors up to this size travel to a GPU through pinned memory, so that the host need not wait. */
     private static final long MOST_PINNED = 1 << 24;
 
-    private static final LongAdder HOST_READS = new LongAdder();
-
-    private final org.bytedeco.pytorch.Tensor handle;
-    private @Nullable Scope owner;
-    private long @Nullable [] shape;
-    private @Nullable DType dtype;
-
     Tensor(org.bytedeco.pytorch.Tensor handle) {
-        this.handle = handle;
+        super(handle);
     }
 
     // Making
 
     /** An uninitialised tensor: write every element before reading it. */
     public static Tensor empty(DType dtype, Device device, long... shape) {
-        return make("empty", dtype, device, shape);
+        try (org.bytedeco.pytorch.Device where = device.handle();
+                var optional = new org.bytedeco.pytorch.DeviceOptional(where);
+                TensorOptions typed = new TensorOptions(dtype.scalarType());
+                TensorOptions options = typed.device(optional);
+                var format = new org.bytedeco.pytorch.MemoryFormatOptional()) {
+            return op("empty " + Arrays.toString(shape), () -> torch.empty(shape, options, format));
+        }
     }
 
     public static Tensor zeros(DType dtype, Device device, long... shape) {
@@ -114,141 +110,6 @@ public final class Tensor implements AutoCloseable {
         return empty(dtype(), device(), shape());
     }
 
-    // What it is
-
-    /** The size of each dimension; do not modify. */
-    public long[] shape() {
-        long[] known = shape;
-        if (known == null) {
-            known = new long[(int) handle.dim()];
-            for (int i = 0; i < known.length; i++) {
-                known[i] = handle.size(i);
-            }
-            shape = known;
-        }
-        return known;
-    }
-
-    /** The size of dimension {@code dim}; negative numbers count from the last. */
-    public long size(int dim) {
-        long[] sizes = shape();
-        return sizes[dim < 0 ? dim + sizes.length : dim];
-    }
-
-    public DType dtype() {
-        DType known = dtype;
-        if (known == null) {
-            known = DType.of(handle.scalar_type());
-            dtype = known;
-        }
-        return known;
-    }
-
-    public Device device() {
-        if (!handle.is_cuda()) {
-            return Device.CPU;
-        }
-        try (org.bytedeco.pytorch.Device where = handle.device()) {
-            return new Device(Device.Kind.CUDA, where.index());
-        }
-    }
-
-    public long elements() {
-        long product = 1;
-        for (long size : shape()) {
-            product *= size;
-        }
-        return product;
-    }
-
-    /** Bytes of the elements; a view counts what it shows. */
-    public long bytes() {
-        return elements() * dtype().bytes();
-    }
-
-    /** Whether the elements lie in memory in row-major order without gaps. */
-    public boolean isContiguous() {
-        return handle.is_contiguous();
-    }
-
-    /** Type and shape for messages, such as {@code float32[4, 16]}. */
-    public String describe() {
-        return dtype().name().toLowerCase(Locale.ROOT) + Arrays.toString(shape());
-    }
-
-    @Override
-    public String toString() {
-        return describe();
-    }
-
-    // Reading
-
-    /**
-     * How often values were read to the host so far, by all threads. On CUDA each read waits until the device has done
-     * all that was asked of it; on the CPU the same calls count, so that a test without a GPU tells the same.
-     */
-    public static long hostReads() {
-        return HOST_READS.sum();
-    }
-
-    /** The only element. */
-    public double item() {
-        HOST_READS.increment();
-        try {
-            return handle.item_double();
-        } catch (RuntimeException e) {
-            throw TensorException.of("item", e, this);
-        }
-    }
-
-    /** The elements in row-major order, copied to the Java heap. */
-    public double[] toDoubles() {
-        try (Scope _ = Scope.open()) {
-            return hostOf(DType.FLOAT64).memory().toArray(ValueLayout.JAVA_DOUBLE);
-        }
-    }
-
-    /** The elements in row-major order, copied to the Java heap. */
-    public float[] toFloats() {
-        try (Scope _ = Scope.open()) {
-            return hostOf(DType.FLOAT32).memory().toArray(ValueLayout.JAVA_FLOAT);
-        }
-    }
-
-    /** The elements in row-major order, copied to the Java heap. */
-    public long[] toLongs() {
-        try (Scope _ = Scope.open()) {
-            return hostOf(DType.INT64).memory().toArray(ValueLayout.JAVA_LONG);
-        }
-    }
-
-    private Tensor hostOf(DType type) {
-        if (!handle.is_cuda()) {
-            HOST_READS.increment(); // else the copy counts
-        }
-        return to(Device.CPU).to(type).contiguous();
-    }
-
-    /** The memory of a contiguous tensor on the CPU; it is valid as long as the tensor lives. */
-    public MemorySegment memory() {
-        if (handle.is_cuda() || !handle.is_contiguous()) {
-            throw new TensorException("memory: " + describe() + " is not contiguous on the CPU");
-        }
-        if (elements() == 0) {
-            return MemorySegment.NULL;
-        }
-        try (Pointer pointer = handle.data_ptr()) {
-            return MemorySegment.ofAddress(pointer.address()).reinterpret(bytes());
-        }
-    }
-
-    /** Where the first element is on its device; 0 for tensors without elements. */
-    long address() {
-        try (Pointer pointer = handle.data_ptr()) {
-            return pointer == null ? 0 : pointer.address();
-        }
-    }
-
     // Shape
 
     public Tensor view(long... sizes) {
@@ -315,7 +176,7 @@ public final class Tensor implements AutoCloseable {
             return this;
         }
         if (!target.isCuda()) {
-            HOST_READS.increment();
+            hostRead();
         }
         boolean pins = target.isCuda() && !handle.is_cuda() && bytes() <= MOST_PINNED;
         // libtorch keeps pinned memory until the copy out of it is done.
@@ -331,7 +192,7 @@ public final class Tensor implements AutoCloseable {
     /** Overwrites this tensor with {@code source}, converted to its type and device; returns this. */
     public Tensor copy(Tensor source) {
         if (source.handle.is_cuda() && !handle.is_cuda()) {
-            HOST_READS.increment();
+            hostRead();
         }
         return inPlace("copy_", () -> handle.copy_(source.handle), this, source);
     }
@@ -580,12 +441,6 @@ public final class Tensor implements AutoCloseable {
 
     // Autograd
 
-    /** Makes this handle, in graphs that have it too, stand for what {@code other} has. */
-    void pointTo(Tensor other) {
-        handle.set_data(other.handle);
-        shape = null;
-    }
-
     /** The same values, cut off from the graph that a section records. */
     public Tensor detach() {
         return op("detach", handle::detach, this);
@@ -596,63 +451,11 @@ public final class Tensor implements AutoCloseable {
         return this;
     }
 
-    boolean requiresGradient() {
-        return handle.requires_grad();
-    }
-
-    // Ownership
-
-    /** Frees the tensor before its scope closes; the tensor must not be used afterwards. */
-    @Override
-    public void close() {
-        if (owner != null) {
-            owner = null;
-            handle.deallocate();
-            Scope.released(this);
-        }
-    }
-
-    org.bytedeco.pytorch.Tensor handle() {
-        return handle;
-    }
-
-    void owner(Scope scope) {
-        owner = scope;
-    }
-
-    boolean isClosed() {
-        return owner == null;
-    }
-
-    boolean ownedBy(Scope scope) {
-        return owner == scope;
-    }
-
     // Calls
 
     /** A number in the kind of this tensor's elements: a floating one would turn integers into floats. */
     private Scalar scalar(double value) {
         return dtype().floating() || value != Math.rint(value) ? new Scalar(value) : new Scalar((long) value);
-    }
-
-    private static Tensor make(String name, DType dtype, Device device, long... shape) {
-        try (org.bytedeco.pytorch.Device where = device.handle();
-                var optional = new org.bytedeco.pytorch.DeviceOptional(where);
-                TensorOptions typed = new TensorOptions(dtype.scalarType());
-                TensorOptions options = typed.device(optional);
-                var format = new org.bytedeco.pytorch.MemoryFormatOptional()) {
-            return op(name + " " + Arrays.toString(shape), () -> torch.empty(shape, options, format));
-        }
-    }
-
-    static Tensor op(String name, Supplier<org.bytedeco.pytorch.Tensor> call, Tensor... inputs) {
-        org.bytedeco.pytorch.Tensor result;
-        try {
-            result = call.get();
-        } catch (RuntimeException e) {
-            throw TensorException.of(name, e, inputs);
-        }
-        return Scope.adopt(result);
     }
 
     // The binding gives back the handle itself, or a second one for the same tensor: identity is what matters.

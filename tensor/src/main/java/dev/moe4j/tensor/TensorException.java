@@ -15,10 +15,10 @@ public final class TensorException extends RuntimeException {
     }
 
     /** Translates an error that libtorch threw in {@code operation}, called on {@code inputs}. */
-    static TensorException of(String operation, RuntimeException cause, Tensor... inputs) {
+    static TensorException of(String operation, RuntimeException cause, TensorBase... inputs) {
         String reason = String.valueOf(cause.getMessage()).lines().findFirst().orElse("unknown reason");
         StringBuilder shapes = new StringBuilder();
-        for (Tensor input : inputs) {
+        for (TensorBase input : inputs) {
             shapes.append(shapes.isEmpty() ? " (" : ", ").append(input.describe());
         }
         return new TensorException(operation + ": " + reason + (shapes.isEmpty() ? "" : shapes + ")"), cause);

@@ -1,6 +1,7 @@
 package dev.moe4j.train;
 
 import dev.moe4j.data.DataException;
+import dev.moe4j.data.FileTree;
 import dev.moe4j.data.Shards;
 import dev.moe4j.data.Tokenizer;
 import dev.moe4j.model.CheckpointConfig;
@@ -17,15 +18,12 @@ import java.nio.file.StandardCopyOption;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import tools.jackson.databind.json.JsonMapper;
 
 /**
  * Writes checkpoints as docs/checkpoint-format.md has them: beside their place, forced to the disk, and renamed when
  * whole. A failure leaves nothing that looks like a checkpoint, and older ones as they are.
  */
 public final class CheckpointWriter {
-
-    private static final JsonMapper JSON = new JsonMapper();
 
     private final RunFolder run;
     private final Tokenizer tokenizer;
@@ -99,8 +97,8 @@ public final class CheckpointWriter {
                 new TokenizerSpec(
                         tokenizer.spec(), tokenizer.hash(), tokenizer.vocabularySize(), tokenizer.endOfText()));
         Map<String, TrainingState.Stored> files = new LinkedHashMap<>();
-        String configText = JSON.writerWithDefaultPrettyPrinter().writeValueAsString(config.toJson(snapshot.master()));
-        writeText(folder.resolve(CheckpointConfig.FILE), configText);
+        String configText = config.text(snapshot.master());
+        RunFolder.write(folder.resolve(CheckpointConfig.FILE), configText);
         note(folder.resolve(CheckpointConfig.FILE), CheckpointState.digest(configText), files);
         tokenizer.save(folder);
         if (Files.exists(folder.resolve(Tokenizer.FILE))) {
@@ -110,18 +108,13 @@ public final class CheckpointWriter {
             writeTensors(folder.resolve(CheckpointTensors.MODEL_FILE), snapshot.model(), files);
             writeTensors(folder.resolve(CheckpointTensors.OPTIMIZER_FILE), snapshot.optimizer(), files);
         }
-        writeText(folder.resolve(CheckpointState.FILE), snapshot.state().text(files));
+        RunFolder.write(folder.resolve(CheckpointState.FILE), snapshot.state().text(files));
     }
 
     private static void writeTensors(
             Path file, List<CheckpointTensors.Named> tensors, Map<String, TrainingState.Stored> files)
             throws IOException {
         note(file, CheckpointTensors.write(file, tensors), files);
-    }
-
-    private static void writeText(Path file, String text) throws IOException {
-        Files.writeString(file, text);
-        RunFolder.force(file);
     }
 
     private static void note(Path file, String sha256, Map<String, TrainingState.Stored> files) throws IOException {

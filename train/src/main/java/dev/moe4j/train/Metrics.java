@@ -48,8 +48,7 @@ final class Metrics implements AutoCloseable {
         Path file = run.metrics();
         try {
             Path beside = run.temporary(file);
-            Files.writeString(beside, kept(file, step));
-            RunFolder.force(beside);
+            RunFolder.write(beside, kept(file, step));
             Files.move(beside, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
             return new Metrics(
                     file,

@@ -11,7 +11,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import org.jspecify.annotations.Nullable;
-import tools.jackson.databind.json.JsonMapper;
 
 /**
  * Model folders side by side, as docs/checkpoint-format.md has them: checkpoints that can be evaluated and generated
@@ -21,8 +20,6 @@ public final class ModelFolders implements AutoCloseable {
 
     /** The file of a classification head beside the model. */
     public static final String HEAD_FILE = "head.safetensors";
-
-    private static final JsonMapper JSON = new JsonMapper();
 
     private final RunFolder parent;
 
@@ -58,13 +55,10 @@ public final class ModelFolders implements AutoCloseable {
         Path temporary = parent.temporary(target);
         try (Scope _ = Scope.open()) {
             Files.createDirectories(temporary);
-            Path config = temporary.resolve(CheckpointConfig.FILE);
-            Files.writeString(
-                    config,
-                    JSON.writerWithDefaultPrettyPrinter()
-                            .writeValueAsString(new CheckpointConfig(model.architecture(), tokenizer)
-                                    .toJson(model.parameters().precision().master())));
-            RunFolder.force(config);
+            RunFolder.write(
+                    temporary.resolve(CheckpointConfig.FILE),
+                    new CheckpointConfig(model.architecture(), tokenizer)
+                            .text(model.parameters().precision().master()));
             String _ = CheckpointTensors.write(
                     temporary.resolve(CheckpointTensors.MODEL_FILE), CheckpointTensors.parameters(model.parameters()));
             if (head != null) {

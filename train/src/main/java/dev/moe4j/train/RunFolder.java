@@ -1,5 +1,6 @@
 package dev.moe4j.train;
 
+import dev.moe4j.data.FileTree;
 import dev.moe4j.model.CheckpointReader;
 import dev.moe4j.model.CheckpointStep;
 import java.io.IOException;
@@ -125,6 +126,12 @@ final class RunFolder implements AutoCloseable {
         for (Path child : left) {
             FileTree.delete(child);
         }
+    }
+
+    /** Writes a file to the disk. */
+    static void write(Path file, String text) throws IOException {
+        Files.writeString(file, text);
+        force(file);
     }
 
     /** Puts a file, or the names in a folder, on the disk. */

@@ -3,6 +3,7 @@ package dev.moe4j.train;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.moe4j.model.Architecture;
+import dev.moe4j.model.Difference;
 import dev.moe4j.model.Golden;
 import dev.moe4j.model.LanguageModel;
 import dev.moe4j.model.Pass;
@@ -195,14 +196,7 @@ class TrainMoeGoldenTest {
     }
 
     private static void checkWeight(String name, double[] actual, double[] expected) {
-        double difference = 0;
-        double norm = 0;
         assertThat(actual).as(name).hasSameSizeAs(expected);
-        for (int i = 0; i < actual.length; i++) {
-            difference += (actual[i] - expected[i]) * (actual[i] - expected[i]);
-            norm += expected[i] * expected[i];
-        }
-        double relative = Math.sqrt(difference / norm);
-        assertThat(relative).as(name).isLessThanOrEqualTo(FLOAT32);
+        assertThat(Difference.relative(actual, expected)).as(name).isLessThanOrEqualTo(FLOAT32);
     }
 }

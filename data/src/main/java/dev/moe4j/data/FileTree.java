@@ -1,8 +1,9 @@
-package dev.moe4j.train;
+package dev.moe4j.data;
 
 import java.io.IOException;
 import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.SimpleFileVisitor;
 import java.nio.file.attribute.BasicFileAttributes;
@@ -13,9 +14,9 @@ public final class FileTree {
 
     private FileTree() {}
 
-    /** Deletes a folder with all that is in it; nothing if there is none. */
+    /** Deletes a folder with all that is in it, links and not what they lead to; nothing if there is none. */
     public static void delete(Path folder) throws IOException {
-        if (!Files.exists(folder)) {
+        if (!Files.exists(folder, LinkOption.NOFOLLOW_LINKS)) {
             return;
         }
         Files.walkFileTree(folder, new SimpleFileVisitor<>() {

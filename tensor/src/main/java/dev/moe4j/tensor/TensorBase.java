@@ -1,0 +1,218 @@
+package dev.moe4j.tensor;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+import java.util.Locale;
+import java.util.concurrent.atomic.LongAdder;
+import java.util.function.Supplier;
+import org.bytedeco.javacpp.Pointer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a {@link Tensor} is without its operators, as libtorch divides it too: the handle and its owner, type, shape and
+ * place, and its elements' way to Java.
+ */
+abstract sealed class TensorBase implements AutoCloseable permits Tensor {
+
+    private static final LongAdder HOST_READS = new LongAdder();
+
+    final org.bytedeco.pytorch.Tensor handle;
+    private @Nullable Scope owner;
+    private long @Nullable [] shape;
+    private @Nullable DType dtype;
+
+    TensorBase(org.bytedeco.pytorch.Tensor handle) {
+        this.handle = handle;
+    }
+
+    // What it is
+
+    /** The size of each dimension; do not modify. */
+    public long[] shape() {
+        long[] known = shape;
+        if (known == null) {
+            known = new long[(int) handle.dim()];
+            for (int i = 0; i < known.length; i++) {
+                known[i] = handle.size(i);
+            }
+            shape = known;
+        }
+        return known;
+    }
+
+    /** The size of dimension {@code dim}; negative numbers count from the last. */
+    public long size(int dim) {
+        long[] sizes = shape();
+        return sizes[dim < 0 ? dim + sizes.length : dim];
+    }
+
+    public DType dtype() {
+        DType known = dtype;
+        if (known == null) {
+            known = DType.of(handle.scalar_type());
+            dtype = known;
+        }
+        return known;
+    }
+
+    public Device device() {
+        if (!handle.is_cuda()) {
+            return Device.CPU;
+        }
+        try (org.bytedeco.pytorch.Device where = handle.device()) {
+            return new Device(Device.Kind.CUDA, where.index());
+        }
+    }
+
+    public long elements() {
+        long product = 1;
+        for (long size : shape()) {
+            product *= size;
+        }
+        return product;
+    }
+
+    /** Bytes of the elements; a view counts what it shows. */
+    public long bytes() {
+        return elements() * dtype().bytes();
+    }
+
+    /** Whether the elements lie in memory in row-major order without gaps. */
+    public boolean isContiguous() {
+        return handle.is_contiguous();
+    }
+
+    /** Type and shape for messages, such as {@code float32[4, 16]}. */
+    public String describe() {
+        return dtype().name().toLowerCase(Locale.ROOT) + Arrays.toString(shape());
+    }
+
+    @Override
+    public String toString() {
+        return describe();
+    }
+
+    // Reading
+
+    /**
+     * How often values were read to the host so far, by all threads. On CUDA each read waits until the device has done
+     * all that was asked of it; on the CPU the same calls count, so that a test without a GPU tells the same.
+     */
+    public static long hostReads() {
+        return HOST_READS.sum();
+    }
+
+    /** The only element. */
+    public double item() {
+        hostRead();
+        try {
+            return handle.item_double();
+        } catch (RuntimeException e) {
+            throw TensorException.of("item", e, this);
+        }
+    }
+
+    /** The elements in row-major order, copied to the Java heap. */
+    public double[] toDoubles() {
+        try (Scope _ = Scope.open()) {
+            return onHost(DType.FLOAT64).memory().toArray(ValueLayout.JAVA_DOUBLE);
+        }
+    }
+
+    /** The elements in row-major order, copied to the Java heap. */
+    public float[] toFloats() {
+        try (Scope _ = Scope.open()) {
+            return onHost(DType.FLOAT32).memory().toArray(ValueLayout.JAVA_FLOAT);
+        }
+    }
+
+    /** The elements in row-major order, copied to the Java heap. */
+    public long[] toLongs() {
+        try (Scope _ = Scope.open()) {
+            return onHost(DType.INT64).memory().toArray(ValueLayout.JAVA_LONG);
+        }
+    }
+
+    private Tensor onHost(DType type) {
+        hostRead();
+        return op("cpu", handle::cpu, this).to(type).contiguous();
+    }
+
+    /** Counts a read. */
+    static void hostRead() {
+        HOST_READS.increment();
+    }
+
+    /** The memory of a contiguous tensor on the CPU; it is valid as long as the tensor lives. */
+    public MemorySegment memory() {
+        if (handle.is_cuda() || !handle.is_contiguous()) {
+            throw new TensorException("memory: " + describe() + " is not contiguous on the CPU");
+        }
+        if (elements() == 0) {
+            return MemorySegment.NULL;
+        }
+        try (Pointer pointer = handle.data_ptr()) {
+            return MemorySegment.ofAddress(pointer.address()).reinterpret(bytes());
+        }
+    }
+
+    /** Where the first element is on its device; 0 for tensors without elements. */
+    long address() {
+        try (Pointer pointer = handle.data_ptr()) {
+            return pointer == null ? 0 : pointer.address();
+        }
+    }
+
+    // Autograd
+
+    /** Makes this handle, in graphs that have it too, stand for what {@code other} has. */
+    void pointTo(Tensor other) {
+        handle.set_data(other.handle);
+        shape = null;
+    }
+
+    boolean requiresGradient() {
+        return handle.requires_grad();
+    }
+
+    // Ownership
+
+    /** Frees the tensor before its scope closes; the tensor must not be used afterwards. */
+    @Override
+    public void close() {
+        if (owner != null) {
+            owner = null;
+            handle.deallocate();
+            Scope.released(this);
+        }
+    }
+
+    org.bytedeco.pytorch.Tensor handle() {
+        return handle;
+    }
+
+    void owner(Scope scope) {
+        owner = scope;
+    }
+
+    boolean isClosed() {
+        return owner == null;
+    }
+
+    boolean ownedBy(Scope scope) {
+        return owner == scope;
+    }
+
+    // Calls
+
+    static Tensor op(String name, Supplier<org.bytedeco.pytorch.Tensor> call, TensorBase... inputs) {
+        org.bytedeco.pytorch.Tensor result;
+        try {
+            result = call.get();
+        } catch (RuntimeException e) {
+            throw TensorException.of(name, e, inputs);
+        }
+        return Scope.adopt(result);
+    }
+}
