@@ -65,13 +65,14 @@ if [ $tests = true ]; then
     cp -r "$home/$module/target/test-classes" "$stage/tests/$module"
   done
   cp "$home/deploy/offline/test.sh" "$stage/"
-  programs+=("$stage"/tests/lib/*.jar "$stage"/tests/{tensor,parallel,model,train})
+  programs+=("$stage"/tests/{tensor,parallel,model,train})
 fi
 
 say 'linking a Java runtime'
 # What is reached from the commands, and what is found at run time only: logback's naming, file systems in archives.
 # A pattern for the class path would make jdeps read the jars as modules, some of which are not there.
 jars=("$built"/lib/*.jar)
+[ $tests = false ] || jars+=("$stage"/tests/lib/*.jar)
 modules=$("$JAVA_HOME/bin/jdeps" --recursive --ignore-missing-deps --multi-release 25 --print-module-deps \
   --class-path "$(IFS=:; echo "${jars[*]}")" "${programs[@]}") || { say "jdeps failed: $modules"; exit 1; }
 modules=${modules/java.desktop,/} # Jackson does without it, and it is large
