@@ -51,11 +51,11 @@ if [ $tests = true ]; then
   say 'building the tests'
   mkdir -p "$stage/tests/lib"
   junit=$(sed -n 's,.*<junit.version>\(.*\)</junit.version>.*,\1,p' "$home/pom.xml")
-  # JUnit's console launcher has all of JUnit in it; what commands need lies in dist/lib.
+  # JUnit's console launcher has all of JUnit in it; what commands need lies in dist/lib; DuckDB is for data's tests.
   (cd "$home" &&
     ./mvnw -q -B -ntp ${cuda:+-Pcuda} -pl train -am test-compile dependency:copy-dependencies -Dspotless.check.skip=true \
       -DincludeScope=test -DoutputDirectory="$stage/tests/lib" \
-      -DexcludeGroupIds=dev.moe4j,org.bytedeco,org.junit.jupiter,org.junit.platform,org.opentest4j,org.apiguardian &&
+      -DexcludeGroupIds=dev.moe4j,org.bytedeco,org.duckdb,org.junit.jupiter,org.junit.platform,org.opentest4j,org.apiguardian &&
     ./mvnw -q -B -ntp -N dependency:copy -Dartifact="org.junit.platform:junit-platform-console-standalone:$junit" \
       -DoutputDirectory="$stage/tests/lib") >&2
   for jar in "$stage"/tests/lib/*.jar; do

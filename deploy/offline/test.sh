@@ -18,4 +18,6 @@ cuda=false
 
 export MOE4J_MAIN=org.junit.platform.console.ConsoleLauncher MOE4J_CLASSPATH="$classes:$home/tests/lib/*"
 export MOE4J_JAVA_OPTS="-Dmoe4j.debug.tensors=true -Dmoe4j.test.cuda=$cuda ${MOE4J_JAVA_OPTS-}"
-exec "$home/moe4j" execute --disable-banner --disable-ansi-colors --fail-if-no-tests --details=tree "$@"
+# One after the other: some count what the whole process does, and a GPU is one.
+exec "$home/moe4j" execute --disable-banner --disable-ansi-colors --fail-if-no-tests --details=tree \
+  --config junit.jupiter.execution.parallel.enabled=false "$@"
