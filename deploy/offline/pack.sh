@@ -1,11 +1,12 @@
 #!/bin/bash
 # Packs moe4j for a Linux x86-64 machine that has no JDK, no Maven and no network:
 #
-#   deploy/offline/pack.sh [--cuda [--arch 90]] [--use-machine-libtorch] [--data DIR] FOLDER
+#   deploy/offline/pack.sh [--cuda [--arch 90]] [--use-machine-libtorch] [--tests] [--data DIR] FOLDER
 #
 #   --cuda                   libtorch with CUDA, whose GPU code is kept for one architecture only: sm_90, H100 and H200
 #   --arch N                 another one that libtorch has code for (thin_fatbin.py --list says which)
 #   --use-machine-libtorch   leave libtorch out: there its place is taken by the one of an installed PyTorch
+#   --tests                  pack the tests of tensors, processes, models and training too, which test.sh runs there
 #   --data DIR               pack this folder too, as data/; its text is best compressed already
 #
 # FOLDER gets archives in pieces of at most 60 MiB, their checksums and unpack.sh. There: sh unpack.sh moe4j doctor
@@ -15,12 +16,13 @@ home=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 usage() { sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//p;}' "${BASH_SOURCE[0]}" >&2; exit 2; }
 say() { echo "pack: $*" >&2; }
 
-cuda='' arch=90 libtorch=true data='' out=''
+cuda='' arch=90 libtorch=true tests=false data='' out=''
 while [ $# -gt 0 ]; do
   case $1 in
   --cuda) cuda=1 ;;
   --arch) [ $# -gt 1 ] || usage; arch=$2; shift ;;
   --use-machine-libtorch) libtorch=false ;;
+  --tests) tests=true ;;
   --data) [ $# -gt 1 ] && [ -d "$2" ] || usage; data=$(cd "$2" && pwd -P); shift ;;
   -*) usage ;;
   *) [ -z "$out" ] || usage; out=$1 ;;
@@ -44,12 +46,35 @@ out=$(cd "$out" && pwd -P)
 stage=$(mktemp -d "$out/stage.XXXXXX")
 trap 'rm -rf "$stage"' EXIT
 
+programs=("$built/moe4j.jar")
+if [ $tests = true ]; then
+  say 'building the tests'
+  mkdir -p "$stage/tests/lib"
+  junit=$(sed -n 's,.*<junit.version>\(.*\)</junit.version>.*,\1,p' "$home/pom.xml")
+  # JUnit's console launcher has all of JUnit in it; what commands need lies in dist/lib; DuckDB is for data's tests.
+  (cd "$home" &&
+    ./mvnw -q -B -ntp ${cuda:+-Pcuda} -pl train -am test-compile dependency:copy-dependencies -Dspotless.check.skip=true \
+      -DincludeScope=test -DoutputDirectory="$stage/tests/lib" \
+      -DexcludeGroupIds=dev.moe4j,org.bytedeco,org.duckdb,org.junit.jupiter,org.junit.platform,org.opentest4j,org.apiguardian &&
+    ./mvnw -q -B -ntp -N dependency:copy -Dartifact="org.junit.platform:junit-platform-console-standalone:$junit" \
+      -DoutputDirectory="$stage/tests/lib") >&2
+  for jar in "$stage"/tests/lib/*.jar; do
+    [ ! -e "$built/lib/${jar##*/}" ] || rm "$jar"
+  done
+  for module in tensor parallel model train; do
+    cp -r "$home/$module/target/test-classes" "$stage/tests/$module"
+  done
+  cp "$home/deploy/offline/test.sh" "$stage/"
+  programs+=("$stage"/tests/{tensor,parallel,model,train})
+fi
+
 say 'linking a Java runtime'
 # What is reached from the commands, and what is found at run time only: logback's naming, file systems in archives.
 # A pattern for the class path would make jdeps read the jars as modules, some of which are not there.
 jars=("$built"/lib/*.jar)
+[ $tests = false ] || jars+=("$stage"/tests/lib/*.jar)
 modules=$("$JAVA_HOME/bin/jdeps" --recursive --ignore-missing-deps --multi-release 25 --print-module-deps \
-  --class-path "$(IFS=:; echo "${jars[*]}")" "$built/moe4j.jar") || { say "jdeps failed: $modules"; exit 1; }
+  --class-path "$(IFS=:; echo "${jars[*]}")" "${programs[@]}") || { say "jdeps failed: $modules"; exit 1; }
 modules=${modules/java.desktop,/} # Jackson does without it, and it is large
 "$JAVA_HOME/bin/jlink" --add-modules "$modules,java.naming,jdk.management,jdk.zipfs" --output "$stage/runtime" \
   --compress zip-0 --no-header-files --no-man-pages --strip-java-debug-attributes
@@ -89,6 +114,7 @@ archive() { # name, what
 archive runtime runtime
 archive jars moe4j dist bench docs
 archive natives natives
+[ $tests = false ] || archive tests test.sh tests
 [ -z "$data" ] || archive data --transform "s,^${data##*/},data," -C "${data%/*}" "${data##*/}"
 
 cp "$home/deploy/offline/unpack.sh" "$out/"

@@ -25,7 +25,7 @@ if [ ! -e "$into/unpacked" ]; then
     exit 1
   }
   mkdir -p "$into"
-  for name in runtime jars natives data; do
+  for name in runtime jars natives tests data; do
     [ ! -e "$from/$name.tar.xz.00" ] || cat "$from/$name".tar.xz.* | unxz | tar -x -C "$into"
   done
   : >"$into/unpacked"

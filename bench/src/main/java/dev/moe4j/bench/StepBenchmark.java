@@ -3,6 +3,7 @@ package dev.moe4j.bench;
 import dev.moe4j.model.Cost;
 import dev.moe4j.model.LanguageModel;
 import dev.moe4j.parallel.Fabric;
+import dev.moe4j.tensor.CudaMemory;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.MatmulPeak;
 import dev.moe4j.tensor.NativeHeap;
@@ -74,8 +75,8 @@ public final class StepBenchmark {
     /**
      * Bytes of a process's tensors when they are the most.
      *
-     * @param measured what the C library had handed out, over what it had before; empty where that cannot be told, as on a
-     *     GPU
+     * @param measured what the C library had handed out, over what it had before; on a GPU what libtorch's allocator had,
+     *     PyTorch's {@code max_memory_allocated}; empty where that cannot be told
      * @param planned what {@code plan} predicts
      */
     public record Memory(OptionalLong measured, long planned) {}
@@ -114,7 +115,10 @@ public final class StepBenchmark {
         double peak = MatmulPeak.measure(precision.compute(), device);
         // Before there is a model, whose resident memory this one's buffer would add to.
         double bandwidth = MemoryRate.measure(device);
-        OptionalLong before = heap();
+        OptionalLong before = NativeHeap.inUse();
+        if (device.isCuda()) {
+            CudaMemory.restart(device);
+        }
         try (LanguageModel model = LanguageModel.initialize(
                 run.architecture(), precision, device, fabric, run.parallel().expertGradients(), new RandomKey(1))) {
             model.recompute(run.recompute());
@@ -129,8 +133,7 @@ public final class StepBenchmark {
                     new RandomTokens(run.model().vocabulary()),
                     1,
                     warmup + steps);
-            OptionalLong initialized = heap();
-            OptionalLong passes = NativeHeap.peak(() -> {
+            OptionalLong onHost = onHost(before, () -> {
                 for (int i = 0; i < warmup; i++) {
                     long start = System.nanoTime();
                     trainer.step();
@@ -176,20 +179,23 @@ public final class StepBenchmark {
                     optimizer / 1e6 / steps,
                     floors.optimizerMilliseconds(),
                     exchanges,
-                    memory(before, initialized, passes));
+                    memory(device.isCuda() ? CudaMemory.peak(device) : onHost));
         }
     }
 
-    private OptionalLong heap() {
-        return device.isCuda() ? OptionalLong.empty() : NativeHeap.inUse();
+    /** What the C library has handed out at its most while the work runs, if this is where tensors are. */
+    private OptionalLong onHost(OptionalLong before, Runnable work) {
+        if (device.isCuda() || before.isEmpty()) {
+            work.run();
+            return OptionalLong.empty();
+        }
+        long initialized = NativeHeap.inUse().orElseThrow() - before.getAsLong();
+        return OptionalLong.of(initialized + NativeHeap.peak(work).orElseThrow());
     }
 
-    private List<Memory> memory(OptionalLong before, OptionalLong initialized, OptionalLong passes) {
+    private List<Memory> memory(OptionalLong most) {
         double[] ofAll = new double[fabric.layout().world()];
-        if (before.isPresent()) {
-            ofAll[fabric.layout().rank()] =
-                    initialized.orElseThrow() - before.getAsLong() + (double) passes.orElseThrow();
-        }
+        ofAll[fabric.layout().rank()] = most.orElse(0);
         long planned = MemoryUse.of(run, precision, ofAll.length, device).total();
         return Arrays.stream(fabric.everyone().sum(ofAll, "memory"))
                 .mapToObj(

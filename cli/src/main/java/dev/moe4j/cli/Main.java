@@ -6,8 +6,10 @@ import dev.moe4j.model.Nearest;
 import dev.moe4j.parallel.LauncherWatch;
 import java.io.PrintStream;
 import java.io.PrintWriter;
+import java.util.List;
 import java.util.Locale;
 import java.util.Set;
+import java.util.function.Predicate;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Help.Ansi;
@@ -17,7 +19,7 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.UnmatchedArgumentException;
 
 /**
- * The command line's entry: one class a command, listed in {@code subcommands} below.
+ * The command line's entry: one class a command, listed in {@code COMMANDS} below.
  *
  * <p>A command is a class {@code XCommand implements Callable<Integer>}. It takes an {@link Output} as a mixin, hands
  * it the result, and returns 0. What goes wrong it throws: {@link CliException} or a module's own exception for what
@@ -27,7 +29,18 @@ import picocli.CommandLine.UnmatchedArgumentException;
 @Command(
         name = "moe4j",
         description = "Mixture-of-Experts language models on the JVM.",
-        subcommands = {
+        mixinStandardHelpOptions = true,
+        versionProvider = Version.class,
+        scope = INHERIT,
+        usageHelpWidth = 100,
+        synopsisSubcommandLabel = "COMMAND",
+        exitCodeOnInvalidInput = Main.WRONG_USAGE,
+        exitCodeOnExecutionException = Main.FAILED)
+public final class Main {
+    static final int FAILED = 1;
+    static final int WRONG_USAGE = 2;
+
+    private static final List<Class<?>> COMMANDS = List.of(
             QuickstartCommand.class,
             DoctorCommand.class,
             DataCommand.class,
@@ -41,18 +54,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
             StudyCommand.class,
             ReportCommand.class,
             GenerateCommand.class,
-            BenchCommand.class
-        },
-        mixinStandardHelpOptions = true,
-        versionProvider = Version.class,
-        scope = INHERIT,
-        usageHelpWidth = 100,
-        synopsisSubcommandLabel = "COMMAND",
-        exitCodeOnInvalidInput = Main.WRONG_USAGE,
-        exitCodeOnExecutionException = Main.FAILED)
-public final class Main {
-    static final int FAILED = 1;
-    static final int WRONG_USAGE = 2;
+            BenchCommand.class);
 
     private boolean debug = "1".equals(System.getenv("MOE4J_DEBUG"));
 
@@ -75,7 +77,7 @@ public final class Main {
     /** Runs a command line and returns its exit code: 0 done, 1 failed, 2 wrong usage. */
     static int run(PrintWriter out, PrintWriter err, String... args) {
         Main main = new Main();
-        return run(main, commandLine(main), out, err, args);
+        return run(main, commandLine(main, args), out, err, args);
     }
 
     /** As above, with commands of a test's own. */
@@ -91,13 +93,36 @@ public final class Main {
         }
     }
 
-    static CommandLine commandLine(Main main) {
-        return new CommandLine(main)
-                .setColorScheme(CommandLine.Help.defaultColorScheme(Ansi.OFF))
+    /** With all commands. */
+    static CommandLine fullCommandLine(Main main) {
+        return commandLine(main, _ -> true);
+    }
+
+    /**
+     * What a command line needs: commands that it does not name have a name and a description only, since reading the
+     * options of all takes as long as the rest of a start.
+     */
+    static CommandLine commandLine(Main main, String... args) {
+        return commandLine(main, List.of(args)::contains);
+    }
+
+    private static CommandLine commandLine(Main main, Predicate<String> wanted) {
+        CommandLine line = new CommandLine(main);
+        for (Class<?> type : COMMANDS) {
+            Command command = type.getAnnotation(Command.class);
+            if (wanted.test(command.name())) {
+                line.addSubcommand(type);
+            } else {
+                CommandSpec named = CommandSpec.create();
+                named.usageMessage().description(command.description());
+                line.addSubcommand(command.name(), named);
+            }
+        }
+        return line.setColorScheme(CommandLine.Help.defaultColorScheme(Ansi.OFF))
                 .setExpandAtFiles(false) // a prompt may begin with @
                 .setCaseInsensitiveEnumValuesAllowed(true)
                 .setParameterExceptionHandler((e, args) -> wrongUsage(e))
-                .setExecutionExceptionHandler((e, line, parsed) -> Failure.of(e).print(line.getErr(), main.debug));
+                .setExecutionExceptionHandler((e, l, parsed) -> Failure.of(e).print(l.getErr(), main.debug));
     }
 
     @Option(

@@ -25,14 +25,14 @@ class MainTest {
         assertThat(run.code()).isZero();
         assertThat(run.err()).isEmpty();
         assertThat(run.out()).startsWith("Usage: moe4j");
-        assertThat(Main.commandLine(new Main()).getSubcommands().keySet())
+        assertThat(Main.fullCommandLine(new Main()).getSubcommands().keySet())
                 .isNotEmpty()
                 .allSatisfy(name -> assertThat(run.out()).contains("  " + name));
     }
 
     @TestFactory
     Stream<DynamicTest> everyCommandExplainsItself() {
-        return commands(Main.commandLine(new Main()))
+        return commands(Main.fullCommandLine(new Main()))
                 .map(line -> DynamicTest.dynamicTest(line.getCommandSpec().qualifiedName(), () -> {
                     String name = line.getCommandSpec().qualifiedName();
                     Run run = Run.of((name.substring("moe4j".length()) + " --help")
@@ -49,7 +49,7 @@ class MainTest {
     /** NullAway leaves the fields that picocli fills alone; an option that may be absent must say so. */
     @Test
     void optionsThatMayBeAbsentAreNullable() {
-        assertThat(commands(Main.commandLine(new Main())).flatMap(MainTest::unmarked))
+        assertThat(commands(Main.fullCommandLine(new Main())).flatMap(MainTest::unmarked))
                 .isEmpty();
         assertThat(unmarked(new CommandLine(new Options()))).containsExactly("unmarked");
     }
@@ -118,7 +118,7 @@ class MainTest {
     })
     void failuresAreTold(String args, String message, boolean trace) {
         Main main = new Main();
-        CommandLine line = Main.commandLine(main).addSubcommand("fail", new Fails());
+        CommandLine line = Main.commandLine(main, args.split(" ")).addSubcommand("fail", new Fails());
 
         Run run = Run.of(main, line, ("fail " + args).split(" "));
 

@@ -8,7 +8,7 @@ import picocli.CommandLine;
 record Run(int code, String out, String err) {
     static Run of(String... args) {
         Main main = new Main();
-        return of(main, Main.commandLine(main), args);
+        return of(main, Main.commandLine(main, args), args);
     }
 
     static Run of(Main main, CommandLine line, String... args) {

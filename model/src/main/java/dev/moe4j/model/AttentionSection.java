@@ -23,6 +23,7 @@ final class AttentionSection implements Section.Derived {
     private final long sequences;
     private final Dropout weightDropout;
     private final Dropout outputDropout;
+    private final boolean adding;
 
     /** The parameters; {@code qkv} stacks the three projections along its first dimension. */
     record Weights(
@@ -49,6 +50,18 @@ final class AttentionSection implements Section.Derived {
             long sequences,
             Dropout weightDropout,
             Dropout outputDropout) {
+        this(name, weights, heads, mask, sequences, weightDropout, outputDropout, true);
+    }
+
+    private AttentionSection(
+            String name,
+            Weights weights,
+            int heads,
+            Tensor mask,
+            long sequences,
+            Dropout weightDropout,
+            Dropout outputDropout,
+            boolean adding) {
         this.name = name;
         this.weights = weights;
         this.heads = heads;
@@ -56,6 +69,12 @@ final class AttentionSection implements Section.Derived {
         this.sequences = sequences;
         this.weightDropout = weightDropout;
         this.outputDropout = outputDropout;
+        this.adding = adding;
+    }
+
+    /** The same without the x that attention is added to: that is left to the section behind it. */
+    AttentionSection withoutResidual() {
+        return new AttentionSection(name, weights, heads, mask, sequences, weightDropout, outputDropout, false);
     }
 
     @Override
@@ -87,7 +106,8 @@ final class AttentionSection implements Section.Derived {
         Tensor a_TD = a_BHSC.transpose(1, 2).reshape(sequences * length, model);
         Tensor out_TD = Functions.linear(
                 a_TD, weights.outWeight().tensor(), weights.outBias().tensor());
-        return new Tensor[] {x_TD.add(outputDropout.apply(out_TD))};
+        Tensor dropped_TD = outputDropout.apply(out_TD);
+        return new Tensor[] {adding ? x_TD.add(dropped_TD) : dropped_TD};
     }
 
     /** Whether libtorch's fused kernel computes it, which keeps no attention weights. */

@@ -51,7 +51,7 @@ final class Execution {
         return reference ? null : kernels;
     }
 
-    void useKernels(Kernels given) {
+    void useKernels(@Nullable Kernels given) {
         kernels = given;
     }
 }

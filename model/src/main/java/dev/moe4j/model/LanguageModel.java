@@ -178,8 +178,12 @@ public final class LanguageModel implements AutoCloseable {
         execution.routeOnDevice(setting);
     }
 
-    /** Computes by these kernels of our own from now on, where it has some; by default by those of its device. */
-    public void useKernels(Kernels given) {
+    /**
+     * Computes by these kernels of our own from now on, by default by those of its device.
+     *
+     * @param given null for libtorch's operators
+     */
+    public void useKernels(@Nullable Kernels given) {
         execution.useKernels(given);
     }
 
@@ -343,9 +347,9 @@ public final class LanguageModel implements AutoCloseable {
             Beside beside) {
         String prefix = LayerSections.prefix(layer);
         Recompute recompute = execution.recompute();
-        Value x = tape.run(sections.retention(attention), attention, input);
-        Value h =
-                tape.run(recompute.cheap(), sections.norm("layers." + layer + ".norm", prefix + "final_layer_norm"), x);
+        Value[] attended = sections.attend(tape, layer, attention, input);
+        Value x = attended[0];
+        Value h = attended[1];
         Value output = config().isMoeLayer(layer)
                 ? mixture.run(tape, layer, x, h, batch, routing, pass, beside)
                 : tape.run(recompute.costly(), sections.feedForward(layer, "ffn", prefix, pass), x, h);

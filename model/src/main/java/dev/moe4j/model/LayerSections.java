@@ -1,9 +1,11 @@
 package dev.moe4j.model;
 
+import dev.moe4j.tensor.Kernels;
 import dev.moe4j.tensor.Parameters;
 import dev.moe4j.tensor.Section;
 import dev.moe4j.tensor.Tape;
 import dev.moe4j.tensor.Tensor;
+import dev.moe4j.tensor.Value;
 import java.util.function.Function;
 
 /** A layer's sections, with the model's parameters of that layer. */
@@ -58,7 +60,11 @@ final class LayerSections {
         String name = "layers." + layer + ".attention";
         Dropout weightDropout = new Dropout(config.attentionDropout(), pass, "layers." + layer + ".attention_weights");
         Dropout outputDropout = dropout(layer, "attention", pass);
-        boolean blocked = !execution.reference() && !parameters.device().isCuda() && !weightDropout.active();
+        // Kernels of our own are a GPU's: with them the CPU computes as it does, for tests.
+        boolean blocked = !execution.reference()
+                && !parameters.device().isCuda()
+                && execution.kernels() == null
+                && !weightDropout.active();
         boolean lean = execution.recompute().lean() || batch.length() > LanguageModel.LONGEST_KEPT;
         return blocked
                 ? new BlockedAttentionSection(
@@ -67,8 +73,36 @@ final class LayerSections {
                         name, weights, config.heads(), mask, batch.sequences(), weightDropout, outputDropout);
     }
 
+    /**
+     * Runs a layer's attention and the norm behind it, in one pass over memory where there are kernels.
+     *
+     * @return the residual stream behind attention and its normalised form
+     */
+    Value[] attend(Tape tape, int layer, Section attention, Value input) {
+        String name = "layers." + layer + ".norm";
+        String parameter = prefix(layer) + "final_layer_norm";
+        NormSection norm = norm(name, parameter);
+        Recompute recompute = execution.recompute();
+        Kernels kernels = execution.kernels();
+        if (kernels != null
+                && attention instanceof AttentionSection whole
+                && Kernels.takesNorm(norm.weight().tensor().dtype(), config.width())) {
+            Value branch = tape.run(retention(attention), whole.withoutResidual(), input);
+            boolean inPlace = recompute == Recompute.NONE;
+            Value[] both = tape.runAll(
+                    recompute.cheap(),
+                    new AddNormSection(name, norm.weight(), norm.bias(), inPlace, kernels),
+                    input,
+                    branch);
+            tape.drop(branch);
+            return both;
+        }
+        Value x = tape.run(retention(attention), attention, input);
+        return new Value[] {x, tape.run(recompute.cheap(), norm, x)};
+    }
+
     /** Attention weights inside a graph that libtorch derives can be computed again with the whole section only. */
-    Tape.Retention retention(Section attention) {
+    private Tape.Retention retention(Section attention) {
         return attention instanceof AttentionSection plain && !plain.fused()
                 ? execution.recompute().cheap()
                 : execution.recompute().costly();

@@ -150,7 +150,8 @@ class CheckpointTest {
                     config.remove("moe4j");
                     writeConfig(folder, config);
                     try (Scope _ = Scope.open();
-                            LanguageModel model = PublishedModel.load(architecture, golden.weights(), Precision.FP32)) {
+                            LanguageModel model =
+                                    PublishedModel.load(architecture, golden.weights(), Precision.FP32, Device.CPU)) {
                         List<CheckpointTensors.Named> tensors =
                                 new ArrayList<>(CheckpointTensors.parameters(model.parameters()));
                         if (architecture.model().tied()) {

@@ -348,7 +348,7 @@ class DecoderTest {
                 long[] tokens = golden.tensors().longs("src_tokens");
                 TokenBatch batch = new TokenBatch(tokens, tokens, sequences);
                 try (Scope _ = Scope.open();
-                        LanguageModel model = PublishedModel.load(dropless, golden.weights(), precision);
+                        LanguageModel model = PublishedModel.load(dropless, golden.weights(), precision, Device.CPU);
                         Decoder decoder = Decoder.of(model, 1, batch.length())) {
                     checkGolden(golden, precision, model, batch, decoder);
                 }

@@ -14,6 +14,7 @@ import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.tensor.Scope;
 import dev.moe4j.tensor.Tape;
 import dev.moe4j.tensor.Tensor;
+import dev.moe4j.tensor.TestDevices;
 import dev.moe4j.tensor.Value;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -28,15 +29,25 @@ import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.DynamicContainer;
 import org.junit.jupiter.api.DynamicTest;
-import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.TestFactory;
 
 /** What the device assigns is what the host assigns. */
+@Tag("device")
 class DeviceAssignmentTest {
 
     private static final int WIDTH = 16;
     private static final int EXPERTS = 5;
+
+    private static Optional<Kernels> onHost = Optional.empty();
+
+    @BeforeAll
+    static void compile() {
+        onHost = HostLauncher.kernels();
+    }
 
     /**
      * One router's logits.
@@ -78,22 +89,24 @@ class DeviceAssignmentTest {
                             Routing.Noise.of(new RandomKey(1), new long[1])));
         }
 
-        DeviceAssignment onDevice(Tape tape, @Nullable Kernels kernels) {
+        DeviceAssignment onDevice(Tape tape, Device device, @Nullable Kernels kernels) {
             boolean[] padding = padding();
             return DeviceAssignment.of(
-                    Tensor.of(logits()).view(tokens, EXPERTS).to(DType.FLOAT32),
+                    Tensor.of(logits()).view(tokens, EXPERTS).to(DType.FLOAT32).to(device),
                     topK,
-                    padding == null ? null : Routes.mask(padding, DType.BOOL, Device.CPU),
+                    padding == null ? null : Routes.mask(padding, DType.BOOL, device),
                     tape,
                     kernels);
         }
     }
 
-    /** The kernels' source, compiled for the CPU. */
-    private static Kernels kernels() {
-        Optional<Kernels> compiled = HostLauncher.kernels();
-        assumeTrue(compiled.isPresent(), "no C++ compiler, g++, is here");
-        return compiled.orElseThrow();
+    /** The device's kernels; on the CPU their source, compiled for it. */
+    private static Kernels kernels(Device device) {
+        if (device.isCuda()) {
+            return Kernels.of(device).orElseThrow();
+        }
+        assumeTrue(onHost.isPresent(), "no C++ compiler, g++, is here");
+        return onHost.orElseThrow();
     }
 
     private static Stream<Trial> trials() {
@@ -109,22 +122,20 @@ class DeviceAssignmentTest {
     }
 
     @TestFactory
-    Stream<DynamicTest> equalsTheHosts() {
-        return trials().map(trial -> DynamicTest.dynamicTest(trial.toString(), () -> {
-            try (Scope _ = Scope.open();
-                    Tape tape = Tape.inference()) {
-                check(trial.onHost(), trial.onDevice(tape, null));
-            }
-        }));
+    Stream<DynamicContainer> equalsTheHosts() {
+        return TestDevices.all(device -> trials(device, null));
     }
 
     @TestFactory
-    Stream<DynamicTest> equalsTheHostsByKernels() {
-        Kernels kernels = kernels();
+    Stream<DynamicContainer> equalsTheHostsByKernels() {
+        return TestDevices.all(device -> trials(device, kernels(device)));
+    }
+
+    private static Stream<DynamicTest> trials(Device device, @Nullable Kernels kernels) {
         return trials().map(trial -> DynamicTest.dynamicTest(trial.toString(), () -> {
             try (Scope _ = Scope.open();
                     Tape tape = Tape.inference()) {
-                check(trial.onHost(), trial.onDevice(tape, kernels));
+                check(trial.onHost(), trial.onDevice(tape, device, kernels));
             }
         }));
     }
@@ -184,14 +195,19 @@ class DeviceAssignmentTest {
     }
 
     /** NaN in all rows that no expert has changes nothing. */
-    @Test
-    void nothingPastTheLastEndIsRead() {
+    @TestFactory
+    Stream<DynamicTest> nothingPastTheLastEndIsRead() {
+        return TestDevices.each(DeviceAssignmentTest::checkTails);
+    }
+
+    private static void checkTails(Device device) {
         try (Scope _ = Scope.open();
-                Parameters parameters = parameters()) {
-            Tensor ends_E = Tensor.of(32, 64, 128, 160, 192);
+                Parameters parameters = parameters(device)) {
+            Tensor ends_E = Tensor.of(32, 64, 128, 160, 192).to(device);
             Tensor expertOf_R = Tensor.of(LongStream.range(0, 256)
-                    .map(row -> row < 64 ? row / 32 : Math.clamp(row / 32 - 1, 2, 4))
-                    .toArray());
+                            .map(row -> row < 64 ? row / 32 : Math.clamp(row / 32 - 1, 2, 4))
+                            .toArray())
+                    .to(device);
             List<double[]> clean = results(parameters, ends_E, expertOf_R, 0);
             List<double[]> poisoned = results(parameters, ends_E, expertOf_R, Double.NaN);
             assertThat(poisoned).hasSize(6).usingRecursiveComparison().isEqualTo(clean);
@@ -202,11 +218,13 @@ class DeviceAssignmentTest {
     }
 
     private static List<double[]> results(Parameters parameters, Tensor ends_E, Tensor expertOf_R, double tail) {
-        ExpertProducts products = new ExpertProducts.OnDevice(ends_E, expertOf_R, null);
+        Device device = ends_E.device();
+        ExpertProducts products = new ExpertProducts.OnDevice(
+                ends_E, expertOf_R, Kernels.of(device).orElse(null));
         Parameter weight = parameters.get("weight");
         Parameter bias = parameters.get("bias");
-        Tensor x = rows(1, tail);
-        Tensor gradient = rows(2, tail);
+        Tensor x = rows(1, tail).to(device);
+        Tensor gradient = rows(2, tail).to(device);
         parameters.startGradients();
         Tensor y = products.forward(x, weight.tensor());
         Tensor biased = y.copy();
@@ -233,8 +251,8 @@ class DeviceAssignmentTest {
         return rows.to(DType.BFLOAT16);
     }
 
-    private static Parameters parameters() {
-        Parameters parameters = new Parameters(Precision.BF16, Device.CPU);
+    private static Parameters parameters(Device device) {
+        Parameters parameters = new Parameters(Precision.BF16, device);
         Parameter.Initialization normal = (part, key) -> key.fillNormal(part, 1);
         parameters.add(
                 "experts",
@@ -256,9 +274,9 @@ class DeviceAssignmentTest {
                 .flatMap(dropout -> Stream.of(Recompute.values())
                         .map(recompute -> DynamicTest.dynamicTest("dropout " + dropout + " " + recompute, () -> {
                             Map<String, double[]> wanted =
-                                    gradients(dropout, Recompute.NONE, Precision.BF16, model -> {});
-                            Map<String, double[]> got =
-                                    gradients(dropout, recompute, Precision.BF16, model -> model.routeOnDevice(true));
+                                    gradients(Device.CPU, dropout, Recompute.NONE, Precision.BF16, model -> {});
+                            Map<String, double[]> got = gradients(
+                                    Device.CPU, dropout, recompute, Precision.BF16, model -> model.routeOnDevice(true));
                             assertThat(got.keySet()).isEqualTo(wanted.keySet());
                             assertThat(got.remove("nll")).isEqualTo(wanted.remove("nll"));
                             assertThat(got.remove("routing")).isEqualTo(wanted.remove("routing"));
@@ -271,24 +289,33 @@ class DeviceAssignmentTest {
 
     /** By kernels, which round less often in bfloat16. */
     @TestFactory
-    Stream<DynamicTest> modelsComputeTheSameByKernels() {
-        Kernels kernels = kernels();
-        return Stream.of(
-                DynamicTest.dynamicTest("bf16, routed on the device", () -> {
-                    checkKernels(kernels, Precision.BF16, true, 4e-3, 0.03);
-                }),
-                DynamicTest.dynamicTest("bf16, routed by the host", () -> {
-                    checkKernels(kernels, Precision.BF16, false, 4e-3, 0.03);
-                }),
-                DynamicTest.dynamicTest("fp32, routed by the host", () -> {
-                    checkKernels(kernels, Precision.FP32, false, 1e-6, 1e-5);
-                }));
+    Stream<DynamicContainer> modelsComputeTheSameByKernels() {
+        return TestDevices.all(device -> Arrays.stream(Recompute.values())
+                .flatMap(recompute -> Stream.of(
+                        DynamicTest.dynamicTest("bf16, routed on the device, " + recompute, () -> {
+                            checkKernels(device, Precision.BF16, recompute, true, 4e-3, 0.03);
+                        }),
+                        DynamicTest.dynamicTest("bf16, routed by the host, " + recompute, () -> {
+                            checkKernels(device, Precision.BF16, recompute, false, 4e-3, 0.03);
+                        }),
+                        DynamicTest.dynamicTest("fp32, routed by the host, " + recompute, () -> {
+                            checkKernels(device, Precision.FP32, recompute, false, 1e-6, 1e-5);
+                        }))));
     }
 
     private static void checkKernels(
-            Kernels kernels, Precision precision, boolean onDevice, double lossBound, double gradientBound) {
-        Map<String, double[]> wanted = gradients(0, Recompute.NONE, precision, model -> {});
-        Map<String, double[]> got = gradients(0, Recompute.SELECTIVE, precision, model -> {
+            Device device,
+            Precision precision,
+            Recompute recompute,
+            boolean onDevice,
+            double lossBound,
+            double gradientBound) {
+        Kernels kernels = kernels(device);
+        Map<String, double[]> wanted = gradients(device, 0, Recompute.NONE, precision, model -> {
+            model.routeOnDevice(false);
+            model.useKernels(null);
+        });
+        Map<String, double[]> got = gradients(device, 0, recompute, precision, model -> {
             model.routeOnDevice(onDevice);
             model.useKernels(kernels);
         });
@@ -307,13 +334,13 @@ class DeviceAssignmentTest {
     }
 
     private static Map<String, double[]> gradients(
-            double dropout, Recompute recompute, Precision precision, Consumer<LanguageModel> setting) {
+            Device device, double dropout, Recompute recompute, Precision precision, Consumer<LanguageModel> setting) {
         Architecture architecture =
                 new Architecture(TinyModels.mixture(16, 12, 1, dropout), TinyModels.dropless(2), BalanceConfig.DEFAULT);
         TokenBatch batch = TinyModels.padded(TinyModels.batch(
                 5, 3, architecture.model().context(), architecture.model().vocabulary()));
         Map<String, double[]> results = new LinkedHashMap<>();
-        try (LanguageModel model = LanguageModel.initialize(architecture, precision, Device.CPU, new RandomKey(1))) {
+        try (LanguageModel model = LanguageModel.initialize(architecture, precision, device, new RandomKey(1))) {
             setting.accept(model);
             model.recompute(recompute);
             for (int step = 0; step < 2; step++) {

@@ -3,17 +3,18 @@ package dev.moe4j.model;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.moe4j.tensor.DType;
-import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Parameter;
 import dev.moe4j.tensor.Parameters;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.Scope;
 import dev.moe4j.tensor.Tensor;
+import dev.moe4j.tensor.TestDevices;
 import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.DynamicContainer;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.TestFactory;
 
@@ -47,7 +48,7 @@ abstract class ExpertProductsSuite {
     }
 
     @TestFactory
-    Stream<DynamicTest> equalsAPlainComputation() {
+    Stream<DynamicContainer> equalsAPlainComputation() {
         return each(trial -> {
             trial.run(0);
             trial.check();
@@ -58,7 +59,7 @@ abstract class ExpertProductsSuite {
     }
 
     @TestFactory
-    Stream<DynamicTest> ignoresWhatStandsInEmptyRows() {
+    Stream<DynamicContainer> ignoresWhatStandsInEmptyRows() {
         return each(trial -> {
             trial.run(0);
             double[] y = trial.filledRows(trial.y);
@@ -72,7 +73,7 @@ abstract class ExpertProductsSuite {
     }
 
     @TestFactory
-    Stream<DynamicTest> expertsWithoutATokenGetAGradientOfZero() {
+    Stream<DynamicContainer> expertsWithoutATokenGetAGradientOfZero() {
         return each(trial -> {
             // What an earlier step left must not stay.
             trial.weight.gradient().fill(7);
@@ -90,15 +91,15 @@ abstract class ExpertProductsSuite {
         void accept(Trial trial);
     }
 
-    private Stream<DynamicTest> each(Check check) {
-        return precisions().stream()
+    private Stream<DynamicContainer> each(Check check) {
+        return TestDevices.all(device -> precisions().stream()
                 .flatMap(precision -> LOADS.stream()
                         .map(load -> DynamicTest.dynamicTest(precision.compute() + " " + load, () -> {
                             try (Scope _ = Scope.open();
-                                    Parameters parameters = new Parameters(precision, Device.CPU)) {
+                                    Parameters parameters = new Parameters(precision, device)) {
                                 check.accept(new Trial(load, parameters));
                             }
-                        })));
+                        }))));
     }
 
     /** One assignment with random numbers. */
@@ -154,7 +155,8 @@ abstract class ExpertProductsSuite {
             }
             return Tensor.of(rows)
                     .view(assignment.rows(), width)
-                    .to(parameters.precision().compute());
+                    .to(parameters.precision().compute())
+                    .to(parameters.device());
         }
 
         /** Computes everything, with {@code poison} in the empty rows of x; those of the gradient are zero. */

@@ -4,16 +4,19 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Device;
+import dev.moe4j.tensor.Kernels;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.Scope;
 import dev.moe4j.tensor.Tensor;
 import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Nested;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** The suite over every way to compute the experts' products. */
+@Tag("device")
 class ExpertProductsTest {
 
     @Nested
@@ -50,7 +53,11 @@ class ExpertProductsTest {
             for (int e = 0; e < assignment.experts(); e++) {
                 Arrays.fill(expertOf, assignment.start(e), assignment.start(e + 1), e);
             }
-            return new ExpertProducts.OnDevice(Tensor.of(assignment.ends()), Tensor.of(expertOf), null);
+            Device device = rows.device();
+            return new ExpertProducts.OnDevice(
+                    Tensor.of(assignment.ends()).to(device),
+                    Tensor.of(expertOf).to(device),
+                    Kernels.of(device).orElse(null));
         }
 
         @Override

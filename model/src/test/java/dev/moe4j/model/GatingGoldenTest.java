@@ -3,18 +3,21 @@ package dev.moe4j.model;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.moe4j.tensor.Device;
+import dev.moe4j.tensor.Kernels;
 import dev.moe4j.tensor.Parameter;
 import dev.moe4j.tensor.Parameters;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.Scope;
 import dev.moe4j.tensor.Tape;
 import dev.moe4j.tensor.Tensor;
+import dev.moe4j.tensor.TestDevices;
 import dev.moe4j.tensor.Value;
 import java.util.List;
 import java.util.Objects;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.DynamicContainer;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.TestFactory;
 import tools.jackson.databind.JsonNode;
 
@@ -22,15 +25,16 @@ import tools.jackson.databind.JsonNode;
  * The router against the published system's gates: choices, places, weights, balance loss, statistics and the gradient
  * of the logits. The gate's weight is the identity, so that the router's input is its logits.
  */
+@Tag("device")
 class GatingGoldenTest {
 
     @TestFactory
-    Stream<DynamicTest> gating() {
-        return Golden.tests("gating", golden -> {
+    Stream<DynamicContainer> gating() {
+        return TestDevices.all(device -> Golden.tests("gating", golden -> {
             for (Precision precision : List.of(Precision.FP32, Precision.FP64)) {
-                check(golden, precision);
+                check(golden, precision, device);
             }
-        });
+        }));
     }
 
     @AfterAll
@@ -38,7 +42,7 @@ class GatingGoldenTest {
         Agreement.print("gating");
     }
 
-    private static void check(Golden.Case golden, Precision precision) {
+    private static void check(Golden.Case golden, Precision precision, Device device) {
         Golden.Tensors data = golden.tensors();
         Agreement agreement = new Agreement(golden, precision);
         int tokens = (int) data.shape("logits")[0];
@@ -47,7 +51,7 @@ class GatingGoldenTest {
         int k = config.topK();
         boolean[] padding = data.has("pad_mask") ? flags(data.longs("pad_mask")) : null;
         try (Scope _ = Scope.open();
-                Parameters parameters = new Parameters(precision, Device.CPU);
+                Parameters parameters = new Parameters(precision, device);
                 Tape tape = Tape.recording()) {
             RouteSection route = new RouteSection(
                     "route",
@@ -65,12 +69,16 @@ class GatingGoldenTest {
                             false,
                             false),
                     tape,
-                    null);
-            Value logits = tape.variable(
-                    Tensor.of(data.doubles("logits")).view(tokens, experts).to(precision.compute()));
+                    Kernels.of(device).orElse(null));
+            Value logits = tape.variable(Tensor.of(data.doubles("logits"))
+                    .view(tokens, experts)
+                    .to(precision.compute())
+                    .to(device));
             Value[] routed = tape.runAll(route, logits);
-            Tensor upstream = tape.constant(
-                            Tensor.of(data.doubles("upstream")).view(tokens, k).to(precision.stable()))
+            Tensor upstream = tape.constant(Tensor.of(data.doubles("upstream"))
+                            .view(tokens, k)
+                            .to(precision.stable())
+                            .to(device))
                     .tensor();
             Value dot = tape.run(new Dot(upstream), routed[0]);
             tape.backward(dot, routed[1], routed[2]);

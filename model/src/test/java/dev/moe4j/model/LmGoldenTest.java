@@ -1,21 +1,28 @@
 package dev.moe4j.model;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Parameter;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.tensor.Scope;
 import dev.moe4j.tensor.Tape;
+import dev.moe4j.tensor.TestDevices;
 import dev.moe4j.tensor.Value;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.DoubleStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.DynamicContainer;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.TestFactory;
 import tools.jackson.databind.JsonNode;
 
 /** Whole language models against the published ones: hidden states, logits, losses, statistics and all gradients. */
+@Tag("device")
 class LmGoldenTest {
 
     /**
@@ -26,19 +33,31 @@ class LmGoldenTest {
 
     private static final double ZERO_FLOAT64 = 1e-14;
 
+    /** Of the summed loss, of the tokens' losses and of all gradients: three times what a CPU showed. */
+    private static final double BF16_LOSS = 2e-3;
+
+    private static final double BF16_NLL = 1.2e-2;
+    private static final double BF16_GRADIENT = 2e-2;
+
     /** Figures of the log that are about its own run. */
     private static final Set<String> NOT_ABOUT_THE_MODEL =
             Set.of("nsentences", "batch_count", "all_to_all_cpu_time_ms", "all_to_all_cuda_time_ms");
 
     @TestFactory
-    Stream<DynamicTest> lm() {
-        return Golden.tests("lm", golden -> {
+    Stream<DynamicContainer> lm() {
+        return TestDevices.all(device -> Golden.tests("lm", golden -> {
             for (Precision precision : List.of(Precision.FP32, Precision.FP64)) {
-                check(golden, precision, true, Recompute.NONE);
-                check(golden, precision, false, Recompute.NONE);
-                check(golden, precision, false, Recompute.FULL);
+                check(golden, precision, device, true, Recompute.NONE);
+                check(golden, precision, device, false, Recompute.NONE);
+                check(golden, precision, device, false, Recompute.FULL);
             }
-        });
+        }));
+    }
+
+    /** Half precision: each number within what its roundings make of it, choices of experts that they turn included. */
+    @TestFactory
+    Stream<DynamicContainer> lmInBf16() {
+        return TestDevices.all(device -> Golden.tests("lm", golden -> checkBf16(golden, device)));
     }
 
     @AfterAll
@@ -46,20 +65,65 @@ class LmGoldenTest {
         Agreement.print("lm");
     }
 
-    private static void check(Golden.Case golden, Precision precision, boolean reference, Recompute recompute) {
-        Golden.Tensors data = golden.tensors();
-        Agreement agreement = new Agreement(golden, precision);
-        Architecture architecture = PublishedModel.architecture(golden);
-        int padding = architecture.model().padding();
-        int sequences = (int) data.shape("src_tokens")[0];
+    private static TokenBatch batch(Golden.Tensors data, int padding) {
         long[] targets = data.longs("target");
         for (int i = 0; i < targets.length; i++) {
             targets[i] = targets[i] == padding ? TokenBatch.NONE : targets[i];
         }
-        TokenBatch batch = new TokenBatch(data.longs("src_tokens"), targets, sequences);
-        Pass pass = new Pass(golden.json().path("train").asBoolean(true), 1, new RandomKey(0), new long[sequences]);
+        return new TokenBatch(data.longs("src_tokens"), targets, (int) data.shape("src_tokens")[0]);
+    }
+
+    private static Pass pass(Golden.Case golden, TokenBatch batch) {
+        boolean training = golden.json().path("train").asBoolean(true);
+        return new Pass(training, 1, new RandomKey(0), new long[batch.sequences()]);
+    }
+
+    private static void checkBf16(Golden.Case golden, Device device) {
+        Golden.Tensors data = golden.tensors();
+        Architecture architecture = PublishedModel.architecture(golden);
+        TokenBatch batch = batch(data, architecture.model().padding());
         try (Scope _ = Scope.open();
-                LanguageModel model = PublishedModel.load(architecture, golden.weights(), precision);
+                LanguageModel model = PublishedModel.load(architecture, golden.weights(), Precision.BF16, device);
+                Tape tape = Tape.recording()) {
+            model.parameters().startGradients();
+            LossReport report = model.loss(tape, batch, pass(golden, batch));
+            double loss = report.roots().getFirst().tensor().item();
+            double[] nll = report.nll().tensor().toDoubles();
+            double[] wanted = data.doubles("nll");
+            assertThat(Math.abs(loss / Arrays.stream(wanted).sum() - 1)).isLessThan(BF16_LOSS);
+            assertThat(Difference.relative(nll, wanted)).isLessThan(BF16_NLL);
+            if (data.names().stream().anyMatch(name -> name.startsWith("grad."))) {
+                tape.backward(report.roots().toArray(Value[]::new));
+                model.parameters().finishGradients();
+                assertThat(gradientDifference(model, data)).isLessThan(BF16_GRADIENT);
+            }
+        }
+    }
+
+    /** Over all parameters together. */
+    private static double gradientDifference(LanguageModel model, Golden.Tensors data) {
+        DoubleStream.Builder actual = DoubleStream.builder();
+        DoubleStream.Builder expected = DoubleStream.builder();
+        for (Parameter parameter : model.parameters().all()) {
+            for (int i = 0; i < parameter.spec().parts().size(); i++) {
+                Arrays.stream(parameter.part(parameter.gradient(), i).toDoubles())
+                        .forEach(actual);
+                String name = PublishedModel.published(parameter.spec().parts().get(i));
+                Arrays.stream(data.doubles("grad." + name)).forEach(expected);
+            }
+        }
+        return Difference.relative(actual.build().toArray(), expected.build().toArray());
+    }
+
+    private static void check(
+            Golden.Case golden, Precision precision, Device device, boolean reference, Recompute recompute) {
+        Golden.Tensors data = golden.tensors();
+        Agreement agreement = new Agreement(golden, precision);
+        Architecture architecture = PublishedModel.architecture(golden);
+        TokenBatch batch = batch(data, architecture.model().padding());
+        Pass pass = pass(golden, batch);
+        try (Scope _ = Scope.open();
+                LanguageModel model = PublishedModel.load(architecture, golden.weights(), precision, device);
                 Tape tape = Tape.recording()) {
             if (reference) {
                 model.useReferenceSections();

@@ -3,12 +3,14 @@ package dev.moe4j.model;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.moe4j.tensor.Device;
+import dev.moe4j.tensor.Kernels;
 import dev.moe4j.tensor.Parameter;
 import dev.moe4j.tensor.Parameters;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.Scope;
 import dev.moe4j.tensor.Tape;
 import dev.moe4j.tensor.Tensor;
+import dev.moe4j.tensor.TestDevices;
 import dev.moe4j.tensor.Value;
 import java.util.Arrays;
 import java.util.List;
@@ -17,7 +19,8 @@ import java.util.Objects;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.DynamicContainer;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.TestFactory;
 import tools.jackson.databind.JsonNode;
 
@@ -25,17 +28,18 @@ import tools.jackson.databind.JsonNode;
  * One layer of experts, from router to combination, against the published one: output, balance loss, statistics and
  * the gradients of input, gate and every expert.
  */
+@Tag("device")
 class MoeLayerGoldenTest {
 
     @TestFactory
-    Stream<DynamicTest> moeLayer() {
-        return Golden.tests("moe_layer", golden -> {
+    Stream<DynamicContainer> moeLayer() {
+        return TestDevices.all(device -> Golden.tests("moe_layer", golden -> {
             for (Precision precision : List.of(Precision.FP32, Precision.FP64)) {
                 for (boolean reference : List.of(true, false)) {
-                    check(golden, precision, reference);
+                    check(golden, precision, reference, device);
                 }
             }
-        });
+        }));
     }
 
     @AfterAll
@@ -43,7 +47,8 @@ class MoeLayerGoldenTest {
         Agreement.print("moe_layer");
     }
 
-    private static void check(Golden.Case golden, Precision precision, boolean reference) {
+    private static void check(Golden.Case golden, Precision precision, boolean reference, Device device) {
+        Kernels kernels = reference ? null : Kernels.of(device).orElse(null);
         JsonNode json = golden.json();
         Golden.Tensors data = golden.tensors();
         Agreement agreement = new Agreement(golden, precision);
@@ -53,12 +58,12 @@ class MoeLayerGoldenTest {
         // A batch with fewer sequences than bs is filled up with masked rows of zeros.
         int fill = (int) (Math.max(0, json.path("bs").asInt(0) - shape[0]) * shape[1]);
         try (Scope _ = Scope.open();
-                Parameters parameters = new Parameters(precision, Device.CPU);
+                Parameters parameters = new Parameters(precision, device);
                 Tape tape = Tape.recording()) {
             load(parameters, golden.weights());
             parameters.startGradients();
 
-            Value x = tape.variable(rows(data.doubles("input"), width, precision));
+            Value x = tape.variable(rows(data.doubles("input"), width, precision, device));
             RouteSection route = new RouteSection(
                     "route",
                     parameters.get("gate.wg.weight"),
@@ -75,12 +80,12 @@ class MoeLayerGoldenTest {
                             false,
                             false),
                     tape,
-                    null);
+                    kernels);
             Value[] routed = tape.runAll(route, x);
             Pass pass = Pass.evaluation(1);
             Dropout none = new Dropout(0, pass, "experts");
             Assignment assignment = route.assignment();
-            Routes routes = Routes.of(assignment, precision.compute(), Device.CPU, tape);
+            Routes routes = Routes.of(assignment, precision.compute(), device, tape);
             Value rows = tape.run(new DispatchSection("dispatch", routes), x);
             Value outputs = tape.run(
                     new ExpertsSection(
@@ -98,10 +103,11 @@ class MoeLayerGoldenTest {
                             routes.choices(),
                             false),
                     rows);
-            Value residual = tape.constant(Tensor.zeros(precision.compute(), Device.CPU, tokens, width));
-            Value y = tape.run(new CombineSection("combine", routes, none, false, null), residual, outputs, routed[0]);
-            Tensor upstream =
-                    tape.constant(rows(data.doubles("R"), width, precision)).tensor();
+            Value residual = tape.constant(Tensor.zeros(precision.compute(), device, tokens, width));
+            Value y =
+                    tape.run(new CombineSection("combine", routes, none, false, kernels), residual, outputs, routed[0]);
+            Tensor upstream = tape.constant(rows(data.doubles("R"), width, precision, device))
+                    .tensor();
             tape.backward(tape.run(new Dot(upstream), y), routed[1], routed[2]);
             parameters.finishGradients();
 
@@ -178,8 +184,8 @@ class MoeLayerGoldenTest {
         return new Parameter.Spec(name, shape, parts, stacked, (part, key) -> {}, true);
     }
 
-    private static Tensor rows(double[] values, int width, Precision precision) {
-        return Tensor.of(values).view(-1, width).to(precision.compute());
+    private static Tensor rows(double[] values, int width, Precision precision, Device device) {
+        return Tensor.of(values).view(-1, width).to(precision.compute()).to(device);
     }
 
     private static int rowsOfZero(double[] values, int width) {

@@ -166,8 +166,9 @@ public final class PublishedModel {
     }
 
     /** A model with the golden weights. */
-    public static LanguageModel load(Architecture architecture, Golden.Tensors weights, Precision precision) {
-        LanguageModel model = LanguageModel.blank(architecture, precision, Device.CPU);
+    public static LanguageModel load(
+            Architecture architecture, Golden.Tensors weights, Precision precision, Device device) {
+        LanguageModel model = LanguageModel.blank(architecture, precision, device);
         try (Scope _ = Scope.open()) {
             for (Parameter parameter : model.parameters().all()) {
                 for (int i = 0; i < parameter.spec().parts().size(); i++) {

@@ -7,6 +7,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Kernels of our own for what libtorch's operators take many passes over memory for, in float32 and bfloat16. Each has a
@@ -17,11 +18,20 @@ import java.util.concurrent.ConcurrentHashMap;
  */
 public final class Kernels {
 
-    /** Of a block that works on one row. */
+    /** At most, of a block that works on one row. */
     private static final int ROW_THREADS = 256;
 
+    /** That a thread reads or writes at once. */
+    private static final int PIECE_BYTES = 16;
+
     private static final int WARP = 32;
-    private static final String SOURCE = "kernels.cu";
+    private static final String NAME = "kernels.cu";
+
+    /** What a block may share: the parts of two vectors' gradients must fit. */
+    private static final long SHARED_BYTES = 48 << 10;
+
+    /** Blocks of {@link #addNormBackward}: some for each processor of a large GPU, few beside the rows. */
+    private static final long NORM_BLOCKS = 512;
 
     private static final ConcurrentHashMap<Device, Optional<Kernels>> OF_DEVICES = new ConcurrentHashMap<>();
 
@@ -42,13 +52,13 @@ public final class Kernels {
     private static Optional<Kernels> compile(Device device) {
         return Nvrtc.find().map(compiler -> {
             CudaDriver driver = CudaDriver.of(device);
-            return new Kernels(driver.load(compiler.compile(source(), SOURCE, driver.architecture())));
+            return new Kernels(driver.load(compiler.compile(source(), NAME, driver.architecture())));
         });
     }
 
     /** The kernels' source in CUDA C++. */
     static String source() {
-        return resource(SOURCE);
+        return resource(NAME) + "#line 1 \"routing.cu\"\n" + resource("routing.cu");
     }
 
     static String resource(String name) {
@@ -64,7 +74,7 @@ public final class Kernels {
 
     /** Whether rows of so many elements of that type are what kernels are for. */
     public static boolean takes(DType type, long columns) {
-        return (type == DType.FLOAT32 || type == DType.BFLOAT16) && columns * type.bytes() % 16 == 0;
+        return (type == DType.FLOAT32 || type == DType.BFLOAT16) && columns * type.bytes() % PIECE_BYTES == 0;
     }
 
     /**
@@ -277,14 +287,101 @@ public final class Kernels {
                 gradient_RF.size(1));
     }
 
+    /** Whether {@link #addNorm} is for rows of so many elements of that type. */
+    public static boolean takesNorm(DType type, long columns) {
+        return takes(type, columns) && 2 * columns * Float.BYTES <= SHARED_BYTES;
+    }
+
+    /**
+     * A sum of two tensors and its layer norm.
+     *
+     * @param weight_D of the norm, in the tensors' type, as is the bias
+     * @param sum_TD residual + branch, is written; may be branch itself
+     * @return the sum's norm and, for backward, each row's mean and reciprocal deviation {@code [tokens, 2]} in float32
+     */
+    public Tensor[] addNorm(
+            Tensor residual_TD, Tensor branch_TD, Tensor weight_D, Tensor bias_D, double epsilon, Tensor sum_TD) {
+        Tensor normed_TD = residual_TD.emptyLike();
+        Tensor statistics_T2 = Tensor.empty(DType.FLOAT32, residual_TD.device(), residual_TD.size(0), 2);
+        launchRows(
+                "addNorm",
+                residual_TD,
+                at(residual_TD),
+                at(branch_TD),
+                at(weight_D),
+                at(bias_D),
+                at(sum_TD),
+                at(normed_TD),
+                at(statistics_T2),
+                Float.floatToRawIntBits((float) epsilon),
+                residual_TD.size(1));
+        return new Tensor[] {normed_TD, statistics_T2};
+    }
+
+    /**
+     * The gradients of {@link #addNorm}: of residual and branch alike, and of weight and bias in float32.
+     *
+     * @param sumGradient_TD null where nothing used the sum
+     */
+    public Tensor[] addNormBackward(
+            @Nullable Tensor sumGradient_TD,
+            Tensor normedGradient_TD,
+            Tensor sum_TD,
+            Tensor statistics_T2,
+            Tensor weight_D) {
+        long rows = sum_TD.size(0);
+        long columns = sum_TD.size(1);
+        long rowsEach = Math.ceilDiv(rows, NORM_BLOCKS);
+        long blocks = Math.ceilDiv(rows, rowsEach);
+        Tensor gradient_TD = sum_TD.emptyLike();
+        Tensor sums_2D;
+        try (Scope inner = Scope.open()) {
+            Tensor parts_P2D = Tensor.empty(DType.FLOAT32, sum_TD.device(), blocks, 2, columns);
+            launch(
+                    "addNormBackward",
+                    sum_TD,
+                    blocks,
+                    2 * columns * Float.BYTES,
+                    sumGradient_TD == null ? 0 : at(sumGradient_TD),
+                    at(normedGradient_TD),
+                    at(sum_TD),
+                    at(statistics_T2),
+                    at(weight_D),
+                    at(gradient_TD),
+                    at(parts_P2D),
+                    rows,
+                    rowsEach,
+                    columns);
+            sums_2D = inner.escape(parts_P2D.sum(0));
+        }
+        return new Tensor[] {gradient_TD, sums_2D.select(0, 0), sums_2D.select(0, 1)};
+    }
+
     /** Starts a block for each row. */
     private void launchRows(String kernel, Tensor rows, long... arguments) {
+        launch(kernel, rows, rows.size(0), 0, arguments);
+    }
+
+    private void launch(String kernel, Tensor rows, long blocks, long sharedBytes, long... arguments) {
         if (!takes(rows.dtype(), rows.size(1))) {
             throw new TensorException(
                     kernel + ": " + rows.describe() + " is not float32 or bfloat16 in rows of 16 bytes");
         }
+        if (sharedBytes > SHARED_BYTES) {
+            throw new TensorException(kernel + ": rows as long as those of " + rows.describe() + " are not for it");
+        }
         launcher.launch(
-                kernel + "_" + rows.dtype().name().toLowerCase(Locale.ROOT), rows.size(0), ROW_THREADS, 0, arguments);
+                kernel + "_" + rows.dtype().name().toLowerCase(Locale.ROOT),
+                blocks,
+                rowThreads(rows),
+                (int) sharedBytes,
+                arguments);
+    }
+
+    /** Whole warps that each take 16 bytes of a row at a time. */
+    private static int rowThreads(Tensor rows) {
+        long pieces = rows.size(1) * rows.dtype().bytes() / PIECE_BYTES;
+        return (int) Math.min(ROW_THREADS, Math.ceilDiv(pieces, WARP) * WARP);
     }
 
     private static long at(Tensor tensor) {

@@ -222,169 +222,136 @@ __device__ void geluBackwardRow(T *gradient, const T *inner, const int *ends, in
     }
 }
 
-extern "C" {
-
-// Each warp finds the experts of one token's k highest logits; of equal ones the lower number.
-__global__ void routeHighest(const float *logits, i64 *expertOf, i64 tokens, int experts, int topK) {
-    i64 token = (blockIdx.x * (i64)blockDim.x + threadIdx.x) / 32;
-    int lane = threadIdx.x % 32;
-    if (token >= tokens) {
-        return; // with its whole warp
+// residual + branch, whose memory may become the sum's, and the sum's layer norm with its mean and reciprocal deviation.
+template <typename T>
+__device__ void addNormRow(
+        const T *residual,
+        const T *branch,
+        const T *weight,
+        const T *bias,
+        T *sum,
+        T *normed,
+        float *statistics,
+        unsigned epsilon,
+        i64 columns) {
+    __shared__ float shared[32];
+    i64 row = blockIdx.x;
+    T *own = sum + row * columns;
+    float total = 0;
+    for (i64 i = threadIdx.x * (i64)Pack<T>::SIZE; i < columns; i += blockDim.x * (i64)Pack<T>::SIZE) {
+        Pack<T> pack = *(const Pack<T> *)(residual + row * columns + i);
+        Pack<T> added = *(const Pack<T> *)(branch + row * columns + i);
+        for (int j = 0; j < Pack<T>::SIZE; j++) {
+            store(&pack.at[j], load(&pack.at[j]) + load(&added.at[j]));
+            total += load(&pack.at[j]); // rounded, as later sections see it
+        }
+        *(Pack<T> *)(own + i) = pack;
     }
-    const float *row = logits + token * experts;
-    float earlier = infinity();
-    int earlierExpert = -1;
-    for (int k = 0; k < topK; k++) {
-        float best = -infinity();
-        int bestExpert = experts;
-        for (int e = lane; e < experts; e += 32) {
-            // Those chosen before come earlier in the order by falling logit and rising number.
-            bool later = row[e] < earlier || (row[e] == earlier && e > earlierExpert);
-            if (later && (bestExpert == experts || row[e] > best)) {
-                best = row[e];
-                bestExpert = e;
-            }
-        }
-        for (int distance = 16; distance > 0; distance /= 2) {
-            float other = __shfl_xor_sync(0xffffffff, best, distance);
-            int otherExpert = __shfl_xor_sync(0xffffffff, bestExpert, distance);
-            if (otherExpert < experts
-                    && (bestExpert == experts || other > best || (other == best && otherExpert < bestExpert))) {
-                best = other;
-                bestExpert = otherExpert;
-            }
-        }
-        // Without an order, as among NaN, some expert that is there: the loss is no number then.
-        int chosen = bestExpert < experts ? bestExpert : k;
-        earlier = best;
-        earlierExpert = bestExpert;
-        if (lane == 0) {
-            expertOf[token * topK + k] = chosen;
+    float mean = overBlock<true>(total, shared) / columns;
+    // The row again, from cache: a difference of large sums would lose what a deviation is made of.
+    float squares = 0;
+    for (i64 i = threadIdx.x * (i64)Pack<T>::SIZE; i < columns; i += blockDim.x * (i64)Pack<T>::SIZE) {
+        Pack<T> pack = *(const Pack<T> *)(own + i);
+        for (int j = 0; j < Pack<T>::SIZE; j++) {
+            float apart = load(&pack.at[j]) - mean;
+            squares += apart * apart;
         }
     }
-}
-
-// How many of a block's choices go to each expert; counts [blocks, experts]. kept is per choice.
-__global__ void routeCount(const i64 *expertOf, const u8 *kept, int *counts, i64 choices, int experts) {
-    int *histogram = sharedInts();
-    for (int e = threadIdx.x; e < experts; e += blockDim.x) {
-        histogram[e] = 0;
-    }
-    __syncthreads();
-    i64 choice = blockIdx.x * (i64)blockDim.x + threadIdx.x;
-    if (choice < choices && kept[choice]) {
-        atomicAdd(&histogram[expertOf[choice]], 1);
-    }
-    __syncthreads();
-    for (int e = threadIdx.x; e < experts; e += blockDim.x) {
-        counts[blockIdx.x * (i64)experts + e] = histogram[e];
-    }
-}
-
-// One block: the counts become the first row of each block's choices of each expert. Ends are rounded up to a multiple
-// of rows, of which each expert has one at least.
-__global__ void routeStarts(int *counts, i64 *totals, int *ends, int blocks, int experts, int multiple) {
-    int *start = sharedInts();
-    for (int e = threadIdx.x; e < experts; e += blockDim.x) {
-        int sum = 0;
-        for (int block = 0; block < blocks; block++) {
-            int count = counts[block * (i64)experts + e];
-            counts[block * (i64)experts + e] = sum;
-            sum += count;
-        }
-        totals[e] = sum;
-        start[e] = sum;
-    }
-    __syncthreads();
+    float inverse = 1 / sqrtf(overBlock<true>(squares, shared) / columns + __uint_as_float(epsilon));
     if (threadIdx.x == 0) {
-        int end = 0;
-        for (int e = 0; e < experts; e++) {
-            int blocksOfRows = (start[e] + multiple - 1) / multiple;
-            start[e] = end;
-            end += (blocksOfRows > 0 ? blocksOfRows : 1) * multiple;
-            ends[e] = end;
+        statistics[2 * row] = mean;
+        statistics[2 * row + 1] = inverse;
+    }
+    for (i64 i = threadIdx.x * (i64)Pack<T>::SIZE; i < columns; i += blockDim.x * (i64)Pack<T>::SIZE) {
+        Pack<T> pack = *(const Pack<T> *)(own + i);
+        Pack<T> w = *(const Pack<T> *)(weight + i);
+        Pack<T> b = *(const Pack<T> *)(bias + i);
+        for (int j = 0; j < Pack<T>::SIZE; j++) {
+            store(&pack.at[j], (load(&pack.at[j]) - mean) * inverse * load(&w.at[j]) + load(&b.at[j]));
+        }
+        *(Pack<T> *)(normed + row * columns + i) = pack;
+    }
+}
+
+// The gradient of residual and branch alike: that of their sum, where there is one, and what comes through the norm.
+// Each block takes some rows one after the other, and gives their part of the gradients of weight and bias.
+template <typename T>
+__device__ void addNormBackwardRows(
+        const T *sumGradient,
+        const T *normedGradient,
+        const T *sum,
+        const float *statistics,
+        const T *weight,
+        T *gradient,
+        float *parts,
+        i64 rows,
+        int rowsEach,
+        i64 columns) {
+    __shared__ float shared[32];
+    // [pack's element, pack]: neighbours among threads are neighbours in memory.
+    float *weightPart = (float *)sharedInts();
+    float *biasPart = weightPart + columns;
+    i64 packs = columns / Pack<T>::SIZE;
+    for (i64 p = threadIdx.x; p < packs; p += blockDim.x) {
+        for (int j = 0; j < Pack<T>::SIZE; j++) {
+            weightPart[j * packs + p] = 0;
+            biasPart[j * packs + p] = 0;
         }
     }
-    __syncthreads();
-    for (int e = threadIdx.x; e < experts; e += blockDim.x) {
-        for (int block = 0; block < blocks; block++) {
-            counts[block * (i64)experts + e] += start[e];
+    i64 first = blockIdx.x * (i64)rowsEach;
+    for (i64 row = first; row < first + rowsEach && row < rows; row++) {
+        float mean = statistics[2 * row];
+        float inverse = statistics[2 * row + 1];
+        float slope = 0;
+        float along = 0;
+        for (i64 p = threadIdx.x; p < packs; p += blockDim.x) {
+            i64 i = p * Pack<T>::SIZE;
+            Pack<T> g = *(const Pack<T> *)(normedGradient + row * columns + i);
+            Pack<T> x = *(const Pack<T> *)(sum + row * columns + i);
+            Pack<T> w = *(const Pack<T> *)(weight + i);
+            for (int j = 0; j < Pack<T>::SIZE; j++) {
+                float unit = (load(&x.at[j]) - mean) * inverse;
+                float value = load(&g.at[j]);
+                weightPart[j * packs + p] += value * unit;
+                biasPart[j * packs + p] += value;
+                slope += value * load(&w.at[j]);
+                along += value * load(&w.at[j]) * unit;
+            }
+        }
+        slope = overBlock<true>(slope, shared) / columns;
+        along = overBlock<true>(along, shared) / columns;
+        for (i64 p = threadIdx.x; p < packs; p += blockDim.x) {
+            i64 i = p * Pack<T>::SIZE;
+            Pack<T> g = *(const Pack<T> *)(normedGradient + row * columns + i);
+            Pack<T> x = *(const Pack<T> *)(sum + row * columns + i);
+            Pack<T> w = *(const Pack<T> *)(weight + i);
+            float values[Pack<T>::SIZE];
+            for (int j = 0; j < Pack<T>::SIZE; j++) {
+                float unit = (load(&x.at[j]) - mean) * inverse;
+                values[j] = inverse * (load(&g.at[j]) * load(&w.at[j]) - slope - unit * along);
+            }
+            if (sumGradient) {
+                Pack<T> more = *(const Pack<T> *)(sumGradient + row * columns + i);
+                for (int j = 0; j < Pack<T>::SIZE; j++) {
+                    values[j] += load(&more.at[j]);
+                }
+            }
+            for (int j = 0; j < Pack<T>::SIZE; j++) {
+                store(&g.at[j], values[j]);
+            }
+            *(Pack<T> *)(gradient + row * columns + i) = g;
+        }
+    }
+    float *own = parts + blockIdx.x * 2 * columns;
+    for (i64 p = threadIdx.x; p < packs; p += blockDim.x) {
+        for (int j = 0; j < Pack<T>::SIZE; j++) {
+            own[p * Pack<T>::SIZE + j] = weightPart[j * packs + p];
+            own[columns + p * Pack<T>::SIZE + j] = biasPart[j * packs + p];
         }
     }
 }
 
-// Every row before choices fill some: empty, of the expert in whose rows it is.
-__global__ void routeRows(const int *ends, i64 *choiceOf, i64 *tokenOf, u8 *filled, i64 *expertOfRow, i64 rows, int experts) {
-    i64 row = blockIdx.x * (i64)blockDim.x + threadIdx.x;
-    if (row >= rows) {
-        return;
-    }
-    int low = 0;
-    int high = experts - 1;
-    while (low < high) {
-        int middle = (low + high) / 2;
-        if (ends[middle] > row) {
-            high = middle;
-        } else {
-            low = middle + 1;
-        }
-    }
-    choiceOf[row] = 0;
-    tokenOf[row] = 0;
-    filled[row] = 0;
-    expertOfRow[row] = low;
-}
-
-// Each choice takes the next of its expert's rows, in the order of choices. blockDim.x is as in routeCount.
-__global__ void routePlace(
-        const i64 *expertOf,
-        const u8 *kept,
-        const int *starts,
-        i64 *rowOf,
-        i64 *choiceOf,
-        i64 *tokenOf,
-        u8 *filled,
-        i64 choices,
-        int experts,
-        int topK) {
-    int *before = sharedInts(); // [warps, experts]: choices in earlier warps of the block
-    int warps = blockDim.x / 32;
-    int warp = threadIdx.x / 32;
-    int lane = threadIdx.x % 32;
-    for (int i = threadIdx.x; i < warps * experts; i += blockDim.x) {
-        before[i] = 0;
-    }
-    __syncthreads();
-    i64 choice = blockIdx.x * (i64)blockDim.x + threadIdx.x;
-    int expert = choice < choices && kept[choice] ? (int)expertOf[choice] : -1;
-    unsigned same = __match_any_sync(0xffffffff, expert);
-    int earlier = __popc(same & ((1u << lane) - 1));
-    if (expert >= 0 && earlier == 0) {
-        before[warp * experts + expert] = __popc(same);
-    }
-    __syncthreads();
-    for (int e = threadIdx.x; e < experts; e += blockDim.x) {
-        int sum = 0;
-        for (int w = 0; w < warps; w++) {
-            int count = before[w * experts + e];
-            before[w * experts + e] = sum;
-            sum += count;
-        }
-    }
-    __syncthreads();
-    if (choice >= choices) {
-        return;
-    }
-    if (expert < 0) {
-        rowOf[choice] = 0;
-        return;
-    }
-    i64 row = starts[blockIdx.x * (i64)experts + expert] + before[warp * experts + expert] + earlier;
-    rowOf[choice] = row;
-    choiceOf[row] = choice;
-    tokenOf[row] = choice / topK;
-    filled[row] = 1;
-}
+extern "C" {
 
 #define KERNELS(T, NAME) \
     __global__ void softmaxLoss_##NAME(T *logits, const i64 *target, float *loss, i64 columns, int gradient) { \
@@ -413,6 +380,32 @@ __global__ void routePlace(
     } \
     __global__ void geluBackward_##NAME(T *gradient, const T *inner, const int *ends, int experts, i64 columns) { \
         geluBackwardRow<T>(gradient, inner, ends, experts, columns); \
+    } \
+    __global__ void addNorm_##NAME( \
+            const T *residual, \
+            const T *branch, \
+            const T *weight, \
+            const T *bias, \
+            T *sum, \
+            T *normed, \
+            float *statistics, \
+            unsigned epsilon, \
+            i64 columns) { \
+        addNormRow<T>(residual, branch, weight, bias, sum, normed, statistics, epsilon, columns); \
+    } \
+    __global__ void addNormBackward_##NAME( \
+            const T *sumGradient, \
+            const T *normedGradient, \
+            const T *sum, \
+            const float *statistics, \
+            const T *weight, \
+            T *gradient, \
+            float *parts, \
+            i64 rows, \
+            int rowsEach, \
+            i64 columns) { \
+        addNormBackwardRows<T>( \
+                sumGradient, normedGradient, sum, statistics, weight, gradient, parts, rows, rowsEach, columns); \
     }
 
 KERNELS(float, float32)

@@ -17,6 +17,7 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.io.TempDir;
@@ -27,6 +28,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * Each kernel beside its plain twin: the same source, by a C++ compiler on the CPU and, where there is one, on a GPU.
  * The routing kernels are held against the model's own assignment there.
  */
+@Tag("device")
 class KernelsTest {
 
     private static final List<DType> TYPES = List.of(DType.FLOAT32, DType.BFLOAT16);
@@ -42,7 +44,6 @@ class KernelsTest {
     }
 
     private static Stream<DynamicTest> each(BiConsumer<Subject, DType> check) {
-        Device gpu = new Device(Device.Kind.CUDA, 0);
         return TYPES.stream()
                 .flatMap(type -> Stream.of(
                         DynamicTest.dynamicTest(type + " on the CPU", () -> {
@@ -50,7 +51,7 @@ class KernelsTest {
                             run(new Subject(onHost.orElseThrow(), Device.CPU), type, check);
                         }),
                         DynamicTest.dynamicTest(type + " on a GPU", () -> {
-                            assumeTrue(Libtorch.cudaDevices() > 0, "no CUDA device is here");
+                            Device gpu = TestDevices.cuda();
                             run(new Subject(Kernels.of(gpu).orElseThrow(), gpu), type, check);
                         })));
     }
@@ -166,6 +167,50 @@ class KernelsTest {
         });
     }
 
+    /** Rows of uneven numbers for each block; the sum takes the branch's memory, or memory of its own. */
+    @TestFactory
+    Stream<DynamicTest> addAndNorm() {
+        return each((on, type) -> {
+            for (long[] shape : new long[][] {{1, 8}, {5, 24}, {3, 2304}, {600, 8}}) {
+                long columns = shape[1];
+                Tensor residual = random(on, 1, type, shape);
+                Tensor branch = random(on, 2, type, shape);
+                Tensor weight = random(on, 3, type, columns);
+                Tensor bias = random(on, 4, type, columns);
+                Tensor sum = residual.add(branch);
+                Tensor wide = sum.to(DType.FLOAT64);
+                Tensor wideWeight = weight.to(DType.FLOAT64);
+                Tensor[] exact = Functions.layerNormWithStatistics(wide, wideWeight, bias.to(DType.FLOAT64), 1e-5);
+
+                Tensor apart = residual.emptyLike();
+                Tensor[] normed = on.kernels().addNorm(residual, branch, weight, bias, 1e-5, apart);
+                assertNorm(normed, exact, bound(type));
+                assertThat(apart.toDoubles()).isEqualTo(sum.toDoubles());
+                assertNorm(on.kernels().addNorm(residual, branch, weight, bias, 1e-5, branch), exact, bound(type));
+                assertThat(branch.toDoubles()).isEqualTo(sum.toDoubles());
+
+                Tensor direct = random(on, 5, type, shape);
+                Tensor through = random(on, 6, type, shape);
+                Tensor[] wanted = Functions.layerNormBackward(
+                        through.to(DType.FLOAT64), wide, exact[1], exact[2], wideWeight, bias.to(DType.FLOAT64));
+                Tensor[] alone = on.kernels().addNormBackward(null, through, sum, normed[1], weight);
+                assertClose(alone[0], wanted[0], bound(type));
+                Tensor[] got = on.kernels().addNormBackward(direct, through, sum, normed[1], weight);
+                assertClose(got[0], wanted[0].add(direct.to(DType.FLOAT64)), bound(type));
+                for (int of = 1; of <= 2; of++) {
+                    assertClose(got[of], wanted[of], 2e-6);
+                    assertThat(got[of].toDoubles()).isEqualTo(alone[of].toDoubles());
+                }
+            }
+        });
+    }
+
+    private static void assertNorm(Tensor[] actual, Tensor[] exact, double bound) {
+        assertClose(actual[0], exact[0], bound);
+        assertClose(actual[1].select(1, 0), exact[1].squeeze(1), 2e-6);
+        assertClose(actual[1].select(1, 1), exact[2].squeeze(1), 2e-6);
+    }
+
     @Test
     void whatDoesNotFitIsRefused() {
         assumeTrue(onHost.isPresent(), "no C++ compiler, g++, is here");
@@ -173,6 +218,12 @@ class KernelsTest {
             Tensor odd = Tensor.zeros(DType.BFLOAT16, Device.CPU, 4, 12);
             Tensor wide = Tensor.zeros(DType.FLOAT32, Device.CPU, 12, 16);
             assertThat(Kernels.takes(DType.BFLOAT16, 12)).isFalse();
+            assertThat(Kernels.takesNorm(DType.BFLOAT16, 6144)).isTrue();
+            assertThat(Kernels.takesNorm(DType.BFLOAT16, 6152)).isFalse();
+            Tensor row = Tensor.zeros(DType.BFLOAT16, Device.CPU, 1, 6152);
+            assertThatThrownBy(() -> onHost.orElseThrow().addNormBackward(row, row, row, row, row))
+                    .isInstanceOf(TensorException.class)
+                    .hasMessageContaining("addNormBackward: rows as long as");
             assertThatThrownBy(() -> onHost.orElseThrow().geluBackward(odd, odd, Tensor.of(4)))
                     .isInstanceOf(TensorException.class)
                     .hasMessageContaining("rows of 16 bytes");
@@ -194,6 +245,10 @@ class KernelsTest {
             Map.entry("biasGelu_float32", "u64 u64 u64 u64 u64 u32 u64"),
             Map.entry("geluBackward_bfloat16", "u64 u64 u64 u32 u64"),
             Map.entry("geluBackward_float32", "u64 u64 u64 u32 u64"),
+            Map.entry("addNorm_bfloat16", "u64 u64 u64 u64 u64 u64 u64 u32 u64"),
+            Map.entry("addNorm_float32", "u64 u64 u64 u64 u64 u64 u64 u32 u64"),
+            Map.entry("addNormBackward_bfloat16", "u64 u64 u64 u64 u64 u64 u64 u64 u32 u64"),
+            Map.entry("addNormBackward_float32", "u64 u64 u64 u64 u64 u64 u64 u64 u32 u64"),
             Map.entry("routeHighest", "u64 u64 u64 u32 u32"),
             Map.entry("routeCount", "u64 u64 u64 u64 u32"),
             Map.entry("routeStarts", "u64 u64 u64 u32 u32 u32"),

@@ -2,7 +2,6 @@ package dev.moe4j.train;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.moe4j.model.Activation;
 import dev.moe4j.model.Architecture;
@@ -12,29 +11,33 @@ import dev.moe4j.model.ModelConfig;
 import dev.moe4j.model.RoutingConfig;
 import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Device;
-import dev.moe4j.tensor.Libtorch;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.tensor.Scope;
 import dev.moe4j.tensor.Tape;
 import dev.moe4j.tensor.Tensor;
+import dev.moe4j.tensor.TestDevices;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** What a GPU computes is what the CPU computes. Skipped where there is no GPU. */
+@Tag("device")
 class CudaTest {
 
     private static final int STEPS = 50;
 
+    private Device cuda = Device.CPU;
+
     @BeforeEach
     void needsOne() {
-        assumeTrue(Libtorch.cudaDevices() > 0, "no CUDA device is here");
+        cuda = TestDevices.cuda();
     }
 
     /** The mean difference of the losses; the first ones, before differences grow, are closer. */
@@ -42,7 +45,7 @@ class CudaTest {
     @CsvSource({"0, fp32, 1e-5, 1e-3", "4, fp32, 1e-5, 5e-3", "0, bf16, 5e-3, 2e-2", "4, bf16, 5e-3, 2e-2"})
     void lossesAreThoseOfTheCpu(int experts, String precision, double first, double mean) {
         List<Double> wanted = losses(experts, precision, Device.CPU);
-        List<Double> got = losses(experts, precision, Device.parse("cuda"));
+        List<Double> got = losses(experts, precision, cuda);
         double sum = 0;
         for (int i = 0; i < STEPS; i++) {
             sum += Math.abs(got.get(i) - wanted.get(i));
@@ -66,7 +69,7 @@ class CudaTest {
     /** Every section reports a time forward and backward, by events. */
     @Test
     void sectionsAreTimed() {
-        try (LanguageModel model = model(4, "bf16", Device.parse("cuda"))) {
+        try (LanguageModel model = model(4, "bf16", cuda)) {
             Map<String, Long> times = new LinkedHashMap<>();
             Trainer trainer = trainer(model);
             trainer.time(new Tape.Timer() {
@@ -86,6 +89,23 @@ class CudaTest {
         }
     }
 
+    /**
+     * The layout law for one process, which exchanges nothing: micro-batches, and what is computed again, change nothing on
+     * a GPU either.
+     */
+    @ParameterizedTest
+    @CsvSource({"false, false", "false, true", "true, false", "true, true"})
+    void nothingDependsOnTheDivision(boolean capacity, boolean dropout) {
+        LayoutLawTest.Subject subject = new LayoutLawTest.Subject(capacity, dropout, 4);
+        Map<Integer, LayoutLawTest.Run> references = new LinkedHashMap<>();
+        for (LayoutLawTest.Division way : LayoutLawTest.WAYS) {
+            LayoutLawTest.Run run = LayoutLawTest.run(subject, way, Precision.FP32, cuda);
+            LayoutLawTest.Run first = references.computeIfAbsent(way.accumulation(), _ -> run);
+            LayoutLawTest.same(subject + ", " + way + " on a GPU", run, first);
+        }
+        assertThat(references).hasSize(2);
+    }
+
     /** Single precision is not rounded to TF32. */
     @Test
     void productsInFp32AreExact() {
@@ -93,7 +113,6 @@ class CudaTest {
             Tensor a = Tensor.zeros(DType.FLOAT32, Device.CPU, 256, 256);
             new RandomKey(1).fillNormal(a, 1);
             Tensor exact = a.to(DType.FLOAT64).matmul(a.to(DType.FLOAT64));
-            Device cuda = Device.parse("cuda");
             Tensor got = a.to(cuda).matmul(a.to(cuda)).to(Device.CPU).to(DType.FLOAT64);
             assertThat(got.sub(exact).norm()).isLessThan(2e-6 * exact.norm());
         }

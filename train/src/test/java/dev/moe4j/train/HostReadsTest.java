@@ -1,7 +1,6 @@
 package dev.moe4j.train;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.moe4j.model.Activation;
 import dev.moe4j.model.Architecture;
@@ -10,15 +9,17 @@ import dev.moe4j.model.LanguageModel;
 import dev.moe4j.model.ModelConfig;
 import dev.moe4j.model.RoutingConfig;
 import dev.moe4j.tensor.Device;
-import dev.moe4j.tensor.Libtorch;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.tensor.Tensor;
+import dev.moe4j.tensor.TestDevices;
 import java.util.Arrays;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** How often a step reads from the device, each of which makes a GPU wait; docs/gpu-step.md has the list. */
+@Tag("device")
 class HostReadsTest {
 
     private static final int MOE_LAYERS = 2;
@@ -51,8 +52,7 @@ class HostReadsTest {
     @ParameterizedTest
     @CsvSource({"0, 1", "0, 4", "4, 1", "4, 4"})
     void aStepOnCudaReadsOnce(int experts, int accumulation) {
-        assumeTrue(Libtorch.cudaDevices() > 0, "no CUDA device is here");
-        check(Device.parse("cuda"), experts, RoutingConfig.Strategy.DROPLESS, "bf16", true, accumulation, 1);
+        check(TestDevices.cuda(), experts, RoutingConfig.Strategy.DROPLESS, "bf16", true, accumulation, 1);
     }
 
     private static void check(

@@ -158,10 +158,11 @@ class LayoutLawTest {
         return run(subject, division, precision, fabric, rule, stepCount, _ -> {}, _ -> {});
     }
 
-    /**
-     * @param begin changes the model before its first step
-     * @param watch the run
-     */
+    /** One process on that device. */
+    static Run run(Subject subject, Division division, Precision precision, Device device) {
+        return run(subject, division, precision, device, Fabric.SINGLE, ExpertGradients.EXACT, STEPS, _ -> {}, _ -> {});
+    }
+
     static Run run(
             Subject subject,
             Division division,
@@ -171,8 +172,25 @@ class LayoutLawTest {
             int stepCount,
             Consumer<LanguageModel> begin,
             Consumer<Trainer> watch) {
+        return run(subject, division, precision, Device.CPU, fabric, rule, stepCount, begin, watch);
+    }
+
+    /**
+     * @param begin changes the model before its first step
+     * @param watch the run
+     */
+    static Run run(
+            Subject subject,
+            Division division,
+            Precision precision,
+            Device device,
+            Fabric fabric,
+            ExpertGradients rule,
+            int stepCount,
+            Consumer<LanguageModel> begin,
+            Consumer<Trainer> watch) {
         try (LanguageModel model = LanguageModel.initialize(
-                        subject.architecture(), precision, Device.CPU, fabric, rule, new RandomKey(subject.seed()));
+                        subject.architecture(), precision, device, fabric, rule, new RandomKey(subject.seed()));
                 Scope scope = Scope.open()) {
             begin.accept(model);
             model.recompute(division.recompute());
@@ -264,7 +282,7 @@ class LayoutLawTest {
     }
 
     /** Each way to accumulate with each way to recompute, in every layout. */
-    private static final List<Division> WAYS = ACCUMULATIONS.stream()
+    static final List<Division> WAYS = ACCUMULATIONS.stream()
             .flatMap(accumulation -> Arrays.stream(Recompute.values())
                     .map(recompute -> new Division(Sharding.NONE, accumulation, recompute)))
             .toList();

@@ -1,6 +1,7 @@
 package dev.moe4j.train;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import dev.moe4j.model.ExpertGradients;
 import dev.moe4j.model.LanguageModel;
@@ -8,9 +9,11 @@ import dev.moe4j.model.RanksInThreads;
 import dev.moe4j.model.Recompute;
 import dev.moe4j.parallel.Fabric;
 import dev.moe4j.parallel.Sharding;
+import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.tensor.Tensor;
+import dev.moe4j.tensor.TestDevices;
 import dev.moe4j.tensor.Unit;
 import dev.moe4j.train.LayoutLawTest.Division;
 import dev.moe4j.train.LayoutLawTest.Run;
@@ -18,10 +21,15 @@ import dev.moe4j.train.LayoutLawTest.Subject;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** Routers that send every token to the same two experts of four, so that others and whole ranks get none. */
+@Tag("device")
 class StarvedExpertsTest {
 
     private static final int STEPS = 2;
@@ -56,10 +64,21 @@ class StarvedExpertsTest {
 
     private static Run run(
             Subject subject, Division division, Precision precision, Fabric fabric, List<Integer> order) {
+        return run(subject, division, precision, Device.CPU, fabric, order);
+    }
+
+    private static Run run(
+            Subject subject,
+            Division division,
+            Precision precision,
+            Device device,
+            Fabric fabric,
+            List<Integer> order) {
         return LayoutLawTest.run(
                 subject,
                 division,
                 precision,
+                device,
                 fabric,
                 ExpertGradients.EXACT,
                 STEPS,
@@ -92,6 +111,27 @@ class StarvedExpertsTest {
             assertStarved(one, order.subList(2, 4));
             LayoutLawTest.same(subjects.get(i) + ", experts " + experts + " over " + expert, runs.get(i), one);
         }
+    }
+
+    /** One process on each device, whose figures are the CPU's in fp32. */
+    @TestFactory
+    Stream<DynamicTest> starvedExpertsComputeOnADevice() {
+        List<Integer> order = List.of(2, 0, 3, 1);
+        return TestDevices.each(device -> {
+            for (Precision precision : List.of(Precision.FP32, Precision.BF16)) {
+                for (boolean capacity : List.of(false, true)) {
+                    Subject subject = new Subject(capacity, false, 4);
+                    Run plain = run(subject, Division.PLAIN, Precision.FP32, Fabric.SINGLE, order);
+                    Run run = run(subject, Division.PLAIN, precision, device, Fabric.SINGLE, order);
+                    assertStarved(run, order.subList(2, 4));
+                    double bound = precision.equals(Precision.FP32) ? 1e-5 : 5e-3;
+                    for (int step = 0; step < STEPS; step++) {
+                        double wanted = plain.steps().get(step).loss();
+                        assertThat(run.steps().get(step).loss()).isCloseTo(wanted, within(bound * wanted));
+                    }
+                }
+            }
+        });
     }
 
     /** The grouped products of bf16, on a rank that has no row at all. */

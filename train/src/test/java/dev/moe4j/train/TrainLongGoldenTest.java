@@ -7,14 +7,17 @@ import dev.moe4j.model.Architecture;
 import dev.moe4j.model.Golden;
 import dev.moe4j.model.LanguageModel;
 import dev.moe4j.model.PublishedModel;
+import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Precision;
+import dev.moe4j.tensor.TestDevices;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.IntToDoubleFunction;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.DynamicContainer;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.TestFactory;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
@@ -23,6 +26,7 @@ import tools.jackson.databind.json.JsonMapper;
  * A whole published run on real text. Both programs agree closely until a routing decision flips by rounding; from then
  * on only means compare.
  */
+@Tag("device")
 class TrainLongGoldenTest {
 
     /** Updates in which the curves must agree step by step, relatively within {@link #CLOSE}. */
@@ -36,8 +40,9 @@ class TrainLongGoldenTest {
     private static final double DRIFT = 0.03;
 
     @TestFactory
-    Stream<DynamicTest> trainLong() {
-        return Golden.tests("train_long", golden -> PublishedRun.onOneThread(() -> check(golden)));
+    Stream<DynamicContainer> trainLong() {
+        return TestDevices.all(device ->
+                Golden.tests("train_long", golden -> PublishedRun.onOneThread(() -> check(golden, device))));
     }
 
     @AfterAll
@@ -45,7 +50,7 @@ class TrainLongGoldenTest {
         PublishedRun.print("train_long");
     }
 
-    private static void check(Golden.Case golden) {
+    private static void check(Golden.Case golden, Device device) {
         JsonNode config = golden.familyJson().path("config");
         JsonNode rows = golden.json();
         int updates = rows.size();
@@ -75,7 +80,7 @@ class TrainLongGoldenTest {
         Precision precision = golden.name().equals("f64") ? Precision.FP64 : Precision.FP32;
 
         List<Trainer.Result> results = new ArrayList<>();
-        try (LanguageModel model = PublishedModel.load(architecture, golden.weights(), precision)) {
+        try (LanguageModel model = PublishedModel.load(architecture, golden.weights(), precision, device)) {
             Trainer trainer = new Trainer(model, new BatchConfig(sequences, 1), adam, schedule, source, 1, updates);
             for (JsonNode row : rows) {
                 Trainer.Result result = trainer.step();

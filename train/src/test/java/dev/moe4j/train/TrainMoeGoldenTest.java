@@ -9,21 +9,25 @@ import dev.moe4j.model.LanguageModel;
 import dev.moe4j.model.Pass;
 import dev.moe4j.model.PublishedModel;
 import dev.moe4j.model.TokenBatch;
+import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Parameter;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.tensor.Scope;
 import dev.moe4j.tensor.Tape;
+import dev.moe4j.tensor.TestDevices;
 import java.util.Arrays;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.DynamicContainer;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.TestFactory;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /** A few updates under each published recipe: losses, norms, overflow, and the weights at the end. */
+@Tag("device")
 class TrainMoeGoldenTest {
 
     private static final double FLOAT32 = 2e-5;
@@ -45,8 +49,9 @@ class TrainMoeGoldenTest {
     private static final String NOISE = "k_proj.bias";
 
     @TestFactory
-    Stream<DynamicTest> trainMoe() {
-        return Golden.tests("train_moe", golden -> PublishedRun.onOneThread(() -> check(golden)));
+    Stream<DynamicContainer> trainMoe() {
+        return TestDevices.all(device ->
+                Golden.tests("train_moe", golden -> PublishedRun.onOneThread(() -> check(golden, device))));
     }
 
     @AfterAll
@@ -54,7 +59,7 @@ class TrainMoeGoldenTest {
         PublishedRun.print("train_moe");
     }
 
-    private static void check(Golden.Case golden) {
+    private static void check(Golden.Case golden, Device device) {
         boolean wide = golden.name().endsWith(".f64");
         JsonNode rows = golden.json().path("rows");
         JsonNode optimizer = golden.json().path("opt");
@@ -90,7 +95,7 @@ class TrainMoeGoldenTest {
 
         Architecture architecture = PublishedRun.architecture(golden, length, golden.json());
         Precision precision = wide ? Precision.FP64 : Precision.FP32;
-        try (LanguageModel model = PublishedModel.load(architecture, golden.weights(), precision)) {
+        try (LanguageModel model = PublishedModel.load(architecture, golden.weights(), precision, device)) {
             Trainer trainer = new Trainer(
                     model,
                     new BatchConfig(sequences, 1),
