@@ -89,7 +89,7 @@ class MemoryTest {
             for (Recompute recompute : Recompute.values()) {
                 model.recompute(recompute);
                 // The median, since the JVM's compiler allocates beside it.
-                long[] measured = IntStream.range(0, 3)
+                long[] measured = IntStream.range(0, 5)
                         .mapToLong(
                                 _ -> NativeHeap.peak(() -> step(model, batch)).orElseThrow())
                         .sorted()
@@ -99,7 +99,7 @@ class MemoryTest {
                         * config.context()
                         * precision.compute().bytes();
                 double predicted = memory.activations() + memory.working() + mask;
-                assertThat(predicted / measured[1]).as(recompute.toString()).isCloseTo(1, within(0.1));
+                assertThat(predicted / measured[2]).as(recompute.toString()).isCloseTo(1, within(0.1));
             }
         }
     }
