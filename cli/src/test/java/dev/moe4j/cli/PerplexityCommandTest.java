@@ -269,7 +269,7 @@ class PerplexityCommandTest {
     void aDamagedConfigurationIsOneLine() throws IOException {
         Path text = text("a.txt", TEXT);
         Path config = step.resolve("config.json");
-        String good = Files.readString(config);
+        String good = Files.readString(config).replace(" : ", ":");
         for (String bad : List.of(
                 "",
                 "[]",
