@@ -11,7 +11,7 @@ import picocli.CommandLine.Option;
         description = {
             "Train on the JDK's sources with a checkpoint every few steps, and measure how much longer the steps take "
                     + "during which one is copied and written.",
-            "The share of the whole time must stay below 2 %; otherwise the exit code is 1."
+            "The share of the whole time must stay below 2 %%; otherwise the exit code is 1."
         })
 final class BenchCheckpointCommand implements Callable<Integer> {
     @Mixin
