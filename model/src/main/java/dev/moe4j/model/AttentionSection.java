@@ -10,20 +10,23 @@ import java.util.List;
 /**
  * x + dropout(attention(layer norm(x))): causal self-attention with several heads (Vaswani et al. 2017) on a pre-norm
  * residual stream [tokens, model].
+ *
+ * @param mask as {@link AttentionMask} makes it
+ * @param adding whether x is added here; else the section behind this one does
  */
-final class AttentionSection implements Section.Derived {
+record AttentionSection(
+        String name,
+        Weights weights,
+        int heads,
+        Tensor mask,
+        long sequences,
+        Dropout weightDropout,
+        Dropout outputDropout,
+        boolean adding)
+        implements Section.Derived {
 
     /** Up to this length a plain product, mask and softmax beat libtorch's fused kernel on a CPU. */
     static final long LONGEST_PLAIN = 256;
-
-    private final String name;
-    private final Weights weights;
-    private final int heads;
-    private final Tensor mask;
-    private final long sequences;
-    private final Dropout weightDropout;
-    private final Dropout outputDropout;
-    private final boolean adding;
 
     /** The parameters; {@code qkv} stacks the three projections along its first dimension. */
     record Weights(
@@ -39,47 +42,9 @@ final class AttentionSection implements Section.Derived {
         }
     }
 
-    /**
-     * @param mask as {@link AttentionMask} makes it
-     */
-    AttentionSection(
-            String name,
-            Weights weights,
-            int heads,
-            Tensor mask,
-            long sequences,
-            Dropout weightDropout,
-            Dropout outputDropout) {
-        this(name, weights, heads, mask, sequences, weightDropout, outputDropout, true);
-    }
-
-    private AttentionSection(
-            String name,
-            Weights weights,
-            int heads,
-            Tensor mask,
-            long sequences,
-            Dropout weightDropout,
-            Dropout outputDropout,
-            boolean adding) {
-        this.name = name;
-        this.weights = weights;
-        this.heads = heads;
-        this.mask = mask;
-        this.sequences = sequences;
-        this.weightDropout = weightDropout;
-        this.outputDropout = outputDropout;
-        this.adding = adding;
-    }
-
     /** The same without the x that attention is added to: that is left to the section behind it. */
     AttentionSection withoutResidual() {
         return new AttentionSection(name, weights, heads, mask, sequences, weightDropout, outputDropout, false);
-    }
-
-    @Override
-    public String name() {
-        return name;
     }
 
     @Override

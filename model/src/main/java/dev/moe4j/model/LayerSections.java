@@ -70,7 +70,7 @@ final class LayerSections {
                 ? new BlockedAttentionSection(
                         name, weights, config.heads(), mask, batch.sequences(), outputDropout, lean)
                 : new AttentionSection(
-                        name, weights, config.heads(), mask, batch.sequences(), weightDropout, outputDropout);
+                        name, weights, config.heads(), mask, batch.sequences(), weightDropout, outputDropout, true);
     }
 
     /**

@@ -2,19 +2,23 @@ package dev.moe4j.tensor;
 
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+
 /** Whether this processor multiplies in a type as a test needs it. */
 public final class FastProducts {
 
     /** Far above libtorch's slowest way; operations per second. */
     private static final double LEAST = 5e9;
 
+    /** Measured once: many tests ask. */
+    private static final Map<DType, Double> PEAKS = new ConcurrentHashMap<>();
+
     private FastProducts() {}
 
     /** Skips a test that trains where it would take minutes. */
     public static void assume(DType dtype) {
-        assumeTrue(
-                MatmulPeak.measure(dtype, Device.CPU) > LEAST,
-                () -> "this processor has no fast products in " + dtype + ": minutes of work");
+        assumeTrue(peak(dtype) > LEAST, () -> "this processor has no fast products in " + dtype + ": minutes of work");
     }
 
     /**
@@ -23,8 +27,11 @@ public final class FastProducts {
      */
     public static void assumeInstructions(DType dtype) {
         assumeTrue(
-                dtype.bytes() >= DType.FLOAT32.bytes()
-                        || MatmulPeak.measure(dtype, Device.CPU) > MatmulPeak.measure(DType.FLOAT32, Device.CPU),
+                dtype.bytes() >= DType.FLOAT32.bytes() || peak(dtype) > peak(DType.FLOAT32),
                 () -> "this processor has no instructions for " + dtype);
+    }
+
+    private static double peak(DType dtype) {
+        return PEAKS.computeIfAbsent(dtype, type -> MatmulPeak.measure(type, Device.CPU));
     }
 }
