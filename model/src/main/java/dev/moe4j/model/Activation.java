@@ -8,29 +8,38 @@ public enum Activation {
     /** With the error function (Hendrycks and Gimpel 2016). */
     GELU {
         @Override
-        Tensor forward(Tensor x) {
-            return Functions.gelu(x);
+        Tensor forward(Tensor x, Tensor result) {
+            return Functions.gelu(x, result);
         }
 
         @Override
-        Tensor backward(Tensor gradient, Tensor x) {
-            return Functions.geluBackward(gradient, x);
+        Tensor backward(Tensor gradient, Tensor x, Tensor result) {
+            return Functions.geluBackward(gradient, x, result);
         }
     },
     RELU {
         @Override
-        Tensor forward(Tensor x) {
-            return Functions.relu(x);
+        Tensor forward(Tensor x, Tensor result) {
+            return Functions.relu(x, result);
         }
 
         @Override
-        Tensor backward(Tensor gradient, Tensor x) {
-            return Functions.reluBackward(gradient, x);
+        Tensor backward(Tensor gradient, Tensor x, Tensor result) {
+            return Functions.reluBackward(gradient, x, result);
         }
     };
 
-    abstract Tensor forward(Tensor x);
+    /** Writes what it makes of {@code x} to {@code result}, of the same shape, and returns that. */
+    abstract Tensor forward(Tensor x, Tensor result);
 
-    /** The gradient at {@code x}, given that of the result. */
-    abstract Tensor backward(Tensor gradient, Tensor x);
+    /** Writes the gradient at {@code x}, given that of the result, to {@code result} and returns that. */
+    abstract Tensor backward(Tensor gradient, Tensor x, Tensor result);
+
+    Tensor forward(Tensor x) {
+        return forward(x, x.emptyLike());
+    }
+
+    Tensor backward(Tensor gradient, Tensor x) {
+        return backward(gradient, x, x.emptyLike());
+    }
 }

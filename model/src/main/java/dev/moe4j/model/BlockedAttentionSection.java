@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class BlockedAttentionSection implements Section.Written {
 
-    /** Queries in a block: docs/performance.md has the measurement. */
+    /** Queries in a block: docs/log.md has the measurement. */
     static final long BLOCK = 128;
 
     /** The number of the first block's weights among what is saved. */

@@ -106,7 +106,8 @@ sealed interface ExpertProducts {
             for (int e = 0; e < rows.experts(); e++) {
                 try (Scope _ = Scope.open()) {
                     if (hasRows(e)) {
-                        weight.addGradientEntryProduct(e, of(gradient, e).t(), of(x, e));
+                        weight.addGradientRows(
+                                e * gradient.size(1), of(gradient, e).t(), of(x, e));
                     } else {
                         weight.addGradientEntry(e, null);
                     }

@@ -2,27 +2,20 @@ package dev.moe4j.model;
 
 import dev.moe4j.tensor.Parameter;
 import dev.moe4j.tensor.Saved;
+import dev.moe4j.tensor.Scope;
 import dev.moe4j.tensor.Section;
 import dev.moe4j.tensor.Tensor;
 import java.util.List;
-import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
  * fc2(dropout(activation(fc1(x)))) by each expert on its rows [rows, model]. What is dropped is drawn for each token's
  * choices, so that it does not depend on the rows in which they stand.
  *
- * @param productsOf gives the products over the rows, for weights {@code [experts, out, in]}
+ * @param networks those over the rows
  * @param lean whether only fc1's result is saved, from which backward computes the rest again
  */
-record ExpertsSection(
-        String name,
-        Weights weights,
-        Activation activation,
-        Dropout activationDropout,
-        Function<Tensor, ExpertProducts> productsOf,
-        Choices choices,
-        boolean lean)
+record ExpertsSection(String name, ExpertNetworks networks, Dropout activationDropout, Choices choices, boolean lean)
         implements Section.Written {
 
     /**
@@ -39,36 +32,20 @@ record ExpertsSection(
         }
     }
 
-    /** Stacked over experts: fc1 [experts, ffn, model] and [experts, ffn], fc2 [experts, model, ffn] and [experts, model]. */
-    record Weights(Parameter fc1Weight, Parameter fc1Bias, Parameter fc2Weight, Parameter fc2Bias) {
-
-        List<Parameter> all() {
-            return List.of(fc1Weight, fc1Bias, fc2Weight, fc2Bias);
-        }
-    }
-
     @Override
     public List<Parameter> parameters() {
-        return weights.all();
+        return networks.weights().all();
     }
 
     @Override
     public Tensor[] forward(Saved saved, Tensor... inputs) {
-        Tensor x_RD = inputs[0];
-        ExpertProducts products = products();
-        Tensor inner_RF = products.forward(x_RD, weights.fc1Weight().tensor());
-        Tensor active_RF = products.activate(inner_RF, weights.fc1Bias().tensor(), activation);
-        Tensor mask_RF = mask(inner_RF);
-        if (mask_RF != null) {
-            active_RF.mulInPlace(mask_RF);
-        }
-        Tensor y_RD = products.forward(active_RF, weights.fc2Weight().tensor());
-        products.addBias(y_RD, weights.fc2Bias().tensor());
-        saved.save(inner_RF);
+        Tensor mask_RF = mask(inputs[0]);
+        ExpertNetworks.Passed passed = networks.forward(inputs[0], mask_RF);
+        saved.save(passed.inner_RF());
         if (!lean) {
-            saved.save(active_RF, mask_RF);
+            saved.save(passed.active_RF(), mask_RF);
         }
-        return new Tensor[] {y_RD};
+        return new Tensor[] {passed.y_RD()};
     }
 
     @Override
@@ -77,39 +54,24 @@ record ExpertsSection(
         if (gradient_RD == null) {
             return new @Nullable Tensor[1];
         }
+        Tensor x_RD = saved.input(0);
         Tensor inner_RF = saved.get(0);
-        Tensor mask_RF = lean ? mask(inner_RF) : saved.find(2);
-        Tensor active_RF = lean ? active(inner_RF, mask_RF) : saved.get(1);
-        ExpertProducts products = products();
-        products.weightGradient(gradient_RD, active_RF, weights.fc2Weight());
-        products.biasGradient(gradient_RD, weights.fc2Bias());
-        Tensor activeGradient_RF =
-                products.backward(gradient_RD, weights.fc2Weight().tensor());
-        if (mask_RF != null) {
-            activeGradient_RF.mulInPlace(mask_RF);
-        }
-        Tensor innerGradient_RF = products.activationBackward(activeGradient_RF, inner_RF, activation);
-        products.weightGradient(innerGradient_RF, saved.input(0), weights.fc1Weight());
-        products.biasGradient(innerGradient_RF, weights.fc1Bias());
-        return new @Nullable Tensor[] {
-            products.backward(innerGradient_RF, weights.fc1Weight().tensor())
-        };
+        Tensor mask_RF = lean ? mask(x_RD) : saved.find(2);
+        Tensor active_RF = lean ? networks.active(inner_RF, mask_RF) : saved.get(1);
+        return new @Nullable Tensor[] {networks.backward(gradient_RD, x_RD, inner_RF, active_RF, mask_RF)};
     }
 
-    private Tensor active(Tensor inner_RF, @Nullable Tensor mask_RF) {
-        Tensor active_RF = activation.forward(inner_RF);
-        return mask_RF == null ? active_RF : active_RF.mulInPlace(mask_RF);
-    }
-
-    private @Nullable Tensor mask(Tensor like_RF) {
+    private @Nullable Tensor mask(Tensor x_RD) {
         if (!activationDropout.active()) {
             return null;
         }
-        Tensor like_CF = Tensor.empty(like_RF.dtype(), like_RF.device(), choices.count(), like_RF.size(1));
-        return activationDropout.factors(like_CF).indexSelect(0, choices.of_R());
-    }
-
-    private ExpertProducts products() {
-        return productsOf.apply(weights.fc1Weight().tensor());
+        try (Scope scope = Scope.open()) {
+            Tensor like_CF = Tensor.empty(
+                    x_RD.dtype(),
+                    x_RD.device(),
+                    choices.count(),
+                    networks.weights().ffn());
+            return scope.escape(activationDropout.factors(like_CF).indexSelect(0, choices.of_R()));
+        }
     }
 }

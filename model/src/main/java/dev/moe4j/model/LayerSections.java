@@ -6,7 +6,6 @@ import dev.moe4j.tensor.Section;
 import dev.moe4j.tensor.Tape;
 import dev.moe4j.tensor.Tensor;
 import dev.moe4j.tensor.Value;
-import java.util.function.Function;
 
 /** A layer's sections, with the model's parameters of that layer. */
 final class LayerSections {
@@ -60,11 +59,7 @@ final class LayerSections {
         String name = "layers." + layer + ".attention";
         Dropout weightDropout = new Dropout(config.attentionDropout(), pass, "layers." + layer + ".attention_weights");
         Dropout outputDropout = dropout(layer, "attention", pass);
-        // Kernels of our own are a GPU's: with them the CPU computes as it does, for tests.
-        boolean blocked = !execution.reference()
-                && !parameters.device().isCuda()
-                && execution.kernels() == null
-                && !weightDropout.active();
+        boolean blocked = blocked() && !weightDropout.active();
         boolean lean = execution.recompute().lean() || batch.length() > LanguageModel.LONGEST_KEPT;
         return blocked
                 ? new BlockedAttentionSection(
@@ -108,21 +103,49 @@ final class LayerSections {
                 : execution.recompute().costly();
     }
 
-    ExpertsSection experts(
-            int layer, Function<Tensor, ExpertProducts> productsOf, ExpertsSection.Choices choices, Dropout dropout) {
-        String prefix = prefix(layer) + "moe.experts.";
+    /** The experts on rows of which the host knows whose they are. */
+    ExpertsSection experts(int layer, ExpertRows rows, ExpertsSection.Choices choices, Dropout dropout) {
+        ExpertNetworks.Weights weights = expertWeights(layer);
+        if (blocked()) {
+            return experts(layer, new BlockedExperts(weights, config.activation(), rows), choices, dropout);
+        }
+        ExpertProducts products = execution.reference()
+                ? new ExpertProducts.Loop(rows)
+                : ExpertProducts.of(rows, weights.fc1Weight().tensor());
+        return experts(layer, products, choices, dropout);
+    }
+
+    /** The experts by these products. */
+    ExpertsSection experts(int layer, ExpertProducts products, ExpertsSection.Choices choices, Dropout dropout) {
+        return experts(
+                layer,
+                new ExpertNetworks.ByProducts(expertWeights(layer), config.activation(), products),
+                choices,
+                dropout);
+    }
+
+    private ExpertsSection experts(
+            int layer, ExpertNetworks networks, ExpertsSection.Choices choices, Dropout dropout) {
         return new ExpertsSection(
                 "layers." + layer + ".experts",
-                new ExpertsSection.Weights(
-                        parameters.get(prefix + "fc1.weight"),
-                        parameters.get(prefix + "fc1.bias"),
-                        parameters.get(prefix + "fc2.weight"),
-                        parameters.get(prefix + "fc2.bias")),
-                config.activation(),
+                networks,
                 dropout,
-                productsOf,
                 choices,
                 execution.recompute().lean());
+    }
+
+    private ExpertNetworks.Weights expertWeights(int layer) {
+        String prefix = prefix(layer) + "moe.experts.";
+        return new ExpertNetworks.Weights(
+                parameters.get(prefix + "fc1.weight"),
+                parameters.get(prefix + "fc1.bias"),
+                parameters.get(prefix + "fc2.weight"),
+                parameters.get(prefix + "fc2.bias"));
+    }
+
+    /** Whether sections compute in blocks. Kernels of our own are a GPU's: with them the CPU computes as it does, for tests. */
+    private boolean blocked() {
+        return !execution.reference() && !parameters.device().isCuda() && execution.kernels() == null;
     }
 
     Dropout dropout(int layer, String site, Pass pass) {

@@ -5,11 +5,9 @@ import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Parameters;
 import dev.moe4j.tensor.Section;
 import dev.moe4j.tensor.Tape;
-import dev.moe4j.tensor.Tensor;
 import dev.moe4j.tensor.Value;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -95,17 +93,13 @@ final class MixtureLayer {
             ExpertProducts products =
                     new ExpertProducts.OnDevice(made.ends_E(), made.expertOf_R(), execution.kernels());
             outputs = tape.run(
-                    execution.recompute().costly(),
-                    sections.experts(layer, _ -> products, routes.choices(), dropout),
-                    rows);
+                    execution.recompute().costly(), sections.experts(layer, products, routes.choices(), dropout), rows);
         } else if (fabric.layout().expertParallel() == 1) {
             Assignment made = route.assignment();
             routes = Routes.of(made, compute, parameters.device(), tape);
             rows = dispatch(tape, name, routes, h);
             outputs = tape.run(
-                    execution.recompute().costly(),
-                    sections.experts(layer, productsOver(made), routes.choices(), dropout),
-                    rows);
+                    execution.recompute().costly(), sections.experts(layer, made, routes.choices(), dropout), rows);
         } else {
             boolean even = routing.strategy() == RoutingConfig.Strategy.CAPACITY;
             Assignment made = route.assignment();
@@ -140,10 +134,6 @@ final class MixtureLayer {
         return tape.run(execution.recompute().cheap(), new DispatchSection(name + "dispatch", routes), h);
     }
 
-    private Function<Tensor, ExpertProducts> productsOver(ExpertRows rows) {
-        return weight -> execution.reference() ? new ExpertProducts.Loop(rows) : ExpertProducts.of(rows, weight);
-    }
-
     /** The experts of several processes on rows that travel to them and back: exchanges are not repeated in backward. */
     private Value elsewhere(
             Tape tape, int layer, Assignment sent, Routes routes, boolean even, Value rows, Dropout own, Pass pass) {
@@ -163,9 +153,7 @@ final class MixtureLayer {
         }
         Value arrived = tape.run(new ExchangeSection(name + "exchange_rows", exchange, false), rows);
         Value results = tape.run(
-                execution.recompute().costly(),
-                sections.experts(layer, productsOver(exchange.rows()), choices, dropout),
-                arrived);
+                execution.recompute().costly(), sections.experts(layer, exchange.rows(), choices, dropout), arrived);
         Value returned = tape.run(new ExchangeSection(name + "exchange_results", exchange, true), results);
         tape.drop(rows, arrived, results);
         return returned;
@@ -185,7 +173,7 @@ final class MixtureLayer {
             parts.add(new OverlappedExpertsSection.Part(
                     half.exchange(),
                     half.sentOf_H(),
-                    sections.experts(layer, productsOver(half.exchange().rows()), own, dropout)));
+                    sections.experts(layer, half.exchange().rows(), own, dropout)));
         }
         Section section = new OverlappedExpertsSection(
                 "layers." + layer + ".exchanged_experts", parts, execution.recompute() == Recompute.FULL);

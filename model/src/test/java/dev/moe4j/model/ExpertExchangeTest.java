@@ -159,7 +159,7 @@ class ExpertExchangeTest {
             try (Scope _ = Scope.open();
                     Parameters parameters = new Parameters(Precision.FP64, Device.CPU);
                     Tape tape = Tape.recording()) {
-                ExpertsSection.Weights weights = weights(parameters, EXPERTS / LOADS.length);
+                ExpertNetworks.Weights weights = weights(parameters, EXPERTS / LOADS.length);
                 Assignment assignment = assignment(LOADS[rank], even);
                 Routes routes = Routes.of(assignment, DType.FLOAT64, Device.CPU, tape);
                 Tensor ones = Tensor.full(1, DType.FLOAT64, Device.CPU, assignment.tokens(), WIDTH);
@@ -196,19 +196,17 @@ class ExpertExchangeTest {
         return new Dropout(0, Pass.evaluation(1), site);
     }
 
-    private static ExpertsSection section(ExpertsSection.Weights weights, ExpertRows rows, int count) {
+    private static ExpertsSection section(ExpertNetworks.Weights weights, ExpertRows rows, int count) {
         Tensor choices = Tensor.of(new long[count]);
         return new ExpertsSection(
                 "experts",
-                weights,
-                Activation.GELU,
+                ExpertNetworks.of(weights, Activation.GELU, rows),
                 none("activation"),
-                weight -> ExpertProducts.of(rows, weight),
                 new ExpertsSection.Choices(choices, 1),
                 false);
     }
 
-    private static ExpertsSection.Weights weights(Parameters parameters, int own) {
+    private static ExpertNetworks.Weights weights(Parameters parameters, int own) {
         parameters.add(
                 "experts",
                 List.of(
@@ -217,7 +215,7 @@ class ExpertExchangeTest {
                         spec("fc2.weight", own, WIDTH, FFN),
                         spec("fc2.bias", own, WIDTH)));
         parameters.initialize(new RandomKey(1));
-        return new ExpertsSection.Weights(
+        return new ExpertNetworks.Weights(
                 parameters.get("fc1.weight"),
                 parameters.get("fc1.bias"),
                 parameters.get("fc2.weight"),

@@ -87,19 +87,21 @@ class MoeLayerGoldenTest {
             Assignment assignment = route.assignment();
             Routes routes = Routes.of(assignment, precision.compute(), device, tape);
             Value rows = tape.run(new DispatchSection("dispatch", routes), x);
+            ExpertNetworks.Weights weights = new ExpertNetworks.Weights(
+                    parameters.get("fc1.weight"),
+                    parameters.get("fc1.bias"),
+                    parameters.get("fc2.weight"),
+                    parameters.get("fc2.bias"));
+            Activation activation =
+                    Activation.valueOf(json.path("act").asString("gelu").toUpperCase(Locale.ROOT));
             Value outputs = tape.run(
                     new ExpertsSection(
                             "experts",
-                            new ExpertsSection.Weights(
-                                    parameters.get("fc1.weight"),
-                                    parameters.get("fc1.bias"),
-                                    parameters.get("fc2.weight"),
-                                    parameters.get("fc2.bias")),
-                            Activation.valueOf(json.path("act").asString("gelu").toUpperCase(Locale.ROOT)),
+                            reference
+                                    ? new ExpertNetworks.ByProducts(
+                                            weights, activation, new ExpertProducts.Loop(assignment))
+                                    : ExpertNetworks.of(weights, activation, assignment),
                             none,
-                            weight -> reference
-                                    ? new ExpertProducts.Loop(assignment)
-                                    : ExpertProducts.of(assignment, weight),
                             routes.choices(),
                             false),
                     rows);

@@ -99,26 +99,34 @@ public final class Functions {
                 gradient, softmax, -1L, (long) softmax.dtype().scalarType().value);
     }
 
-    /** GELU with the error function (Hendrycks and Gimpel 2016), not its tanh approximation. */
-    public static Tensor gelu(Tensor x) {
-        return Tensor.op("gelu", () -> torch.gelu(x.handle()), x);
+    /**
+     * GELU with the error function (Hendrycks and Gimpel 2016), not its tanh approximation, written to {@code result}, which
+     * is returned.
+     */
+    public static Tensor gelu(Tensor x, Tensor result) {
+        return result.inPlace("gelu", () -> torch.gelu_out(result.handle(), x.handle()), x, result);
     }
 
-    /** The gradient of {@link #gelu} at {@code x}, given that of its result. */
-    public static Tensor geluBackward(Tensor gradient, Tensor x) {
-        return Tensor.op("gelu_backward", () -> torch.gelu_backward(gradient.handle(), x.handle()), gradient, x);
+    /** The gradient of {@link #gelu} at {@code x}, given that of its result, written to {@code result}. */
+    public static Tensor geluBackward(Tensor gradient, Tensor x, Tensor result) {
+        return result.inPlace(
+                "gelu_backward",
+                () -> torch.gelu_backward_out(result.handle(), gradient.handle(), x.handle()),
+                gradient,
+                x);
     }
 
-    public static Tensor relu(Tensor x) {
-        return Tensor.op("relu", () -> torch.relu(x.handle()), x);
+    /** max(x, 0), written to {@code result}, which is returned. */
+    public static Tensor relu(Tensor x, Tensor result) {
+        return result.inPlace("relu", () -> torch.relu_out(result.handle(), x.handle()), x);
     }
 
-    /** The gradient of {@link #relu} at {@code x}, given that of its result. */
-    public static Tensor reluBackward(Tensor gradient, Tensor x) {
+    /** The gradient of {@link #relu} at {@code x}, given that of its result, written to {@code result}. */
+    public static Tensor reluBackward(Tensor gradient, Tensor x, Tensor result) {
         try (var zero = new org.bytedeco.pytorch.Scalar(0.0)) {
-            return Tensor.op(
+            return result.inPlace(
                     "threshold_backward",
-                    () -> torch.threshold_backward(gradient.handle(), x.handle(), zero),
+                    () -> torch.threshold_backward_out(result.handle(), gradient.handle(), x.handle(), zero),
                     gradient,
                     x);
         }

@@ -4,7 +4,6 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.SymbolLookup;
 import java.lang.foreign.ValueLayout;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -60,22 +59,8 @@ public final class Libtorch {
             throw new TensorException("the number of threads must be at least 1, not " + count);
         }
         torch.set_num_threads(count);
-        setOpenBlasThreads(count);
+        NativeThreads.ofOpenBlas(count);
         THREADS.set(count);
-    }
-
-    // OpenBLAS, which multiplies in double precision and, without AVX-512, in float32, has threads of its own, of which
-    // libtorch does not know. They spin: on cores that are shared they cost up to ten times what they compute.
-    private static void setOpenBlasThreads(int count) {
-        SymbolLookup.loaderLookup().find("openblas_set_num_threads").ifPresent(function -> {
-            try {
-                Linker.nativeLinker()
-                        .downcallHandle(function, FunctionDescriptor.ofVoid(ValueLayout.JAVA_INT))
-                        .invokeExact(count);
-            } catch (Throwable e) {
-                throw new TensorException("cannot set the number of OpenBLAS's threads", e);
-            }
-        });
     }
 
     /** The instruction set that libtorch's own kernels use on this CPU, such as {@code AVX512}. */

@@ -153,7 +153,7 @@ public final class Parameter {
 
     /**
      * Lets a section write or add the gradient of one entry of the first dimension, such as one expert's; null for
-     * none. After the last entry the section calls {@link #entriesWritten}.
+     * none. After the last entry the section calls {@link #entriesWritten}. Several threads may write different entries.
      */
     public void addGradientEntry(long entry, @Nullable Tensor contribution) {
         unit.openGradient();
@@ -165,10 +165,19 @@ public final class Parameter {
         }
     }
 
-    /** As {@link #addGradientEntry} of {@code a · b}. */
-    public void addGradientEntryProduct(long entry, Tensor a, Tensor b) {
+    /**
+     * As {@link #addGradientEntry}, of some rows of the entries stacked: {@code a · b}, as many rows as it has from number
+     * {@code row} on.
+     */
+    public void addGradientRows(long row, Tensor a, Tensor b) {
         unit.openGradient();
-        addProduct(gradient.select(0, entry), a, b);
+        addProduct(gradient.view(-1, gradient.size(-1)).narrow(0, row, a.size(0)), a, b);
+    }
+
+    /** As {@link #addGradientEntry}, of some elements of the whole, from number {@code first} on. */
+    public void addGradientElements(long first, Tensor contribution) {
+        unit.openGradient();
+        add(gradient.view(-1).narrow(0, first, contribution.elements()), contribution);
     }
 
     private void add(Tensor target, Tensor contribution) {

@@ -277,7 +277,7 @@ public final class Unit {
     }
 
     /** Takes memory for the whole gradient where the first contribution of a backward pass comes. */
-    void openGradient() {
+    synchronized void openGradient() {
         if (!share.gradients() || contributed != null) {
             return;
         }

@@ -33,12 +33,13 @@ class ParameterTest {
             Tensor b = matrix(precision, 5, 6, 7, 8);
             for (int step = 0; step < 2; step++) {
                 parameters.startGradients();
-                w.addGradientEntryProduct(0, a, b);
+                w.addGradientRows(0, a, b);
                 w.addGradientEntry(1, null);
                 w.entriesWritten();
                 assertThat(w.gradient().toDoubles()).containsExactly(19, 22, 43, 50, 0, 0, 0, 0);
-                w.addGradientEntryProduct(0, b.t(), a);
-                w.addGradientEntryProduct(1, a, a);
+                w.addGradientRows(0, b.t(), a);
+                w.addGradientRows(2, a.narrow(0, 0, 1), a);
+                w.addGradientRows(3, a.narrow(0, 1, 1), a);
                 w.entriesWritten();
                 assertThat(w.gradient().toDoubles()).containsExactly(45, 60, 73, 94, 7, 10, 15, 22);
             }

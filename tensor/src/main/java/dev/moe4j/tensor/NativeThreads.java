@@ -1,0 +1,57 @@
+package dev.moe4j.tensor;
+
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.SymbolLookup;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
+import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
+
+/** How many threads operations use: a number for each Java thread, and OpenBLAS's own, which is one for all. */
+final class NativeThreads {
+
+    private static final @Nullable MethodHandle OPEN_MP = find("omp_set_num_threads");
+    private static final @Nullable MethodHandle OPEN_BLAS = find("openblas_set_num_threads");
+
+    private NativeThreads() {}
+
+    /** Whether a Java thread can have a number of its own. */
+    static boolean perThread() {
+        return OPEN_MP != null;
+    }
+
+    /** For operations that this thread calls. */
+    static void ofThisThread(int count) {
+        // Its first operation gives a thread the number that all have; so this one first.
+        torch.get_num_threads();
+        call(OPEN_MP, count);
+    }
+
+    /**
+     * For OpenBLAS, which multiplies in double precision and, without AVX-512, in float32, and of whose threads libtorch
+     * does not know. They spin: on cores that are shared they cost up to ten times what they compute.
+     */
+    static void ofOpenBlas(int count) {
+        call(OPEN_BLAS, count);
+    }
+
+    private static void call(@Nullable MethodHandle function, int count) {
+        if (function == null) {
+            return;
+        }
+        try {
+            function.invokeExact(count);
+        } catch (Throwable e) {
+            throw new TensorException("cannot set a number of threads", e);
+        }
+    }
+
+    private static @Nullable MethodHandle find(String function) {
+        return SymbolLookup.loaderLookup()
+                .find(function)
+                .map(symbol ->
+                        Linker.nativeLinker().downcallHandle(symbol, FunctionDescriptor.ofVoid(ValueLayout.JAVA_INT)))
+                .orElse(null);
+    }
+}
