@@ -59,7 +59,11 @@ final class LayerSections {
         String name = "layers." + layer + ".attention";
         Dropout weightDropout = new Dropout(config.attentionDropout(), pass, "layers." + layer + ".attention_weights");
         Dropout outputDropout = dropout(layer, "attention", pass);
-        boolean blocked = blocked() && !weightDropout.active();
+        // Kernels of our own are a GPU's: with them the CPU computes as it does, for tests.
+        boolean blocked = !execution.reference()
+                && !parameters.device().isCuda()
+                && execution.kernels() == null
+                && !weightDropout.active();
         boolean lean = execution.recompute().lean() || batch.length() > LanguageModel.LONGEST_KEPT;
         return blocked
                 ? new BlockedAttentionSection(
@@ -105,14 +109,10 @@ final class LayerSections {
 
     /** The experts on rows of which the host knows whose they are. */
     ExpertsSection experts(int layer, ExpertRows rows, ExpertsSection.Choices choices, Dropout dropout) {
-        ExpertNetworks.Weights weights = expertWeights(layer);
-        if (blocked()) {
-            return experts(layer, new BlockedExperts(weights, config.activation(), rows), choices, dropout);
+        if (execution.reference()) {
+            return experts(layer, new ExpertProducts.Loop(rows), choices, dropout);
         }
-        ExpertProducts products = execution.reference()
-                ? new ExpertProducts.Loop(rows)
-                : ExpertProducts.of(rows, weights.fc1Weight().tensor());
-        return experts(layer, products, choices, dropout);
+        return experts(layer, ExpertNetworks.of(expertWeights(layer), config.activation(), rows), choices, dropout);
     }
 
     /** The experts by these products. */
@@ -141,11 +141,6 @@ final class LayerSections {
                 parameters.get(prefix + "fc1.bias"),
                 parameters.get(prefix + "fc2.weight"),
                 parameters.get(prefix + "fc2.bias"));
-    }
-
-    /** Whether sections compute in blocks. Kernels of our own are a GPU's: with them the CPU computes as it does, for tests. */
-    private boolean blocked() {
-        return !execution.reference() && !parameters.device().isCuda() && execution.kernels() == null;
     }
 
     Dropout dropout(int layer, String site, Pass pass) {

@@ -113,12 +113,13 @@ public final class Functions {
                 "gelu_backward",
                 () -> torch.gelu_backward_out(result.handle(), gradient.handle(), x.handle()),
                 gradient,
-                x);
+                x,
+                result);
     }
 
     /** max(x, 0), written to {@code result}, which is returned. */
     public static Tensor relu(Tensor x, Tensor result) {
-        return result.inPlace("relu", () -> torch.relu_out(result.handle(), x.handle()), x);
+        return result.inPlace("relu", () -> torch.relu_out(result.handle(), x.handle()), x, result);
     }
 
     /** The gradient of {@link #relu} at {@code x}, given that of its result, written to {@code result}. */
@@ -128,7 +129,8 @@ public final class Functions {
                     "threshold_backward",
                     () -> torch.threshold_backward_out(result.handle(), gradient.handle(), x.handle(), zero),
                     gradient,
-                    x);
+                    x,
+                    result);
         }
     }
 
