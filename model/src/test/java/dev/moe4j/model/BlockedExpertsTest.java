@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Libtorch;
-import dev.moe4j.tensor.Parameter;
 import dev.moe4j.tensor.Parameters;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
@@ -77,7 +76,7 @@ class BlockedExpertsTest {
         Precision precision = Precision.parse(name);
         try (Scope _ = Scope.open();
                 Parameters parameters = new Parameters(precision, Device.CPU)) {
-            ExpertNetworks networks = networksOf.apply(weights(parameters));
+            ExpertNetworks networks = networksOf.apply(TinyExperts.weights(parameters, EXPERTS, WIDTH, FFN));
             DType type = precision.compute();
             int rows = ROWS.start(EXPERTS);
             Tensor x_RD = random(2, type, rows, WIDTH);
@@ -113,32 +112,6 @@ class BlockedExpertsTest {
         return networks.weights().all().stream()
                 .map(parameter -> parameter.gradient().toDoubles())
                 .toList();
-    }
-
-    private static ExpertNetworks.Weights weights(Parameters parameters) {
-        parameters.add(
-                "experts",
-                List.of(
-                        spec("fc1.weight", EXPERTS, FFN, WIDTH),
-                        spec("fc1.bias", EXPERTS, FFN),
-                        spec("fc2.weight", EXPERTS, WIDTH, FFN),
-                        spec("fc2.bias", EXPERTS, WIDTH)));
-        parameters.initialize(new RandomKey(1));
-        return new ExpertNetworks.Weights(
-                parameters.get("fc1.weight"),
-                parameters.get("fc1.bias"),
-                parameters.get("fc2.weight"),
-                parameters.get("fc2.bias"));
-    }
-
-    private static Parameter.Spec spec(String name, long... shape) {
-        return new Parameter.Spec(
-                name,
-                Arrays.stream(shape).boxed().toList(),
-                IntStream.range(0, EXPERTS).mapToObj(e -> name + e).toList(),
-                true,
-                (part, key) -> key.fillUniform(part, -1, 1),
-                true);
     }
 
     private static Tensor random(long key, DType type, int... shape) {

@@ -6,10 +6,8 @@ import dev.moe4j.parallel.Fabric;
 import dev.moe4j.parallel.Sharding;
 import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Device;
-import dev.moe4j.tensor.Parameter;
 import dev.moe4j.tensor.Parameters;
 import dev.moe4j.tensor.Precision;
-import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.tensor.Scope;
 import dev.moe4j.tensor.Tape;
 import dev.moe4j.tensor.Tensor;
@@ -159,7 +157,7 @@ class ExpertExchangeTest {
             try (Scope _ = Scope.open();
                     Parameters parameters = new Parameters(Precision.FP64, Device.CPU);
                     Tape tape = Tape.recording()) {
-                ExpertNetworks.Weights weights = weights(parameters, EXPERTS / LOADS.length);
+                ExpertNetworks.Weights weights = TinyExperts.weights(parameters, EXPERTS / LOADS.length, WIDTH, FFN);
                 Assignment assignment = assignment(LOADS[rank], even);
                 Routes routes = Routes.of(assignment, DType.FLOAT64, Device.CPU, tape);
                 Tensor ones = Tensor.full(1, DType.FLOAT64, Device.CPU, assignment.tokens(), WIDTH);
@@ -204,32 +202,6 @@ class ExpertExchangeTest {
                 none("activation"),
                 new ExpertsSection.Choices(choices, 1),
                 false);
-    }
-
-    private static ExpertNetworks.Weights weights(Parameters parameters, int own) {
-        parameters.add(
-                "experts",
-                List.of(
-                        spec("fc1.weight", own, FFN, WIDTH),
-                        spec("fc1.bias", own, FFN),
-                        spec("fc2.weight", own, WIDTH, FFN),
-                        spec("fc2.bias", own, WIDTH)));
-        parameters.initialize(new RandomKey(1));
-        return new ExpertNetworks.Weights(
-                parameters.get("fc1.weight"),
-                parameters.get("fc1.bias"),
-                parameters.get("fc2.weight"),
-                parameters.get("fc2.bias"));
-    }
-
-    private static Parameter.Spec spec(String name, long... shape) {
-        return new Parameter.Spec(
-                name,
-                Arrays.stream(shape).boxed().toList(),
-                IntStream.range(0, (int) shape[0]).mapToObj(e -> name + e).toList(),
-                true,
-                Initializations.fanIn(WIDTH),
-                true);
     }
 
     private static double[] valuesWhere(boolean wanted, boolean[] filled, Tensor rows) {

@@ -1,0 +1,41 @@
+package dev.moe4j.model;
+
+import dev.moe4j.tensor.Parameter;
+import dev.moe4j.tensor.Parameters;
+import dev.moe4j.tensor.RandomKey;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.IntStream;
+
+/** Experts' parameters for tests, without a model around them. */
+final class TinyExperts {
+
+    private TinyExperts() {}
+
+    /** Adds them to parameters that are otherwise empty, and fills them from a fixed key. */
+    static ExpertNetworks.Weights weights(Parameters parameters, int experts, int width, int ffn) {
+        parameters.add(
+                "experts",
+                List.of(
+                        spec("fc1.weight", width, experts, ffn, width),
+                        spec("fc1.bias", width, experts, ffn),
+                        spec("fc2.weight", width, experts, width, ffn),
+                        spec("fc2.bias", width, experts, width)));
+        parameters.initialize(new RandomKey(1));
+        return new ExpertNetworks.Weights(
+                parameters.get("fc1.weight"),
+                parameters.get("fc1.bias"),
+                parameters.get("fc2.weight"),
+                parameters.get("fc2.bias"));
+    }
+
+    private static Parameter.Spec spec(String name, int width, long... shape) {
+        return new Parameter.Spec(
+                name,
+                Arrays.stream(shape).boxed().toList(),
+                IntStream.range(0, (int) shape[0]).mapToObj(e -> name + e).toList(),
+                true,
+                Initializations.fanIn(width),
+                true);
+    }
+}
