@@ -156,9 +156,8 @@ public final class StepBenchmark {
                 optimizer += result.optimizerNanoseconds();
                 loss = result.loss();
                 progress.step(warmup + i + 1, taken);
-                // Each time anew: a neighbour may take the processor for as long as one measurement, but the fastest
-                // step
-                // stands against the fastest product. Several processes would wait for each other's.
+                // After each step, since a neighbour may slow down a whole measurement, and the fastest step stands
+                // against the fastest product. Several processes would wait for each other's measurements.
                 if (fabric.layout().world() == 1 || i == steps - 1) {
                     peak = Math.max(peak, MatmulPeak.measure(precision.compute(), device));
                 }

@@ -98,9 +98,7 @@ final class BlockedAttentionSection implements Section.Written {
         Tensor out_TD = Functions.linear(
                 a_TD, weights.outWeight().tensor(), weights.outBias().tensor());
         Tensor mask_TD = outputDropout.mask(out_TD);
-        if (mask_TD != null) {
-            out_TD.mulInPlace(mask_TD);
-        }
+        Dropout.multiply(out_TD, mask_TD);
         saved.save(qkv_3GSC, a_TD);
         if (!lean) {
             saved.save(mask_TD);

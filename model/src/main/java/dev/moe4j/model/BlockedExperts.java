@@ -27,6 +27,13 @@ record BlockedExperts(Weights weights, Activation activation, ExpertRows rows) i
             return all.narrow(0, start, size);
         }
 
+        /** Multiplies rows of the block by theirs of a mask for all rows, null for none. */
+        void multiply(Tensor rows, @Nullable Tensor mask) {
+            if (mask != null) {
+                rows.mulInPlace(rows(mask));
+            }
+        }
+
         /** The expert's part of a stacked parameter. */
         Tensor own(Tensor all) {
             return all.select(0, expert);
@@ -47,7 +54,7 @@ record BlockedExperts(Weights weights, Activation activation, ExpertRows rows) i
                     .setToProduct(block.rows(x_RD), block.own(fc1Weight_EFD).t())
                     .addInPlace(block.own(fc1Bias_EF));
             Tensor active_NF = activation.forward(inner_NF, block.rows(active_RF));
-            ExpertNetworks.masked(active_NF, mask_RF == null ? null : block.rows(mask_RF));
+            block.multiply(active_NF, mask_RF);
             block.rows(y_RD)
                     .setToProduct(active_NF, block.own(fc2Weight_EDF).t())
                     .addInPlace(block.own(fc2Bias_ED));
@@ -64,7 +71,7 @@ record BlockedExperts(Weights weights, Activation activation, ExpertRows rows) i
         Tensor xGradient_RD = x_RD.emptyLike();
         run(blocksOfRows(), block -> {
             Tensor activeGradient_NF = block.rows(gradient_RD).matmul(block.own(fc2Weight_EDF));
-            ExpertNetworks.masked(activeGradient_NF, mask_RF == null ? null : block.rows(mask_RF));
+            block.multiply(activeGradient_NF, mask_RF);
             Tensor innerGradient_NF =
                     activation.backward(activeGradient_NF, block.rows(inner_RF), block.rows(innerGradient_RF));
             block.rows(xGradient_RD).setToProduct(innerGradient_NF, block.own(fc1Weight_EFD));

@@ -39,9 +39,7 @@ record CombineSection(
         Tensor outputs_TKD = routes.gatherChoices(inputs[1]);
         Tensor weights_TK1 = inputs[2].to(outputs_TKD.dtype()).unsqueeze(2);
         Tensor mask_TKD = dropout.mask(outputs_TKD);
-        if (mask_TKD != null) {
-            outputs_TKD.mulInPlace(mask_TKD);
-        }
+        Dropout.multiply(outputs_TKD, mask_TKD);
         if (!lean) {
             saved.save(mask_TKD);
         }
@@ -64,9 +62,7 @@ record CombineSection(
         }
         Tensor outputs_TKD = routes.gatherChoices(saved.input(1));
         Tensor mask_TKD = lean ? dropout.mask(outputs_TKD) : saved.find(0);
-        if (mask_TKD != null) {
-            outputs_TKD.mulInPlace(mask_TKD);
-        }
+        Dropout.multiply(outputs_TKD, mask_TKD);
         Tensor weightGradient_TK =
                 outputs_TKD.mulInPlace(gradient_TD.unsqueeze(1)).sum(2).to(weights_TK.dtype());
         Tensor weights_R1 = weights_TK

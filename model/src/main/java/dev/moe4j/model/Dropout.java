@@ -37,6 +37,11 @@ final class Dropout {
         return factors(like);
     }
 
+    /** x multiplied in place by a {@link #mask}, null for none; returns x. */
+    static Tensor multiply(Tensor x, @Nullable Tensor mask) {
+        return mask == null ? x : x.mulInPlace(mask);
+    }
+
     /** As {@link #mask} where something is dropped. */
     Tensor factors(Tensor like) {
         RandomKey key = pass.key().fold(site);

@@ -62,9 +62,7 @@ final class EmbeddingSection implements Section.Written {
                 .add(Functions.embedding(positions, rows_BS));
         Tensor mask = dropout.mask(x_BSD);
         saved.save(mask);
-        if (mask != null) {
-            x_BSD.mulInPlace(mask);
-        }
+        Dropout.multiply(x_BSD, mask);
         return new Tensor[] {x_BSD.view(-1, x_BSD.size(-1))};
     }
 

@@ -60,12 +60,7 @@ sealed interface ExpertNetworks permits ExpertNetworks.ByProducts, BlockedExpert
 
     /** {@link Passed#active_RF} again. */
     default Tensor active(Tensor inner_RF, @Nullable Tensor mask_RF) {
-        return masked(activation().forward(inner_RF), mask_RF);
-    }
-
-    /** x multiplied by the mask in place. */
-    static Tensor masked(Tensor x, @Nullable Tensor mask) {
-        return mask == null ? x : x.mulInPlace(mask);
+        return Dropout.multiply(activation().forward(inner_RF), mask_RF);
     }
 
     /** One step after the other for all experts, by one of the ways to compute their products. */
@@ -74,8 +69,8 @@ sealed interface ExpertNetworks permits ExpertNetworks.ByProducts, BlockedExpert
         @Override
         public Passed forward(Tensor x_RD, @Nullable Tensor mask_RF) {
             Tensor inner_RF = products.forward(x_RD, weights.fc1Weight().tensor());
-            Tensor active_RF =
-                    masked(products.activate(inner_RF, weights.fc1Bias().tensor(), activation), mask_RF);
+            Tensor active_RF = Dropout.multiply(
+                    products.activate(inner_RF, weights.fc1Bias().tensor(), activation), mask_RF);
             Tensor y_RD = products.forward(active_RF, weights.fc2Weight().tensor());
             products.addBias(y_RD, weights.fc2Bias().tensor());
             return new Passed(inner_RF, active_RF, y_RD);
@@ -86,8 +81,8 @@ sealed interface ExpertNetworks permits ExpertNetworks.ByProducts, BlockedExpert
                 Tensor gradient_RD, Tensor x_RD, Tensor inner_RF, Tensor active_RF, @Nullable Tensor mask_RF) {
             products.weightGradient(gradient_RD, active_RF, weights.fc2Weight());
             products.biasGradient(gradient_RD, weights.fc2Bias());
-            Tensor activeGradient_RF =
-                    masked(products.backward(gradient_RD, weights.fc2Weight().tensor()), mask_RF);
+            Tensor activeGradient_RF = Dropout.multiply(
+                    products.backward(gradient_RD, weights.fc2Weight().tensor()), mask_RF);
             Tensor innerGradient_RF = products.activationBackward(activeGradient_RF, inner_RF, activation);
             products.weightGradient(innerGradient_RF, x_RD, weights.fc1Weight());
             products.biasGradient(innerGradient_RF, weights.fc1Bias());

@@ -44,9 +44,7 @@ record FeedForwardSection(
         if (!lean) {
             saved.save(active_TF, innerMask_TF, mask_TD);
         }
-        if (mask_TD != null) {
-            out_TD.mulInPlace(mask_TD);
-        }
+        Dropout.multiply(out_TD, mask_TD);
         return new Tensor[] {out_TD.addInPlace(residual_TD)};
     }
 
@@ -64,9 +62,7 @@ record FeedForwardSection(
         weights.fc2Weight().addGradientProduct(out_TD.t(), active_TF);
         weights.fc2Bias().addGradient(out_TD.sum(0));
         Tensor activeGradient_TF = out_TD.matmul(weights.fc2Weight().tensor());
-        if (innerMask_TF != null) {
-            activeGradient_TF.mulInPlace(innerMask_TF);
-        }
+        Dropout.multiply(activeGradient_TF, innerMask_TF);
         Tensor innerGradient_TF = activation.backward(activeGradient_TF, inner_TF);
         weights.fc1Weight().addGradientProduct(innerGradient_TF.t(), saved.input(1));
         weights.fc1Bias().addGradient(innerGradient_TF.sum(0));
@@ -77,6 +73,6 @@ record FeedForwardSection(
 
     private Tensor active(Tensor inner_TF, @Nullable Tensor mask_TF) {
         Tensor active_TF = activation.forward(inner_TF);
-        return mask_TF == null ? active_TF : active_TF.mulInPlace(mask_TF);
+        return Dropout.multiply(active_TF, mask_TF);
     }
 }

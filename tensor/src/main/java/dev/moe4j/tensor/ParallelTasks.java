@@ -2,10 +2,10 @@ package dev.moe4j.tensor;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.ExecutionException;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
@@ -36,15 +36,17 @@ public final class ParallelTasks {
             work(next, count, task);
             return;
         }
-        List<Future<?>> helpers = new ArrayList<>();
+        List<CompletableFuture<Void>> helpers = new ArrayList<>();
         NativeThreads.ofOpenBlas(1);
         NativeThreads.ofThisThread(1);
         try {
             for (int i = 1; i < threads; i++) {
-                helpers.add(HELPERS.submit(() -> {
-                    NativeThreads.ofThisThread(1);
-                    work(next, count, task);
-                }));
+                helpers.add(CompletableFuture.runAsync(
+                        () -> {
+                            NativeThreads.ofThisThread(1);
+                            work(next, count, task);
+                        },
+                        HELPERS));
             }
             work(next, count, task);
         } finally {
@@ -56,40 +58,27 @@ public final class ParallelTasks {
     }
 
     private static void work(AtomicInteger next, int count, IntConsumer task) {
-        boolean done = false;
         try {
             for (int i = next.getAndIncrement(); i < count; i = next.getAndIncrement()) {
                 try (Scope _ = Scope.open()) {
                     task.accept(i);
                 }
             }
-            done = true;
-        } finally {
-            if (!done) {
-                next.set(count);
-            }
+        } catch (RuntimeException | Error e) {
+            next.set(count);
+            throw e;
         }
     }
 
     /** Waits for all, since they use the caller's tensors; returns what went wrong in one. */
-    private static @Nullable Throwable await(List<Future<?>> helpers) {
+    private static @Nullable Throwable await(List<CompletableFuture<Void>> helpers) {
         Throwable failure = null;
-        boolean interrupted = false;
-        for (Future<?> helper : helpers) {
-            for (boolean waiting = true; waiting; ) {
-                try {
-                    helper.get();
-                    waiting = false;
-                } catch (InterruptedException e) {
-                    interrupted = true;
-                } catch (ExecutionException e) {
-                    failure = e.getCause();
-                    waiting = false;
-                }
+        for (CompletableFuture<Void> helper : helpers) {
+            try {
+                helper.join();
+            } catch (CompletionException e) {
+                failure = e.getCause();
             }
-        }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
         }
         return failure;
     }

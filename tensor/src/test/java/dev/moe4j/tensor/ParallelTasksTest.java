@@ -7,6 +7,7 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
 import java.util.stream.IntStream;
 import org.bytedeco.pytorch.GradMode;
 import org.bytedeco.pytorch.global.torch;
@@ -87,6 +88,8 @@ class ParallelTasksTest {
                         if ((Thread.currentThread() == caller) == inCaller) {
                             throw new IllegalArgumentException("task " + i);
                         }
+                        // So that the others do not end before the one that fails has begun.
+                        LockSupport.parkNanos(1_000_000);
                     }))
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessageStartingWith("task ");
