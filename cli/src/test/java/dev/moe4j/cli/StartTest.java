@@ -51,7 +51,7 @@ class StartTest {
                         "-Dorg.bytedeco.javacpp.nopointergc=true",
                         "--enable-native-access=ALL-UNNAMED");
         assertThat(System.getenv())
-                .containsEntry("MALLOC_ARENA_MAX", "1")
+                .containsEntry("MALLOC_ARENA_MAX", "1024")
                 .containsEntry("MALLOC_MMAP_MAX_", "0")
                 .containsEntry("MALLOC_TRIM_THRESHOLD_", "2000000000")
                 .containsEntry("MALLOC_TOP_PAD_", "67108864")
