@@ -6,6 +6,7 @@ import java.io.File;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
@@ -72,6 +73,26 @@ class DoctorCommandTest {
         assertThat(process.waitFor()).isEqualTo(1);
         assertThat(output).contains("Not ready, see `fail` above.").doesNotContain("\tat ");
         assertThat(output.lines()).anyMatch(line -> line.matches("fail +libtorch +no libraries for .*; start with .*"));
+    }
+
+    @Test
+    @EnabledOnOs(OS.LINUX)
+    void tellsHowThreadsMayWaitWhereNothingElseRuns() {
+        Map<String, String> set =
+                new HashMap<>(Checkup.SETTINGS.stream().collect(Collectors.toMap(name -> name, _ -> "1")));
+        set.put("GOMP_SPINCOUNT", "1000");
+        assertThat(environmentOf(set)).contains("as ./moe4j sets it", "GOMP_SPINCOUNT=300000");
+        set.put("GOMP_SPINCOUNT", "300000");
+        assertThat(environmentOf(set)).isEqualTo("as ./moe4j sets it");
+    }
+
+    private static String environmentOf(Map<String, String> variables) {
+        return new Checkup(variables)
+                .run().checks().stream()
+                        .filter(check -> check.name().equals("environment"))
+                        .map(DoctorCommand.Check::detail)
+                        .findFirst()
+                        .orElseThrow();
     }
 
     @Test
