@@ -77,7 +77,13 @@ public final class GrowthFigure {
                     mark,
                     mark));
             double middle = left + 0.35 * step;
-            text(svg, middle, bar - 5, "middle", String.format(Locale.ROOT, "%.0f", 1000 * point.seconds()));
+            // Above the mark where that is higher, which would cross it.
+            text(
+                    svg,
+                    middle,
+                    Math.min(bar, mark) - 5,
+                    "middle",
+                    String.format(Locale.ROOT, "%.0f", 1000 * point.seconds()));
             text(svg, middle, BOTTOM + 16, "middle", String.valueOf(point.value()));
         }
     }
