@@ -87,12 +87,9 @@ class DoctorCommandTest {
     }
 
     private static String environmentOf(Map<String, String> variables) {
-        return new Checkup(variables)
-                .run().checks().stream()
-                        .filter(check -> check.name().equals("environment"))
-                        .map(DoctorCommand.Check::detail)
-                        .findFirst()
-                        .orElseThrow();
+        Checkup checkup = new Checkup(variables);
+        checkup.checkEnvironment();
+        return checkup.check("environment").detail();
     }
 
     @Test

@@ -1,74 +1,26 @@
 package dev.moe4j.tensor;
 
-import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
-import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
-import java.lang.invoke.MethodHandles;
-import java.lang.invoke.MethodType;
-import java.util.Map;
-import java.util.Objects;
-import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.atomic.AtomicLong;
-import java.util.function.LongConsumer;
 import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
 
-/**
- * How many threads operations use: a number for each thread, and OpenBLAS's own, which is one for all; and OpenMP's
- * threads themselves, for Java to run on.
- */
+/** How many threads operations use: a number for each thread, and OpenBLAS's own, which is one for all. */
 final class NativeThreads {
 
     private static final FunctionDescriptor NUMBER = FunctionDescriptor.ofVoid(ValueLayout.JAVA_INT);
-    /** Of a region's body, whose argument, a pointer in C, is only passed on. */
-    private static final FunctionDescriptor BODY = FunctionDescriptor.ofVoid(ValueLayout.JAVA_LONG);
 
     private static final @Nullable MethodHandle OPEN_MP = find("omp_set_num_threads", NUMBER);
     private static final @Nullable MethodHandle OPEN_BLAS = find("openblas_set_num_threads", NUMBER);
 
-    /** A parallel region as compilers call it: the body, its argument, the number of threads, flags. */
-    private static final @Nullable MethodHandle PARALLEL = find(
-            "GOMP_parallel",
-            FunctionDescriptor.ofVoid(
-                    ValueLayout.ADDRESS, ValueLayout.JAVA_LONG, ValueLayout.JAVA_INT, ValueLayout.JAVA_INT));
-
-    /** The bodies of the regions that are running; a region's argument is the number of its body. */
-    private static final Map<Long, Runnable> BODIES = new ConcurrentHashMap<>();
-
-    private static final AtomicLong REGIONS = new AtomicLong();
-    private static final MemorySegment RUN_BODY = runBody();
-
     private NativeThreads() {}
 
-    /** Whether {@link #region} works here. */
-    static boolean regions() {
-        return OPEN_MP != null && PARALLEL != null;
-    }
-
-    /**
-     * Runs the body on the calling thread and {@code count - 1} threads of OpenMP, those that operations use, and returns
-     * when all have ended it. Each thread's operations use that thread alone.
-     *
-     * @param body must not throw: that would end the process
-     */
-    static void region(int count, Runnable body) {
-        long number = REGIONS.incrementAndGet();
-        BODIES.put(number, () -> {
-            // Lasts until the region ends.
-            ofThisThread(1);
-            body.run();
-        });
-        try {
-            Objects.requireNonNull(PARALLEL).invokeExact(RUN_BODY, number, count, 0);
-        } catch (Throwable e) {
-            throw new TensorException("cannot run on OpenMP's threads", e);
-        } finally {
-            BODIES.remove(number);
-        }
+    /** Whether a thread can have a number of its own. */
+    static boolean perThread() {
+        return OPEN_MP != null;
     }
 
     /** For operations that this thread calls. */
@@ -97,21 +49,11 @@ final class NativeThreads {
         }
     }
 
-    private static @Nullable MethodHandle find(String function, FunctionDescriptor type) {
+    /** A C function of the libraries that are loaded, null where there is none. */
+    static @Nullable MethodHandle find(String function, FunctionDescriptor type) {
         return SymbolLookup.loaderLookup()
                 .find(function)
                 .map(symbol -> Linker.nativeLinker().downcallHandle(symbol, type))
                 .orElse(null);
-    }
-
-    private static MemorySegment runBody() {
-        LongConsumer run = number -> Objects.requireNonNull(BODIES.get(number)).run();
-        try {
-            MethodHandle accept = MethodHandles.lookup()
-                    .findVirtual(LongConsumer.class, "accept", MethodType.methodType(void.class, long.class));
-            return Linker.nativeLinker().upcallStub(accept.bindTo(run), BODY, Arena.global());
-        } catch (ReflectiveOperationException e) {
-            throw new LinkageError("LongConsumer.accept", e);
-        }
     }
 }

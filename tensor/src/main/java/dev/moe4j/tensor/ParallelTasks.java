@@ -27,7 +27,7 @@ public final class ParallelTasks {
         Libtorch.load();
         int threads = Libtorch.threads();
         AtomicInteger next = new AtomicInteger();
-        if (Math.min(count, threads) <= 1 || !NativeThreads.regions()) {
+        if (Math.min(count, threads) <= 1 || !NativeThreads.perThread() || !OpenMpRegion.available()) {
             work(next, count, task);
             return;
         }
@@ -35,8 +35,9 @@ public final class ParallelTasks {
         NativeThreads.ofOpenBlas(1);
         try {
             // As many threads as operations use, even if tasks are fewer: OpenMP would end those that are left over.
-            NativeThreads.region(threads, () -> {
+            OpenMpRegion.run(threads, () -> {
                 try {
+                    NativeThreads.ofThisThread(1);
                     work(next, count, task);
                 } catch (Throwable e) {
                     next.set(count);
