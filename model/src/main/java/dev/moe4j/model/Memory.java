@@ -195,7 +195,9 @@ public record Memory(
         private double layer(boolean moe) {
             double inner = (moe ? rows * model.expertFfn() : tokens * model.ffn()) * compute;
             double outer = moe ? rows * width * compute : stream(1);
-            double own = 2 * inner + 2 * outer + stream(moe ? 1 : dropped) + again(moe, inner, outer, false);
+            // On a CPU the activation's gradient in experts is one block of rows a thread.
+            double gradients = moe && !cuda ? 1 : 2;
+            double own = gradients * inner + 2 * outer + stream(moe ? 1 : dropped) + again(moe, inner, outer, false);
             if (!moe || model.sharedExperts() == 0) {
                 return own;
             }
@@ -210,19 +212,20 @@ public record Memory(
          *
          * @param inner bytes of the network's or the experts' inner values
          * @param outer bytes of their results
-         * @param withShared whether shared experts' part is still there
+         * @param withShared whether it is the turn of shared experts, which are first: their part is still there
          */
         private double again(boolean moe, double inner, double outer, boolean withShared) {
             double shared = moe ? sharedExperts(2 + innerDropped, dropped) : 0;
             return switch (recompute) {
                 case NONE -> 0;
-                // The norm's result, what the activation gave with its mask, and the rows that experts get.
+                // The norm's result; what the activation gave with its mask, in shared experts or else in experts,
+                // and the rows that these get.
                 case SELECTIVE ->
                     norm()
-                            + (1 + innerDropped) * inner
-                            + (moe ? outer : stream(dropped))
                             + (leanAttention() == 0 ? attention() : 0)
-                            + (withShared ? shared - sharedExperts(1, 0) : 0);
+                            + (withShared
+                                    ? shared - sharedExperts(1, 0)
+                                    : (1 + innerDropped) * inner + (moe ? outer : stream(dropped)));
                 case FULL -> kept(moe, Recompute.NONE) - kept(moe, Recompute.FULL) - (withShared ? 0 : shared);
             };
         }

@@ -3,7 +3,6 @@ package dev.moe4j.model;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.moe4j.tensor.Device;
-import dev.moe4j.tensor.NativeHeap;
 import dev.moe4j.tensor.Parameter;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
@@ -117,10 +116,8 @@ class RecomputeTest {
         for (Precision precision : List.of(Precision.FP32, Precision.BF16)) {
             try (LanguageModel model =
                     LanguageModel.initialize(architecture, precision, Device.CPU, new RandomKey(1))) {
-                long training = NativeHeap.peak(() -> run(model, batch, Tape.recording()))
-                        .orElseThrow();
-                long inference = NativeHeap.peak(() -> run(model, batch, Tape.inference()))
-                        .orElseThrow();
+                long training = PeakMemory.of(() -> run(model, batch, Tape.recording()));
+                long inference = PeakMemory.of(() -> run(model, batch, Tape.inference()));
                 long all = tokens * config.vocabulary() * 4;
                 // Nine tenths, since the JVM may give back some of its own meanwhile.
                 long part = HeadSection.rows(tokens, config.vocabulary())
