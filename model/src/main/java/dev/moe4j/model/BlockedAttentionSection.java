@@ -3,17 +3,15 @@ package dev.moe4j.model;
 import dev.moe4j.tensor.Functions;
 import dev.moe4j.tensor.Parameter;
 import dev.moe4j.tensor.Saved;
-import dev.moe4j.tensor.Scope;
 import dev.moe4j.tensor.Section;
 import dev.moe4j.tensor.Tensor;
-import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What {@link AttentionSection} computes, with a backward pass of its own and in blocks of queries: a block looks only at
- * keys up to its own end, so that most of what the causal mask would throw away is never computed. For CPUs, where the
- * fused kernel is slow in bfloat16, and in float32 without AVX-512. Lean, it saves what its products gave, but no
+ * What {@link AttentionSection} computes, with a backward pass of its own and in {@link AttentionBlocks}. For CPUs, where
+ * the fused kernel is slow in bfloat16, and in float32 without AVX-512. Lean, it saves what its products gave, but no
  * weights: backward computes the norm and each block's weights again.
  *
  * <p>Shapes: T tokens, D model, B sequences, H heads, G = B · H, S length, C model / heads, N queries of a block, E keys
@@ -21,23 +19,19 @@ import org.jspecify.annotations.Nullable;
  */
 final class BlockedAttentionSection implements Section.Written {
 
-    /** Queries in a block: docs/log.md has the measurement. */
-    static final long BLOCK = 128;
-
     /** The number of the first block's weights among what is saved. */
     private static final int FIRST_WEIGHTS = 6;
 
     private final String name;
     private final AttentionSection.Weights weights;
     private final int heads;
-    private final Tensor mask;
+    private final AttentionBlocks blocks;
     private final long sequences;
     private final Dropout outputDropout;
     private final boolean lean;
 
     /**
-     * @param mask 0 where a token may look, −∞ elsewhere: {@code [length, length]} or {@code [sequences, 1, length,
-     *     length]}
+     * @param mask as {@link AttentionMask} makes it
      * @param lean whether only products' results are saved
      */
     BlockedAttentionSection(
@@ -51,7 +45,7 @@ final class BlockedAttentionSection implements Section.Written {
         this.name = name;
         this.weights = weights;
         this.heads = heads;
-        this.mask = mask;
+        blocks = new AttentionBlocks(mask, sequences, heads);
         this.sequences = sequences;
         this.outputDropout = outputDropout;
         this.lean = lean;
@@ -75,24 +69,8 @@ final class BlockedAttentionSection implements Section.Written {
                 Functions.linear(
                         norm[0], weights.qkvWeight().tensor(), weights.qkvBias().tensor()),
                 3);
-        Tensor q_GSC = qkv_3GSC.select(0, 0);
-        Tensor k_GSC = qkv_3GSC.select(0, 1);
-        Tensor v_GSC = qkv_3GSC.select(0, 2);
-        q_GSC.mulInPlace(scale(q_GSC));
-
-        Tensor a_GSC = q_GSC.emptyLike();
-        List<Tensor> weights_GNE = new ArrayList<>();
-        long length = q_GSC.size(1);
-        for (long start = 0; start < length; start += BLOCK) {
-            long n = Math.min(BLOCK, length - start);
-            try (Scope block = Scope.open()) {
-                Tensor p_GNE = attentionWeights(q_GSC, k_GSC, start, n);
-                a_GSC.narrow(1, start, n).setToBatchProduct(p_GNE, v_GSC.narrow(1, 0, start + n));
-                if (!lean) {
-                    weights_GNE.add(block.escape(p_GNE));
-                }
-            }
-        }
+        Tensor a_GSC = qkv_3GSC.select(0, 0).emptyLike();
+        List<Tensor> weights_GNE = blocks.forward(qkv_3GSC, a_GSC, !lean && saved.recording());
 
         Tensor a_TD = joinHeads(a_GSC.unsqueeze(0));
         Tensor out_TD = Functions.linear(
@@ -125,7 +103,7 @@ final class BlockedAttentionSection implements Section.Written {
         Tensor gradient_3GSC = qkv_3GSC.emptyLike();
         Tensor a_GSC =
                 splitHeads(out_TD.matmul(weights.outWeight().tensor()), 1).select(0, 0);
-        backwardBlocks(saved, qkv_3GSC, a_GSC, gradient_3GSC);
+        blocks.backward(qkv_3GSC, lean ? List.of() : savedWeights(saved, a_GSC.size(1)), a_GSC, gradient_3GSC);
 
         Tensor qkv_TE = joinHeads(gradient_3GSC);
         Tensor[] norm = lean ? norm(x_TD) : new Tensor[] {saved.get(3), saved.get(4), saved.get(5)};
@@ -143,60 +121,16 @@ final class BlockedAttentionSection implements Section.Written {
         return new @Nullable Tensor[] {normGradients[0].addInPlace(gradient_TD)};
     }
 
+    private static List<Tensor> savedWeights(Saved saved, long length) {
+        return IntStream.range(FIRST_WEIGHTS, FIRST_WEIGHTS + AttentionBlocks.count(length))
+                .mapToObj(saved::get)
+                .toList();
+    }
+
     /** The normalised input with its statistics. */
     private Tensor[] norm(Tensor x_TD) {
         return Functions.layerNormWithStatistics(
                 x_TD, weights.normWeight().tensor(), weights.normBias().tensor(), LanguageModel.NORM_EPSILON);
-    }
-
-    /** With which a block of queries looks at the keys up to its end. */
-    private Tensor attentionWeights(Tensor q_GSC, Tensor k_GSC, long start, long n) {
-        long end = start + n;
-        Tensor scores_GNE =
-                q_GSC.narrow(1, start, n).matmul(k_GSC.narrow(1, 0, end).transpose(1, 2));
-        Tensor mask_NE = mask.narrow(-2, start, n).narrow(-1, 0, end);
-        scores_GNE.view(sequences, heads, n, end).addInPlace(mask_NE);
-        return scores_GNE.softmax(-1);
-    }
-
-    /** The gradients of queries, keys and values, from that of what attention gave. */
-    private void backwardBlocks(Saved saved, Tensor qkv_3GSC, Tensor a_GSC, Tensor gradient_3GSC) {
-        Tensor q_GSC = qkv_3GSC.select(0, 0);
-        Tensor k_GSC = qkv_3GSC.select(0, 1);
-        Tensor v_GSC = qkv_3GSC.select(0, 2);
-        Tensor dq_GSC = gradient_3GSC.select(0, 0);
-        Tensor dk_GSC = gradient_3GSC.select(0, 1);
-        Tensor dv_GSC = gradient_3GSC.select(0, 2);
-        long length = q_GSC.size(1);
-        int last = (int) Math.ceilDiv(length, BLOCK) - 1;
-        // The last block looks at all keys, so it writes what the others add to.
-        for (int block = last; block >= 0; block--) {
-            long start = block * BLOCK;
-            long n = Math.min(BLOCK, length - start);
-            long end = start + n;
-            try (Scope _ = Scope.open()) {
-                Tensor p_GNE = lean ? attentionWeights(q_GSC, k_GSC, start, n) : saved.get(FIRST_WEIGHTS + block);
-                Tensor a_GNC = a_GSC.narrow(1, start, n);
-                Tensor dp_GNE = a_GNC.matmul(v_GSC.narrow(1, 0, end).transpose(1, 2));
-                Tensor ds_GNE = Functions.softmaxBackward(dp_GNE, p_GNE);
-                dq_GSC.narrow(1, start, n).setToBatchProduct(ds_GNE, k_GSC.narrow(1, 0, end));
-                Tensor p_GEN = p_GNE.transpose(1, 2);
-                Tensor ds_GEN = ds_GNE.transpose(1, 2);
-                Tensor q_GNC = q_GSC.narrow(1, start, n);
-                if (block == last) {
-                    dv_GSC.setToBatchProduct(p_GEN, a_GNC);
-                    dk_GSC.setToBatchProduct(ds_GEN, q_GNC);
-                } else {
-                    dv_GSC.narrow(1, 0, end).addBatchProductInPlace(p_GEN, a_GNC);
-                    dk_GSC.narrow(1, 0, end).addBatchProductInPlace(ds_GEN, q_GNC);
-                }
-            }
-        }
-        dq_GSC.mulInPlace(scale(q_GSC));
-    }
-
-    private static double scale(Tensor q_GSC) {
-        return 1 / Math.sqrt((double) q_GSC.size(2));
     }
 
     /** [tokens, parts · model] as [parts, sequences · heads, length, model / heads]. */

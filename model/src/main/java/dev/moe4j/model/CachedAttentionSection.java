@@ -49,13 +49,13 @@ record CachedAttentionSection(
         cache_GSC.view(-1, head).indexCopyInPlace(0, places.slot_I(), rows_THC.reshape(-1, head));
     }
 
-    /** Softmax over all keys that each query may see, in blocks of queries as {@link BlockedAttentionSection} has them. */
+    /** Softmax over all keys that each query may see, in blocks of queries as {@link AttentionBlocks} has them. */
     private Tensor attend(Tensor q_GNC) {
         Tensor a_GNC = q_GNC.emptyLike();
         Tensor k_GSC = cache.keys(layer);
         Tensor v_GSC = cache.values(layer);
-        for (long start = 0; start < places.queries(); start += BlockedAttentionSection.BLOCK) {
-            long n = Math.min(BlockedAttentionSection.BLOCK, places.queries() - start);
+        for (long start = 0; start < places.queries(); start += AttentionBlocks.QUERIES) {
+            long n = Math.min(AttentionBlocks.QUERIES, places.queries() - start);
             long end = cache.span((int) (places.start() + start + n));
             Tensor scores_GNE =
                     q_GNC.narrow(1, start, n).matmul(k_GSC.narrow(1, 0, end).transpose(1, 2));

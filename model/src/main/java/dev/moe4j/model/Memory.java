@@ -253,8 +253,8 @@ public record Memory(
                     return leanAttention();
                 }
                 double scores = 0;
-                for (long start = 0; start < length; start += BlockedAttentionSection.BLOCK) {
-                    double end = Math.min((double) (start + BlockedAttentionSection.BLOCK), length);
+                for (long start = 0; start < length; start += AttentionBlocks.QUERIES) {
+                    double end = Math.min((double) (start + AttentionBlocks.QUERIES), length);
                     scores += (end - start) * end;
                 }
                 return common + stream(3) + groups * scores * compute;

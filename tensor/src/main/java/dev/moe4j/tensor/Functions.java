@@ -93,6 +93,11 @@ public final class Functions {
         }
     }
 
+    /** Softmax over the last dimension, written to {@code result}, which is returned. */
+    public static Tensor softmax(Tensor x, Tensor result) {
+        return result.inPlace("softmax", () -> torch.softmax_out(result.handle(), x.handle(), -1), x, result);
+    }
+
     /** The gradient of a softmax over the last dimension, given that of its result and the result. */
     public static Tensor softmaxBackward(Tensor gradient, Tensor softmax) {
         return SOFTMAX_BACKWARD.call(

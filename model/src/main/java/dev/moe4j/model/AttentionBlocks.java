@@ -1,0 +1,171 @@
+package dev.moe4j.model;
+
+import dev.moe4j.tensor.Functions;
+import dev.moe4j.tensor.Libtorch;
+import dev.moe4j.tensor.ParallelTasks;
+import dev.moe4j.tensor.Scope;
+import dev.moe4j.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Consumer;
+
+/**
+ * softmax(q·kᵀ + mask)·v on a CPU, in blocks of queries: a block looks only at keys up to its own end, so that most of what
+ * a causal mask would throw away is never computed. Each thread takes one sequence's heads through all blocks, since
+ * products of single heads are too small for several threads (docs/log.md has the measurement).
+ *
+ * <p>Shapes: B sequences, H heads of a part, G = B · heads, S length, C model / heads, N queries of a block, E keys up to its
+ * end.
+ *
+ * @param mask 0 where a token may look, −∞ elsewhere: {@code [length, length]} or {@code [sequences, 1, length, length]}
+ */
+record AttentionBlocks(Tensor mask, long sequences, int heads) {
+
+    /** The most queries of a block: docs/log.md has the measurement. */
+    static final long QUERIES = 128;
+
+    /** Heads of one sequence, which need nothing of others. */
+    private record Part(long sequence, long start, long heads) {
+
+        Tensor of(Tensor all_GSC) {
+            return all_GSC.narrow(0, start, heads);
+        }
+    }
+
+    /** Queries from {@code start} to {@code end}, which look at the keys before {@code end}. */
+    private record Block(int number, long start, long end) {
+
+        long size() {
+            return end - start;
+        }
+
+        Tensor queries(Tensor all_HSC) {
+            return all_HSC.narrow(1, start, size());
+        }
+
+        Tensor keys(Tensor all_HSC) {
+            return all_HSC.narrow(1, 0, end);
+        }
+    }
+
+    /**
+     * Writes what attention gives to {@code a_GSC}.
+     *
+     * @param qkv_3GSC queries, which are scaled by 1/√C in place, keys and values
+     * @param keep whether {@link #backward} will be given the weights
+     * @return each block's weights [G, N, E]; none unless kept
+     */
+    List<Tensor> forward(Tensor qkv_3GSC, Tensor a_GSC, boolean keep) {
+        List<Tensor> weights_GNE = keep ? emptyWeights(a_GSC) : List.of();
+        run(part -> forward(part, part(part, qkv_3GSC), weights_GNE, part.of(a_GSC)));
+        return weights_GNE;
+    }
+
+    /**
+     * Writes the gradients of queries (before they were scaled), keys and values to {@code gradient_3GSC}.
+     *
+     * @param qkv_3GSC as {@link #forward} left it
+     * @param weights_GNE those of {@link #forward}; none if they are to be computed again
+     * @param a_GSC the gradient of what attention gave
+     */
+    void backward(Tensor qkv_3GSC, List<Tensor> weights_GNE, Tensor a_GSC, Tensor gradient_3GSC) {
+        run(part -> backward(part, part(part, qkv_3GSC), weights_GNE, part.of(a_GSC), part(part, gradient_3GSC)));
+    }
+
+    /** How many blocks a sequence of this length has. */
+    static int count(long length) {
+        return (int) Math.ceilDiv(length, QUERIES);
+    }
+
+    private static List<Block> blocks(long length) {
+        List<Block> blocks = new ArrayList<>();
+        for (int number = 0; number < count(length); number++) {
+            long start = number * QUERIES;
+            blocks.add(new Block(number, start, Math.min(start + QUERIES, length)));
+        }
+        return blocks;
+    }
+
+    private static List<Tensor> emptyWeights(Tensor like_GSC) {
+        return blocks(like_GSC.size(1)).stream()
+                .map(block ->
+                        Tensor.empty(like_GSC.dtype(), like_GSC.device(), like_GSC.size(0), block.size(), block.end()))
+                .toList();
+    }
+
+    /** Runs a task for each sequence, or for fewer of its heads where threads outnumber sequences. */
+    private void run(Consumer<Part> task) {
+        long tasks = Math.clamp(Math.ceilDiv(Libtorch.threads(), sequences), 1, heads);
+        long size = Math.ceilDiv(heads, tasks);
+        List<Part> parts = new ArrayList<>();
+        for (long sequence = 0; sequence < sequences; sequence++) {
+            for (long head = 0; head < heads; head += size) {
+                parts.add(new Part(sequence, sequence * heads + head, Math.min(size, heads - head)));
+            }
+        }
+        ParallelTasks.run(parts.size(), i -> task.accept(parts.get(i)));
+    }
+
+    /** The part's queries, keys and values, or their gradients. */
+    private record Projections(Tensor q_HSC, Tensor k_HSC, Tensor v_HSC) {}
+
+    private static Projections part(Part part, Tensor all_3GSC) {
+        return new Projections(
+                part.of(all_3GSC.select(0, 0)), part.of(all_3GSC.select(0, 1)), part.of(all_3GSC.select(0, 2)));
+    }
+
+    private void forward(Part part, Projections of, List<Tensor> weights_GNE, Tensor a_HSC) {
+        of.q_HSC().mulInPlace(scale(a_HSC));
+        for (Block block : blocks(a_HSC.size(1))) {
+            try (Scope _ = Scope.open()) {
+                Tensor scores_HNE = scores(part, block, of);
+                Tensor p_HNE = weights_GNE.isEmpty()
+                        ? scores_HNE.softmax(-1)
+                        : Functions.softmax(scores_HNE, part.of(weights_GNE.get(block.number())));
+                block.queries(a_HSC).setToBatchProduct(p_HNE, block.keys(of.v_HSC()));
+            }
+        }
+    }
+
+    private void backward(Part part, Projections of, List<Tensor> weights_GNE, Tensor a_HSC, Projections gradient) {
+        long length = a_HSC.size(1);
+        // The last block looks at all keys, so it writes what the others add to.
+        for (Block block : blocks(length).reversed()) {
+            try (Scope _ = Scope.open()) {
+                Tensor p_HNE = weights_GNE.isEmpty()
+                        ? scores(part, block, of).softmax(-1)
+                        : part.of(weights_GNE.get(block.number()));
+                Tensor a_HNC = block.queries(a_HSC);
+                Tensor q_HNC = block.queries(of.q_HSC());
+                Tensor dp_HNE = a_HNC.matmul(block.keys(of.v_HSC()).transpose(1, 2));
+                Tensor ds_HNE = Functions.softmaxBackward(dp_HNE, p_HNE);
+                block.queries(gradient.q_HSC()).setToBatchProduct(ds_HNE, block.keys(of.k_HSC()));
+                Tensor p_HEN = p_HNE.transpose(1, 2);
+                Tensor ds_HEN = ds_HNE.transpose(1, 2);
+                if (block.end() == length) {
+                    gradient.v_HSC().setToBatchProduct(p_HEN, a_HNC);
+                    gradient.k_HSC().setToBatchProduct(ds_HEN, q_HNC);
+                } else {
+                    block.keys(gradient.v_HSC()).addBatchProductInPlace(p_HEN, a_HNC);
+                    block.keys(gradient.k_HSC()).addBatchProductInPlace(ds_HEN, q_HNC);
+                }
+            }
+        }
+        gradient.q_HSC().mulInPlace(scale(a_HSC));
+    }
+
+    /** How much a block's queries want to see the keys up to its end; −∞ where they may not. */
+    private Tensor scores(Part part, Block block, Projections of) {
+        Tensor scores_HNE =
+                block.queries(of.q_HSC()).matmul(block.keys(of.k_HSC()).transpose(1, 2));
+        Tensor mask_SS = mask.shape().length == 2
+                ? mask
+                : mask.select(0, part.sequence()).select(0, 0);
+        return scores_HNE.addInPlace(
+                mask_SS.narrow(0, block.start(), block.size()).narrow(1, 0, block.end()));
+    }
+
+    private static double scale(Tensor like_GSC) {
+        return 1 / Math.sqrt((double) like_GSC.size(2));
+    }
+}
