@@ -11,11 +11,11 @@ import java.util.function.Consumer;
 
 /**
  * softmax(q·kᵀ + mask)·v on a CPU, in blocks of queries: a block looks only at keys up to its own end, so that most of what
- * a causal mask would throw away is never computed. Each thread takes one sequence's heads through all blocks, since
+ * a causal mask would throw away is never computed. Each thread takes some sequences' heads through all blocks, since
  * products of single heads are too small for several threads (docs/log.md has the measurement).
  *
- * <p>Shapes: B sequences, H heads of a part, G = B · heads, S length, C model / heads, N queries of a block, E keys up to its
- * end.
+ * <p>Shapes: B sequences, G = B · heads, H those of a part, S length, C model / heads, N queries of a block, E keys up to
+ * its end.
  *
  * @param mask 0 where a token may look, −∞ elsewhere: {@code [length, length]} or {@code [sequences, 1, length, length]}
  */
@@ -24,8 +24,11 @@ record AttentionBlocks(Tensor mask, long sequences, int heads) {
     /** The most queries of a block: docs/log.md has the measurement. */
     static final long QUERIES = 128;
 
-    /** Heads of one sequence, which need nothing of others. */
-    private record Part(long sequence, long start, long heads) {
+    /** Tasks for each thread, if there are sequences enough: docs/log.md has the measurement. */
+    private static final long TASKS = 2;
+
+    /** All heads of some sequences, or some heads of one, which need nothing of others. */
+    private record Part(long start, long heads) {
 
         Tensor of(Tensor all_GSC) {
             return all_GSC.narrow(0, start, heads);
@@ -93,17 +96,25 @@ record AttentionBlocks(Tensor mask, long sequences, int heads) {
                 .toList();
     }
 
-    /** Runs a task for each sequence, or for fewer of its heads where threads outnumber sequences. */
     private void run(Consumer<Part> task) {
-        long tasks = Math.clamp(Math.ceilDiv(Libtorch.threads(), sequences), 1, heads);
-        long size = Math.ceilDiv(heads, tasks);
+        List<Part> parts = parts(Libtorch.threads());
+        ParallelTasks.run(parts.size(), i -> task.accept(parts.get(i)));
+    }
+
+    /** Some sequences each, or some heads of one where threads outnumber sequences. */
+    private List<Part> parts(int threads) {
+        boolean whole = sequences >= threads;
+        long range = whole ? sequences * heads : heads;
+        long size = whole
+                ? Math.max(1, sequences / (TASKS * threads)) * heads
+                : Math.ceilDiv(heads, Math.min(heads, Math.ceilDiv(threads, sequences)));
         List<Part> parts = new ArrayList<>();
-        for (long sequence = 0; sequence < sequences; sequence++) {
-            for (long head = 0; head < heads; head += size) {
-                parts.add(new Part(sequence, sequence * heads + head, Math.min(size, heads - head)));
+        for (long first = 0; first < sequences * heads; first += range) {
+            for (long start = 0; start < range; start += size) {
+                parts.add(new Part(first + start, Math.min(size, range - start)));
             }
         }
-        ParallelTasks.run(parts.size(), i -> task.accept(parts.get(i)));
+        return parts;
     }
 
     /** The part's queries, keys and values, or their gradients. */
@@ -158,11 +169,16 @@ record AttentionBlocks(Tensor mask, long sequences, int heads) {
     private Tensor scores(Part part, Block block, Projections of) {
         Tensor scores_HNE =
                 block.queries(of.q_HSC()).matmul(block.keys(of.k_HSC()).transpose(1, 2));
-        Tensor mask_SS = mask.shape().length == 2
-                ? mask
-                : mask.select(0, part.sequence()).select(0, 0);
-        return scores_HNE.addInPlace(
-                mask_SS.narrow(0, block.start(), block.size()).narrow(1, 0, block.end()));
+        Tensor mask_NE = mask.narrow(-2, block.start(), block.size()).narrow(-1, 0, block.end());
+        if (mask.shape().length == 2) {
+            return scores_HNE.addInPlace(mask_NE);
+        }
+        long first = part.start() / heads;
+        long count = Math.ceilDiv(part.heads(), heads);
+        scores_HNE
+                .view(count, part.heads() / count, block.size(), block.end())
+                .addInPlace(mask_NE.narrow(0, first, count));
+        return scores_HNE;
     }
 
     private static double scale(Tensor like_GSC) {

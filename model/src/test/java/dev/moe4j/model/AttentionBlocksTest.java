@@ -17,7 +17,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** Attention in blocks is the same numbers however it is dealt out to threads. */
 class AttentionBlocksTest {
 
-    private static final int SEQUENCES = 3;
+    private static final int SEQUENCES = 5;
     private static final int HEADS = 5;
     private static final int HEAD = 8;
     /** Two whole blocks and a smaller one. */
@@ -32,8 +32,8 @@ class AttentionBlocksTest {
             for (boolean own : List.of(false, true)) {
                 Libtorch.threads(1);
                 List<double[]> one = compute(type, own, true);
-                // A task for each sequence, for three heads of one and for two.
-                for (int threads : List.of(2, 6, 8)) {
+                // One thread has tasks of two sequences, the others of one, of three heads and of two.
+                for (int threads : List.of(2, 6, 16)) {
                     Libtorch.threads(threads);
                     assertThat(compute(type, own, true))
                             .as("%s threads", threads)
