@@ -9,27 +9,30 @@ import time
 import torch
 import torch.nn.functional as F
 
-VOCABULARY = 50264  # GPT-2's and four more, up to a multiple of 8, as the presets have it
+VOCABULARY = 50264  # GPT-2's and four more, up to a multiple of 8, as the published presets have it
+SMALL_VOCABULARY = {"tiny": 512, "cpu-dense": 8192}
 
 # layers, width, heads of the presets of the same name; feed-forward networks and experts are four times as wide
 SHAPES = {
     "tiny": (2, 64, 4),
+    "cpu-dense": (6, 256, 4),
     "dense-125m": (12, 768, 12),
     "dense-355m": (24, 1024, 16),
     "dense-1.3b": (24, 2048, 32),
 }
 
 
-def parser(description, experts=False):
+def parser(description, experts=False, precisions=("bf16",)):
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--preset", default="dense-125m", choices=[name for name in SHAPES if name != "tiny"])
     if experts:
-        parser.add_argument("--experts", type=int, default=8, help="on every second layer, top-2, dropless")
+        parser.add_argument("--experts", type=int, default=8, help="on every second layer, top-2 (default: 8)")
     parser.add_argument("--sequences", type=int, default=8, help="of 2048 tokens, in one step (default: 8)")
     parser.add_argument("--context", type=int, default=2048)
     parser.add_argument("--steps", type=int, default=12, help="of which the fastest counts (default: 12)")
     parser.add_argument("--warmup", type=int, default=4, help="steps before them (default: 4)")
     parser.add_argument("--device", default="cuda")
+    parser.add_argument("--precision", choices=precisions, default="bf16", help="bf16 over fp32 masters is the default")
     parser.add_argument("--no-compile", action="store_true")
     parser.add_argument("--tiny", action="store_true", help="a tiny model, to see that the script runs")
     return parser
@@ -43,7 +46,7 @@ def parse(parser):
 
 
 def vocabulary(arguments):
-    return 512 if arguments.tiny else VOCABULARY
+    return SMALL_VOCABULARY.get(arguments.preset, VOCABULARY)
 
 
 def flops_per_token(arguments, experts=0, ffn_products=2, ffn=None, top_k=2):
@@ -63,10 +66,10 @@ def synchronize(device):
         torch.cuda.synchronize()
 
 
-def matmul_peak(device, size, seconds=0.5, batch=10):
-    """The fastest product of square bf16 matrices, in operations a second; each time is that of `batch` in a row."""
-    a = torch.rand(size, size, device=device).sub_(0.5).bfloat16()
-    b = torch.rand(size, size, device=device).sub_(0.5).bfloat16()
+def matmul_peak(device, size, seconds=0.5, batch=10, dtype=torch.bfloat16):
+    """The fastest product of square matrices, in operations a second; each time is that of `batch` in a row."""
+    a = torch.rand(size, size, device=device).sub_(0.5).to(dtype)
+    b = torch.rand(size, size, device=device).sub_(0.5).to(dtype)
     best, begin, rounds = math.inf, time.perf_counter(), 0
     while rounds < 3 or time.perf_counter() - begin < seconds:
         synchronize(device)
@@ -79,13 +82,15 @@ def matmul_peak(device, size, seconds=0.5, batch=10):
     return 2 * size**3 / best
 
 
-def autocast(device):
-    return torch.autocast(device.split(":")[0], dtype=torch.bfloat16)
+def autocast(arguments):
+    if arguments.precision == "fp32":
+        return contextlib.nullcontext()
+    return torch.autocast(arguments.device.split(":")[0], dtype=torch.bfloat16)
 
 
 def optimizer(model, device):
-    fused = device.startswith("cuda")
-    return torch.optim.AdamW(model.parameters(), lr=1e-4, betas=(0.9, 0.98), weight_decay=0.01, fused=fused)
+    fused = {"fused": True} if device.startswith("cuda") else {}  # PyTorch 1.13 does not know it
+    return torch.optim.AdamW(model.parameters(), lr=1e-4, betas=(0.9, 0.98), weight_decay=0.01, **fused)
 
 
 def measure(arguments, system, model, loss, flops, experts=0, extra=None):
@@ -94,7 +99,8 @@ def measure(arguments, system, model, loss, flops, experts=0, extra=None):
     torch.set_float32_matmul_precision("high")
     torch.manual_seed(1)
     parameters = sum(each.numel() for each in model.parameters())
-    peak = matmul_peak(device, 256 if arguments.tiny else 8192)
+    size = 256 if arguments.tiny else 8192 if device.startswith("cuda") else 1024
+    peak = matmul_peak(device, size, dtype=torch.bfloat16 if arguments.precision == "bf16" else torch.float32)
     adam = optimizer(model, device)
     compiled = model if arguments.no_compile else torch.compile(model)
     if device.startswith("cuda"):
@@ -105,7 +111,7 @@ def measure(arguments, system, model, loss, flops, experts=0, extra=None):
         tokens = torch.randint(vocabulary(arguments), shape, device=device)
         synchronize(device)
         start = time.perf_counter()
-        with autocast(device):
+        with autocast(arguments):
             value = loss(compiled, tokens)
         value.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -130,6 +136,7 @@ def measure(arguments, system, model, loss, flops, experts=0, extra=None):
         "model_flops_utilization": flops * rate / peak,
         "peak_memory_bytes": torch.cuda.max_memory_allocated() if device.startswith("cuda") else None,
         "last_loss": float(value.detach()),
+        "precision": arguments.precision,
         "compiled": not arguments.no_compile,
         "torch": torch.__version__,
         "device": torch.cuda.get_device_name() if device.startswith("cuda") else "cpu",
@@ -142,7 +149,7 @@ def reported(system, arguments, experts=0):
     """An out-of-memory error becomes a line of the results; anything else is the caller's."""
     try:
         yield
-    except torch.OutOfMemoryError:
+    except torch.cuda.OutOfMemoryError:
         line = {"system": system, "preset": arguments.preset, "experts": experts, "sequences": arguments.sequences}
         print(json.dumps(line | {"error": "out of memory"}), flush=True)
         sys.exit(1)

@@ -5,7 +5,7 @@ from gpt import FeedForward, Gpt
 
 
 def main():
-    arguments = common.parse(common.parser(__doc__))
+    arguments = common.parse(common.parser(__doc__, precisions=("bf16", "fp32")))
     layers, width, heads = common.SHAPES[arguments.preset]
     with common.reported("pytorch dense", arguments):
         model = Gpt(

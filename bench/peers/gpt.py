@@ -1,4 +1,4 @@
-"""A GPT as nanoGPT writes it, with feed-forward networks of one's own choice: LayerNorm first, biases, tied head."""
+"""A GPT as nanoGPT writes it, with networks of one's own choice: LayerNorm first, biases, tied head."""
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
@@ -29,10 +29,10 @@ class FeedForward(nn.Module):
 
 
 class Block(nn.Module):
-    def __init__(self, width, heads, ffn):
+    def __init__(self, width, attention, ffn):
         super().__init__()
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.attention, self.ffn = Attention(width, heads), ffn
+        self.attention, self.ffn = attention, ffn
 
     def forward(self, x_BTD):
         x_BTD = x_BTD + self.attention(self.norm1(x_BTD))
@@ -40,13 +40,15 @@ class Block(nn.Module):
 
 
 class Gpt(nn.Module):
-    """`feed_forward(layer)` makes each block's network."""
+    """`feed_forward(layer)` makes each block's network, `attention(width, heads)` what is before it."""
 
-    def __init__(self, layers, width, heads, vocabulary, context, feed_forward):
+    def __init__(self, layers, width, heads, vocabulary, context, feed_forward, attention=Attention):
         super().__init__()
         self.embed = nn.Embedding(vocabulary, width)
         self.positions = nn.Embedding(context, width)
-        self.blocks = nn.ModuleList(Block(width, heads, feed_forward(layer)) for layer in range(layers))
+        self.blocks = nn.ModuleList(
+            Block(width, attention(width, heads), feed_forward(layer)) for layer in range(layers)
+        )
         self.norm = nn.LayerNorm(width)
         for parameter in self.parameters():
             if parameter.dim() > 1:
