@@ -6,16 +6,8 @@ from gpt import FeedForward, Gpt
 
 def main():
     arguments = common.parse(common.parser(__doc__, precisions=("bf16", "fp32")))
-    layers, width, heads = common.SHAPES[arguments.preset]
     with common.reported("pytorch dense", arguments):
-        model = Gpt(
-            layers,
-            width,
-            heads,
-            common.vocabulary(arguments),
-            arguments.context,
-            lambda _: FeedForward(width, 4 * width),
-        ).to(arguments.device)
+        model = Gpt(arguments, lambda _, width: FeedForward(width, 4 * width)).to(arguments.device)
         common.measure(
             arguments,
             "pytorch dense",

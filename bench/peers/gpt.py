@@ -1,4 +1,5 @@
 """A GPT as nanoGPT writes it, with networks of one's own choice: LayerNorm first, biases, tied head."""
+import common
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
@@ -40,14 +41,17 @@ class Block(nn.Module):
 
 
 class Gpt(nn.Module):
-    """`feed_forward(layer)` makes each block's network, `attention(width, heads)` what is before it."""
+    """Of the arguments' shape. `feed_forward(layer, width)` makes each block's network, `attention(width, heads)` what is
+    before it."""
 
-    def __init__(self, layers, width, heads, vocabulary, context, feed_forward, attention=Attention):
+    def __init__(self, arguments, feed_forward, attention=Attention):
         super().__init__()
+        layers, width, heads = common.SHAPES[arguments.preset]
+        vocabulary, context = common.vocabulary(arguments), arguments.context
         self.embed = nn.Embedding(vocabulary, width)
         self.positions = nn.Embedding(context, width)
         self.blocks = nn.ModuleList(
-            Block(width, attention(width, heads), feed_forward(layer)) for layer in range(layers)
+            Block(width, attention(width, heads), feed_forward(layer, width)) for layer in range(layers)
         )
         self.norm = nn.LayerNorm(width)
         for parameter in self.parameters():

@@ -68,19 +68,15 @@ def main():
     parser.add_argument("--experts-by", choices=["grouped", "loop"], default=None)
     arguments = common.parse(parser)
     by = arguments.experts_by or ("grouped" if arguments.device.startswith("cuda") else "loop")
-    layers, width, heads = common.SHAPES[arguments.preset]
     system = "pytorch moe" + (", balanced" if arguments.balanced else "")
+
+    def feed_forward(layer, width):
+        if layer % 2 == 1:
+            return Mixture(width, 4 * width, arguments.experts, by == "grouped", arguments.balanced)
+        return FeedForward(width, 4 * width)
+
     with common.reported(system, arguments, arguments.experts):
-        model = Gpt(
-            layers,
-            width,
-            heads,
-            common.vocabulary(arguments),
-            arguments.context,
-            lambda layer: Mixture(width, 4 * width, arguments.experts, by == "grouped", arguments.balanced)
-            if layer % 2 == 1
-            else FeedForward(width, 4 * width),
-        ).to(arguments.device)
+        model = Gpt(arguments, feed_forward).to(arguments.device)
         common.measure(
             arguments,
             system,

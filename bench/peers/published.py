@@ -85,11 +85,13 @@ class Mixture(nn.Module):
 def main():
     parser = common.parser(__doc__, experts=True, precisions=("bf16", "fp32"))
     arguments = common.parse(parser)
-    layers, width, heads = common.SHAPES[arguments.preset]
-    mixtures = [Mixture(width, 4 * width, arguments.experts) for _ in range(layers // 2 if arguments.experts else 0)]
+    mixtures = []
 
-    def feed_forward(layer):
-        return mixtures[layer // 2] if mixtures and layer % 2 == 1 else FeedForward(width, 4 * width)
+    def feed_forward(layer, width):
+        if not arguments.experts or layer % 2 == 0:
+            return FeedForward(width, 4 * width)
+        mixtures.append(Mixture(width, 4 * width, arguments.experts))
+        return mixtures[-1]
 
     def loss(compiled, tokens):
         logits = compiled(tokens[:, :-1]).float()
@@ -97,15 +99,7 @@ def main():
         return nll + BALANCE * sum(each.balance for each in mixtures) / len(mixtures) if mixtures else nll
 
     with common.reported("published", arguments, arguments.experts):
-        model = Gpt(
-            layers,
-            width,
-            heads,
-            common.vocabulary(arguments),
-            arguments.context,
-            feed_forward,
-            attention=Attention,
-        ).to(arguments.device)
+        model = Gpt(arguments, feed_forward, Attention).to(arguments.device)
         common.measure(
             arguments,
             "published",
