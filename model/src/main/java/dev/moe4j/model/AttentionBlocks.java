@@ -24,7 +24,10 @@ record AttentionBlocks(Tensor mask, long sequences, int heads) {
     /** The most queries of a block: docs/log.md has the measurement. */
     static final long QUERIES = 128;
 
-    /** Tasks for each thread, if there are sequences enough: docs/log.md has the measurement. */
+    /** Heads of a task, if there are sequences enough: docs/log.md has the measurement. */
+    private static final long HEADS = 16;
+
+    /** The least tasks for each thread when they are as large: one that a neighbour slows down takes fewer. */
     private static final long TASKS = 2;
 
     /** All heads of some sequences, or some heads of one, which need nothing of others. */
@@ -106,7 +109,7 @@ record AttentionBlocks(Tensor mask, long sequences, int heads) {
         boolean whole = sequences >= threads;
         long range = whole ? sequences * heads : heads;
         long size = whole
-                ? Math.max(1, sequences / (TASKS * threads)) * heads
+                ? Math.max(1, Math.min(HEADS / heads, sequences / (TASKS * threads))) * heads
                 : Math.ceilDiv(heads, Math.min(heads, Math.ceilDiv(threads, sequences)));
         List<Part> parts = new ArrayList<>();
         for (long first = 0; first < sequences * heads; first += range) {

@@ -65,13 +65,13 @@ class MemoryTest {
     /** The most that a forward and a backward pass hold at a time, over what is there before. */
     @ParameterizedTest
     @CsvSource({
-        "cpu-tiny-dense, BF16, 64, ''",
+        "cpu-tiny-dense, BF16, 128, ''",
         "cpu-dense, FP32, 4, 'model.context=320 model.dropout=0.1'",
         "cpu-dense, BF16, 2, 'model.context=640'",
         "cpu-dense, FP32, 2, 'model.context=640'",
         "cpu-moe8, BF16, 4, 'model.dropout=0.1 model.attention_dropout=0.1'",
         "cpu-moe8, BF16, 4, 'model.activation=relu model.shared_experts=1'",
-        "cpu-moe32, BF16, 4, 'routing.top_k=1'",
+        "cpu-moe32, BF16, 8, 'routing.top_k=1'",
         "cpu-moe8, BF16, 4, 'model.positions=learned model.tied=false model.shared_experts=2 model.activation_dropout=0.1'",
         "cpu-dense, FP32, 4, 'model.activation=relu model.activation_dropout=0.1'",
         "quickstart-moe, FP32, 16, 'routing.strategy=capacity routing.capacity_factor=4'",
