@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """A dense GPT in PyTorch: torch.compile, flash attention, bf16 over fp32 masters, fused AdamW."""
 import common
-from gpt import FeedForward, Gpt
+from gpt import Gpt
 
 
 def main():
     arguments = common.parse(common.parser(__doc__, precisions=("bf16", "fp32")))
     with common.reported("pytorch dense", arguments):
-        model = Gpt(arguments, lambda _, width: FeedForward(width, 4 * width)).to(arguments.device)
+        model = Gpt(arguments).to(arguments.device)
         common.measure(
             arguments,
             "pytorch dense",

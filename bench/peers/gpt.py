@@ -41,22 +41,25 @@ class Block(nn.Module):
 
 
 class Gpt(nn.Module):
-    """Of the arguments' shape. `feed_forward(layer, width)` makes each block's network, `attention(width, heads)` what is
-    before it."""
+    """Of the arguments' shape. `mixture(width, ffn)` makes every second layer's network in place of a dense one."""
 
-    def __init__(self, arguments, feed_forward, attention=Attention):
+    def __init__(self, arguments, mixture=FeedForward, attention=Attention):
         super().__init__()
         layers, width, heads = common.SHAPES[arguments.preset]
         vocabulary, context = common.vocabulary(arguments), arguments.context
         self.embed = nn.Embedding(vocabulary, width)
         self.positions = nn.Embedding(context, width)
         self.blocks = nn.ModuleList(
-            Block(width, attention(width, heads), feed_forward(layer, width)) for layer in range(layers)
+            Block(width, attention(width, heads), (mixture if layer % 2 == 1 else FeedForward)(width, 4 * width))
+            for layer in range(layers)
         )
         self.norm = nn.LayerNorm(width)
         for parameter in self.parameters():
             if parameter.dim() > 1:
                 nn.init.normal_(parameter, std=0.02)
+
+    def mixtures(self):
+        return [block.ffn for block in self.blocks[1::2]]
 
     def forward(self, tokens_BT):
         x_BTD = self.embed(tokens_BT) + self.positions.weight[: tokens_BT.shape[1]]

@@ -9,7 +9,7 @@ import common
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
-from gpt import FeedForward, Gpt
+from gpt import Gpt
 
 TOP_K = 2
 ALIGNMENT = 8
@@ -70,13 +70,11 @@ def main():
     by = arguments.experts_by or ("grouped" if arguments.device.startswith("cuda") else "loop")
     system = "pytorch moe" + (", balanced" if arguments.balanced else "")
 
-    def feed_forward(layer, width):
-        if layer % 2 == 1:
-            return Mixture(width, 4 * width, arguments.experts, by == "grouped", arguments.balanced)
-        return FeedForward(width, 4 * width)
+    def mixture(width, ffn):
+        return Mixture(width, ffn, arguments.experts, by == "grouped", arguments.balanced)
 
     with common.reported(system, arguments, arguments.experts):
-        model = Gpt(arguments, feed_forward).to(arguments.device)
+        model = Gpt(arguments, mixture).to(arguments.device)
         common.measure(
             arguments,
             system,

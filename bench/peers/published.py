@@ -85,21 +85,20 @@ class Mixture(nn.Module):
 def main():
     parser = common.parser(__doc__, experts=True, precisions=("bf16", "fp32"))
     arguments = common.parse(parser)
-    mixtures = []
 
-    def feed_forward(layer, width):
-        if not arguments.experts or layer % 2 == 0:
-            return FeedForward(width, 4 * width)
-        mixtures.append(Mixture(width, 4 * width, arguments.experts))
-        return mixtures[-1]
-
-    def loss(compiled, tokens):
-        logits = compiled(tokens[:, :-1]).float()
-        nll = common.cross_entropy(logits, tokens)
-        return nll + BALANCE * sum(each.balance for each in mixtures) / len(mixtures) if mixtures else nll
+    def mixture(width, ffn):
+        return Mixture(width, ffn, arguments.experts) if arguments.experts else FeedForward(width, ffn)
 
     with common.reported("published", arguments, arguments.experts):
-        model = Gpt(arguments, feed_forward, Attention).to(arguments.device)
+        model = Gpt(arguments, mixture, Attention).to(arguments.device)
+
+        def loss(compiled, tokens):
+            nll = common.cross_entropy(compiled(tokens[:, :-1]).float(), tokens)
+            if not arguments.experts:
+                return nll
+            mixtures = model.mixtures()
+            return nll + BALANCE * sum(each.balance for each in mixtures) / len(mixtures)
+
         common.measure(
             arguments,
             "published",
