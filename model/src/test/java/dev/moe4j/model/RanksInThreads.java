@@ -1,12 +1,9 @@
 package dev.moe4j.model;
 
 import dev.moe4j.parallel.Environment;
+import dev.moe4j.parallel.FreePort;
 import dev.moe4j.parallel.Identity;
 import dev.moe4j.parallel.Processes;
-import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.net.URI;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -29,7 +26,7 @@ public final class RanksInThreads {
 
     /** Lets every rank do that; returns what each gives, in their order. */
     public static <T> List<T> run(int world, Function<Processes, T> work) {
-        URI meeting = URI.create("tcp://127.0.0.1:" + freePort());
+        URI meeting = URI.create("tcp://127.0.0.1:" + FreePort.find());
         List<Future<T>> results = new ArrayList<>();
         try (ExecutorService threads = Executors.newThreadPerTaskExecutor(
                 Thread.ofPlatform().name("rank-", 0).factory())) {
@@ -46,14 +43,6 @@ public final class RanksInThreads {
             throw e.getCause() instanceof RuntimeException failure ? failure : new IllegalStateException(e);
         } catch (InterruptedException e) {
             throw new IllegalStateException(e);
-        }
-    }
-
-    private static int freePort() {
-        try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            return socket.getLocalPort();
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
         }
     }
 }

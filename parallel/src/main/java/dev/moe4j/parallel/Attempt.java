@@ -7,7 +7,6 @@ import java.io.InputStreamReader;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -68,7 +67,7 @@ final class Attempt {
     static Attempt start(Launcher.Plan plan, int number, Consumer<String> out, Consumer<String> err) {
         Attempt attempt = new Attempt(plan);
         try {
-            int port = freePort();
+            int port = FreePort.find();
             for (int rank = 0; rank < plan.processes(); rank++) {
                 attempt.start(rank, number, port, out, err);
             }
@@ -205,11 +204,5 @@ final class Attempt {
 
     private Path log(int rank) {
         return plan.logs().resolve("rank-" + rank + ".log");
-    }
-
-    private static int freePort() throws IOException {
-        try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            return socket.getLocalPort();
-        }
     }
 }

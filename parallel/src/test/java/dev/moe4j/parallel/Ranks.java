@@ -2,8 +2,6 @@ package dev.moe4j.parallel;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -28,7 +26,7 @@ final class Ranks implements AutoCloseable {
 
     /** Starts ranks 0 to {@code world} − 1, which meet at a free port of the loopback. */
     static Ranks start(Path folder, int world, int timeoutSeconds, String scenario) {
-        Ranks ranks = at(folder, "tcp://127.0.0.1:" + freePort(), world, timeoutSeconds);
+        Ranks ranks = at(folder, "tcp://127.0.0.1:" + FreePort.find(), world, timeoutSeconds);
         for (int rank = 0; rank < world; rank++) {
             ranks.start(rank, scenario);
         }
@@ -122,14 +120,6 @@ final class Ranks implements AutoCloseable {
 
     private Path log(int index, String stream) {
         return folder.resolve("process-" + index + "." + stream);
-    }
-
-    static int freePort() {
-        try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            return socket.getLocalPort();
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
     }
 
     @Override

@@ -60,7 +60,7 @@ class RendezvousTest {
 
     @Test
     void twoOfARankAreRefused() throws InterruptedException {
-        try (Ranks ranks = Ranks.at(folder, "tcp://127.0.0.1:" + Ranks.freePort(), 2, 4)) {
+        try (Ranks ranks = Ranks.at(folder, "tcp://127.0.0.1:" + FreePort.find(), 2, 4)) {
             ranks.start(0, "meet");
             ranks.start(0, "meet");
             int first = ranks.exitCode(0);
@@ -72,7 +72,7 @@ class RendezvousTest {
 
     @Test
     void missingRanksAreNamed() throws InterruptedException {
-        try (Ranks ranks = Ranks.at(folder, "tcp://127.0.0.1:" + Ranks.freePort(), 3, 4)) {
+        try (Ranks ranks = Ranks.at(folder, "tcp://127.0.0.1:" + FreePort.find(), 3, 4)) {
             ranks.start(0, "meet");
             ranks.start(2, "meet");
             for (int process = 0; process < 2; process++) {
@@ -86,7 +86,7 @@ class RendezvousTest {
 
     @Test
     void aMissingRank0IsNamed() throws InterruptedException {
-        try (Ranks ranks = Ranks.at(folder, "tcp://127.0.0.1:" + Ranks.freePort(), 2, 2)) {
+        try (Ranks ranks = Ranks.at(folder, "tcp://127.0.0.1:" + FreePort.find(), 2, 2)) {
             ranks.start(1, "meet");
             assertThat(ranks.exitCode(0)).isEqualTo(1);
             assertThat(ranks.output(0))
