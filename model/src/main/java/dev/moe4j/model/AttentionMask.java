@@ -12,7 +12,7 @@ final class AttentionMask {
 
     /**
      * What attention adds to its scores: 0 where a token may look, −∞ ahead of it, at padding and at earlier documents
-     * that its own is kept from. {@code [length, length]} where that is the same in all sequences, else {@code
+     * that its own is kept from. The causal mask {@code [length, length]} where that is all in every sequence, else {@code
      * [sequences, 1, length, length]}. Padding before a sequence's first token, which would otherwise see nothing at
      * all, sees itself.
      *
