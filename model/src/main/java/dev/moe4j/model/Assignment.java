@@ -9,8 +9,8 @@ import java.util.function.IntUnaryOperator;
  *
  * <p>Choices are numbered token · k + rank. The rows that experts compute on are sorted by expert; each expert's rows
  * are rounded up to a multiple of {@link #ROW_MULTIPLE}, since oneDNN compiles a primitive for every row count. Rows
- * that travel to experts elsewhere are {@linkplain #packed packed} or {@linkplain #even even} instead. Rows that no choice
- * fills repeat token 0 with weight 0.
+ * that travel to experts elsewhere are {@linkplain #packed packed} or {@linkplain #even even} instead, and without
+ * training they are {@linkplain #tight tight}. Rows that no choice fills repeat token 0 with weight 0.
  */
 final class Assignment implements ExpertRows {
 
@@ -110,6 +110,19 @@ final class Assignment implements ExpertRows {
     /** The same choices in rows without a gap. */
     Assignment packed() {
         return withRoom(count -> count);
+    }
+
+    /**
+     * The same choices with fewer rows where an expert has few: a power of two of them. One token's experts would compute
+     * on 32 rows each, while training has so many tokens that the rows saved cost more than they bring: fewer tensors have
+     * a size that was there before (docs/log.md has both measurements).
+     */
+    Assignment tight() {
+        return withRoom(count -> count < ROW_MULTIPLE ? powerOfTwo(count) : rounded(count));
+    }
+
+    private static int powerOfTwo(int count) {
+        return count <= 1 ? count : Integer.highestOneBit(count - 1) << 1;
     }
 
     /** The same choices in rows of which every expert has as many. */

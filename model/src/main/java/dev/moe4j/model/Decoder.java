@@ -3,12 +3,14 @@ package dev.moe4j.model;
 import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Functions;
+import dev.moe4j.tensor.Libtorch;
 import dev.moe4j.tensor.Scope;
 import dev.moe4j.tensor.Section;
 import dev.moe4j.tensor.Tape;
 import dev.moe4j.tensor.Tensor;
 import java.util.Arrays;
 import java.util.function.IntFunction;
+import java.util.function.Supplier;
 
 /**
  * Runs a model over sequences that grow, and keeps each layer's keys and values, so that a token costs a pass over that
@@ -31,6 +33,12 @@ import java.util.function.IntFunction;
  * of the compute type. To be used by one thread at a time, and not after its model is closed.
  */
 public final class Decoder implements AutoCloseable {
+
+    /**
+     * Up to so many bytes that a layer's widest product reads, each weight once for each token, several threads take longer
+     * to meet than one takes to compute: docs/log.md has the measurement.
+     */
+    private static final long SMALL_PRODUCT = 2L << 20;
 
     private final LanguageModel model;
     private final KeyValueCache cache;
@@ -141,7 +149,7 @@ public final class Decoder implements AutoCloseable {
         for (int sequence = 0; sequence < sequences(); sequence++) {
             requireBeginning(sequence);
         }
-        return logits(last_BD);
+        return onFewThreads(sequences(), () -> logits(last_BD));
     }
 
     /**
@@ -196,6 +204,18 @@ public final class Decoder implements AutoCloseable {
     /** Appends tokens and gives the normalised hidden states behind them, {@code [tokens, model]}. */
     private Tensor run(int[]... tokens) {
         check(tokens);
+        return onFewThreads(count(tokens), () -> continued(tokens));
+    }
+
+    /** Computes for so many tokens, on one thread where they are too few for several. */
+    private Tensor onFewThreads(int tokens, Supplier<Tensor> work) {
+        ModelConfig config = model.config();
+        long widest = (long) config.width() * Math.max(config.ffn(), 3 * config.width());
+        long bytes = tokens * widest * last_BD.dtype().bytes();
+        return bytes <= SMALL_PRODUCT && !model.device().isCuda() ? Libtorch.onOneThread(work) : work.get();
+    }
+
+    private Tensor continued(int[]... tokens) {
         int[] counts = Arrays.stream(tokens).mapToInt(own -> own.length).toArray();
         long[] rows = new long[count(tokens)];
         long[] ends = Arrays.stream(counts).filter(n -> n > 0).asLongStream().toArray();

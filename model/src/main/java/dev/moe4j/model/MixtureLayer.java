@@ -95,7 +95,8 @@ final class MixtureLayer {
             outputs = tape.run(
                     execution.recompute().costly(), sections.experts(layer, products, routes.choices(), dropout), rows);
         } else if (fabric.layout().expertParallel() == 1) {
-            Assignment made = route.assignment();
+            Assignment made =
+                    pass.training() ? route.assignment() : route.assignment().tight();
             routes = Routes.of(made, compute, parameters.device(), tape);
             rows = dispatch(tape, name, routes, h);
             outputs = tape.run(

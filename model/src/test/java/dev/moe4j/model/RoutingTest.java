@@ -14,6 +14,7 @@ import dev.moe4j.tensor.Tensor;
 import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.function.IntUnaryOperator;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 import java.util.stream.Stream;
@@ -85,7 +86,10 @@ class RoutingTest {
                     Trial trial = Trial.random(seed);
                     Assignment assignment = trial.assign();
                     checkChoices(trial, assignment);
-                    checkRows(assignment);
+                    checkRows(assignment, RoutingTest::rounded);
+                    checkRows(
+                            assignment.tight(),
+                            count -> count < Assignment.ROW_MULTIPLE ? powerOfTwo(count) : rounded(count));
                     if (trial.config().strategy() == RoutingConfig.Strategy.CAPACITY) {
                         checkPlaces(trial, assignment);
                     } else {
@@ -192,7 +196,18 @@ class RoutingTest {
     }
 
     /** Every kept choice has exactly one row, among its expert's, and every filled row has a kept choice. */
-    private static void checkRows(Assignment assignment) {
+    private static int rounded(int count) {
+        return Math.ceilDiv(count, Assignment.ROW_MULTIPLE) * Assignment.ROW_MULTIPLE;
+    }
+
+    private static int powerOfTwo(int count) {
+        return IntStream.of(0, 1, 2, 4, 8, 16, 32)
+                .filter(power -> power >= count)
+                .findFirst()
+                .orElseThrow();
+    }
+
+    private static void checkRows(Assignment assignment, IntUnaryOperator room) {
         int[] filledOf = new int[assignment.experts()];
         for (int choice = 0; choice < assignment.kept().length; choice++) {
             if (assignment.kept()[choice]) {
@@ -217,11 +232,9 @@ class RoutingTest {
             assertThat(assignment.count(e)).isEqualTo(filledOf[e]);
             assertThat(ends[e]).isEqualTo(assignment.start(e + 1));
             int rows = assignment.start(e + 1) - assignment.start(e);
-            assertThat(rows % Assignment.ROW_MULTIPLE).isZero();
-            if (filled > 0) {
-                assertThat(rows)
-                        .isEqualTo(Math.ceilDiv(filledOf[e], Assignment.ROW_MULTIPLE) * Assignment.ROW_MULTIPLE);
-            }
+            // Where nothing was kept, products still get a row to work on.
+            boolean spare = filled == 0 && e == assignment.experts() - 1;
+            assertThat(rows).isEqualTo(room.applyAsInt(spare ? 1 : filledOf[e]));
             for (int row = assignment.start(e); row < assignment.start(e + 1); row++) {
                 assertThat(assignment.filled()[row]).isEqualTo(row < assignment.start(e) + filledOf[e]);
             }

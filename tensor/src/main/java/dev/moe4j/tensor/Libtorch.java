@@ -7,9 +7,11 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Supplier;
 import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The native library: loaded once, with the settings that make it fast on the JVM. Everything that can be set from
@@ -21,6 +23,9 @@ public final class Libtorch {
     public static final String VERSION = "2.10.0";
 
     private static final AtomicInteger THREADS = new AtomicInteger();
+
+    /** Bound where {@link #onOneThread} runs. */
+    private static final ScopedValue<Boolean> ONE_THREAD = ScopedValue.newInstance();
 
     private Libtorch() {}
 
@@ -47,7 +52,7 @@ public final class Libtorch {
 
     /** The number of threads that an operation on the CPU may use. */
     public static int threads() {
-        return THREADS.get();
+        return ONE_THREAD.isBound() ? 1 : THREADS.get();
     }
 
     /**
@@ -61,6 +66,26 @@ public final class Libtorch {
         torch.set_num_threads(count);
         NativeThreads.ofOpenBlas(count);
         THREADS.set(count);
+    }
+
+    /**
+     * Runs work whose operations on the CPU use the calling thread alone, where each thread can have a number of its own:
+     * for many that are so small that several threads would take longer to meet than to compute. Others' operations use
+     * as many as before.
+     */
+    public static <T extends @Nullable Object> T onOneThread(Supplier<T> work) {
+        if (threads() == 1 || !NativeThreads.perThread()) {
+            return work.get();
+        }
+        int before = threads();
+        NativeThreads.ofThisThread(1);
+        NativeThreads.ofOpenBlas(1);
+        try {
+            return ScopedValue.where(ONE_THREAD, true).call(work::get);
+        } finally {
+            NativeThreads.ofOpenBlas(before);
+            NativeThreads.ofThisThread(before);
+        }
     }
 
     /** The instruction set that libtorch's own kernels use on this CPU, such as {@code AVX512}. */

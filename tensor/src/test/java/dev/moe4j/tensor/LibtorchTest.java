@@ -8,6 +8,8 @@ import java.lang.foreign.Linker;
 import java.lang.foreign.SymbolLookup;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
+import java.util.concurrent.CompletableFuture;
+import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
@@ -33,5 +35,36 @@ class LibtorchTest {
             Libtorch.threads(before);
         }
         assertThatThrownBy(() -> Libtorch.threads(0)).isInstanceOf(TensorException.class);
+    }
+
+    @Test
+    void workOnOneThreadLeavesOthersTheirs() {
+        int before = Libtorch.threads();
+        Libtorch.threads(3);
+        try {
+            String result = Libtorch.onOneThread(() -> {
+                assertThat(Libtorch.threads()).isEqualTo(1);
+                assertThat(torch.get_num_threads()).isEqualTo(1);
+                assertThat(CompletableFuture.supplyAsync(LibtorchTest::threadsOfOperations)
+                                .join())
+                        .isEqualTo(3);
+                ParallelTasks.run(4, _ -> assertThat(threadsOfOperations()).isEqualTo(1));
+                return Libtorch.onOneThread(() -> "inner") + threadsOfOperations();
+            });
+            assertThat(result).isEqualTo("inner1");
+            assertThat(threadsOfOperations()).isEqualTo(3);
+            assertThatThrownBy(() -> Libtorch.onOneThread(() -> {
+                        throw new IllegalStateException("in the work");
+                    }))
+                    .hasMessage("in the work");
+            assertThat(threadsOfOperations()).isEqualTo(3);
+            assertThat(Libtorch.threads()).isEqualTo(3);
+        } finally {
+            Libtorch.threads(before);
+        }
+    }
+
+    private static int threadsOfOperations() {
+        return torch.get_num_threads();
     }
 }
