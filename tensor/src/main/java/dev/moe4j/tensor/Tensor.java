@@ -18,7 +18,7 @@ import org.bytedeco.pytorch.global.torch;
  * <p>Methods whose name ends in {@code InPlace}, and {@code copy}, {@code fill}, {@code zero}, change the tensor; all
  * others give a new one, in the innermost open scope. Views share memory with the tensor they were taken from.
  */
-public final class Tensor extends TensorBase {
+public final class Tensor extends TensorViews {
 
     /** Tensors up to this size travel to a GPU through pinned memory, so that the host need not wait. */
     private static final long MOST_PINNED = 1 << 24;
@@ -108,59 +108,6 @@ public final class Tensor extends TensorBase {
     /** An uninitialised tensor of the same shape, type and device. */
     public Tensor emptyLike() {
         return empty(dtype(), device(), shape());
-    }
-
-    // Shape
-
-    public Tensor view(long... sizes) {
-        return op("view", () -> handle.view(sizes), this);
-    }
-
-    public Tensor reshape(long... sizes) {
-        return op("reshape", () -> handle.reshape(sizes), this);
-    }
-
-    public Tensor permute(long... dims) {
-        return op("permute", () -> handle.permute(dims), this);
-    }
-
-    public Tensor transpose(int first, int second) {
-        return op("transpose", () -> handle.transpose(first, second), this);
-    }
-
-    /** The transpose of a matrix, as a view. */
-    public Tensor t() {
-        return op("t", handle::t, this);
-    }
-
-    /** {@code length} entries of dimension {@code dim} from {@code start} on, as a view. */
-    public Tensor narrow(int dim, long start, long length) {
-        return op("narrow", () -> handle.narrow(dim, start, length), this);
-    }
-
-    /** Entry {@code index} of dimension {@code dim}, which disappears; a view. */
-    public Tensor select(int dim, long index) {
-        return op("select", () -> handle.select(dim, index), this);
-    }
-
-    public Tensor unsqueeze(int dim) {
-        return op("unsqueeze", () -> handle.unsqueeze(dim), this);
-    }
-
-    public Tensor squeeze(int dim) {
-        return op("squeeze", () -> handle.squeeze(dim), this);
-    }
-
-    public Tensor expand(long... sizes) {
-        return op("expand", () -> handle.expand(sizes), this);
-    }
-
-    public Tensor contiguous() {
-        return op("contiguous", () -> handle.contiguous(), this);
-    }
-
-    public Tensor copy() {
-        return op("clone", () -> handle.clone(), this);
     }
 
     // Type and device
@@ -396,18 +343,9 @@ public final class Tensor extends TensorBase {
         return inPlace("baddbmm_", () -> handle.baddbmm_(a.handle, b.handle), a, b, this);
     }
 
-    /** Rows (entries of {@code dim}) in the order of {@code index}, a vector of int64. */
-    public Tensor indexSelect(int dim, Tensor index) {
-        return op("index_select", () -> handle.index_select(dim, index.handle), this, index);
-    }
-
     /** Overwrites the entries of {@code dim} that {@code index}, a vector of int64, names by those of {@code source}. */
     public Tensor indexCopyInPlace(int dim, Tensor index, Tensor source) {
         return inPlace("index_copy_", () -> handle.index_copy_(dim, index.handle, source.handle), this, index, source);
-    }
-
-    public Tensor gather(int dim, Tensor index) {
-        return op("gather", () -> handle.gather(dim, index.handle), this, index);
     }
 
     /** Adds {@code source} to the places that {@code index} names along {@code dim}; duplicates add up. */

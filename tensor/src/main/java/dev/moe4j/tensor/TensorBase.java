@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
  * What a {@link Tensor} is without its operators, as libtorch divides it too: the handle and its owner, type, shape and
  * place, and its elements' way to Java.
  */
-abstract sealed class TensorBase implements AutoCloseable permits Tensor {
+abstract sealed class TensorBase implements AutoCloseable permits TensorViews {
 
     private static final LongAdder HOST_READS = new LongAdder();
 
