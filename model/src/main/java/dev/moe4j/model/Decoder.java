@@ -149,7 +149,7 @@ public final class Decoder implements AutoCloseable {
         for (int sequence = 0; sequence < sequences(); sequence++) {
             requireBeginning(sequence);
         }
-        return onFewThreads(sequences(), () -> logits(last_BD));
+        return logits(last_BD);
     }
 
     /**
@@ -198,17 +198,19 @@ public final class Decoder implements AutoCloseable {
     }
 
     private Tensor logits(Tensor hidden_TD) {
-        return Functions.linear(hidden_TD, model.output().tensor());
+        return onThreadsFor(
+                (int) hidden_TD.size(0),
+                () -> Functions.linear(hidden_TD, model.output().tensor()));
     }
 
     /** Appends tokens and gives the normalised hidden states behind them, {@code [tokens, model]}. */
     private Tensor run(int[]... tokens) {
         check(tokens);
-        return onFewThreads(count(tokens), () -> continued(tokens));
+        return onThreadsFor(count(tokens), () -> continued(tokens));
     }
 
     /** Computes for so many tokens, on one thread where they are too few for several. */
-    private Tensor onFewThreads(int tokens, Supplier<Tensor> work) {
+    private Tensor onThreadsFor(int tokens, Supplier<Tensor> work) {
         ModelConfig config = model.config();
         long widest = (long) config.width() * Math.max(config.ffn(), 3 * config.width());
         long bytes = tokens * widest * last_BD.dtype().bytes();

@@ -77,14 +77,13 @@ public final class Libtorch {
         if (threads() == 1 || !NativeThreads.perThread()) {
             return work.get();
         }
-        int before = threads();
         NativeThreads.ofThisThread(1);
         NativeThreads.ofOpenBlas(1);
         try {
             return ScopedValue.where(ONE_THREAD, true).call(work::get);
         } finally {
-            NativeThreads.ofOpenBlas(before);
-            NativeThreads.ofThisThread(before);
+            NativeThreads.ofOpenBlas(threads());
+            NativeThreads.ofThisThread(threads());
         }
     }
 

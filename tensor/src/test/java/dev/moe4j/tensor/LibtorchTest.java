@@ -45,26 +45,21 @@ class LibtorchTest {
             String result = Libtorch.onOneThread(() -> {
                 assertThat(Libtorch.threads()).isEqualTo(1);
                 assertThat(torch.get_num_threads()).isEqualTo(1);
-                assertThat(CompletableFuture.supplyAsync(LibtorchTest::threadsOfOperations)
-                                .join())
+                assertThat(CompletableFuture.supplyAsync(torch::get_num_threads).join())
                         .isEqualTo(3);
-                ParallelTasks.run(4, _ -> assertThat(threadsOfOperations()).isEqualTo(1));
-                return Libtorch.onOneThread(() -> "inner") + threadsOfOperations();
+                ParallelTasks.run(4, _ -> assertThat(torch.get_num_threads()).isEqualTo(1));
+                return Libtorch.onOneThread(() -> "inner") + torch.get_num_threads();
             });
             assertThat(result).isEqualTo("inner1");
-            assertThat(threadsOfOperations()).isEqualTo(3);
+            assertThat(torch.get_num_threads()).isEqualTo(3);
             assertThatThrownBy(() -> Libtorch.onOneThread(() -> {
                         throw new IllegalStateException("in the work");
                     }))
                     .hasMessage("in the work");
-            assertThat(threadsOfOperations()).isEqualTo(3);
+            assertThat(torch.get_num_threads()).isEqualTo(3);
             assertThat(Libtorch.threads()).isEqualTo(3);
         } finally {
             Libtorch.threads(before);
         }
-    }
-
-    private static int threadsOfOperations() {
-        return torch.get_num_threads();
     }
 }
