@@ -10,7 +10,7 @@ import java.util.List;
 import java.util.function.Consumer;
 
 /**
- * softmax(q·kᵀ + mask)·v on a CPU, in blocks of queries: a block looks only at keys up to its own end, so that most of what
+ * softmax(q·kᵀ / √C + mask)·v on a CPU, in blocks of queries: a block looks only at keys up to its own end, so that most of what
  * a causal mask would throw away is never computed. Each thread takes some sequences' heads through all blocks, since
  * products of single heads are too small for several threads (docs/log.md has the measurement).
  *
@@ -58,7 +58,7 @@ record AttentionBlocks(Tensor mask, long sequences, int heads) {
     /**
      * Writes what attention gives to {@code a_GSC}.
      *
-     * @param qkv_3GSC queries, which are scaled by 1/√C in place, keys and values
+     * @param qkv_3GSC queries, keys and values
      * @param keep whether {@link #backward} will be given the weights
      * @return each block's weights [G, N, E]; none unless kept
      */
@@ -69,9 +69,9 @@ record AttentionBlocks(Tensor mask, long sequences, int heads) {
     }
 
     /**
-     * Writes the gradients of queries (before they were scaled), keys and values to {@code gradient_3GSC}.
+     * Writes the gradients of queries, keys and values to {@code gradient_3GSC}.
      *
-     * @param qkv_3GSC as {@link #forward} left it
+     * @param qkv_3GSC as {@link #forward} was given it
      * @param weights_GNE those of {@link #forward}; none if they are to be computed again
      * @param a_GSC the gradient of what attention gave
      */
@@ -130,7 +130,6 @@ record AttentionBlocks(Tensor mask, long sequences, int heads) {
     }
 
     private void forward(Part part, Projections of, List<Tensor> weights_GNE, Tensor a_HSC) {
-        of.q_HSC().mulInPlace(scale(a_HSC));
         for (Block block : blocks(a_HSC.size(1))) {
             try (Scope _ = Scope.open()) {
                 Tensor scores_HNE = scores(part, block, of);
@@ -144,6 +143,7 @@ record AttentionBlocks(Tensor mask, long sequences, int heads) {
 
     private void backward(Part part, Projections of, List<Tensor> weights_GNE, Tensor a_HSC, Projections gradient) {
         long length = a_HSC.size(1);
+        double scale = scale(a_HSC);
         // The last block looks at all keys, so it writes what the others add to.
         for (Block block : blocks(length).reversed()) {
             try (Scope _ = Scope.open()) {
@@ -154,24 +154,25 @@ record AttentionBlocks(Tensor mask, long sequences, int heads) {
                 Tensor q_HNC = block.queries(of.q_HSC());
                 Tensor dp_HNE = a_HNC.matmul(transposed(block.keys(of.v_HSC())));
                 Tensor ds_HNE = Functions.softmaxBackward(dp_HNE, p_HNE);
-                block.queries(gradient.q_HSC()).setToBatchProduct(ds_HNE, block.keys(of.k_HSC()));
+                block.queries(gradient.q_HSC()).setToBatchProduct(ds_HNE, block.keys(of.k_HSC()), scale);
                 Tensor p_HEN = p_HNE.transpose(1, 2);
                 Tensor ds_HEN = ds_HNE.transpose(1, 2);
                 if (block.end() == length) {
                     gradient.v_HSC().setToBatchProduct(p_HEN, a_HNC);
-                    gradient.k_HSC().setToBatchProduct(ds_HEN, q_HNC);
+                    gradient.k_HSC().setToBatchProduct(ds_HEN, q_HNC, scale);
                 } else {
-                    block.keys(gradient.v_HSC()).addBatchProductInPlace(p_HEN, a_HNC);
-                    block.keys(gradient.k_HSC()).addBatchProductInPlace(ds_HEN, q_HNC);
+                    block.keys(gradient.v_HSC()).addBatchProductInPlace(p_HEN, a_HNC, 1);
+                    block.keys(gradient.k_HSC()).addBatchProductInPlace(ds_HEN, q_HNC, scale);
                 }
             }
         }
-        gradient.q_HSC().mulInPlace(scale(a_HSC));
     }
 
     /** How much a block's queries want to see the keys up to its end; −∞ where they may not. */
     private Tensor scores(Part part, Block block, Projections of) {
-        Tensor scores_HNE = block.queries(of.q_HSC()).matmul(transposed(block.keys(of.k_HSC())));
+        Tensor q_HNC = block.queries(of.q_HSC());
+        Tensor scores_HNE = Tensor.empty(q_HNC.dtype(), q_HNC.device(), q_HNC.size(0), block.size(), block.end())
+                .setToBatchProduct(q_HNC, transposed(block.keys(of.k_HSC())), scale(q_HNC));
         Tensor mask_NS = mask.narrow(-2, block.start(), block.size());
         if (mask.shape().length == 2) {
             // Causal: a block's queries may look at all keys before it.
@@ -201,7 +202,7 @@ record AttentionBlocks(Tensor mask, long sequences, int heads) {
         return rows_HEC.contiguous().transpose(1, 2);
     }
 
-    private static double scale(Tensor like_GSC) {
-        return 1 / Math.sqrt((double) like_GSC.size(2));
+    private static double scale(Tensor like_HSC) {
+        return 1 / Math.sqrt((double) like_HSC.size(2));
     }
 }

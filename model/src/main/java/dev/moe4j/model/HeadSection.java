@@ -3,6 +3,7 @@ package dev.moe4j.model;
 import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Functions;
 import dev.moe4j.tensor.Kernels;
+import dev.moe4j.tensor.ParallelTasks;
 import dev.moe4j.tensor.Parameter;
 import dev.moe4j.tensor.Saved;
 import dev.moe4j.tensor.Scope;
@@ -30,7 +31,7 @@ final class HeadSection implements Section.Written {
     private static final long LEAST_ROWS = 512;
 
     /** Logits that are in float32 at a time: 2 MiB. */
-    static final long SOFTMAX_LOGITS = 1 << 19;
+    static final long SOFTMAX_LOGITS = 1 << 18;
 
     private final Parameter output;
     private final DType stable;
@@ -109,32 +110,38 @@ final class HeadSection implements Section.Written {
             return;
         }
         long tokens = logits_TV.size(0);
-        // A GPU has no cache to stay in, and many small calls to pay for.
-        long chunk = logits_TV.device().isCuda() ? tokens : Math.clamp(SOFTMAX_LOGITS / logits_TV.size(1), 1, tokens);
+        if (logits_TV.device().isCuda()) {
+            // A GPU has no cache to stay in, and many small calls to pay for.
+            softmaxPart(saved.recording(), logits_TV, index_T1, nll_T1);
+            return;
+        }
+        // Side by side: each of these operations is so short that threads would take as long to meet after it.
+        long rows = Math.clamp(SOFTMAX_LOGITS / logits_TV.size(1), 1, tokens);
+        ParallelTasks.run((int) Math.ceilDiv(tokens, rows), i -> {
+            long from = i * rows;
+            long n = Math.min(rows, tokens - from);
+            softmaxPart(
+                    saved.recording(),
+                    logits_TV.narrow(0, from, n),
+                    index_T1.narrow(0, from, n),
+                    nll_T1.narrow(0, from, n));
+        });
+    }
+
+    /** The same for rows that are together in the stable type. */
+    private void softmaxPart(boolean gradients, Tensor logits_NV, Tensor index_N1, Tensor nll_N1) {
         // Logits of the stable type are their own buffer.
-        Tensor buffer_CV =
-                logits_TV.dtype() == stable ? null : Tensor.empty(stable, logits_TV.device(), chunk, logits_TV.size(1));
-        Tensor minusOne_C1 = Tensor.full(-1, stable, logits_TV.device(), chunk, 1);
-        for (long from = 0; from < tokens; from += chunk) {
-            long n = Math.min(chunk, tokens - from);
-            try (Scope _ = Scope.open()) {
-                Tensor logits_NV = logits_TV.narrow(0, from, n);
-                Tensor index_N1 = index_T1.narrow(0, from, n);
-                // Written out: libtorch's log-softmax takes twice as long, and an exponential more to get p from it.
-                Tensor x_NV = buffer_CV == null
-                        ? logits_NV
-                        : buffer_CV.narrow(0, 0, n).copy(logits_NV);
-                Tensor largest_N1 = x_NV.amax(1).unsqueeze(1);
-                Tensor target_N1 = x_NV.gather(1, index_N1);
-                Tensor sum_N1 =
-                        Functions.expInPlace(x_NV.subInPlace(largest_N1)).sum(1).unsqueeze(1);
-                nll_T1.narrow(0, from, n).copy(sum_N1.log().add(largest_N1).sub(target_N1));
-                if (saved.recording()) {
-                    x_NV.mulInPlace(sum_N1.reciprocal()).scatterAddInPlace(1, index_N1, minusOne_C1.narrow(0, 0, n));
-                    if (buffer_CV != null) {
-                        logits_NV.copy(x_NV);
-                    }
-                }
+        Tensor x_NV = logits_NV.to(stable);
+        // Written out: libtorch's log-softmax takes twice as long, and an exponential more to get p from it.
+        Tensor largest_N1 = x_NV.amax(1).unsqueeze(1);
+        Tensor target_N1 = x_NV.gather(1, index_N1);
+        Tensor sum_N1 = Functions.expInPlace(x_NV.subInPlace(largest_N1)).sum(1).unsqueeze(1);
+        nll_N1.copy(sum_N1.log().add(largest_N1).sub(target_N1));
+        if (gradients) {
+            Tensor minusOne_N1 = Tensor.full(-1, stable, logits_NV.device(), index_N1.shape());
+            x_NV.mulInPlace(sum_N1.reciprocal()).scatterAddInPlace(1, index_N1, minusOne_N1);
+            if (logits_NV.dtype() != stable) {
+                logits_NV.copy(x_NV);
             }
         }
     }

@@ -338,9 +338,22 @@ public final class Tensor extends TensorViews {
         return inPlace("bmm", () -> torch.bmm_out(handle, a.handle, b.handle), a, b, this);
     }
 
-    /** Adds the products of the matrices in {@code a} and {@code b} {@code [batch, …]} to this tensor. */
-    public Tensor addBatchProductInPlace(Tensor a, Tensor b) {
-        return inPlace("baddbmm_", () -> handle.baddbmm_(a.handle, b.handle), a, b, this);
+    /** Writes {@code factor} times the products of the matrices in {@code a} and {@code b} {@code [batch, …]} into this tensor. */
+    public Tensor setToBatchProduct(Tensor a, Tensor b, double factor) {
+        return scaledBatchProduct(a, b, 0, factor);
+    }
+
+    /** Adds {@code factor} times the products of the matrices in {@code a} and {@code b} {@code [batch, …]} to this tensor. */
+    public Tensor addBatchProductInPlace(Tensor a, Tensor b, double factor) {
+        return scaledBatchProduct(a, b, 1, factor);
+    }
+
+    private Tensor scaledBatchProduct(Tensor a, Tensor b, double ofThis, double factor) {
+        try (Scalar beta = scalar(ofThis);
+                Scalar alpha = scalar(factor)) {
+            return inPlace(
+                    "baddbmm_", () -> torch.baddbmm_out(handle, handle, a.handle, b.handle, beta, alpha), a, b, this);
+        }
     }
 
     /** Overwrites the entries of {@code dim} that {@code index}, a vector of int64, names by those of {@code source}. */
