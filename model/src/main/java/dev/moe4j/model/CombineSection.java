@@ -43,8 +43,8 @@ record CombineSection(
         if (!lean) {
             saved.save(mask_TKD);
         }
-        Tensor sum_TD = outputs_TKD.mulInPlace(weights_TK1).sum(1);
-        return new Tensor[] {residual_TD.add(sum_TD)};
+        Tensor sum_TD = routes.sumOfChoices(outputs_TKD.mulInPlace(weights_TK1));
+        return new Tensor[] {sum_TD.addInPlace(residual_TD)};
     }
 
     @Override

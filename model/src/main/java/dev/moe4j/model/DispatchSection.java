@@ -27,7 +27,7 @@ record DispatchSection(String name, Routes routes) implements Section.Written {
             return new @Nullable Tensor[1];
         }
         return new @Nullable Tensor[] {
-            routes.gatherChoices(gradient).mulInPlace(routes.kept_TK1()).sum(1)
+            routes.sumOfChoices(routes.gatherChoices(gradient).mulInPlace(routes.kept_TK1()))
         };
     }
 }

@@ -72,4 +72,10 @@ record Routes(
     Tensor gatherChoices(Tensor rows_RD) {
         return rows_RD.indexSelect(0, rowOf_C).view(tokens, topK, rows_RD.size(1));
     }
+
+    /** The sum over each token's choices {@code [tokens, k, model]}, {@code [tokens, model]}. */
+    Tensor sumOfChoices(Tensor choices_TKD) {
+        // Of two, a sum of two tensors: libtorch's sum over a dimension that is so short takes twice as long.
+        return topK == 2 ? choices_TKD.select(1, 0).add(choices_TKD.select(1, 1)) : choices_TKD.sum(1);
+    }
 }

@@ -88,7 +88,10 @@ class LanguageModelTest {
                         assertThat(nll(model, batch, otherKey)).isNotEqualTo(first);
                         Pass otherNumbers = new Pass(true, 1, new RandomKey(3), new long[] {11, 12, 14});
                         double[] changed = nll(model, batch, otherNumbers);
-                        assertThat(Arrays.copyOf(changed, 2 * LENGTH)).isEqualTo(Arrays.copyOf(first, 2 * LENGTH));
+                        // Other choices of the third sequence change how many rows the experts' products have.
+                        assertThat(Arrays.copyOf(changed, 2 * LENGTH))
+                                .usingComparatorWithPrecision(neighbourBound(precision))
+                                .containsExactly(Arrays.copyOf(first, 2 * LENGTH));
                         assertThat(changed).isNotEqualTo(first);
                         double[] alone = nll(
                                 model, TinyModels.sequence(batch, 1), new Pass(true, 1, new RandomKey(3), new long[] {12
