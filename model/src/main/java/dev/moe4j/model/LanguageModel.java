@@ -218,7 +218,7 @@ public final class LanguageModel implements AutoCloseable {
     /** Runs a batch and gives its loss; on a recording tape backward may follow. */
     public LossReport loss(Tape tape, TokenBatch batch, Pass pass) {
         try (Scope _ = Scope.open()) {
-            Beside beside = new Beside();
+            Beside beside = new Beside(true);
             Value out = body(tape, batch, pass, beside);
             HeadSection head = new HeadSection(
                     output(), parameters.precision().stable(), pass.lossPerToken(), execution.kernels());
@@ -241,7 +241,7 @@ public final class LanguageModel implements AutoCloseable {
     /** Runs a batch up to the head; backward may follow from a head's loss and the roots. */
     public Body body(Tape tape, TokenBatch batch, Pass pass) {
         try (Scope _ = Scope.open()) {
-            Beside beside = new Beside();
+            Beside beside = new Beside(true);
             Value states = body(tape, batch, pass, beside);
             return new Body(states, beside.roots);
         }
@@ -256,7 +256,7 @@ public final class LanguageModel implements AutoCloseable {
     Tensor logits(TokenBatch batch, Pass pass) {
         try (Scope inner = Scope.open();
                 Tape tape = Tape.inference()) {
-            Value out = body(tape, batch, pass, new Beside());
+            Value out = body(tape, batch, pass, new Beside(false));
             Tensor logits = Functions.linear(out.tensor(), output().tensor());
             return inner.escape(logits.view(batch.sequences(), batch.length(), -1));
         }
@@ -264,12 +264,19 @@ public final class LanguageModel implements AutoCloseable {
 
     /** What a pass collects on its way beside the residual stream. */
     static final class Beside {
+        /** Whether anybody asks for balance losses and routers' figures. */
+        final boolean losses;
+
         final List<Value> hidden = new ArrayList<>();
         final List<Value> roots = new ArrayList<>();
         /** The layers' shares of a balance loss that is yet to be transformed. */
         final List<Value> balances = new ArrayList<>();
 
         final List<LossReport.Routed> routing = new ArrayList<>();
+
+        Beside(boolean losses) {
+            this.losses = losses;
+        }
     }
 
     private Value body(Tape tape, TokenBatch batch, Pass pass, Beside beside) {
@@ -305,7 +312,7 @@ public final class LanguageModel implements AutoCloseable {
         try (Scope inner = Scope.open();
                 Tape tape = Tape.inference()) {
             RoutingConfig routing = architecture.routing().dropless();
-            Value out = body(tape, batch, rows, attention, routing, Pass.evaluation(1), new Beside());
+            Value out = body(tape, batch, rows, attention, routing, Pass.evaluation(1), new Beside(false));
             return inner.escape(out.tensor().detach());
         }
     }

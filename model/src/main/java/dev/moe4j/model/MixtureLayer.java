@@ -57,7 +57,7 @@ final class MixtureLayer {
      * Adds what a token's experts make of it to the residual stream.
      *
      * @param residual {@code [tokens, model]}, and so is {@code h}, its normalised form
-     * @param beside collects balance losses and figures
+     * @param beside collects balance losses and figures, if it wants them
      */
     Value run(
             Tape tape,
@@ -70,16 +70,18 @@ final class MixtureLayer {
             LanguageModel.Beside beside) {
         String name = "layers." + layer + ".";
         String prefix = LayerSections.prefix(layer) + "moe.";
-        RouteSection.Setting setting = routeSetting(layer, batch, routing, pass);
+        RouteSection.Setting setting = routeSetting(layer, batch, routing, pass, beside.losses);
         RouteSection route = new RouteSection(
                 name + "route", parameters.get(prefix + "gate.weight"), routing, setting, tape, execution.kernels());
         Value[] routed = tape.runAll(execution.recompute().cheap(), route, h);
-        (transformed() ? beside.balances : beside.roots).add(routed[1]);
-        beside.roots.add(routed[2]);
+        if (beside.losses) {
+            (transformed() ? beside.balances : beside.roots).add(routed[1]);
+            beside.roots.add(routed[2]);
+            beside.routing.add(new LossReport.Routed(layer, route.figures()));
+        }
         if (pass.training()) {
             balanceTracker.add(moeIndex(layer), route.firstChoices());
         }
-        beside.routing.add(new LossReport.Routed(layer, route.figures()));
 
         DType compute = parameters.precision().compute();
         Dropout dropout = LayerSections.activationDropout(layer, "experts", expertDropout, pass);
@@ -183,7 +185,8 @@ final class MixtureLayer {
         return returned;
     }
 
-    private RouteSection.Setting routeSetting(int layer, TokenBatch batch, RoutingConfig routing, Pass pass) {
+    private RouteSection.Setting routeSetting(
+            int layer, TokenBatch batch, RoutingConfig routing, Pass pass, boolean measured) {
         BalanceConfig balance = architecture.balance();
         // Groups matter for capacity and for the group's balance loss; evaluation of dropless models has neither.
         boolean grouped =
@@ -207,7 +210,8 @@ final class MixtureLayer {
                 transformed() ? perLayer : balance.weight() * share(batch, pass) * perLayer,
                 balance.zWeight() * share(batch, pass) * perLayer,
                 routesOnDevice(routing),
-                inTurns);
+                inTurns,
+                measured);
     }
 
     /** Whether the device makes the assignment: it is dropless, of experts that are all here, in grouped products. */

@@ -15,8 +15,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * The router of one layer: logits, assignment, weights and balance losses. Input: h [tokens, model]. Outputs, in the
  * stable type: the weights [tokens, k], 0 where a choice was dropped; the balance loss and the z-loss, each already
- * multiplied by its coefficient, as scalars that backward starts from. Computes in float32 at least. Run again for
- * backward, it keeps its assignment.
+ * multiplied by its coefficient, as scalars that backward starts from. Where nobody asks for losses, the weights alone.
+ * Computes in float32 at least. Run again for backward, it keeps its assignment.
  *
  * <p>A short batch may be filled up with masked tokens of zeros, whose logits are zero since routers have no bias:
  * capacity, balance loss and statistics count them, and nothing else sees them.
@@ -59,6 +59,7 @@ final class RouteSection implements Section.Derived {
      * @param zCoefficient of the z-loss in the root
      * @param onDevice whether the device makes the assignment, which must be dropless
      * @param inTurns whether tokens are dealt out to experts in turns, whatever the logits
+     * @param measured whether losses and figures are wanted
      */
     record Setting(
             int groups,
@@ -70,7 +71,8 @@ final class RouteSection implements Section.Derived {
             double balanceCoefficient,
             double zCoefficient,
             boolean onDevice,
-            boolean inTurns) {
+            boolean inTurns,
+            boolean measured) {
 
         /** The most rows that an expert can get from all groups. */
         int places(Assignment assignment) {
@@ -125,6 +127,10 @@ final class RouteSection implements Section.Derived {
             chosen = setting.onDevice() ? chooseOnDevice(decisive_TE, p_TE) : choose(decisive_TE, p_TE);
             decided = chosen;
         }
+        Tensor weights_TK = weights(p_TE, chosen).narrow(0, 0, tokens);
+        if (!setting.measured()) {
+            return new Tensor[] {weights_TK};
+        }
         Tensor balance = balanceLoss(p_TE, chosen);
         if (figures == null) {
             figures = figures(balance, logits_TE.detach(), p_TE.detach(), chosen.first_GE());
@@ -132,7 +138,6 @@ final class RouteSection implements Section.Derived {
         Tensor z = setting.zCoefficient() == 0
                 ? Tensor.zeros(p_TE.dtype(), p_TE.device())
                 : given_TE.logSumExp(-1).square().mean().mul(setting.zCoefficient());
-        Tensor weights_TK = weights(p_TE, chosen).narrow(0, 0, tokens);
         return new Tensor[] {weights_TK, balance.mul(setting.balanceCoefficient()), z};
     }
 

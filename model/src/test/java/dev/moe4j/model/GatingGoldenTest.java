@@ -67,7 +67,8 @@ class GatingGoldenTest {
                             0.7,
                             0,
                             false,
-                            false),
+                            false,
+                            true),
                     tape,
                     Kernels.of(device).orElse(null));
             Value logits = tape.variable(Tensor.of(data.doubles("logits"))

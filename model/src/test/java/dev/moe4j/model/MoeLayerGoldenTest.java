@@ -78,7 +78,8 @@ class MoeLayerGoldenTest {
                             0.5,
                             0,
                             false,
-                            false),
+                            false,
+                            true),
                     tape,
                     kernels);
             Value[] routed = tape.runAll(route, x);

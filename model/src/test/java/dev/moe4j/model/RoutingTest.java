@@ -140,14 +140,14 @@ class RoutingTest {
                     "route",
                     gate,
                     config,
-                    new RouteSection.Setting(1, padding, fill, training, given, null, 1, 1, false, false),
+                    new RouteSection.Setting(1, padding, fill, training, given, null, 1, 1, false, false, true),
                     tape,
                     null);
             RouteSection long_ = new RouteSection(
                     "route",
                     gate,
                     config,
-                    new RouteSection.Setting(1, all, 0, training, given, null, 1, 1, false, false),
+                    new RouteSection.Setting(1, all, 0, training, given, null, 1, 1, false, false, true),
                     tape,
                     null);
             Tensor[] fewer = short_.forward(Tensor.of(logits).view(tokens, experts));
@@ -159,6 +159,16 @@ class RoutingTest {
             assertThat(short_.figures().read(1))
                     .usingRecursiveComparison()
                     .isEqualTo(long_.figures().read(1));
+            RouteSection weightsAlone = new RouteSection(
+                    "route",
+                    gate,
+                    config,
+                    new RouteSection.Setting(1, padding, fill, training, given, null, 1, 1, false, false, false),
+                    tape,
+                    null);
+            Tensor[] unmeasured = weightsAlone.forward(Tensor.of(logits).view(tokens, experts));
+            assertThat(unmeasured).hasSize(1);
+            assertThat(unmeasured[0].toDoubles()).isEqualTo(fewer[0].toDoubles());
             assertThat(short_.assignment().tokens()).isEqualTo(tokens);
             assertThat(short_.assignment().kept())
                     .isEqualTo(Arrays.copyOf(long_.assignment().kept(), 2 * tokens));
