@@ -10,9 +10,9 @@ import java.util.List;
 import java.util.function.Consumer;
 
 /**
- * softmax(q·kᵀ / √C + mask)·v on a CPU, in blocks of queries: a block looks only at keys up to its own end, so that most of what
- * a causal mask would throw away is never computed. Each thread takes some sequences' heads through all blocks, since
- * products of single heads are too small for several threads (docs/log.md has the measurement).
+ * softmax(q·kᵀ / √C + mask)·v on a CPU, in blocks of queries: a block looks only at keys up to its own end, so that most
+ * of what a causal mask would throw away is never computed. Each thread takes some sequences' heads through all blocks,
+ * since products of single heads are too small for several threads (docs/log.md has the measurement).
  *
  * <p>Shapes: B sequences, G = B · heads, H those of a part, S length, C model / heads, N queries of a block, E keys up to
  * its end.

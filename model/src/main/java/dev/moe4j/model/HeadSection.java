@@ -17,10 +17,10 @@ import org.jspecify.annotations.Nullable;
  * [tokens, model] and targets [tokens]. Outputs: the loss, a scalar that backward starts from, and each token's negative
  * log-likelihood in nats [tokens], 0 where there is no target.
  *
- * <p>Logits of all tokens never exist: some rows at a time are computed in the compute type, and few of these in float32,
- * which stay in the cache. The gradient of the logits, p − 1 at the target, takes their place in the same sweep, since
- * the softmax is at hand, and is multiplied on to the gradients of hidden states and table at once, for logits computed
- * again would cost a product more. Backward hands these out.
+ * <p>Logits of all tokens never exist: some rows at a time are computed in the compute type, of which each thread of a CPU
+ * has few in float32, which stay in its cache. The gradient of the logits, p − 1 at the target, takes their place in the
+ * same sweep, since the softmax is at hand, and is multiplied on to the gradients of hidden states and table at once, for
+ * logits computed again would cost a product more. Backward hands these out.
  */
 final class HeadSection implements Section.Written {
 
@@ -30,7 +30,7 @@ final class HeadSection implements Section.Written {
     /** Products of fewer rows are slower. */
     private static final long LEAST_ROWS = 512;
 
-    /** Logits that are in float32 at a time: 2 MiB. */
+    /** Logits that a thread has in float32 at a time: 1 MiB, which stays in its cache. */
     static final long SOFTMAX_LOGITS = 1 << 18;
 
     private final Parameter output;

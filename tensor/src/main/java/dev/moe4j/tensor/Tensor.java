@@ -338,12 +338,12 @@ public final class Tensor extends TensorViews {
         return inPlace("bmm", () -> torch.bmm_out(handle, a.handle, b.handle), a, b, this);
     }
 
-    /** Writes {@code factor} times the products of the matrices in {@code a} and {@code b} {@code [batch, …]} into this tensor. */
+    /** As {@link #setToBatchProduct(Tensor, Tensor)}, times {@code factor}. */
     public Tensor setToBatchProduct(Tensor a, Tensor b, double factor) {
         return scaledBatchProduct(a, b, 0, factor);
     }
 
-    /** Adds {@code factor} times the products of the matrices in {@code a} and {@code b} {@code [batch, …]} to this tensor. */
+    /** Adds {@code factor} times the products of the matrices in {@code a} and {@code b} {@code [batch, …]}. */
     public Tensor addBatchProductInPlace(Tensor a, Tensor b, double factor) {
         return scaledBatchProduct(a, b, 1, factor);
     }

@@ -2,6 +2,7 @@ package dev.moe4j.tensor;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import java.lang.foreign.MemorySegment;
 import java.util.List;
@@ -107,6 +108,35 @@ class TensorTest {
                 assertThat(narrow.softmax(-1).toFloats())
                         .isEqualTo(narrow.to(DType.FLOAT32).softmax(-1).to(type).toFloats());
             }
+        }
+    }
+
+    /** By parts, since it is large. */
+    @Test
+    void theNormOfALargeTensorIsThatOfAllElements() {
+        try (Scope _ = Scope.open()) {
+            Tensor large = Tensor.zeros(DType.FLOAT32, Device.CPU, 2500, 1001);
+            assertThat(large.norm()).isZero();
+            large.select(1, 0).fill(1);
+            large.select(1, 1000).fill(2);
+            assertThat(large.norm()).isCloseTo(Math.sqrt(2500 * 5), within(1e-4));
+            assertThat(large.t().norm()).isCloseTo(Math.sqrt(2500 * 5), within(1e-4));
+            large.select(0, 1200).fill(Double.NaN);
+            assertThat(large.norm()).isNaN();
+        }
+    }
+
+    @Test
+    void batchProductsAreScaledWrittenAndAdded() {
+        try (Scope _ = Scope.open()) {
+            Tensor a = Tensor.of(1f, 2, 3, 4).view(2, 1, 2);
+            Tensor b = Tensor.of(1f, 1, 2, 3).view(2, 2, 1);
+            // What was there before counts for nothing, be it no number.
+            Tensor c = Tensor.full(Double.NaN, DType.FLOAT32, Device.CPU, 2, 1, 1);
+            assertThat(c.setToBatchProduct(a, b).toFloats()).containsExactly(3, 18);
+            c.fill(Double.NaN);
+            assertThat(c.setToBatchProduct(a, b, 0.5).toFloats()).containsExactly(1.5f, 9);
+            assertThat(c.addBatchProductInPlace(a, b, 2).toFloats()).containsExactly(7.5f, 45);
         }
     }
 
