@@ -136,20 +136,8 @@ class RoutingTest {
                 Parameters parameters = new Parameters(Precision.FP64, Device.CPU);
                 Tape tape = Tape.inference()) {
             Parameter gate = GatingGoldenTest.identity(parameters, experts);
-            RouteSection short_ = new RouteSection(
-                    "route",
-                    gate,
-                    config,
-                    new RouteSection.Setting(1, padding, fill, training, given, null, 1, 1, false, false, true),
-                    tape,
-                    null);
-            RouteSection long_ = new RouteSection(
-                    "route",
-                    gate,
-                    config,
-                    new RouteSection.Setting(1, all, 0, training, given, null, 1, 1, false, false, true),
-                    tape,
-                    null);
+            RouteSection short_ = route(gate, config, given, tape, padding, fill, training, true);
+            RouteSection long_ = route(gate, config, given, tape, all, 0, training, true);
             Tensor[] fewer = short_.forward(Tensor.of(logits).view(tokens, experts));
             Tensor[] more = long_.forward(
                     Tensor.of(Arrays.copyOf(logits, (tokens + fill) * experts)).view(tokens + fill, experts));
@@ -159,13 +147,7 @@ class RoutingTest {
             assertThat(short_.figures().read(1))
                     .usingRecursiveComparison()
                     .isEqualTo(long_.figures().read(1));
-            RouteSection weightsAlone = new RouteSection(
-                    "route",
-                    gate,
-                    config,
-                    new RouteSection.Setting(1, padding, fill, training, given, null, 1, 1, false, false, false),
-                    tape,
-                    null);
+            RouteSection weightsAlone = route(gate, config, given, tape, padding, fill, training, false);
             Tensor[] unmeasured = weightsAlone.forward(Tensor.of(logits).view(tokens, experts));
             assertThat(unmeasured).hasSize(1);
             assertThat(unmeasured[0].toDoubles()).isEqualTo(fewer[0].toDoubles());
@@ -175,6 +157,20 @@ class RoutingTest {
             assertThat(short_.assignment().filled())
                     .isEqualTo(long_.assignment().filled());
         }
+    }
+
+    private static RouteSection route(
+            Parameter gate,
+            RoutingConfig config,
+            Routing.Noise noise,
+            Tape tape,
+            boolean[] padding,
+            int fill,
+            boolean training,
+            boolean measured) {
+        RouteSection.Setting setting =
+                new RouteSection.Setting(1, padding, fill, training, noise, null, 1, 1, false, false, measured);
+        return new RouteSection("route", gate, config, setting, tape, null);
     }
 
     private static void checkChoices(Trial trial, Assignment assignment) {
