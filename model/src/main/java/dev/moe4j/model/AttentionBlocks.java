@@ -170,9 +170,7 @@ record AttentionBlocks(Tensor mask, long sequences, int heads) {
 
     /** How much a block's queries want to see the keys up to its end; −∞ where they may not. */
     private Tensor scores(Part part, Block block, Projections of) {
-        Tensor q_HNC = block.queries(of.q_HSC());
-        Tensor scores_HNE = Tensor.empty(q_HNC.dtype(), q_HNC.device(), q_HNC.size(0), block.size(), block.end())
-                .setToBatchProduct(q_HNC, transposed(block.keys(of.k_HSC())), scale(q_HNC));
+        Tensor scores_HNE = products(block.queries(of.q_HSC()), block.keys(of.k_HSC()));
         Tensor mask_NS = mask.narrow(-2, block.start(), block.size());
         if (mask.shape().length == 2) {
             // Causal: a block's queries may look at all keys before it.
@@ -188,6 +186,12 @@ record AttentionBlocks(Tensor mask, long sequences, int heads) {
         return scores_HNE;
     }
 
+    /** q·kᵀ / √C, without a mask: {@code [H, N, E]} of queries {@code [H, N, C]} and keys {@code [H, E, C]}. */
+    static Tensor products(Tensor q_HNC, Tensor k_HEC) {
+        return Tensor.empty(q_HNC.dtype(), q_HNC.device(), q_HNC.size(0), q_HNC.size(1), k_HEC.size(1))
+                .setToBatchProduct(q_HNC, transposed(k_HEC), scale(q_HNC));
+    }
+
     /** Of what a block's queries have for each key, that for the keys of the block itself. */
     private static Tensor ownKeys(Block block, Tensor all) {
         return all.narrow(-1, block.start(), block.size());
@@ -198,7 +202,7 @@ record AttentionBlocks(Tensor mask, long sequences, int heads) {
      * larger tensor, and what is transposed as well element by element; a copy of the rows before is 1.2 to 2.5 times as
      * fast in all.
      */
-    static Tensor transposed(Tensor rows_HEC) {
+    private static Tensor transposed(Tensor rows_HEC) {
         return rows_HEC.contiguous().transpose(1, 2);
     }
 

@@ -38,7 +38,7 @@ record CachedAttentionSection(
                 .view(-1, 3, heads, head);
         write(qkv_T3HC.select(1, 1), cache.keys(layer));
         write(qkv_T3HC.select(1, 2), cache.values(layer));
-        Tensor a_GNC = attend(queries(qkv_T3HC.select(1, 0)).mulInPlace(1 / Math.sqrt((double) head)));
+        Tensor a_GNC = attend(queries(qkv_T3HC.select(1, 0)));
         Tensor out_TD = Functions.linear(
                 tokens(a_GNC), weights.outWeight().tensor(), weights.outBias().tensor());
         return new Tensor[] {out_TD.addInPlace(x_TD)};
@@ -57,7 +57,7 @@ record CachedAttentionSection(
         for (long start = 0; start < places.queries(); start += AttentionBlocks.QUERIES) {
             long n = Math.min(AttentionBlocks.QUERIES, places.queries() - start);
             long end = cache.span((int) (places.start() + start + n));
-            Tensor scores_GNE = q_GNC.narrow(1, start, n).matmul(AttentionBlocks.transposed(k_GSC.narrow(1, 0, end)));
+            Tensor scores_GNE = AttentionBlocks.products(q_GNC.narrow(1, start, n), k_GSC.narrow(1, 0, end));
             scores_GNE
                     .view(places.sequences(), heads, n, end)
                     .addInPlace(places.mask_B1NE().narrow(2, start, n).narrow(3, 0, end));
