@@ -265,7 +265,7 @@ public final class LanguageModel implements AutoCloseable {
     /** What a pass collects on its way beside the residual stream. */
     static final class Beside {
         /** Whether anybody asks for balance losses and routers' figures. */
-        final boolean losses;
+        final boolean measured;
 
         final List<Value> hidden = new ArrayList<>();
         final List<Value> roots = new ArrayList<>();
@@ -274,8 +274,8 @@ public final class LanguageModel implements AutoCloseable {
 
         final List<LossReport.Routed> routing = new ArrayList<>();
 
-        Beside(boolean losses) {
-            this.losses = losses;
+        Beside(boolean measured) {
+            this.measured = measured;
         }
     }
 

@@ -70,11 +70,11 @@ final class MixtureLayer {
             LanguageModel.Beside beside) {
         String name = "layers." + layer + ".";
         String prefix = LayerSections.prefix(layer) + "moe.";
-        RouteSection.Setting setting = routeSetting(layer, batch, routing, pass, beside.losses);
+        RouteSection.Setting setting = routeSetting(layer, batch, routing, pass, beside.measured);
         RouteSection route = new RouteSection(
                 name + "route", parameters.get(prefix + "gate.weight"), routing, setting, tape, execution.kernels());
         Value[] routed = tape.runAll(execution.recompute().cheap(), route, h);
-        if (beside.losses) {
+        if (beside.measured) {
             (transformed() ? beside.balances : beside.roots).add(routed[1]);
             beside.roots.add(routed[2]);
             beside.routing.add(new LossReport.Routed(layer, route.figures()));

@@ -201,7 +201,6 @@ class RoutingTest {
         }
     }
 
-    /** Every kept choice has exactly one row, among its expert's, and every filled row has a kept choice. */
     private static int rounded(int count) {
         return Math.ceilDiv(count, Assignment.ROW_MULTIPLE) * Assignment.ROW_MULTIPLE;
     }
@@ -213,6 +212,7 @@ class RoutingTest {
                 .orElseThrow();
     }
 
+    /** Every kept choice has exactly one row, among its expert's, and every filled row has a kept choice. */
     private static void checkRows(Assignment assignment, IntUnaryOperator room) {
         int[] filledOf = new int[assignment.experts()];
         for (int choice = 0; choice < assignment.kept().length; choice++) {

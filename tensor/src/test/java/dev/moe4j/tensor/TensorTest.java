@@ -111,7 +111,6 @@ class TensorTest {
         }
     }
 
-    /** By parts, since it is large. */
     @Test
     void theNormOfALargeTensorIsThatOfAllElements() {
         try (Scope _ = Scope.open()) {
