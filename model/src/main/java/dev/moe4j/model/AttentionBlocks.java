@@ -8,6 +8,7 @@ import dev.moe4j.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * softmax(q·kᵀ / √C + mask)·v on a CPU, in blocks of queries: a block looks only at keys up to its own end, so that most
@@ -15,12 +16,11 @@ import java.util.function.Consumer;
  * since products of single heads are too small for several threads (docs/log.md has the measurement).
  *
  * <p>Shapes: B sequences, G = B · heads, H those of a part, S length, C model / heads, N queries of a block, E keys up to
- * its end.
+ * its end, X queries of the largest block.
  *
- * @param mask as {@link AttentionMask} makes it: {@code [length, length]} if it is the causal one, or {@code [sequences, 1,
- *     length, length]}
+ * @param mask_B1SS as {@link AttentionMask} makes it
  */
-record AttentionBlocks(Tensor mask, long sequences, int heads) {
+record AttentionBlocks(@Nullable Tensor mask_B1SS, long sequences, int heads) {
 
     /** The most queries of a block: docs/log.md has the measurement. */
     static final long QUERIES = 128;
@@ -64,7 +64,10 @@ record AttentionBlocks(Tensor mask, long sequences, int heads) {
      */
     List<Tensor> forward(Tensor qkv_3GSC, Tensor a_GSC, boolean keep) {
         List<Tensor> weights_GNE = keep ? emptyWeights(a_GSC) : List.of();
-        run(part -> forward(part, part(part, qkv_3GSC), weights_GNE, part.of(a_GSC)));
+        try (Scope _ = Scope.open()) {
+            Tensor causal_XX = causalMask(a_GSC);
+            run(part -> forward(part, part(part, qkv_3GSC), causal_XX, weights_GNE, part.of(a_GSC)));
+        }
         return weights_GNE;
     }
 
@@ -76,7 +79,11 @@ record AttentionBlocks(Tensor mask, long sequences, int heads) {
      * @param a_GSC the gradient of what attention gave
      */
     void backward(Tensor qkv_3GSC, List<Tensor> weights_GNE, Tensor a_GSC, Tensor gradient_3GSC) {
-        run(part -> backward(part, part(part, qkv_3GSC), weights_GNE, part.of(a_GSC), part(part, gradient_3GSC)));
+        try (Scope _ = Scope.open()) {
+            Tensor causal_XX = causalMask(a_GSC);
+            run(part -> backward(
+                    part, part(part, qkv_3GSC), causal_XX, weights_GNE, part.of(a_GSC), part(part, gradient_3GSC)));
+        }
     }
 
     /** How many blocks a sequence of this length has. */
@@ -129,10 +136,10 @@ record AttentionBlocks(Tensor mask, long sequences, int heads) {
                 part.of(all_3GSC.select(0, 0)), part.of(all_3GSC.select(0, 1)), part.of(all_3GSC.select(0, 2)));
     }
 
-    private void forward(Part part, Projections of, List<Tensor> weights_GNE, Tensor a_HSC) {
+    private void forward(Part part, Projections of, Tensor causal_XX, List<Tensor> weights_GNE, Tensor a_HSC) {
         for (Block block : blocks(a_HSC.size(1))) {
             try (Scope _ = Scope.open()) {
-                Tensor scores_HNE = scores(part, block, of);
+                Tensor scores_HNE = scores(part, block, of, causal_XX);
                 Tensor p_HNE = weights_GNE.isEmpty()
                         ? scores_HNE.softmax(-1)
                         : Functions.softmax(scores_HNE, part.of(weights_GNE.get(block.number())));
@@ -141,14 +148,15 @@ record AttentionBlocks(Tensor mask, long sequences, int heads) {
         }
     }
 
-    private void backward(Part part, Projections of, List<Tensor> weights_GNE, Tensor a_HSC, Projections gradient) {
+    private void backward(
+            Part part, Projections of, Tensor causal_XX, List<Tensor> weights_GNE, Tensor a_HSC, Projections gradient) {
         long length = a_HSC.size(1);
         double scale = scale(a_HSC);
         // The last block looks at all keys, so it writes what the others add to.
         for (Block block : blocks(length).reversed()) {
             try (Scope _ = Scope.open()) {
                 Tensor p_HNE = weights_GNE.isEmpty()
-                        ? scores(part, block, of).softmax(-1)
+                        ? scores(part, block, of, causal_XX).softmax(-1)
                         : part.of(weights_GNE.get(block.number()));
                 Tensor a_HNC = block.queries(a_HSC);
                 Tensor q_HNC = block.queries(of.q_HSC());
@@ -169,20 +177,21 @@ record AttentionBlocks(Tensor mask, long sequences, int heads) {
     }
 
     /** How much a block's queries want to see the keys up to its end; −∞ where they may not. */
-    private Tensor scores(Part part, Block block, Projections of) {
+    private Tensor scores(Part part, Block block, Projections of, Tensor causal_XX) {
         Tensor scores_HNE = products(block.queries(of.q_HSC()), block.keys(of.k_HSC()));
-        Tensor mask_NS = mask.narrow(-2, block.start(), block.size());
-        if (mask.shape().length == 2) {
-            // Causal: a block's queries may look at all keys before it.
-            ownKeys(block, scores_HNE).addInPlace(ownKeys(block, mask_NS));
+        if (mask_B1SS == null) {
+            // A block's queries may look at all keys before it.
+            scores_HNE
+                    .narrow(2, block.start(), block.size())
+                    .addInPlace(causal_XX.narrow(0, 0, block.size()).narrow(1, 0, block.size()));
             return scores_HNE;
         }
-        Tensor mask_NE = mask_NS.narrow(-1, 0, block.end());
+        Tensor mask_B1NE = mask_B1SS.narrow(2, block.start(), block.size()).narrow(3, 0, block.end());
         long first = part.start() / heads;
         long count = Math.ceilDiv(part.heads(), heads);
         scores_HNE
                 .view(count, part.heads() / count, block.size(), block.end())
-                .addInPlace(mask_NE.narrow(0, first, count));
+                .addInPlace(mask_B1NE.narrow(0, first, count));
         return scores_HNE;
     }
 
@@ -192,9 +201,9 @@ record AttentionBlocks(Tensor mask, long sequences, int heads) {
                 .setToBatchProduct(q_HNC, transposed(k_HEC), scale(q_HNC));
     }
 
-    /** Of what a block's queries have for each key, that for the keys of the block itself. */
-    private static Tensor ownKeys(Block block, Tensor all) {
-        return all.narrow(-1, block.start(), block.size());
+    /** What the queries of a block add for the block's own keys where nothing else is masked. */
+    private static Tensor causalMask(Tensor like_GSC) {
+        return Functions.causalMask(Math.min(QUERIES, like_GSC.size(1)), like_GSC.dtype(), like_GSC.device());
     }
 
     /**

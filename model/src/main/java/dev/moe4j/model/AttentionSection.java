@@ -1,25 +1,29 @@
 package dev.moe4j.model;
 
 import dev.moe4j.tensor.DType;
+import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Functions;
 import dev.moe4j.tensor.Parameter;
 import dev.moe4j.tensor.Section;
 import dev.moe4j.tensor.Tensor;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * x + dropout(attention(layer norm(x))): causal self-attention with several heads (Vaswani et al. 2017) on a pre-norm
  * residual stream [tokens, model].
  *
  * @param mask as {@link AttentionMask} makes it
+ * @param fused whether libtorch's fused kernel computes it, which keeps no attention weights
  * @param adding whether x is added here; else the section behind this one does
  */
 record AttentionSection(
         String name,
         Weights weights,
         int heads,
-        Tensor mask,
+        @Nullable Tensor mask,
         long sequences,
+        boolean fused,
         Dropout weightDropout,
         Dropout outputDropout,
         boolean adding)
@@ -44,7 +48,7 @@ record AttentionSection(
 
     /** The same without the x that attention is added to: that is left to the section behind it. */
     AttentionSection withoutResidual() {
-        return new AttentionSection(name, weights, heads, mask, sequences, weightDropout, outputDropout, false);
+        return new AttentionSection(name, weights, heads, mask, sequences, fused, weightDropout, outputDropout, false);
     }
 
     @Override
@@ -75,21 +79,18 @@ record AttentionSection(
         return new Tensor[] {adding ? x_TD.add(dropped_TD) : dropped_TD};
     }
 
-    /** Whether libtorch's fused kernel computes it, which keeps no attention weights. */
-    boolean fused() {
-        return !weightDropout.active() && (mask.device().isCuda() || mask.size(-1) > LONGEST_PLAIN);
-    }
-
     private Tensor attend(Tensor q_BHSC, Tensor k_BHSC, Tensor v_BHSC) {
-        if (fused()) {
+        DType type = q_BHSC.dtype();
+        Device device = q_BHSC.device();
+        if (fused) {
             // On a CPU the fused kernel is broken-slow in bfloat16.
-            DType type = q_BHSC.dtype();
-            DType fused = mask.device().isCuda() || type == DType.FLOAT64 ? type : DType.FLOAT32;
-            Tensor given = mask.shape().length == 2 ? null : mask.to(fused);
-            return Functions.causalAttention(q_BHSC.to(fused), k_BHSC.to(fused), v_BHSC.to(fused), given)
+            DType wide = device.isCuda() || type == DType.FLOAT64 ? type : DType.FLOAT32;
+            Tensor given = mask == null ? null : mask.to(wide);
+            return Functions.causalAttention(q_BHSC.to(wide), k_BHSC.to(wide), v_BHSC.to(wide), given)
                     .to(type);
         }
-        Tensor scores_BHSS = q_BHSC.matmul(k_BHSC.transpose(2, 3)).add(mask);
+        Tensor added = mask == null ? Functions.causalMask(q_BHSC.size(2), type, device) : mask;
+        Tensor scores_BHSS = q_BHSC.matmul(k_BHSC.transpose(2, 3)).add(added);
         return weightDropout.apply(scores_BHSS.softmax(-1)).matmul(v_BHSC);
     }
 }

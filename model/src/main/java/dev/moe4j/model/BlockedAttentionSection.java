@@ -38,7 +38,7 @@ final class BlockedAttentionSection implements Section.Written {
             String name,
             AttentionSection.Weights weights,
             int heads,
-            Tensor mask,
+            @Nullable Tensor mask,
             long sequences,
             Dropout outputDropout,
             boolean lean) {

@@ -284,9 +284,11 @@ public final class LanguageModel implements AutoCloseable {
             throw new ModelException("sequences of " + batch.length()
                     + " tokens are longer than the model's context of " + config().context());
         }
-        Tensor mask = tape.constant(AttentionMask.of(
-                        batch, config().padding(), parameters.precision().compute(), device()))
-                .tensor();
+        Tensor mask = AttentionMask.of(
+                batch, config().padding(), parameters.precision().compute(), device());
+        if (mask != null) {
+            tape.constant(mask);
+        }
         return body(
                 tape,
                 batch,

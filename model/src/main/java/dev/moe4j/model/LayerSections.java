@@ -6,6 +6,7 @@ import dev.moe4j.tensor.Section;
 import dev.moe4j.tensor.Tape;
 import dev.moe4j.tensor.Tensor;
 import dev.moe4j.tensor.Value;
+import org.jspecify.annotations.Nullable;
 
 /** A layer's sections, with the model's parameters of that layer. */
 final class LayerSections {
@@ -54,7 +55,10 @@ final class LayerSections {
                 parameters.get(prefix + "self_attn.out_proj.bias"));
     }
 
-    Section attention(int layer, Tensor mask, TokenBatch batch, Pass pass) {
+    /**
+     * @param mask as {@link AttentionMask} makes it
+     */
+    Section attention(int layer, @Nullable Tensor mask, TokenBatch batch, Pass pass) {
         AttentionSection.Weights weights = attentionWeights(layer);
         String name = "layers." + layer + ".attention";
         Dropout weightDropout = new Dropout(config.attentionDropout(), pass, "layers." + layer + ".attention_weights");
@@ -69,7 +73,20 @@ final class LayerSections {
                 ? new BlockedAttentionSection(
                         name, weights, config.heads(), mask, batch.sequences(), outputDropout, lean)
                 : new AttentionSection(
-                        name, weights, config.heads(), mask, batch.sequences(), weightDropout, outputDropout, true);
+                        name,
+                        weights,
+                        config.heads(),
+                        mask,
+                        batch.sequences(),
+                        fused(batch, weightDropout),
+                        weightDropout,
+                        outputDropout,
+                        true);
+    }
+
+    private boolean fused(TokenBatch batch, Dropout weightDropout) {
+        return !weightDropout.active()
+                && (parameters.device().isCuda() || batch.length() > AttentionSection.LONGEST_PLAIN);
     }
 
     /**

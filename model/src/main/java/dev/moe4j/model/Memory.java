@@ -18,7 +18,7 @@ import dev.moe4j.tensor.Unit;
  * @param gradients in the accumulation type
  * @param optimizer two moments in the master's type
  * @param workingCopy of the masters, in the compute type; 0 where both types are one
- * @param tables sinusoidal positions and the causal mask
+ * @param tables sinusoidal positions
  * @param activations what is kept from the forward pass to the backward pass
  * @param working what comes and goes: the head's logits and gradients, or one layer's gradients and what its backward
  *     pass computes again
@@ -66,14 +66,13 @@ public record Memory(
             copied += unit.inMaster() || precision.compute() == precision.master() ? 0 : elements;
         }
         long compute = precision.compute().bytes();
-        long context = model.context();
         Activations activations = new Activations(architecture, precision, load);
         return new Memory(
                 master * precision.master().bytes(),
                 master * precision.accumulate().bytes(),
                 2 * master * precision.master().bytes(),
                 copied * compute,
-                (positions(model) + context * context) * compute,
+                positions(model) * compute,
                 Math.round(activations.kept()),
                 Math.round(activations.working()),
                 exchange(architecture, load) * compute);

@@ -11,6 +11,7 @@ import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.tensor.Scope;
 import dev.moe4j.tensor.Tensor;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -74,11 +75,11 @@ class AttentionBlocksTest {
         }
     }
 
-    private static Tensor mask(DType type, boolean own) {
-        Tensor causal = Functions.causalMask(LENGTH, type, Device.CPU);
+    private static @Nullable Tensor mask(DType type, boolean own) {
         if (!own) {
-            return causal;
+            return null;
         }
+        Tensor causal = Functions.causalMask(LENGTH, type, Device.CPU);
         Tensor mask = Tensor.zeros(type, Device.CPU, SEQUENCES, 1, LENGTH, LENGTH);
         for (int sequence = 0; sequence < SEQUENCES; sequence++) {
             mask.select(0, sequence).select(0, 0).copy(causal);

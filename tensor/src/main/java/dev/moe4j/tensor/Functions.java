@@ -185,7 +185,7 @@ public final class Functions {
     /** {@code [length, length]}: 0 on and below the diagonal, −∞ above it. */
     public static Tensor causalMask(long length, DType dtype, Device device) {
         Tensor ahead = Tensor.full(Double.NEGATIVE_INFINITY, dtype, device, length, length);
-        return Tensor.op("triu", () -> torch.triu(ahead.handle(), 1), ahead);
+        return ahead.inPlace("triu_", () -> ahead.handle().triu_(1), ahead);
     }
 
     /** The {@code count} largest along the last dimension, largest first: values and int64 indices. */
