@@ -53,6 +53,11 @@ record AttentionBlocks(@Nullable Tensor mask_B1SS, long sequences, int heads) {
         Tensor keys(Tensor all_HSC) {
             return all_HSC.narrow(1, 0, end);
         }
+
+        /** [G, N, E] for as many heads as there are in {@code like_GSC}. */
+        Tensor emptyWeights(Tensor like_GSC) {
+            return Tensor.empty(like_GSC.dtype(), like_GSC.device(), like_GSC.size(0), size(), end);
+        }
     }
 
     /**
@@ -102,8 +107,7 @@ record AttentionBlocks(@Nullable Tensor mask_B1SS, long sequences, int heads) {
 
     private static List<Tensor> emptyWeights(Tensor like_GSC) {
         return blocks(like_GSC.size(1)).stream()
-                .map(block ->
-                        Tensor.empty(like_GSC.dtype(), like_GSC.device(), like_GSC.size(0), block.size(), block.end()))
+                .map(block -> block.emptyWeights(like_GSC))
                 .toList();
     }
 
@@ -139,10 +143,9 @@ record AttentionBlocks(@Nullable Tensor mask_B1SS, long sequences, int heads) {
     private void forward(Part part, Projections of, Tensor causal_XX, List<Tensor> weights_GNE, Tensor a_HSC) {
         for (Block block : blocks(a_HSC.size(1))) {
             try (Scope _ = Scope.open()) {
-                Tensor scores_HNE = scores(part, block, of, causal_XX);
-                Tensor p_HNE = weights_GNE.isEmpty()
-                        ? scores_HNE.softmax(-1)
-                        : Functions.softmax(scores_HNE, part.of(weights_GNE.get(block.number())));
+                Tensor p_HNE =
+                        weights_GNE.isEmpty() ? block.emptyWeights(a_HSC) : part.of(weights_GNE.get(block.number()));
+                setToWeights(p_HNE, part, block, of, causal_XX);
                 block.queries(a_HSC).setToBatchProduct(p_HNE, block.keys(of.v_HSC()));
             }
         }
@@ -156,7 +159,7 @@ record AttentionBlocks(@Nullable Tensor mask_B1SS, long sequences, int heads) {
         for (Block block : blocks(length).reversed()) {
             try (Scope _ = Scope.open()) {
                 Tensor p_HNE = weights_GNE.isEmpty()
-                        ? scores(part, block, of, causal_XX).softmax(-1)
+                        ? setToWeights(block.emptyWeights(a_HSC), part, block, of, causal_XX)
                         : part.of(weights_GNE.get(block.number()));
                 Tensor a_HNC = block.queries(a_HSC);
                 Tensor q_HNC = block.queries(of.q_HSC());
@@ -176,29 +179,31 @@ record AttentionBlocks(@Nullable Tensor mask_B1SS, long sequences, int heads) {
         }
     }
 
-    /** How much a block's queries want to see the keys up to its end; −∞ where they may not. */
-    private Tensor scores(Part part, Block block, Projections of, Tensor causal_XX) {
-        Tensor scores_HNE = products(block.queries(of.q_HSC()), block.keys(of.k_HSC()));
+    /** Writes what a block's queries take of each key up to its end to {@code p_HNE}, which is returned. */
+    private Tensor setToWeights(Tensor p_HNE, Part part, Block block, Projections of, Tensor causal_XX) {
+        setToProducts(p_HNE, block.queries(of.q_HSC()), block.keys(of.k_HSC()));
         if (mask_B1SS == null) {
             // A block's queries may look at all keys before it.
-            scores_HNE
-                    .narrow(2, block.start(), block.size())
+            p_HNE.narrow(2, block.start(), block.size())
                     .addInPlace(causal_XX.narrow(0, 0, block.size()).narrow(1, 0, block.size()));
-            return scores_HNE;
+        } else {
+            Tensor mask_B1NE = mask_B1SS.narrow(2, block.start(), block.size()).narrow(3, 0, block.end());
+            long first = part.start() / heads;
+            long count = Math.ceilDiv(part.heads(), heads);
+            p_HNE.view(count, part.heads() / count, block.size(), block.end())
+                    .addInPlace(mask_B1NE.narrow(0, first, count));
         }
-        Tensor mask_B1NE = mask_B1SS.narrow(2, block.start(), block.size()).narrow(3, 0, block.end());
-        long first = part.start() / heads;
-        long count = Math.ceilDiv(part.heads(), heads);
-        scores_HNE
-                .view(count, part.heads() / count, block.size(), block.end())
-                .addInPlace(mask_B1NE.narrow(0, first, count));
-        return scores_HNE;
+        return Functions.softmax(p_HNE, p_HNE);
     }
 
     /** q·kᵀ / √C, without a mask: {@code [H, N, E]} of queries {@code [H, N, C]} and keys {@code [H, E, C]}. */
     static Tensor products(Tensor q_HNC, Tensor k_HEC) {
-        return Tensor.empty(q_HNC.dtype(), q_HNC.device(), q_HNC.size(0), q_HNC.size(1), k_HEC.size(1))
-                .setToBatchProduct(q_HNC, transposed(k_HEC), scale(q_HNC));
+        return setToProducts(
+                Tensor.empty(q_HNC.dtype(), q_HNC.device(), q_HNC.size(0), q_HNC.size(1), k_HEC.size(1)), q_HNC, k_HEC);
+    }
+
+    private static Tensor setToProducts(Tensor result_HNE, Tensor q_HNC, Tensor k_HEC) {
+        return result_HNE.setToBatchProduct(q_HNC, transposed(k_HEC), scale(q_HNC));
     }
 
     /** What the queries of a block add for the block's own keys where nothing else is masked. */

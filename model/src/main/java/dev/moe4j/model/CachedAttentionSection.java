@@ -61,7 +61,8 @@ record CachedAttentionSection(
             scores_GNE
                     .view(places.sequences(), heads, n, end)
                     .addInPlace(places.mask_B1NE().narrow(2, start, n).narrow(3, 0, end));
-            a_GNC.narrow(1, start, n).setToBatchProduct(scores_GNE.softmax(-1), v_GSC.narrow(1, 0, end));
+            Tensor p_GNE = Functions.softmax(scores_GNE, scores_GNE);
+            a_GNC.narrow(1, start, n).setToBatchProduct(p_GNE, v_GSC.narrow(1, 0, end));
         }
         return a_GNC;
     }

@@ -93,7 +93,7 @@ public final class Functions {
         }
     }
 
-    /** Softmax over the last dimension, written to {@code result}, which is returned. */
+    /** Softmax over the last dimension, written to {@code result}, which may be {@code x} and is returned. */
     public static Tensor softmax(Tensor x, Tensor result) {
         return result.inPlace("softmax", () -> torch.softmax_out(result.handle(), x.handle(), -1), x, result);
     }

@@ -111,6 +111,23 @@ class TensorTest {
         }
     }
 
+    /** Rows of whole vectors, of a part of one, and behind each other in a larger tensor. */
+    @Test
+    void aSoftmaxMayTakeThePlaceOfItsScores() {
+        for (DType type : List.of(DType.FLOAT64, DType.FLOAT32, DType.BFLOAT16, DType.FLOAT16)) {
+            for (int length : List.of(1, 7, 128, 301, 2048)) {
+                try (Scope _ = Scope.open()) {
+                    Tensor wide = Tensor.empty(DType.FLOAT64, Device.CPU, 5, 3, length);
+                    new RandomKey(4).fillUniform(wide, -9, 9);
+                    wide.select(1, 0).narrow(1, 0, length - 1).fill(Double.NEGATIVE_INFINITY);
+                    Tensor scores = wide.to(type).narrow(0, 1, 3);
+                    double[] expected = scores.softmax(-1).toDoubles();
+                    assertThat(Functions.softmax(scores, scores).toDoubles()).isEqualTo(expected);
+                }
+            }
+        }
+    }
+
     @Test
     void theNormOfALargeTensorIsThatOfAllElements() {
         try (Scope _ = Scope.open()) {
