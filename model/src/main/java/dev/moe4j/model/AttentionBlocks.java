@@ -8,7 +8,6 @@ import dev.moe4j.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
-import org.jspecify.annotations.Nullable;
 
 /**
  * softmax(q·kᵀ / √C + mask)·v on a CPU, in blocks of queries: a block looks only at keys up to its own end, so that most
@@ -16,11 +15,9 @@ import org.jspecify.annotations.Nullable;
  * since products of single heads are too small for several threads (docs/log.md has the measurement).
  *
  * <p>Shapes: B sequences, G = B · heads, H those of a part, S length, C model / heads, N queries of a block, E keys up to
- * its end, X queries of the largest block.
- *
- * @param mask_B1SS as {@link AttentionMask} makes it
+ * its end.
  */
-record AttentionBlocks(@Nullable Tensor mask_B1SS, long sequences, int heads) {
+record AttentionBlocks(AttentionMask mask, long sequences, int heads) {
 
     /** The most queries of a block: docs/log.md has the measurement. */
     static final long QUERIES = 128;
@@ -69,10 +66,7 @@ record AttentionBlocks(@Nullable Tensor mask_B1SS, long sequences, int heads) {
      */
     List<Tensor> forward(Tensor qkv_3GSC, Tensor a_GSC, boolean keep) {
         List<Tensor> weights_GNE = keep ? emptyWeights(a_GSC) : List.of();
-        try (Scope _ = Scope.open()) {
-            Tensor causal_XX = causalMask(a_GSC);
-            run(part -> forward(part, part(part, qkv_3GSC), causal_XX, weights_GNE, part.of(a_GSC)));
-        }
+        run(part -> forward(part, part(part, qkv_3GSC), weights_GNE, part.of(a_GSC)));
         return weights_GNE;
     }
 
@@ -84,11 +78,7 @@ record AttentionBlocks(@Nullable Tensor mask_B1SS, long sequences, int heads) {
      * @param a_GSC the gradient of what attention gave
      */
     void backward(Tensor qkv_3GSC, List<Tensor> weights_GNE, Tensor a_GSC, Tensor gradient_3GSC) {
-        try (Scope _ = Scope.open()) {
-            Tensor causal_XX = causalMask(a_GSC);
-            run(part -> backward(
-                    part, part(part, qkv_3GSC), causal_XX, weights_GNE, part.of(a_GSC), part(part, gradient_3GSC)));
-        }
+        run(part -> backward(part, part(part, qkv_3GSC), weights_GNE, part.of(a_GSC), part(part, gradient_3GSC)));
     }
 
     /** How many blocks a sequence of this length has. */
@@ -140,26 +130,25 @@ record AttentionBlocks(@Nullable Tensor mask_B1SS, long sequences, int heads) {
                 part.of(all_3GSC.select(0, 0)), part.of(all_3GSC.select(0, 1)), part.of(all_3GSC.select(0, 2)));
     }
 
-    private void forward(Part part, Projections of, Tensor causal_XX, List<Tensor> weights_GNE, Tensor a_HSC) {
+    private void forward(Part part, Projections of, List<Tensor> weights_GNE, Tensor a_HSC) {
         for (Block block : blocks(a_HSC.size(1))) {
             try (Scope _ = Scope.open()) {
                 Tensor p_HNE =
                         weights_GNE.isEmpty() ? block.emptyWeights(a_HSC) : part.of(weights_GNE.get(block.number()));
-                setToWeights(p_HNE, part, block, of, causal_XX);
+                setToWeights(p_HNE, part, block, of);
                 block.queries(a_HSC).setToBatchProduct(p_HNE, block.keys(of.v_HSC()));
             }
         }
     }
 
-    private void backward(
-            Part part, Projections of, Tensor causal_XX, List<Tensor> weights_GNE, Tensor a_HSC, Projections gradient) {
+    private void backward(Part part, Projections of, List<Tensor> weights_GNE, Tensor a_HSC, Projections gradient) {
         long length = a_HSC.size(1);
         double scale = scale(a_HSC);
         // The last block looks at all keys, so it writes what the others add to.
         for (Block block : blocks(length).reversed()) {
             try (Scope _ = Scope.open()) {
                 Tensor p_HNE = weights_GNE.isEmpty()
-                        ? setToWeights(block.emptyWeights(a_HSC), part, block, of, causal_XX)
+                        ? setToWeights(block.emptyWeights(a_HSC), part, block, of)
                         : part.of(weights_GNE.get(block.number()));
                 Tensor a_HNC = block.queries(a_HSC);
                 Tensor q_HNC = block.queries(of.q_HSC());
@@ -180,18 +169,21 @@ record AttentionBlocks(@Nullable Tensor mask_B1SS, long sequences, int heads) {
     }
 
     /** Writes what a block's queries take of each key up to its end to {@code p_HNE}, which is returned. */
-    private Tensor setToWeights(Tensor p_HNE, Part part, Block block, Projections of, Tensor causal_XX) {
+    private Tensor setToWeights(Tensor p_HNE, Part part, Block block, Projections of) {
         setToProducts(p_HNE, block.queries(of.q_HSC()), block.keys(of.k_HSC()));
-        if (mask_B1SS == null) {
+        switch (mask) {
             // A block's queries may look at all keys before it.
-            p_HNE.narrow(2, block.start(), block.size())
-                    .addInPlace(causal_XX.narrow(0, 0, block.size()).narrow(1, 0, block.size()));
-        } else {
-            Tensor mask_B1NE = mask_B1SS.narrow(2, block.start(), block.size()).narrow(3, 0, block.end());
-            long first = part.start() / heads;
-            long count = Math.ceilDiv(part.heads(), heads);
-            p_HNE.view(count, part.heads() / count, block.size(), block.end())
-                    .addInPlace(mask_B1NE.narrow(0, first, count));
+            case AttentionMask.Causal(Tensor corner_XX) ->
+                p_HNE.narrow(2, block.start(), block.size())
+                        .addInPlace(corner_XX.narrow(0, 0, block.size()).narrow(1, 0, block.size()));
+            case AttentionMask.Own(Tensor added_B1SS) -> {
+                Tensor added_B1NE =
+                        added_B1SS.narrow(2, block.start(), block.size()).narrow(3, 0, block.end());
+                long first = part.start() / heads;
+                long count = Math.ceilDiv(part.heads(), heads);
+                p_HNE.view(count, part.heads() / count, block.size(), block.end())
+                        .addInPlace(added_B1NE.narrow(0, first, count));
+            }
         }
         return Functions.softmax(p_HNE, p_HNE);
     }
@@ -204,11 +196,6 @@ record AttentionBlocks(@Nullable Tensor mask_B1SS, long sequences, int heads) {
 
     private static Tensor setToProducts(Tensor result_HNE, Tensor q_HNC, Tensor k_HEC) {
         return result_HNE.setToBatchProduct(q_HNC, transposed(k_HEC), scale(q_HNC));
-    }
-
-    /** What the queries of a block add for the block's own keys where nothing else is masked. */
-    private static Tensor causalMask(Tensor like_GSC) {
-        return Functions.causalMask(Math.min(QUERIES, like_GSC.size(1)), like_GSC.dtype(), like_GSC.device());
     }
 
     /**

@@ -4,32 +4,51 @@ import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Functions;
 import dev.moe4j.tensor.Scope;
+import dev.moe4j.tensor.Tape;
 import dev.moe4j.tensor.Tensor;
-import org.jspecify.annotations.Nullable;
 
-/** Where attention may look, if that is not at all that is behind a token. */
-final class AttentionMask {
-
-    private AttentionMask() {}
+/** Where attention may look: what it adds to its scores, 0 where a token may look and −∞ where it may not. */
+sealed interface AttentionMask {
 
     /**
-     * What attention adds to its scores, {@code [sequences, 1, length, length]}, in the innermost scope: 0 where a token
-     * may look, −∞ ahead of it, at padding and at earlier documents that its own is kept from. Null where the causal mask
-     * is all in every sequence, which attention makes as much of as it needs. Padding before a sequence's first token,
-     * which would otherwise see nothing at all, sees itself.
+     * Every token sees itself and all before it. The mask of all tokens is never there, since attention needs little of it.
+     *
+     * @param corner_XX that of the first tokens, as many as a block of {@link AttentionBlocks} has at most; a block's own
+     *     queries and keys have the same
+     */
+    record Causal(Tensor corner_XX) implements AttentionMask {}
+
+    /**
+     * Padding, or documents before a token's own, are hidden as well. Padding before a sequence's first token, which would
+     * otherwise see nothing at all, sees itself.
+     *
+     * @param added_B1SS {@code [sequences, 1, length, length]}
+     */
+    record Own(Tensor added_B1SS) implements AttentionMask {}
+
+    /**
+     * The mask of a batch, whose tensor the tape owns.
      *
      * @param padding the padding token's id, −1 where there is none
      */
-    static @Nullable Tensor of(TokenBatch batch, int padding, DType type, Device device) {
-        try (Scope scope = Scope.open()) {
-            Packing packing = batch.packing();
-            if (packing == null) {
-                boolean[] hidden = batch.padding(padding);
-                return hidden == null ? null : scope.escape(withPadding(batch, hidden, type, device));
+    static AttentionMask of(TokenBatch batch, int padding, DType type, Device device, Tape tape) {
+        Packing packing = batch.packing();
+        // Without a mask of its own what fills a packed sequence up is behind all that could look at it.
+        boolean[] hidden = packing == null ? batch.padding(padding) : null;
+        try (Scope _ = Scope.open()) {
+            if (hidden != null) {
+                return new Own(keep(tape, withPadding(batch, hidden, type, device)));
             }
-            // Without a mask of its own what fills a sequence up is behind all that could look at it.
-            return packing.mask() ? scope.escape(betweenDocuments(batch, packing, type, device)) : null;
+            if (packing != null && packing.mask()) {
+                return new Own(keep(tape, betweenDocuments(batch, packing, type, device)));
+            }
+            long corner = Math.min(AttentionBlocks.QUERIES, batch.length());
+            return new Causal(keep(tape, Functions.causalMask(corner, type, device)));
         }
+    }
+
+    private static Tensor keep(Tape tape, Tensor tensor) {
+        return tape.constant(tensor).tensor();
     }
 
     private static Tensor betweenDocuments(TokenBatch batch, Packing packing, DType type, Device device) {

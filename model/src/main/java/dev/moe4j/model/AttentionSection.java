@@ -7,13 +7,11 @@ import dev.moe4j.tensor.Parameter;
 import dev.moe4j.tensor.Section;
 import dev.moe4j.tensor.Tensor;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
 
 /**
  * x + dropout(attention(layer norm(x))): causal self-attention with several heads (Vaswani et al. 2017) on a pre-norm
  * residual stream [tokens, model].
  *
- * @param mask as {@link AttentionMask} makes it
  * @param fused whether libtorch's fused kernel computes it, which keeps no attention weights
  * @param adding whether x is added here; else the section behind this one does
  */
@@ -21,7 +19,7 @@ record AttentionSection(
         String name,
         Weights weights,
         int heads,
-        @Nullable Tensor mask,
+        AttentionMask mask,
         long sequences,
         boolean fused,
         Dropout weightDropout,
@@ -85,11 +83,14 @@ record AttentionSection(
         if (fused) {
             // On a CPU the fused kernel is broken-slow in bfloat16.
             DType wide = device.isCuda() || type == DType.FLOAT64 ? type : DType.FLOAT32;
-            Tensor given = mask == null ? null : mask.to(wide);
+            Tensor given = mask instanceof AttentionMask.Own(Tensor added_B1SS) ? added_B1SS.to(wide) : null;
             return Functions.causalAttention(q_BHSC.to(wide), k_BHSC.to(wide), v_BHSC.to(wide), given)
                     .to(type);
         }
-        Tensor added = mask == null ? Functions.causalMask(q_BHSC.size(2), type, device) : mask;
+        Tensor added = switch (mask) {
+            case AttentionMask.Causal _ -> Functions.causalMask(q_BHSC.size(2), type, device);
+            case AttentionMask.Own(Tensor added_B1SS) -> added_B1SS;
+        };
         Tensor scores_BHSS = q_BHSC.matmul(k_BHSC.transpose(2, 3)).add(added);
         return weightDropout.apply(scores_BHSS.softmax(-1)).matmul(v_BHSC);
     }

@@ -31,14 +31,13 @@ final class BlockedAttentionSection implements Section.Written {
     private final boolean lean;
 
     /**
-     * @param mask as {@link AttentionMask} makes it
      * @param lean whether only products' results are saved
      */
     BlockedAttentionSection(
             String name,
             AttentionSection.Weights weights,
             int heads,
-            @Nullable Tensor mask,
+            AttentionMask mask,
             long sequences,
             Dropout outputDropout,
             boolean lean) {

@@ -284,11 +284,8 @@ public final class LanguageModel implements AutoCloseable {
             throw new ModelException("sequences of " + batch.length()
                     + " tokens are longer than the model's context of " + config().context());
         }
-        Tensor mask = AttentionMask.of(
-                batch, config().padding(), parameters.precision().compute(), device());
-        if (mask != null) {
-            tape.constant(mask);
-        }
+        AttentionMask mask = AttentionMask.of(
+                batch, config().padding(), parameters.precision().compute(), device(), tape);
         return body(
                 tape,
                 batch,

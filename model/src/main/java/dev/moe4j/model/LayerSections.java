@@ -4,9 +4,7 @@ import dev.moe4j.tensor.Kernels;
 import dev.moe4j.tensor.Parameters;
 import dev.moe4j.tensor.Section;
 import dev.moe4j.tensor.Tape;
-import dev.moe4j.tensor.Tensor;
 import dev.moe4j.tensor.Value;
-import org.jspecify.annotations.Nullable;
 
 /** A layer's sections, with the model's parameters of that layer. */
 final class LayerSections {
@@ -55,10 +53,7 @@ final class LayerSections {
                 parameters.get(prefix + "self_attn.out_proj.bias"));
     }
 
-    /**
-     * @param mask as {@link AttentionMask} makes it
-     */
-    Section attention(int layer, @Nullable Tensor mask, TokenBatch batch, Pass pass) {
+    Section attention(int layer, AttentionMask mask, TokenBatch batch, Pass pass) {
         AttentionSection.Weights weights = attentionWeights(layer);
         String name = "layers." + layer + ".attention";
         Dropout weightDropout = new Dropout(config.attentionDropout(), pass, "layers." + layer + ".attention_weights");

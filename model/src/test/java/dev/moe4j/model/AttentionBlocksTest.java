@@ -11,7 +11,6 @@ import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.tensor.Scope;
 import dev.moe4j.tensor.Tensor;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -63,8 +62,7 @@ class AttentionBlocksTest {
      */
     private static List<double[]> compute(DType type, boolean own, boolean keep) {
         try (Scope _ = Scope.open()) {
-            Tensor mask = mask(type, own);
-            AttentionBlocks blocks = new AttentionBlocks(mask, SEQUENCES, HEADS);
+            AttentionBlocks blocks = new AttentionBlocks(mask(type, own), SEQUENCES, HEADS);
             Tensor qkv_3GSC = random(1, type, 3);
             Tensor a_GSC = Tensor.empty(type, Device.CPU, SEQUENCES * HEADS, LENGTH, HEAD);
             List<Tensor> weights_GNE = blocks.forward(qkv_3GSC, a_GSC, keep);
@@ -75,9 +73,9 @@ class AttentionBlocksTest {
         }
     }
 
-    private static @Nullable Tensor mask(DType type, boolean own) {
+    private static AttentionMask mask(DType type, boolean own) {
         if (!own) {
-            return null;
+            return new AttentionMask.Causal(Functions.causalMask(AttentionBlocks.QUERIES, type, Device.CPU));
         }
         Tensor causal = Functions.causalMask(LENGTH, type, Device.CPU);
         Tensor mask = Tensor.zeros(type, Device.CPU, SEQUENCES, 1, LENGTH, LENGTH);
@@ -89,7 +87,7 @@ class AttentionBlocksTest {
                     .narrow(3, 0, 10L * sequence + 1)
                     .fill(Double.NEGATIVE_INFINITY);
         }
-        return mask;
+        return new AttentionMask.Own(mask);
     }
 
     private static Tensor random(long key, DType type, long parts) {
