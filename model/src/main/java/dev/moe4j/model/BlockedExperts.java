@@ -91,14 +91,15 @@ record BlockedExperts(Weights weights, Activation activation, ExpertRows rows) i
         long columns = gradient_RO.size(1);
         run(blocksOfColumns(columns), block -> {
             int e = block.expert();
-            if (size(e) == 0) {
+            if (rows.size(e) == 0) {
                 weight.addGradientEntry(e, null);
                 bias.addGradientEntry(e, null);
                 return;
             }
-            Tensor gradient_NB = gradient_RO.narrow(0, rows.start(e), size(e)).narrow(1, block.start(), block.size());
+            Tensor gradient_NB =
+                    gradient_RO.narrow(0, rows.start(e), rows.size(e)).narrow(1, block.start(), block.size());
             long row = e * columns + block.start();
-            weight.addGradientRows(row, gradient_NB.t(), x_RI.narrow(0, rows.start(e), size(e)));
+            weight.addGradientRows(row, gradient_NB.t(), x_RI.narrow(0, rows.start(e), rows.size(e)));
             bias.addGradientElements(row, gradient_NB.sum(0));
         });
         weight.entriesWritten();
@@ -108,8 +109,8 @@ record BlockedExperts(Weights weights, Activation activation, ExpertRows rows) i
     private List<Block> blocksOfRows() {
         List<Block> blocks = new ArrayList<>();
         for (int e = 0; e < rows.experts(); e++) {
-            for (long start = rows.start(e); start < rows.start(e + 1); start += ROWS) {
-                blocks.add(new Block(e, start, Math.min(ROWS, rows.start(e + 1) - start)));
+            for (int done = 0; done < rows.size(e); done += ROWS) {
+                blocks.add(new Block(e, rows.start(e) + done, Math.min(ROWS, rows.size(e) - done)));
             }
         }
         return blocks;
@@ -119,7 +120,7 @@ record BlockedExperts(Weights weights, Activation activation, ExpertRows rows) i
     private List<Block> blocksOfColumns(long columns) {
         List<Block> blocks = new ArrayList<>();
         for (int e = 0; e < rows.experts(); e++) {
-            long parts = Math.clamp(Math.ceilDiv(size(e), ROWS), 1, Math.max(1, columns / COLUMNS));
+            long parts = Math.clamp(Math.ceilDiv(rows.size(e), ROWS), 1, Math.max(1, columns / COLUMNS));
             long size = Math.ceilDiv(columns, parts);
             for (long start = 0; start < columns; start += size) {
                 blocks.add(new Block(e, start, Math.min(size, columns - start)));
@@ -130,9 +131,5 @@ record BlockedExperts(Weights weights, Activation activation, ExpertRows rows) i
 
     private static void run(List<Block> blocks, Consumer<Block> task) {
         ParallelTasks.run(blocks.size(), i -> task.accept(blocks.get(i)));
-    }
-
-    private int size(int e) {
-        return rows.start(e + 1) - rows.start(e);
     }
 }

@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * Dropless top-k as an {@link Assignment} that the device makes by itself, so that the host need not wait for the
  * router's logits. The host does not learn how many rows each expert has; there are {@code tokens · k + experts ·
- * {@link Assignment#ROW_MULTIPLE}} rows, which is enough for every load, and those past the last expert's end hold
+ * {@link AssignedRows#MULTIPLE}} rows, which is enough for every load, and those past the last expert's end hold
  * nothing: what products give there is not written and must not be read. Each expert has one block of rows at least,
  * since grouped products of some devices leave the gradient of an expert without rows as it was.
  *
@@ -51,7 +51,7 @@ record DeviceAssignment(
         long tokens = logits_TE.size(0);
         long experts = logits_TE.size(1);
         long choices = tokens * k;
-        long rows = choices + experts * Assignment.ROW_MULTIPLE;
+        long rows = choices + experts * AssignedRows.MULTIPLE;
         Device device = logits_TE.device();
         Tensor kept_TK = (padding_T == null ? Tensor.full(1, DType.BOOL, device, tokens) : padding_T.not())
                 .unsqueeze(1)
@@ -71,10 +71,10 @@ record DeviceAssignment(
         Tensor packedStarts_E =
                 Tensor.concat(0, Tensor.zeros(DType.INT64, device, 1), packedEnds_E.narrow(0, 0, experts - 1));
         Tensor counts_E = packedEnds_E.sub(packedStarts_E);
-        Tensor room_E = counts_E.add(Assignment.ROW_MULTIPLE - 1)
-                .divideWhole(Assignment.ROW_MULTIPLE)
+        Tensor room_E = counts_E.add(AssignedRows.MULTIPLE - 1)
+                .divideWhole(AssignedRows.MULTIPLE)
                 .clampMin(1)
-                .mul(Assignment.ROW_MULTIPLE);
+                .mul(AssignedRows.MULTIPLE);
         Tensor ends_E = room_E.cumulativeSum(0);
         Tensor shift_E = ends_E.sub(room_E).sub(packedStarts_E);
         Tensor none_C = sorted_C.lessThan((double) experts).not();
@@ -108,7 +108,7 @@ record DeviceAssignment(
         int experts = (int) logits_TE.size(1);
         int k = (int) kept_TK.size(1);
         long choices = kept_TK.elements();
-        long rows = choices + (long) experts * Assignment.ROW_MULTIPLE;
+        long rows = choices + (long) experts * AssignedRows.MULTIPLE;
         DeviceAssignment made = new DeviceAssignment(
                 kept(tape, Tensor.empty(DType.INT64, device, kept_TK.shape())),
                 kept(tape, kept_TK),
@@ -132,7 +132,7 @@ record DeviceAssignment(
                         made.ends_E,
                         made.counts_E),
                 k,
-                Assignment.ROW_MULTIPLE);
+                AssignedRows.MULTIPLE);
         return made;
     }
 

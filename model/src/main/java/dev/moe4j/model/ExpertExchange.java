@@ -41,7 +41,7 @@ final class ExpertExchange {
         this.group = group;
         this.layer = layer;
         this.splits = splits;
-        this.arrivals = Arrivals.of(splits.received(), Assignment.ROW_MULTIPLE);
+        this.arrivals = Arrivals.of(splits.received(), AssignedRows.MULTIPLE);
         Device device = like.device();
         try (Scope _ = Scope.open()) {
             arrivedOf_R =
@@ -56,18 +56,17 @@ final class ExpertExchange {
     /**
      * Agrees on an exchange; waits for the other ranks where it is uneven.
      *
-     * @param assignment its rows are packed or even
+     * @param rows one expert's after the other's, without gaps or as many for each
      * @param even whether all ranks have as many rows for each expert
      * @param like {@code [tokens, model]}, of the rows' width and type; its tensors belong to the tape
      */
-    static ExpertExchange of(Group group, int layer, Assignment assignment, boolean even, Tensor like, Tape tape) {
+    static ExpertExchange of(Group group, int layer, AssignedRows rows, boolean even, Tensor like, Tape tape) {
         int members = group.members().size();
-        int own = assignment.experts() / members;
+        int own = rows.experts() / members;
         long[][] sent = new long[members][own];
         for (int member = 0; member < members; member++) {
             for (int e = 0; e < own; e++) {
-                int expert = member * own + e;
-                sent[member][e] = (long) assignment.start(expert + 1) - assignment.start(expert);
+                sent[member][e] = rows.size(member * own + e);
             }
         }
         String name = "layer " + layer;

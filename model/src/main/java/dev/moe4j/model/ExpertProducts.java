@@ -21,7 +21,7 @@ sealed interface ExpertProducts {
      * @param weight {@code [experts, out, in]}
      */
     static ExpertProducts of(ExpertRows rows, Tensor weight) {
-        return canGroup(weight.dtype(), weight.size(1), weight.size(2)) && rows.start(rows.experts()) > 0
+        return canGroup(weight.dtype(), weight.size(1), weight.size(2)) && rows.count() > 0
                 ? Grouped.of(rows, weight.device())
                 : new Loop(rows);
     }
@@ -134,11 +134,11 @@ sealed interface ExpertProducts {
         }
 
         private boolean hasRows(int e) {
-            return rows.start(e + 1) > rows.start(e);
+            return rows.size(e) > 0;
         }
 
         private Tensor of(Tensor all, int e) {
-            return all.narrow(0, rows.start(e), rows.start(e + 1) - rows.start(e));
+            return all.narrow(0, rows.start(e), rows.size(e));
         }
     }
 
@@ -146,7 +146,11 @@ sealed interface ExpertProducts {
     record Grouped(ExpertRows rows, Tensor ends) implements ExpertProducts {
 
         static Grouped of(ExpertRows rows, Device device) {
-            return new Grouped(rows, Tensor.of(rows.ends()).to(device));
+            int[] ends = new int[rows.experts()];
+            for (int e = 0; e < ends.length; e++) {
+                ends[e] = rows.start(e) + rows.size(e);
+            }
+            return new Grouped(rows, Tensor.of(ends).to(device));
         }
 
         @Override

@@ -1,22 +1,19 @@
 package dev.moe4j.model;
 
-import java.util.Arrays;
-
-/** Rows sorted by expert, as the experts of this process compute on them. */
+/** Rows as the experts of this process compute on them, one expert's after the other's. */
 interface ExpertRows {
 
     /** How many experts there are here. */
     int experts();
 
-    /** The first row of expert {@code e} among those here; that of {@link #experts} is the end. */
+    /** The first row of expert {@code e} among those here. */
     int start(int e);
 
-    /** Where each expert's rows end, {@code [experts]}. */
-    default int[] ends() {
-        int[] ends = new int[experts()];
-        Arrays.setAll(ends, e -> start(e + 1));
-        return ends;
-    }
+    /** The rows of expert {@code e}, those that hold no token included. */
+    int size(int e);
+
+    /** The rows of all experts. */
+    int count();
 
     /**
      * Rows that other processes sent.
@@ -33,6 +30,16 @@ interface ExpertRows {
         @Override
         public int start(int e) {
             return e == 0 ? 0 : ends[e - 1];
+        }
+
+        @Override
+        public int size(int e) {
+            return ends[e] - start(e);
+        }
+
+        @Override
+        public int count() {
+            return ends[ends.length - 1];
         }
     }
 }

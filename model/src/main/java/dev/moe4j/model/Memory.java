@@ -35,7 +35,7 @@ public record Memory(
         long exchange) {
 
     /** Rows that rounding adds to an expert's, in the mean. */
-    private static final double ROUNDING = (Assignment.ROW_MULTIPLE - 1) / 2.0;
+    private static final double ROUNDING = (AssignedRows.MULTIPLE - 1) / 2.0;
 
     private static final int INDEX = 8;
 

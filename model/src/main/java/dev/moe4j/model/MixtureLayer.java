@@ -8,6 +8,7 @@ import dev.moe4j.tensor.Tape;
 import dev.moe4j.tensor.Value;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.IntUnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -97,8 +98,8 @@ final class MixtureLayer {
             outputs = tape.run(
                     execution.recompute().costly(), sections.experts(layer, products, routes.choices(), dropout), rows);
         } else if (fabric.layout().expertParallel() == 1) {
-            Assignment made =
-                    pass.training() ? route.assignment() : route.assignment().tight();
+            IntUnaryOperator room = pass.training() ? AssignedRows::rounded : AssignedRows::tight;
+            AssignedRows made = new AssignedRows(route.assignment(), room);
             routes = Routes.of(made, compute, parameters.device(), tape);
             rows = dispatch(tape, name, routes, h);
             outputs = tape.run(
@@ -106,7 +107,8 @@ final class MixtureLayer {
         } else {
             boolean even = routing.strategy() == RoutingConfig.Strategy.CAPACITY;
             Assignment made = route.assignment();
-            Assignment sent = even ? made.even(setting.places(made)) : made.packed();
+            int places = setting.places(made);
+            AssignedRows sent = new AssignedRows(made, even ? _ -> places : IntUnaryOperator.identity());
             routes = Routes.of(sent, compute, parameters.device(), tape);
             rows = dispatch(tape, name, routes, h);
             outputs = elsewhere(tape, layer, sent, routes, even, rows, dropout, pass);
@@ -139,7 +141,7 @@ final class MixtureLayer {
 
     /** The experts of several processes on rows that travel to them and back: exchanges are not repeated in backward. */
     private Value elsewhere(
-            Tape tape, int layer, Assignment sent, Routes routes, boolean even, Value rows, Dropout own, Pass pass) {
+            Tape tape, int layer, AssignedRows sent, Routes routes, boolean even, Value rows, Dropout own, Pass pass) {
         String name = "layers." + layer + ".";
         ExpertExchange exchange = ExpertExchange.of(fabric.rows(), layer, sent, even, rows.tensor(), tape);
         Dropout dropout = own;

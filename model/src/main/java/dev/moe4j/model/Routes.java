@@ -7,7 +7,7 @@ import dev.moe4j.tensor.Tape;
 import dev.moe4j.tensor.Tensor;
 
 /**
- * An assignment as tensors, by which dispatch and combination find rows. R rows, T tokens, K choices of each.
+ * Assigned rows as tensors, by which dispatch and combination find rows. R rows, T tokens, K choices of each.
  *
  * @param tokens T
  * @param topK K
@@ -21,26 +21,27 @@ record Routes(
         int tokens, int topK, Tensor tokenOf_R, Tensor rowOf_C, Tensor choiceOf_R, Tensor filled_R1, Tensor kept_TK1) {
 
     /** The tensors belong to the tape. Factors are of the given type. */
-    static Routes of(Assignment assignment, DType type, Device device, Tape tape) {
-        long[] tokenOf = new long[assignment.rows()];
+    static Routes of(AssignedRows rows, DType type, Device device, Tape tape) {
+        Assignment assignment = rows.assignment();
+        long[] tokenOf = new long[rows.count()];
         for (int row = 0; row < tokenOf.length; row++) {
-            tokenOf[row] = assignment.choiceOf()[row] / assignment.topK();
+            tokenOf[row] = rows.choiceOf()[row] / assignment.topK();
         }
         try (Scope _ = Scope.open()) {
             return new Routes(
                     assignment.tokens(),
                     assignment.topK(),
                     tape.constant(Tensor.of(tokenOf).to(device)).tensor(),
-                    tape.constant(Tensor.of(assignment.rowOf()).to(device)).tensor(),
-                    tape.constant(Tensor.of(assignment.choiceOf()).to(device)).tensor(),
-                    tape.constant(mask(assignment.filled(), type, device).unsqueeze(1))
+                    tape.constant(Tensor.of(rows.rowOf()).to(device)).tensor(),
+                    tape.constant(Tensor.of(rows.choiceOf()).to(device)).tensor(),
+                    tape.constant(mask(rows.filled(), type, device).unsqueeze(1))
                             .tensor(),
                     tape.constant(mask(assignment.kept(), type, device).view(-1, assignment.topK(), 1))
                             .tensor());
         }
     }
 
-    /** As {@link #of(Assignment, DType, Device, Tape)}. */
+    /** As {@link #of(AssignedRows, DType, Device, Tape)}. */
     static Routes of(DeviceAssignment assignment, DType type, Tape tape) {
         try (Scope _ = Scope.open()) {
             return new Routes(

@@ -141,6 +141,7 @@ class DeviceAssignmentTest {
     }
 
     private static void check(Assignment host, DeviceAssignment device) {
+        AssignedRows rowsOfHost = new AssignedRows(host, AssignedRows::rounded);
         assertThat(device.experts_TK().toLongs()).isEqualTo(host.expertOf());
         assertThat(flags(device.kept_TK())).isEqualTo(host.kept());
         long[] ends = device.ends_E().toLongs();
@@ -152,16 +153,16 @@ class DeviceAssignmentTest {
         assertThat((long) filled.length).isGreaterThanOrEqualTo(ends[EXPERTS - 1]);
         int start = 0;
         for (int e = 0; e < EXPERTS; e++) {
-            int rows = Math.max(Assignment.ROW_MULTIPLE, host.start(e + 1) - host.start(e));
+            int rows = Math.max(AssignedRows.MULTIPLE, rowsOfHost.size(e));
             if (host.count(e) > 0) {
-                assertThat(rows).isEqualTo(host.start(e + 1) - host.start(e));
+                assertThat(rows).isEqualTo(rowsOfHost.size(e));
             }
             assertThat(ends[e]).isEqualTo(start + rows);
             assertThat(counts[e]).isEqualTo(host.count(e));
             for (int i = 0; i < rows; i++) {
                 boolean holds = i < host.count(e);
                 assertThat(filled[start + i]).isEqualTo(holds);
-                assertThat(choiceOf[start + i]).isEqualTo(holds ? host.choiceOf()[host.start(e) + i] : 0);
+                assertThat(choiceOf[start + i]).isEqualTo(holds ? rowsOfHost.choiceOf()[rowsOfHost.start(e) + i] : 0);
                 assertThat(expertOf[start + i]).isEqualTo(e);
                 if (holds) {
                     assertThat(rowOf[(int) choiceOf[start + i]]).isEqualTo(start + i);

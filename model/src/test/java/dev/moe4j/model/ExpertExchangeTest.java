@@ -16,6 +16,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
+import java.util.function.IntUnaryOperator;
 import java.util.stream.IntStream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -33,7 +34,7 @@ class ExpertExchangeTest {
     private static final int[][] LOADS = {{3, 5, 0, 0}, {0, 4, 0, 0}};
 
     /** Top-1 with that many tokens for each expert. */
-    private static Assignment assignment(int[] load, boolean even) {
+    private static AssignedRows assigned(int[] load, boolean even) {
         long[] expertOf = IntStream.range(0, EXPERTS)
                 .flatMap(e -> IntStream.generate(() -> e).limit(load[e]))
                 .asLongStream()
@@ -42,7 +43,7 @@ class ExpertExchangeTest {
         Arrays.fill(wanted, true);
         Assignment chosen = new Assignment(
                 expertOf.length, 1, EXPERTS, expertOf, wanted, new long[expertOf.length], Long.MAX_VALUE);
-        return even ? chosen.even(PLACES) : chosen.packed();
+        return new AssignedRows(chosen, even ? _ -> PLACES : IntUnaryOperator.identity());
     }
 
     /** A row's number: of what rank, and which of its rows. */
@@ -79,7 +80,7 @@ class ExpertExchangeTest {
                 Arrays.fill(filled, next, next + load[e], true);
                 next += even ? PLACES : load[e];
             }
-            start += Math.ceilDiv(next - start, Assignment.ROW_MULTIPLE) * Assignment.ROW_MULTIPLE;
+            start += Math.ceilDiv(next - start, AssignedRows.MULTIPLE) * AssignedRows.MULTIPLE;
         }
         assertThat(rows).isEqualTo(start);
         return filled;
@@ -93,10 +94,10 @@ class ExpertExchangeTest {
             int rank = processes.rank();
             try (Scope _ = Scope.open();
                     Tape tape = Tape.inference()) {
-                Assignment assignment = assignment(LOADS[rank], even);
+                AssignedRows assigned = assigned(LOADS[rank], even);
                 Tensor like = Tensor.zeros(DType.FLOAT64, Device.CPU, 1, WIDTH);
-                ExpertExchange exchange = ExpertExchange.of(fabric.rows(), 3, assignment, even, like, tape);
-                boolean[] sent = assignment.filled();
+                ExpertExchange exchange = ExpertExchange.of(fabric.rows(), 3, assigned, even, like, tape);
+                boolean[] sent = assigned.filled();
                 double[] expected = valuesWhere(true, sent, rows(rank, sent, 0).mul(2));
 
                 // Forward: the experts double what they get.
@@ -158,26 +159,32 @@ class ExpertExchangeTest {
                     Parameters parameters = new Parameters(Precision.FP64, Device.CPU);
                     Tape tape = Tape.recording()) {
                 ExpertNetworks.Weights weights = TinyExperts.weights(parameters, EXPERTS / LOADS.length, WIDTH, FFN);
-                Assignment assignment = assignment(LOADS[rank], even);
-                Routes routes = Routes.of(assignment, DType.FLOAT64, Device.CPU, tape);
-                Tensor ones = Tensor.full(1, DType.FLOAT64, Device.CPU, assignment.tokens(), WIDTH);
+                AssignedRows assigned = assigned(LOADS[rank], even);
+                Routes routes = Routes.of(assigned, DType.FLOAT64, Device.CPU, tape);
+                Tensor ones = Tensor.full(
+                        1, DType.FLOAT64, Device.CPU, assigned.assignment().tokens(), WIDTH);
                 Value tokens = tape.variable(ones.mul(0.5 + rank));
-                ExpertExchange exchange = ExpertExchange.of(fabric.rows(), 3, assignment, even, ones, tape);
+                ExpertExchange exchange = ExpertExchange.of(fabric.rows(), 3, assigned, even, ones, tape);
 
                 Value sent = tape.run(new DispatchSection("dispatch", routes), tokens);
-                poisonOthers(sent.tensor(), assignment.filled(), large);
+                poisonOthers(sent.tensor(), assigned.filled(), large);
                 Value arrived = tape.run(new ExchangeSection("exchange_rows", exchange, false), sent);
                 boolean[] filled = filled(rank, even, (int) arrived.tensor().size(0));
                 poisonOthers(arrived.tensor(), filled, large);
                 Value results = tape.run(section(weights, exchange.rows(), filled.length), arrived);
                 poisonOthers(results.tensor(), filled, poisoned ? Double.NaN : 0);
                 Value returned = tape.run(new ExchangeSection("exchange_results", exchange, true), results);
-                poisonOthers(returned.tensor(), assignment.filled(), poisoned ? Double.NaN : 0);
+                poisonOthers(returned.tensor(), assigned.filled(), poisoned ? Double.NaN : 0);
                 Value out = tape.run(
                         new CombineSection("combine", routes, none("combine"), false, null),
                         tape.constant(ones.copy()),
                         returned,
-                        tape.constant(Tensor.full(1, DType.FLOAT64, Device.CPU, assignment.tokens(), 1)));
+                        tape.constant(Tensor.full(
+                                1,
+                                DType.FLOAT64,
+                                Device.CPU,
+                                assigned.assignment().tokens(),
+                                1)));
                 parameters.startGradients();
                 tape.backward(out);
                 parameters.finishGradients();

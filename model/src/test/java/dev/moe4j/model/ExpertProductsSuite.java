@@ -33,7 +33,7 @@ abstract class ExpertProductsSuite {
             List.of(0, 0, 0, 0, 7),
             List.of(0, 0, 0, 0, 0));
 
-    abstract ExpertProducts products(Assignment assignment, Tensor rows);
+    abstract ExpertProducts products(ExpertRows assigned, Tensor rows);
 
     /** Those that the implementation is for. */
     abstract List<Precision> precisions();
@@ -79,7 +79,7 @@ abstract class ExpertProductsSuite {
             trial.weight.gradient().fill(7);
             trial.run(1e4);
             for (int e = 0; e < EXPERTS; e++) {
-                if (trial.assignment.count(e) == 0) {
+                if (trial.assigned.assignment().count(e) == 0) {
                     assertThat(trial.weight.gradient().select(0, e).toDoubles()).containsOnly(0.0);
                 }
             }
@@ -104,7 +104,7 @@ abstract class ExpertProductsSuite {
 
     /** One assignment with random numbers. */
     private final class Trial {
-        private final Assignment assignment;
+        private final AssignedRows assigned;
         private final Parameters parameters;
         private final Parameter weight;
         private final ExpertProducts products;
@@ -117,7 +117,7 @@ abstract class ExpertProductsSuite {
         private Tensor dx;
 
         Trial(List<Integer> load, Parameters parameters) {
-            this.assignment = assignment(load);
+            this.assigned = new AssignedRows(assignment(load), AssignedRows::rounded);
             this.parameters = parameters;
             DType type = parameters.precision().compute();
             this.bound = bound(type);
@@ -134,13 +134,13 @@ abstract class ExpertProductsSuite {
             weight = parameters.get("weight");
             weight.master().copy(rounded(random, EXPERTS * OUT * IN, type).view(EXPERTS, OUT, IN));
             parameters.refresh();
-            tokens = rounded(random, assignment.rows() * IN, type).toDoubles();
-            upstream = rounded(random, assignment.rows() * OUT, type).toDoubles();
+            tokens = rounded(random, assigned.count() * IN, type).toDoubles();
+            upstream = rounded(random, assigned.count() * OUT, type).toDoubles();
             x = rows(tokens, IN, 0);
             gradient = rows(upstream, OUT, 0);
             y = x;
             dx = x;
-            products = products(assignment, x);
+            products = products(assigned, x);
         }
 
         private static Tensor rounded(SplittableRandom random, int count, DType type) {
@@ -151,10 +151,10 @@ abstract class ExpertProductsSuite {
         private Tensor rows(double[] values, int width, double empty) {
             double[] rows = values.clone();
             for (int i = 0; i < rows.length; i++) {
-                rows[i] = assignment.filled()[i / width] ? rows[i] : empty * Math.signum(rows[i]);
+                rows[i] = assigned.filled()[i / width] ? rows[i] : empty * Math.signum(rows[i]);
             }
             return Tensor.of(rows)
-                    .view(assignment.rows(), width)
+                    .view(assigned.count(), width)
                     .to(parameters.precision().compute())
                     .to(parameters.device());
         }
@@ -178,17 +178,19 @@ abstract class ExpertProductsSuite {
             double[] values = all.toDoubles();
             int width = (int) all.size(1);
             return IntStream.range(0, values.length)
-                    .filter(i -> assignment.filled()[i / width])
+                    .filter(i -> assigned.filled()[i / width])
                     .mapToDouble(i -> values[i])
                     .toArray();
         }
 
         void check() {
             double[] w = weight.master().toDoubles();
-            double[] exactY = new double[assignment.rows() * OUT];
-            double[] exactDx = new double[assignment.rows() * IN];
+            double[] exactY = new double[assigned.count() * OUT];
+            double[] exactDx = new double[assigned.count() * IN];
             for (int e = 0; e < EXPERTS; e++) {
-                for (int row = assignment.start(e); row < assignment.start(e) + assignment.count(e); row++) {
+                for (int row = assigned.start(e);
+                        row < assigned.start(e) + assigned.assignment().count(e);
+                        row++) {
                     for (int out = 0; out < OUT; out++) {
                         for (int in = 0; in < IN; in++) {
                             double weighted = w[(e * OUT + out) * IN + in];
@@ -206,7 +208,9 @@ abstract class ExpertProductsSuite {
         double[] exactWeightGradient() {
             double[] exact = new double[EXPERTS * OUT * IN];
             for (int e = 0; e < EXPERTS; e++) {
-                for (int row = assignment.start(e); row < assignment.start(e) + assignment.count(e); row++) {
+                for (int row = assigned.start(e);
+                        row < assigned.start(e) + assigned.assignment().count(e);
+                        row++) {
                     for (int out = 0; out < OUT; out++) {
                         for (int in = 0; in < IN; in++) {
                             exact[(e * OUT + out) * IN + in] += upstream[row * OUT + out] * tokens[row * IN + in];
@@ -219,7 +223,7 @@ abstract class ExpertProductsSuite {
 
         private double[] filled(double[] values, int width) {
             return IntStream.range(0, values.length)
-                    .filter(i -> assignment.filled()[i / width])
+                    .filter(i -> assigned.filled()[i / width])
                     .mapToDouble(i -> values[i])
                     .toArray();
         }

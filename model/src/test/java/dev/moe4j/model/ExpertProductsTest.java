@@ -22,8 +22,8 @@ class ExpertProductsTest {
     @Nested
     class Loop extends ExpertProductsSuite {
         @Override
-        ExpertProducts products(Assignment assignment, Tensor rows) {
-            return new ExpertProducts.Loop(assignment);
+        ExpertProducts products(ExpertRows assigned, Tensor rows) {
+            return new ExpertProducts.Loop(assigned);
         }
 
         @Override
@@ -35,8 +35,8 @@ class ExpertProductsTest {
     @Nested
     class Grouped extends ExpertProductsSuite {
         @Override
-        ExpertProducts products(Assignment assignment, Tensor rows) {
-            return ExpertProducts.Grouped.of(assignment, rows.device());
+        ExpertProducts products(ExpertRows assigned, Tensor rows) {
+            return ExpertProducts.Grouped.of(assigned, rows.device());
         }
 
         @Override
@@ -48,14 +48,16 @@ class ExpertProductsTest {
     @Nested
     class OnDevice extends ExpertProductsSuite {
         @Override
-        ExpertProducts products(Assignment assignment, Tensor rows) {
-            long[] expertOf = new long[assignment.rows()];
-            for (int e = 0; e < assignment.experts(); e++) {
-                Arrays.fill(expertOf, assignment.start(e), assignment.start(e + 1), e);
+        ExpertProducts products(ExpertRows assigned, Tensor rows) {
+            long[] expertOf = new long[assigned.count()];
+            int[] ends = new int[assigned.experts()];
+            for (int e = 0; e < ends.length; e++) {
+                ends[e] = assigned.start(e) + assigned.size(e);
+                Arrays.fill(expertOf, assigned.start(e), ends[e], e);
             }
             Device device = rows.device();
             return new ExpertProducts.OnDevice(
-                    Tensor.of(assignment.ends()).to(device),
+                    Tensor.of(ends).to(device),
                     Tensor.of(expertOf).to(device),
                     Kernels.of(device).orElse(null));
         }
@@ -71,13 +73,12 @@ class ExpertProductsTest {
     @CsvSource({"BFLOAT16, 8, 16, true", "BFLOAT16, 8, 12, false", "BFLOAT16, 4, 16, false", "FLOAT32, 8, 16, false"})
     void choosesWhatTheWidthsAllow(DType type, int in, int out, boolean grouped) {
         try (Scope _ = Scope.open()) {
-            Assignment assignment =
-                    new Assignment(1, 1, 2, new long[] {1}, new boolean[] {true}, new long[1], Long.MAX_VALUE);
+            ExpertRows rows = new ExpertRows.Arrived(0, 32);
             Tensor weight = Tensor.zeros(type, Device.CPU, 2, out, in);
-            ExpertProducts products = ExpertProducts.of(assignment, weight);
+            ExpertProducts products = ExpertProducts.of(rows, weight);
             assertThat(products instanceof ExpertProducts.Grouped).isEqualTo(grouped);
-            Tensor x = Tensor.zeros(type, Device.CPU, assignment.rows(), in);
-            assertThat(products.forward(x, weight).shape()).containsExactly(assignment.rows(), out);
+            Tensor x = Tensor.zeros(type, Device.CPU, rows.count(), in);
+            assertThat(products.forward(x, weight).shape()).containsExactly(rows.count(), out);
         }
     }
 }

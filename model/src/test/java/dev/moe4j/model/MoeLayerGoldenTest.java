@@ -85,8 +85,8 @@ class MoeLayerGoldenTest {
             Value[] routed = tape.runAll(route, x);
             Pass pass = Pass.evaluation(1);
             Dropout none = new Dropout(0, pass, "experts");
-            Assignment assignment = route.assignment();
-            Routes routes = Routes.of(assignment, precision.compute(), device, tape);
+            AssignedRows assigned = new AssignedRows(route.assignment(), AssignedRows::rounded);
+            Routes routes = Routes.of(assigned, precision.compute(), device, tape);
             Value rows = tape.run(new DispatchSection("dispatch", routes), x);
             ExpertNetworks.Weights weights = new ExpertNetworks.Weights(
                     parameters.get("fc1.weight"),
@@ -100,8 +100,8 @@ class MoeLayerGoldenTest {
                             "experts",
                             reference
                                     ? new ExpertNetworks.ByProducts(
-                                            weights, activation, new ExpertProducts.Loop(assignment))
-                                    : ExpertNetworks.of(weights, activation, assignment),
+                                            weights, activation, new ExpertProducts.Loop(assigned))
+                                    : ExpertNetworks.of(weights, activation, assigned),
                             none,
                             routes.choices(),
                             false),

@@ -86,10 +86,11 @@ class RoutingTest {
                     Trial trial = Trial.random(seed);
                     Assignment assignment = trial.assign();
                     checkChoices(trial, assignment);
-                    checkRows(assignment, RoutingTest::rounded);
+                    checkRows(assignment, AssignedRows::rounded, RoutingTest::rounded);
                     checkRows(
-                            assignment.tight(),
-                            count -> count < Assignment.ROW_MULTIPLE ? powerOfTwo(count) : rounded(count));
+                            assignment,
+                            AssignedRows::tight,
+                            count -> count < AssignedRows.MULTIPLE ? powerOfTwo(count) : rounded(count));
                     if (trial.config().strategy() == RoutingConfig.Strategy.CAPACITY) {
                         checkPlaces(trial, assignment);
                     } else {
@@ -154,8 +155,8 @@ class RoutingTest {
             assertThat(short_.assignment().tokens()).isEqualTo(tokens);
             assertThat(short_.assignment().kept())
                     .isEqualTo(Arrays.copyOf(long_.assignment().kept(), 2 * tokens));
-            assertThat(short_.assignment().filled())
-                    .isEqualTo(long_.assignment().filled());
+            assertThat(new AssignedRows(short_.assignment(), AssignedRows::rounded).filled())
+                    .isEqualTo(new AssignedRows(long_.assignment(), AssignedRows::rounded).filled());
         }
     }
 
@@ -202,7 +203,7 @@ class RoutingTest {
     }
 
     private static int rounded(int count) {
-        return Math.ceilDiv(count, Assignment.ROW_MULTIPLE) * Assignment.ROW_MULTIPLE;
+        return Math.ceilDiv(count, AssignedRows.MULTIPLE) * AssignedRows.MULTIPLE;
     }
 
     private static int powerOfTwo(int count) {
@@ -212,40 +213,45 @@ class RoutingTest {
                 .orElseThrow();
     }
 
-    /** Every kept choice has exactly one row, among its expert's, and every filled row has a kept choice. */
-    private static void checkRows(Assignment assignment, IntUnaryOperator room) {
+    /**
+     * Every kept choice has exactly one row, among its expert's, every filled row has a kept choice, and one expert's rows
+     * follow the other's.
+     */
+    private static void checkRows(Assignment assignment, IntUnaryOperator room, IntUnaryOperator expected) {
+        AssignedRows rows = new AssignedRows(assignment, room);
+        assertThat(rows.assignment()).isSameAs(assignment);
         int[] filledOf = new int[assignment.experts()];
         for (int choice = 0; choice < assignment.kept().length; choice++) {
             if (assignment.kept()[choice]) {
-                int row = (int) assignment.rowOf()[choice];
+                int row = (int) rows.rowOf()[choice];
                 int expert = (int) assignment.expertOf()[choice];
-                assertThat(assignment.choiceOf()[row]).isEqualTo(choice);
-                assertThat(assignment.filled()[row]).isTrue();
-                assertThat(row).isBetween(assignment.start(expert), assignment.start(expert + 1) - 1);
+                assertThat(rows.choiceOf()[row]).isEqualTo(choice);
+                assertThat(rows.filled()[row]).isTrue();
+                assertThat(row).isBetween(rows.start(expert), rows.start(expert) + rows.size(expert) - 1);
                 filledOf[expert]++;
             } else {
-                assertThat(assignment.rowOf()[choice]).isZero();
+                assertThat(rows.rowOf()[choice]).isZero();
             }
         }
         int filled = 0;
-        for (int row = 0; row < assignment.rows(); row++) {
-            filled += assignment.filled()[row] ? 1 : 0;
+        for (int row = 0; row < rows.count(); row++) {
+            filled += rows.filled()[row] ? 1 : 0;
         }
         assertThat(filled).isEqualTo(Arrays.stream(filledOf).sum());
-        assertThat(assignment.choiceOf()).hasSize(assignment.rows());
-        int[] ends = assignment.ends();
+        assertThat(rows.choiceOf()).hasSize(rows.count());
+        int end = 0;
         for (int e = 0; e < assignment.experts(); e++) {
             assertThat(assignment.count(e)).isEqualTo(filledOf[e]);
-            assertThat(ends[e]).isEqualTo(assignment.start(e + 1));
-            int rows = assignment.start(e + 1) - assignment.start(e);
+            assertThat(rows.start(e)).isEqualTo(end);
+            end += rows.size(e);
             // Where nothing was kept, products still get a row to work on.
             boolean spare = filled == 0 && e == assignment.experts() - 1;
-            assertThat(rows).isEqualTo(room.applyAsInt(spare ? 1 : filledOf[e]));
-            for (int row = assignment.start(e); row < assignment.start(e + 1); row++) {
-                assertThat(assignment.filled()[row]).isEqualTo(row < assignment.start(e) + filledOf[e]);
+            assertThat(rows.size(e)).isEqualTo(expected.applyAsInt(spare ? 1 : filledOf[e]));
+            for (int row = rows.start(e); row < rows.start(e) + rows.size(e); row++) {
+                assertThat(rows.filled()[row]).isEqualTo(row < rows.start(e) + filledOf[e]);
             }
         }
-        assertThat(assignment.rows()).isPositive();
+        assertThat(rows.count()).isEqualTo(end).isPositive();
     }
 
     /** Three experts, two choices of each token: 0 1, 2 0, 1 2 and so on, by the host and by the device. */
@@ -389,8 +395,9 @@ class RoutingTest {
                         true,
                         Routing.Noise.of(new RandomKey(0), new long[1])));
         assertThat(assignment.kept()).containsOnly(false);
-        assertThat(assignment.filled()).containsOnly(false);
-        assertThat(assignment.rows()).isEqualTo(Assignment.ROW_MULTIPLE);
+        AssignedRows rows = new AssignedRows(assignment, AssignedRows::rounded);
+        assertThat(rows.filled()).containsOnly(false);
+        assertThat(rows.count()).isEqualTo(AssignedRows.MULTIPLE);
         RoutingStatistics statistics = RoutingCounts.of(assignment).statistics();
         assertThat(statistics.load()).containsOnly(0.0);
         assertThat(statistics.overflow()).containsOnly(0.0);
