@@ -9,6 +9,7 @@ import dev.moe4j.study.FineTuneResult;
 import dev.moe4j.study.FineTuneSearch;
 import dev.moe4j.study.FineTuneSettings;
 import dev.moe4j.study.FineTuneSettings.Head;
+import dev.moe4j.tensor.AmxTiles;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Precision;
 import java.io.IOException;
@@ -36,6 +37,8 @@ final class FinetuneRun {
         }
         Task task = tasks.getFirst();
         FineTuneSettings settings = settings(command, task);
+        Precision precision = Precision.parse(command.model.precision);
+        AmxTiles.settle(precision);
         // The files are read before the model, so that what is wrong with them is said at once.
         FineTuneData data = FineTuneData.read(
                 task,
@@ -48,12 +51,7 @@ final class FinetuneRun {
                 Progress progress = new Progress(output.err())) {
             Tokenizer tokenizer = LoadedModel.tokenizer(checkpoint, command.model);
             result = new FineTuneSearch(
-                            checkpoint,
-                            tokenizer,
-                            Precision.parse(command.model.precision),
-                            Device.parse(command.model.device),
-                            data,
-                            settings)
+                            checkpoint, tokenizer, precision, Device.parse(command.model.device), data, settings)
                     .run(command.out, progress);
         }
         write(command.out.resolve(RESULT), Json.line(result) + "\n");

@@ -11,6 +11,15 @@ record RealProcess(Process process, Path err) {
 
     /** Starts {@code moe4j} with these arguments; what it says on stderr is added to a file. */
     static RealProcess start(Path err, String... args) throws IOException {
+        Process process = builder(args)
+                .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+                .redirectError(ProcessBuilder.Redirect.appendTo(err.toFile()))
+                .start();
+        return new RealProcess(process, err);
+    }
+
+    /** {@code moe4j} with these arguments, not started yet. */
+    static ProcessBuilder builder(String... args) {
         List<String> command = new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-XX:+UseSerialGC",
@@ -21,11 +30,7 @@ record RealProcess(Process process, Path err) {
                 System.getProperty("java.class.path"),
                 Main.class.getName()));
         command.addAll(List.of(args));
-        Process process = new ProcessBuilder(command)
-                .redirectOutput(ProcessBuilder.Redirect.DISCARD)
-                .redirectError(ProcessBuilder.Redirect.appendTo(err.toFile()))
-                .start();
-        return new RealProcess(process, err);
+        return new ProcessBuilder(command);
     }
 
     boolean alive() {

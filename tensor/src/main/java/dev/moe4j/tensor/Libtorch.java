@@ -5,6 +5,7 @@ import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Supplier;
@@ -107,12 +108,13 @@ public final class Libtorch {
 
     /** Whether the CPU's single-precision products go through oneDNN, which follows this CPU's instructions. */
     public static boolean float32ThroughOneDnn() {
-        return torch.globalContext().float32MatmulPrecision() == torch.Float32MatmulPrecision.MEDIUM;
+        return torch.globalContext().float32MatmulPrecision().intern() == torch.Float32MatmulPrecision.MEDIUM
+                && instructionSet().startsWith("AVX512");
     }
 
     // Where there is a GPU, "medium" would also round its single-precision products to TF32: "highest" stays there.
-    // "medium" sends single-precision products to oneDNN. Where the CPU has bfloat16 tiles (AMX) oneDNN may then
-    // round to bfloat16; the measured error decides.
+    // "medium" sends single-precision products to oneDNN where the CPU has AVX-512. Where it has bfloat16 tiles (AMX)
+    // as well, oneDNN may then round to bfloat16; the measured error decides.
     private static boolean hasFastFloat32() {
         return Loader.getPlatform().endsWith("x86_64");
     }
@@ -144,8 +146,11 @@ public final class Libtorch {
         // libgomp's waiting threads spin; on cores that are shared this costs up to a factor of five. OpenBLAS's, which
         // multiplies in float32 where there is no AVX-512, spin for 2^26 cycles after each product, in the way of
         // libgomp's: 2^12 instead gave whole steps of cpu-dense 1.1 times the speed.
-        Map<String, String> defaults =
-                Map.of("GOMP_SPINCOUNT", "1000", "OPENBLAS_THREAD_TIMEOUT", "12", "TORCH_CPP_LOG_LEVEL", "ERROR");
+        Map<String, String> defaults = new HashMap<>(
+                Map.of("GOMP_SPINCOUNT", "1000", "OPENBLAS_THREAD_TIMEOUT", "12", "TORCH_CPP_LOG_LEVEL", "ERROR"));
+        if (!AmxTiles.wanted()) {
+            defaults.put("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16");
+        }
         Linker linker = Linker.nativeLinker();
         var setenv = linker.downcallHandle(
                 linker.defaultLookup().findOrThrow("setenv"),
