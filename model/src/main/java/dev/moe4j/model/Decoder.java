@@ -214,7 +214,7 @@ public final class Decoder implements AutoCloseable {
         ModelConfig config = model.config();
         long widest = (long) config.width() * Math.max(config.ffn(), 3 * config.width());
         long bytes = tokens * widest * last_BD.dtype().bytes();
-        return bytes <= SMALL_PRODUCT && !model.device().isCuda() ? Libtorch.onOneThread(work) : work.get();
+        return bytes <= SMALL_PRODUCT && !model.device().isCuda() ? Libtorch.onSmallProducts(work) : work.get();
     }
 
     private Tensor continued(int[]... tokens) {

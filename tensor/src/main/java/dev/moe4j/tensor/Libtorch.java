@@ -37,12 +37,7 @@ public final class Libtorch {
         setDefault("org.bytedeco.javacpp.maxPhysicalBytes", "0");
         setEnvironmentDefaults();
         Loader.load(torch.class);
-        if (hasFastFloat32() && cudaDevices() == 0) {
-            torch.globalContext().setFloat32MatmulPrecision("medium");
-            if (float32Error() > 1e-5) {
-                torch.globalContext().setFloat32MatmulPrecision("highest");
-            }
-        }
+        Float32Products.settle();
         THREADS.set(torch.get_num_threads());
     }
 
@@ -88,6 +83,19 @@ public final class Libtorch {
         }
     }
 
+    /**
+     * Runs work whose products on the CPU are so small that what comes before each counts: on the calling thread alone, as
+     * {@link #onOneThread} does, and in float32 by OpenBLAS, which is then used by other threads as well.
+     */
+    public static <T extends @Nullable Object> T onSmallProducts(Supplier<T> work) {
+        Float32Products.beginSmall();
+        try {
+            return onOneThread(work);
+        } finally {
+            Float32Products.endSmall();
+        }
+    }
+
     /** The instruction set that libtorch's own kernels use on this CPU, such as {@code AVX512}. */
     public static String instructionSet() {
         try (BytePointer name = torch.get_cpu_capability()) {
@@ -108,29 +116,7 @@ public final class Libtorch {
 
     /** Whether the CPU's single-precision products go through oneDNN, which follows this CPU's instructions. */
     public static boolean float32ThroughOneDnn() {
-        return torch.globalContext().float32MatmulPrecision().intern() == torch.Float32MatmulPrecision.MEDIUM
-                && instructionSet().startsWith("AVX512");
-    }
-
-    // Where there is a GPU, "medium" would also round its single-precision products to TF32: "highest" stays there.
-    // "medium" sends single-precision products to oneDNN where the CPU has AVX-512. Where it has bfloat16 tiles (AMX)
-    // as well, oneDNN may then round to bfloat16; the measured error decides.
-    private static boolean hasFastFloat32() {
-        return Loader.getPlatform().endsWith("x86_64");
-    }
-
-    private static double float32Error() {
-        try (Scope _ = Scope.open()) {
-            Tensor a = Tensor.zeros(DType.FLOAT64, Device.CPU, 256, 256);
-            Tensor b = Tensor.zeros(DType.FLOAT64, Device.CPU, 256, 256);
-            new RandomKey(1).fillUniform(a, -1, 1);
-            new RandomKey(2).fillUniform(b, -1, 1);
-            Tensor exact = a.to(DType.FLOAT32)
-                    .to(DType.FLOAT64)
-                    .matmul(b.to(DType.FLOAT32).to(DType.FLOAT64));
-            Tensor single = a.to(DType.FLOAT32).matmul(b.to(DType.FLOAT32)).to(DType.FLOAT64);
-            return single.sub(exact).norm() / exact.norm();
-        }
+        return Float32Products.throughOneDnn();
     }
 
     private static void setDefault(String property, String value) {

@@ -37,6 +37,36 @@ class LibtorchTest {
         assertThatThrownBy(() -> Libtorch.threads(0)).isInstanceOf(TensorException.class);
     }
 
+    /** OpenBLAS multiplies in float32 while anyone has small products, and whoever did before when all are done. */
+    @Test
+    void smallProductsGoByOpenBlasUntilTheLastIsDone() {
+        boolean before = Libtorch.float32ThroughOneDnn();
+        String result = Libtorch.onSmallProducts(() -> {
+            assertThat(Libtorch.threads()).isEqualTo(1);
+            assertThat(Libtorch.float32ThroughOneDnn()).isFalse();
+            elsewhere(() -> Libtorch.onSmallProducts(() -> "another"));
+            assertThat(Libtorch.float32ThroughOneDnn()).isFalse();
+            return "result";
+        });
+        assertThat(result).isEqualTo("result");
+        assertThat(Libtorch.float32ThroughOneDnn()).isEqualTo(before);
+        assertThatThrownBy(() -> Libtorch.onSmallProducts(() -> {
+                    throw new IllegalStateException("in the work");
+                }))
+                .hasMessage("in the work");
+        assertThat(Libtorch.float32ThroughOneDnn()).isEqualTo(before);
+        assertThat(torch.globalContext().float32MatmulPrecision().intern())
+                .isEqualTo(before ? torch.Float32MatmulPrecision.MEDIUM : torch.Float32MatmulPrecision.HIGHEST);
+    }
+
+    private static void elsewhere(Runnable work) {
+        try {
+            Thread.ofPlatform().start(work).join();
+        } catch (InterruptedException e) {
+            throw new AssertionError(e);
+        }
+    }
+
     @Test
     void workOnOneThreadLeavesOthersTheirs() {
         int before = Libtorch.threads();

@@ -1,0 +1,76 @@
+package dev.moe4j.tensor;
+
+import org.bytedeco.javacpp.Loader;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * Who multiplies in float32 on the CPU: oneDNN where the CPU has AVX-512 and the error allows it, since it follows the CPU's
+ * instructions and waits with the threads that all operations have; else OpenBLAS.
+ */
+final class Float32Products {
+
+    /** What sends products to oneDNN, by allowing it to round to bfloat16, which it does with bfloat16 tiles (AMX) only. */
+    private static final String ONE_DNN = "medium";
+
+    private static final String OPEN_BLAS = "highest";
+
+    private static final double LARGEST_ERROR = 1e-5;
+
+    private static boolean oneDnn;
+    private static int small;
+
+    private Float32Products() {}
+
+    /** Decides, once, when libtorch is loaded. */
+    static synchronized void settle() {
+        // Where there is a GPU, this would also round its single-precision products to TF32.
+        if (!Loader.getPlatform().endsWith("x86_64")
+                || !Libtorch.instructionSet().startsWith("AVX512")
+                || Libtorch.cudaDevices() > 0) {
+            return;
+        }
+        send(ONE_DNN);
+        oneDnn = error() <= LARGEST_ERROR;
+        if (!oneDnn) {
+            send(OPEN_BLAS);
+        }
+    }
+
+    static synchronized boolean throughOneDnn() {
+        return oneDnn && small == 0;
+    }
+
+    /**
+     * From here on OpenBLAS multiplies, which needs less time than oneDNN to begin (docs/log.md has the measurement); for
+     * all threads, since there is one setting for all, until each who called this has called {@link #endSmall}.
+     */
+    static synchronized void beginSmall() {
+        if (small++ == 0 && oneDnn) {
+            send(OPEN_BLAS);
+        }
+    }
+
+    static synchronized void endSmall() {
+        if (--small == 0 && oneDnn) {
+            send(ONE_DNN);
+        }
+    }
+
+    private static void send(String precision) {
+        torch.globalContext().setFloat32MatmulPrecision(precision);
+    }
+
+    private static double error() {
+        try (Scope _ = Scope.open()) {
+            Tensor a = Tensor.zeros(DType.FLOAT64, Device.CPU, 256, 256);
+            Tensor b = Tensor.zeros(DType.FLOAT64, Device.CPU, 256, 256);
+            new RandomKey(1).fillUniform(a, -1, 1);
+            new RandomKey(2).fillUniform(b, -1, 1);
+            Tensor exact = a.to(DType.FLOAT32)
+                    .to(DType.FLOAT64)
+                    .matmul(b.to(DType.FLOAT32).to(DType.FLOAT64));
+            Tensor single = a.to(DType.FLOAT32).matmul(b.to(DType.FLOAT32)).to(DType.FLOAT64);
+            return single.sub(exact).norm() / exact.norm();
+        }
+    }
+}
