@@ -31,7 +31,7 @@ final class NativeThreads {
     }
 
     /**
-     * For OpenBLAS, which multiplies in double precision and, without AVX-512, in float32, and of whose threads libtorch
+     * For OpenBLAS, which multiplies in double precision and, where oneDNN does not, in float32, and of whose threads libtorch
      * does not know. They spin: on cores that are shared they cost up to ten times what they compute.
      */
     static void ofOpenBlas(int count) {
