@@ -3,7 +3,6 @@ package dev.moe4j.bench;
 import dev.moe4j.model.Cost;
 import dev.moe4j.model.LanguageModel;
 import dev.moe4j.parallel.Fabric;
-import dev.moe4j.tensor.AmxTiles;
 import dev.moe4j.tensor.CudaMemory;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.MatmulPeak;
@@ -94,7 +93,6 @@ public final class StepBenchmark {
         this.precision = precision;
         this.device = device;
         this.fabric = fabric;
-        AmxTiles.settle(precision);
     }
 
     /** Deals tokens out to experts in turns, so that all have the same load, rather than as routers say. */

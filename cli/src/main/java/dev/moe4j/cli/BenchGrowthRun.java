@@ -2,6 +2,7 @@ package dev.moe4j.cli;
 
 import dev.moe4j.bench.Growth;
 import dev.moe4j.bench.GrowthFigure;
+import dev.moe4j.tensor.AmxTiles;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.train.RunConfig;
@@ -35,6 +36,7 @@ final class BenchGrowthRun {
         }
         Device device = Device.parse(deviceName);
         Precision precision = RunConfig.precision(precisionName, device);
+        AmxTiles.settle(precision);
         int[] done = {0};
         Growth.Result result;
         try (ProgressLine progress =

@@ -5,6 +5,7 @@ import dev.moe4j.model.ConfigWriter;
 import dev.moe4j.parallel.Environment;
 import dev.moe4j.parallel.Fabric;
 import dev.moe4j.parallel.Processes;
+import dev.moe4j.tensor.AmxTiles;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.train.ResidentMemory;
@@ -23,6 +24,7 @@ final class BenchTrainRun {
         Environment environment = Environment.of(System.getenv());
         Device where = environment.device(device);
         Precision precision = RunConfig.precision(options.precision.name, where);
+        AmxTiles.settle(precision);
         return Processes.run(
                 environment,
                 RunIdentity.of(

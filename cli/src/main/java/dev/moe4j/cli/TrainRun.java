@@ -45,6 +45,7 @@ record TrainRun(
 
     int run() {
         RunConfig config = RunConfig.read(model, overrides);
+        config.settleTiles();
         SequencedMap<String, Path> folders = new LinkedHashMap<>();
         data.forEach(source -> folders.put(source.name(), source.path()));
         try (TrainingData sources = TrainingData.open(folders);

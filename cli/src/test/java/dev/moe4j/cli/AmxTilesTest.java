@@ -36,37 +36,46 @@ class AmxTilesTest {
 
     @Test
     void trainingInFloat32DoesWithoutTilesAndResumesSo() throws Exception {
-        assertThat(tiles(train("fp32", 1))).isFalse();
-        assertThat(tiles(train("fp32", 2, "--resume", "--allow-change=steps"))).isFalse();
+        assertThat(tiles(train("fp32", "one", 1))).isFalse();
+        assertThat(tiles(train("fp32", "one", 2, "--resume", "--allow-change=steps")))
+                .isFalse();
+    }
+
+    /** What processes meet by loads libtorch, too. Of their output rank 0's is shown. */
+    @Test
+    void processesThatTrainTogetherDoWithoutThem() throws Exception {
+        List<String> launch = new ArrayList<>(List.of("launch", "--processes=2", "--threads=1", "--"));
+        launch.addAll(train("fp32", "two", 1));
+        assertThat(tiles(launch)).isFalse();
     }
 
     @Test
     void trainingInBfloat16TakesThem() throws Exception {
-        assertThat(tiles(train("bf16", 1))).isEqualTo(processor.contains("amx_bf16"));
+        assertThat(tiles(train("bf16", "tiles", 1))).isEqualTo(processor.contains("amx_bf16"));
     }
 
     @Test
     void benchmarksOfStepsDoAsTrainingDoes() throws Exception {
-        assertThat(tiles("bench", "train", "--preset=cpu-tiny-dense", "--precision=fp32", "--steps=5"))
+        assertThat(tiles(List.of("bench", "train", "--preset=cpu-tiny-dense", "--precision=fp32", "--steps=5")))
                 .isFalse();
     }
 
-    private static String[] train(String precision, int steps, String... more) {
+    private static List<String> train(String precision, String run, int steps, String... more) {
         List<String> args = new ArrayList<>(List.of(
                 "train",
                 "--model=cpu-tiny-dense",
                 "--data=" + shards,
                 "--steps=" + steps,
-                "--out=" + temp.resolve(precision),
+                "--out=" + temp.resolve(run),
                 "--set=precision=" + precision));
         args.addAll(List.of(more));
-        return args.toArray(String[]::new);
+        return args;
     }
 
     /** Whether oneDNN says, when it multiplies for the first time, that it uses tiles. */
-    private static boolean tiles(String... args) throws IOException, InterruptedException {
+    private static boolean tiles(List<String> args) throws IOException, InterruptedException {
         Path said = Files.createTempFile(temp, "said", ".txt");
-        ProcessBuilder builder = RealProcess.builder(args);
+        ProcessBuilder builder = RealProcess.builder(args.toArray(String[]::new));
         builder.environment().put("ONEDNN_VERBOSE", "1");
         Process process =
                 builder.redirectErrorStream(true).redirectOutput(said.toFile()).start();

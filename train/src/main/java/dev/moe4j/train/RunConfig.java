@@ -6,6 +6,7 @@ import dev.moe4j.model.ConfigReader;
 import dev.moe4j.model.ModelConfig;
 import dev.moe4j.model.Recompute;
 import dev.moe4j.model.RoutingConfig;
+import dev.moe4j.tensor.AmxTiles;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.MatmulPeak;
 import dev.moe4j.tensor.Precision;
@@ -100,6 +101,16 @@ public record RunConfig(
     /** The run's precision; {@code auto} measures. */
     Precision resolvePrecision(Device device) {
         return precision(precision, device);
+    }
+
+    /**
+     * Settles whether this process uses {@linkplain AmxTiles tiles}, where the run's precision is given. {@link TrainingRun}
+     * does it as well, which is too late where processes have met before.
+     */
+    public void settleTiles() {
+        if (!precision.equals(AUTO)) {
+            AmxTiles.settle(Precision.parse(precision));
+        }
     }
 
     /** The precision of that name; {@code auto} measures the device. */

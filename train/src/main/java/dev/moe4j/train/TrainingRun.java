@@ -10,7 +10,6 @@ import dev.moe4j.model.ConfigWriter;
 import dev.moe4j.model.Cost;
 import dev.moe4j.model.LanguageModel;
 import dev.moe4j.parallel.Fabric;
-import dev.moe4j.tensor.AmxTiles;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.MatmulPeak;
 import dev.moe4j.tensor.Precision;
@@ -141,9 +140,7 @@ public final class TrainingRun {
 
     /** Trains and writes checkpoints. */
     public Outcome run() {
-        if (!config.precision().equals(RunConfig.AUTO)) {
-            AmxTiles.settle(Precision.parse(config.precision()));
-        }
+        config.settleTiles();
         // Data that does not fit is refused before anything is written.
         TrainingSequences sequences = data.sequences(
                 config.data().sequences(),
