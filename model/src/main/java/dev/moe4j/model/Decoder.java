@@ -214,7 +214,10 @@ public final class Decoder implements AutoCloseable {
         ModelConfig config = model.config();
         long widest = (long) config.width() * Math.max(config.ffn(), 3 * config.width());
         long bytes = tokens * widest * last_BD.dtype().bytes();
-        return bytes <= SMALL_PRODUCT && !model.device().isCuda() ? Libtorch.onSmallProducts(work) : work.get();
+        if (bytes > SMALL_PRODUCT || model.device().isCuda()) {
+            return work.get();
+        }
+        return tokens == 1 ? Libtorch.onSingleRow(work) : Libtorch.onOneThread(work);
     }
 
     private Tensor continued(int[]... tokens) {

@@ -17,7 +17,7 @@ final class Float32Products {
     private static final double LARGEST_ERROR = 1e-5;
 
     private static boolean oneDnn;
-    private static int small;
+    private static int singleRows;
 
     private Float32Products() {}
 
@@ -37,21 +37,22 @@ final class Float32Products {
     }
 
     static synchronized boolean throughOneDnn() {
-        return oneDnn && small == 0;
+        return oneDnn && singleRows == 0;
     }
 
     /**
-     * From here on OpenBLAS multiplies, which needs less time than oneDNN to begin (docs/log.md has the measurement); for
-     * all threads, since there is one setting for all, until each who called this has called {@link #endSmall}.
+     * From here on OpenBLAS multiplies, which takes less time than oneDNN for one row, and more for two (docs/log.md has the
+     * measurement); for all threads, since there is one setting for all, until each who called this has called {@link
+     * #endSingleRow}.
      */
-    static synchronized void beginSmall() {
-        if (small++ == 0 && oneDnn) {
+    static synchronized void beginSingleRow() {
+        if (singleRows++ == 0 && oneDnn) {
             send(OPEN_BLAS);
         }
     }
 
-    static synchronized void endSmall() {
-        if (--small == 0 && oneDnn) {
+    static synchronized void endSingleRow() {
+        if (--singleRows == 0 && oneDnn) {
             send(ONE_DNN);
         }
     }

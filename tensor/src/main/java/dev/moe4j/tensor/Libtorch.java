@@ -84,15 +84,15 @@ public final class Libtorch {
     }
 
     /**
-     * Runs work whose products on the CPU are so small that what comes before each counts: on the calling thread alone, as
-     * {@link #onOneThread} does, and in float32 by OpenBLAS, which is then used by other threads as well.
+     * Runs work on one row of a small model: on the calling thread alone, as {@link #onOneThread} does, and in float32 by
+     * OpenBLAS, which is then used by other threads as well.
      */
-    public static <T extends @Nullable Object> T onSmallProducts(Supplier<T> work) {
-        Float32Products.beginSmall();
+    public static <T extends @Nullable Object> T onSingleRow(Supplier<T> work) {
+        Float32Products.beginSingleRow();
         try {
             return onOneThread(work);
         } finally {
-            Float32Products.endSmall();
+            Float32Products.endSingleRow();
         }
     }
 

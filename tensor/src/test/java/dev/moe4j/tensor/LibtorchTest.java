@@ -37,20 +37,20 @@ class LibtorchTest {
         assertThatThrownBy(() -> Libtorch.threads(0)).isInstanceOf(TensorException.class);
     }
 
-    /** OpenBLAS multiplies in float32 while anyone has small products, and whoever did before when all are done. */
+    /** OpenBLAS multiplies in float32 while anyone has single rows, and whoever did before when all are done. */
     @Test
-    void smallProductsGoByOpenBlasUntilTheLastIsDone() {
+    void singleRowsGoByOpenBlasUntilTheLastIsDone() {
         boolean before = Libtorch.float32ThroughOneDnn();
-        String result = Libtorch.onSmallProducts(() -> {
+        String result = Libtorch.onSingleRow(() -> {
             assertThat(Libtorch.threads()).isEqualTo(1);
             assertThat(Libtorch.float32ThroughOneDnn()).isFalse();
-            elsewhere(() -> Libtorch.onSmallProducts(() -> "another"));
+            elsewhere(() -> Libtorch.onSingleRow(() -> "another"));
             assertThat(Libtorch.float32ThroughOneDnn()).isFalse();
             return "result";
         });
         assertThat(result).isEqualTo("result");
         assertThat(Libtorch.float32ThroughOneDnn()).isEqualTo(before);
-        assertThatThrownBy(() -> Libtorch.onSmallProducts(() -> {
+        assertThatThrownBy(() -> Libtorch.onSingleRow(() -> {
                     throw new IllegalStateException("in the work");
                 }))
                 .hasMessage("in the work");

@@ -45,6 +45,35 @@ class TensorTest {
         }
     }
 
+    /** One row goes through a product of its own, however large the layer and whoever multiplies. */
+    @Test
+    void aLinearLayerGivesOneRowWhatItGivesItAmongOthers() {
+        try (Scope _ = Scope.open()) {
+            for (int out : new int[] {3, 1024, 8192}) {
+                Tensor x = Tensor.zeros(DType.FLOAT32, Device.CPU, 5, 256);
+                Tensor weight = Tensor.zeros(DType.FLOAT32, Device.CPU, out, 256);
+                Tensor bias = Tensor.zeros(DType.FLOAT32, Device.CPU, out);
+                new RandomKey(1).fillNormal(x, 1);
+                new RandomKey(2).fillNormal(weight, 1);
+                new RandomKey(3).fillNormal(bias, 1);
+                Tensor all = x.matmul(weight.t());
+                Tensor one = x.narrow(0, 2, 1);
+                List<Tensor> plain = List.of(
+                        Functions.linear(one, weight), Libtorch.onSingleRow(() -> Functions.linear(one, weight)));
+                List<Tensor> biased = List.of(
+                        Functions.linear(one, weight, bias),
+                        Libtorch.onSingleRow(() -> Functions.linear(one, weight, bias)));
+                plain.forEach(y -> assertOneRow(y, all.narrow(0, 2, 1)));
+                biased.forEach(y -> assertOneRow(y, all.narrow(0, 2, 1).add(bias)));
+            }
+        }
+    }
+
+    private static void assertOneRow(Tensor actual, Tensor expected) {
+        assertThat(actual.shape()).isEqualTo(expected.shape());
+        assertThat(actual.sub(expected).norm()).isLessThanOrEqualTo(1e-6 * expected.norm());
+    }
+
     @Test
     void groupedProductsEqualSingleOnes() {
         try (Scope _ = Scope.open()) {
