@@ -44,14 +44,15 @@ public final class Functions {
     }
 
     /**
-     * Whether x is one row for which OpenBLAS has a product of its own, which takes a third of what its product of matrices
-     * takes once the matrix is large (docs/log.md has the measurement).
+     * Whether x is one row and OpenBLAS multiplies, whose product of a matrix and a vector takes a third of what its product
+     * of matrices takes once the matrix is large (docs/log.md has the measurement).
      */
     private static boolean isVector(Tensor x) {
         return x.dtype() == DType.FLOAT32
                 && x.shape().length == 2
                 && x.size(0) == 1
-                && !x.device().isCuda();
+                && !x.device().isCuda()
+                && !Float32Products.throughOneDnn();
     }
 
     private static Tensor vector(Tensor x) {
