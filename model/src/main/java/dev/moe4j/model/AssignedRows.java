@@ -56,7 +56,10 @@ final class AssignedRows implements ExpertRows {
      * training has so many tokens that the rows saved cost more than they bring (docs/log.md has both measurements).
      */
     static int tight(int count) {
-        return count >= MULTIPLE ? rounded(count) : count <= 1 ? count : Integer.highestOneBit(count - 1) << 1;
+        if (count >= MULTIPLE) {
+            return rounded(count);
+        }
+        return count <= 1 ? count : Integer.highestOneBit(count - 1) << 1;
     }
 
     Assignment assignment() {
@@ -71,16 +74,6 @@ final class AssignedRows implements ExpertRows {
     @Override
     public int start(int e) {
         return starts[e];
-    }
-
-    @Override
-    public int size(int e) {
-        return starts[e + 1] - starts[e];
-    }
-
-    @Override
-    public int count() {
-        return choiceOf.length;
     }
 
     /** The row that each choice fills; 0 where it was dropped. */

@@ -209,7 +209,7 @@ public final class Decoder implements AutoCloseable {
         return onThreadsFor(count(tokens), () -> continued(tokens));
     }
 
-    /** Computes for so many tokens, on one thread where they are too few for several. */
+    /** Computes for so many tokens, on one thread where they are too few for several, which has its own way for one. */
     private Tensor onThreadsFor(int tokens, Supplier<Tensor> work) {
         ModelConfig config = model.config();
         long widest = (long) config.width() * Math.max(config.ffn(), 3 * config.width());

@@ -146,11 +146,7 @@ sealed interface ExpertProducts {
     record Grouped(ExpertRows rows, Tensor ends) implements ExpertProducts {
 
         static Grouped of(ExpertRows rows, Device device) {
-            int[] ends = new int[rows.experts()];
-            for (int e = 0; e < ends.length; e++) {
-                ends[e] = rows.start(e) + rows.size(e);
-            }
-            return new Grouped(rows, Tensor.of(ends).to(device));
+            return new Grouped(rows, Tensor.of(rows.ends()).to(device));
         }
 
         @Override

@@ -1,19 +1,32 @@
 package dev.moe4j.model;
 
+import java.util.Arrays;
+
 /** Rows as the experts of this process compute on them, one expert's after the other's. */
 interface ExpertRows {
 
     /** How many experts there are here. */
     int experts();
 
-    /** The first row of expert {@code e} among those here. */
+    /** The first row of expert {@code e} among those here; that of {@link #experts} is the end. */
     int start(int e);
 
     /** The rows of expert {@code e}, those that hold no token included. */
-    int size(int e);
+    default int size(int e) {
+        return start(e + 1) - start(e);
+    }
 
     /** The rows of all experts. */
-    int count();
+    default int count() {
+        return start(experts());
+    }
+
+    /** Where each expert's rows end, {@code [experts]}. */
+    default int[] ends() {
+        int[] ends = new int[experts()];
+        Arrays.setAll(ends, e -> start(e + 1));
+        return ends;
+    }
 
     /**
      * Rows that other processes sent.
@@ -30,16 +43,6 @@ interface ExpertRows {
         @Override
         public int start(int e) {
             return e == 0 ? 0 : ends[e - 1];
-        }
-
-        @Override
-        public int size(int e) {
-            return ends[e] - start(e);
-        }
-
-        @Override
-        public int count() {
-            return ends[ends.length - 1];
         }
     }
 }

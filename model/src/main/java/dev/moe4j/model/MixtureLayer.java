@@ -107,8 +107,7 @@ final class MixtureLayer {
         } else {
             boolean even = routing.strategy() == RoutingConfig.Strategy.CAPACITY;
             Assignment made = route.assignment();
-            int places = setting.places(made);
-            AssignedRows sent = new AssignedRows(made, even ? _ -> places : IntUnaryOperator.identity());
+            AssignedRows sent = new AssignedRows(made, even ? _ -> setting.places(made) : IntUnaryOperator.identity());
             routes = Routes.of(sent, compute, parameters.device(), tape);
             rows = dispatch(tape, name, routes, h);
             outputs = elsewhere(tape, layer, sent, routes, even, rows, dropout, pass);

@@ -50,14 +50,12 @@ class ExpertProductsTest {
         @Override
         ExpertProducts products(ExpertRows assigned, Tensor rows) {
             long[] expertOf = new long[assigned.count()];
-            int[] ends = new int[assigned.experts()];
-            for (int e = 0; e < ends.length; e++) {
-                ends[e] = assigned.start(e) + assigned.size(e);
-                Arrays.fill(expertOf, assigned.start(e), ends[e], e);
+            for (int e = 0; e < assigned.experts(); e++) {
+                Arrays.fill(expertOf, assigned.start(e), assigned.start(e + 1), e);
             }
             Device device = rows.device();
             return new ExpertProducts.OnDevice(
-                    Tensor.of(ends).to(device),
+                    Tensor.of(assigned.ends()).to(device),
                     Tensor.of(expertOf).to(device),
                     Kernels.of(device).orElse(null));
         }

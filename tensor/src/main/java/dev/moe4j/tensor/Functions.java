@@ -48,9 +48,9 @@ public final class Functions {
      * of matrices takes once the matrix is large (docs/log.md has the measurement).
      */
     private static boolean isVector(Tensor x) {
-        return x.dtype() == DType.FLOAT32
+        return x.size(0) == 1
+                && x.dtype() == DType.FLOAT32
                 && x.shape().length == 2
-                && x.size(0) == 1
                 && !x.device().isCuda()
                 && !Float32Products.throughOneDnn();
     }

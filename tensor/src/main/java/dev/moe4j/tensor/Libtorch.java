@@ -130,7 +130,7 @@ public final class Libtorch {
             return;
         }
         // libgomp's waiting threads spin; on cores that are shared this costs up to a factor of five. OpenBLAS's, which
-        // multiplies in float32 where there is no AVX-512, spin for 2^26 cycles after each product, in the way of
+        // multiplies in float32 where oneDNN does not, spin for 2^26 cycles after each product, in the way of
         // libgomp's: 2^12 instead gave whole steps of cpu-dense 1.1 times the speed.
         Map<String, String> defaults = new HashMap<>(
                 Map.of("GOMP_SPINCOUNT", "1000", "OPENBLAS_THREAD_TIMEOUT", "12", "TORCH_CPP_LOG_LEVEL", "ERROR"));
