@@ -1,5 +1,8 @@
 package dev.moe4j.model;
 
+import dev.moe4j.model.BlockProducts.Block;
+import dev.moe4j.model.BlockProducts.Columns;
+import dev.moe4j.tensor.Libtorch;
 import dev.moe4j.tensor.ParallelTasks;
 import dev.moe4j.tensor.Parameter;
 import dev.moe4j.tensor.Tensor;
@@ -9,55 +12,52 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The CPU's way: each thread takes a block of one expert's rows through the expert, which stays in the core's cache on the
- * way, and no thread waits for another before the end.
+ * The CPU's way: each thread takes some rows through their experts, which stay in the core's cache on the way, and no thread
+ * waits for another before the end.
  */
-record BlockedExperts(Weights weights, Activation activation, ExpertRows rows) implements ExpertNetworks {
+record BlockedExperts(Weights weights, Activation activation, ExpertRows rows, BlockProducts products)
+        implements ExpertNetworks {
 
-    /** The most rows of a block: docs/log.md has the measurement. */
+    /** The most rows of a block, and of a task: docs/log.md has the measurement. */
     private static final int ROWS = 512;
 
     /** The least columns of a block of a weight's gradient. */
-    private static final long COLUMNS = 256;
+    private static final int COLUMNS = 256;
 
-    /** A block of an expert's rows, or of the columns of its rows. */
-    private record Block(int expert, long start, long size) {
+    /** The least tasks for each thread, if there are blocks enough: experts have different sizes. */
+    private static final int TASKS = 4;
+
+    /** Neighbouring blocks, which one thread computes. */
+    private record Task(List<Block> blocks) {
 
         Tensor rows(Tensor all) {
-            return all.narrow(0, start, size);
+            int start = blocks.getFirst().start();
+            return all.narrow(
+                    0, start, blocks.getLast().start() + blocks.getLast().size() - start);
         }
 
-        /** Multiplies rows of the block by theirs of a mask for all rows, null for none. */
-        void multiply(Tensor rows, @Nullable Tensor mask) {
+        /** Multiplies the task's rows by theirs of a mask for all rows, null for none. */
+        void multiply(Tensor taskRows, @Nullable Tensor mask) {
             if (mask != null) {
-                rows.mulInPlace(rows(mask));
+                taskRows.mulInPlace(rows(mask));
             }
-        }
-
-        /** The expert's part of a stacked parameter. */
-        Tensor own(Tensor all) {
-            return all.select(0, expert);
         }
     }
 
     @Override
     public Passed forward(Tensor x_RD, @Nullable Tensor mask_RF) {
-        Tensor fc1Weight_EFD = weights.fc1Weight().tensor();
-        Tensor fc1Bias_EF = weights.fc1Bias().tensor();
-        Tensor fc2Weight_EDF = weights.fc2Weight().tensor();
-        Tensor fc2Bias_ED = weights.fc2Bias().tensor();
         Tensor inner_RF = Tensor.empty(x_RD.dtype(), x_RD.device(), x_RD.size(0), weights.ffn());
         Tensor active_RF = inner_RF.emptyLike();
         Tensor y_RD = x_RD.emptyLike();
-        run(blocksOfRows(), block -> {
-            Tensor inner_NF = block.rows(inner_RF)
-                    .setToProduct(block.rows(x_RD), block.own(fc1Weight_EFD).t())
-                    .addInPlace(block.own(fc1Bias_EF));
-            Tensor active_NF = activation.forward(inner_NF, block.rows(active_RF));
-            block.multiply(active_NF, mask_RF);
-            block.rows(y_RD)
-                    .setToProduct(active_NF, block.own(fc2Weight_EDF).t())
-                    .addInPlace(block.own(fc2Bias_ED));
+        Consumer<Block> fc1 = products.forward(
+                x_RD, weights.fc1Weight().tensor(), weights.fc1Bias().tensor(), inner_RF);
+        Consumer<Block> fc2 = products.forward(
+                active_RF, weights.fc2Weight().tensor(), weights.fc2Bias().tensor(), y_RD);
+        run(tasks(), task -> {
+            task.blocks().forEach(fc1);
+            Tensor active_NF = activation.forward(task.rows(inner_RF), task.rows(active_RF));
+            task.multiply(active_NF, mask_RF);
+            task.blocks().forEach(fc2);
         });
         return new Passed(inner_RF, active_RF, y_RD);
     }
@@ -65,16 +65,17 @@ record BlockedExperts(Weights weights, Activation activation, ExpertRows rows) i
     @Override
     public Tensor backward(
             Tensor gradient_RD, Tensor x_RD, Tensor inner_RF, Tensor active_RF, @Nullable Tensor mask_RF) {
-        Tensor fc1Weight_EFD = weights.fc1Weight().tensor();
-        Tensor fc2Weight_EDF = weights.fc2Weight().tensor();
         Tensor innerGradient_RF = inner_RF.emptyLike();
         Tensor xGradient_RD = x_RD.emptyLike();
-        run(blocksOfRows(), block -> {
-            Tensor activeGradient_NF = block.rows(gradient_RD).matmul(block.own(fc2Weight_EDF));
-            block.multiply(activeGradient_NF, mask_RF);
-            Tensor innerGradient_NF =
-                    activation.backward(activeGradient_NF, block.rows(inner_RF), block.rows(innerGradient_RF));
-            block.rows(xGradient_RD).setToProduct(innerGradient_NF, block.own(fc1Weight_EFD));
+        Consumer<Block> fc2 = products.backward(gradient_RD, weights.fc2Weight().tensor(), innerGradient_RF);
+        Consumer<Block> fc1 =
+                products.backward(innerGradient_RF, weights.fc1Weight().tensor(), xGradient_RD);
+        run(tasks(), task -> {
+            task.blocks().forEach(fc2);
+            Tensor innerGradient_NF = task.rows(innerGradient_RF);
+            task.multiply(innerGradient_NF, mask_RF);
+            activation.backward(innerGradient_NF, task.rows(inner_RF), innerGradient_NF);
+            task.blocks().forEach(fc1);
         });
         addGradients(gradient_RD, active_RF, weights.fc2Weight(), weights.fc2Bias());
         addGradients(innerGradient_RF, x_RD, weights.fc1Weight(), weights.fc1Bias());
@@ -88,25 +89,43 @@ record BlockedExperts(Weights weights, Activation activation, ExpertRows rows) i
      * @param x_RI what it was given
      */
     private void addGradients(Tensor gradient_RO, Tensor x_RI, Parameter weight, Parameter bias) {
-        long columns = gradient_RO.size(1);
-        run(blocksOfColumns(columns), block -> {
-            int e = block.expert();
-            if (rows.size(e) == 0) {
-                weight.addGradientEntry(e, null);
-                bias.addGradientEntry(e, null);
-                return;
+        Consumer<Columns> add = products.gradients(gradient_RO, x_RI, weight, bias);
+        run(columns((int) gradient_RO.size(1)), columns -> {
+            Block block = columns.block();
+            if (block.size() == 0) {
+                weight.addGradientEntry(block.expert(), null);
+                bias.addGradientEntry(block.expert(), null);
+            } else {
+                add.accept(columns);
             }
-            Tensor gradient_NB =
-                    gradient_RO.narrow(0, rows.start(e), rows.size(e)).narrow(1, block.start(), block.size());
-            long row = e * columns + block.start();
-            weight.addGradientRows(row, gradient_NB.t(), x_RI.narrow(0, rows.start(e), rows.size(e)));
-            bias.addGradientElements(row, gradient_NB.sum(0));
         });
         weight.entriesWritten();
         bias.entriesWritten();
     }
 
-    private List<Block> blocksOfRows() {
+    /** Blocks of few rows together: what all of them need takes one operator. */
+    private List<Task> tasks() {
+        List<Block> blocks = blocks();
+        int most = Math.ceilDiv(blocks.size(), TASKS * Libtorch.threads());
+        List<Task> tasks = new ArrayList<>();
+        int first = 0;
+        int size = 0;
+        for (int i = 0; i < blocks.size(); i++) {
+            int more = blocks.get(i).size();
+            if (i > first && (size + more > ROWS || i - first == most)) {
+                tasks.add(new Task(blocks.subList(first, i)));
+                first = i;
+                size = 0;
+            }
+            size += more;
+        }
+        if (first < blocks.size()) {
+            tasks.add(new Task(blocks.subList(first, blocks.size())));
+        }
+        return tasks;
+    }
+
+    private List<Block> blocks() {
         List<Block> blocks = new ArrayList<>();
         for (int e = 0; e < rows.experts(); e++) {
             for (int done = 0; done < rows.size(e); done += ROWS) {
@@ -116,20 +135,21 @@ record BlockedExperts(Weights weights, Activation activation, ExpertRows rows) i
         return blocks;
     }
 
-    /** Columns that take about as long as {@link #ROWS} rows do; one block of an expert without rows. */
-    private List<Block> blocksOfColumns(long columns) {
-        List<Block> blocks = new ArrayList<>();
+    /** Columns that take about as long as {@link #ROWS} rows do; all at once of an expert without rows. */
+    private List<Columns> columns(int count) {
+        List<Columns> all = new ArrayList<>();
         for (int e = 0; e < rows.experts(); e++) {
-            long parts = Math.clamp(Math.ceilDiv(rows.size(e), ROWS), 1, Math.max(1, columns / COLUMNS));
-            long size = Math.ceilDiv(columns, parts);
-            for (long start = 0; start < columns; start += size) {
-                blocks.add(new Block(e, start, Math.min(size, columns - start)));
+            Block block = new Block(e, rows.start(e), rows.size(e));
+            int parts = Math.clamp(Math.ceilDiv(block.size(), ROWS), 1, Math.max(1, count / COLUMNS));
+            int size = Math.ceilDiv(count, parts);
+            for (int start = 0; start < count; start += size) {
+                all.add(new Columns(block, start, Math.min(size, count - start)));
             }
         }
-        return blocks;
+        return all;
     }
 
-    private static void run(List<Block> blocks, Consumer<Block> task) {
-        ParallelTasks.run(blocks.size(), i -> task.accept(blocks.get(i)));
+    private static <T> void run(List<T> all, Consumer<T> task) {
+        ParallelTasks.run(all.size(), i -> task.accept(all.get(i)));
     }
 }

@@ -22,21 +22,21 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** What experts compute in blocks is what they compute one step after the other. */
 class BlockedExpertsTest {
 
-    private static final int EXPERTS = 5;
+    private static final int EXPERTS = 6;
     private static final int WIDTH = 16;
     /** Of columns for two blocks. */
     private static final int FFN = 528;
 
-    /** Empty experts, few rows, rows for one block exactly, and for several of which the last is smaller. */
-    private static final ExpertRows ROWS = new ExpertRows.Arrived(0, 7, 7 + 512, 519 + 1100, 1619);
+    /** Empty experts, one row, few rows, rows for one block exactly, and for several of which the last is smaller. */
+    private static final ExpertRows ROWS = new ExpertRows.Arrived(0, 1, 8, 8 + 512, 520 + 1100, 1620);
 
     @ParameterizedTest
-    @CsvSource({"fp64, 1e-14", "fp32, 1e-6", "bf16, 4e-3"})
-    void equalsTheReference(String precision, double bound) {
+    @CsvSource({"fp64, TENSORS, 1e-14", "fp32, TENSORS, 1e-6", "fp32, FLOATS, 1e-6", "bf16, TENSORS, 4e-3"})
+    void equalsTheReference(String precision, BlockProducts products, double bound) {
         for (Activation activation : Activation.values()) {
             for (boolean masked : List.of(false, true)) {
                 List<double[]> blocked =
-                        compute(precision, masked, weights -> new BlockedExperts(weights, activation, ROWS));
+                        compute(precision, masked, weights -> new BlockedExperts(weights, activation, ROWS, products));
                 List<double[]> reference = compute(
                         precision,
                         masked,
@@ -51,14 +51,17 @@ class BlockedExpertsTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"fp64", "fp32", "bf16"})
-    void theNumberOfThreadsChangesNothing(String precision) {
+    @CsvSource({"fp64, TENSORS", "fp32, TENSORS", "fp32, FLOATS", "bf16, TENSORS"})
+    void theNumberOfThreadsChangesNothing(String precision, BlockProducts products) {
         int before = Libtorch.threads();
         try {
             List<List<double[]>> results = IntStream.rangeClosed(1, 3)
                     .mapToObj(threads -> {
                         Libtorch.threads(threads);
-                        return compute(precision, true, weights -> new BlockedExperts(weights, Activation.GELU, ROWS));
+                        return compute(
+                                precision,
+                                true,
+                                weights -> new BlockedExperts(weights, Activation.GELU, ROWS, products));
                     })
                     .toList();
             for (int i = 0; i < results.getFirst().size(); i++) {
