@@ -166,9 +166,8 @@ final class RouteSection implements Section.Derived {
         int tokens = (int) logits_TE.size(0) - setting.fill();
         boolean[] padding = padding(tokens);
         Assignment all = routing.assign(new Routing.Request(
-                logits_TE.toDoubles(),
+                Logits.of(logits_TE),
                 p_TE::toDoubles,
-                experts,
                 setting.groups(),
                 padding,
                 setting.training(),

@@ -38,25 +38,27 @@ sealed interface Routing {
     /**
      * What a strategy decides on.
      *
-     * @param logits of all tokens, {@code [tokens · experts]}
+     * @param logits of all tokens
      * @param probabilities gives their softmax, {@code [tokens · experts]}, to strategies that need it
-     * @param experts how many there are
      * @param groups how many routing groups the tokens form, in order and of equal size
      * @param padding whether each token is padding that takes no place; null where none is
      * @param training whether capacity is that of training
      * @param noise where random choices come from
      */
     record Request(
-            double[] logits,
+            Logits logits,
             Supplier<double[]> probabilities,
-            int experts,
             int groups,
             boolean @Nullable [] padding,
             boolean training,
             Noise noise) {
 
         int tokens() {
-            return logits.length / experts;
+            return logits.tokens();
+        }
+
+        int experts() {
+            return logits.experts();
         }
     }
 
@@ -103,7 +105,7 @@ sealed interface Routing {
 
         @Override
         public Assignment assign(Request request) {
-            long[] expertOf = highest(request.logits(), request.experts(), topK);
+            long[] expertOf = highest(request.logits(), topK);
             boolean[] wanted = wanted(request, topK);
             return new Assignment(
                     request.tokens(),
@@ -137,7 +139,7 @@ sealed interface Routing {
             int tokens = request.tokens();
             int experts = request.experts();
             int k = topK();
-            long[] expertOf = highest(request.logits(), experts, k);
+            long[] expertOf = highest(request.logits(), k);
             boolean[] wanted = wanted(request, k);
             switch (config.secondExpert()) {
                 case ALL -> {}
@@ -183,16 +185,14 @@ sealed interface Routing {
 
         private static void sampleSecond(Request request, long[] expertOf) {
             int experts = request.experts();
-            double[] noise = request.noise().gumbel(request.logits().length);
+            double[] noise = request.noise().gumbel(request.tokens() * experts);
+            double[] row = new double[experts];
             for (int token = 0; token < request.tokens(); token++) {
+                request.logits().read(token, row);
                 int best = -1;
                 for (int e = 0; e < experts; e++) {
-                    int at = token * experts + e;
-                    if (e != expertOf[2 * token]
-                            && (best < 0
-                                    || request.logits()[at] + noise[at]
-                                            > request.logits()[token * experts + best]
-                                                    + noise[token * experts + best])) {
+                    row[e] += noise[token * experts + e];
+                    if (e != expertOf[2 * token] && (best < 0 || row[e] > row[best])) {
                         best = e;
                     }
                 }
@@ -214,16 +214,17 @@ sealed interface Routing {
     }
 
     /** The experts of the k highest logits of each token, highest first; of equal ones the lower number. */
-    private static long[] highest(double[] logits, int experts, int k) {
-        int tokens = logits.length / experts;
-        long[] chosen = new long[tokens * k];
+    private static long[] highest(Logits logits, int k) {
+        int experts = logits.experts();
+        long[] chosen = new long[logits.tokens() * k];
+        double[] row = new double[experts];
         boolean[] taken = new boolean[experts];
-        for (int token = 0; token < tokens; token++) {
-            int row = token * experts;
+        for (int token = 0; token < logits.tokens(); token++) {
+            logits.read(token, row);
             for (int rank = 0; rank < k; rank++) {
                 int best = -1;
                 for (int e = 0; e < experts; e++) {
-                    if (!taken[e] && (best < 0 || logits[row + e] > logits[row + best])) {
+                    if (!taken[e] && (best < 0 || row[e] > row[best])) {
                         best = e;
                     }
                 }

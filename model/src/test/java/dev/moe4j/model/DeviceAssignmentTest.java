@@ -80,9 +80,8 @@ class DeviceAssignmentTest {
         Assignment onHost() {
             return new Routing.Dropless(topK)
                     .assign(new Routing.Request(
-                            logits(),
+                            Logits.of(logits(), EXPERTS),
                             () -> new double[0],
-                            EXPERTS,
                             1,
                             padding(),
                             true,

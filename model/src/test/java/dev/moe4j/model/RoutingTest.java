@@ -63,9 +63,8 @@ class RoutingTest {
                 padding[i] = random.nextInt(5) == 0;
             }
             Routing.Request request = new Routing.Request(
-                    logits,
+                    Logits.of(logits, experts),
                     () -> softmax(logits, experts),
-                    experts,
                     groups,
                     random.nextBoolean() ? padding : null,
                     random.nextBoolean(),
@@ -182,8 +181,8 @@ class RoutingTest {
             long[] chosen = Arrays.copyOfRange(assignment.expertOf(), token * k, token * k + k);
             assertThat(Arrays.stream(chosen).distinct().count()).isEqualTo(k);
             if (trial.config().secondExpert() != RoutingConfig.SecondExpert.SAMPLING) {
-                double[] logits =
-                        Arrays.copyOfRange(trial.request().logits(), token * experts, token * experts + experts);
+                double[] logits = new double[experts];
+                trial.request().logits().read(token, logits);
                 long[] highest = IntStream.range(0, experts)
                         .boxed()
                         .sorted((a, b) -> Double.compare(logits[b], logits[a]))
@@ -373,9 +372,8 @@ class RoutingTest {
     private static boolean[] kept(RoutingConfig config, double[] logits, boolean @Nullable [] padding) {
         return Routing.of(config)
                 .assign(new Routing.Request(
-                        logits,
+                        Logits.of(logits, 2),
                         () -> softmax(logits, 2),
-                        2,
                         1,
                         padding,
                         true,
@@ -387,9 +385,8 @@ class RoutingTest {
     void aBatchOfPaddingOnlyHasNoRowsButStillAShape() {
         Assignment assignment = Routing.of(RoutingConfig.DEFAULT)
                 .assign(new Routing.Request(
-                        new double[6],
+                        Logits.of(new double[6], 3),
                         () -> softmax(new double[6], 3),
-                        3,
                         1,
                         new boolean[] {true, true},
                         true,

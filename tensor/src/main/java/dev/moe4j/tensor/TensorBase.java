@@ -134,9 +134,14 @@ abstract sealed class TensorBase implements AutoCloseable permits TensorViews {
         }
     }
 
-    private Tensor onHost(DType type) {
+    /** The tensor in row-major order on the CPU, for {@link #memory}: itself, where it is there. */
+    public Tensor toHost() {
         hostRead();
-        return op("cpu", handle::cpu, this).to(type).contiguous();
+        return op("cpu", handle::cpu, this).contiguous();
+    }
+
+    private Tensor onHost(DType type) {
+        return toHost().to(type);
     }
 
     /** Counts a read. */
