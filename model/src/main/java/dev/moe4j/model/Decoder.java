@@ -209,15 +209,16 @@ public final class Decoder implements AutoCloseable {
         return onThreadsFor(count(tokens), () -> continued(tokens));
     }
 
-    /** Computes for so many tokens, on one thread where they are too few for several, which has its own way for one. */
+    /** Computes for so many tokens, on one thread where they are too few for several; one token has its own products. */
     private Tensor onThreadsFor(int tokens, Supplier<Tensor> work) {
+        if (model.device().isCuda()) {
+            return work.get();
+        }
         ModelConfig config = model.config();
         long widest = (long) config.width() * Math.max(config.ffn(), 3 * config.width());
         long bytes = tokens * widest * last_BD.dtype().bytes();
-        if (bytes > SMALL_PRODUCT || model.device().isCuda()) {
-            return work.get();
-        }
-        return tokens == 1 ? Libtorch.onSingleRow(work) : Libtorch.onOneThread(work);
+        Supplier<Tensor> multiplied = tokens == 1 ? () -> Libtorch.onSingleRow(work) : work;
+        return bytes > SMALL_PRODUCT ? multiplied.get() : Libtorch.onOneThread(multiplied);
     }
 
     private Tensor continued(int[]... tokens) {
