@@ -16,18 +16,13 @@ import java.lang.foreign.ValueLayout;
  */
 public record FloatMatrix(MemorySegment memory, int rows, int columns, int stride, boolean transposed) {
 
-    /**
-     * The most elements of weights for which OpenBLAS is faster than oneDNN, to which tensors go: docs/log.md has the
-     * measurement.
-     */
+    /** Up to so many elements of weights OpenBLAS is faster at once than oneDNN by tensors: docs/log.md has the measurement. */
     private static final long SMALL = 1 << 15;
 
     /** As many ones as a vector that sums so many rows at once. */
     private static final FloatMatrix ONES = ones(1024);
 
-    /**
-     * Whether products with weights {@code [..., out, in]} are faster by OpenBLAS at once than by tensors.
-     */
+    /** Whether products with weights {@code [..., out, in]} are faster by OpenBLAS at once than by tensors. */
     public static boolean suits(Tensor weights) {
         return weights.dtype() == DType.FLOAT32
                 && !weights.device().isCuda()
@@ -42,7 +37,7 @@ public record FloatMatrix(MemorySegment memory, int rows, int columns, int strid
         }
         int columns = Math.toIntExact(tensor.size(-1));
         return new FloatMatrix(
-                tensor.memory(), columns == 0 ? 0 : (int) (tensor.elements() / columns), columns, columns, false);
+                tensor.memory(), columns == 0 ? 0 : Math.toIntExact(tensor.elements() / columns), columns, columns, false);
     }
 
     /** {@code count} rows from {@code start} on, of what is no transpose. */
