@@ -16,7 +16,9 @@ import java.lang.foreign.ValueLayout;
  */
 public record FloatMatrix(MemorySegment memory, int rows, int columns, int stride, boolean transposed) {
 
-    /** Up to so many elements of weights OpenBLAS is faster at once than oneDNN by tensors: docs/log.md has the measurement. */
+    /**
+     * Up to so many elements of weights OpenBLAS at once is faster than oneDNN by tensors: docs/log.md has the measurement.
+     */
     private static final long SMALL = 1 << 15;
 
     /** As many ones as a vector that sums so many rows at once. */
@@ -36,8 +38,8 @@ public record FloatMatrix(MemorySegment memory, int rows, int columns, int strid
             throw new TensorException("matrix of float32: " + tensor.describe() + " is of another type");
         }
         int columns = Math.toIntExact(tensor.size(-1));
-        return new FloatMatrix(
-                tensor.memory(), columns == 0 ? 0 : Math.toIntExact(tensor.elements() / columns), columns, columns, false);
+        int rows = columns == 0 ? 0 : Math.toIntExact(tensor.elements() / columns);
+        return new FloatMatrix(tensor.memory(), rows, columns, columns, false);
     }
 
     /** {@code count} rows from {@code start} on, of what is no transpose. */
