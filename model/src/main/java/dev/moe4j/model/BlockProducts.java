@@ -98,7 +98,7 @@ enum BlockProducts {
     record Columns(Block block, int start, int size) {}
 
     /** The faster way for experts of these weights {@code [experts, out, in]}. */
-    static BlockProducts of(Tensor weights) {
+    static BlockProducts of(Parameter weights) {
         return FloatMatrix.suits(weights) ? FLOATS : TENSORS;
     }
 

@@ -35,7 +35,7 @@ sealed interface ExpertNetworks permits ExpertNetworks.ByProducts, BlockedExpert
         Tensor fc1Weight_EFD = weights.fc1Weight().tensor();
         return fc1Weight_EFD.device().isCuda()
                 ? new ByProducts(weights, activation, ExpertProducts.of(rows, fc1Weight_EFD))
-                : new BlockedExperts(weights, activation, rows, BlockProducts.of(fc1Weight_EFD));
+                : new BlockedExperts(weights, activation, rows, BlockProducts.of(weights.fc1Weight()));
     }
 
     Weights weights();

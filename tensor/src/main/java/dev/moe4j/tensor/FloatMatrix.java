@@ -3,6 +3,7 @@ package dev.moe4j.tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.List;
 
 /**
  * A matrix of float32 in the memory of a tensor on the CPU, which OpenBLAS multiplies without libtorch: a small product takes
@@ -24,12 +25,17 @@ public record FloatMatrix(MemorySegment memory, int rows, int columns, int strid
     /** As many ones as a vector that sums so many rows at once. */
     private static final FloatMatrix ONES = ones(1024);
 
-    /** Whether products with weights {@code [..., out, in]} are faster by OpenBLAS at once than by tensors. */
-    public static boolean suits(Tensor weights) {
-        return weights.dtype() == DType.FLOAT32
-                && !weights.device().isCuda()
+    /**
+     * Whether products with weights {@code [..., out, in]} are faster by OpenBLAS at once than by tensors. They need not be
+     * there: sections gather what is shared out among processes only when they run.
+     */
+    public static boolean suits(Parameter weights) {
+        List<Long> shape = weights.spec().shape();
+        long elements = shape.get(shape.size() - 2) * shape.getLast();
+        return weights.tensor().dtype() == DType.FLOAT32
+                && !weights.tensor().device().isCuda()
                 && OpenBlas.available()
-                && (weights.size(-1) * weights.size(-2) <= SMALL || !Float32Products.throughOneDnn());
+                && (elements <= SMALL || !Float32Products.throughOneDnn());
     }
 
     /** All of a contiguous tensor, as rows of its last dimension's size. */

@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import java.util.Arrays;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -108,15 +110,19 @@ class FloatMatrixTest {
     /** Small weights, and any where oneDNN does not multiply. */
     @Test
     void isForFloatsOnTheCpu() {
-        try (Scope _ = Scope.open()) {
-            assertThat(FloatMatrix.suits(Tensor.zeros(DType.FLOAT32, Device.CPU, 3, 64, 128)))
-                    .isTrue();
-            assertThat(FloatMatrix.suits(Tensor.zeros(DType.BFLOAT16, Device.CPU, 3, 64, 128)))
-                    .isFalse();
-            Tensor large = Tensor.empty(DType.FLOAT32, Device.CPU, 1, 512, 512);
-            assertThat(FloatMatrix.suits(large)).isEqualTo(!Libtorch.float32ThroughOneDnn());
-            assertThat(Libtorch.<Boolean>onSingleRow(() -> FloatMatrix.suits(large)))
-                    .isTrue();
+        assertThat(suits(Precision.FP32, 3, 64, 128)).isTrue();
+        assertThat(suits(Precision.FP64, 3, 64, 128)).isFalse();
+        assertThat(suits(Precision.BF16, 3, 64, 128)).isFalse();
+        assertThat(suits(Precision.FP32, 1, 512, 512)).isEqualTo(!Libtorch.float32ThroughOneDnn());
+        assertThat(Libtorch.<Boolean>onSingleRow(() -> suits(Precision.FP32, 1, 512, 512)))
+                .isTrue();
+    }
+
+    private static boolean suits(Precision precision, long... shape) {
+        try (Parameters parameters = new Parameters(precision, Device.CPU)) {
+            List<Long> sizes = Arrays.stream(shape).boxed().toList();
+            parameters.add("unit", List.of(new Parameter.Spec("w", sizes, List.of("w"), false, (part, _) -> {}, true)));
+            return FloatMatrix.suits(parameters.get("w"));
         }
     }
 }
