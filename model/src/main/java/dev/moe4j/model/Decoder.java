@@ -210,7 +210,7 @@ public final class Decoder implements AutoCloseable {
     }
 
     /** Computes for so many tokens, on one thread where they are too few for several; one token has its own products. */
-    private Tensor onThreadsFor(int tokens, Supplier<Tensor> work) {
+    Tensor onThreadsFor(int tokens, Supplier<Tensor> work) {
         if (model.device().isCuda()) {
             return work.get();
         }

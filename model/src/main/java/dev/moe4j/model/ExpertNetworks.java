@@ -32,10 +32,10 @@ sealed interface ExpertNetworks permits ExpertNetworks.ByProducts, BlockedExpert
 
     /** The usual way on the weights' device. */
     static ExpertNetworks of(Weights weights, Activation activation, ExpertRows rows) {
-        Tensor fc1Weight_EFD = weights.fc1Weight().tensor();
-        return fc1Weight_EFD.device().isCuda()
-                ? new ByProducts(weights, activation, ExpertProducts.of(rows, fc1Weight_EFD))
-                : new BlockedExperts(weights, activation, rows, BlockProducts.of(weights.fc1Weight()));
+        Parameter fc1Weight = weights.fc1Weight();
+        return fc1Weight.tensor().device().isCuda()
+                ? new ByProducts(weights, activation, ExpertProducts.of(rows, fc1Weight))
+                : new BlockedExperts(weights, activation, rows, BlockProducts.of(fc1Weight));
     }
 
     Weights weights();

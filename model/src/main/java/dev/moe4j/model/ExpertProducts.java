@@ -7,6 +7,7 @@ import dev.moe4j.tensor.Kernels;
 import dev.moe4j.tensor.Parameter;
 import dev.moe4j.tensor.Scope;
 import dev.moe4j.tensor.Tensor;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -18,11 +19,13 @@ sealed interface ExpertProducts {
     /**
      * The implementation for that many rows of each expert.
      *
-     * @param weight {@code [experts, out, in]}
+     * @param weight {@code [experts, out, in]}, which need not be there yet where it is shared out among processes
      */
-    static ExpertProducts of(ExpertRows rows, Tensor weight) {
-        return canGroup(weight.dtype(), weight.size(1), weight.size(2)) && rows.count() > 0
-                ? Grouped.of(rows, weight.device())
+    static ExpertProducts of(ExpertRows rows, Parameter weight) {
+        List<Long> shape = weight.spec().shape();
+        Tensor copy = weight.tensor();
+        return canGroup(copy.dtype(), shape.get(2), shape.get(1)) && rows.count() > 0
+                ? Grouped.of(rows, copy.device())
                 : new Loop(rows);
     }
 

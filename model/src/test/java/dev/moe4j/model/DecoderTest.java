@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Device;
+import dev.moe4j.tensor.Libtorch;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.tensor.Scope;
@@ -19,6 +20,7 @@ import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** With keys and values kept, a model computes what it computes over whole sequences. */
@@ -121,6 +123,33 @@ class DecoderTest {
                 assertSame(next(decoder), rows(expected, at - 1, at), precision);
             }
             assertThat(at).isEqualTo(CONTEXT);
+        }
+    }
+
+    /** Few tokens of a narrow model are computed on one thread; one token's products go by OpenBLAS, however wide it is. */
+    @ParameterizedTest
+    @CsvSource({"64, 1, 1, true", "64, 2, 1, false", "64, 50, 3, false", "512, 1, 3, true"})
+    void fewTokensTakeOneThread(int width, int tokens, int threads, boolean singleRow) {
+        ModelConfig config =
+                new ModelConfig(1, width, 2, width, VOCABULARY, CONTEXT, Activation.GELU, 0, 0, 1, 0, 2, 48, 0);
+        int before = Libtorch.threads();
+        Libtorch.threads(3);
+        try (Scope _ = Scope.open();
+                LanguageModel model = LanguageModel.initialize(
+                        new Architecture(config, TinyModels.dropless(1), BalanceConfig.DEFAULT),
+                        Precision.FP32,
+                        Device.CPU,
+                        new RandomKey(3));
+                Decoder decoder = Decoder.of(model, 1, CONTEXT)) {
+            boolean oneDnn = Libtorch.float32ThroughOneDnn();
+            Tensor done = decoder.onThreadsFor(tokens, () -> {
+                assertThat(Libtorch.threads()).isEqualTo(threads);
+                assertThat(Libtorch.float32ThroughOneDnn()).isEqualTo(oneDnn && !singleRow);
+                return Tensor.zeros(DType.FLOAT32, Device.CPU, 1);
+            });
+            assertThat(done.elements()).isOne();
+        } finally {
+            Libtorch.threads(before);
         }
     }
 

@@ -5,8 +5,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Kernels;
+import dev.moe4j.tensor.Parameter;
+import dev.moe4j.tensor.Parameters;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.Scope;
+import dev.moe4j.tensor.Share;
 import dev.moe4j.tensor.Tensor;
 import java.util.Arrays;
 import java.util.List;
@@ -14,6 +17,7 @@ import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** The suite over every way to compute the experts' products. */
 @Tag("device")
@@ -66,17 +70,39 @@ class ExpertProductsTest {
         }
     }
 
+    /** Weights that are shared out among processes are there while a section runs, who multiplies is settled before. */
+    @ParameterizedTest
+    @EnumSource(names = {"BFLOAT16", "FLOAT32"})
+    void choosesBeforeTheWeightsAreThere(DType type) {
+        Share share = new Share(2, 0, true, true, true);
+        try (Scope _ = Scope.open();
+                Parameters whole = new Parameters(precision(type), Device.CPU);
+                Parameters shared = new Parameters(precision(type), Device.CPU)) {
+            ExpertRows rows = new ExpertRows.Arrived(0, 32);
+            Parameter there = TinyExperts.weights(whole, 2, 8, 16).fc1Weight();
+            Parameter elsewhere = TinyExperts.weights(shared, 2, 8, 16, share).fc1Weight();
+            assertThat(elsewhere.tensor().elements()).isZero();
+            assertThat(ExpertProducts.of(rows, elsewhere)).hasSameClassAs(ExpertProducts.of(rows, there));
+            assertThat(BlockProducts.of(elsewhere)).isEqualTo(BlockProducts.of(there));
+        }
+    }
+
+    private static Precision precision(DType type) {
+        return type == DType.BFLOAT16 ? Precision.BF16 : Precision.FP32;
+    }
+
     /** Widths that libtorch's grouped products refuse go through the loop. */
     @ParameterizedTest
     @CsvSource({"BFLOAT16, 8, 16, true", "BFLOAT16, 8, 12, false", "BFLOAT16, 4, 16, false", "FLOAT32, 8, 16, false"})
     void choosesWhatTheWidthsAllow(DType type, int in, int out, boolean grouped) {
-        try (Scope _ = Scope.open()) {
+        try (Scope _ = Scope.open();
+                Parameters parameters = new Parameters(precision(type), Device.CPU)) {
             ExpertRows rows = new ExpertRows.Arrived(0, 32);
-            Tensor weight = Tensor.zeros(type, Device.CPU, 2, out, in);
+            Parameter weight = TinyExperts.weights(parameters, 2, in, out).fc1Weight();
             ExpertProducts products = ExpertProducts.of(rows, weight);
             assertThat(products instanceof ExpertProducts.Grouped).isEqualTo(grouped);
             Tensor x = Tensor.zeros(type, Device.CPU, rows.count(), in);
-            assertThat(products.forward(x, weight).shape()).containsExactly(rows.count(), out);
+            assertThat(products.forward(x, weight.tensor()).shape()).containsExactly(rows.count(), out);
         }
     }
 }

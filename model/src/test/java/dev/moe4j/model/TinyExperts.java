@@ -3,6 +3,8 @@ package dev.moe4j.model;
 import dev.moe4j.tensor.Parameter;
 import dev.moe4j.tensor.Parameters;
 import dev.moe4j.tensor.RandomKey;
+import dev.moe4j.tensor.Share;
+import dev.moe4j.tensor.UnitKeeper;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
@@ -14,13 +16,21 @@ final class TinyExperts {
 
     /** Adds them to parameters that are otherwise empty, and fills them from a fixed key. */
     static ExpertNetworks.Weights weights(Parameters parameters, int experts, int width, int ffn) {
+        return weights(parameters, experts, width, ffn, Share.WHOLE);
+    }
+
+    /** The same, of which this process keeps a share. */
+    static ExpertNetworks.Weights weights(Parameters parameters, int experts, int width, int ffn, Share share) {
         parameters.add(
                 "experts",
                 List.of(
                         spec("fc1.weight", width, experts, ffn, width),
                         spec("fc1.bias", width, experts, ffn),
                         spec("fc2.weight", width, experts, width, ffn),
-                        spec("fc2.bias", width, experts, width)));
+                        spec("fc2.bias", width, experts, width)),
+                parameters.precision(),
+                share,
+                UnitKeeper.NONE);
         parameters.initialize(new RandomKey(1));
         return new ExpertNetworks.Weights(
                 parameters.get("fc1.weight"),

@@ -4,8 +4,9 @@ import org.bytedeco.javacpp.Loader;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * Who multiplies in float32 on the CPU: oneDNN where the CPU has AVX-512 and the error allows it, since it follows the CPU's
- * instructions and waits with the threads that all operations have; else OpenBLAS.
+ * Who multiplies libtorch's products in float32 on the CPU: oneDNN where the CPU has AVX-512 and the error allows it, since it
+ * follows the CPU's instructions and waits with the threads that all operations have; else OpenBLAS. Those of small experts
+ * go by OpenBLAS everywhere, without libtorch: {@link FloatMatrix#suits} says which.
  */
 final class Float32Products {
 

@@ -98,7 +98,7 @@ public record FloatMatrix(MemorySegment memory, int rows, int columns, int strid
         }
     }
 
-    /** As a vector where it is one: that takes a third of the time once the other matrix is large. */
+    /** As a vector where it is one, as {@link Functions#linear(Tensor, Tensor)} does it through libtorch. */
     private void multiply(FloatMatrix a, FloatMatrix b, float kept) {
         check(!transposed && a.rows == rows && a.columns == b.rows && b.columns == columns, a, b);
         if (rows == 1 && !a.transposed) {

@@ -21,36 +21,44 @@ final class OpenBlas {
     private static final @Nullable MethodHandle SGEMM = NativeThreads.find(
             "cblas_sgemm",
             FunctionDescriptor.ofVoid(
+                    // The order of all, a and b transposed or not.
                     JAVA_INT,
                     JAVA_INT,
-                    JAVA_INT, // the order of all, a and b transposed or not
+                    JAVA_INT,
+                    // Rows and columns of c, columns of a.
                     JAVA_INT,
                     JAVA_INT,
-                    JAVA_INT, // rows and columns of c, columns of a
+                    JAVA_INT,
+                    // Alpha, a, its stride, b, its stride.
                     JAVA_FLOAT,
                     ADDRESS,
                     JAVA_INT,
                     ADDRESS,
-                    JAVA_INT, // alpha, a, its stride, b, its stride
+                    JAVA_INT,
+                    // Beta, c, its stride.
                     JAVA_FLOAT,
                     ADDRESS,
-                    JAVA_INT)); // beta, c, its stride
+                    JAVA_INT));
 
     private static final @Nullable MethodHandle SGEMV = NativeThreads.find(
             "cblas_sgemv",
             FunctionDescriptor.ofVoid(
+                    // The order of a, transposed or not.
                     JAVA_INT,
-                    JAVA_INT, // the order of a, transposed or not
                     JAVA_INT,
-                    JAVA_INT, // its rows and columns in memory
+                    // Its rows and columns in memory.
+                    JAVA_INT,
+                    JAVA_INT,
+                    // Alpha, a, its stride, x, its stride.
                     JAVA_FLOAT,
                     ADDRESS,
                     JAVA_INT,
                     ADDRESS,
-                    JAVA_INT, // alpha, a, its stride, x, its stride
+                    JAVA_INT,
+                    // Beta, y, its stride.
                     JAVA_FLOAT,
                     ADDRESS,
-                    JAVA_INT)); // beta, y, its stride
+                    JAVA_INT));
 
     private OpenBlas() {}
 
