@@ -9,18 +9,14 @@ import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.ParameterizedType;
 import java.lang.reflect.RecordComponent;
 import java.lang.reflect.Type;
-import java.math.BigDecimal;
-import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
-import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
@@ -42,9 +38,6 @@ import tools.jackson.databind.JsonNode;
  * than any memory holds.
  */
 public final class ConfigReader {
-
-    private static final Pattern NUMBER =
-            Pattern.compile("[+-]?(\\d[\\d_]*(\\.[\\d_]*)?|\\.\\d[\\d_]*)([eE][+-]?\\d{1,9})?");
 
     private ConfigReader() {}
 
@@ -131,7 +124,7 @@ public final class ConfigReader {
 
     private static Object record(Class<?> type, @Nullable Object base, ConfigNode node, String path, Class<?> root) {
         if (!(node instanceof Mapping mapping)) {
-            throw mismatch(node, path, "a mapping with the keys " + keys(type));
+            throw ConfigMessages.mismatch(node, path, "a mapping with the keys " + ConfigMessages.keys(type));
         }
         RecordComponent[] components = type.getRecordComponents();
         Map<String, RecordComponent> known = new LinkedHashMap<>();
@@ -140,7 +133,7 @@ public final class ConfigReader {
         }
         mapping.entries().forEach((key, value) -> {
             if (!known.containsKey(key)) {
-                throw unknown(value.where(), join(path, key), path, known.keySet(), root);
+                throw ConfigMessages.unknown(value.where(), ConfigMessages.join(path, key), path, known.keySet(), root);
             }
         });
         Object start = base == null ? instance(type) : base;
@@ -149,7 +142,7 @@ public final class ConfigReader {
             RecordComponent component = components[i];
             ConfigNode given = mapping.entries().get(ConfigWriter.key(component));
             Object old = start == null ? null : ConfigWriter.valueOf(component, start);
-            String place = join(path, ConfigWriter.key(component));
+            String place = ConfigMessages.join(path, ConfigWriter.key(component));
             if (given != null) {
                 arguments[i] = given instanceof Scalar(String where, String text) && text == null
                         ? absent(component, where, place)
@@ -167,7 +160,7 @@ public final class ConfigReader {
         if (nullable(component)) {
             return null;
         }
-        throw new ModelException(where + ": " + path + ": expected " + words(component.getGenericType())
+        throw new ModelException(where + ": " + path + ": expected " + ConfigMessages.words(component.getGenericType())
                 + ", found nothing; give a value or leave the key out");
     }
 
@@ -176,7 +169,7 @@ public final class ConfigReader {
             Type[] arguments = generic.getActualTypeArguments();
             if (generic.getRawType() == List.class) {
                 if (!(node instanceof Sequence sequence)) {
-                    throw mismatch(node, path, words(type));
+                    throw ConfigMessages.mismatch(node, path, ConfigMessages.words(type));
                 }
                 List<Object> items = new ArrayList<>();
                 for (ConfigNode item : sequence.items()) {
@@ -186,15 +179,16 @@ public final class ConfigReader {
             }
             if (generic.getRawType() == Map.class && arguments[0] == String.class) {
                 if (!(node instanceof Mapping mapping)) {
-                    throw mismatch(node, path, words(type));
+                    throw ConfigMessages.mismatch(node, path, ConfigMessages.words(type));
                 }
                 Map<Object, Object> entries = new LinkedHashMap<>();
                 if (mapping.partial() && base instanceof Map<?, ?> old) {
                     entries.putAll(old);
                 }
                 mapping.entries()
-                        .forEach((key, item) ->
-                                entries.put(key, value(arguments[1], entries.get(key), item, join(path, key), root)));
+                        .forEach((key, item) -> entries.put(
+                                key,
+                                value(arguments[1], entries.get(key), item, ConfigMessages.join(path, key), root)));
                 return Collections.unmodifiableMap(entries);
             }
         }
@@ -205,83 +199,9 @@ public final class ConfigReader {
             return record(wanted, base, node, path, root);
         }
         if (!(node instanceof Scalar(String where, String text)) || text == null) {
-            throw mismatch(node, path, words(wanted));
+            throw ConfigMessages.mismatch(node, path, ConfigMessages.words(wanted));
         }
-        return scalar(wanted, text, node, path);
-    }
-
-    private static Object scalar(Class<?> type, String text, ConfigNode node, String path) {
-        if (type == String.class) {
-            return text;
-        }
-        if (type == boolean.class || type == Boolean.class) {
-            return switch (text) {
-                case "true", "True", "TRUE" -> true;
-                case "false", "False", "FALSE" -> false;
-                default -> throw mismatch(node, path, words(type));
-            };
-        }
-        if (type.isEnum()) {
-            for (Object constant : type.getEnumConstants()) {
-                if (ConfigWriter.constantName((Enum<?>) constant).equals(text)) {
-                    return constant;
-                }
-            }
-            throw mismatch(node, path, words(type));
-        }
-        try {
-            if (type == int.class || type == Integer.class) {
-                return number(text).intValueExact();
-            }
-            if (type == long.class || type == Long.class) {
-                return number(text).longValueExact();
-            }
-            if (type == double.class || type == Double.class) {
-                return real(text);
-            }
-            if (type == float.class || type == Float.class) {
-                double value = real(text);
-                float narrow = Double.isFinite(value) ? Float.parseFloat(text.replace("_", "")) : (float) value;
-                if (Float.isInfinite(narrow) && !Double.isInfinite(value)) {
-                    throw new ArithmeticException("out of range");
-                }
-                return narrow;
-            }
-            if (type == Path.class && !text.isEmpty()) {
-                return Path.of(text);
-            }
-        } catch (ArithmeticException | NumberFormatException | InvalidPathException e) {
-            throw mismatch(node, path, words(type));
-        }
-        if (type == Path.class) {
-            throw mismatch(node, path, words(type));
-        }
-        throw new IllegalArgumentException("no configuration type: " + type + " at " + path);
-    }
-
-    private static BigDecimal number(String text) {
-        if (text.length() > 100 || !NUMBER.matcher(text).matches()) {
-            throw new NumberFormatException(text);
-        }
-        return new BigDecimal(text.replace("_", ""));
-    }
-
-    private static double real(String text) {
-        return switch (text) {
-            case ".inf", "+.inf", "Infinity" -> Double.POSITIVE_INFINITY;
-            case "-.inf", "-Infinity" -> Double.NEGATIVE_INFINITY;
-            case ".nan", "NaN" -> Double.NaN;
-            default -> {
-                if (!NUMBER.matcher(text).matches()) {
-                    throw new NumberFormatException(text);
-                }
-                double value = Double.parseDouble(text.replace("_", ""));
-                if (Double.isInfinite(value)) {
-                    throw new ArithmeticException("out of range");
-                }
-                yield value;
-            }
-        };
+        return ConfigScalars.value(wanted, text, node, path);
     }
 
     private static Object construct(
@@ -325,93 +245,8 @@ public final class ConfigReader {
         };
     }
 
-    // ---- records ----
-
     private static boolean nullable(RecordComponent component) {
         AnnotatedType type = component.getAnnotatedType();
         return type.isAnnotationPresent(Nullable.class);
-    }
-
-    private static List<String> keys(Class<?> record) {
-        return Arrays.stream(record.getRecordComponents())
-                .map(ConfigWriter::key)
-                .toList();
-    }
-
-    // ---- messages ----
-
-    private static ModelException mismatch(ConfigNode node, String path, String expected) {
-        return new ModelException(node.where() + ": " + path + ": expected " + expected + ", found " + node.words());
-    }
-
-    private static ModelException unknown(
-            String where, String wanted, String path, Iterable<String> siblings, Class<?> root) {
-        List<String> known = new ArrayList<>();
-        siblings.forEach(key -> known.add(join(path, key)));
-        List<String> everywhere = new ArrayList<>();
-        collect(root, "", everywhere, 0);
-        String leaf = wanted.substring(wanted.lastIndexOf('.') + 1);
-        String hint = known.stream()
-                .filter(key -> letters(key).equals(letters(wanted)))
-                .findFirst()
-                // One letter amiss is likelier than another section.
-                .or(() -> known.stream()
-                        .filter(key -> Nearest.distance(wanted, key) == 1)
-                        .findFirst())
-                .or(() -> everywhere.stream()
-                        .filter(key -> key.endsWith("." + leaf) || key.equals(leaf))
-                        .findFirst())
-                .or(() -> Nearest.names(wanted, known, 1).stream().findFirst())
-                .or(() -> Nearest.names(wanted, everywhere, 1).stream().findFirst())
-                .map(key -> "; did you mean " + key + "?")
-                .orElse("; known here: " + String.join(", ", known));
-        return new ModelException(where + ": unknown key " + wanted + hint);
-    }
-
-    private static String letters(String key) {
-        return key.replace("_", "").replace("-", "").toLowerCase(Locale.ROOT);
-    }
-
-    /** Every dotted path of a record type. */
-    private static void collect(Class<?> record, String path, List<String> paths, int depth) {
-        for (RecordComponent component : record.getRecordComponents()) {
-            paths.add(join(path, ConfigWriter.key(component)));
-            if (component.getType().isRecord() && depth < ConfigNode.MAX_DEPTH && component.getType() != record) {
-                collect(component.getType(), join(path, ConfigWriter.key(component)), paths, depth + 1);
-            }
-        }
-    }
-
-    private static String join(String path, String key) {
-        return path.isEmpty() ? key : path + "." + key;
-    }
-
-    private static String words(Type type) {
-        if (type instanceof ParameterizedType generic) {
-            Type[] arguments = generic.getActualTypeArguments();
-            return generic.getRawType() == List.class
-                    ? "a list, each item " + words(arguments[0])
-                    : "a mapping, each value " + words(arguments[arguments.length - 1]);
-        }
-        if (!(type instanceof Class<?> wanted)) {
-            return type.toString();
-        }
-        if (wanted.isRecord()) {
-            return "a mapping with the keys " + keys(wanted);
-        }
-        if (wanted.isEnum()) {
-            return "one of "
-                    + Arrays.stream(wanted.getEnumConstants())
-                            .map(constant -> ConfigWriter.constantName((Enum<?>) constant))
-                            .toList();
-        }
-        return switch (wanted.getSimpleName()) {
-            case "boolean", "Boolean" -> "true or false";
-            case "int", "Integer" -> "a whole number up to " + Integer.MAX_VALUE;
-            case "long", "Long" -> "a whole number up to " + Long.MAX_VALUE;
-            case "float", "Float", "double", "Double" -> "a number";
-            case "Path" -> "a path";
-            default -> "a text";
-        };
     }
 }

@@ -3,14 +3,8 @@ package dev.moe4j.tensor;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
-import org.bytedeco.pytorch.BoolOptional;
-import org.bytedeco.pytorch.GradMode;
-import org.bytedeco.pytorch.TensorVector;
-import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -55,7 +49,7 @@ public final class Tape implements AutoCloseable {
     }
 
     private final Scope scope = Scope.detached();
-    private final List<Entry> entries = new ArrayList<>();
+    private final List<SectionRun> runs = new ArrayList<>();
     private final boolean recording;
     private final @Nullable Timer timer;
     private final SectionClock clock = new SectionClock();
@@ -122,22 +116,22 @@ public final class Tape implements AutoCloseable {
     public Value[] runAll(Retention retention, Section section, Value... inputs) {
         Device device = timer == null ? Device.CPU : inputs[0].tensor().device();
         long start = timer == null ? 0 : SectionClock.start(device);
-        Entry entry = new Entry(section, inputs);
-        entry.units.forEach(Unit::acquire);
+        SectionRun run = new SectionRun(section, inputs, recording);
+        run.units().forEach(Unit::acquire);
         try (Scope _ = Scope.open()) {
-            Tensor[] outputs = forward(entry);
-            entry.device = device;
-            entry.outputs = new Value[outputs.length];
+            Tensor[] outputs = run.forward();
+            Value[] values = new Value[outputs.length];
             for (int i = 0; i < outputs.length; i++) {
-                entry.outputs[i] = new Value(
+                values[i] = new Value(
                         scope.keep(outputs[i]),
-                        recording && entry.differentiable(i, outputs[i]),
-                        recording && retention == Retention.RECOMPUTE ? () -> runAgain(entry) : null);
+                        recording && run.differentiable(i, outputs[i]),
+                        recording && retention == Retention.RECOMPUTE ? () -> runAgain(run) : null);
             }
+            run.gave(values, device);
         }
         if (inspector != null) {
             try (Scope _ = Scope.open()) {
-                for (Value output : entry.outputs) {
+                for (Value output : run.outputs()) {
                     if (output.tensor().dtype().floating()) {
                         inspector.forward(section.name(), output.tensor());
                     }
@@ -145,17 +139,17 @@ public final class Tape implements AutoCloseable {
             }
         }
         if (recording) {
-            entries.add(entry);
+            runs.add(run);
         }
         if (!recording || retention == Retention.RECOMPUTE) {
-            entry.forget();
+            run.forget();
         }
-        entry.units.forEach(Unit::release);
+        run.units().forEach(Unit::release);
         Timer listener = timer;
         if (listener != null) {
             clock.stop(device, start, nanoseconds -> listener.forward(section.name(), nanoseconds));
         }
-        return entry.outputs;
+        return run.outputs();
     }
 
     /**
@@ -190,21 +184,21 @@ public final class Tape implements AutoCloseable {
             }
         }
         Map<Unit, Integer> uses = new HashMap<>();
-        entries.forEach(entry -> entry.units.forEach(unit -> uses.merge(unit, 1, Integer::sum)));
-        for (Entry entry : entries.reversed()) {
-            if (Arrays.stream(entry.outputs).anyMatch(output -> output.gradient() != null)) {
-                backward(entry);
+        runs.forEach(run -> run.units().forEach(unit -> uses.merge(unit, 1, Integer::sum)));
+        for (SectionRun run : runs.reversed()) {
+            if (Arrays.stream(run.outputs()).anyMatch(output -> output.gradient() != null)) {
+                backward(run);
             }
-            entry.forget();
-            for (Unit unit : entry.units) {
+            run.forget();
+            for (Unit unit : run.units()) {
                 if (uses.merge(unit, -1, Integer::sum) == 0) {
                     unit.ready();
                 }
             }
             // All consumers are behind: what was had again for them is not wanted any more.
-            Arrays.stream(entry.outputs).filter(Value::dropped).forEach(Value::drop);
+            Arrays.stream(run.outputs()).filter(Value::dropped).forEach(Value::drop);
         }
-        entries.clear();
+        runs.clear();
         walked = true;
         clock.flush();
     }
@@ -217,94 +211,48 @@ public final class Tape implements AutoCloseable {
     @Override
     public void close() {
         clock.flush();
-        entries.forEach(Entry::forget);
-        entries.clear();
+        runs.forEach(SectionRun::forget);
+        runs.clear();
         scope.close();
     }
 
-    /** Runs a section forward; what its backward pass needs is saved, the results are in the innermost scope. */
-    private Tensor[] forward(Entry entry) {
-        entry.present = true;
-        return switch (entry.section) {
-            case Section.Derived derived -> forward(entry, derived);
-            case Section.Written written -> forward(entry, written);
-        };
-    }
-
-    private Tensor[] forward(Entry entry, Section.Derived section) {
-        Tensor[] inputs = new Tensor[entry.inputs.length];
-        for (int i = 0; i < inputs.length; i++) {
-            Value value = entry.inputs[i];
-            inputs[i] = recording && value.differentiable()
-                    ? entry.saved.keep(value.tensor().detach().requireGradient())
-                    : value.tensor();
-        }
-        GradMode.set_enabled(recording);
-        Tensor[] outputs;
-        try {
-            outputs = section.forward(inputs);
-        } finally {
-            GradMode.set_enabled(false);
-        }
-        entry.leaves = inputs;
-        entry.attached = outputs;
-        Arrays.stream(outputs).forEach(entry.saved::keep);
-        return Arrays.stream(outputs).map(Tensor::detach).toArray(Tensor[]::new);
-    }
-
-    private Tensor[] forward(Entry entry, Section.Written section) {
-        entry.state = new Saved(entry.saved, recording, entry.inputs);
-        Tensor[] inputs = Arrays.stream(entry.inputs).map(Value::tensor).toArray(Tensor[]::new);
-        return section.forward(entry.state, inputs);
-    }
-
     /** Runs a recomputed section forward once more, which brings back the values that were dropped. */
-    private void runAgain(Entry entry) {
+    private void runAgain(SectionRun run) {
         if (walked) {
-            throw new TensorException(entry.section.name() + ": its results were freed by the backward pass");
+            throw new TensorException(run.section().name() + ": its results were freed by the backward pass");
         }
-        entry.saved = Scope.detached();
-        entry.units.forEach(Unit::acquire);
+        run.units().forEach(Unit::acquire);
         try (Scope _ = Scope.open()) {
-            Tensor[] outputs = forward(entry);
+            Tensor[] outputs = run.forward();
             for (int i = 0; i < outputs.length; i++) {
-                if (entry.outputs[i].dropped()) {
-                    entry.outputs[i].restore(scope.keep(outputs[i]));
+                if (run.outputs()[i].dropped()) {
+                    run.outputs()[i].restore(scope.keep(outputs[i]));
                 }
             }
         }
-        entry.units.forEach(Unit::release);
+        run.units().forEach(Unit::release);
     }
 
-    private void backward(Entry entry) {
-        long start = timer == null ? 0 : SectionClock.start(entry.device);
-        entry.units.forEach(Unit::acquire);
-        if (!entry.present) {
-            runAgain(entry);
+    private void backward(SectionRun run) {
+        long start = timer == null ? 0 : SectionClock.start(run.device());
+        run.units().forEach(Unit::acquire);
+        if (!run.remembers()) {
+            runAgain(run);
         }
         try (Scope _ = Scope.open()) {
-            switch (entry.section) {
-                case Section.Derived derived -> backward(entry, derived);
-                case Section.Written written -> {
-                    @Nullable Tensor[] gradients = new Tensor[entry.outputs.length];
-                    for (int i = 0; i < gradients.length; i++) {
-                        gradients[i] = entry.outputs[i].gradient();
-                    }
-                    @Nullable Tensor[] results = written.backward(entry.state(), gradients);
-                    for (int i = 0; i < entry.inputs.length; i++) {
-                        add(entry.inputs[i], results[i]);
-                    }
-                }
+            @Nullable Tensor[] gradients = run.backward();
+            for (int i = 0; i < gradients.length; i++) {
+                add(run.inputs()[i], gradients[i]);
             }
             if (inspector != null) {
-                for (Value input : entry.inputs) {
+                for (Value input : run.inputs()) {
                     Tensor gradient = input.gradient();
                     if (gradient != null) {
-                        inspector.backward(entry.section.name(), gradient);
+                        inspector.backward(run.section().name(), gradient);
                     }
                 }
             }
-            for (Value output : entry.outputs) {
+            for (Value output : run.outputs()) {
                 Tensor gradient = output.gradient();
                 if (gradient != null) {
                     gradient.close();
@@ -312,66 +260,13 @@ public final class Tape implements AutoCloseable {
                 }
             }
         }
-        entry.units.forEach(Unit::release);
+        run.units().forEach(Unit::release);
         Timer listener = timer;
         if (listener != null) {
-            clock.stop(entry.device, start, nanoseconds -> listener.backward(entry.section.name(), nanoseconds));
-        }
-    }
-
-    private void backward(Entry entry, Section.Derived section) {
-        List<Tensor> outputs = new ArrayList<>();
-        List<Tensor> gradients = new ArrayList<>();
-        for (int i = 0; i < entry.outputs.length; i++) {
-            Tensor gradient = entry.outputs[i].gradient();
-            if (gradient != null && entry.outputs[i].differentiable()) {
-                outputs.add(entry.attached[i]);
-                gradients.add(gradient);
-            }
-        }
-        List<Tensor> sources = new ArrayList<>();
-        for (int i = 0; i < entry.inputs.length; i++) {
-            if (entry.inputs[i].differentiable()) {
-                sources.add(entry.leaves[i]);
-            }
-        }
-        int fromInputs = sources.size();
-        section.parameters().forEach(parameter -> sources.add(parameter.tensor()));
-
-        @Nullable Tensor[] results = gradientsOf(section.name(), outputs, sources, gradients);
-        int next = 0;
-        for (Value input : entry.inputs) {
-            if (input.differentiable()) {
-                add(input, results[next++]);
-            }
-        }
-        for (Parameter parameter : section.parameters()) {
-            Tensor gradient = results[next++];
-            if (gradient != null) {
-                parameter.addGradient(gradient);
-            }
-        }
-        if (next != fromInputs + section.parameters().size()) {
-            throw new TensorException(section.name() + ": gradients and parameters do not match");
-        }
-    }
-
-    private static @Nullable Tensor[] gradientsOf(
-            String name, List<Tensor> outputs, List<Tensor> sources, List<Tensor> gradients) {
-        // Undefined results are those that nothing depends on.
-        try (TensorVector outs = Functions.vector(outputs.toArray(Tensor[]::new));
-                TensorVector ins = Functions.vector(sources.toArray(Tensor[]::new));
-                TensorVector grads = Functions.vector(gradients.toArray(Tensor[]::new));
-                BoolOptional retain = new BoolOptional();
-                TensorVector results = torch.grad(outs, ins, grads, retain, false, true)) {
-            @Nullable Tensor[] tensors = new Tensor[sources.size()];
-            for (int i = 0; i < tensors.length; i++) {
-                org.bytedeco.pytorch.Tensor result = results.get(i);
-                tensors[i] = result.defined() ? Scope.adoptCopy(result) : null;
-            }
-            return tensors;
-        } catch (RuntimeException e) {
-            throw TensorException.of("gradients of " + name, e, outputs.toArray(Tensor[]::new));
+            clock.stop(
+                    run.device(),
+                    start,
+                    nanoseconds -> listener.backward(run.section().name(), nanoseconds));
         }
     }
 
@@ -386,50 +281,6 @@ public final class Tape implements AutoCloseable {
         } else {
             value.gradient(scope.keep(earlier.add(gradient)));
             earlier.close();
-        }
-    }
-
-    /** One section's run. */
-    private static final class Entry {
-        private final Section section;
-        private final Value[] inputs;
-        private final Set<Unit> units = new LinkedHashSet<>();
-        private Scope saved = Scope.detached();
-        private Device device = Device.CPU;
-        private Value[] outputs = {};
-        private Tensor[] leaves = {};
-        private Tensor[] attached = {};
-        private @Nullable Saved state;
-        /** Whether what the backward pass needs is there. */
-        private boolean present;
-
-        Entry(Section section, Value[] inputs) {
-            this.section = section;
-            this.inputs = inputs;
-            section.parameters().forEach(parameter -> units.add(parameter.unit()));
-        }
-
-        boolean differentiable(int output, Tensor tensor) {
-            return switch (section) {
-                case Section.Derived _ -> attached[output].requiresGradient();
-                case Section.Written _ -> tensor.dtype().floating();
-            };
-        }
-
-        /** Frees what was saved. */
-        void forget() {
-            saved.close();
-            leaves = new Tensor[0];
-            attached = new Tensor[0];
-            state = null;
-            present = false;
-        }
-
-        Saved state() {
-            if (state == null) {
-                throw new TensorException(section.name() + " has not run forward");
-            }
-            return state;
         }
     }
 }
