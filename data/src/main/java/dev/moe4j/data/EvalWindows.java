@@ -2,6 +2,7 @@ package dev.moe4j.data;
 
 import java.util.Arrays;
 import java.util.Objects;
+import java.util.stream.LongStream;
 
 /**
  * A walk through a whole stream in order, in windows, in which each id is predicted once: all but the very first, or
@@ -16,7 +17,7 @@ public final class EvalWindows {
     private final int length;
     private final int stride;
     private final int padding;
-    /** The id that each document begins behind; unused in a stream. */
+    /** The id that each document begins behind; {@link #NO_TARGET} in a stream, which begins behind its own first one. */
     private final int beginning;
     /** The first predicted id of each text that windows do not cross, and behind the last one the stream's end. */
     private final long[] starts;
@@ -31,7 +32,7 @@ public final class EvalWindows {
      * @throws DataException if the stream has not two ids
      */
     public EvalWindows(TokenStream stream, int length, int padding) {
-        this(stream, length, length, padding, padding, 1, stream.tokens());
+        this(stream, length, length, padding, NO_TARGET, 1, stream.tokens());
     }
 
     private EvalWindows(TokenStream stream, int length, int stride, int padding, int beginning, long... starts) {
@@ -65,11 +66,22 @@ public final class EvalWindows {
 
     /**
      * The same walk in windows that do not cross the ends of documents. Each document begins behind an end of text, which
-     * predicts its first id.
-     *
-     * @param endOfText the id that ends each document
+     * predicts its first id. Where a stream does not say what its documents are, ends of text are taken for their ends.
      */
     public EvalWindows documents(int endOfText) {
+        long[] starts = stream instanceof DocumentStream documents ? starts(documents) : startsBehind(endOfText);
+        return new EvalWindows(stream, length, stride, padding, endOfText, starts);
+    }
+
+    /** Without documents that have no ids. */
+    private static long[] starts(DocumentStream stream) {
+        return LongStream.rangeClosed(0, stream.documents())
+                .map(stream::documentStart)
+                .distinct()
+                .toArray();
+    }
+
+    private long[] startsBehind(int endOfText) {
         long[] found = new long[16];
         int count = 1;
         int[] buffer = new int[1 << 16];
@@ -86,7 +98,7 @@ public final class EvalWindows {
             }
         }
         found[count++] = stream.tokens();
-        return new EvalWindows(stream, length, stride, padding, endOfText, Arrays.copyOf(found, count));
+        return Arrays.copyOf(found, count);
     }
 
     /** The most ids in a window. */
@@ -143,9 +155,9 @@ public final class EvalWindows {
         int text = text(number);
         long from = from(text, number);
         int context = number == firstWindows[text] ? 0 : length - stride;
-        if (from == 0) {
+        if (beginning >= 0 && from == starts[text]) {
             inputs[at] = beginning;
-            stream.copyTokens(0, inputs, at + 1, count - 1);
+            stream.copyTokens(from, inputs, at + 1, count - 1);
         } else {
             stream.copyTokens(from - 1, inputs, at, count);
         }

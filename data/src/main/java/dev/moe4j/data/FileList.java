@@ -13,10 +13,12 @@ import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.EnumSet;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -28,9 +30,14 @@ import java.util.stream.StreamSupport;
  * The regular files of some inputs, in order. Links are followed; loops are noticed.
  *
  * @param sources the inputs as they were named, in order, each once
+ * @param passedOver what is no regular file, and why it is left out
  * @param unreadable what could not be listed; an error, or left out, when the text is read
  */
-record FileList(List<Item> items, Set<String> sources, Skipped skipped, Map<String, IOException> unreadable) {
+record FileList(
+        List<Item> items,
+        Set<String> sources,
+        Map<TextFile, Skipped.Reason> passedOver,
+        Map<String, IOException> unreadable) {
     /** Standard input where a path stands; a file of that name is {@code ./-}. */
     static final Path STANDARD_INPUT = Path.of("-");
 
@@ -51,7 +58,7 @@ record FileList(List<Item> items, Set<String> sources, Skipped skipped, Map<Stri
     }
 
     private FileList() {
-        this(new ArrayList<>(), new LinkedHashSet<>(), new Skipped(), new LinkedHashMap<>());
+        this(new ArrayList<>(), new LinkedHashSet<>(), new LinkedHashMap<>(), new LinkedHashMap<>());
     }
 
     static FileList of(List<Path> inputs) {
@@ -112,7 +119,12 @@ record FileList(List<Item> items, Set<String> sources, Skipped skipped, Map<Stri
             }
         }
         unreadable.putAll(all.unreadable);
-        if (items.size() == before && unreadable.isEmpty()) {
+        all.passedOver.forEach((file, reason) -> {
+            if (matcher.matches(Path.of(file.path()))) {
+                passedOver.put(new TextFile(pattern, file.path()), reason);
+            }
+        });
+        if (items.size() == before && passedOver.isEmpty() && unreadable.isEmpty()) {
             throw new DataException("no file matches " + pattern + "; check the pattern");
         }
         sources.add(pattern);
@@ -151,7 +163,7 @@ record FileList(List<Item> items, Set<String> sources, Skipped skipped, Map<Stri
 
     private void addFolder(Path folder, int depth) {
         List<Item> found = new ArrayList<>();
-        long skippedBefore = skipped.total();
+        int passedBefore = passedOver.size();
         try {
             Files.walkFileTree(folder, EnumSet.of(FileVisitOption.FOLLOW_LINKS), depth, new SimpleFileVisitor<>() {
                 @Override
@@ -160,9 +172,9 @@ record FileList(List<Item> items, Set<String> sources, Skipped skipped, Map<Stri
                     if (attributes.isRegularFile()) {
                         found.add(item(file, path, false, attributes));
                     } else {
-                        skipped.add(
-                                attributes.isSymbolicLink() ? Skipped.Reason.BROKEN_LINK : Skipped.Reason.SPECIAL,
-                                file.toString());
+                        passedOver.put(
+                                file,
+                                attributes.isSymbolicLink() ? Skipped.Reason.BROKEN_LINK : Skipped.Reason.SPECIAL);
                     }
                     return FileVisitResult.CONTINUE;
                 }
@@ -170,8 +182,7 @@ record FileList(List<Item> items, Set<String> sources, Skipped skipped, Map<Stri
                 @Override
                 public FileVisitResult visitFileFailed(Path path, IOException e) {
                     if (e instanceof FileSystemLoopException) {
-                        skipped.add(
-                                Skipped.Reason.LINK_LOOP, relative(folder, path).toString());
+                        passedOver.put(relative(folder, path), Skipped.Reason.LINK_LOOP);
                     } else {
                         unreadable.put(DataException.oneLine(path.toString()), e);
                     }
@@ -181,11 +192,24 @@ record FileList(List<Item> items, Set<String> sources, Skipped skipped, Map<Stri
         } catch (IOException e) {
             throw DataException.of("cannot read " + folder, e, CHECK);
         }
-        if (found.isEmpty() && skipped.total() == skippedBefore && unreadable.isEmpty()) {
+        if (found.isEmpty() && passedOver.size() == passedBefore && unreadable.isEmpty()) {
             throw new DataException("the folder " + folder + " is empty; give one with text files");
         }
         found.sort(Comparator.comparing(item -> item.file().path()));
         items.addAll(found);
+    }
+
+    /** What was left out of the list, counted. */
+    Skipped skipped() {
+        Skipped skipped = new Skipped();
+        passedOver.forEach((file, reason) -> skipped.add(reason, file.toString()));
+        return skipped;
+    }
+
+    /** The first file that is in the list twice as the same one, by its input and its path; empty if none is. */
+    Optional<TextFile> twice() {
+        Set<TextFile> seen = new HashSet<>();
+        return items.stream().map(Item::file).filter(file -> !seen.add(file)).findFirst();
     }
 
     private static TextFile relative(Path folder, Path path) {

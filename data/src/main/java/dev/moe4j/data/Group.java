@@ -37,7 +37,8 @@ record Group(int number, List<FileList.Item> items) {
         List<Group> mine = new ArrayList<>();
         long before = 0;
         for (Group group : all) {
-            long number = total == 0 ? 0 : (long) ((double) before / total * share.of());
+            // What has no bytes, as standard input, may come behind all of them.
+            long number = total == 0 ? 0 : Math.min(share.of() - 1, (long) ((double) before / total * share.of()));
             if (number == share.number() - 1) {
                 mine.add(group);
             }

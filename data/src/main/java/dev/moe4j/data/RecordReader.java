@@ -5,9 +5,12 @@ import de.siegmar.fastcsv.reader.CsvParseException;
 import de.siegmar.fastcsv.reader.CsvReader;
 import de.siegmar.fastcsv.reader.FieldMismatchStrategy;
 import de.siegmar.fastcsv.reader.NamedCsvRecord;
+import de.siegmar.fastcsv.reader.NamedCsvRecordHandler;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
+import java.io.PushbackReader;
+import java.io.Reader;
 import java.io.UncheckedIOException;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
@@ -163,7 +166,12 @@ final class RecordReader {
                 .maxBufferSize(most)
                 .extraFieldStrategy(FieldMismatchStrategy.IGNORE) // looked at below, as an error of the record
                 .missingFieldStrategy(FieldMismatchStrategy.IGNORE)
-                .ofNamedCsvRecord(new InputStreamReader(in, StandardCharsets.UTF_8.newDecoder()))) {
+                .build(
+                        NamedCsvRecordHandler.builder()
+                                .maxFieldSize(most)
+                                .maxRecordSize(Integer.MAX_VALUE)
+                                .build(),
+                        withoutMark(new InputStreamReader(in, StandardCharsets.UTF_8.newDecoder())))) {
             CloseableIterator<NamedCsvRecord> records = reader.iterator();
             long number = 0;
             for (; hasNext(records, file, number); number++) {
@@ -186,6 +194,16 @@ final class RecordReader {
         }
     }
 
+    /** Passes over the byte order mark that spreadsheets put before a table. */
+    private static Reader withoutMark(Reader in) throws IOException {
+        PushbackReader pushback = new PushbackReader(in);
+        int first = pushback.read();
+        if (first >= 0 && first != '\uFEFF') {
+            pushback.unread(first);
+        }
+        return pushback;
+    }
+
     /** Reads ahead. After bad quotes it is not known where the next record begins, so the rest of the file is lost. */
     private boolean hasNext(CloseableIterator<NamedCsvRecord> records, TextFile file, long number) throws IOException {
         try {
@@ -193,7 +211,7 @@ final class RecordReader {
         } catch (CsvParseException e) {
             String where = "what follows record " + number + " of " + file;
             String message = DataException.oneLine(String.valueOf(e.getMessage()));
-            if (message.contains("maximum buffer size")) {
+            if (message.contains("maximum buffer size") || message.contains("max field size")) {
                 throw options.limits().tooLong("a value in " + where + ", perhaps for want of a closing quote,");
             }
             throw malformed(where, "is no CSV: " + message);

@@ -173,6 +173,11 @@ public final class Selector {
             throw new DataException(
                     "standard input is read but once, and a selection needs it twice; write it to a file");
         }
+        input.twice().ifPresent(twice -> {
+            throw new DataException(
+                    twice + " is named twice, and a selection tells documents apart by their file and place;"
+                            + " give it once");
+        });
         NewFile.checkFree(file, overwrite);
         return NewFile.write(file, out -> new Run(out).run());
     }

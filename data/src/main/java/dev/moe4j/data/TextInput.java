@@ -139,6 +139,11 @@ public final class TextInput {
         return list.items();
     }
 
+    /** The first file that the inputs name twice; empty if none is. */
+    Optional<TextFile> twice() {
+        return list.twice();
+    }
+
     /** The files that the inputs name or hold, in order, before any is read; an archive is one file. */
     public List<TextFile> files() {
         return list.items().stream().map(FileList.Item::file).toList();

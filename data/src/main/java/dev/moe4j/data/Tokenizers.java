@@ -8,6 +8,7 @@ import com.knuddels.jtokkit.api.GptBytePairEncodingParams;
 import com.knuddels.jtokkit.api.IntArrayList;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
@@ -29,7 +30,10 @@ final class Tokenizers {
 
     /** Of a name, or of the path of a file or a folder. */
     static Tokenizer of(String spec) {
-        return spec.endsWith(".json") || spec.contains("/") || spec.contains("\\")
+        return spec.endsWith(".json")
+                        || spec.contains("/")
+                        || spec.contains("\\")
+                        || Files.exists(Path.of(spec).resolve(Tokenizer.FILE))
                 ? TokenizerFile.read(Path.of(spec))
                 : named(spec);
     }

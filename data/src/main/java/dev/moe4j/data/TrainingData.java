@@ -95,7 +95,8 @@ public final class TrainingData implements AutoCloseable {
      *
      * @param length ids that are predicted in a sequence, at most
      * @param weights the sources' shares of the sequences, of which only the ratios matter; empty for their sizes
-     * @throws DataException if a source has too little text, or weights and sources do not fit together
+     * @throws DataException if a source has too little text, or documents without an end of text where they are to be
+     *     packed, or weights and sources do not fit together
      */
     public TrainingSequences sequences(Cut cut, int length, Map<String, Double> weights, long seed) {
         checkWeights(weights);
@@ -117,8 +118,15 @@ public final class TrainingData implements AutoCloseable {
     private static TrainingSequences sequences(Cut cut, Shards shards, int length, long seed) {
         return switch (cut) {
             case BLOCKS -> new SequenceSampler(shards.train(), length, seed);
-            case DOCUMENTS ->
-                new DocumentSampler(shards.train(), length, shards.tokenizer().endOfText(), seed);
+            case DOCUMENTS -> {
+                if (!shards.manifest().appendsEndOfText()) {
+                    throw new DataException(
+                            "the data's documents do not end with an end of text, which the next one in a"
+                                    + " sequence has to begin behind; prepare the text with this program, or take blocks");
+                }
+                yield new DocumentSampler(
+                        shards.train(), length, shards.tokenizer().endOfText(), seed);
+            }
         };
     }
 

@@ -9,6 +9,7 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Map;
 import java.util.Objects;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -95,6 +96,10 @@ class AdoptionTest {
             assertThat(shards.train().documents()).isEqualTo(3);
             assertThat(tokenizer.decode(shards.train().document(2))).isEqualTo("b");
             assertThat(shards.valid()).isEmpty();
+            TrainingData data = TrainingData.of(shards);
+            assertThatThrownBy(() -> data.sequences(TrainingData.Cut.DOCUMENTS, 4, Map.of(), 1))
+                    .isInstanceOf(DataException.class)
+                    .hasMessageContaining("do not end with an end of text");
         }
     }
 

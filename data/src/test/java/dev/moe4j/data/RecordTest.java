@@ -23,6 +23,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.zip.GZIPOutputStream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.DisabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -132,6 +134,7 @@ final class RecordTest {
         TextInput bounded = input(open).limits(Limits.DEFAULT.documentBytes(1000));
         assertFails(bounded, "want of a closing quote");
         assertThat(skipped(bounded, "one")).isEqualTo(Map.of("too_long", 1L));
+        assertThat(texts(input(write("f.csv", "\ufefftext,id\none,1\n")))).containsExactly("one");
         Path latin1 = write("e.csv", "id,text\n1,é\n".getBytes(StandardCharsets.ISO_8859_1));
         assertFails(input(latin1), "e.csv");
         assertThat(skipped(input(latin1, file), "two\nlines, \"quoted\"", "plain", "é😀"))
@@ -299,6 +302,27 @@ final class RecordTest {
         byte[] both = Arrays.copyOf(a, a.length + b.length);
         System.arraycopy(b, 0, both, a.length, b.length);
         return both;
+    }
+
+    /** Far more than CSV readers take for a value by themselves. */
+    @Test
+    void aValueMayBeABook() throws IOException {
+        String book = "word ".repeat(4_000_000);
+        Path file = write("a.csv", "id,text\n1,one\n2,\"" + book + "\"\n3,three\n");
+        assertThat(texts(input(file))).containsExactly("one", book, "three");
+        TextInput bounded = input(file).limits(Limits.DEFAULT.documentBytes(18_000_000));
+        assertFails(bounded, "a.csv");
+        assertThat(skipped(bounded, "one")).isEqualTo(Map.of("too_long", 1L));
+    }
+
+    @Test
+    @DisabledOnOs(OS.WINDOWS)
+    void brokenLinksThatAPatternNamesAreCounted() throws IOException {
+        write("data/a.txt", "a");
+        Files.createSymbolicLink(folder.resolve("data/b.txt"), Path.of("nowhere"));
+        Files.createSymbolicLink(folder.resolve("data/c.md"), Path.of("nowhere"));
+        TextInput input = TextInput.ofNames(List.of(folder.resolve("data") + "/*.txt"));
+        assertThat(skipped(input, "a")).isEqualTo(Map.of("broken_link", 1L));
     }
 
     @Test

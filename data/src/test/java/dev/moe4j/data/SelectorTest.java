@@ -245,6 +245,15 @@ final class SelectorTest {
         }
     }
 
+    /** Its documents would be duplicates of themselves, and a selection could not say which ones to leave out. */
+    @Test
+    void aFileThatIsNamedTwiceIsRefused() throws IOException {
+        Path texts = mixed();
+        assertThatThrownBy(() -> all(input(texts, texts)).run(folder.resolve("selection"), false))
+                .isInstanceOf(DataException.class)
+                .hasMessageContaining(texts + "!0.txt is named twice");
+    }
+
     @Test
     void whatIsSelectedIsPrepared() throws IOException {
         Path texts = mixed();

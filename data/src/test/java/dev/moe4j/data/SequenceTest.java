@@ -179,4 +179,19 @@ final class SequenceTest {
         }
         assertThat(new EvalWindows(counting(9), 4, 0).documents(77).windows()).isEqualTo(3);
     }
+
+    /** As in the paper's form, where ends of text are within documents too; the second document has no ids, nor an end. */
+    @Test
+    void documentsAreWhatTheDataSaysTheyAre() {
+        EvalWindows walk = new EvalWindows(new Documents(new int[] {5, 0, 6, 7, 8, 9}, 0, 3, 3, 6), 4, 99).documents(0);
+        int[] inputs = new int[4];
+        int[] targets = new int[4];
+        assertThat(walk.windows()).isEqualTo(2);
+        walk.window(0, inputs, targets);
+        assertThat(inputs).containsExactly(0, 5, 0, 99);
+        assertThat(targets).containsExactly(5, 0, 6, -1);
+        walk.window(1, inputs, targets);
+        assertThat(inputs).containsExactly(0, 7, 8, 99);
+        assertThat(targets).containsExactly(7, 8, 9, -1);
+    }
 }

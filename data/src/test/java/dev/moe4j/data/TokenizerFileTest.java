@@ -97,6 +97,17 @@ final class TokenizerFileTest {
     }
 
     @Test
+    void aFolderNeedsNoSlash() throws IOException {
+        Path here = Files.createTempDirectory(Path.of(""), "tokenizer");
+        try {
+            Files.writeString(here.resolve(Tokenizer.FILE), CHARACTERS);
+            assertThat(Tokenizer.of(here.getFileName().toString()).spec()).isEqualTo(Tokenizer.FILE);
+        } finally {
+            FileTree.delete(here);
+        }
+    }
+
+    @Test
     void longTextIsEncodedInSegmentsThatBeginWithALine() throws IOException {
         Tokenizer tokenizer = Tokenizer.of(file(CHARACTERS).toString());
         String text = ("ab ".repeat(30_000) + "\n").repeat(3);

@@ -186,11 +186,12 @@ final class Layout {
         for (JsonNode item : find(node, span.at())) {
             int start = item.path("start").asInt(-1);
             int end = item.path("end").asInt(-1);
-            if (start < 0 || end < start || end >= text.length()) {
+            int characters = text.codePointCount(0, text.length());
+            if (start < 0 || end < start || end >= characters) {
                 throw new EvalException(span.at() + " has a piece from " + start + " to " + end + " of a text of "
-                        + text.length() + " characters");
+                        + characters + " characters");
             }
-            pieces.add(text.substring(start, end + 1));
+            pieces.add(text.substring(text.offsetByCodePoints(0, start), text.offsetByCodePoints(0, end + 1)));
         }
         return List.copyOf(pieces);
     }

@@ -102,6 +102,18 @@ class QuestionsTest {
         assertFails("piqa", "valid-labels.lst has 3 labels, and");
     }
 
+    /** As Python counts, which the published files were made with; a Java string counts the first one twice. */
+    @Test
+    void piecesOfATextAreCountedInUnicodeCharacters() throws IOException {
+        write("record/validation.jsonl", """
+                {"passage": {"text": "😀 Bob met Al", "entities": [{"start": 2, "end": 4}, {"start": 10, "end": 11}]}, \
+                "qas": [{"query": "@placeholder waved.", "answers": [{"text": "Bob"}]}]}
+                """);
+
+        assertThat(read("record", TaskSettings.ZERO_SHOT).examples().getFirst().labels())
+                .containsExactly("Bob", "Al");
+    }
+
     @Test
     void aMalformedLineIsNamed() throws IOException {
         write("piqa/validation.jsonl", piqa(2) + "{\"goal\":\"g\",\n" + piqa(1));
