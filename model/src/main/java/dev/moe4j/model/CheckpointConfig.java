@@ -33,7 +33,8 @@ public record CheckpointConfig(
 
     private static final String BLOCK = "moe4j";
     private static final String XGLM = "xglm";
-    private static final long MAX_BYTES = 1 << 20;
+    /** Those of an index of tensors are the most: a line for each of many experts' parameters. */
+    private static final long MAX_BYTES = 64 << 20;
 
     /** Keys that say nothing about what the model computes: another value there is no contradiction. */
     private static final Set<String> INFORMATION =

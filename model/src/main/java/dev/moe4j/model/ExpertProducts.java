@@ -24,14 +24,17 @@ sealed interface ExpertProducts {
     static ExpertProducts of(ExpertRows rows, Parameter weight) {
         List<Long> shape = weight.spec().shape();
         Tensor copy = weight.tensor();
-        return canGroup(copy.dtype(), shape.get(2), shape.get(1)) && rows.count() > 0
+        return canGroup(copy.dtype(), shape.get(0), shape.get(2), shape.get(1)) && rows.count() > 0
                 ? Grouped.of(rows, copy.device())
                 : new Loop(rows);
     }
 
-    /** Whether libtorch has grouped products: for bfloat16, and rows of a multiple of 16 bytes. */
-    static boolean canGroup(DType type, long in, long out) {
-        return type == DType.BFLOAT16 && in % 8 == 0 && out % 8 == 0;
+    /** The most products that libtorch's grouped ones take on a GPU ({@code GroupMM.cu}). */
+    int MOST_GROUPED = 1023;
+
+    /** Whether libtorch has grouped products: for bfloat16, rows of a multiple of 16 bytes, and not too many experts. */
+    static boolean canGroup(DType type, long experts, long in, long out) {
+        return type == DType.BFLOAT16 && experts <= MOST_GROUPED && in % 8 == 0 && out % 8 == 0;
     }
 
     /**

@@ -203,7 +203,7 @@ final class MixtureLayer {
                 : null;
         return new RouteSection.Setting(
                 grouped ? batch.sequences() / routing.group() : 1,
-                batch.unrouted(routing.maskPadding() ? model.padding() : -1),
+                batch.unrouted(routing.maskPadding(), model.padding()),
                 Math.max(0, routing.paddedSequences() - batch.sequences()) * batch.length(),
                 pass.training(),
                 Routing.Noise.of(pass.key().fold("layers." + layer + ".route"), pass.sequences()),
@@ -220,7 +220,8 @@ final class MixtureLayer {
         return execution.routesOnDevice()
                 && routing.strategy() == RoutingConfig.Strategy.DROPLESS
                 && fabric.layout().expertParallel() == 1
-                && ExpertProducts.canGroup(parameters.precision().compute(), model.width(), model.expertFfn());
+                && ExpertProducts.canGroup(
+                        parameters.precision().compute(), model.experts(), model.width(), model.expertFfn());
     }
 
     /** Whether the layers' balance losses become one before they are weighted. */
@@ -228,9 +229,15 @@ final class MixtureLayer {
         return architecture.balance().transform() != BalanceConfig.Transform.NONE;
     }
 
-    /** What a loss for each token of the batch counts in the step's. */
+    /**
+     * What a mean over the batch's positions counts in the step's loss: as much as its sequences are of the step's, which
+     * have as many positions each, whatever of them has a loss.
+     */
     static double share(TokenBatch batch, Pass pass) {
-        return pass.lossPerToken() * batch.predicted();
+        double tokens = Double.isNaN(pass.tokensPerSequence())
+                ? batch.predicted()
+                : pass.tokensPerSequence() * batch.sequences();
+        return pass.lossPerToken() * tokens;
     }
 
     private int moeIndex(int layer) {

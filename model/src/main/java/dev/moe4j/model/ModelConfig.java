@@ -41,6 +41,9 @@ public record ModelConfig(
         int expertFfn,
         int sharedExperts) {
 
+    /** Numbers in a table of positions, which is computed on the Java heap: 1 GiB. */
+    private static final long MOST_POSITIONS = 1L << 28;
+
     public ModelConfig {
         atLeast("layers", layers, 1);
         atLeast("width", width, 4);
@@ -62,6 +65,10 @@ public record ModelConfig(
         if (vocabulary % 8 != 0) {
             throw new ModelException(
                     "model.vocabulary: " + vocabulary + " is not a multiple of 8; use " + paddedVocabulary(vocabulary));
+        }
+        if (positions == Positions.SINUSOIDAL && (long) context * width > MOST_POSITIONS) {
+            throw new ModelException("model.context: " + context + " positions of width " + width
+                    + " make a table of more than " + MOST_POSITIONS + " numbers; use a shorter context");
         }
         if (padding >= vocabulary) {
             throw new ModelException("model.padding: token " + padding + " is outside the vocabulary of " + vocabulary);

@@ -72,15 +72,18 @@ public record TokenBatch(
     }
 
     /**
-     * Whether no expert may get a token; null where all may.
+     * Whether no expert may get a token: it is {@link #FILL} or, where that is masked, {@linkplain #padding padding}; null
+     * where all may.
      *
-     * @param id the padding token's id where padding is masked, else −1
+     * @param maskPadding whether padding is masked
+     * @param id as {@link #padding} has it
      */
-    boolean @Nullable [] unrouted(int id) {
-        boolean[] flags = new boolean[tokens.length];
-        boolean any = false;
+    boolean @Nullable [] unrouted(boolean maskPadding, int id) {
+        boolean @Nullable [] padding = maskPadding ? padding(id) : null;
+        boolean[] flags = padding == null ? new boolean[tokens.length] : padding;
+        boolean any = padding != null;
         for (int i = 0; i < flags.length; i++) {
-            flags[i] = tokens[i] == FILL || (id >= 0 && tokens[i] == id);
+            flags[i] |= tokens[i] == FILL;
             any |= flags[i];
         }
         return any ? flags : null;

@@ -101,7 +101,7 @@ class CostTest {
     @Test
     void refusesMoreParametersThanCanBeCounted() {
         ModelConfig huge = new ModelConfig(
-                1 << 30, 1 << 30, 2, 1 << 30, 1 << 30, 8, Activation.GELU, 0, 0, -1, 1 << 30, 1, 1 << 30, 0);
+                1 << 30, 1 << 24, 2, 1 << 30, 1 << 30, 8, Activation.GELU, 0, 0, -1, 1 << 30, 1, 1 << 30, 0);
         assertThatThrownBy(() -> Cost.of(new Architecture(huge, RoutingConfig.DEFAULT, BalanceConfig.DEFAULT)))
                 .isInstanceOf(ModelException.class)
                 .hasMessageContaining("more than 9223372036854775807 parameters");

@@ -85,6 +85,11 @@ class DamagedCheckpointTest {
                     json.put("num_layers", 1 << 30);
                 })
                 .hasMessageContaining("1073741824 layers with 3 experts are more than the");
+        damaged(json -> {
+                    ((ObjectNode) block(json).path("model")).put("context", 1 << 30);
+                    json.put("max_position_embeddings", 1 << 30);
+                })
+                .hasMessageContaining("model.context: 1073741824 positions of width 8 make a table of more than");
         damaged(json -> ((ObjectNode) block(json).path("model")).put("experts", Integer.MAX_VALUE))
                 .hasMessageContaining("2147483647 experts are more than the");
         damaged(json -> ((ObjectNode) block(json).path("model"))

@@ -15,6 +15,7 @@ import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -22,6 +23,14 @@ import org.junit.jupiter.params.provider.EnumSource;
 /** The suite over every way to compute the experts' products. */
 @Tag("device")
 class ExpertProductsTest {
+
+    @Test
+    void libtorchGroupsWhatItCan() {
+        assertThat(ExpertProducts.canGroup(DType.BFLOAT16, 1023, 64, 128)).isTrue();
+        assertThat(ExpertProducts.canGroup(DType.BFLOAT16, 1024, 64, 128)).isFalse();
+        assertThat(ExpertProducts.canGroup(DType.FLOAT32, 8, 64, 128)).isFalse();
+        assertThat(ExpertProducts.canGroup(DType.BFLOAT16, 8, 60, 128)).isFalse();
+    }
 
     @Nested
     class Loop extends ExpertProductsSuite {

@@ -105,6 +105,27 @@ class FillTest {
         }
     }
 
+    /** In packed sequences fill has some token, and the packing says where it is. */
+    @Test
+    void noExpertGetsWhatFillsPackedSequences() {
+        TokenBatch batch = together();
+        long[] documents = new long[batch.tokens().length];
+        Arrays.setAll(documents, i -> batch.targets()[i] == TokenBatch.NONE ? TokenBatch.NONE : 0);
+        TokenBatch packed = new TokenBatch(
+                Arrays.stream(batch.tokens()).map(token -> Math.max(0, token)).toArray(),
+                batch.targets(),
+                3,
+                new Packing(documents, true, true));
+
+        boolean[] fill = new boolean[documents.length];
+        for (int i = 0; i < fill.length; i++) {
+            fill[i] = batch.tokens()[i] == TokenBatch.FILL;
+        }
+        assertThat(packed.unrouted(true, -1)).isEqualTo(fill);
+        assertThat(packed.unrouted(false, -1)).isNull();
+        assertThat(batch.unrouted(false, -1)).isEqualTo(fill);
+    }
+
     @Test
     void expertsHaveADropoutOfTheirOwn() {
         Architecture architecture =

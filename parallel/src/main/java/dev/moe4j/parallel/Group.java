@@ -68,7 +68,7 @@ public final class Group {
             try (TensorVector vector = new TensorVector(NativeTensor.of(sent));
                     ReduceOp op = new ReduceOp(reduction.type());
                     AllreduceOptions options = new AllreduceOptions().reduceOp(op)) {
-                return new Begun(backend(sent).allreduce(vector, options), () -> fromWire(x, sent));
+                return begun(sent, backend(sent).allreduce(vector, options), () -> fromWire(x, sent));
             }
         });
     }
@@ -80,7 +80,7 @@ public final class Group {
             Tensor sent = toWire(scope, x);
             try (TensorVector vector = new TensorVector(NativeTensor.of(sent));
                     BroadcastOptions options = new BroadcastOptions().rootRank(root)) {
-                return new Begun(backend(sent).broadcast(vector, options), () -> fromWire(x, sent));
+                return begun(sent, backend(sent).broadcast(vector, options), () -> fromWire(x, sent));
             }
         });
     }
@@ -99,7 +99,8 @@ public final class Group {
         return begin(label, scope -> {
             Tensor sent = toWire(scope, part);
             Tensor received = wireLike(scope, whole);
-            return new Begun(
+            return begun(
+                    sent,
                     backend(sent)._allgather_base(NativeTensor.of(received), NativeTensor.of(sent)),
                     () -> fromWire(whole, received));
         });
@@ -122,7 +123,8 @@ public final class Group {
             Tensor sent = toWire(scope, whole);
             Tensor received = make(scope, sent.dtype(), whole.device(), whole.elements());
             try (LongVector even = new LongVector()) {
-                return new Begun(
+                return begun(
+                        sent,
                         backend(sent).alltoall_base(NativeTensor.of(received), NativeTensor.of(sent), even, even),
                         () -> {
                             try (Scope _ = Scope.open()) {
@@ -277,7 +279,7 @@ public final class Group {
 
     /** Waits until all members have come here. */
     public void barrier(String label) {
-        begin(label, _ -> new Begun(hosts().barrier(), () -> {})).await();
+        begin(label, _ -> new Begun(hosts().barrier(), false, () -> {})).await();
     }
 
     private Begun exchange(Scope scope, Tensor into, Tensor from, long[] received, long[] sent) {
@@ -285,7 +287,8 @@ public final class Group {
         Tensor receiving = wireLike(scope, into);
         try (LongVector receivedRows = new LongVector(received);
                 LongVector sentRows = new LongVector(sent)) {
-            return new Begun(
+            return begun(
+                    sending,
                     backend(sending)
                             .alltoall_base(
                                     NativeTensor.of(receiving), NativeTensor.of(sending), receivedRows, sentRows),
@@ -293,8 +296,16 @@ public final class Group {
         }
     }
 
-    /** An exchange that libtorch has begun, and what is to be done when it has ended. */
-    private record Begun(Work work, Runnable completion) {}
+    /**
+     * An exchange that libtorch has begun, and what is to be done when it has ended.
+     *
+     * @param onDevice whether a GPU waits for it, and not the host
+     */
+    private record Begun(Work work, boolean onDevice, Runnable completion) {}
+
+    private static Begun begun(Tensor moved, Work work, Runnable completion) {
+        return new Begun(work, moved.device().isCuda(), completion);
+    }
 
     private Pending begin(String label, Function<Scope, Begun> call) {
         Watch watched = watch;
@@ -306,7 +317,7 @@ public final class Group {
         Scope temporaries = Scope.detached();
         try {
             Begun begun = call.apply(temporaries);
-            return Pending.of(exchange, watched, begun.work(), temporaries, begun.completion());
+            return Pending.of(exchange, watched, begun.work(), begun.onDevice(), temporaries, begun.completion());
         } catch (RuntimeException e) {
             temporaries.close();
             throw watched.failure(exchange, 0, Rendezvous.firstLine(e), e);

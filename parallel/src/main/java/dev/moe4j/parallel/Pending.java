@@ -12,7 +12,8 @@ import org.jspecify.annotations.Nullable;
 public final class Pending {
 
     /** What is waited for, and what is done with what came. */
-    private record Running(Exchange exchange, Watch watch, Work work, Scope temporaries, Runnable completion) {}
+    private record Running(
+            Exchange exchange, Watch watch, Work work, boolean onDevice, Scope temporaries, Runnable completion) {}
 
     private @Nullable Running running;
 
@@ -26,15 +27,17 @@ public final class Pending {
     }
 
     /**
+     * @param onDevice whether a GPU's stream waits for it, and not the host
      * @param temporaries tensors that live as long as the exchange
      * @param completion turns what came into the result
      */
-    static Pending of(Exchange exchange, Watch watch, Work work, Scope temporaries, Runnable completion) {
-        return new Pending(new Running(exchange, watch, work, temporaries, completion));
+    static Pending of(
+            Exchange exchange, Watch watch, Work work, boolean onDevice, Scope temporaries, Runnable completion) {
+        return new Pending(new Running(exchange, watch, work, onDevice, temporaries, completion));
     }
 
     /**
-     * Waits until the result is there; nothing if it was awaited before.
+     * Waits until the result is there, on a GPU until what its stream does next has it; nothing if it was awaited before.
      *
      * @throws ParallelException if it does not come within the run's timeout, or a rank is lost; it names the rank
      */
@@ -47,12 +50,29 @@ public final class Pending {
         Journal journal = now.watch().journal();
         journal.waitsIn(now.exchange().label());
         try {
-            waitFor(now.exchange(), now.watch(), now.work());
+            if (now.onDevice()) {
+                holdStream(now.exchange(), now.watch(), now.work());
+            } else {
+                waitFor(now.exchange(), now.watch(), now.work());
+            }
             now.completion().run();
         } finally {
             journal.worksAfter(now.exchange().label());
             now.temporaries().close();
             now.work().close();
+        }
+    }
+
+    /**
+     * Lets the device's stream wait. NCCL takes a wait with a time for the exchange's own limit: it would abort what is not
+     * done by then.
+     */
+    private static void holdStream(Exchange exchange, Watch watch, Work work) {
+        watch.checkTold(exchange, 0);
+        try {
+            work._wait();
+        } catch (RuntimeException e) {
+            throw watch.failure(exchange, 0, Rendezvous.firstLine(e), e);
         }
     }
 

@@ -27,8 +27,11 @@ public final class Kernels {
     private static final int WARP = 32;
     private static final String NAME = "kernels.cu";
 
-    /** What a block may share: the parts of two vectors' gradients must fit. */
-    private static final long SHARED_BYTES = 48 << 10;
+    /** A number of each warp, which sums over a row exchange beside what a launch asks for. */
+    private static final long WARPS_BYTES = 32 * Float.BYTES;
+
+    /** What a launch may ask a block to share: the parts of two vectors' gradients must fit. */
+    private static final long SHARED_BYTES = (48 << 10) - WARPS_BYTES;
 
     /** Blocks of {@link #addNormBackward}: some for each processor of a large GPU, few beside the rows. */
     private static final long NORM_BLOCKS = 512;

@@ -77,7 +77,9 @@ public record RandomKey(long value) {
         if (tensor.device().isCuda()) {
             // CUDA's generator has no constructor in the binding; its default one, reseeded, draws by counter.
             torch.manual_seed(value);
-            tensor.handle().bernoulli_(probability, new GeneratorOptional());
+            try (GeneratorOptional fallback = new GeneratorOptional()) {
+                tensor.handle().bernoulli_(probability, fallback);
+            }
             return;
         }
         try (Generator generator = torch.createCPUGenerator(value);

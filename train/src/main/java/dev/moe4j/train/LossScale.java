@@ -2,6 +2,7 @@ package dev.moe4j.train;
 
 import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Precision;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Dynamic loss scaling (Micikevicius et al. 2018). Gradients below 6e-8 are 0 in float16, so the loss is multiplied by a
@@ -25,8 +26,7 @@ final class LossScale {
      */
     record State(double scale, long goodSteps) {
 
-        /** Of runs that do not scale. */
-        static final State NONE = new State(1, 0);
+        private static final State UNSCALED = new State(1, 0);
 
         State {
             if (!(scale > 0) || Double.isInfinite(scale) || goodSteps < 0) {
@@ -39,7 +39,7 @@ final class LossScale {
     LossScale(LossScaleConfig config, Precision precision) {
         this.config = config;
         this.active = precision.compute() == DType.FLOAT16;
-        this.state = active ? new State(config.initial(), 0) : State.NONE;
+        this.state = active ? new State(config.initial(), 0) : State.UNSCALED;
     }
 
     /** Whether the run scales its loss at all. */
@@ -47,12 +47,21 @@ final class LossScale {
         return active;
     }
 
+    /** Null where nothing is scaled. */
+    @Nullable
     State state() {
-        return state;
+        return active ? state : null;
     }
 
-    void restore(State earlier) {
-        state = earlier;
+    /**
+     * Goes on where a run stood.
+     *
+     * @param earlier null where it did not scale; one that scales begins anew then
+     */
+    void restore(@Nullable State earlier) {
+        if (active && earlier != null) {
+            state = earlier;
+        }
     }
 
     /** What the next step's loss is multiplied by; 1 where nothing is scaled. */

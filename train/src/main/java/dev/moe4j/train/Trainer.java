@@ -109,10 +109,15 @@ public final class Trainer {
      *
      * @param step finished steps
      * @param updates those that changed the parameters
+     * @param lossScale null where the loss is not scaled
      * @param balance the last step's fractions of first choices; see {@link dev.moe4j.model.BalanceTracker}
      */
     record State(
-            long step, long updates, LossScale.State lossScale, SpikeGuard.State spikes, List<List<Double>> balance) {}
+            long step,
+            long updates,
+            LossScale.@Nullable State lossScale,
+            SpikeGuard.State spikes,
+            List<List<Double>> balance) {}
 
     /**
      * @param seed of dropout and of random routing
@@ -189,7 +194,7 @@ public final class Trainer {
     }
 
     /** Tells the model about documents by this configuration; by default it does not know of them. */
-    Trainer documents(DataConfig config) {
+    public Trainer documents(DataConfig config) {
         batches = new Batches(batches.source(), batches.model(), config);
         return this;
     }
@@ -252,7 +257,8 @@ public final class Trainer {
             for (int micro = 0; micro < batch.accumulation(); micro++) {
                 try (Scope _ = Scope.open();
                         Tape tape = tape()) {
-                    LossReport report = model.loss(tape, micros.get(micro), pass(firstSequence(micro), scale / tokens));
+                    LossReport report =
+                            model.loss(tape, micros.get(micro), pass(firstSequence(micro), scale / tokens, tokens));
                     losses.add(Figure.of(report.roots().getFirst().tensor(), figures));
                     report.figures().forEach(figure -> figure.keepIn(figures));
                     reports.add(report);
@@ -313,7 +319,7 @@ public final class Trainer {
         long last = first + batch.sequences() - 1;
         for (int micro = 0; micro < batch.accumulation(); micro++) {
             long sequence = firstSequence(micro);
-            Pass pass = pass(sequence, 1.0 / tokens);
+            Pass pass = pass(sequence, 1.0 / tokens, tokens);
             Optional<NotFinite.Place> found = NotFinite.find(model, micros.get(micro), pass);
             if (found.isPresent()) {
                 int rank = found.get().rank();
@@ -346,11 +352,11 @@ public final class Trainer {
         return micros;
     }
 
-    private Pass pass(long firstSequence, double lossPerToken) {
+    private Pass pass(long firstSequence, double lossPerToken, long tokens) {
         long[] sequences = new long[(int) share.length()];
         for (int i = 0; i < sequences.length; i++) {
             sequences[i] = firstSequence + i;
         }
-        return new Pass(true, lossPerToken, key.fold(step), sequences);
+        return new Pass(true, lossPerToken, (double) tokens / batch.sequences(), key.fold(step), sequences);
     }
 }

@@ -112,14 +112,13 @@ record TrainingState(Circumstances run, Position position) {
                     trainer.nextSequence(),
                     seconds,
                     metrics,
-                    state.lossScale().equals(LossScale.State.NONE) ? null : state.lossScale(),
+                    state.lossScale(),
                     state.spikes(),
                     state.balance());
         }
 
         Trainer.State trainer() {
-            return new Trainer.State(
-                    step, updates, lossScale == null ? LossScale.State.NONE : lossScale, spikes, balance);
+            return new Trainer.State(step, updates, lossScale, spikes, balance);
         }
     }
 

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.moe4j.data.TrainingSequences;
 import dev.moe4j.model.Activation;
 import dev.moe4j.model.Architecture;
 import dev.moe4j.model.BalanceConfig;
@@ -16,7 +17,9 @@ import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.tensor.Scope;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import org.junit.jupiter.api.Test;
 
 class TrainerTest {
@@ -94,6 +97,32 @@ class TrainerTest {
                 if (i > 0) {
                     assertThat(b.gradientNorm()).isCloseTo(a.gradientNorm(), within(1e-3 * a.gradientNorm()));
                 }
+            }
+        }
+    }
+
+    /** Sequences of 16, 9 and 4 tokens, and balance losses that weigh as much as the loss itself. */
+    @Test
+    void soTheyDoWhereSequencesAreOfDifferentLengths() {
+        ModelConfig config = architecture(4, 0).model();
+        Architecture balanced = new Architecture(
+                config,
+                RoutingConfig.DEFAULT,
+                new BalanceConfig(1, BalanceConfig.Scope.GROUP, BalanceConfig.Combine.MEAN, 1));
+        Trainer.SequenceSource source = (number, tokens) -> {
+            counting(number, tokens);
+            int length = new int[] {16, 9, 4}[(int) (number % 3)];
+            Arrays.fill(tokens, length + 1, tokens.length, TrainingSequences.NONE);
+        };
+        try (LanguageModel whole = model(balanced, Precision.FP64);
+                LanguageModel split = model(balanced, Precision.FP64)) {
+            Trainer one = new Trainer(whole, new BatchConfig(8, 1), OptimizerConfig.DEFAULT, CONSTANT, source, 1, 10);
+            Trainer four = new Trainer(split, new BatchConfig(8, 4), OptimizerConfig.DEFAULT, CONSTANT, source, 1, 10);
+            for (int i = 0; i < 3; i++) {
+                Trainer.Result a = one.step();
+                Trainer.Result b = four.step();
+                assertThat(b.loss()).isCloseTo(a.loss(), within(1e-9));
+                assertThat(b.gradientNorm()).isCloseTo(a.gradientNorm(), within(1e-9 * a.gradientNorm()));
             }
         }
     }
@@ -198,9 +227,26 @@ class TrainerTest {
             Trainer other = trainer(model, 1).scaleLoss(config);
             other.restore(trainer.state());
             assertThat(other.state()).isEqualTo(trainer.state());
-            assertThat(other.state().lossScale().scale()).isNotEqualTo(config.initial());
-            assertThat(other.step().lossScale())
-                    .isEqualTo(trainer.state().lossScale().scale());
+            LossScale.State reached = Objects.requireNonNull(trainer.state().lossScale());
+            assertThat(reached.scale()).isNotEqualTo(config.initial());
+            assertThat(other.step().lossScale()).isEqualTo(reached.scale());
+        }
+    }
+
+    /** As where a run goes on in another precision. */
+    @Test
+    void aRunThatBeginsToScaleItsLossBeginsAtTheBeginning() {
+        LossScaleConfig config = new LossScaleConfig(0x1p16, 3, 1);
+        try (LanguageModel exact = model(architecture(0, 0), Precision.FP32);
+                LanguageModel rounded = model(architecture(0, 0), Precision.FP16)) {
+            Trainer unscaled = trainer(exact, 1);
+            losses(unscaled, 2);
+            assertThat(unscaled.state().lossScale()).isNull();
+            Trainer scaled = trainer(rounded, 1).scaleLoss(config);
+            scaled.restore(unscaled.state());
+            assertThat(scaled.step().lossScale()).isEqualTo(config.initial());
+            unscaled.restore(scaled.state());
+            assertThat(unscaled.step().lossScale()).isEqualTo(1);
         }
     }
 
@@ -318,7 +364,7 @@ class TrainerTest {
                 model(new Architecture(padded, RoutingConfig.DEFAULT, BalanceConfig.DEFAULT), Precision.FP32)) {
             Trainer.SequenceSource halfEmpty = (number, tokens) -> {
                 counting(number, tokens);
-                java.util.Arrays.fill(tokens, 9, tokens.length, 63);
+                Arrays.fill(tokens, 9, tokens.length, 63);
             };
             Trainer.Result result = new Trainer(
                             model, new BatchConfig(4, 2), OptimizerConfig.DEFAULT, CONSTANT, halfEmpty, 1, 10)
