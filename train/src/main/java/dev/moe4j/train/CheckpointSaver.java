@@ -4,12 +4,15 @@ import dev.moe4j.data.Tokenizer;
 import dev.moe4j.model.CheckpointStep;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -18,6 +21,9 @@ import org.jspecify.annotations.Nullable;
  * still being written; the rest is another thread's. Deletes those that the policy does not keep.
  */
 final class CheckpointSaver implements Checkpoints {
+
+    /** Far below what processes wait for each other. */
+    private static final Duration MOMENT = Duration.ofMillis(500);
 
     private final CheckpointWriter writer;
     private final RunFolder run;
@@ -65,16 +71,40 @@ final class CheckpointSaver implements Checkpoints {
         stalled += System.nanoTime() - start;
     }
 
+    @Override
+    public boolean has(long step) {
+        return lastStep == step;
+    }
+
+    @Override
+    public boolean stillWriting() {
+        Future<Path> writing = pending;
+        if (writing == null) {
+            return false;
+        }
+        long start = System.nanoTime();
+        try {
+            Path _ = writing.get(MOMENT.toMillis(), TimeUnit.MILLISECONDS);
+            return false;
+        } catch (TimeoutException e) {
+            return true;
+        } catch (ExecutionException e) {
+            return false; // who finishes hears of it
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new TrainException("interrupted while a checkpoint was written", e);
+        } finally {
+            stalled += System.nanoTime() - start;
+        }
+    }
+
     /**
      * {@inheritDoc}
      *
      * @throws TrainException if it could not be written
      */
     @Override
-    public Path finish(long step, Snapshot.Source source) {
-        if (lastStep != step) {
-            save(source);
-        }
+    public Path finish() {
         finishPending();
         return Objects.requireNonNull(last, "finished without a checkpoint");
     }

@@ -12,12 +12,18 @@ sealed interface Checkpoints extends AutoCloseable permits CheckpointSaver, Chec
     /** Copies the model and has it written. */
     void save(Snapshot.Source source);
 
+    /** Whether the newest checkpoint, which may still be written, is that step's. */
+    boolean has(long step);
+
+    /** Waits a moment for a checkpoint that is being written; whether it still is. */
+    boolean stillWriting();
+
     /**
-     * Waits until everything is written, after saving once more if the newest checkpoint is older than {@code step}.
+     * Waits until everything is written.
      *
      * @return the newest checkpoint
      */
-    Path finish(long step, Snapshot.Source source);
+    Path finish();
 
     /** Words for where one can go on from when training fails. */
     String lastGood();
@@ -51,11 +57,18 @@ sealed interface Checkpoints extends AutoCloseable permits CheckpointSaver, Chec
         }
 
         @Override
-        public Path finish(long step, Snapshot.Source source) {
-            if (last != step) {
-                save(source);
-            }
-            return CheckpointStep.folder(run, step);
+        public boolean has(long step) {
+            return last == step;
+        }
+
+        @Override
+        public boolean stillWriting() {
+            return false;
+        }
+
+        @Override
+        public Path finish() {
+            return CheckpointStep.folder(run, last);
         }
 
         @Override

@@ -9,6 +9,7 @@ import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -16,6 +17,7 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -29,6 +31,8 @@ final class RunFolder implements AutoCloseable {
     static final String CONFIG = "config.yaml";
     private static final String LOCK = ".lock";
     private static final String UNFINISHED = ".tmp";
+    /** The names that {@link #temporary} gives; others that end so are somebody else's. */
+    private static final Pattern TEMPORARY = Pattern.compile(".+\\.[0-9a-f]{8}" + Pattern.quote(UNFINISHED));
 
     private final Path path;
     private final FileChannel lockFile;
@@ -120,7 +124,8 @@ final class RunFolder implements AutoCloseable {
     private void deleteUnfinished() throws IOException {
         List<Path> left;
         try (Stream<Path> children = Files.list(path)) {
-            left = children.filter(child -> child.getFileName().toString().endsWith(UNFINISHED))
+            left = children.filter(child ->
+                            TEMPORARY.matcher(child.getFileName().toString()).matches())
                     .toList();
         }
         for (Path child : left) {
@@ -138,6 +143,11 @@ final class RunFolder implements AutoCloseable {
     static void force(Path path) throws IOException {
         try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
             channel.force(true);
+        } catch (AccessDeniedException e) {
+            if (!Files.isDirectory(path)) {
+                throw e;
+            }
+            // Windows cannot open folders; its renames are journaled.
         }
     }
 

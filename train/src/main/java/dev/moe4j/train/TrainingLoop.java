@@ -68,7 +68,12 @@ final class TrainingLoop {
                             Objects.requireNonNull(validation.best()).step()));
         }
         double seconds = seconds();
-        Path checkpoint = saver.finish(trainer.stepsDone(), this::snapshot);
+        awaitWriter();
+        if (!saver.has(trainer.stepsDone())) {
+            saver.save(this::snapshot);
+            awaitWriter();
+        }
+        Path checkpoint = saver.finish();
         return new TrainingRun.Outcome(
                 checkpoint, config, trainer.stepsDone(), tokens, seconds, loss, validation.best(), stopped);
     }
@@ -119,7 +124,16 @@ final class TrainingLoop {
         BestEvaluation best = validation.best();
         boolean isBest = evaluated && best != null && best.step() == step;
         if (config.checkpoint().due(step) || (isBest && config.checkpoint().keepBest())) {
+            awaitWriter();
             saver.save(this::snapshot);
+        }
+    }
+
+    /** Waits for the first process's writer, which may take longer than processes wait for each other in one exchange. */
+    private void awaitWriter() {
+        boolean writing = true;
+        while (writing) {
+            writing = fabric.everyone().any(saver.stillWriting(), "checkpoint");
         }
     }
 

@@ -286,9 +286,11 @@ class ResumeTest {
     void whatWasLeftUnfinishedIsRemoved() throws IOException {
         train("run", 2);
         Path unfinished = Files.createDirectories(folder.resolve("run/step-00000009.0badcafe.tmp"));
+        Path somebodyElses = Files.writeString(folder.resolve("run/notes.tmp"), "notes");
         Files.writeString(unfinished.resolve("config.json"), "{}");
         assertThat(resume("run").steps()).isEqualTo(STEPS);
         assertThat(unfinished).doesNotExist();
+        assertThat(somebodyElses).hasContent("notes");
     }
 
     @Test
