@@ -28,9 +28,10 @@ final class ProgressLine implements AutoCloseable {
     private final String task;
     private final long total;
     private final LongSupplier nanos;
-    private final long startedAt;
     private final @Nullable ProgressBar bar;
     private long printedAt;
+    private long firstDone = -1;
+    private long firstAt;
     private long done;
     private long printed;
     private String text = "";
@@ -40,8 +41,7 @@ final class ProgressLine implements AutoCloseable {
         this.task = task;
         this.total = total;
         this.nanos = nanos;
-        this.startedAt = nanos.getAsLong();
-        this.printedAt = startedAt;
+        this.printedAt = nanos.getAsLong();
         this.bar = terminal
                 ? new ProgressBarBuilder()
                         .setTaskName(task)
@@ -77,6 +77,10 @@ final class ProgressLine implements AutoCloseable {
     void update(long done, String text) {
         this.done = done;
         this.text = text;
+        if (firstDone < 0) {
+            firstDone = done;
+            firstAt = nanos.getAsLong();
+        }
         if (bar != null) {
             bar.setExtraMessage(text).stepTo(done);
         } else if (nanos.getAsLong() - printedAt >= INTERVAL.toNanos()) {
@@ -112,8 +116,9 @@ final class ProgressLine implements AutoCloseable {
         if (!text.isEmpty()) {
             line.append(", ").append(text);
         }
-        if (done > 0 && done < total) {
-            double left = (double) (printedAt - startedAt) / done * (total - done);
+        // By what this process has done: a run that was resumed has done more.
+        if (done > firstDone && done < total) {
+            double left = (double) (printedAt - firstAt) / (done - firstDone) * (total - done);
             line.append(", ").append(clock(Duration.ofNanos((long) left))).append(" left");
         }
         err.println(line);

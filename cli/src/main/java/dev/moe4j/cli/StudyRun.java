@@ -37,21 +37,20 @@ record StudyRun(
             output.print(listing, to -> print(listing, to));
             return;
         }
-        Study.Result result;
-        try (StudyView view = StudyView.start(output.err());
-                Interruption interruption = Interruption.asRequest()) {
-            result = new Study(settings, view::note, view::update).run(interruption::requested);
+        // What is printed is part of the work that an interrupted process waits for.
+        try (Interruption interruption = Interruption.asRequest()) {
+            Study.Result result;
+            try (StudyView view = StudyView.start(output.err())) {
+                result = new Study(settings, view::note, view::update).run(interruption::requested);
+            }
+            output.print(result, to -> print(result, to));
         }
-        output.print(
-                result,
-                to -> to.printf(
-                        "%s: %d steps: %d ran, %d were finished before, %d are missing%nmoe4j report %s shows them%n",
-                        result.folder(),
-                        result.steps(),
-                        result.ran(),
-                        result.reused(),
-                        result.missing(),
-                        result.folder()));
+    }
+
+    private static void print(Study.Result result, PrintWriter to) {
+        to.printf(
+                "%s: %d steps: %d ran, %d were finished before, %d are missing%nmoe4j report %s shows them%n",
+                result.folder(), result.steps(), result.ran(), result.reused(), result.missing(), result.folder());
     }
 
     private static void print(Listing listing, PrintWriter to) {

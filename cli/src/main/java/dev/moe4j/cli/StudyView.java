@@ -58,10 +58,9 @@ final class StudyView implements AutoCloseable {
         List<String> lines = new ArrayList<>();
         for (Study.Running each : progress.running()) {
             String share = Double.isNaN(each.share()) ? "" : String.format("%.0f %%, ", 100 * each.share());
-            String left = each.share() > 0 && each.share() < 1
-                    ? ", " + ProgressLine.clock(seconds(each.seconds() / each.share() * (1 - each.share()))) + " left"
-                    : "";
-            lines.add("  " + each.title() + ": " + share + each.text() + left);
+            Duration left = each.left();
+            lines.add("  " + each.title() + ": " + share + each.text()
+                    + (left == null ? "" : ", " + ProgressLine.clock(left) + " left"));
         }
         Duration left = progress.left();
         lines.add("study %d/%d steps%s"
@@ -70,10 +69,6 @@ final class StudyView implements AutoCloseable {
                         progress.total(),
                         left == null ? "" : ", about " + ProgressLine.clock(left) + " left"));
         return lines;
-    }
-
-    private static Duration seconds(double value) {
-        return Duration.ofMillis((long) (1000 * value));
     }
 
     private void show(String above) {

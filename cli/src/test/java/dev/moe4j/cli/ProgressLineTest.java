@@ -37,7 +37,20 @@ class ProgressLineTest {
             progress.update(2, "");
         }
 
-        assertThat(err.toString().lines()).containsExactly("train 2/7200 (0 %), 1:59:58 left");
+        assertThat(err.toString().lines()).containsExactly("train 2/7200 (0 %), 3:59:56 left");
+    }
+
+    /** As a run does that begins with step 9001. */
+    @Test
+    void theTimeLeftIsByWhatThisProcessHasDone() {
+        try (ProgressLine progress = start(10_000, false)) {
+            for (int step = 9001; step <= 9011; step++) {
+                nanos.addAndGet(Duration.ofSeconds(1).toNanos());
+                progress.update(step, "");
+            }
+        }
+
+        assertThat(err.toString().lines().findFirst()).contains("train 9010/10000 (90 %), 16:30 left");
     }
 
     @Test

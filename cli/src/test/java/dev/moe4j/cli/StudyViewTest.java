@@ -16,8 +16,8 @@ class StudyViewTest {
             3,
             10,
             List.of(
-                    new Study.Running("dense 64", 0.25, "loss 5.000, 1,000 tokens/s", 30),
-                    new Study.Running("zero-shot of dense 48", Double.NaN, "starting", 2)),
+                    new Study.Running("dense 64", 0.25, "loss 5.000, 1,000 tokens/s", Duration.ofSeconds(90)),
+                    new Study.Running("zero-shot of dense 48", Double.NaN, "starting", null)),
             Duration.ofSeconds(125));
 
     @Test

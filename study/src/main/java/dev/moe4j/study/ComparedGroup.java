@@ -62,9 +62,11 @@ record ComparedGroup(List<Rung> rungs, List<Comparison> means, List<Comparison> 
     List<Rung> largest() {
         return rungs.stream()
                 .filter(rung -> rungs.stream()
-                        .noneMatch(
-                                other -> other.run().model().equals(rung.run().model())
-                                        && other.run().tokens() > rung.run().tokens()))
+                        .noneMatch(other -> other.run()
+                                        .model()
+                                        .equals(rung.run().model())
+                                && other.run().recipe().equals(rung.run().recipe())
+                                && other.run().tokens() > rung.run().tokens()))
                 .toList();
     }
 

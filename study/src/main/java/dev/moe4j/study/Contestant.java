@@ -97,6 +97,29 @@ final class Contestant implements AutoCloseable {
                 Long.MAX_VALUE);
     }
 
+    /** Refuses held-out text that is too short to resample, before any time is spent on training. */
+    void checkHeldOut() {
+        for (String group : List.of(IN_DOMAIN, OUT_OF_DOMAIN)) {
+            Perplexity perplexity = Perplexity.of(model);
+            long windows = texts(group).stream()
+                    .mapToLong(text -> perplexity.windows(text.tokens()))
+                    .sum();
+            if (windows < 2) {
+                throw new StudyException(
+                        "the held-out %s text gives %d window(s) of %d tokens, too few for an interval;"
+                                        .formatted(
+                                                group, windows, config.model().context())
+                                + " give more text");
+            }
+        }
+    }
+
+    private List<HeldOutText> texts(String group) {
+        return heldOut.stream()
+                .filter(text -> text.inDomain() == group.equals(IN_DOMAIN))
+                .toList();
+    }
+
     /** Trains for that many seconds, then scores all held-out texts. */
     void run(double budget, BooleanSupplier stop) {
         int point = 0;
@@ -137,9 +160,7 @@ final class Contestant implements AutoCloseable {
 
     private void measure() {
         for (String group : List.of(IN_DOMAIN, OUT_OF_DOMAIN)) {
-            List<HeldOutText> texts = heldOut.stream()
-                    .filter(text -> text.inDomain() == group.equals(IN_DOMAIN))
-                    .toList();
+            List<HeldOutText> texts = texts(group);
             List<HeldOutLoss.Window> windows = new ArrayList<>();
             for (HeldOutText text : texts) {
                 Score score = score(text, CURVE_WINDOWS / texts.size());

@@ -26,23 +26,41 @@ final class EnergyMeter {
         }
     }
 
+    /** On the processors of this machine, as far as they count. */
     static EnergyMeter start() {
         return of(POWERCAP);
     }
 
-    /** Reads the counters below a folder: those of whole packages ({@code intel-rapl:0}), not of their parts. */
+    /** For what is drawn elsewhere, such as by a GPU: measures nothing. */
+    static EnergyMeter none() {
+        return new EnergyMeter(List.of());
+    }
+
+    /**
+     * Reads the counters below a folder: those of whole packages ({@code intel-rapl:0}), not of their parts, nor of the
+     * whole system ({@code psys}), which the packages are part of.
+     */
     static EnergyMeter of(Path powercap) {
         if (!Files.isDirectory(powercap)) {
-            return new EnergyMeter(List.of());
+            return none();
         }
         try (Stream<Path> zones = Files.list(powercap)) {
             return new EnergyMeter(
                     zones.filter(zone -> zone.getFileName().toString().matches("intel-rapl:\\d+"))
+                            .filter(EnergyMeter::isPackage)
                             .filter(zone -> Files.isReadable(zone.resolve("energy_uj")))
                             .sorted()
                             .toList());
         } catch (IOException e) {
-            return new EnergyMeter(List.of());
+            return none();
+        }
+    }
+
+    private static boolean isPackage(Path zone) {
+        try {
+            return Files.readString(zone.resolve("name")).startsWith("package");
+        } catch (IOException e) {
+            return false;
         }
     }
 

@@ -62,7 +62,7 @@ record Ladder(
      * A text to train on.
      *
      * @param inputs files, folders or patterns, as the command takes them
-     * @param prepared instead of inputs: a folder of shards
+     * @param prepared instead of inputs: a folder of shards, which says itself how it was prepared
      * @param tokenizer of inputs
      * @param split what one document is: {@code file}, {@code blank-line} or {@code paper}
      * @param collapseSpaces make each run of spaces one
@@ -172,7 +172,12 @@ record Ladder(
                     !tokens.isEmpty() && tokens.stream().allMatch(each -> each > 0),
                     file,
                     "models: " + model.name + " has no budgets of training tokens; give them there or for all");
+            require(distinct(tokens), file, "models: " + model.name + " has a budget twice");
             require(!(model.seeds.isEmpty() && seeds.isEmpty()), file, "seeds is empty; leave it out for 1");
+            require(
+                    distinct(model.seeds.isEmpty() ? seeds : model.seeds),
+                    file,
+                    "models: " + model.name + " has a seed twice, which would count as two");
         }
         checkTasks(file, "evaluate.zero_shot", evaluate.zeroShot);
         checkTasks(file, "evaluate.few_shot", evaluate.fewShot);
@@ -193,6 +198,10 @@ record Ladder(
                     file,
                     "evaluate: " + name + " is in_domain and out_of_domain; keep one");
         }
+    }
+
+    private static boolean distinct(List<Long> values) {
+        return values.stream().distinct().count() == values.size();
     }
 
     private static void check(Path file, String name, Text text) {

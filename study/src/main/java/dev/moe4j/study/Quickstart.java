@@ -132,6 +132,7 @@ public final class Quickstart {
             try (Contestant dense = new Contestant("dense", denseConfig, sampler, text.heldOut(), precision, peak);
                     Contestant moe =
                             new Contestant("mixture of experts", moeConfig, sampler, text.heldOut(), precision, peak)) {
+                dense.checkHeldOut();
                 log.accept("training both models for %.1f minutes, %d thread(s) each, %s"
                         .formatted(settings.minutes(), threads, precision.compute()));
                 trainSideBySide(dense, moe, budget);
@@ -198,7 +199,7 @@ public final class Quickstart {
         List<Speedup> speedups = Speedup.compareAll(dense.curves(), moe.curves());
         Speedup inFlops = find(speedups, Contestant.IN_DOMAIN, CostMeasure.FLOPS);
         Speedup inSeconds = find(speedups, Contestant.IN_DOMAIN, CostMeasure.SECONDS);
-        String sentence = Speedup.headline(inFlops, inSeconds);
+        String sentence = SpeedupWords.headline(inFlops, inSeconds);
         if (Math.min(dense.tokens(), moe.tokens()) < LEAST_TOKENS) {
             sentence = "Too short to tell, since under %,d million tokens seeds decide. %s"
                     .formatted(LEAST_TOKENS / 1_000_000, sentence);

@@ -86,7 +86,7 @@ final class ReportJson {
         node.put("domain", speedup.domain());
         node.put("cost", speedup.cost().name());
         node.put("verdict", speedup.verdict().name());
-        node.put("sentence", speedup.sentence());
+        node.put("sentence", SpeedupWords.sentence(speedup));
         node.put("windows", speedup.windows());
         number(node, "targetLoss", speedup.targetLoss());
         number(node, "denseBudget", speedup.denseBudget());

@@ -1,9 +1,9 @@
 package dev.moe4j.study;
 
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.SequencedMap;
 import java.util.function.ToDoubleFunction;
 
 /**
@@ -17,16 +17,21 @@ record Rung(List<Trained> seeds) {
         seeds = List.copyOf(seeds);
     }
 
-    /** Runs by data, model and budget, in their order. */
+    /**
+     * Runs by data, model and budget, in their order. Models of one name that are configured otherwise are others, and a
+     * run that several studies have counts once.
+     */
     static List<Rung> of(List<Trained> trained) {
-        record Key(String data, String model, long tokens) {}
-        Map<Key, List<Trained>> groups = new LinkedHashMap<>();
+        record Key(String data, String model, String recipe, long tokens) {}
+        Map<Key, SequencedMap<Long, Trained>> groups = new LinkedHashMap<>();
         for (Trained each : trained) {
-            Key key =
-                    new Key(each.run().dataKey(), each.run().model(), each.run().tokens());
-            groups.computeIfAbsent(key, _ -> new ArrayList<>()).add(each);
+            StudyIndex.Run run = each.run();
+            Key key = new Key(run.dataKey(), run.model(), run.recipe(), run.tokens());
+            groups.computeIfAbsent(key, _ -> new LinkedHashMap<>()).putIfAbsent(run.seed(), each);
         }
-        return groups.values().stream().map(Rung::new).toList();
+        return groups.values().stream()
+                .map(seeds -> new Rung(List.copyOf(seeds.values())))
+                .toList();
     }
 
     StudyIndex.Run run() {

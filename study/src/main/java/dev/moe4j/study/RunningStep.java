@@ -5,11 +5,13 @@ import java.io.RandomAccessFile;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
@@ -24,6 +26,7 @@ final class RunningStep {
     private final Step step;
     private final Process process;
     private final long began = System.nanoTime();
+    private final double before;
     private double joules;
     private boolean measured;
 
@@ -31,6 +34,8 @@ final class RunningStep {
         this.step = step;
         this.process = process;
         this.joules = number(step.folder().resolve("joules"));
+        double share = share();
+        this.before = Double.isNaN(share) ? 0 : share;
     }
 
     /**
@@ -111,6 +116,19 @@ final class RunningStep {
         return share.find() && !share.group(2).equals("0")
                 ? Double.parseDouble(share.group(1)) / Double.parseDouble(share.group(2))
                 : Double.NaN;
+    }
+
+    /** Seconds that the whole step takes at the rate of this attempt, which may have begun in its middle; NaN at first. */
+    double secondsInAll() {
+        double gained = share() - before;
+        return gained > 0 ? seconds() / gained : Double.NaN;
+    }
+
+    /** The time left at that rate; null at first. */
+    @Nullable
+    Duration left() {
+        double left = secondsInAll() * (1 - share());
+        return Double.isNaN(left) ? null : Duration.ofMillis((long) (1000 * left));
     }
 
     /** What it says of itself. */

@@ -26,9 +26,9 @@ final class StepRates {
     Duration left(List<Step> waiting, List<RunningStep> running, int parallel) {
         Map<Step.Kind, Seen> rates = new EnumMap<>(seen);
         for (RunningStep each : running) {
-            double share = each.share();
-            if (share > 0 && !seen.containsKey(each.step().kind())) {
-                rates.put(each.step().kind(), new Seen(share * each.step().work(), each.seconds()));
+            double seconds = each.secondsInAll();
+            if (!Double.isNaN(seconds) && !seen.containsKey(each.step().kind())) {
+                rates.put(each.step().kind(), new Seen(each.step().work(), seconds));
             }
         }
         double seconds = 0;

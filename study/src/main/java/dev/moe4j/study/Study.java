@@ -61,8 +61,13 @@ public final class Study {
      *
      * @param share done, from 0 to 1; NaN where it is not known
      * @param text what it says of itself
+     * @param left by what it has done since it was started; null where that is not known
      */
-    public record Running(String title, double share, String text, double seconds) {}
+    public record Running(
+            String title,
+            double share,
+            String text,
+            @Nullable Duration left) {}
 
     /**
      * What a study leaves.
@@ -115,7 +120,7 @@ public final class Study {
         try (StudyFolder folder = StudyFolder.lock(settings.out())) {
             folder.writeIndex(plan.index(machine(ladder)));
             int places = settings.parallel() != null ? settings.parallel() : placesFor(ladder);
-            Execution execution = new Execution(folder, plan.steps(), ladder.threads(), places);
+            Execution execution = new Execution(folder, plan.steps(), ladder, places);
             int reused = execution.finished.size();
             log.accept("%d steps, of which %d are finished; %d side by side, %d thread(s) each"
                     .formatted(plan.steps().size(), reused, places, ladder.threads()));
@@ -155,15 +160,16 @@ public final class Study {
         private final List<RunningStep> running = new ArrayList<>();
         private final List<String> failures = new ArrayList<>();
         private final StepRates rates = new StepRates();
-        private final EnergyMeter energy = EnergyMeter.start();
+        private final EnergyMeter energy;
 
-        Execution(StudyFolder folder, List<Step> steps, int threads, int places) {
+        Execution(StudyFolder folder, List<Step> steps, Ladder ladder, int places) {
             this.folder = folder;
             this.steps = steps;
             this.places = places;
             this.environment = new HashMap<>(settings.environment());
-            environment.put("OMP_NUM_THREADS", Integer.toString(threads));
-            environment.put("OPENBLAS_NUM_THREADS", Integer.toString(threads));
+            environment.put("OMP_NUM_THREADS", Integer.toString(ladder.threads()));
+            environment.put("OPENBLAS_NUM_THREADS", Integer.toString(ladder.threads()));
+            this.energy = ladder.onProcessors() ? EnergyMeter.start() : EnergyMeter.none();
             for (Step step : steps) {
                 StudyFolder.result(step.folder()).ifPresent(result -> {
                     finished.add(step);
@@ -177,7 +183,7 @@ public final class Study {
                 while (!stop.getAsBoolean() && (startMore() || !running.isEmpty())) {
                     TimeUnit.NANOSECONDS.sleep(TICK.toNanos());
                     meter();
-                    reap();
+                    reap(stop.getAsBoolean());
                     progress.accept(progressNow());
                 }
                 running.forEach(RunningStep::stop);
@@ -217,7 +223,12 @@ public final class Study {
             }
         }
 
-        private void reap() {
+        /**
+         * Takes in steps that have ended.
+         *
+         * @param stopped whether they may have been ended by what ends the study, as Ctrl-C does, and not by themselves
+         */
+        private void reap(boolean stopped) {
             for (RunningStep each : List.copyOf(running)) {
                 if (each.alive()) {
                     continue;
@@ -230,7 +241,7 @@ public final class Study {
                     finished.add(step);
                     rates.add(step, result.seconds());
                     log.accept("finished: " + step.title());
-                } else {
+                } else if (!stopped) {
                     String failure = "%s ended with exit code %d: %s; see %s"
                             .formatted(
                                     step.title(),
@@ -246,7 +257,7 @@ public final class Study {
         private Progress progressNow() {
             List<Running> lines = new ArrayList<>();
             for (RunningStep each : running) {
-                lines.add(new Running(each.step().title(), each.share(), each.text(), each.seconds()));
+                lines.add(new Running(each.step().title(), each.share(), each.text(), each.left()));
             }
             List<Step> waiting = steps.stream()
                     .filter(step -> !finished.contains(step) && !begun.contains(step))

@@ -68,5 +68,10 @@ record StudyIndex(
         boolean isDense() {
             return experts == 0;
         }
+
+        /** The configuration without its seed, which runs of one model have in common. */
+        String recipe() {
+            return configuration.replaceAll("(?m)^seed: .*\\R?", "");
+        }
     }
 }

@@ -1,23 +1,17 @@
 package dev.moe4j.study;
 
-import dev.moe4j.data.Manifest;
-import dev.moe4j.data.Splitting;
-import dev.moe4j.data.TextInput;
-import dev.moe4j.data.Tokenizer;
 import dev.moe4j.eval.Questions;
 import dev.moe4j.eval.Task;
 import dev.moe4j.eval.TaskSettings;
 import dev.moe4j.model.Architecture;
 import dev.moe4j.model.ConfigWriter;
 import dev.moe4j.model.Cost;
-import dev.moe4j.model.ModelConfig;
 import dev.moe4j.train.RunConfig;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
@@ -39,29 +33,14 @@ final class StudyPlan {
     private final Map<Path, Step> steps = new LinkedHashMap<>();
     private final List<StudyIndex.Run> runs = new ArrayList<>();
     private final Map<String, String> digests = new LinkedHashMap<>();
+    private final TextSteps texts;
 
     private StudyPlan(Ladder ladder, Path file, Path root, Path folder) {
         this.ladder = ladder;
         this.file = file;
         this.root = root;
         this.folder = folder.toAbsolutePath().resolve("steps");
-    }
-
-    /**
-     * Prepared text.
-     *
-     * @param key tells its content from any other's
-     * @param step that prepares it; null where it is there already
-     */
-    private record Prepared(
-            Path folder,
-            String key,
-            String tokenizer,
-            int vocabulary,
-            @Nullable Step step) {
-        List<Step> needs() {
-            return step == null ? List.of() : List.of(step);
-        }
+        this.texts = new TextSteps(file, root, this.folder, ladder.threads(), this::add);
     }
 
     /**
@@ -97,9 +76,9 @@ final class StudyPlan {
     }
 
     private void addData(String name, Ladder.Text text) {
-        Prepared prepared = text.prepared() == null
-                ? prepare("data." + name, name, text.inputs(), text)
-                : ready("data." + name + ".prepared", root.resolve(text.prepared()));
+        TextSteps.Prepared prepared = text.prepared() == null
+                ? texts.prepare("data." + name, name, text.inputs(), text)
+                : texts.ready("data." + name + ".prepared", text.prepared());
         // Neighbours of the ladder follow each other, so that they run side by side.
         int budgets = ladder.models().stream()
                 .mapToInt(model -> budgets(model).size())
@@ -113,10 +92,9 @@ final class StudyPlan {
             for (int budget = 0; budget < budgets; budget++) {
                 for (Ladder.Model model : ladder.models()) {
                     if (seed < seeds(model).size() && budget < budgets(model).size()) {
-                        boolean tuned = seed == 0 && budget == budgets(model).size() - 1;
+                        boolean tuned = seed == 0 && budgets(model).get(budget).equals(Collections.max(budgets(model)));
                         addRun(
                                 name,
-                                text,
                                 prepared,
                                 model,
                                 budgets(model).get(budget),
@@ -137,13 +115,7 @@ final class StudyPlan {
     }
 
     private void addRun(
-            String data,
-            Ladder.Text text,
-            Prepared prepared,
-            Ladder.Model model,
-            long budget,
-            long seed,
-            boolean tuned) {
+            String data, TextSteps.Prepared prepared, Ladder.Model model, long budget, long seed, boolean tuned) {
         Map<String, String> keys = new LinkedHashMap<>(ladder.set());
         keys.putAll(model.set());
         keys.put("seed", Long.toString(seed));
@@ -156,10 +128,8 @@ final class StudyPlan {
         RunConfig config = RunConfig.read(preset, overrides);
         long tokensPerStep = (long) config.batch().sequences() * config.model().context();
         long updates = Math.max(1, Math.ceilDiv(budget, tokensPerStep));
-        Architecture architecture = new Architecture(
-                config.model().withVocabulary(ModelConfig.paddedVocabulary(prepared.vocabulary())),
-                config.routing(),
-                config.balance());
+        Architecture architecture =
+                config.forVocabulary(prepared.vocabulary(), overrides).architecture();
         Cost cost = Cost.of(architecture);
         long tokens = updates * tokensPerStep;
         String name = Objects.requireNonNull(model.name());
@@ -204,7 +174,7 @@ final class StudyPlan {
                 name,
                 data,
                 prepared.key(),
-                prepared.tokenizer(),
+                prepared.as().tokenizer(),
                 architecture.model().experts(),
                 cost.parametersTotal(),
                 cost.parametersActive(),
@@ -215,7 +185,7 @@ final class StudyPlan {
                 tokens,
                 seed,
                 train.name(),
-                perplexity(train, text, cost),
+                perplexity(train, prepared.as(), cost),
                 tasks(train, "zero-shot", evaluate.zeroShot(), cost),
                 tasks(train, "few-shot", evaluate.fewShot(), cost),
                 tasks(train, "bias", evaluate.bias(), cost),
@@ -227,56 +197,7 @@ final class StudyPlan {
         return earlier == null ? step : earlier;
     }
 
-    // ---- text ----
-
-    private Prepared ready(String key, Path shards) {
-        require(key, shards);
-        Manifest manifest = Manifest.read(shards);
-        return new Prepared(
-                shards,
-                manifest.sha256(),
-                manifest.tokenizer().spec(),
-                manifest.tokenizer().vocabulary(),
-                null);
-    }
-
-    private Prepared prepare(String key, String title, List<String> inputs, Ladder.Text as) {
-        List<String> paths =
-                inputs.stream().map(input -> root.resolve(input).toString()).toList();
-        for (String path : paths) {
-            if (!path.matches(".*[*?\\[{].*")) {
-                require(key, Path.of(path));
-            }
-        }
-        TextInput input = TextInput.ofNames(paths)
-                .splitting(Splitting.valueOf(as.split().toUpperCase(Locale.ROOT).replace('-', '_')));
-        Tokenizer tokenizer = Tokenizer.of(as.tokenizer());
-        ObjectNode identity = Step.object();
-        identity.put("text", digests.computeIfAbsent("text " + paths, _ -> input.sha256()));
-        identity.put("tokenizer", tokenizer.hash());
-        identity.put("split", as.split());
-        identity.put("collapse_spaces", as.collapseSpaces());
-        Path to = Step.folder(folder, Step.Kind.PREPARE, identity);
-        Path shards = to.resolve("shards");
-        List<String> command = new ArrayList<>(List.of(
-                "prepare",
-                "--tokenizer=" + as.tokenizer(),
-                "--split=" + as.split(),
-                "--threads=" + ladder.threads(),
-                "--out=" + shards,
-                "--json"));
-        if (as.collapseSpaces()) {
-            command.add("--collapse-spaces");
-        }
-        command.addAll(paths);
-        Step step = add(
-                new Step(Step.Kind.PREPARE, "prepare " + title, identity, to, command, List.of(), input.bytes(), 0));
-        return new Prepared(shards, step.name(), as.tokenizer(), tokenizer.vocabularySize(), step);
-    }
-
-    // ---- measurements of a trained model ----
-
-    private @Nullable String perplexity(Step train, Ladder.Text text, Cost cost) {
+    private @Nullable String perplexity(Step train, Ladder.Text as, Cost cost) {
         Ladder.Evaluation evaluate = ladder.evaluate();
         Map<String, String> sets = new LinkedHashMap<>(evaluate.inDomain());
         sets.putAll(evaluate.outOfDomain());
@@ -285,12 +206,12 @@ final class StudyPlan {
         }
         ObjectNode identity = measurement(train);
         identity.put("max_windows", evaluate.maxWindows());
-        ObjectNode texts = identity.putObject("sets");
+        ObjectNode keys = identity.putObject("sets");
         List<Step> needs = new ArrayList<>(List.of(train));
         List<String> data = new ArrayList<>();
         sets.forEach((name, path) -> {
-            Prepared set = prepare("evaluate: " + name, name, List.of(path), text);
-            texts.put(name, set.key());
+            TextSteps.Prepared set = texts.prepare("evaluate: " + name, name, List.of(path), as);
+            keys.put(name, set.key());
             needs.addAll(set.needs());
             data.add(name + "=" + set.folder());
         });
@@ -419,14 +340,7 @@ final class StudyPlan {
 
     private Path taskFolder() {
         Path tasks = root.resolve(Objects.requireNonNull(ladder.evaluate().tasks()));
-        require("evaluate.tasks", tasks);
+        texts.require("evaluate.tasks", tasks);
         return tasks;
-    }
-
-    private void require(String key, Path path) {
-        if (!Files.exists(path)) {
-            throw new StudyException(file + ": " + key + ": " + path
-                    + " does not exist; mend the ladder, or give the folder of its data with --data");
-        }
     }
 }

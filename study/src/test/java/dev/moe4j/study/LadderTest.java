@@ -3,6 +3,11 @@ package dev.moe4j.study;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.moe4j.data.Preparation;
+import dev.moe4j.data.Splitting;
+import dev.moe4j.data.TextInput;
+import dev.moe4j.data.TextTransform;
+import dev.moe4j.data.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -77,6 +82,61 @@ class LadderTest {
         assertThatThrownBy(() -> plan("device: gpu\n" + LADDER))
                 .isInstanceOf(StudyException.class)
                 .hasMessageContaining("device: gpu is unknown; use cpu, cuda or cuda:N");
+    }
+
+    /** Text that is prepared already says how, and what it is evaluated on has to be like it. */
+    @Test
+    void evaluationTextIsPreparedAsPreparedTextWas() throws IOException {
+        var _ = new Preparation(
+                        Tokenizer.of("gpt2:300"),
+                        TextInput.of(List.of(folder.resolve("corpus")))
+                                .splitting(Splitting.PAPER)
+                                .transform(TextTransform.COLLAPSE_SPACES),
+                        folder.resolve("shards"))
+                .run();
+        StudyPlan plan = plan(LADDER.replace("inputs: [corpus], tokenizer: bytes", "prepared: shards"));
+
+        assertThat(plan.steps())
+                .filteredOn(step -> step.kind() == Step.Kind.PREPARE)
+                .hasSize(2)
+                .allSatisfy(step -> assertThat(step.command())
+                        .contains("--tokenizer=gpt2:300", "--split=paper", "--collapse-spaces"));
+        assertThat(plan.index("a machine").runs())
+                .allSatisfy(run -> assertThat(run.tokenizer()).isEqualTo("gpt2:300"));
+    }
+
+    @Test
+    void costsAreThoseOfTheVocabularyThatIsTrained() throws IOException {
+        long own = plan(LADDER).index("").runs().getFirst().parametersTotal();
+        long larger = plan(LADDER.replace("{model.layers: 2,", "{model.layers: 2, model.vocabulary: 512,"))
+                .index("")
+                .runs()
+                .getFirst()
+                .parametersTotal();
+
+        assertThat(larger - own).isEqualTo((512 - 264) * 16);
+        assertThatThrownBy(() -> plan(LADDER.replace("{model.layers: 2,", "{model.layers: 2, model.vocabulary: 64,")))
+                .hasMessageContaining("model.vocabulary: 64 is too small");
+    }
+
+    @Test
+    void theLargestBudgetIsTunedWhereverItStands() throws IOException {
+        StudyPlan plan =
+                plan(LADDER.replace("budgets: [4_096]", "budgets: [8_192, 4_096]") + "finetune: [{tasks: [copa]}]\n");
+
+        assertThat(plan.index("").runs())
+                .allSatisfy(
+                        run -> assertThat(run.finetune()).hasSize(run.tokens() == 8_192 && run.seed() == 1 ? 1 : 0));
+    }
+
+    @Test
+    void whatWouldCountTwiceIsRefused() {
+        assertThatThrownBy(() -> plan(LADDER.replace("seeds: [1, 2]", "seeds: [1, 1]")))
+                .isInstanceOf(StudyException.class)
+                .hasMessageContaining("dense has a seed twice");
+        assertThatThrownBy(() -> plan(LADDER.replace("budgets: [4_096]", "budgets: [4_096, 4_096]")))
+                .isInstanceOf(StudyException.class)
+                .hasMessageContaining("dense has a budget twice");
     }
 
     private Set<String> names(String yaml) throws IOException {

@@ -92,6 +92,12 @@ class QuickstartTest {
         assertThatThrownBy(() -> quickstart(folder.resolve("empty"), "b", log, new ArrayList<>())
                         .run())
                 .hasMessageContaining("empty");
+        // Enough to train on, but two per cent of it are a few short documents.
+        assertThatThrownBy(() ->
+                        quickstart(text(300, 3), "c", log, new ArrayList<>()).run())
+                .isInstanceOf(StudyException.class)
+                .hasMessageContaining("too few for an interval; give more text");
+        assertThat(log).noneMatch(line -> line.contains("training both models"));
         assertThatThrownBy(() -> new Quickstart.Settings(null, null, folder, 0, 1))
                 .hasMessageContaining("minutes");
     }

@@ -34,7 +34,7 @@ final class SampleReport {
                 title,
                 Instant.parse("2026-01-31T09:26:53Z"),
                 "2 cores, 16 GiB; bf16 matmul peak 561 GFLOP/s with two threads; one thread for each model, side by side",
-                Speedup.headline(speedups.get(0), speedups.get(2)),
+                SpeedupWords.headline(speedups.get(0), speedups.get(2)),
                 "gpt2:2048",
                 2048,
                 new ReportData.TextData(
@@ -83,7 +83,7 @@ final class SampleReport {
                 data.title(),
                 data.created(),
                 data.machine(),
-                Speedup.headline(speedups.get(0), speedups.get(2)),
+                SpeedupWords.headline(speedups.get(0), speedups.get(2)),
                 data.tokenizer(),
                 data.vocabulary(),
                 data.data(),

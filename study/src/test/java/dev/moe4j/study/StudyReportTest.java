@@ -95,6 +95,27 @@ class StudyReportTest {
     }
 
     @Test
+    void aRunThatTwoStudiesHaveCountsOnce() throws IOException {
+        Path study = SampleStudy.write(folder.resolve("study"), 2, 0.01, "");
+
+        assertThat(Rung.of(StudyResults.read(List.of(study, study)).trained()))
+                .hasSize(8)
+                .allSatisfy(rung -> assertThat(rung.seeds()).hasSize(2));
+    }
+
+    @Test
+    void modelsOfOneNameWithOtherConfigurationsAreOthers() throws IOException {
+        Path study = SampleStudy.write(folder.resolve("study"), 1, 0, "");
+        Path other = SampleStudy.write(folder.resolve("other"), 1, 0, "");
+        Path index = other.resolve(StudyIndex.FILE);
+        Files.writeString(index, Files.readString(index).replace("width: 64", "width: 96"));
+
+        assertThat(Rung.of(StudyResults.read(List.of(study, other)).trained()))
+                .hasSize(16)
+                .allSatisfy(rung -> assertThat(rung.seeds()).hasSize(1));
+    }
+
+    @Test
     void aFamilyAloneHasNoFactor() throws IOException {
         Path study = SampleStudy.write(folder.resolve("study"), 1, 0, "");
         for (int size = 0; size < 4; size++) {

@@ -4,8 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -131,6 +133,60 @@ class StudyTest {
         assertThat(ProcessHandle.current().children()).noneMatch(ProcessHandle::isAlive);
     }
 
+    /** The terminal's Ctrl-C reaches the steps too, which may be gone before they are asked to end. */
+    @Test
+    void aStepThatEndsWithTheStudyHasNotFailed() throws IOException {
+        script("if [ $1 = train ]; then while [ ! -e '%s/interrupted' ]; do sleep 0.02; done; exit 130; fi"
+                .formatted(folder));
+        Path interrupted = folder.resolve("interrupted");
+
+        Study.Result result = run(() -> {
+            boolean already = Files.exists(interrupted);
+            boolean training = seen.stream()
+                    .flatMap(progress -> progress.running().stream())
+                    .anyMatch(each -> each.title().contains("M tokens"));
+            if (training && !already) {
+                write(interrupted);
+            }
+            return already;
+        });
+
+        assertThat(result.ran()).isEqualTo(1);
+        assertThat(result.missing()).isEqualTo(4);
+    }
+
+    private static void write(Path file) {
+        try {
+            Files.writeString(file, "");
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** A step that goes on in its middle: what it did before took other time. */
+    @Test
+    void theTimeLeftIsByWhatThisAttemptHasDone() throws IOException {
+        script("if [ $1 = train ]; then exec sleep 600; fi");
+        Path file = folder.resolve("ladder.yaml");
+        Step step = StudyPlan.of(Ladder.read(file), file, folder, folder.resolve("study")).steps().stream()
+                .filter(each -> each.kind() == Step.Kind.TRAIN)
+                .findFirst()
+                .orElseThrow();
+        Path metrics = Files.createDirectories(step.folder().resolve("run")).resolve("metrics.jsonl");
+        Files.writeString(metrics, "{\"step\": %d}\n".formatted(step.total() / 2));
+        RunningStep running = RunningStep.start(
+                step, List.of("/bin/sh", folder.resolve("moe4j").toString()), Map.of());
+        try {
+            assertThat(running.share()).isEqualTo(0.5);
+            assertThat(running.left()).isNull();
+            Files.writeString(metrics, "{\"step\": %d}\n".formatted(step.total() * 3 / 4));
+            // A quarter of the step is done and a quarter is left.
+            assertThat(running.left()).isBetween(Duration.ZERO, Duration.ofMillis((long) (1000 * running.seconds())));
+        } finally {
+            running.kill();
+        }
+    }
+
     @Test
     void oneStudyAtATimeHasAFolder() {
         try (StudyFolder _ = StudyFolder.lock(folder.resolve("study"))) {
@@ -141,7 +197,11 @@ class StudyTest {
     @Test
     void energyIsCountedThroughTheEndOfTheCounter() throws IOException {
         Path zone = Files.createDirectories(folder.resolve("powercap/intel-rapl:0"));
+        Files.writeString(zone.resolve("name"), "package-0\n");
         Files.createDirectories(folder.resolve("powercap/intel-rapl:0:0"));
+        Path system = Files.createDirectories(folder.resolve("powercap/intel-rapl:1"));
+        Files.writeString(system.resolve("name"), "psys\n");
+        Files.writeString(system.resolve("energy_uj"), "1\n");
         Files.writeString(zone.resolve("max_energy_range_uj"), "1000000000\n");
         Files.writeString(zone.resolve("energy_uj"), "990000000\n");
         EnergyMeter meter = EnergyMeter.of(folder.resolve("powercap"));

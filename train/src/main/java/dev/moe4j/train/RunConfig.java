@@ -119,11 +119,13 @@ public record RunConfig(
     }
 
     /**
-     * The run for data of that vocabulary, which its model takes over.
+     * The run for data of that vocabulary, which its model takes over unless a larger one is asked for.
      *
-     * @param asked the vocabulary that the user set, null where none was
+     * @param overrides what the user set beyond a preset or file, {@code dotted.key=value}
+     * @throws TrainException if they set a vocabulary that is too small
      */
-    RunConfig forVocabulary(int entries, @Nullable Integer asked) {
+    public RunConfig forVocabulary(int entries, List<String> overrides) {
+        Integer asked = vocabularyIn(overrides);
         int padded = ModelConfig.paddedVocabulary(entries);
         if (asked != null && asked < padded) {
             throw new TrainException("model.vocabulary: " + asked + " is too small for the data's tokenizer, which has "
@@ -179,7 +181,7 @@ public record RunConfig(
     }
 
     /** The vocabulary that a user's overrides set, null where they set none. */
-    static @Nullable Integer vocabularyIn(List<String> overrides) {
+    private static @Nullable Integer vocabularyIn(List<String> overrides) {
         List<Integer> asked = new ArrayList<>();
         for (String override : overrides) {
             if (override.startsWith("model.vocabulary=")) {

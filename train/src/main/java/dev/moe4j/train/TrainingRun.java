@@ -100,7 +100,7 @@ public final class TrainingRun {
         this.folder = folder;
         this.steps = steps;
         this.device = device;
-        this.config = config.forVocabulary(data.tokenizer().vocabularySize(), RunConfig.vocabularyIn(overrides));
+        this.config = config.forVocabulary(data.tokenizer().vocabularySize(), overrides);
     }
 
     /** Makes this process one of several, all of which run the same. The first one writes what there is to write. */

@@ -1,0 +1,136 @@
+package dev.moe4j.study;
+
+import dev.moe4j.data.Manifest;
+import dev.moe4j.data.Splitting;
+import dev.moe4j.data.TextInput;
+import dev.moe4j.data.TextTransform;
+import dev.moe4j.data.Tokenizer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.node.ObjectNode;
+
+/** Plans the steps that prepare a ladder's texts. */
+final class TextSteps {
+
+    private final Path file;
+    private final Path root;
+    private final Path folder;
+    private final int threads;
+    private final UnaryOperator<Step> add;
+    private final Map<List<String>, String> digests = new HashMap<>();
+
+    /**
+     * @param file the ladder's, for messages
+     * @param root folder of data
+     * @param folder of steps
+     * @param threads of each step
+     * @param add plans a step and gives it, or the equal one that was planned before
+     */
+    TextSteps(Path file, Path root, Path folder, int threads, UnaryOperator<Step> add) {
+        this.file = file;
+        this.root = root;
+        this.folder = folder;
+        this.threads = threads;
+        this.add = add;
+    }
+
+    /**
+     * Prepared text.
+     *
+     * @param key tells its content from any other's
+     * @param as how it is prepared, so that others can be prepared as it is
+     * @param step that prepares it; null where it is there already
+     */
+    record Prepared(
+            Path folder,
+            String key,
+            Ladder.Text as,
+            int vocabulary,
+            @Nullable Step step) {
+        List<Step> needs() {
+            return step == null ? List.of() : List.of(step);
+        }
+    }
+
+    /**
+     * Text that is prepared already.
+     *
+     * @param key of the ladder, for messages
+     * @param path of its folder, from the folder of data on
+     */
+    Prepared ready(String key, String path) {
+        Path shards = root.resolve(path);
+        require(key, shards);
+        Manifest manifest = Manifest.read(shards);
+        Manifest.Options options = manifest.options();
+        String tokenizer = manifest.tokenizer().spec();
+        Ladder.Text as = new Ladder.Text(
+                List.of(),
+                path,
+                tokenizer.equals(Tokenizer.FILE) ? shards.resolve(tokenizer).toString() : tokenizer,
+                options.splitting().name().toLowerCase(Locale.ROOT).replace('_', '-'),
+                options.transform() == TextTransform.COLLAPSE_SPACES);
+        return new Prepared(shards, manifest.sha256(), as, manifest.tokenizer().vocabulary(), null);
+    }
+
+    /**
+     * Text that a step will prepare. Reads it once, for its checksum.
+     *
+     * @param key of the ladder, for messages
+     * @param title of the text
+     * @param inputs paths and patterns, from the folder of data on
+     * @param as how to prepare it
+     */
+    Prepared prepare(String key, String title, List<String> inputs, Ladder.Text as) {
+        List<String> paths =
+                inputs.stream().map(input -> root.resolve(input).toString()).toList();
+        for (String path : paths) {
+            if (!path.matches(".*[*?\\[{].*")) {
+                require(key, Path.of(path));
+            }
+        }
+        TextInput input = TextInput.ofNames(paths)
+                .splitting(Splitting.valueOf(as.split().toUpperCase(Locale.ROOT).replace('-', '_')));
+        Tokenizer tokenizer = Tokenizer.of(as.tokenizer());
+        ObjectNode identity = Step.object();
+        identity.put("text", digests.computeIfAbsent(paths, _ -> input.sha256()));
+        identity.put("tokenizer", tokenizer.hash());
+        identity.put("split", as.split());
+        identity.put("collapse_spaces", as.collapseSpaces());
+        Path to = Step.folder(folder, Step.Kind.PREPARE, identity);
+        Path shards = to.resolve("shards");
+        List<String> command = new ArrayList<>(List.of(
+                "prepare",
+                "--tokenizer=" + as.tokenizer(),
+                "--split=" + as.split(),
+                "--threads=" + threads,
+                "--out=" + shards,
+                "--json"));
+        if (as.collapseSpaces()) {
+            command.add("--collapse-spaces");
+        }
+        command.addAll(paths);
+        Step step = add.apply(
+                new Step(Step.Kind.PREPARE, "prepare " + title, identity, to, command, List.of(), input.bytes(), 0));
+        return new Prepared(shards, step.name(), as, tokenizer.vocabularySize(), step);
+    }
+
+    /**
+     * Refuses a ladder that names what is not there.
+     *
+     * @param key of the ladder
+     */
+    void require(String key, Path path) {
+        if (!Files.exists(path)) {
+            throw new StudyException(file + ": " + key + ": " + path
+                    + " does not exist; mend the ladder, or give the folder of its data with --data");
+        }
+    }
+}
