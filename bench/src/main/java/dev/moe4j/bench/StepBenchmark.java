@@ -1,5 +1,6 @@
 package dev.moe4j.bench;
 
+import dev.moe4j.data.TrainingData;
 import dev.moe4j.model.Cost;
 import dev.moe4j.model.LanguageModel;
 import dev.moe4j.parallel.Fabric;
@@ -16,9 +17,11 @@ import dev.moe4j.train.ScheduleConfig;
 import dev.moe4j.train.Trainer;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalLong;
+import org.jspecify.annotations.Nullable;
 
-/** Whole training steps on random tokens, against the matmul peak of the same processes. */
+/** Whole training steps, against the matmul peak of the same processes. */
 public final class StepBenchmark {
 
     /** The first step ends with the optimizer's moments, so that only later ones hold all that a step holds. */
@@ -29,6 +32,7 @@ public final class StepBenchmark {
     private final Device device;
     private final Fabric fabric;
     private boolean balanced;
+    private @Nullable TrainingData text;
 
     /**
      * What was measured.
@@ -44,6 +48,7 @@ public final class StepBenchmark {
      * @param sections in the mean of the timed steps, as this process saw them
      * @param optimizerMilliseconds the norm and the optimizer, in the mean of the timed steps
      * @param optimizerFloorMilliseconds the least that they can take
+     * @param load of the experts in the timed steps; empty for a dense model
      * @param exchangeShare of the timed steps, what this process waited in exchanges; 0 for one process
      * @param memory of each process, by rank
      */
@@ -59,6 +64,7 @@ public final class StepBenchmark {
             List<SectionTime> sections,
             double optimizerMilliseconds,
             double optimizerFloorMilliseconds,
+            Optional<ExpertLoad> load,
             double exchangeShare,
             List<Memory> memory) {
 
@@ -95,6 +101,12 @@ public final class StepBenchmark {
         this.fabric = fabric;
     }
 
+    /** Trains on that text, as a run does, rather than on random tokens; the model's vocabulary has to hold its ids. */
+    public StepBenchmark on(TrainingData value) {
+        text = value;
+        return this;
+    }
+
     /** Deals tokens out to experts in turns, so that all have the same load, rather than as routers say. */
     public StepBenchmark balanced() {
         balanced = true;
@@ -126,13 +138,14 @@ public final class StepBenchmark {
                 model.dealInTurns();
             }
             Trainer trainer = new Trainer(
-                    model,
-                    run.batch(),
-                    OptimizerConfig.DEFAULT,
-                    ScheduleConfig.DEFAULT,
-                    new RandomTokens(run.model().vocabulary()),
-                    1,
-                    warmup + steps);
+                            model,
+                            run.batch(),
+                            OptimizerConfig.DEFAULT,
+                            ScheduleConfig.DEFAULT,
+                            source(),
+                            1,
+                            warmup + steps)
+                    .documents(run.data());
             OptionalLong onHost = onHost(before, () -> {
                 for (int i = 0; i < warmup; i++) {
                     long start = System.nanoTime();
@@ -143,6 +156,7 @@ public final class StepBenchmark {
             SectionTimes times = new SectionTimes();
             trainer.time(times);
             double best = Double.MAX_VALUE;
+            ExpertLoads loads = new ExpertLoads();
             long optimizer = 0;
             double loss = Double.NaN;
             double waitedBefore = fabric.waitedSeconds();
@@ -155,6 +169,7 @@ public final class StepBenchmark {
                 all += taken;
                 optimizer += result.optimizerNanoseconds();
                 loss = result.loss();
+                loads.add(result.routing());
                 progress.step(warmup + i + 1, taken);
                 // After each step, since a neighbour may slow down a whole measurement, and the fastest step stands
                 // against the fastest product. Several processes would wait for each other's measurements.
@@ -184,9 +199,20 @@ public final class StepBenchmark {
                     times.perStep(steps, floors),
                     optimizer / 1e6 / steps,
                     floors.optimizerMilliseconds(),
+                    loads.mean(),
                     exchanges,
                     memory(device.isCuda() ? CudaMemory.peak(device) : onHost));
         }
+    }
+
+    private Trainer.SequenceSource source() {
+        return text == null
+                ? new RandomTokens(run.model().vocabulary())
+                : Trainer.SequenceSource.of(text.sequences(
+                        run.data().sequences(),
+                        run.model().context(),
+                        run.data().weights(),
+                        run.seed()));
     }
 
     /** What the C library has handed out at its most while the work runs, if this is where tensors are. */

@@ -2,15 +2,24 @@ package dev.moe4j.bench;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.moe4j.data.Preparation;
+import dev.moe4j.data.Shards;
+import dev.moe4j.data.TextInput;
+import dev.moe4j.data.Tokenizer;
+import dev.moe4j.data.TrainingData;
 import dev.moe4j.model.Architecture;
 import dev.moe4j.model.Cost;
 import dev.moe4j.parallel.Fabric;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.train.RunConfig;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 class StepBenchmarkTest {
     private static StepBenchmark tiny(int sequences) {
@@ -50,8 +59,47 @@ class StepBenchmarkTest {
         assertThat(result.optimizerMilliseconds()).isPositive();
         assertThat(result.lastLoss()).isFinite();
         assertThat(result.exchangeShare()).isZero();
+        assertThat(result.load()).hasValueSatisfying(load -> {
+            assertThat(load.idle()).isBetween(0.0, 0.5);
+            assertThat(load.busiest()).isBetween(1.0, 2.0);
+        });
         assertThat(result.memory()).hasSize(1);
         assertThat(result.memory().getFirst().planned()).isPositive();
+    }
+
+    @Test
+    void dealsOutInTurnsWhereAsked() {
+        assertThat(tiny(4).balanced().run(2, 1, (_, _) -> {}).load()).contains(new ExpertLoad(0, 1));
+    }
+
+    @Test
+    void denseModelsHaveNoLoad() {
+        RunConfig dense = RunConfig.read("cpu-tiny-dense", List.of("batch.sequences=2", "batch.accumulation=1"));
+        StepBenchmark benchmark = new StepBenchmark(dense, Precision.FP32, Device.CPU, Fabric.SINGLE);
+
+        assertThat(benchmark.run(2, 1, (_, _) -> {}).load()).isEmpty();
+    }
+
+    /** Tokens that are all the same take the same way, where random ones find all four experts. */
+    @Test
+    void trainsOnTextWhereThereIsSome(@TempDir Path folder) throws IOException {
+        Path text = Files.writeString(folder.resolve("text.txt"), "a".repeat(20_000));
+        Path shards = folder.resolve("shards");
+        var _ = new Preparation(Tokenizer.of("bytes"), TextInput.of(List.of(text)), shards).run();
+        RunConfig run = run(4).forVocabulary(Tokenizer.of("bytes").vocabularySize(), List.of());
+        double lossOfRandom = tiny(4).run(2, 1, (_, _) -> {}).lastLoss();
+
+        try (TrainingData data = TrainingData.of(Shards.open(shards))) {
+            StepBenchmark.Result result = new StepBenchmark(run, Precision.FP32, Device.CPU, Fabric.SINGLE)
+                    .on(data)
+                    .run(2, 3, (_, _) -> {});
+
+            assertThat(result.lastLoss()).isLessThan(lossOfRandom - 0.5);
+            assertThat(result.load()).hasValueSatisfying(load -> {
+                assertThat(load.idle()).isGreaterThan(0.2);
+                assertThat(load.busiest()).isGreaterThan(1.5);
+            });
+        }
     }
 
     /** Counted by hand: width 32, context 16, vocabulary 256, one dense layer and one of 4 experts, of which 2. */

@@ -86,6 +86,7 @@ record BenchParallelRun(
         if (options.balanced) {
             command.add("--balanced");
         }
+        options.data.forEach(data -> command.addAll(List.of("--data", data)));
         keys.forEach(key -> command.addAll(List.of("--set", key)));
         Path logs = LaunchRun.temporaryFolder();
         List<String> printed = new ArrayList<>();

@@ -27,6 +27,14 @@ final class BenchStepOptions {
                     "A key of the configuration, such as parallel.expert=2 or batch.sequences=8; may be repeated.")
     List<String> overrides = new ArrayList<>();
 
+    @Option(
+            names = "--data",
+            paramLabel = "[NAME=]SHARDS",
+            description =
+                    "Train on this text, a folder that prepare wrote, as train does, rather than on random tokens, "
+                            + "which routers deal out in their own way; may be repeated.")
+    List<String> data = new ArrayList<>();
+
     @Option(names = "--steps", paramLabel = "N", description = "Steps to measure, at least 5 (default: 8).")
     int steps = 8;
 

@@ -1,5 +1,6 @@
 package dev.moe4j.cli;
 
+import dev.moe4j.bench.ExpertLoad;
 import java.util.List;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
@@ -11,7 +12,7 @@ import picocli.CommandLine.Option;
 @Command(
         name = "train",
         description = {
-            "Whole training steps on random tokens: the fastest of the measured ones.",
+            "Whole training steps, on random tokens or on text: the fastest of the measured ones.",
             "Useful FLOPs are those of the chosen experts, attention in full, the router and the head, times three; "
                     + "the peak is that of a 1024³ product in the compute type, in the same process.",
             "Under launch, or torchrun's variables, it measures all processes together: bench parallel compares them with one."
@@ -39,6 +40,7 @@ final class BenchTrainCommand implements Callable<Integer> {
      * @param bandwidthGbs gigabytes per second of a sum over numbers that no cache holds
      * @param optimizerMs the gradient's norm and the update
      * @param optimizerFloorMs the bytes that they must move, at that rate
+     * @param expertLoad null for a dense model
      * @param exchangeShare of the measured time, what rank 0 waited in exchanges
      * @param memory of each process's tensors, by rank
      */
@@ -56,6 +58,7 @@ final class BenchTrainCommand implements Callable<Integer> {
             List<Section> sections,
             double optimizerMs,
             double optimizerFloorMs,
+            @Nullable ExpertLoad expertLoad,
             double exchangeShare,
             List<Memory> memory) {}
 
@@ -82,7 +85,7 @@ final class BenchTrainCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         options.check(output);
-        BenchTrainRun.run(options, device, output.err())
+        BenchTrainRun.run(options, NamedData.parse(options.data, output), device, output.err())
                 .ifPresent(report -> output.print(report, out -> BenchTrainRun.print(report, out)));
         return 0;
     }

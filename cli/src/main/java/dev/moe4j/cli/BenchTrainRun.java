@@ -1,6 +1,8 @@
 package dev.moe4j.cli;
 
+import dev.moe4j.bench.ExpertLoad;
 import dev.moe4j.bench.StepBenchmark;
+import dev.moe4j.data.TrainingData;
 import dev.moe4j.model.ConfigWriter;
 import dev.moe4j.parallel.Environment;
 import dev.moe4j.parallel.Fabric;
@@ -13,14 +15,27 @@ import dev.moe4j.train.RunConfig;
 import java.io.PrintWriter;
 import java.util.List;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /** What {@link BenchTrainCommand} does, apart from it so that {@code --help} loads nothing of it. */
 final class BenchTrainRun {
     private BenchTrainRun() {}
 
     /** Measures; empty in all processes but rank 0, which speaks for all. */
-    static Optional<BenchTrainCommand.Report> run(BenchStepOptions options, String device, PrintWriter err) {
+    static Optional<BenchTrainCommand.Report> run(
+            BenchStepOptions options, List<NamedData> data, String device, PrintWriter err) {
         RunConfig run = RunConfig.read(options.preset, options.overrides);
+        if (data.isEmpty()) {
+            return run(options, run, null, device, err);
+        }
+        try (TrainingData text = NamedData.open(data)) {
+            RunConfig forText = run.forVocabulary(text.tokenizer().vocabularySize(), options.overrides);
+            return run(options, forText, text, device, err);
+        }
+    }
+
+    private static Optional<BenchTrainCommand.Report> run(
+            BenchStepOptions options, RunConfig run, @Nullable TrainingData text, String device, PrintWriter err) {
         Environment environment = Environment.of(System.getenv());
         Device where = environment.device(device);
         Precision precision = RunConfig.precision(options.precision.name, where);
@@ -30,12 +45,20 @@ final class BenchTrainRun {
                 RunIdentity.of(
                         environment,
                         ConfigWriter.toYaml(run)
-                                + List.of(precision.name(), options.steps, options.warmup, options.balanced)),
+                                + List.of(
+                                        precision.name(),
+                                        options.steps,
+                                        options.warmup,
+                                        options.balanced,
+                                        text == null ? "random tokens" : text.sha256())),
                 processes -> {
                     Fabric fabric = run.parallel().connect(processes);
                     StepBenchmark benchmark = new StepBenchmark(run, precision, where, fabric);
                     if (options.balanced) {
                         benchmark.balanced();
+                    }
+                    if (text != null) {
+                        benchmark.on(text);
                     }
                     StepBenchmark.Result result;
                     try (ProgressLine progress =
@@ -72,6 +95,7 @@ final class BenchTrainRun {
                         .toList(),
                 result.optimizerMilliseconds(),
                 result.optimizerFloorMilliseconds(),
+                result.load().orElse(null),
                 result.exchangeShare(),
                 result.memory().stream()
                         .map(memory ->
@@ -104,6 +128,12 @@ final class BenchTrainRun {
         }
         if (report.memory().size() > 1) {
             out.printf("exchanges    %.1f %% of the time%n", 100 * report.exchangeShare());
+        }
+        ExpertLoad load = report.expertLoad();
+        if (load != null) {
+            out.printf(
+                    "experts      %.1f %% idle, the busiest has %.1f times its share%n",
+                    100 * load.idle(), load.busiest());
         }
         out.printf("%n%-16s %12s %12s %12s%n", "section", "forward ms", "backward ms", "floor ms");
         for (BenchTrainCommand.Section section : report.sections()) {

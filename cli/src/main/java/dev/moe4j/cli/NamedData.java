@@ -1,14 +1,17 @@
 package dev.moe4j.cli;
 
+import dev.moe4j.data.TrainingData;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Objects;
+import java.util.SequencedMap;
 import java.util.Set;
 
-/** A text to evaluate on, as {@code name=path} or {@code path}, whose last part is then its name. */
+/** A text to train or to evaluate on, as {@code name=path} or {@code path}, whose last part is then its name. */
 record NamedData(String name, Path path) {
 
     static List<NamedData> parse(List<String> texts, Output output) {
@@ -25,6 +28,13 @@ record NamedData(String name, Path path) {
             sets.add(set);
         }
         return sets;
+    }
+
+    /** Opens prepared text to train on. */
+    static TrainingData open(List<NamedData> data) {
+        SequencedMap<String, Path> folders = new LinkedHashMap<>();
+        data.forEach(source -> folders.put(source.name, source.path));
+        return TrainingData.open(folders);
     }
 
     private static NamedData parse(String text) {

@@ -12,9 +12,7 @@ import dev.moe4j.train.RunConfig;
 import dev.moe4j.train.TrainingRun;
 import java.io.PrintWriter;
 import java.nio.file.Path;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.SequencedMap;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -46,9 +44,7 @@ record TrainRun(
     int run() {
         RunConfig config = RunConfig.read(model, overrides);
         config.settleTiles();
-        SequencedMap<String, Path> folders = new LinkedHashMap<>();
-        data.forEach(source -> folders.put(source.name(), source.path()));
-        try (TrainingData sources = TrainingData.open(folders);
+        try (TrainingData sources = NamedData.open(data);
                 Interruption interruption = Interruption.asRequest()) {
             Environment environment = Environment.of(System.getenv());
             return Processes.run(

@@ -9,7 +9,9 @@ import dev.moe4j.tensor.MatmulPeak;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
@@ -43,9 +45,12 @@ class BenchCommandTest {
                         "sections",
                         "optimizer_ms",
                         "optimizer_floor_ms",
+                        "expert_load",
                         "exchange_share",
                         "memory");
         assertThat(json.path("memory").get(0).path("planned_bytes").asLong()).isPositive();
+        assertThat(json.path("expert_load").path("idle").asDouble()).isBetween(0.0, 1.0);
+        assertThat(json.path("expert_load").path("busiest").asDouble()).isGreaterThan(1.0);
         assertThat(json.path("dtype").asString()).isEqualTo("fp32");
         assertThat(json.path("parameters_active").asLong())
                 .isLessThan(json.path("parameters_total").asLong());
@@ -141,8 +146,39 @@ class BenchCommandTest {
         Run run = Run.of("bench", "train", TINY, "--precision=fp32", "--steps=5", "--warmup=2");
 
         assertThat(run.code()).as(run.err()).isZero();
-        assertThat(run.out()).contains("cpu-tiny-moe in fp32", "tokens/s", "of the peak of", "experts ", "optimizer ");
+        assertThat(run.out())
+                .contains("cpu-tiny-moe in fp32", "tokens/s", "of the peak of", "idle, the busiest has", "optimizer ");
         assertThat(run.err()).contains("bench cpu-tiny-moe 7/7 (100 %)");
+    }
+
+    /** The same byte again and again: all tokens find the same two of eight experts. */
+    @Test
+    void trainMeasuresOnText(@TempDir Path folder) throws IOException {
+        Path shards = prepared(folder, "a".repeat(5000));
+        List<String> words = List.of("bench", "train", TINY, "--precision=fp32", "--steps=5", "--warmup=2", "--json");
+
+        JsonNode load = json(Run.of(with(words, "--data=" + shards))).path("expert_load");
+        assertThat(load.path("busiest").asDouble())
+                .isGreaterThan(json(Run.of(with(words)))
+                        .path("expert_load")
+                        .path("busiest")
+                        .asDouble());
+        assertFails(Run.of(with(words, "--data=" + folder.resolve("none"))), "none");
+        assertFails(
+                Run.of(with(words, "--data=" + shards, "--set=model.vocabulary=64")),
+                "model.vocabulary: 64 is too small for the data's tokenizer");
+    }
+
+    private static String[] with(List<String> words, String... more) {
+        return Stream.concat(words.stream(), Arrays.stream(more)).toArray(String[]::new);
+    }
+
+    private static Path prepared(Path folder, String text) throws IOException {
+        Path input = Files.writeString(folder.resolve("text.txt"), text);
+        Path shards = folder.resolve("shards");
+        Run prepared = Run.of("prepare", "--tokenizer=bytes", "--out=" + shards, input.toString());
+        assertThat(prepared.code()).as(prepared.err()).isZero();
+        return shards;
     }
 
     /** Real processes: one, two with experts between them, and one with half of the batch. */
@@ -228,11 +264,7 @@ class BenchCommandTest {
 
     @Test
     void precisionComparesTwins(@TempDir Path temp) throws IOException {
-        Path text =
-                Files.writeString(temp.resolve("a.txt"), "The quick brown fox jumps over the lazy dog. ".repeat(50));
-        Path shards = temp.resolve("shards");
-        Run prepared = Run.of("prepare", "--tokenizer=bytes", "--out=" + shards, text.toString());
-        assertThat(prepared.code()).as(prepared.err()).isZero();
+        Path shards = prepared(temp, "The quick brown fox jumps over the lazy dog. ".repeat(50));
         JsonNode json =
                 json(Run.of("bench", "precision", "--precision=fp16", "--steps=1", "--data=" + shards, "--json"));
 

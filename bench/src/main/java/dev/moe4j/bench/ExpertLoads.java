@@ -1,0 +1,29 @@
+package dev.moe4j.bench;
+
+import dev.moe4j.model.LossReport;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+
+/** Sums what {@link ExpertLoad} is the mean of. */
+final class ExpertLoads {
+
+    private double idle;
+    private double busiest;
+    private int routers;
+
+    /** One step's routers. */
+    void add(List<LossReport.LayerRouting> routing) {
+        for (LossReport.LayerRouting layer : routing) {
+            double[] load = layer.statistics().load();
+            idle += (double) Arrays.stream(load).filter(share -> share == 0).count() / load.length;
+            busiest += Arrays.stream(load).max().orElseThrow();
+            routers++;
+        }
+    }
+
+    /** Over all that was added; empty where nothing was. */
+    Optional<ExpertLoad> mean() {
+        return routers == 0 ? Optional.empty() : Optional.of(new ExpertLoad(idle / routers, busiest / routers));
+    }
+}
