@@ -307,9 +307,9 @@ public final class Tensor extends TensorViews {
         }
     }
 
-    /** The Euclidean norm over all elements, as a scalar on this tensor's device. */
+    /** The Euclidean norm over all elements, a scalar in float64 on this tensor's device. */
     public Tensor euclideanNorm() {
-        return op("norm", () -> handle.norm(), this);
+        return EuclideanNorm.of(this);
     }
 
     /** The order that sorts a vector in rising order, equal elements in their given order; int64. */

@@ -7,6 +7,8 @@ import static org.assertj.core.api.Assertions.within;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class TensorTest {
 
@@ -168,6 +170,18 @@ class TensorTest {
             assertThat(large.t().norm()).isCloseTo(Math.sqrt(2500 * 5), within(1e-4));
             large.select(0, 1200).fill(Double.NaN);
             assertThat(large.norm()).isNaN();
+        }
+    }
+
+    /** As many numbers as the experts of a layer have: float32 would lose some of their squares in a sum of all. */
+    @ParameterizedTest
+    @ValueSource(longs = {0, 5, 8191, 3 * 8192, (1 << 24) + 77})
+    void theNormOfManyNumbersLosesNone(long elements) {
+        try (Scope _ = Scope.open()) {
+            Tensor x = Tensor.empty(DType.FLOAT32, Device.CPU, elements);
+            new RandomKey(1).fillNormal(x, 1e-3);
+            double exact = Math.sqrt(x.to(DType.FLOAT64).square().sum().item());
+            assertThat(x.norm()).isCloseTo(exact, within(1e-6 * exact));
         }
     }
 

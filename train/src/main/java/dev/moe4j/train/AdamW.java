@@ -44,7 +44,7 @@ public final class AdamW {
     static Figure gradientNorms(Parameters parameters, Scope owner) {
         try (Scope _ = Scope.open()) {
             Tensor[] norms = parameters.trained().stream()
-                    .map(unit -> unit.ownGradient().euclideanNorm().view(1).to(DType.FLOAT64))
+                    .map(unit -> unit.ownGradient().euclideanNorm().view(1))
                     .toArray(Tensor[]::new);
             return Figure.of(Tensor.concat(0, norms), owner);
         }
