@@ -18,7 +18,7 @@ final class BenchTasksRun {
     static Report run(ModelOptions options, String name, Path data, int shots, int limit, int rounds, PrintWriter err) {
         TaskSettings settings = TaskSettings.ZERO_SHOT.withShots(shots, 1).withLimit(limit);
         Questions questions = Questions.read(Task.named(name).getFirst(), data, settings);
-        try (LoadedModel loaded = LoadedModel.read(options);
+        try (LoadedModel loaded = LoadedModel.readUngrouped(options);
                 ProgressLine progress = ProgressLine.start(err, "bench tasks", 2L * rounds)) {
             TaskEvaluation shared = TaskEvaluation.of(loaded.model(), loaded.tokenizer());
             List<TaskResult> results = new ArrayList<>();

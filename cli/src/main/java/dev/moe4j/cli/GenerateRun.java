@@ -17,7 +17,7 @@ record GenerateRun(ModelOptions options, int tokens, double temperature, int top
         if (tokens < 1) {
             throw output.wrongUsage("--tokens must be at least 1");
         }
-        try (LoadedModel loaded = LoadedModel.read(options)) {
+        try (LoadedModel loaded = LoadedModel.readUngrouped(options)) {
             String prompt = given == null ? stdin() : given;
             Generator generator = new Generator(loaded.model(), loaded.tokenizer(), sampling, seed);
             long start = System.nanoTime();

@@ -1,12 +1,14 @@
 package dev.moe4j.cli;
 
 import dev.moe4j.data.Tokenizer;
+import dev.moe4j.model.Architecture;
 import dev.moe4j.model.CheckpointReader;
 import dev.moe4j.model.LanguageModel;
 import dev.moe4j.model.TokenizerSpec;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Precision;
 import java.nio.file.Path;
+import java.util.function.Function;
 
 /**
  * A checkpoint's model and its tokenizer.
@@ -15,12 +17,23 @@ import java.nio.file.Path;
  */
 record LoadedModel(Path folder, LanguageModel model, Tokenizer tokenizer) implements AutoCloseable {
 
+    /** The model as it is, for text in batches. */
     static LoadedModel read(ModelOptions options) {
+        return read(options, CheckpointReader::architecture);
+    }
+
+    /** The model for texts each by itself, which share no experts' places. */
+    static LoadedModel readUngrouped(ModelOptions options) {
+        return read(options, reader -> reader.architecture().ungrouped());
+    }
+
+    private static LoadedModel read(ModelOptions options, Function<CheckpointReader, Architecture> architecture) {
         Precision precision = Precision.parse(options.precision);
         Device device = Device.parse(options.device);
         try (CheckpointReader reader = CheckpointReader.open(options.checkpoint)) {
             Tokenizer tokenizer = tokenizer(reader, options);
-            return new LoadedModel(reader.folder(), reader.model(precision, device), tokenizer);
+            return new LoadedModel(
+                    reader.folder(), reader.model(architecture.apply(reader), precision, device), tokenizer);
         }
     }
 

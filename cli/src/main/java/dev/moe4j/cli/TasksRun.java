@@ -61,7 +61,7 @@ record TasksRun(
                 .toList();
         Finished<TaskRun> finished =
                 results == null ? Finished.none(TaskRun.class) : Finished.open(results, TaskRun.class);
-        try (LoadedModel loaded = LoadedModel.read(options)) {
+        try (LoadedModel loaded = LoadedModel.readUngrouped(options)) {
             TaskEvaluation evaluation = TaskEvaluation.of(loaded.model(), loaded.tokenizer())
                     .batchTokens(batchTokens)
                     .show(show)

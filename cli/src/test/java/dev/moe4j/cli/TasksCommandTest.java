@@ -3,6 +3,7 @@ package dev.moe4j.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.moe4j.model.RoutingConfig;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -71,6 +72,23 @@ class TasksCommandTest {
         assertThat(run.code()).as(run.err()).isZero();
         assertThat(run.out()).hasLineCount(1);
         return JsonMapper.shared().readTree(run.out());
+    }
+
+    /** Of sequences that share experts' places in training; a question or a text is alone. */
+    @Test
+    void modelsOfGroupsOfSequencesAreMeasuredToo() throws IOException {
+        RoutingConfig groups = new RoutingConfig(
+                RoutingConfig.Strategy.CAPACITY, 2, 2, 1, 1, false, RoutingConfig.SecondExpert.ALL, false, true);
+        TinyCheckpoint.write(run, 21, 4, groups);
+
+        assertThat(json(tasks("--task", task, "--json"))
+                        .path("tasks")
+                        .get(0)
+                        .path("questions")
+                        .asInt())
+                .isEqualTo(4);
+        Run text = Run.of("generate", "--checkpoint", run.toString(), "--prompt=1 2", "--tokens=3");
+        assertThat(text.code()).as(text.err()).isZero();
     }
 
     @Test

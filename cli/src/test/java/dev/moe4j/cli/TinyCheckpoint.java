@@ -27,10 +27,14 @@ final class TinyCheckpoint {
 
     /** Writes one into a run's folder, under the number of its step, and returns its own folder. */
     static Path write(Path run, int step, int experts) throws IOException {
+        return write(run, step, experts, RoutingConfig.DEFAULT);
+    }
+
+    static Path write(Path run, int step, int experts, RoutingConfig routing) throws IOException {
         Tokenizer tokenizer = Tokenizer.of("bytes");
         Architecture architecture = new Architecture(
                 new ModelConfig(2, 32, 4, 64, 264, CONTEXT, Activation.GELU, 0.1, 0, -1, experts, 2, 32, 0),
-                RoutingConfig.DEFAULT,
+                routing,
                 BalanceConfig.DEFAULT);
         Path folder = Files.createDirectories(run.resolve(String.format("step-%08d", step)));
         TokenizerSpec spec = new TokenizerSpec(

@@ -10,6 +10,11 @@ public record Architecture(ModelConfig model, RoutingConfig routing, BalanceConf
         }
     }
 
+    /** The same for sequences each by itself: where several share experts' places, each has a group of its own. */
+    public Architecture ungrouped() {
+        return routing.group() > 1 ? new Architecture(model, routing.ungrouped(), balance) : this;
+    }
+
     public Architecture withVocabulary(int vocabulary) {
         return new Architecture(model.withVocabulary(vocabulary), routing, balance);
     }

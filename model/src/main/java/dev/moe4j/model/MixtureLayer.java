@@ -204,6 +204,7 @@ final class MixtureLayer {
         return new RouteSection.Setting(
                 grouped ? batch.sequences() / routing.group() : 1,
                 batch.unrouted(routing.maskPadding(), model.padding()),
+                batch.present(),
                 Math.max(0, routing.paddedSequences() - batch.sequences()) * batch.length(),
                 pass.training(),
                 Routing.Noise.of(pass.key().fold("layers." + layer + ".route"), pass.sequences()),

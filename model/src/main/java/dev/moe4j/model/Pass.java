@@ -9,13 +9,14 @@ import dev.moe4j.tensor.RandomKey;
  * @param lossPerToken what each token's loss counts in the roots that backward starts from: one over the tokens of
  *     the whole step, times the loss scale
  * @param tokensPerSequence tokens with a loss of a sequence, in the mean over the whole step, by which balance losses are
- *     weighted however the step is divided; NaN where the batch is the whole step
+ *     weighted however the step is divided; NaN where each batch counts by its
+ *     own
  * @param key of this step's random numbers
  * @param sequences the global number of each sequence of the batch, which with the key decides its random numbers
  */
 public record Pass(boolean training, double lossPerToken, double tokensPerSequence, RandomKey key, long[] sequences) {
 
-    /** A pass over a whole step. */
+    /** A pass over a whole step, or over one of several batches whose sequences are of lengths of their own. */
     public Pass(boolean training, double lossPerToken, RandomKey key, long[] sequences) {
         this(training, lossPerToken, Double.NaN, key, sequences);
     }

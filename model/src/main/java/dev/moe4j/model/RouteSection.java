@@ -50,6 +50,8 @@ final class RouteSection implements Section.Derived {
      *
      * @param groups routing groups in the batch
      * @param padding whether each token is masked padding; null where none is
+     * @param present whether there is a token at each position: where there is none there are no losses either; null where
+     *     there is one at all
      * @param fill masked tokens of zeros that fill the batch up
      * @param training whether capacity is that of training
      * @param noise for policies that draw
@@ -64,6 +66,7 @@ final class RouteSection implements Section.Derived {
     record Setting(
             int groups,
             boolean @Nullable [] padding,
+            boolean @Nullable [] present,
             int fill,
             boolean training,
             Routing.Noise noise,
@@ -137,7 +140,7 @@ final class RouteSection implements Section.Derived {
         }
         Tensor z = setting.zCoefficient() == 0
                 ? Tensor.zeros(p_TE.dtype(), p_TE.device())
-                : given_TE.logSumExp(-1).square().mean().mul(setting.zCoefficient());
+                : meansOf(given_TE.logSumExp(-1).square().unsqueeze(1), 1).sum().mul(setting.zCoefficient());
         return new Tensor[] {weights_TK, balance.mul(setting.balanceCoefficient()), z};
     }
 
@@ -269,15 +272,51 @@ final class RouteSection implements Section.Derived {
     private Tensor balanceLoss(Tensor p_TE, Choices chosen) {
         int groups = balanceGroups();
         long experts = p_TE.size(1);
-        long groupTokens = p_TE.size(0) / groups;
         double[] fractions = setting.fractions();
         Tensor fractions_GE = fractions == null
-                ? chosen.first_GE().div(Tensor.full((double) groupTokens, DType.FLOAT64, p_TE.device()))
+                ? chosen.first_GE().div(tokens(p_TE, groups))
                 : Tensor.of(fractions).view(1, experts);
-        Tensor mean_GE = p_TE.view(groups, groupTokens, experts).mean(1);
-        return mean_GE.mul(fractions_GE.to(p_TE.dtype()).to(p_TE.device()))
+        return meansOf(p_TE, groups)
+                .mul(fractions_GE.to(p_TE.dtype()).to(p_TE.device()))
                 .sum()
                 .mul((double) experts / groups);
+    }
+
+    /** The means over each group's tokens, {@code [groups, N]}. */
+    private Tensor meansOf(Tensor x_TN, int groups) {
+        int positions = (int) x_TN.size(0);
+        int each = positions / groups;
+        if (setting.present() == null) {
+            return x_TN.view(groups, each, x_TN.size(1)).mean(1);
+        }
+        double[] tokens = tokensOf(groups, positions);
+        double[] shares = new double[positions];
+        Arrays.setAll(shares, i -> isPresent(i) ? 1 / tokens[i / each] : 0);
+        Tensor shares_T1 = Tensor.of(shares).to(x_TN.dtype()).to(x_TN.device()).unsqueeze(1);
+        return x_TN.mul(shares_T1).view(groups, each, x_TN.size(1)).sum(1);
+    }
+
+    /** The tokens in each group, {@code [groups, 1]} or one number for all, float64. */
+    private Tensor tokens(Tensor like_TE, int groups) {
+        int positions = (int) like_TE.size(0);
+        return setting.present() == null
+                ? Tensor.full((double) positions / groups, DType.FLOAT64, like_TE.device())
+                : Tensor.of(tokensOf(groups, positions)).view(groups, 1).to(like_TE.device());
+    }
+
+    /** Positions of each group that have a token, at least 1. */
+    private double[] tokensOf(int groups, int positions) {
+        double[] tokens = new double[groups];
+        for (int i = 0; i < positions; i++) {
+            tokens[i / (positions / groups)] += isPresent(i) ? 1 : 0;
+        }
+        return Arrays.stream(tokens).map(count -> Math.max(1, count)).toArray();
+    }
+
+    /** Rows that fill the batch up, behind its positions, count as tokens, as published. */
+    private boolean isPresent(int position) {
+        boolean[] present = setting.present();
+        return present == null || position >= present.length || present[position];
     }
 
     /** What the host assigned. */

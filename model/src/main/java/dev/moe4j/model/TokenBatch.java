@@ -89,6 +89,17 @@ public record TokenBatch(
         return any ? flags : null;
     }
 
+    /** Whether there is a token at each position; null where there is one at all. */
+    boolean @Nullable [] present() {
+        boolean[] flags = new boolean[tokens.length];
+        boolean all = true;
+        for (int i = 0; i < flags.length; i++) {
+            flags[i] = tokens[i] != FILL;
+            all &= flags[i];
+        }
+        return all ? null : flags;
+    }
+
     /** {@code [sequences, length]} int64, some token where there is none. */
     Tensor tokenTensor(Device device) {
         return Tensor.of(tokens).clampMin(0).view(sequences, length()).to(device);

@@ -16,6 +16,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Sequences of different lengths, filled up behind their ends. */
 class FillTest {
@@ -44,7 +46,7 @@ class FillTest {
         for (TokenBatch batch : batches) {
             try (Scope _ = Scope.open();
                     Tape tape = Tape.recording()) {
-                Pass pass = new Pass(true, 1.0 / 20, new RandomKey(1), new long[batch.sequences()]);
+                Pass pass = new Pass(true, 1.0 / 20, 20.0 / 3, new RandomKey(1), new long[batch.sequences()]);
                 LossReport report = model.loss(tape, batch, pass);
                 double[] nll = report.nll().tensor().toDoubles();
                 for (int i = 0; i < nll.length; i++) {
@@ -63,10 +65,14 @@ class FillTest {
         return gradients;
     }
 
-    @Test
-    void changesNoLossAndNoGradient() {
-        Architecture architecture =
-                new Architecture(TinyModels.mixture(16, 4, 1, 0), TinyModels.dropless(2), BalanceConfig.DEFAULT.off());
+    /** Without balance losses, and with those of each sequence for itself, which weigh as much as the loss. */
+    @ParameterizedTest
+    @ValueSource(doubles = {0, 1})
+    void changesNoLossAndNoGradient(double balance) {
+        Architecture architecture = new Architecture(
+                TinyModels.mixture(16, 4, 1, 0),
+                TinyModels.dropless(2),
+                new BalanceConfig(balance, BalanceConfig.Scope.GROUP, BalanceConfig.Combine.MEAN, 0));
         try (LanguageModel model =
                 LanguageModel.initialize(architecture, Precision.FP64, Device.CPU, new RandomKey(3))) {
             List<Double> expectedLosses = new ArrayList<>();

@@ -60,6 +60,7 @@ class GatingGoldenTest {
                     new RouteSection.Setting(
                             1,
                             padding,
+                            null,
                             0,
                             !golden.json().path("eval_mode").asBoolean(),
                             noise(data),

@@ -71,6 +71,7 @@ class MoeLayerGoldenTest {
                     new RouteSection.Setting(
                             1,
                             data.has("pad_mask") ? GatingGoldenTest.flags(data.longs("pad_mask")) : null,
+                            null,
                             fill,
                             json.path("train").asBoolean(true),
                             GatingGoldenTest.noise(data),

@@ -169,7 +169,7 @@ class RoutingTest {
             boolean training,
             boolean measured) {
         RouteSection.Setting setting =
-                new RouteSection.Setting(1, padding, fill, training, noise, null, 1, 1, false, false, measured);
+                new RouteSection.Setting(1, padding, null, fill, training, noise, null, 1, 1, false, false, measured);
         return new RouteSection("route", gate, config, setting, tape, null);
     }
 

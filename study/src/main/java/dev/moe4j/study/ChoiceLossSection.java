@@ -7,10 +7,12 @@ import java.util.List;
 
 /**
  * The loss of scores {@code [sheets, candidates]}, a scalar: −ln of the right candidates' share in the softmax over all
- * candidates, or where only the right one is there, its score's negative. Summed over sheets and multiplied by the share
- * that each has in the step.
+ * candidates, or of an answer, which has nothing beside it to choose from, its score's negative. Summed over sheets and
+ * multiplied by the share that each has in the step.
+ *
+ * @param answers whether sheets have the right candidate alone
  */
-record ChoiceLossSection(SheetBatch batch, double share) implements Section.Derived {
+record ChoiceLossSection(SheetBatch batch, boolean answers, double share) implements Section.Derived {
 
     @Override
     public String name() {
@@ -25,7 +27,7 @@ record ChoiceLossSection(SheetBatch batch, double share) implements Section.Deri
     @Override
     public Tensor[] forward(Tensor... inputs) {
         Tensor scores_EC = inputs[0];
-        if (batch.candidates() == 1) {
+        if (answers) {
             return new Tensor[] {scores_EC.sum().mul(-share)};
         }
         Tensor all_E = scores_EC

@@ -112,7 +112,7 @@ public final class FineTuneSearch {
         Architecture own = checkpoint.architecture();
         return new Architecture(
                 own.model().withDropout(settings.dropout()),
-                own.routing().group() > 1 ? own.routing().ungrouped() : own.routing(),
+                own.ungrouped().routing(),
                 settings.balance() ? own.balance() : own.balance().off());
     }
 
@@ -174,7 +174,8 @@ public final class FineTuneSearch {
             }
             progress.made(0, total, "zero-shot");
             long start = System.nanoTime();
-            try (LanguageModel model = checkpoint.model(precision, device)) {
+            try (LanguageModel model =
+                    checkpoint.model(checkpoint.architecture().ungrouped(), precision, device)) {
                 TaskRun run = TaskEvaluation.of(model, tokenizer)
                         .batchTokens(settings.batchTokens())
                         .run(data.test(), 0);

@@ -188,7 +188,10 @@ final class FineTuner implements AutoCloseable {
                 LanguageModel.Body body =
                         model.body(tape, micro.tokens(), new Pass(true, 1.0 / targets, key.fold(number), sequences));
                 Value scores = tape.run(scores(micro), body.states());
-                Value own = tape.run(new ChoiceLossSection(micro, 1.0 / sheets.size()), scores);
+                Value own = tape.run(
+                        new ChoiceLossSection(
+                                micro, settings.head() == FineTuneSettings.Head.ANSWER, 1.0 / sheets.size()),
+                        scores);
                 loss += own.tensor().item();
                 List<Value> roots = new ArrayList<>(body.roots());
                 roots.add(own);

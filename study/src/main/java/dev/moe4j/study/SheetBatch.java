@@ -44,7 +44,8 @@ record SheetBatch(List<Sheet> sheets, TokenBatch tokens) {
     }
 
     /**
-     * Sheets in batches of so many tokens, fill included, unless one sheet has more; those of about one length together.
+     * Sheets in batches of so many tokens, fill included, unless one sheet has more; those of about one length together. No
+     * sheets are no batches.
      *
      * @param outputs of the head
      */
@@ -67,7 +68,9 @@ record SheetBatch(List<Sheet> sheets, TokenBatch tokens) {
             }
             together.add(sheet);
         }
-        batches.add(of(together));
+        if (!together.isEmpty()) {
+            batches.add(of(together));
+        }
         return batches;
     }
 
