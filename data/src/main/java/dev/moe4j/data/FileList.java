@@ -112,6 +112,7 @@ record FileList(
         FileList all = new FileList();
         all.addFolder(base, depth);
         int before = items.size();
+        int passedBefore = passedOver.size();
         for (Item item : all.items) {
             if (matcher.matches(Path.of(item.file.path()))) {
                 TextFile file = new TextFile(pattern, item.file.path());
@@ -124,7 +125,7 @@ record FileList(
                 passedOver.put(new TextFile(pattern, file.path()), reason);
             }
         });
-        if (items.size() == before && passedOver.isEmpty() && unreadable.isEmpty()) {
+        if (items.size() == before && passedOver.size() == passedBefore && unreadable.isEmpty()) {
             throw new DataException("no file matches " + pattern + "; check the pattern");
         }
         sources.add(pattern);
@@ -171,7 +172,7 @@ record FileList(
                     TextFile file = relative(folder, path);
                     if (attributes.isRegularFile()) {
                         found.add(item(file, path, false, attributes));
-                    } else {
+                    } else if (!attributes.isDirectory()) { // one at the last depth is visited like a file
                         passedOver.put(
                                 file,
                                 attributes.isSymbolicLink() ? Skipped.Reason.BROKEN_LINK : Skipped.Reason.SPECIAL);

@@ -80,6 +80,17 @@ final class NativeTokenizer implements Tokenizer {
             }
         }
         JsonNode vocabulary = plain.path("model").path("vocab");
+        if (vocabulary instanceof ObjectNode ids) {
+            // The library numbers added tokens that it does not find there anew, from the vocabulary's end on, where
+            // the
+            // special ones were.
+            for (JsonNode added : kept) {
+                String content = added.path("content").asString("");
+                if (!ids.has(content)) {
+                    ids.set(content, added.path("id"));
+                }
+            }
+        }
         if (vocabulary.isArray()) { // pieces with their log-probabilities, of which the likeliest are chosen
             for (JsonNode piece : vocabulary) {
                 if (special.contains(piece.path(0).asString(""))) {

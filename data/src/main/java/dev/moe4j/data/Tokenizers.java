@@ -28,14 +28,20 @@ final class Tokenizers {
 
     private Tokenizers() {}
 
-    /** Of a name, or of the path of a file or a folder. */
+    /** Of a name, or of the path of a file or a folder. A folder that is called like a tokenizer needs a slash. */
     static Tokenizer of(String spec) {
+        return isName(spec) || !isPath(spec) ? named(spec) : TokenizerFile.read(Path.of(spec));
+    }
+
+    private static boolean isName(String spec) {
+        return spec.equals("bytes") || spec.equals("gpt2") || spec.startsWith("gpt2:");
+    }
+
+    private static boolean isPath(String spec) {
         return spec.endsWith(".json")
-                        || spec.contains("/")
-                        || spec.contains("\\")
-                        || Files.exists(Path.of(spec).resolve(Tokenizer.FILE))
-                ? TokenizerFile.read(Path.of(spec))
-                : named(spec);
+                || spec.contains("/")
+                || spec.contains("\\")
+                || Files.exists(Path.of(spec).resolve(Tokenizer.FILE));
     }
 
     /** Of a name; a path is none. */

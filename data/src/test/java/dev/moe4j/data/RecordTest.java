@@ -323,6 +323,13 @@ final class RecordTest {
         Files.createSymbolicLink(folder.resolve("data/c.md"), Path.of("nowhere"));
         TextInput input = TextInput.ofNames(List.of(folder.resolve("data") + "/*.txt"));
         assertThat(skipped(input, "a")).isEqualTo(Map.of("broken_link", 1L));
+        write("data/folder/d.txt", "d");
+        TextInput all = TextInput.ofNames(List.of(folder.resolve("data") + "/*"));
+        assertThat(skipped(all, "a")).as("a folder is no file that was lost").isEqualTo(Map.of("broken_link", 2L));
+        assertThatThrownBy(() -> TextInput.ofNames(
+                        List.of(folder.resolve("data").toString(), folder.resolve("data") + "/*.csv")))
+                .isInstanceOf(DataException.class)
+                .hasMessageContaining("no file matches");
     }
 
     @Test

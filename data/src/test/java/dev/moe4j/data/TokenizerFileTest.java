@@ -78,6 +78,21 @@ final class TokenizerFileTest {
         }
     }
 
+    /** Behind special ones, which the library must not look for, and would number them anew without. */
+    @Test
+    void plainAddedTokensKeepTheirIds() throws IOException {
+        String added = """
+                {"id": 15, "content": "<pad>", "special": true, "normalized": false},
+                {"id": 16, "content": "<call>", "special": false, "normalized": false, "single_word": false,
+                   "lstrip": false, "rstrip": false}],
+                "normalizer\"""";
+        Tokenizer tokenizer = Tokenizer.of(file(CHARACTERS.replaceFirst("]\\s*,\\s*\"normalizer\"", "," + added))
+                .toString());
+        assertThat(tokenizer.vocabularySize()).isEqualTo(17);
+        assertThat(tokenizer.encode("ab<call>")).containsExactly(7, 16);
+        assertThat(tokenizer.decode(16)).isEqualTo("<call>");
+    }
+
     @Test
     void wordPiecesWithGapsInTheirIds() throws IOException {
         Tokenizer tokenizer =
@@ -102,6 +117,18 @@ final class TokenizerFileTest {
         try {
             Files.writeString(here.resolve(Tokenizer.FILE), CHARACTERS);
             assertThat(Tokenizer.of(here.getFileName().toString()).spec()).isEqualTo(Tokenizer.FILE);
+        } finally {
+            FileTree.delete(here);
+        }
+    }
+
+    @Test
+    void aNameIsNoFolder() throws IOException {
+        Path here = Files.createDirectory(Path.of("bytes"));
+        try {
+            Files.writeString(here.resolve(Tokenizer.FILE), CHARACTERS);
+            assertThat(Tokenizer.of("bytes").spec()).isEqualTo("bytes");
+            assertThat(Tokenizer.of("./bytes").spec()).isEqualTo(Tokenizer.FILE);
         } finally {
             FileTree.delete(here);
         }
