@@ -21,7 +21,7 @@ code=0
 timeout --kill-after=60 "${LIMIT_S-540}" "$MOE4J" study "$ladder" --data "$1" --out "$2" || code=$?
 case $code in
 0) exec "$MOE4J" report "$2" --published ;;
-124)
+124 | 137) # 137: it had to be killed
   echo 'gpu-study: out of time, not finished: run the same command again' >&2
   exit 75
   ;;

@@ -115,7 +115,7 @@ archive runtime runtime
 archive jars moe4j dist bench docs
 archive natives natives
 [ $tests = false ] || archive tests test.sh tests
-[ -z "$data" ] || archive data --transform "s,^${data##*/},data," -C "${data%/*}" "${data##*/}"
+[ -z "$data" ] || archive data --transform "s,^${data##*/},data," -C "${data%/*}/" "${data##*/}"
 
 cp "$home/deploy/offline/unpack.sh" "$out/"
 (cd "$out" && sha256sum ./*.tar.xz.* >SHA256SUMS)

@@ -35,6 +35,9 @@ final class Attempt {
     /** The exit code of a process that was asked to stop by SIGTERM, and of one that stopped because another was. */
     static final int STOPPED = SIGNALS + 15;
 
+    /** The same by a terminal's Ctrl-C, which reaches all processes: the system has settled their exit code by then. */
+    private static final int INTERRUPTED = SIGNALS + 2;
+
     /** A rank that failed. */
     record Failure(int rank, int code, Path log, List<String> lastLines) {
 
@@ -142,7 +145,7 @@ final class Attempt {
                 if (code != 0) {
                     // One that was asked to stop ends in good order, and so will the others, which may have more to
                     // write.
-                    Duration wait = code == STOPPED ? Launcher.PATIENCE : GRACE;
+                    Duration wait = asked(code) ? Launcher.PATIENCE : GRACE;
                     graceEnd = Math.min(graceEnd, System.nanoTime() + wait.toNanos());
                     failures.add(new Failure(rank, code, log(rank), List.of()));
                 }
@@ -151,14 +154,18 @@ final class Attempt {
             for (Thread pump : pumps) {
                 pump.join();
             }
-            stopped = failures.size() == processes.size()
-                    && failures.stream().allMatch(failure -> failure.code() == STOPPED);
+            stopped =
+                    failures.size() == processes.size() && failures.stream().allMatch(failure -> asked(failure.code()));
             return failures.isEmpty() || stopped ? null : cause(failures);
         } catch (InterruptedException e) {
             end();
             Thread.currentThread().interrupt();
             throw new ParallelException("launch was interrupted: its processes are ended", e);
         }
+    }
+
+    private static boolean asked(int code) {
+        return code == STOPPED || code == INTERRUPTED;
     }
 
     /** Whether all ranks have ended in good order because one was asked to stop. */

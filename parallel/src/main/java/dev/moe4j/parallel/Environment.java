@@ -2,6 +2,7 @@ package dev.moe4j.parallel;
 
 import dev.moe4j.tensor.Device;
 import java.net.URI;
+import java.net.URISyntaxException;
 import java.time.Duration;
 import java.util.Map;
 import java.util.regex.Matcher;
@@ -128,7 +129,7 @@ public record Environment(
                     throw new ParallelException(MEETING + " is '" + given
                             + "': give file:///path or tcp://host:port, the same to all ranks");
                 }
-                return URI.create(given);
+                return checked(MEETING, given);
             }
             if (world == 1) {
                 return NOWHERE;
@@ -149,7 +150,17 @@ public record Environment(
             if (number < 1 || number > 65_535) {
                 throw new ParallelException("MASTER_PORT is " + port + ": give a port from 1 to 65535");
             }
-            return URI.create("tcp://" + (host.contains(":") ? "[" + host + "]" : host) + ":" + number);
+            return checked("MASTER_ADDR", "tcp://" + (host.contains(":") ? "[" + host + "]" : host) + ":" + number);
+        }
+
+        /** Names with underscores, or whose last part begins with a digit, are none to Java. */
+        private static URI checked(String variable, String text) {
+            try {
+                return new URI(text).parseServerAuthority();
+            } catch (URISyntaxException e) {
+                throw new ParallelException(variable + " says to meet at " + text + ", which names no host ("
+                        + e.getReason() + "): give rank 0's address instead of its name");
+            }
         }
 
         /** Where rank 0 runs: the step's first node. */

@@ -8,6 +8,7 @@ import java.net.InetSocketAddress;
 import java.net.NetworkInterface;
 import java.net.Socket;
 import java.net.URI;
+import java.net.UnknownHostException;
 import java.time.Duration;
 import java.util.Collections;
 import java.util.Comparator;
@@ -32,7 +33,9 @@ final class Network {
             if (!name.isEmpty()) {
                 return ofInterface(name);
             }
-            return meeting.getScheme().equals("tcp") ? towards(meeting) : InetAddress.getLocalHost();
+            return meeting.getScheme().equals("tcp")
+                    ? towards(meeting, environment.timeout())
+                    : InetAddress.getLocalHost();
         } catch (IOException e) {
             throw new ParallelException(
                     "rank %d finds no address of its own towards %s (%s): check MASTER_ADDR, or name a network interface in GLOO_SOCKET_IFNAME"
@@ -56,10 +59,24 @@ final class Network {
                 .orElseThrow(() -> new ParallelException("network interface " + name + " has no address"));
     }
 
-    /** Connecting a datagram socket sends nothing: it looks up the route. */
-    private static InetAddress towards(URI meeting) throws IOException {
+    /**
+     * Connecting a datagram socket sends nothing: it looks up the route. A host may get its name only when it is up, as
+     * containers do.
+     */
+    private static InetAddress towards(URI meeting, Duration patience) throws IOException {
+        long deadline = System.nanoTime() + patience.toNanos();
+        InetAddress target = null;
+        while (target == null) {
+            try {
+                target = InetAddress.getByName(meeting.getHost());
+            } catch (UnknownHostException e) {
+                if (System.nanoTime() > deadline) {
+                    throw e;
+                }
+                LockSupport.parkNanos(PAUSE_NANOS);
+            }
+        }
         try (DatagramSocket socket = new DatagramSocket()) {
-            InetAddress target = InetAddress.getByName(meeting.getHost());
             socket.connect(new InetSocketAddress(target, meeting.getPort()));
             return socket.getLocalAddress();
         }

@@ -9,13 +9,17 @@ import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.DisabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.MappingIterator;
 import tools.jackson.databind.ObjectMapper;
@@ -48,9 +52,11 @@ class DeployTest {
     @TempDir
     private Path folder;
 
-    @Test
+    /** A restart resumes, and says so once. */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
     @DisabledOnOs(OS.WINDOWS)
-    void slurm() throws IOException, InterruptedException {
+    void slurm(boolean resumes) throws IOException, InterruptedException {
         Path bin = Files.createDirectory(folder.resolve("bin"));
         script(bin.resolve("srun"), SRUN);
         String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
@@ -62,8 +68,12 @@ class DeployTest {
                 """.formatted(
                         java, System.getProperty("java.class.path"), LaunchedMain.class.getName()));
 
-        ProcessBuilder builder = new ProcessBuilder(
-                        "bash", DEPLOY.resolve("slurm/train.sbatch").toString(), "--data", "two words")
+        List<String> command = new ArrayList<>(
+                List.of("bash", DEPLOY.resolve("slurm/train.sbatch").toString(), "--data", "two words"));
+        if (resumes) {
+            command.add("--resume");
+        }
+        ProcessBuilder builder = new ProcessBuilder(command)
                 .redirectErrorStream(true)
                 .redirectOutput(folder.resolve("output").toFile());
         Map<String, String> environment = builder.environment();

@@ -138,6 +138,8 @@ class EnvironmentTest {
         refused(with(TORCHRUN, "RANK", "x"), "RANK is 'x', which is no number");
         refused(with(TORCHRUN, "RANK", "4"), "RANK is 4 and the number of processes 4");
         refused(with(TORCHRUN, "MASTER_PORT", "70000"), "MASTER_PORT is 70000: give a port from 1 to 65535");
+        refused(with(TORCHRUN, "MASTER_ADDR", "gpu_01"), "MASTER_ADDR says to meet at tcp://gpu_01:");
+        refused(with(TORCHRUN, "MASTER_ADDR", "node.7"), "MASTER_ADDR says to meet at tcp://node.7:");
         refused(with(TORCHRUN, "MOE4J_TIMEOUT", "0"), "MOE4J_TIMEOUT is '0': give whole seconds");
         refused(with(TORCHRUN, "MOE4J_MEETING", "store"), "MOE4J_MEETING is 'store': give file:///path");
         refused(without(SLURM, "SLURM_STEP_NODELIST"), "SLURM_PROCID is set and SLURM_STEP_NODELIST is not");

@@ -99,6 +99,14 @@ class LauncherTest {
                 .contains("once FOLDER --resume");
     }
 
+    /** A terminal's Ctrl-C reaches the ranks as well, which end in good order, each in its own time. */
+    @Test
+    @DisabledOnOs(OS.WINDOWS)
+    void ranksThatEndByCtrlCHaveNotFailed() {
+        launch(2, 0, List.of("sh", "-c", "sleep $RANK; exit 130"));
+        assertThat(err).noneMatch(line -> line.contains("rank 1"));
+    }
+
     @Test
     void argumentsOfARestartComeOnce() {
         Launcher.Plan plan = new Launcher.Plan(

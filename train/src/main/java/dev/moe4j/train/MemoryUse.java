@@ -67,8 +67,14 @@ public record MemoryUse(
         long master = precision.master().bytes();
         long compute = precision.compute().bytes();
         Sharding shard = layout.shard();
-        // Where the products take the master itself, a sharded one needs a copy to be whole in.
-        long copy = whole.workingCopy() == 0 && shard != Sharding.NONE ? whole.weights() : whole.workingCopy();
+        // Products take the master itself where it is in their type, unless it is shared out and they are not: then
+        // they
+        // need a copy to be whole in.
+        boolean own = whole.workingCopy() == 0 && shard != Sharding.NONE && !shard.includes(Sharding.PARAMETERS);
+        long ofExperts = Math.round(experts * master);
+        long copy = own
+                ? (layout.devices() > 1 ? whole.weights() - ofExperts : 0) + (layout.dataParallel() > 1 ? ofExperts : 0)
+                : whole.workingCopy();
         Shares shares = new Shares(layout, experts);
         MemoryUse use = new MemoryUse(
                 0,

@@ -141,12 +141,16 @@ public record Plan(
                 Objects.requireNonNullElse(request.expertParallel(), 1),
                 Objects.requireNonNullElse(request.shard(), Sharding.NONE),
                 perDevice,
-                Math.min(
-                        perDevice,
-                        Objects.requireNonNullElse(
-                                request.microBatch(), run.batch().microBatch())),
+                Math.min(perDevice, microBatch(run, request)),
                 run.recompute());
         return of(run, request, precision, device, layout, utilization, null);
+    }
+
+    /** Sequences at a time of each device: those asked for, or its part of the run's, which training shares out evenly. */
+    private static int microBatch(RunConfig run, Request request) {
+        int all = run.batch().microBatch();
+        int part = all % request.devices() == 0 ? all / request.devices() : all;
+        return Objects.requireNonNullElse(request.microBatch(), part);
     }
 
     /**

@@ -65,7 +65,13 @@ class MemoryUseTest {
         MemoryUse optimizer = of(Precision.FP32, 128, 64, Sharding.OPTIMIZER);
         assertThat(optimizer.workingCopy())
                 .isEqualTo(of(Precision.FP32, 128, 64, Sharding.NONE).weights());
+        // Experts that no other device has are whole where they are.
+        assertThat(of(Precision.FP32, 64, 64, Sharding.OPTIMIZER).workingCopy())
+                .isPositive()
+                .isLessThan(optimizer.workingCopy());
+        assertThat(of(Precision.FP32, 1, 1, Sharding.OPTIMIZER).workingCopy()).isZero();
         assertThat(of(Precision.FP32, 128, 64, Sharding.PARAMETERS).workingCopy())
-                .isEqualTo(optimizer.weights());
+                .as("master and work are shared out alike")
+                .isZero();
     }
 }
