@@ -2,6 +2,7 @@ package dev.moe4j.cli;
 
 import java.io.PrintWriter;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.function.LongSupplier;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
@@ -30,8 +31,9 @@ final class ProgressLine implements AutoCloseable {
     private final LongSupplier nanos;
     private final @Nullable ProgressBar bar;
     private long printedAt;
-    private long firstDone = -1;
-    private long firstAt;
+    /** Where this process began, which a bar's own thread asks for. */
+    private volatile @Nullable Start start;
+
     private long done;
     private long printed;
     private String text = "";
@@ -49,6 +51,7 @@ final class ProgressLine implements AutoCloseable {
                         .setStyle(ProgressBarStyle.ASCII)
                         .setUpdateIntervalMillis(500)
                         .setConsumer(new Terminal(err, columns))
+                        .setEtaFunction(state -> Optional.ofNullable(left(state.getCurrent())))
                         .build()
                 : null;
     }
@@ -77,9 +80,8 @@ final class ProgressLine implements AutoCloseable {
     void update(long done, String text) {
         this.done = done;
         this.text = text;
-        if (firstDone < 0) {
-            firstDone = done;
-            firstAt = nanos.getAsLong();
+        if (start == null) {
+            start = new Start(done, nanos.getAsLong());
         }
         if (bar != null) {
             bar.setExtraMessage(text).stepTo(done);
@@ -116,13 +118,22 @@ final class ProgressLine implements AutoCloseable {
         if (!text.isEmpty()) {
             line.append(", ").append(text);
         }
-        // By what this process has done: a run that was resumed has done more.
-        if (done > firstDone && done < total) {
-            double left = (double) (printedAt - firstAt) / (done - firstDone) * (total - done);
-            line.append(", ").append(clock(Duration.ofNanos((long) left))).append(" left");
+        Duration left = left(done);
+        if (left != null) {
+            line.append(", ").append(clock(left)).append(" left");
         }
         err.println(line);
         err.flush();
+    }
+
+    /** By what this process has done: a run that was resumed has done more. Null where nothing can be told, or is left. */
+    private @Nullable Duration left(long reached) {
+        Start from = start;
+        if (from == null || reached <= from.done || reached >= total) {
+            return null;
+        }
+        double each = (double) (nanos.getAsLong() - from.at) / (reached - from.done);
+        return Duration.ofNanos((long) (each * (total - reached)));
     }
 
     /** {@code h:mm:ss}, or {@code m:ss} below an hour. */
@@ -131,6 +142,8 @@ final class ProgressLine implements AutoCloseable {
                 ? String.format("%d:%02d:%02d", time.toHours(), time.toMinutesPart(), time.toSecondsPart())
                 : String.format("%d:%02d", time.toMinutes(), time.toSecondsPart());
     }
+
+    private record Start(long done, long at) {}
 
     /** Writes each state of the bar over the one before. */
     private record Terminal(PrintWriter err, int columns) implements ProgressBarConsumer {

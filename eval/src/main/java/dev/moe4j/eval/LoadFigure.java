@@ -13,6 +13,9 @@ public final class LoadFigure {
     private static final int LABEL = 160;
     private static final int TITLE = 26;
     private static final int MARGIN = 10;
+    private static final int LEGEND = 20;
+    /** Room for a layer's heading where experts are few. */
+    private static final int LEAST_WIDTH = 380;
     /** Octaves from an even share to full colour. */
     private static final double OCTAVES = 3;
 
@@ -35,8 +38,8 @@ public final class LoadFigure {
         }
         int experts = first.getFirst().load().length;
         int panel = TITLE + rows.size() * CELL + MARGIN;
-        int width = LABEL + experts * CELL + 2 * MARGIN;
-        int height = first.size() * panel + 2 * MARGIN;
+        int width = Math.max(LEAST_WIDTH, LABEL + experts * CELL + 2 * MARGIN);
+        int height = LEGEND + first.size() * panel + 2 * MARGIN;
         StringBuilder svg = new StringBuilder();
         svg.append(String.format(
                 Locale.ROOT,
@@ -46,9 +49,15 @@ public final class LoadFigure {
                 height,
                 width,
                 height));
+        svg.append("<title>Which experts serve which text</title>\n");
         svg.append("<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n");
+        text(
+                svg,
+                MARGIN,
+                MARGIN + 10,
+                "White: an even share. Red: more, up to 8 times. Blue: less, down to an eighth.");
         for (int layer = 0; layer < first.size(); layer++) {
-            int top = MARGIN + layer * panel;
+            int top = LEGEND + MARGIN + layer * panel;
             text(
                     svg,
                     MARGIN,

@@ -270,8 +270,11 @@ class PerplexityTest {
         String svg = LoadFigure.svg(
                 List.of(new LoadFigure.Row("a<b", List.of(even)), new LoadFigure.Row("code", List.of(uneven))));
 
-        assertThat(svg).startsWith("<svg ").endsWith("</svg>\n").contains("a&lt;b", "Layer 1:");
-        assertThat(svg.lines().filter(line -> line.contains("<title>")))
+        assertThat(svg)
+                .startsWith("<svg ")
+                .endsWith("</svg>\n")
+                .contains("a&lt;b", "Layer 1:", "White: an even share.");
+        assertThat(svg.lines().filter(line -> line.contains(", expert ")))
                 .hasSize(4)
                 .satisfiesExactly(
                         cell -> assertThat(cell).contains("#ffffff", "a&lt;b, expert 0: 1.00"),

@@ -26,7 +26,8 @@ final class RunningStep {
     private final Step step;
     private final Process process;
     private final long began = System.nanoTime();
-    private final double before;
+    private long measuredFrom = began;
+    private double before = Double.POSITIVE_INFINITY;
     private double joules;
     private boolean measured;
 
@@ -34,8 +35,6 @@ final class RunningStep {
         this.step = step;
         this.process = process;
         this.joules = number(step.folder().resolve("joules"));
-        double share = share();
-        this.before = Double.isNaN(share) ? 0 : share;
     }
 
     /**
@@ -118,10 +117,18 @@ final class RunningStep {
                 : Double.NaN;
     }
 
-    /** Seconds that the whole step takes at the rate of this attempt, which may have begun in its middle; NaN at first. */
+    /**
+     * Seconds that the whole step takes at the rate of this attempt; NaN at first. An attempt may go on in the middle, and
+     * what an earlier one said of itself stands there until it does: the least share seen is where this one began.
+     */
     double secondsInAll() {
-        double gained = share() - before;
-        return gained > 0 ? seconds() / gained : Double.NaN;
+        double share = share();
+        long now = System.nanoTime();
+        if (share < before) {
+            before = share;
+            measuredFrom = now;
+        }
+        return share > before ? (now - measuredFrom) / 1e9 / (share - before) : Double.NaN;
     }
 
     /** The time left at that rate; null at first. */

@@ -2,6 +2,7 @@ package dev.moe4j.study;
 
 import java.util.List;
 import java.util.Map;
+import tools.jackson.databind.JsonNode;
 
 /** Every measured number of a study, one a line (RFC 4180). */
 final class StudyCsv {
@@ -39,6 +40,18 @@ final class StudyCsv {
             tasks(csv, prefix, "zero_shot", each.zeroShot());
             tasks(csv, prefix, "few_shot", each.fewShot());
             tasks(csv, prefix, "bias", each.bias());
+            each.fineTuned().forEach((task, output) -> {
+                JsonNode figure = output.path("fine_tuned");
+                line(
+                        csv,
+                        prefix,
+                        "fine_tuned",
+                        task,
+                        output.path("figure").asString(""),
+                        figure.path("mean").asDouble(Double.NaN),
+                        figure.path("low").asDouble(Double.NaN),
+                        figure.path("high").asDouble(Double.NaN));
+            });
         }
         return csv.toString();
     }

@@ -1,6 +1,7 @@
 package dev.moe4j.study;
 
 import java.util.List;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -61,6 +62,11 @@ record StudyIndex(
             @Nullable String fewShot,
             @Nullable String bias,
             List<String> finetune) {
+
+        /** Keys at the first level of YAML, with what is below them. */
+        private static final Pattern NOT_THE_MODEL = Pattern.compile(
+                "(?m)^(seed|" + String.join("|", StudyPlan.WITHOUT_EFFECT) + "):.*\\R?(^[ \\t].*\\R?)*");
+
         Run {
             finetune = List.copyOf(finetune);
         }
@@ -69,9 +75,9 @@ record StudyIndex(
             return experts == 0;
         }
 
-        /** The configuration without its seed, which runs of one model have in common. */
+        /** The configuration without its seed and what has no effect, which runs of one model have in common. */
         String recipe() {
-            return configuration.replaceAll("(?m)^seed: .*\\R?", "");
+            return NOT_THE_MODEL.matcher(configuration).replaceAll("");
         }
     }
 }

@@ -24,7 +24,7 @@ import tools.jackson.databind.node.ObjectNode;
 final class StudyPlan {
 
     /** Keys of a run's configuration that its result does not depend on. */
-    private static final Set<String> WITHOUT_EFFECT = Set.of("log", "checkpoint", "recompute");
+    static final Set<String> WITHOUT_EFFECT = Set.of("log", "checkpoint", "recompute");
 
     private final Ladder ladder;
     private final Path file;

@@ -24,7 +24,8 @@ record StudyResults(List<StudyIndex> studies, List<Trained> trained, int missing
     }
 
     /**
-     * Reads the folders of studies.
+     * Reads the folders of studies. Energy that was not measured everywhere is assumed everywhere: what was measured on one
+     * machine is not compared with what is assumed of another.
      *
      * @throws StudyException if one is no study's folder or is damaged
      */
@@ -41,7 +42,13 @@ record StudyResults(List<StudyIndex> studies, List<Trained> trained, int missing
             }
             missing += reader.missing;
         }
-        return new StudyResults(studies, trained, missing);
+        boolean measured = trained.stream().allMatch(each -> each.measuredJoules() != null);
+        return new StudyResults(
+                studies,
+                measured
+                        ? trained
+                        : trained.stream().map(Trained::assumingEnergy).toList(),
+                missing);
     }
 
     /** Reads one study's steps. */

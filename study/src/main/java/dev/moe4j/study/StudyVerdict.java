@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Collectors;
 
 /** What a study shows and what it cannot, in plain words. */
 final class StudyVerdict {
@@ -110,8 +111,11 @@ final class StudyVerdict {
         }
         boolean assumed = results.trained().stream().anyMatch(each -> each.measuredJoules() == null);
         if (assumed) {
-            limits.add("Energy was not measured everywhere: there it is the time of training at "
-                    + Numbers.significant(results.studies().getFirst().watts(), 3)
+            String watts = results.studies().stream()
+                    .map(study -> Numbers.significant(study.watts(), 3))
+                    .distinct()
+                    .collect(Collectors.joining(" or "));
+            limits.add("Energy was not measured everywhere: it is the time of training at " + watts
                     + " W for each run, an assumption, so that factors of energy are those of time.");
         }
         return limits;

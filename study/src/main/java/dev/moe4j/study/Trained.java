@@ -61,6 +61,11 @@ record Trained(
         return measuredJoules != null ? measuredJoules : seconds * watts;
     }
 
+    /** The same without the energy that was measured. */
+    Trained assumingEnergy() {
+        return new Trained(run, watts, seconds, null, loss, texts, zeroShot, fewShot, bias, fineTuned);
+    }
+
     /** The members of a group that were measured. */
     List<String> members(Figure.Group group) {
         if (group == Figure.Group.ZERO_SHOT) {

@@ -32,7 +32,7 @@
     write(u, `target ${significant(Math.exp(speedup.targetLoss))}`, left, y + 11 * ratio, { colour: colour('muted') });
     const reading = speedup.reading;
     if (!reading) {
-      write(u, 'not enclosed by both curves: no factor', left + width, y + 26 * ratio, { align: 'right', colour: text });
+      write(u, 'not safely enclosed by both curves: no factor', left + width, y + 26 * ratio, { align: 'right', colour: text });
       context.restore();
       return;
     }
@@ -123,7 +123,7 @@
         h('div.label', `Speedup in ${COSTS[speedup.cost].tile}`, h('br'), speedup.domain),
         h('div.value', reading ? `${fixed(reading.factor, 2)}×` : '–'),
         h('div.detail', h('span.verdict', words), h('br'),
-          reading ? `95 % ${fixed(reading.low, 2)} to ${fixed(reading.high, 2)}` : 'the curves do not enclose the target')));
+          reading ? `95 % ${fixed(reading.low, 2)} to ${fixed(reading.high, 2)}` : 'the curves do not safely enclose the target')));
     }
     for (const inDomain of [true, false]) {
       const group = domainEntries().filter(entry => entry.inDomain === inDomain && known(entry.dense) && known(entry.moe));

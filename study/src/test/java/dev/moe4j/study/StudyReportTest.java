@@ -76,8 +76,10 @@ class StudyReportTest {
         assertThat(group.at("/fine_tuned/0/fine_tuned/mean").asDouble()).isEqualTo(0.6);
         assertThat(group.at("/experts/0/layers/1/rows").size()).isEqualTo(4);
         List<String> csv = Files.readAllLines(result.csv());
-        // Of 16 runs: training, 4 texts by two figures, 3 tasks.
-        assertThat(csv).hasSize(1 + 16 * (1 + 8 + 3));
+        // Of 16 runs: training, 4 texts by two figures, 3 tasks; half of them are fine-tuned.
+        assertThat(csv)
+                .hasSize(1 + 16 * (1 + 8 + 3) + 8)
+                .anyMatch(line -> line.contains(",fine_tuned,cb,accuracy,0.6,"));
         assertThat(csv).allMatch(line -> line.split(",", -1).length == 18);
     }
 
@@ -97,8 +99,16 @@ class StudyReportTest {
     @Test
     void aRunThatTwoStudiesHaveCountsOnce() throws IOException {
         Path study = SampleStudy.write(folder.resolve("study"), 2, 0.01, "");
+        Path other = SampleStudy.write(folder.resolve("other"), 2, 0.01, "");
+        Path index = other.resolve(StudyIndex.FILE);
+        Files.writeString(
+                index,
+                Files.readString(index)
+                        .replace(
+                                "  width: 64\\n",
+                                "  width: 64\\nlog:\\n  every: 7\\nseed: 3\\ncheckpoint:\\n  every: 9\\n"));
 
-        assertThat(Rung.of(StudyResults.read(List.of(study, study)).trained()))
+        assertThat(Rung.of(StudyResults.read(List.of(study, other)).trained()))
                 .hasSize(8)
                 .allSatisfy(rung -> assertThat(rung.seeds()).hasSize(2));
     }

@@ -179,9 +179,14 @@ class StudyTest {
         try {
             assertThat(running.share()).isEqualTo(0.5);
             assertThat(running.left()).isNull();
+            // It goes on from a checkpoint before what the last attempt had reached.
+            Files.writeString(metrics, "{\"step\": %d}\n".formatted(step.total() / 4));
+            assertThat(running.left()).isNull();
+            Files.writeString(metrics, "{\"step\": %d}\n".formatted(step.total() / 2));
+            assertThat(running.left()).isNotNull();
             Files.writeString(metrics, "{\"step\": %d}\n".formatted(step.total() * 3 / 4));
-            // A quarter of the step is done and a quarter is left.
-            assertThat(running.left()).isBetween(Duration.ZERO, Duration.ofMillis((long) (1000 * running.seconds())));
+            // Half of the step is done since, and a quarter is left.
+            assertThat(running.left()).isBetween(Duration.ZERO, Duration.ofMillis((long) (500 * running.seconds())));
         } finally {
             running.kill();
         }
