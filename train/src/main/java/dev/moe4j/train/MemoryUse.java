@@ -97,7 +97,7 @@ public record MemoryUse(
      */
     private record Shares(DeviceLayout layout, double experts) {
         long of(long bytes, long bytesEach, Sharding level) {
-            if (!layout.shard().includes(level)) {
+            if (bytes == 0 || !layout.shard().includes(level)) {
                 return bytes;
             }
             double ofExperts = experts * bytesEach;
