@@ -14,6 +14,8 @@ class NetworkTest {
                 "WORLD_SIZE", "2",
                 "MASTER_ADDR", host,
                 "MASTER_PORT", "29500",
+                // Names are waited for.
+                "MOE4J_TIMEOUT", "1",
                 "GLOO_SOCKET_IFNAME", networkInterface));
     }
 
