@@ -208,11 +208,7 @@ public final class StepBenchmark {
     private Trainer.SequenceSource source() {
         return text == null
                 ? new RandomTokens(run.model().vocabulary())
-                : Trainer.SequenceSource.of(text.sequences(
-                        run.data().sequences(),
-                        run.model().context(),
-                        run.data().weights(),
-                        run.seed()));
+                : Trainer.SequenceSource.of(run.sequences(text));
     }
 
     /** What the C library has handed out at its most while the work runs, if this is where tensors are. */

@@ -81,9 +81,8 @@ final class NativeTokenizer implements Tokenizer {
         }
         JsonNode vocabulary = plain.path("model").path("vocab");
         if (vocabulary instanceof ObjectNode ids) {
-            // The library numbers added tokens that it does not find there anew, from the vocabulary's end on, where
-            // the
-            // special ones were.
+            // Added tokens that the library does not find there it numbers anew, from the vocabulary's end on, where
+            // the special ones were.
             for (JsonNode added : kept) {
                 String content = added.path("content").asString("");
                 if (!ids.has(content)) {

@@ -9,8 +9,7 @@ import dev.moe4j.tensor.RandomKey;
  * @param lossPerToken what each token's loss counts in the roots that backward starts from: one over the tokens of
  *     the whole step, times the loss scale
  * @param tokensPerSequence tokens with a loss of a sequence, in the mean over the whole step, by which balance losses are
- *     weighted however the step is divided; NaN where each batch counts by its
- *     own
+ *     weighted however the step is divided; NaN where each batch counts by its own
  * @param key of this step's random numbers
  * @param sequences the global number of each sequence of the batch, which with the key decides its random numbers
  */

@@ -96,31 +96,28 @@ class StudyReportTest {
         assertThat(result.studies().getFirst().speedup().inDomain()).isNotEmpty();
     }
 
+    /** The models of a study and of one like it whose configurations are changed. */
+    private List<Rung> withAnother(int seeds, double noise, String before, String after) throws IOException {
+        Path study = SampleStudy.write(folder.resolve("study"), seeds, noise, "");
+        Path other = SampleStudy.write(folder.resolve("other"), seeds, noise, "");
+        Path index = other.resolve(StudyIndex.FILE);
+        String json = Files.readString(index);
+        assertThat(json).contains(before);
+        Files.writeString(index, json.replace(before, after));
+        return Rung.of(StudyResults.read(List.of(study, other)).trained());
+    }
+
     @Test
     void aRunThatTwoStudiesHaveCountsOnce() throws IOException {
-        Path study = SampleStudy.write(folder.resolve("study"), 2, 0.01, "");
-        Path other = SampleStudy.write(folder.resolve("other"), 2, 0.01, "");
-        Path index = other.resolve(StudyIndex.FILE);
-        Files.writeString(
-                index,
-                Files.readString(index)
-                        .replace(
-                                "  width: 64\\n",
-                                "  width: 64\\nlog:\\n  every: 7\\nseed: 3\\ncheckpoint:\\n  every: 9\\n"));
-
-        assertThat(Rung.of(StudyResults.read(List.of(study, other)).trained()))
+        String withoutEffect = "  width: 64\\nlog:\\n  every: 7\\nseed: 3\\ncheckpoint:\\n  every: 9\\n";
+        assertThat(withAnother(2, 0.01, "  width: 64\\n", withoutEffect))
                 .hasSize(8)
                 .allSatisfy(rung -> assertThat(rung.seeds()).hasSize(2));
     }
 
     @Test
     void modelsOfOneNameWithOtherConfigurationsAreOthers() throws IOException {
-        Path study = SampleStudy.write(folder.resolve("study"), 1, 0, "");
-        Path other = SampleStudy.write(folder.resolve("other"), 1, 0, "");
-        Path index = other.resolve(StudyIndex.FILE);
-        Files.writeString(index, Files.readString(index).replace("width: 64", "width: 96"));
-
-        assertThat(Rung.of(StudyResults.read(List.of(study, other)).trained()))
+        assertThat(withAnother(1, 0, "width: 64", "width: 96"))
                 .hasSize(16)
                 .allSatisfy(rung -> assertThat(rung.seeds()).hasSize(1));
     }

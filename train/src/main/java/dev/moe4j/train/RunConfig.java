@@ -1,5 +1,7 @@
 package dev.moe4j.train;
 
+import dev.moe4j.data.TrainingData;
+import dev.moe4j.data.TrainingSequences;
 import dev.moe4j.model.Architecture;
 import dev.moe4j.model.BalanceConfig;
 import dev.moe4j.model.ConfigReader;
@@ -101,6 +103,15 @@ public record RunConfig(
     /** The run's precision; {@code auto} measures. */
     Precision resolvePrecision(Device device) {
         return precision(precision, device);
+    }
+
+    /**
+     * The sequences of that data which the run trains on.
+     *
+     * @throws dev.moe4j.data.DataException if it has too little text for them
+     */
+    public TrainingSequences sequences(TrainingData text) {
+        return text.sequences(data.sequences(), model.context(), data.weights(), seed);
     }
 
     /**

@@ -142,11 +142,7 @@ public final class TrainingRun {
     public Outcome run() {
         config.settleTiles();
         // Data that does not fit is refused before anything is written.
-        TrainingSequences sequences = data.sequences(
-                config.data().sequences(),
-                config.model().context(),
-                config.data().weights(),
-                config.seed());
+        TrainingSequences sequences = config.sequences(data);
         if (!fabric.leads()) {
             return run(null, sequences);
         }
