@@ -1,6 +1,7 @@
 package dev.moe4j.cli;
 
 import dev.moe4j.cli.GenerateCommand.Report;
+import dev.moe4j.serve.Generated;
 import dev.moe4j.serve.Generator;
 import dev.moe4j.serve.Sampling;
 import java.io.IOException;
@@ -21,7 +22,7 @@ record GenerateRun(ModelOptions options, int tokens, double temperature, int top
             String prompt = given == null ? stdin() : given;
             Generator generator = new Generator(loaded.model(), loaded.tokenizer(), sampling, seed);
             long start = System.nanoTime();
-            Generator.Generated made = generator.generate(prompt, tokens, output::stream);
+            Generated made = generator.generate(prompt, tokens, output::stream);
             double seconds = (System.nanoTime() - start) / 1e9;
             return new Report(
                     loaded.folder(),

@@ -1,5 +1,7 @@
 package dev.moe4j.cli;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.LoggerFactory;
@@ -15,6 +17,7 @@ final class Interruption implements AutoCloseable {
 
     private final CountDownLatch done = new CountDownLatch(1);
     private final Thread hook = new Thread(this::ask, "interruption");
+    private final List<Runnable> listeners = new ArrayList<>();
     private volatile boolean requested;
 
     private Interruption() {}
@@ -27,7 +30,7 @@ final class Interruption implements AutoCloseable {
     }
 
     private void ask() {
-        requested = true;
+        request().forEach(Runnable::run);
         try {
             if (!done.await(PATIENCE_MINUTES, TimeUnit.MINUTES)) {
                 LoggerFactory.getLogger(Interruption.class)
@@ -36,6 +39,20 @@ final class Interruption implements AutoCloseable {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
+    }
+
+    /** Calls this when the user asks to stop, at once if that was before: for work that waits rather than asks. */
+    synchronized void onRequest(Runnable listener) {
+        if (requested) {
+            listener.run();
+        } else {
+            listeners.add(listener);
+        }
+    }
+
+    private synchronized List<Runnable> request() {
+        requested = true;
+        return listeners;
     }
 
     /** Whether the user asked to stop. */

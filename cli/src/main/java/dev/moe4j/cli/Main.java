@@ -54,6 +54,7 @@ public final class Main {
             StudyCommand.class,
             ReportCommand.class,
             GenerateCommand.class,
+            ServeCommand.class,
             BenchCommand.class);
 
     private boolean debug = "1".equals(System.getenv("MOE4J_DEBUG"));

@@ -40,8 +40,13 @@ final class Architecture {
             "java.time.ZonedDateTime.now");
 
     /** Those that may. */
-    private static final Set<String> TELLS_THE_TIME =
-            Set.of("train.TensorBoard", "study.Quickstart", "study.StudyReport", "cli.QuickstartRun");
+    private static final Set<String> TELLS_THE_TIME = Set.of(
+            "train.TensorBoard",
+            "study.Quickstart",
+            "study.StudyReport",
+            "serve.CompletionAnswer",
+            "serve.ServedModel",
+            "cli.QuickstartRun");
 
     private Architecture() {}
 

@@ -52,8 +52,8 @@ record CachedAttentionSection(
     /** Softmax over all keys that each query may see, in blocks of queries as {@link AttentionBlocks} has them. */
     private Tensor attend(Tensor q_GNC) {
         Tensor a_GNC = q_GNC.emptyLike();
-        Tensor k_GSC = cache.keys(layer);
-        Tensor v_GSC = cache.values(layer);
+        Tensor k_GSC = ofSequences(cache.keys(layer));
+        Tensor v_GSC = ofSequences(cache.values(layer));
         for (long start = 0; start < places.queries(); start += AttentionBlocks.QUERIES) {
             long n = Math.min(AttentionBlocks.QUERIES, places.queries() - start);
             long end = cache.span((int) (places.start() + start + n));
@@ -65,6 +65,10 @@ record CachedAttentionSection(
             a_GNC.narrow(1, start, n).setToBatchProduct(p_GNE, v_GSC.narrow(1, 0, end));
         }
         return a_GNC;
+    }
+
+    private Tensor ofSequences(Tensor cache_GSC) {
+        return cache_GSC.narrow(0, (long) places.first() * heads, (long) places.sequences() * heads);
     }
 
     /** Tokens {@code [T, H, C]} as queries of their sequences {@code [G, N, C]}; places without a token hold any. */

@@ -98,7 +98,14 @@ public final class Decoder implements AutoCloseable {
 
     /** Empties all sequences. */
     public void clear() {
-        cache.clear();
+        for (int sequence = 0; sequence < sequences(); sequence++) {
+            clear(sequence);
+        }
+    }
+
+    /** Empties a sequence, so that another can begin in its place. */
+    public void clear(int sequence) {
+        cache.clear(sequence);
     }
 
     public int sequences() {
@@ -122,8 +129,20 @@ public final class Decoder implements AutoCloseable {
      * @throws ModelException if a token is not in the vocabulary, or there is no room for it
      */
     public void append(int[]... tokens) {
+        checkAll(tokens);
+        appendFrom(0, tokens);
+    }
+
+    /**
+     * Appends tokens to some sequences, and costs nothing for the others.
+     *
+     * @param first the sequence that gets {@code tokens[0]}; those after it get the others
+     * @param tokens of neighbouring sequences; some may be empty
+     * @throws ModelException if there are no such sequences, a token is not in the vocabulary, or there is no room for it
+     */
+    public void appendFrom(int first, int[]... tokens) {
         try (Scope _ = Scope.open()) {
-            run(tokens);
+            run(first, tokens);
         }
     }
 
@@ -134,8 +153,19 @@ public final class Decoder implements AutoCloseable {
      * @throws ModelException as {@link #append} does
      */
     public Tensor extend(int[]... tokens) {
+        checkAll(tokens);
+        return extendFrom(0, tokens);
+    }
+
+    /**
+     * Appends tokens to some sequences and gives the logits behind each of them, as {@link #extend} does.
+     *
+     * @param first as in {@link #appendFrom}
+     * @throws ModelException as {@link #appendFrom} does
+     */
+    public Tensor extendFrom(int first, int[]... tokens) {
         try (Scope inner = Scope.open()) {
-            return inner.escape(logits(run(tokens)));
+            return inner.escape(logits(run(first, tokens)));
         }
     }
 
@@ -153,13 +183,30 @@ public final class Decoder implements AutoCloseable {
     }
 
     /**
+     * The logits behind the last token of each of these sequences, {@code [sequences, vocabulary]} in the compute type, in
+     * the innermost scope.
+     *
+     * @throws ModelException if one of them is empty
+     */
+    public Tensor nextOf(int... sequences) {
+        for (int sequence : sequences) {
+            requireBeginning(sequence);
+        }
+        try (Scope inner = Scope.open()) {
+            long[] rows = Arrays.stream(sequences).asLongStream().toArray();
+            return inner.escape(logits(last_BD.indexSelect(0, Tensor.of(rows).to(model.device()))));
+        }
+    }
+
+    /**
      * Appends tokens and gives −ln p of each of them after everything before it, in nats, {@code [sequences][tokens]}.
      *
      * @throws ModelException as {@link #append} does, or if a sequence that gets tokens was empty: nothing predicts a
      *     first token
      */
     public double[][] score(int[]... tokens) {
-        for (int sequence = 0; sequence < Math.min(tokens.length, sequences()); sequence++) {
+        checkAll(tokens);
+        for (int sequence = 0; sequence < sequences(); sequence++) {
             if (tokens[sequence].length > 0) {
                 requireBeginning(sequence);
             }
@@ -167,7 +214,7 @@ public final class Decoder implements AutoCloseable {
         try (Scope _ = Scope.open();
                 Tape tape = Tape.inference()) {
             Tensor before_BD = last_BD.copy();
-            Tensor hidden_TD = run(tokens);
+            Tensor hidden_TD = run(0, tokens);
             Tensor previous_TD = Tensor.concat(0, before_BD, hidden_TD)
                     .indexSelect(0, Tensor.of(predecessors(tokens)).to(model.device()));
             Tensor targets_T = Tensor.of(flat(tokens)).to(model.device());
@@ -204,9 +251,9 @@ public final class Decoder implements AutoCloseable {
     }
 
     /** Appends tokens and gives the normalised hidden states behind them, {@code [tokens, model]}. */
-    private Tensor run(int[]... tokens) {
-        check(tokens);
-        return onThreadsFor(count(tokens), () -> continued(tokens));
+    private Tensor run(int first, int[]... tokens) {
+        check(first, tokens);
+        return onThreadsFor(count(tokens), () -> continued(first, tokens));
     }
 
     /** Computes for so many tokens, on one thread where they are too few for several; one token has its own products. */
@@ -221,7 +268,7 @@ public final class Decoder implements AutoCloseable {
         return bytes > SMALL_PRODUCT ? multiplied.get() : Libtorch.onOneThread(multiplied);
     }
 
-    private Tensor continued(int[]... tokens) {
+    private Tensor continued(int first, int[]... tokens) {
         int[] counts = Arrays.stream(tokens).mapToInt(own -> own.length).toArray();
         long[] rows = new long[count(tokens)];
         long[] ends = Arrays.stream(counts).filter(n -> n > 0).asLongStream().toArray();
@@ -230,16 +277,16 @@ public final class Decoder implements AutoCloseable {
         int next = 0;
         for (int sequence = 0; sequence < tokens.length; sequence++) {
             for (int i = 0; i < counts[sequence]; i++, at++) {
-                rows[at] = (long) SinusoidalPositions.FIRST_ROW + length(sequence) + i;
+                rows[at] = (long) SinusoidalPositions.FIRST_ROW + length(first + sequence) + i;
             }
             if (counts[sequence] > 0) {
-                grown[next] = sequence;
+                grown[next] = (long) first + sequence;
                 ends[next++] = at - 1L;
             }
         }
         ModelConfig config = model.config();
         KeyValueCache.Places places =
-                cache.places(model.parameters().precision().compute(), counts);
+                cache.places(model.parameters().precision().compute(), first, counts);
         IntFunction<Section> attention = layer -> new CachedAttentionSection(
                 "layers." + layer + ".attention", model.attentionWeights(layer), config.heads(), cache, layer, places);
         Tensor hidden_TD = model.continued(flat(tokens), rows, attention);
@@ -248,7 +295,7 @@ public final class Decoder implements AutoCloseable {
                 0,
                 Tensor.of(grown).to(device),
                 hidden_TD.indexSelect(0, Tensor.of(ends).to(device)));
-        cache.grow(counts);
+        cache.grow(first, counts);
         return hidden_TD;
     }
 
@@ -260,22 +307,30 @@ public final class Decoder implements AutoCloseable {
         return Arrays.stream(tokens).flatMapToInt(Arrays::stream).asLongStream().toArray();
     }
 
-    private void check(int[]... tokens) {
+    private void checkAll(int[]... tokens) {
         if (tokens.length != sequences()) {
             throw new ModelException(
                     "tokens for " + tokens.length + " sequences were given to a decoder of " + sequences());
         }
+    }
+
+    private void check(int first, int[]... tokens) {
+        if (first < 0 || first > sequences() - tokens.length) {
+            throw new ModelException("tokens for " + tokens.length + " sequences from the one of number " + first
+                    + " on were given to a decoder of " + sequences());
+        }
         if (count(tokens) == 0) {
             throw new ModelException("no tokens were given to the decoder; give at least one sequence some");
         }
-        for (int sequence = 0; sequence < tokens.length; sequence++) {
-            int length = length(sequence) + tokens[sequence].length;
+        for (int i = 0; i < tokens.length; i++) {
+            int sequence = first + i;
+            int length = length(sequence) + tokens[i].length;
             if (length > capacity()) {
                 throw new ModelException("sequence " + sequence + " would have " + length
                         + " tokens, and the decoder has room for " + capacity() + " of each, the model for "
                         + model.config().context());
             }
-            for (int token : tokens[sequence]) {
+            for (int token : tokens[i]) {
                 if (token < 0 || token >= model.config().vocabulary()) {
                     throw new ModelException(
                             "sequence " + sequence + " has the token " + token + ", and the model's vocabulary has "

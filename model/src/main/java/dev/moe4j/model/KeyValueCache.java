@@ -51,7 +51,7 @@ final class KeyValueCache implements AutoCloseable {
                 rows[i * heads + head] = (long) of[i] * heads + head;
             }
         }
-        int longest = longest();
+        int longest = longest(0, lengths.length);
         for (int layer = 0; layer < keys_GSC.length; layer++) {
             try (Scope _ = Scope.open()) {
                 Tensor index = Tensor.of(rows).to(keys_GSC[layer].device());
@@ -78,8 +78,9 @@ final class KeyValueCache implements AutoCloseable {
         return lengths[sequence];
     }
 
-    private int longest() {
-        return Arrays.stream(lengths).max().orElse(0);
+    /** Tokens of the longest of so many sequences. */
+    private int longest(int first, int sequences) {
+        return Arrays.stream(lengths, first, first + sequences).max().orElse(0);
     }
 
     /** {@code [sequences · heads, capacity, model / heads]}. */
@@ -92,16 +93,23 @@ final class KeyValueCache implements AutoCloseable {
         return values_GSC[layer];
     }
 
-    /** Counts tokens whose keys and values every layer has written. */
-    void grow(int... counts) {
-        for (int sequence = 0; sequence < lengths.length; sequence++) {
-            lengths[sequence] += counts[sequence];
+    /** Counts tokens whose keys and values every layer has written, those of sequence {@code first} and after it. */
+    void grow(int first, int... counts) {
+        for (int i = 0; i < counts.length; i++) {
+            lengths[first + i] += counts[i];
         }
     }
 
-    /** Forgets all tokens; what was written is overwritten. */
-    void clear() {
-        Arrays.fill(lengths, 0);
+    /** Forgets a sequence's tokens. */
+    void clear(int sequence) {
+        lengths[sequence] = 0;
+        // Masked places are read, and a NaN in one would stay in every text that comes there after it.
+        for (int layer = 0; layer < keys_GSC.length; layer++) {
+            try (Scope _ = Scope.open()) {
+                keys_GSC[layer].narrow(0, (long) sequence * heads, heads).zero();
+                values_GSC[layer].narrow(0, (long) sequence * heads, heads).zero();
+            }
+        }
     }
 
     /** How many keys attention reads where the longest sequence has that many. */
@@ -109,9 +117,9 @@ final class KeyValueCache implements AutoCloseable {
         return Math.min(capacity, Math.ceilDiv(length, SPAN) * SPAN);
     }
 
-    /** Where tokens go that are appended, {@code counts[i]} of them to sequence i, in the innermost scope. */
-    Places places(DType type, int... counts) {
-        return Places.of(this, type, counts);
+    /** Where tokens go that are appended, {@code counts[i]} of them to sequence {@code first + i}, in the innermost scope. */
+    Places places(DType type, int first, int... counts) {
+        return Places.of(this, type, first, counts);
     }
 
     @Override
@@ -120,10 +128,12 @@ final class KeyValueCache implements AutoCloseable {
     }
 
     /**
-     * Where the tokens of one append stand. T tokens over all sequences; N queries: the most of one sequence.
+     * Where the tokens of one append stand. B neighbouring sequences, T tokens over all of them; N queries: the most of one
+     * sequence; G = B · H.
      *
+     * @param first the first of these sequences in the cache
      * @param queries N
-     * @param slot_I the row in {@code [G · S]} of each token's heads, {@code [T · H]}, token by token
+     * @param slot_I the row in the cache's {@code [· S]} of each token's heads, {@code [T · H]}, token by token
      * @param grid whether every sequence has N tokens, so that they fill the grid of B · N queries as they are
      * @param tokenOf_P the token at each place of the grid, {@code [B · N]}, 0 where there is none
      * @param placeOf_T each token's place in the grid
@@ -131,6 +141,7 @@ final class KeyValueCache implements AutoCloseable {
      * @param start the keys that all queries of the grid's first column may see, at most
      */
     record Places(
+            int first,
             int sequences,
             int queries,
             Tensor slot_I,
@@ -140,7 +151,7 @@ final class KeyValueCache implements AutoCloseable {
             Tensor mask_B1NE,
             int start) {
 
-        private static Places of(KeyValueCache cache, DType type, int... counts) {
+        private static Places of(KeyValueCache cache, DType type, int first, int... counts) {
             int queries = Arrays.stream(counts).max().orElse(0);
             int tokens = Arrays.stream(counts).sum();
             int heads = cache.heads;
@@ -151,25 +162,28 @@ final class KeyValueCache implements AutoCloseable {
             long[] seen = new long[sequences * queries];
             int token = 0;
             for (int sequence = 0; sequence < sequences; sequence++) {
+                int length = cache.lengths[first + sequence];
                 for (int i = 0; i < queries; i++) {
-                    seen[sequence * queries + i] = (long) cache.lengths[sequence] + i;
+                    seen[sequence * queries + i] = (long) length + i;
                 }
                 for (int i = 0; i < counts[sequence]; i++, token++) {
                     for (int head = 0; head < heads; head++) {
                         slot[token * heads + head] =
-                                ((long) sequence * heads + head) * cache.capacity + cache.lengths[sequence] + i;
+                                ((long) (first + sequence) * heads + head) * cache.capacity + length + i;
                     }
                     tokenOf[sequence * queries + i] = token;
                     placeOf[token] = (long) sequence * queries + i;
                 }
             }
             Device device = cache.keys_GSC[0].device();
-            int span = cache.span(cache.longest() + queries);
+            int longest = cache.longest(first, sequences);
+            int span = cache.span(longest + queries);
             Tensor last_BN1 = Tensor.of(seen).view(sequences, queries, 1).to(device);
             Tensor ahead_BNE = last_BN1.lessThan(Tensor.arange(span, device));
             Tensor mask_BNE = Tensor.zeros(type, device, sequences, queries, span)
                     .maskedFill(ahead_BNE, Double.NEGATIVE_INFINITY);
             return new Places(
+                    first,
                     sequences,
                     queries,
                     Tensor.of(slot).to(device),
@@ -177,7 +191,7 @@ final class KeyValueCache implements AutoCloseable {
                     Tensor.of(tokenOf).to(device),
                     Tensor.of(placeOf).to(device),
                     mask_BNE.unsqueeze(1),
-                    cache.longest());
+                    longest);
         }
     }
 }

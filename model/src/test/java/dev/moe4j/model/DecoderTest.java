@@ -15,6 +15,7 @@ import dev.moe4j.tensor.Tensor;
 import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
@@ -225,6 +226,60 @@ class DecoderTest {
             assertThat(decoder.length(0)).isZero();
             assertFails(decoder::next, "sequence 0 is empty");
             assertSame(extend(decoder, text(2, 5)), full(model, text(2, 5)), Precision.FP64);
+        }
+    }
+
+    /** One sequence ends, another begins in its place while its neighbours go on, and a last one stays out of all passes. */
+    @ParameterizedTest
+    @ValueSource(ints = {0, 4})
+    void sequencesComeAndGo(int experts) {
+        try (LanguageModel model = model(experts, Precision.FP64);
+                Decoder decoder = Decoder.of(model, 4, 60)) {
+            decoder.appendFrom(0, text(1, 12), text(2, 50));
+            decoder.clear(1);
+            decoder.appendFrom(2, text(3, 7));
+            decoder.appendFrom(1, text(4, 33));
+            decoder.appendFrom(0, new int[] {5}, new int[] {6}, new int[] {7});
+
+            assertThat(IntStream.range(0, 4).map(decoder::length)).containsExactly(13, 34, 8, 0);
+            double[] next;
+            try (Scope _ = Scope.open()) {
+                next = decoder.nextOf(2, 0, 1).toDoubles();
+            }
+            assertContinues(model, rows(next, 0, 1), text(3, 7), new int[] {7});
+            assertContinues(model, rows(next, 1, 2), text(1, 12), new int[] {5});
+            assertContinues(model, rows(next, 2, 3), text(4, 33), new int[] {6});
+            try (Scope _ = Scope.open()) {
+                int[] whole = concat(text(4, 33), new int[] {6}, text(5, 4));
+                assertSame(
+                        decoder.extendFrom(1, text(5, 4)).toDoubles(),
+                        rows(full(model, whole), 34, 38),
+                        Precision.FP64);
+            }
+            assertFails(() -> decoder.nextOf(0, 3), "sequence 3 is empty");
+            assertFails(() -> decoder.appendFrom(3, text(1, 1), text(1, 1)), "tokens for 2 sequences from the one of");
+        }
+    }
+
+    /** Masked places are read: what is not a number there would stay in every text that comes after it. */
+    @Test
+    void whatWasNoNumberDoesNotStay() {
+        try (LanguageModel model = model(0, Precision.FP32);
+                Decoder decoder = Decoder.of(model, 2, 40)) {
+            Tensor gain = model.parameters()
+                    .get("model.layers.0.self_attn_layer_norm.weight")
+                    .tensor();
+            double[] before;
+            try (Scope _ = Scope.open()) {
+                before = gain.toDoubles();
+                gain.fill(Double.NaN);
+                decoder.append(text(1, 30), text(2, 3));
+                assertThat(next(decoder)).contains(Double.NaN);
+                gain.copy(Tensor.of(before));
+            }
+            decoder.clear();
+            decoder.append(text(3, 5), text(4, 2));
+            assertSame(rows(next(decoder), 0, 1), rows(full(model, text(3, 5)), 4, 5), Precision.FP32);
         }
     }
 

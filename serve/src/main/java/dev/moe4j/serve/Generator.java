@@ -1,43 +1,22 @@
 package dev.moe4j.serve;
 
 import dev.moe4j.data.Tokenizer;
-import dev.moe4j.model.Decoder;
 import dev.moe4j.model.LanguageModel;
-import dev.moe4j.tensor.RandomKey;
-import dev.moe4j.tensor.Scope;
-import java.util.Arrays;
-import java.util.SplittableRandom;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Continues a text, token by token. The model sees an end of text, which every text begins behind, and as much of the
- * text's end as fits into its context. The prompt is read in one pass and each token after it in one of its own. Where the
- * context is full, its later half is read anew and the text goes on behind it: a token's position is part of what a
- * {@link Decoder} keeps, so nothing kept can move forward.
+ * Continues a text, token by token. The prompt is read in one pass and each token after it in one of its own; where the
+ * model's context is full, its later half is read anew and the text goes on behind it.
  */
 public final class Generator {
 
     private final LanguageModel model;
     private final Tokenizer tokenizer;
     private final Sampling sampling;
-    private final RandomKey key;
-
-    /** Why a text ended. */
-    public enum Finish {
-        /** The model ended it. */
-        END_OF_TEXT,
-        /** As many tokens were made as were asked for. */
-        LENGTH
-    }
-
-    /**
-     * A text that was made.
-     *
-     * @param text without the prompt
-     * @param promptTokens in the prompt
-     * @param tokens made, an end of text not counted
-     */
-    public record Generated(String text, int promptTokens, int tokens, Finish finish) {}
+    private final long seed;
 
     /**
      * A generator.
@@ -46,15 +25,20 @@ public final class Generator {
      * @throws ServeException if the tokenizer has more tokens than the model
      */
     public Generator(LanguageModel model, Tokenizer tokenizer, Sampling sampling, long seed) {
+        checkVocabulary(model, tokenizer);
+        this.model = model;
+        this.tokenizer = tokenizer;
+        this.sampling = sampling;
+        this.seed = seed;
+    }
+
+    /** Refuses a tokenizer that has more tokens than the model. */
+    static void checkVocabulary(LanguageModel model, Tokenizer tokenizer) {
         if (tokenizer.vocabularySize() > model.config().vocabulary()) {
             throw new ServeException("the tokenizer " + tokenizer.spec() + " has " + tokenizer.vocabularySize()
                     + " tokens, and the model " + model.config().vocabulary()
                     + "; use the tokenizer that it was trained with");
         }
-        this.model = model;
-        this.tokenizer = tokenizer;
-        this.sampling = sampling;
-        this.key = new RandomKey(seed).fold("generate");
     }
 
     /**
@@ -68,66 +52,33 @@ public final class Generator {
         if (tokens < 1) {
             throw new ServeException("cannot make " + tokens + " tokens; give at least 1");
         }
-        int[] given = tokenizer.encode(prompt);
-        int context = model.config().context();
-        int[] window = new int[context];
-        int length = Math.min(context, given.length + 1);
-        window[0] = tokenizer.endOfText();
-        int seen = Math.min(context, given.length);
-        System.arraycopy(given, given.length - seen, window, length - seen, seen);
-
-        TextDecoder text = new TextDecoder();
-        StringBuilder whole = new StringBuilder();
-        Finish finish = Finish.LENGTH;
-        int made = 0;
-        int room = (int) Math.min(context, (long) length + tokens);
-        try (Decoder decoder = Decoder.of(model, 1, room)) {
-            decoder.append(Arrays.copyOf(window, length));
-            while (true) {
-                int next = sampling.draw(nextLogits(decoder), uniform(made));
-                if (next == tokenizer.endOfText()) {
-                    finish = Finish.END_OF_TEXT;
-                    break;
-                }
-                made++;
-                emit(text.add(tokenizer.bytes(next)), whole, out);
-                if (made == tokens) {
-                    break;
-                }
-                if (length == context) {
-                    length /= 2;
-                    System.arraycopy(window, context - length, window, 0, length);
-                    window[length++] = next;
-                    decoder.clear();
-                    decoder.append(Arrays.copyOf(window, length));
-                } else {
-                    window[length++] = next;
-                    decoder.append(new int[] {next});
-                }
+        GenerationRequest request =
+                new GenerationRequest(tokenizer.encode(prompt), tokens, sampling, seed, List.of(), null, false);
+        AtomicReference<@Nullable Generated> made = new AtomicReference<>();
+        Continuation text = new Continuation(request, tokenizer, model.config().context(), new TextListener() {
+            @Override
+            public void piece(String piece, List<ScoredToken> scored) {
+                out.accept(piece);
             }
-        }
-        emit(text.end(), whole, out);
-        return new Generated(whole.toString(), given.length, made, finish);
-    }
 
-    private static void emit(String piece, StringBuilder text, Consumer<String> out) {
-        if (!piece.isEmpty()) {
-            text.append(piece);
-            out.accept(piece);
-        }
-    }
+            @Override
+            public void end(Generated generated) {
+                made.set(generated);
+            }
 
-    private double uniform(int position) {
-        return new SplittableRandom(key.fold(position).value()).nextDouble();
-    }
-
-    /** The logits behind the last token; rows that only pad the model's vocabulary are left out. */
-    private double[] nextLogits(Decoder decoder) {
-        try (Scope _ = Scope.open()) {
-            return decoder.next()
-                    .select(0, 0)
-                    .narrow(0, 0, tokenizer.vocabularySize())
-                    .toDoubles();
+            @Override
+            public void failed(RuntimeException problem) {
+                throw problem;
+            }
+        });
+        try (Batch batch = new Batch(model, tokenizer, 1, text.room())) {
+            batch.add(text);
+            Generated whole = null;
+            while (whole == null) {
+                batch.step();
+                whole = made.get();
+            }
+            return whole;
         }
     }
 }

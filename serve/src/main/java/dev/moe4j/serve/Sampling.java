@@ -1,6 +1,7 @@
 package dev.moe4j.serve;
 
 import java.util.Arrays;
+import java.util.stream.IntStream;
 
 /**
  * How the next token is drawn from a model's logits.
@@ -40,28 +41,42 @@ public record Sampling(double temperature, int topK, double topP) {
                         + ": its parameters or its precision cannot be used; take an earlier checkpoint, or fp32");
             }
         }
-        int[] order = fallingOrder(logits);
         if (temperature == 0) {
-            return order[0];
+            return likeliest(logits);
         }
+        boolean all = topK == 0 && topP == 1;
+        // Sorting a vocabulary takes longer than the rest of a draw, and a draw from all of it needs no order.
+        int[] order = all ? IntStream.range(0, logits.length).toArray() : fallingOrder(logits);
+        double largest = logits[all ? likeliest(logits) : order[0]];
         int count = topK == 0 ? order.length : Math.min(topK, order.length);
         double[] weights = Arrays.stream(order, 0, count)
-                .mapToDouble(token -> Math.exp((logits[token] - logits[order[0]]) / temperature))
+                .mapToDouble(token -> Math.exp((logits[token] - largest) / temperature))
                 .toArray();
         double total = Arrays.stream(weights).sum();
         double kept = 0;
         int choices = 0;
-        while (choices < count && kept < topP * total) {
+        while (choices < count && (all || kept < topP * total)) {
             kept += weights[choices++];
         }
         double left = uniform * kept;
+        int last = 0;
         for (int i = 0; i < choices; i++) {
             left -= weights[i];
             if (left < 0) {
                 return order[i];
             }
+            last = weights[i] > 0 ? i : last;
         }
-        return order[choices - 1];
+        return order[last];
+    }
+
+    /** The most likely token, of equal ones the first. */
+    private static int likeliest(double[] logits) {
+        int best = 0;
+        for (int token = 1; token < logits.length; token++) {
+            best = logits[token] > logits[best] ? token : best;
+        }
+        return best;
     }
 
     /** The tokens from the most likely one on, equal ones by their number. */

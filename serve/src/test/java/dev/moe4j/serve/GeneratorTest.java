@@ -10,8 +10,6 @@ import dev.moe4j.model.BalanceConfig;
 import dev.moe4j.model.LanguageModel;
 import dev.moe4j.model.ModelConfig;
 import dev.moe4j.model.RoutingConfig;
-import dev.moe4j.serve.Generator.Finish;
-import dev.moe4j.serve.Generator.Generated;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;

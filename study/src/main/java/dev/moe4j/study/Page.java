@@ -13,10 +13,10 @@ import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Properties;
 import java.util.UUID;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.webjars.WebJarVersionLocator;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -98,18 +98,11 @@ record Page(String title, Instant created, String sentence, String name, ObjectN
 
     /** The path of a file of the chart library, whose version is in its path. */
     private static String uplot(String file) {
-        Properties properties = new Properties();
-        String name = "/META-INF/maven/org.webjars.npm/uplot/pom.properties";
-        try (InputStream in = Page.class.getResourceAsStream(name)) {
-            if (in == null) {
-                throw new IllegalStateException("The chart library org.webjars.npm:uplot is not on the class path");
-            }
-            properties.load(in);
-        } catch (IOException e) {
-            throw new IllegalStateException("The chart library's " + name + " cannot be read", e);
+        String path = new WebJarVersionLocator().fullPath("uplot", file);
+        if (path == null) {
+            throw new IllegalStateException("The chart library org.webjars.npm:uplot is not on the class path");
         }
-        return "/META-INF/resources/webjars/uplot/"
-                + properties.getProperty("version", "").strip() + "/" + file;
+        return "/" + path;
     }
 
     private static String resource(String name) {

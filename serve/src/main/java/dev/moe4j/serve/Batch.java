@@ -1,0 +1,167 @@
+package dev.moe4j.serve;
+
+import dev.moe4j.data.Tokenizer;
+import dev.moe4j.model.Decoder;
+import dev.moe4j.model.LanguageModel;
+import dev.moe4j.tensor.Scope;
+import dev.moe4j.tensor.Tensor;
+import java.util.Arrays;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Texts that grow together, a token of each at a time, so that the model's weights are read once for all of them. One may
+ * join or end between any two tokens of the others, and none notices another.
+ */
+final class Batch implements AutoCloseable {
+    private final Decoder decoder;
+    private final int vocabulary;
+    private final @Nullable Continuation[] places;
+
+    /**
+     * An empty batch.
+     *
+     * @param places texts at a time, at most
+     * @param room tokens that the longest text has room for
+     */
+    Batch(LanguageModel model, Tokenizer tokenizer, int places, int room) {
+        this.decoder = Decoder.of(model, places, room);
+        this.vocabulary = tokenizer.vocabularySize();
+        this.places = new Continuation[places];
+    }
+
+    /** Texts that grow. */
+    int size() {
+        return occupied().length;
+    }
+
+    boolean isFull() {
+        return size() == places.length;
+    }
+
+    /** Lets a text join at the first free place, so that those in use are neighbours. */
+    void add(Continuation text) {
+        int place = 0;
+        while (places[place] != null) {
+            place++;
+        }
+        places[place] = text;
+    }
+
+    /** Makes a token of each text. A text that fails leaves the batch and the others stay. */
+    Step step() {
+        for (int place : occupied()) {
+            if (text(place).cancelled()) {
+                places[place] = null;
+            }
+        }
+        int[] active = occupied();
+        if (active.length == 0) {
+            return new Step(0, 0);
+        }
+        int read = Arrays.stream(active).map(this::readWhole).sum();
+        readLast(active);
+        double[] logits;
+        try (Scope _ = Scope.open()) {
+            logits = rows(decoder.nextOf(active));
+        }
+        int made = 0;
+        for (int i = 0; i < active.length; i++) {
+            made += draw(active[i], row(logits, i));
+        }
+        return new Step(read, made);
+    }
+
+    /**
+     * What a step did.
+     *
+     * @param read tokens of prompts, and of windows that moved
+     * @param made tokens of texts
+     */
+    record Step(int read, int made) {}
+
+    /** Reads a text's whole window, if it has to be read anew; returns its tokens. */
+    private int readWhole(int place) {
+        Continuation text = text(place);
+        if (!text.anew()) {
+            return 0;
+        }
+        decoder.clear(place);
+        boolean scoring = text.scoring();
+        int[] tokens = text.read();
+        if (scoring) {
+            try (Scope _ = Scope.open()) {
+                double[] logits = rows(decoder.extendFrom(place, tokens));
+                text.scored(IntStream.range(0, tokens.length)
+                        .mapToObj(i -> row(logits, i))
+                        .toArray(double[][]::new));
+            }
+        } else {
+            decoder.appendFrom(place, tokens);
+        }
+        return tokens.length;
+    }
+
+    /** Reads the last token of every text that was not read whole, all of them in one pass. */
+    private void readLast(int... active) {
+        int[][] tokens = new int[active[active.length - 1] + 1][0];
+        for (int place : active) {
+            tokens[place] = text(place).read();
+        }
+        if (Arrays.stream(tokens).anyMatch(own -> own.length > 0)) {
+            decoder.appendFrom(0, tokens);
+        }
+    }
+
+    /** Lets a text draw its next token; returns how many it made, 0 or 1. */
+    private int draw(int place, double... logits) {
+        Continuation text = text(place);
+        int before = text.made();
+        try {
+            if (!text.draw(logits)) {
+                places[place] = null;
+            }
+        } catch (RuntimeException e) {
+            places[place] = null;
+            text.fail(e);
+        }
+        return text.made() - before;
+    }
+
+    /** Ends all texts with a problem. */
+    void fail(RuntimeException problem) {
+        for (int place : occupied()) {
+            Continuation text = text(place);
+            places[place] = null;
+            text.fail(problem);
+        }
+    }
+
+    /** Logits as {@code [tokens · vocabulary]}; rows that only pad the model's vocabulary are left out. */
+    private double[] rows(Tensor logits) {
+        return logits.narrow(1, 0, vocabulary).toDoubles();
+    }
+
+    private double[] row(double[] logits, int row) {
+        return Arrays.copyOfRange(logits, row * vocabulary, (row + 1) * vocabulary);
+    }
+
+    private int[] occupied() {
+        return IntStream.range(0, places.length)
+                .filter(place -> places[place] != null)
+                .toArray();
+    }
+
+    private Continuation text(int place) {
+        Continuation text = places[place];
+        if (text == null) {
+            throw new IllegalStateException("place " + place + " is free");
+        }
+        return text;
+    }
+
+    @Override
+    public void close() {
+        decoder.close();
+    }
+}

@@ -1,0 +1,130 @@
+package dev.moe4j.serve;
+
+import dev.moe4j.data.Tokenizer;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.function.Consumer;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * Answers {@code POST /v1/completions} by an engine's texts, on the request's own thread. Texts that are not whole when it
+ * is closed are given up.
+ */
+final class Completions implements AutoCloseable {
+    private final CompletionRequest request;
+    private final CompletionAnswer answer;
+    private final BlockingQueue<TextEvent> events = new LinkedBlockingQueue<>();
+    private final List<Engine.Job> jobs;
+    private int left;
+    private long made;
+
+    /**
+     * Asks the engine for a request's texts.
+     *
+     * @throws Engine.BusyException as {@link Engine#submit} does
+     */
+    Completions(CompletionRequest request, Engine engine, String model, Tokenizer tokenizer) {
+        this.request = request;
+        this.answer = new CompletionAnswer(model, tokenizer);
+        this.left = request.texts().size();
+        this.jobs = engine.submit(IntStream.range(0, left)
+                .mapToObj(text -> new Engine.Order(request.texts().get(text), TextEvent.into(events, text)))
+                .toList());
+    }
+
+    /** Tokens made so far. */
+    long made() {
+        return made;
+    }
+
+    /** The answer once all texts are whole. */
+    ObjectNode whole() throws InterruptedException {
+        int texts = request.texts().size();
+        StringBuilder[] written = new StringBuilder[texts];
+        List<List<ScoredToken>> tokens = new ArrayList<>();
+        Finish[] finishes = new Finish[texts];
+        for (int text = 0; text < texts; text++) {
+            written[text] =
+                    new StringBuilder(request.echo() ? request.promptOf(text).text() : "");
+            tokens.add(new ArrayList<>());
+        }
+        while (left > 0) {
+            switch (events.take()) {
+                case TextEvent.Prompt(int text, List<ScoredToken> scored) ->
+                    tokens.get(text).addAll(scored);
+                case TextEvent.Piece(int text, String piece, List<ScoredToken> scored) -> {
+                    written[text].append(piece);
+                    tokens.get(text).addAll(shifted(text, scored));
+                }
+                case TextEvent.End(int text, Generated generated) -> finishes[text] = ended(generated);
+                case TextEvent.Failed(int _, RuntimeException problem) -> throw problem;
+            }
+        }
+        return answer.of(
+                IntStream.range(0, texts)
+                        .mapToObj(text -> new CompletionAnswer.Choice(
+                                text, written[text].toString(), scored(tokens.get(text)), finishes[text]))
+                        .toList(),
+                usage());
+    }
+
+    /** Hands on the answer in pieces as they come. */
+    void stream(Consumer<ObjectNode> out) throws InterruptedException {
+        if (request.echo() && !scoring()) {
+            for (int text = 0; text < request.texts().size(); text++) {
+                out.accept(piece(text, request.promptOf(text).text(), List.of(), null));
+            }
+        }
+        while (left > 0) {
+            switch (events.take()) {
+                case TextEvent.Prompt(int text, List<ScoredToken> scored) ->
+                    out.accept(piece(text, request.promptOf(text).text(), scored, null));
+                case TextEvent.Piece(int text, String piece, List<ScoredToken> scored) ->
+                    out.accept(piece(text, piece, shifted(text, scored), null));
+                case TextEvent.End(int text, Generated generated) ->
+                    out.accept(piece(text, "", List.of(), ended(generated)));
+                case TextEvent.Failed(int _, RuntimeException problem) -> throw problem;
+            }
+        }
+        if (request.usage()) {
+            out.accept(answer.of(List.of(), usage()));
+        }
+    }
+
+    private ObjectNode piece(int text, String piece, List<ScoredToken> scored, @Nullable Finish finish) {
+        return answer.of(List.of(new CompletionAnswer.Choice(text, piece, scored(scored), finish)), null);
+    }
+
+    private boolean scoring() {
+        return request.texts().getFirst().alternatives() != null;
+    }
+
+    private @Nullable List<ScoredToken> scored(List<ScoredToken> tokens) {
+        return scoring() ? tokens : null;
+    }
+
+    /** Offsets count from the beginning of what is answered, the prompt included where it is echoed. */
+    private List<ScoredToken> shifted(int text, List<ScoredToken> tokens) {
+        int shift = request.echo() ? request.promptOf(text).text().length() : 0;
+        return tokens.stream().map(token -> token.shifted(shift)).toList();
+    }
+
+    private Finish ended(Generated generated) {
+        left--;
+        made += generated.tokens();
+        return generated.finish();
+    }
+
+    private CompletionAnswer.Usage usage() {
+        return new CompletionAnswer.Usage(request.promptTokens(), made);
+    }
+
+    @Override
+    public void close() {
+        jobs.forEach(Engine.Job::cancel);
+    }
+}

@@ -1,0 +1,29 @@
+package dev.moe4j.serve;
+
+import dev.moe4j.data.Tokenizer;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+
+/** Tokens by themselves as text. */
+final class TokenTexts {
+
+    private TokenTexts() {}
+
+    /** A token's text, or where its bytes are a part of a character those, as OpenAI writes them: {@code bytes:\xe2\x82}. */
+    static String of(int token, Tokenizer tokenizer) {
+        byte[] bytes = tokenizer.bytes(token);
+        try {
+            return StandardCharsets.UTF_8
+                    .newDecoder()
+                    .decode(ByteBuffer.wrap(bytes))
+                    .toString();
+        } catch (CharacterCodingException e) {
+            StringBuilder text = new StringBuilder("bytes:");
+            for (byte value : bytes) {
+                text.append("\\x%02x".formatted(value & 0xff));
+            }
+            return text.toString();
+        }
+    }
+}

@@ -1,0 +1,45 @@
+package dev.moe4j.serve;
+
+import dev.moe4j.data.Tokenizer;
+import dev.moe4j.model.Activation;
+import dev.moe4j.model.Architecture;
+import dev.moe4j.model.BalanceConfig;
+import dev.moe4j.model.LanguageModel;
+import dev.moe4j.model.ModelConfig;
+import dev.moe4j.model.RoutingConfig;
+import dev.moe4j.tensor.Device;
+import dev.moe4j.tensor.Precision;
+import dev.moe4j.tensor.RandomKey;
+import java.util.List;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.TimeUnit;
+
+/** A mixture of four experts that reads bytes. */
+final class TinyModel {
+    static final Tokenizer BYTES = Tokenizer.of("bytes");
+
+    private TinyModel() {}
+
+    /** One with room for so many tokens. */
+    static LanguageModel of(int context, Precision precision) {
+        Architecture architecture = new Architecture(
+                new ModelConfig(2, 32, 4, 64, 264, context, Activation.GELU, 0.1, 0, -1, 4, 2, 32, 0),
+                RoutingConfig.DEFAULT,
+                BalanceConfig.DEFAULT);
+        return LanguageModel.initialize(architecture, precision, Device.CPU, new RandomKey(5));
+    }
+
+    /** A text without stops and probabilities. */
+    static GenerationRequest request(String prompt, int tokens, Sampling sampling, long seed) {
+        return new GenerationRequest(BYTES.encode(prompt), tokens, sampling, seed, List.of(), null, false);
+    }
+
+    /** The next thing that happens to a text. */
+    static TextEvent next(BlockingQueue<TextEvent> events) throws InterruptedException {
+        TextEvent event = events.poll(60, TimeUnit.SECONDS);
+        if (event == null) {
+            throw new AssertionError("nothing happened to the text for a minute");
+        }
+        return event;
+    }
+}
