@@ -10,6 +10,7 @@ import picocli.CommandLine.Command;
             BenchTrainCommand.class,
             BenchParallelCommand.class,
             BenchDecodeCommand.class,
+            BenchServeCommand.class,
             BenchGrowthCommand.class,
             BenchGemmCommand.class,
             BenchPrecisionCommand.class,

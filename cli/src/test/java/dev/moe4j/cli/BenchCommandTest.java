@@ -251,6 +251,31 @@ class BenchCommandTest {
     }
 
     @Test
+    void serveMeasuresAServerAndItsClients() {
+        JsonNode json = json(
+                Run.of("bench", "serve", TINY, "--clients=1,3", "--prompt=5", "--tokens=8", "--texts=2", "--json"));
+
+        assertThat(json.path("prompt_tokens").asInt()).isEqualTo(5);
+        assertThat(json.path("loads")).hasSize(2);
+        for (JsonNode load : json.path("loads")) {
+            int clients = load.path("clients").asInt();
+            assertThat(load.path("texts").asInt()).isEqualTo(2 * clients);
+            assertThat(load.path("tokens").asInt()).isBetween(1, 2 * clients * 8);
+            assertThat(load.path("tokens_per_second").asDouble()).isPositive();
+            assertThat(load.path("first_piece_seconds").asDouble())
+                    .isPositive()
+                    .isLessThanOrEqualTo(
+                            load.path("slowest_first_piece_seconds").asDouble());
+        }
+        Run table = Run.of("bench", "serve", TINY, "--clients=1", "--tokens=2", "--texts=1");
+        assertThat(table.out()).startsWith("cpu-tiny-moe in " + fastest()).contains("clients", "first piece, ms");
+        assertThat(Run.of("bench", "serve", TINY, "--clients=0").code()).isEqualTo(2);
+        Run large = Run.of("bench", "serve", TINY, "--prompt=100");
+        assertThat(large.code()).isEqualTo(1);
+        assertThat(large.err()).contains("--prompt and --tokens are 164 together");
+    }
+
+    @Test
     void gemmMeasuresProducts() {
         JsonNode json = json(Run.of("bench", "gemm", "--precision=fp32", "--json"));
 
