@@ -37,8 +37,6 @@ final class TinyCheckpoint {
                 routing,
                 BalanceConfig.DEFAULT);
         Path folder = Files.createDirectories(run.resolve(String.format("step-%08d", step)));
-        TokenizerSpec spec = new TokenizerSpec(
-                tokenizer.spec(), tokenizer.hash(), tokenizer.vocabularySize(), tokenizer.endOfText());
         try (LanguageModel model =
                         LanguageModel.initialize(architecture, Precision.FP32, Device.CPU, new RandomKey(step));
                 Scope _ = Scope.open()) {
@@ -46,7 +44,8 @@ final class TinyCheckpoint {
                     folder.resolve(CheckpointTensors.MODEL_FILE), CheckpointTensors.parameters(model.parameters()));
         }
         Files.writeString(
-                folder.resolve(CheckpointConfig.FILE), new CheckpointConfig(architecture, spec).text(DType.FLOAT32));
+                folder.resolve(CheckpointConfig.FILE),
+                new CheckpointConfig(architecture, TokenizerSpec.of(tokenizer)).text(DType.FLOAT32));
         return folder;
     }
 }

@@ -1,5 +1,7 @@
 package dev.moe4j.model;
 
+import dev.moe4j.data.Tokenizer;
+
 /**
  * The tokenizer that a model was trained with, as a checkpoint records it.
  *
@@ -15,5 +17,10 @@ public record TokenizerSpec(String name, String sha256, int vocabulary, int endO
             throw new ModelException("tokenizer " + name + ": the end of a document, id " + endOfText
                     + ", is not among its " + vocabulary + " entries");
         }
+    }
+
+    /** What a checkpoint records of that tokenizer. */
+    public static TokenizerSpec of(Tokenizer tokenizer) {
+        return new TokenizerSpec(tokenizer.spec(), tokenizer.hash(), tokenizer.vocabularySize(), tokenizer.endOfText());
     }
 }

@@ -9,7 +9,6 @@ import dev.moe4j.eval.TaskRun;
 import dev.moe4j.model.Architecture;
 import dev.moe4j.model.CheckpointReader;
 import dev.moe4j.model.LanguageModel;
-import dev.moe4j.model.TokenizerSpec;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.train.ModelFolders;
@@ -204,15 +203,7 @@ public final class FineTuneSearch {
                 FineTuneRun run = tuner.run(rate, made -> progress.made(done + made, total, text(rate, seed)));
                 if (run.usable()
                         && (other == null || run.validation() > other.run().validation())) {
-                    models.write(
-                            key.substring(0, NAME_LENGTH),
-                            model,
-                            new TokenizerSpec(
-                                    tokenizer.spec(),
-                                    tokenizer.hash(),
-                                    tokenizer.vocabularySize(),
-                                    tokenizer.endOfText()),
-                            tuner.head());
+                    models.write(key.substring(0, NAME_LENGTH), model, tokenizer, tuner.head());
                     if (other != null) {
                         models.delete(other.name());
                     }

@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.moe4j.data.BpeTrainer;
+import dev.moe4j.data.TextInput;
 import dev.moe4j.data.Tokenizer;
 import dev.moe4j.eval.EvalException;
 import dev.moe4j.eval.Questions;
@@ -17,7 +19,6 @@ import dev.moe4j.model.CheckpointReader;
 import dev.moe4j.model.LanguageModel;
 import dev.moe4j.model.ModelConfig;
 import dev.moe4j.model.RoutingConfig;
-import dev.moe4j.model.TokenizerSpec;
 import dev.moe4j.study.FineTuneSettings.Head;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Parameter;
@@ -87,18 +88,19 @@ class FineTuneSearchTest {
         write("moe", 4);
     }
 
-    private Path write(String name, int experts) {
+    private void write(String name, int experts) {
+        write(name, experts, TOKENIZER);
+    }
+
+    private void write(String name, int experts, Tokenizer tokenizer) {
         Architecture architecture = new Architecture(
                 new ModelConfig(2, 32, 4, 64, 264, 24, Activation.GELU, 0, 0, -1, experts, 2, 32, 0),
                 RoutingConfig.DEFAULT,
                 BalanceConfig.DEFAULT);
-        TokenizerSpec spec = new TokenizerSpec(
-                TOKENIZER.spec(), TOKENIZER.hash(), TOKENIZER.vocabularySize(), TOKENIZER.endOfText());
         try (LanguageModel model =
                         LanguageModel.initialize(architecture, Precision.FP32, Device.CPU, new RandomKey(7));
                 ModelFolders folders = ModelFolders.lock(temp.resolve("models"))) {
-            folders.write(name, model, spec, null);
-            return folders.folder(name);
+            folders.write(name, model, tokenizer, null);
         }
     }
 
@@ -135,9 +137,19 @@ class FineTuneSearchTest {
 
     private FineTuneResult search(
             String model, String task, FineTuneSettings settings, String out, FineTuneSearch.Progress progress) {
+        return search(model, TOKENIZER, task, settings, out, progress);
+    }
+
+    private FineTuneResult search(
+            String model,
+            Tokenizer tokenizer,
+            String task,
+            FineTuneSettings settings,
+            String out,
+            FineTuneSearch.Progress progress) {
         try (CheckpointReader checkpoint =
                 CheckpointReader.open(temp.resolve("models").resolve(model))) {
-            return new FineTuneSearch(checkpoint, TOKENIZER, Precision.FP32, Device.CPU, data(task(task)), settings)
+            return new FineTuneSearch(checkpoint, tokenizer, Precision.FP32, Device.CPU, data(task(task)), settings)
                     .run(temp.resolve(out), progress);
         }
     }
@@ -185,6 +197,25 @@ class FineTuneSearchTest {
             assertThat(TaskEvaluation.of(model, TOKENIZER).score(test).main().mean())
                     .isEqualTo(result.fineTuned().mean());
             assertThat(reader.tokenizer()).isNotNull();
+        }
+    }
+
+    @Test
+    void aTokenizerOfAFileGoesWithTheModel() {
+        Path file = temp.resolve("letters.json");
+        new BpeTrainer(260, TextInput.of(List.of(temp.resolve("train.tsv"))))
+                .run()
+                .write(file, false);
+        Tokenizer letters = Tokenizer.of(file.toString());
+        write("letters", 4, letters);
+
+        FineTuneResult result = search("letters", letters, "classes", QUICK, "out", (_, _, _) -> {});
+
+        for (Path model : List.of(temp.resolve("models/letters"), result.model())) {
+            try (CheckpointReader reader = CheckpointReader.open(model)) {
+                String name = Objects.requireNonNull(reader.tokenizer()).name();
+                assertThat(Tokenizer.of(name, model).hash()).isEqualTo(letters.hash());
+            }
         }
     }
 

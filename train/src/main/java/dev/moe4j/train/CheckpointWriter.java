@@ -92,18 +92,12 @@ public final class CheckpointWriter {
     }
 
     private void fill(Path folder, Snapshot snapshot) throws IOException {
-        CheckpointConfig config = new CheckpointConfig(
-                snapshot.architecture(),
-                new TokenizerSpec(
-                        tokenizer.spec(), tokenizer.hash(), tokenizer.vocabularySize(), tokenizer.endOfText()));
+        CheckpointConfig config = new CheckpointConfig(snapshot.architecture(), TokenizerSpec.of(tokenizer));
         Map<String, TrainingState.Stored> files = new LinkedHashMap<>();
         String configText = config.text(snapshot.master());
         RunFolder.write(folder.resolve(CheckpointConfig.FILE), configText);
         note(folder.resolve(CheckpointConfig.FILE), CheckpointState.digest(configText), files);
-        tokenizer.save(folder);
-        if (Files.exists(folder.resolve(Tokenizer.FILE))) {
-            RunFolder.force(folder.resolve(Tokenizer.FILE)); // its checksum is the tokenizer's in the configuration
-        }
+        RunFolder.write(folder, tokenizer); // its checksum is the tokenizer's in the configuration
         try (Scope _ = Scope.open()) {
             writeTensors(folder.resolve(CheckpointTensors.MODEL_FILE), snapshot.model(), files);
             writeTensors(folder.resolve(CheckpointTensors.OPTIMIZER_FILE), snapshot.optimizer(), files);

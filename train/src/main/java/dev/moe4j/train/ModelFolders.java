@@ -1,5 +1,6 @@
 package dev.moe4j.train;
 
+import dev.moe4j.data.Tokenizer;
 import dev.moe4j.model.CheckpointConfig;
 import dev.moe4j.model.CheckpointTensors;
 import dev.moe4j.model.LanguageModel;
@@ -46,19 +47,20 @@ public final class ModelFolders implements AutoCloseable {
     }
 
     /**
-     * Writes a model's masters, all or nothing.
+     * Writes a model's masters and its tokenizer, all or nothing.
      *
      * @param head written beside them; null for none
      */
-    public void write(String name, LanguageModel model, TokenizerSpec tokenizer, @Nullable Parameters head) {
+    public void write(String name, LanguageModel model, Tokenizer tokenizer, @Nullable Parameters head) {
         Path target = folder(name);
         Path temporary = parent.temporary(target);
         try (Scope _ = Scope.open()) {
             Files.createDirectories(temporary);
             RunFolder.write(
                     temporary.resolve(CheckpointConfig.FILE),
-                    new CheckpointConfig(model.architecture(), tokenizer)
+                    new CheckpointConfig(model.architecture(), TokenizerSpec.of(tokenizer))
                             .text(model.parameters().precision().master()));
+            RunFolder.write(temporary, tokenizer);
             String _ = CheckpointTensors.write(
                     temporary.resolve(CheckpointTensors.MODEL_FILE), CheckpointTensors.parameters(model.parameters()));
             if (head != null) {

@@ -1,6 +1,7 @@
 package dev.moe4j.train;
 
 import dev.moe4j.data.FileTree;
+import dev.moe4j.data.Tokenizer;
 import dev.moe4j.model.CheckpointReader;
 import dev.moe4j.model.CheckpointStep;
 import java.io.IOException;
@@ -137,6 +138,14 @@ final class RunFolder implements AutoCloseable {
     static void write(Path file, String text) throws IOException {
         Files.writeString(file, text);
         force(file);
+    }
+
+    /** Writes a tokenizer's file, where it has one, to the disk. */
+    static void write(Path folder, Tokenizer tokenizer) throws IOException {
+        tokenizer.save(folder);
+        if (Files.exists(folder.resolve(Tokenizer.FILE))) {
+            force(folder.resolve(Tokenizer.FILE));
+        }
     }
 
     /** Puts a file, or the names in a folder, on the disk. */
