@@ -81,6 +81,17 @@ class StudyCommandTest {
         assertThat(JSON.readTree(again.out()).path("reused").asInt()).isEqualTo(6);
         assertThat(results(out)).isEqualTo(all);
 
+        // The study can end between a preparation's end and its filing.
+        Path unfiled = all.keySet().stream()
+                .filter(result -> result.toString().contains("prepare-"))
+                .findFirst()
+                .orElseThrow();
+        Files.delete(unfiled);
+        Run filed = Run.of("study", ladder.toString(), "--out=" + out, "--json");
+        assertThat(filed.code()).as(filed.err()).isZero();
+        assertThat(JSON.readTree(filed.out()).path("ran").asInt()).isEqualTo(1);
+        assertThat(unfiled).exists();
+
         Run report = Run.of("report", out.toString(), "--json");
         assertThat(report.code()).as(report.err()).isZero();
         JsonNode result = JSON.readTree(report.out());

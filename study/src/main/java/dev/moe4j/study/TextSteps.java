@@ -112,6 +112,7 @@ final class TextSteps {
                 "--split=" + as.split(),
                 "--threads=" + threads,
                 "--out=" + shards,
+                "--overwrite", // data that is whole, but whose step was not filed as finished
                 "--json"));
         if (as.collapseSpaces()) {
             command.add("--collapse-spaces");
