@@ -95,6 +95,11 @@ public final class Questions {
                 && TaskData.file(task, folder, split).isPresent();
     }
 
+    /** The checksums of all of a task's files that are there, whichever of its splits are used, as a text. */
+    public static String checksums(Task task, Path folder) {
+        return TaskData.checksums(task, folder);
+    }
+
     private static List<Example> every(List<Example> all, boolean chosen) {
         return IntStream.range(0, all.size())
                 .filter(i -> (i % HELD_OUT == HELD_OUT - 1) == chosen)

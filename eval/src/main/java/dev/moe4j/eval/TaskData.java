@@ -55,6 +55,28 @@ record TaskData(Path file, String checksum, List<Example> examples) {
         return files(task, folder, split).map(Source::records);
     }
 
+    /** Each split that is there with the checksum of its file or files, as a text. */
+    static String checksums(Task task, Path folder) {
+        StringBuilder text = new StringBuilder();
+        for (String split : task.splits()) {
+            files(task, folder, split)
+                    .ifPresent(files -> text.append(split)
+                            .append(' ')
+                            .append(sha256(bytes(files.records())))
+                            .append(files.labels() == null ? "" : " " + sha256(bytes(files.labels())))
+                            .append('\n'));
+        }
+        return text.toString();
+    }
+
+    private static byte[] bytes(Path file) {
+        try {
+            return Files.readAllBytes(file);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
     private static Optional<Source> files(Task task, Path folder, String split) {
         for (String name : task.files(split)) {
             String[] files = name.split(LABELS, 2);

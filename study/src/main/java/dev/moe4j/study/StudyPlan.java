@@ -263,6 +263,7 @@ final class StudyPlan {
             for (String task : each.tasks()) {
                 ObjectNode identity = measurement(train);
                 identity.put("task", questions(task, one));
+                identity.put("files", files(task));
                 ArrayNode options = identity.putArray("options");
                 each.options().forEach(options::add);
                 Path to = Step.folder(folder, Step.Kind.FINETUNE, identity);
@@ -316,6 +317,15 @@ final class StudyPlan {
                         cost.forwardFlopsPerToken(),
                         0))
                 .name();
+    }
+
+    /** A task's files of all splits: the options of a fine-tuning say which of them it learns from and chooses by. */
+    private String files(String name) {
+        return digests.computeIfAbsent(
+                "files of " + name,
+                _ -> Step.sha256(Task.named(taskName(name)).stream()
+                        .map(task -> Questions.checksums(task, taskFolder()))
+                        .reduce("", String::concat)));
     }
 
     /** What a task's result depends on beside the model; reading it finds what is wrong with its files. */

@@ -207,6 +207,19 @@ class LadderTest {
     }
 
     @Test
+    void aFineTuningIsKnownByWhatItLearnsFrom() throws IOException {
+        String tuned = LADDER + "finetune: [{tasks: [copa]}]\n";
+        Set<String> before = names(tuned);
+
+        // A split that is added, or one whose text is changed.
+        Path train = Files.writeString(folder.resolve("tasks/copa/train.jsonl"), "{\"premise\": \"It rained.\"}\n");
+        Set<String> with = names(tuned);
+        assertThat(difference(with, before)).hasSize(2).allMatch(name -> name.startsWith("finetune-"));
+        Files.writeString(train, "{\"premise\": \"It snowed.\"}\n");
+        assertThat(difference(names(tuned), with)).hasSize(2).allMatch(name -> name.startsWith("finetune-"));
+    }
+
+    @Test
     void whatIsWrongIsSaidWithItsPlace() {
         assertWrong("modles: []\n" + LADDER, "ladder.yaml:1", "modles", "models");
         assertWrong(LADDER.replace("limit: 2", "limti: 2"), "ladder.yaml:12", "evaluate.zero_shot.limti", "limit");
