@@ -28,7 +28,7 @@ public final class EvalWindows {
      * A walk through the stream as one text, in windows that do not overlap.
      *
      * @param length ids in a window, at least 1
-     * @param padding the input id after the end of a text, as the end of text
+     * @param padding what stands for input ids after the end of a text
      * @throws DataException if the stream has not two ids
      */
     public EvalWindows(TokenStream stream, int length, int padding) {

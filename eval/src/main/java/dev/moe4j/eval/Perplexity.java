@@ -34,6 +34,8 @@ public final class Perplexity {
 
     private static final int DEFAULT_BATCH = 8;
 
+    private static final int FILL = Math.toIntExact(TokenBatch.FILL);
+
     private final LanguageModel model;
     private final int batch;
     private final long maxWindows;
@@ -140,8 +142,7 @@ public final class Perplexity {
     }
 
     private EvalWindows cut(TokenStream stream) {
-        int padding = Math.max(0, model.config().padding());
-        EvalWindows windows = new EvalWindows(stream, windowing.length(), padding);
+        EvalWindows windows = new EvalWindows(stream, windowing.length(), FILL);
         if (windowing.stride() > 0) {
             windows = windows.stride(windowing.stride());
         }
@@ -209,8 +210,8 @@ public final class Perplexity {
         }
 
         /**
-         * The scored windows in the order of the text where they share a capacity; else those of one length together:
-         * windows that were filled up would send their padding to experts.
+         * The scored windows in the order of the text where they share a capacity; else those of one length together, so
+         * that none is filled up.
          */
         private int[] order() {
             IntStream all = IntStream.range(0, count);
@@ -242,7 +243,7 @@ public final class Perplexity {
             int width = shared() ? windows.length() : width(chosen[0]);
             int[] inputs = new int[size * width];
             int[] targets = new int[size * width];
-            Arrays.fill(inputs, Math.max(0, model.config().padding()));
+            Arrays.fill(inputs, FILL);
             Arrays.fill(targets, EvalWindows.NO_TARGET);
             for (int i = 0; i < chosen.length; i++) {
                 tokens[chosen[i]] = windows.window(number(chosen[i]), inputs, targets, i * width, width);
@@ -252,8 +253,10 @@ public final class Perplexity {
                     Tape tape = Tape.inference()) {
                 LossReport report = model.loss(tape, tokenBatch, Pass.evaluation(size));
                 addLosses(report.nll().tensor().toDoubles(), width, chosen);
+                int routed = Math.toIntExact(
+                        Arrays.stream(inputs).filter(id -> id != FILL).count());
                 for (LossReport.LayerRouting layer : report.routing()) {
-                    layers.computeIfAbsent(layer.layer(), _ -> new LayerSums()).add(layer.statistics(), inputs.length);
+                    layers.computeIfAbsent(layer.layer(), _ -> new LayerSums()).add(layer.statistics(), routed);
                 }
             }
             for (int i = 0; i < targets.length; i++) {

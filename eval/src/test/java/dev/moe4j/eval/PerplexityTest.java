@@ -11,13 +11,16 @@ import dev.moe4j.model.Activation;
 import dev.moe4j.model.Architecture;
 import dev.moe4j.model.BalanceConfig;
 import dev.moe4j.model.LanguageModel;
+import dev.moe4j.model.LossReport;
 import dev.moe4j.model.ModelConfig;
+import dev.moe4j.model.Pass;
 import dev.moe4j.model.RoutingConfig;
 import dev.moe4j.model.TokenBatch;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.tensor.Scope;
+import dev.moe4j.tensor.Tape;
 import dev.moe4j.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -116,6 +119,44 @@ class PerplexityTest {
 
             assertThat(many.windowNats()).containsExactly(one.windowNats(), within(1e-9));
             assertThat(one.tokens()).isEqualTo(7 * CONTEXT + 5);
+        }
+    }
+
+    /** A short document and a long one share experts that have a place for each fourth choice. */
+    @Test
+    void whatFillsAGroupUpTakesNoPlaces() {
+        RoutingConfig routing = new RoutingConfig(
+                RoutingConfig.Strategy.CAPACITY, 2, 2, 0.5, -1, false, RoutingConfig.SecondExpert.ALL, false, true);
+        int end = 256;
+        int[] ids = text(4 + CONTEXT, 1, end);
+        ids[3] = end;
+        long[] inputs = new long[2 * CONTEXT];
+        long[] targets = new long[2 * CONTEXT];
+        Arrays.fill(inputs, TokenBatch.FILL);
+        Arrays.fill(targets, TokenBatch.NONE);
+        for (int i = 0; i < ids.length; i++) {
+            int at = i < 4 ? i : CONTEXT + i - 4;
+            inputs[at] = i == 0 ? end : ids[i - 1];
+            targets[at] = ids[i];
+        }
+        try (LanguageModel model = LanguageModel.initialize(
+                        architecture(4, routing), Precision.FP64, Device.CPU, new RandomKey(7));
+                Scope _ = Scope.open();
+                Tape tape = Tape.inference()) {
+            LossReport report = model.loss(tape, new TokenBatch(inputs, targets, 2), Pass.evaluation(2));
+            double[] nll = report.nll().tensor().toDoubles();
+
+            Score score = Perplexity.of(model).documents(end).score(TokenStream.of(ids));
+
+            assertThat(score.windowNats())
+                    .containsExactly(
+                            new double[] {
+                                Arrays.stream(nll, 0, CONTEXT).sum(),
+                                Arrays.stream(nll, CONTEXT, 2 * CONTEXT).sum()
+                            },
+                            within(1e-9));
+            assertThat(score.load().getFirst().load())
+                    .containsExactly(report.routing().getFirst().statistics().load(), within(1e-9));
         }
     }
 
