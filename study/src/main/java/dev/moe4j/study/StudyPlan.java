@@ -126,6 +126,12 @@ final class StudyPlan {
                 ? file.toAbsolutePath().resolveSibling(model.preset()).toString()
                 : model.preset();
         RunConfig config = RunConfig.read(preset, overrides);
+        if (config.evaluation().patience() > 0) {
+            // Its cost is that of its budget, and its place on its family's line the end of its schedule.
+            throw new StudyException(file + ": models: " + model.name() + ": evaluation.patience "
+                    + config.evaluation().patience() + " may end a run before its budget, at which models are compared;"
+                    + " set evaluation.patience to 0");
+        }
         long tokensPerStep = (long) config.batch().sequences() * config.model().context();
         long updates = Math.max(1, Math.ceilDiv(budget, tokensPerStep));
         Architecture architecture =

@@ -234,6 +234,11 @@ class LadderTest {
         assertWrong(LADDER.replace("other: out.txt", "more: out.txt"), "more is in_domain and out_of_domain");
         assertWrong(LADDER + "finetune: [{tasks: [copa], models: [mixtur]}]\n", "no model is called mixtur", "mixture");
         assertWrong(LADDER.replace("tasks: tasks", "tasks: taks"), "evaluate.tasks", "taks does not exist");
+        assertWrong(
+                LADDER.replace("model.layers: 2", "model.layers: 2, evaluation.every: 5, evaluation.patience: 2"),
+                "models: dense: evaluation.patience 2",
+                "before its budget",
+                "set evaluation.patience to 0");
         assertWrong("title: x\n", "data names no text");
     }
 
