@@ -77,7 +77,7 @@ final class StudyPlan {
 
     private void addData(String name, Ladder.Text text) {
         TextSteps.Prepared prepared = text.prepared() == null
-                ? texts.prepare("data." + name, name, text.inputs(), text)
+                ? texts.prepare("data." + name, name, text)
                 : texts.ready("data." + name + ".prepared", text.prepared());
         // Neighbours of the ladder follow each other, so that they run side by side.
         int budgets = ladder.models().stream()
@@ -191,7 +191,7 @@ final class StudyPlan {
                 tokens,
                 seed,
                 train.name(),
-                perplexity(train, prepared.as(), cost),
+                perplexity(train, prepared, cost),
                 tasks(train, "zero-shot", evaluate.zeroShot(), cost),
                 tasks(train, "few-shot", evaluate.fewShot(), cost),
                 tasks(train, "bias", evaluate.bias(), cost),
@@ -203,7 +203,7 @@ final class StudyPlan {
         return earlier == null ? step : earlier;
     }
 
-    private @Nullable String perplexity(Step train, Ladder.Text as, Cost cost) {
+    private @Nullable String perplexity(Step train, TextSteps.Prepared data, Cost cost) {
         Ladder.Evaluation evaluate = ladder.evaluate();
         Map<String, String> sets = new LinkedHashMap<>(evaluate.inDomain());
         sets.putAll(evaluate.outOfDomain());
@@ -214,12 +214,12 @@ final class StudyPlan {
         identity.put("max_windows", evaluate.maxWindows());
         ObjectNode keys = identity.putObject("sets");
         List<Step> needs = new ArrayList<>(List.of(train));
-        List<String> data = new ArrayList<>();
+        List<String> folders = new ArrayList<>();
         sets.forEach((name, path) -> {
-            TextSteps.Prepared set = texts.prepare("evaluate: " + name, name, List.of(path), as);
+            TextSteps.Prepared set = texts.prepareLike(data, "evaluate: " + name, name, path);
             keys.put(name, set.key());
             needs.addAll(set.needs());
-            data.add(name + "=" + set.folder());
+            folders.add(name + "=" + set.folder());
         });
         List<String> command = new ArrayList<>(List.of(
                 "eval",
@@ -230,7 +230,7 @@ final class StudyPlan {
                 "--max-windows=" + evaluate.maxWindows(),
                 "--results=" + train.folder().resolve("perplexity.jsonl"),
                 "--json"));
-        data.forEach(each -> command.add("--data=" + each));
+        folders.forEach(each -> command.add("--data=" + each));
         return measure(Step.Kind.PERPLEXITY, "perplexity", train, identity, command, needs, cost);
     }
 

@@ -1,7 +1,9 @@
 package dev.moe4j.study;
 
+import dev.moe4j.data.Limits;
 import dev.moe4j.data.Manifest;
-import dev.moe4j.data.Splitting;
+import dev.moe4j.data.OnError;
+import dev.moe4j.data.TextFormat;
 import dev.moe4j.data.TextInput;
 import dev.moe4j.data.TextTransform;
 import dev.moe4j.data.Tokenizer;
@@ -14,6 +16,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /** Plans the steps that prepare a ladder's texts. */
@@ -46,12 +49,14 @@ final class TextSteps {
      *
      * @param key tells its content from any other's
      * @param as how it is prepared, so that others can be prepared as it is
+     * @param options likewise, what a ladder has no keys for, as words of the command; only what differs from its defaults
      * @param step that prepares it; null where it is there already
      */
     record Prepared(
             Path folder,
             String key,
             Ladder.Text as,
+            List<String> options,
             int vocabulary,
             @Nullable Step step) {
         List<Step> needs() {
@@ -69,15 +74,49 @@ final class TextSteps {
         Path shards = root.resolve(path);
         require(key, shards);
         Manifest manifest = Manifest.read(shards);
-        Manifest.Options options = manifest.options();
+        Manifest.Options made = manifest.options();
         String tokenizer = manifest.tokenizer().spec();
         Ladder.Text as = new Ladder.Text(
                 List.of(),
                 path,
                 tokenizer.equals(Tokenizer.FILE) ? shards.resolve(tokenizer).toString() : tokenizer,
-                options.splitting().name().toLowerCase(Locale.ROOT).replace('_', '-'),
-                options.transform() == TextTransform.COLLAPSE_SPACES);
-        return new Prepared(shards, manifest.sha256(), as, manifest.tokenizer().vocabulary(), null);
+                word(made.splitting()),
+                made.transform() == TextTransform.COLLAPSE_SPACES);
+        // Adopted data has no plan, and its options say nothing.
+        List<String> options = manifest.work().plan().isEmpty() ? List.of() : options(made);
+        return new Prepared(
+                shards, manifest.sha256(), as, options, manifest.tokenizer().vocabulary(), null);
+    }
+
+    private static List<String> options(Manifest.Options made) {
+        List<String> words = new ArrayList<>();
+        if (made.format() != TextFormat.AUTO) {
+            words.add("--format=" + word(made.format()));
+        }
+        if (!made.field().equals("text")) {
+            words.add("--field=" + made.field());
+        }
+        if (made.onError() != OnError.FAIL) {
+            words.add("--on-error=" + word(made.onError()));
+        }
+        if (made.documentBytes() != Limits.DEFAULT.documentBytes()) {
+            words.add("--max-document=" + Math.ceilDiv(made.documentBytes(), 1L << 20));
+        }
+        return words;
+    }
+
+    private static String word(Enum<?> constant) {
+        return constant.name().toLowerCase(Locale.ROOT).replace('_', '-');
+    }
+
+    /** A training text that a step will prepare. */
+    Prepared prepare(String key, String title, Ladder.Text text) {
+        return prepare(key, title, text.inputs(), text, List.of());
+    }
+
+    /** A text that a step will prepare as another one is. */
+    Prepared prepareLike(Prepared other, String key, String title, String input) {
+        return prepare(key, title, List.of(input), other.as(), other.options());
     }
 
     /**
@@ -87,8 +126,9 @@ final class TextSteps {
      * @param title of the text
      * @param inputs paths and patterns, from the folder of data on
      * @param as how to prepare it
+     * @param options likewise
      */
-    Prepared prepare(String key, String title, List<String> inputs, Ladder.Text as) {
+    private Prepared prepare(String key, String title, List<String> inputs, Ladder.Text as, List<String> options) {
         List<String> paths =
                 inputs.stream().map(input -> root.resolve(input).toString()).toList();
         for (String path : paths) {
@@ -96,14 +136,17 @@ final class TextSteps {
                 require(key, Path.of(path));
             }
         }
-        TextInput input = TextInput.ofNames(paths)
-                .splitting(Splitting.valueOf(as.split().toUpperCase(Locale.ROOT).replace('-', '_')));
+        TextInput input = TextInput.ofNames(paths);
         Tokenizer tokenizer = Tokenizer.of(as.tokenizer());
         ObjectNode identity = Step.object();
         identity.put("text", digests.computeIfAbsent(paths, _ -> input.sha256()));
         identity.put("tokenizer", tokenizer.hash());
         identity.put("split", as.split());
         identity.put("collapse_spaces", as.collapseSpaces());
+        if (!options.isEmpty()) { // text that has none keeps the name that it had before there were any
+            ArrayNode words = identity.putArray("options");
+            options.forEach(words::add);
+        }
         Path to = Step.folder(folder, Step.Kind.PREPARE, identity);
         Path shards = to.resolve("shards");
         List<String> command = new ArrayList<>(List.of(
@@ -117,10 +160,11 @@ final class TextSteps {
         if (as.collapseSpaces()) {
             command.add("--collapse-spaces");
         }
+        command.addAll(options);
         command.addAll(paths);
         Step step = add.apply(
                 new Step(Step.Kind.PREPARE, "prepare " + title, identity, to, command, List.of(), input.bytes(), 0));
-        return new Prepared(shards, step.name(), as, tokenizer.vocabularySize(), step);
+        return new Prepared(shards, step.name(), as, options, tokenizer.vocabularySize(), step);
     }
 
     /**

@@ -3,6 +3,9 @@ package dev.moe4j.study;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.moe4j.data.Adoption;
+import dev.moe4j.data.Limits;
+import dev.moe4j.data.OnError;
 import dev.moe4j.data.Preparation;
 import dev.moe4j.data.Splitting;
 import dev.moe4j.data.TextInput;
@@ -91,7 +94,10 @@ class LadderTest {
                         Tokenizer.of("gpt2:300"),
                         TextInput.of(List.of(folder.resolve("corpus")))
                                 .splitting(Splitting.PAPER)
-                                .transform(TextTransform.COLLAPSE_SPACES),
+                                .transform(TextTransform.COLLAPSE_SPACES)
+                                .field("body")
+                                .onError(OnError.SKIP)
+                                .limits(Limits.DEFAULT.documentBytes(64L << 20)),
                         folder.resolve("shards"))
                 .run();
         StudyPlan plan = plan(LADDER.replace("inputs: [corpus], tokenizer: bytes", "prepared: shards"));
@@ -99,10 +105,39 @@ class LadderTest {
         assertThat(plan.steps())
                 .filteredOn(step -> step.kind() == Step.Kind.PREPARE)
                 .hasSize(2)
-                .allSatisfy(step -> assertThat(step.command())
-                        .contains("--tokenizer=gpt2:300", "--split=paper", "--collapse-spaces"));
+                .allSatisfy(step -> {
+                    assertThat(step.command())
+                            .contains(
+                                    "--tokenizer=gpt2:300",
+                                    "--split=paper",
+                                    "--collapse-spaces",
+                                    "--format=text",
+                                    "--field=body",
+                                    "--on-error=skip",
+                                    "--max-document=64");
+                    assertThat(step.identity().path("options").toString()).contains("--field=body");
+                });
         assertThat(plan.index("a machine").runs())
                 .allSatisfy(run -> assertThat(run.tokenizer()).isEqualTo("gpt2:300"));
+    }
+
+    /** How adopted data was read is not known; what is evaluated is then read by what it is. */
+    @Test
+    void evaluationTextBesideAdoptedDataIsReadByTheDefaults() throws IOException {
+        Path shards = folder.resolve("shards");
+        Tokenizer bytes = Tokenizer.of("bytes");
+        var _ = new Preparation(bytes, TextInput.of(List.of(folder.resolve("corpus"))), shards).run();
+        Files.delete(shards.resolve("manifest.json"));
+        var _ = Adoption.adopt(bytes, shards);
+        StudyPlan plan = plan(LADDER.replace("inputs: [corpus], tokenizer: bytes", "prepared: shards"));
+
+        assertThat(plan.steps())
+                .filteredOn(step -> step.kind() == Step.Kind.PREPARE)
+                .hasSize(2)
+                .allSatisfy(step -> {
+                    assertThat(step.command()).noneMatch(word -> word.startsWith("--format"));
+                    assertThat(step.identity().has("options")).isFalse();
+                });
     }
 
     @Test
