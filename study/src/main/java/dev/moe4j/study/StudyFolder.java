@@ -91,6 +91,13 @@ final class StudyFolder implements AutoCloseable {
         write(path.resolve(StudyIndex.FILE), index);
     }
 
+    /** Whether a file is what {@link #index} reads of some study. */
+    static boolean isIndex(Path file) {
+        return file.getFileName().toString().equals(StudyIndex.FILE)
+                && Files.exists(file)
+                && Files.isDirectory(file.resolveSibling("steps"));
+    }
+
     /** Reads what a study consists of. */
     static StudyIndex index(Path study) {
         Path file = study.resolve(StudyIndex.FILE);

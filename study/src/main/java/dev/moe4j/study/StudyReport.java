@@ -70,11 +70,17 @@ public final class StudyReport {
      * @param folders of studies; may be empty where the published study is asked for
      * @param published whether to show the published study
      * @param page the file to write
-     * @throws StudyException if there is nothing to report, a folder is no study's, or the file cannot be written
+     * @throws StudyException if there is nothing to report, a folder is no study's, or the file cannot be written, or would
+     *     stand in the place of a study's index
      */
     public static Result write(List<Path> folders, boolean published, Path page) {
         if (folders.isEmpty() && !published) {
             throw new StudyException("nothing to report: name folders that `study` wrote, or give --published");
+        }
+        Path json = sibling(page, ".json");
+        if (StudyFolder.isIndex(json)) {
+            throw new StudyException("the report " + page + " would replace " + json
+                    + ", which says what the study consists of; give --out another name");
         }
         StudyResults results = StudyResults.read(folders);
         List<ComparedGroup> groups = ComparedGroup.of(results.trained());
@@ -85,7 +91,6 @@ public final class StudyReport {
         String title = folders.isEmpty()
                 ? "The published study"
                 : results.studies().getFirst().title();
-        Path json = sibling(page, ".json");
         Path csv = sibling(page, ".csv");
         try {
             new Page(title, Instant.now(), verdict, "study", data).write(page);

@@ -136,6 +136,21 @@ class StudyReportTest {
     }
 
     @Test
+    void aPageWhoseNumbersWouldReplaceTheStudysIndexIsRefused() throws IOException {
+        Path study = SampleStudy.write(folder.resolve("study"), 1, 0, "");
+        String index = Files.readString(study.resolve(StudyIndex.FILE));
+
+        assertThatThrownBy(() -> StudyReport.write(List.of(study), false, study.resolve("study.html")))
+                .isInstanceOf(StudyException.class)
+                .hasMessageContainingAll("study.html", "would replace", "study.json", "give --out another name");
+
+        assertThat(study.resolve(StudyIndex.FILE)).hasContent(index);
+        assertThat(study.resolve("study.html")).doesNotExist();
+        StudyReport.Result beside = StudyReport.write(List.of(study), false, folder.resolve("study.html"));
+        assertThat(beside.json()).isEqualTo(folder.resolve("study.json")).exists();
+    }
+
+    @Test
     void aFolderThatIsNoStudysIsRefused() {
         assertThatThrownBy(() -> StudyReport.write(List.of(folder), false, folder.resolve("report.html")))
                 .isInstanceOf(StudyException.class)
