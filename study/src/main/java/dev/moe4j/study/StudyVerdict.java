@@ -60,8 +60,15 @@ final class StudyVerdict {
     }
 
     private static String intervals(Comparison flops, Comparison seconds) {
-        boolean told = !Double.isNaN(flops.low()) && !Double.isNaN(seconds.low());
-        return told ? "95 % intervals " + range(flops) + " and " + range(seconds) + "; " : "no interval; ";
+        boolean inFlops = !Double.isNaN(flops.low());
+        boolean inTime = !Double.isNaN(seconds.low());
+        if (inFlops && inTime) {
+            return "95 % intervals " + range(flops) + " and " + range(seconds) + "; ";
+        }
+        if (inFlops) {
+            return "95 % interval " + range(flops) + ", none in time; ";
+        }
+        return inTime ? "95 % interval in time " + range(seconds) + "; " : "no interval; ";
     }
 
     private static String range(Comparison comparison) {

@@ -51,6 +51,43 @@ class StudyReportTest {
         });
     }
 
+    /** An interval may be missing in one cost alone, where too many resamples have no factor in it. */
+    @Test
+    void theHeadlineHasTheIntervalsThatThereAre() throws IOException {
+        StudyResults results = StudyResults.read(List.of(SampleStudy.write(folder.resolve("study"), 2, 0.01, "")));
+
+        assertThat(sentence(results)).contains("(95 % intervals 1.", " to 2.");
+        assertThat(sentence(results, Spending.SECONDS))
+                .contains(
+                        "Mixtures pay in FLOPs", "no sure difference", "(95 % interval 1.", ", none in time; 8 models");
+        assertThat(sentence(results, Spending.FLOPS)).contains("(95 % interval in time 1.");
+        assertThat(sentence(results, Spending.FLOPS, Spending.SECONDS)).contains("(no interval; 8 models");
+    }
+
+    private static String sentence(StudyResults results, Spending... withoutInterval) {
+        List<ComparedGroup> groups = ComparedGroup.of(results.trained()).stream()
+                .map(group -> new ComparedGroup(
+                        group.rungs(),
+                        group.means().stream()
+                                .map(mean -> List.of(withoutInterval).contains(mean.spending())
+                                        ? new Comparison(
+                                                mean.figure(),
+                                                mean.spending(),
+                                                mean.dense(),
+                                                mean.moe(),
+                                                mean.curve(),
+                                                mean.target(),
+                                                mean.denseCost(),
+                                                mean.moeCost(),
+                                                Double.NaN,
+                                                Double.NaN)
+                                        : mean)
+                                .toList(),
+                        group.members()))
+                .toList();
+        return StudyVerdict.sentence(results, groups);
+    }
+
     @Test
     void limitsSayWhatOneSeedAndAssumedEnergyMean() throws IOException {
         StudyReport.Result result = report(1, 0);
