@@ -107,12 +107,12 @@ public final class Task {
     /**
      * A task that comes with moe4j, or a user's own.
      *
-     * @param name a built-in task's name, or the path of a {@code .yaml} file
+     * @param name a built-in task's name, or the path of a {@code .yaml} or {@code .yml} file
      * @throws EvalException if there is none of that name
      * @throws dev.moe4j.model.ModelException if a file has unknown keys or wrong values
      */
     public static List<Task> named(String name) {
-        if (name.endsWith(".yaml") || name.endsWith(".yml")) {
+        if (ConfigReader.isFile(name)) {
             Path path = Path.of(name);
             try {
                 String stem = Objects.toString(path.getFileName(), name).replaceFirst("\\.ya?ml$", "");

@@ -41,6 +41,11 @@ public final class ConfigReader {
 
     private ConfigReader() {}
 
+    /** Whether what names something built in or a YAML file, as for presets and tasks, is a file's path by its ending. */
+    public static boolean isFile(String name) {
+        return name.endsWith(".yaml") || name.endsWith(".yml");
+    }
+
     /**
      * Overlays a file and texts over {@code defaults}.
      *

@@ -230,7 +230,7 @@ record Ladder(
         for (String name : group.names) {
             try {
                 // A file's path is not known before the plan.
-                List<Task> _ = name.endsWith(".yaml") ? List.of() : Task.named(name);
+                List<Task> _ = ConfigReader.isFile(name) ? List.of() : Task.named(name);
             } catch (EvalException e) {
                 throw new StudyException(file + ": " + key + ": " + e.getMessage(), e);
             }

@@ -4,6 +4,7 @@ import dev.moe4j.eval.Questions;
 import dev.moe4j.eval.Task;
 import dev.moe4j.eval.TaskSettings;
 import dev.moe4j.model.Architecture;
+import dev.moe4j.model.ConfigReader;
 import dev.moe4j.model.ConfigWriter;
 import dev.moe4j.model.Cost;
 import dev.moe4j.train.RunConfig;
@@ -122,9 +123,7 @@ final class StudyPlan {
         List<String> overrides = keys.entrySet().stream()
                 .map(entry -> entry.getKey() + "=" + entry.getValue())
                 .toList();
-        String preset = model.preset().endsWith(".yaml")
-                ? file.toAbsolutePath().resolveSibling(model.preset()).toString()
-                : model.preset();
+        String preset = nameOrFile(model.preset());
         RunConfig config = RunConfig.read(preset, overrides);
         if (config.evaluation().patience() > 0) {
             // Its cost is that of its budget, and its place on its family's line the end of its schedule.
@@ -255,7 +254,7 @@ final class StudyPlan {
                 "--limit=" + group.limit(),
                 "--results=" + train.folder().resolve(what + ".jsonl"),
                 "--json"));
-        group.names().forEach(name -> command.add("--task=" + taskName(name)));
+        group.names().forEach(name -> command.add("--task=" + nameOrFile(name)));
         return measure(Step.Kind.TASKS, what, train, identity, command, List.of(train), cost);
     }
 
@@ -279,7 +278,7 @@ final class StudyPlan {
                         "--data=" + taskFolder(),
                         "--device=" + ladder.device(),
                         "--precision=" + ladder.evaluate().precision(),
-                        "--task=" + taskName(task),
+                        "--task=" + nameOrFile(task),
                         "--out=" + to.resolve("run"),
                         "--json"));
                 command.addAll(each.options());
@@ -329,7 +328,7 @@ final class StudyPlan {
     private String files(String name) {
         return digests.computeIfAbsent(
                 "files of " + name,
-                _ -> Step.sha256(Task.named(taskName(name)).stream()
+                _ -> Step.sha256(Task.named(nameOrFile(name)).stream()
                         .map(task -> Questions.checksums(task, taskFolder()))
                         .reduce("", String::concat)));
     }
@@ -340,16 +339,16 @@ final class StudyPlan {
             TaskSettings settings = TaskSettings.ZERO_SHOT
                     .withShots(group.shots(), group.runs())
                     .withLimit(group.limit());
-            return Step.sha256(Stream.of(taskName(name))
+            return Step.sha256(Stream.of(nameOrFile(name))
                     .flatMap(each -> Task.named(each).stream())
                     .map(task -> Questions.read(task, taskFolder(), settings).identity(0))
                     .reduce("", String::concat));
         });
     }
 
-    /** A task file stands beside the ladder's. */
-    private String taskName(String name) {
-        return name.endsWith(".yaml")
+    /** The files of presets and tasks stand beside the ladder's. */
+    private String nameOrFile(String name) {
+        return ConfigReader.isFile(name)
                 ? file.toAbsolutePath().resolveSibling(name).toString()
                 : name;
     }

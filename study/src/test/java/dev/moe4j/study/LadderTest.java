@@ -20,6 +20,8 @@ import java.util.Set;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What a ladder asks for, and what is wrong with one. */
 class LadderTest {
@@ -162,6 +164,30 @@ class LadderTest {
         assertThat(plan.index("").runs())
                 .allSatisfy(
                         run -> assertThat(run.finetune()).hasSize(run.tokens() == 8_192 && run.seed() == 1 ? 1 : 0));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {".yaml", ".yml"})
+    void filesOfPresetsAndTasksStandBesideTheLadder(String ending) throws IOException {
+        Path preset = Files.writeString(folder.resolve("own" + ending), "preset: cpu-tiny-dense\n");
+        Path task = Files.writeString(folder.resolve("mine" + ending), """
+                splits: {test: [mine.tsv]}
+                test: test
+                layouts: [{fields: {text: "{text}", right: "{right}"}}]
+                prompt: "{text}"
+                choices: ["no", "yes"]
+                label: "{right}"
+                """);
+        Files.writeString(folder.resolve("tasks/mine.tsv"), "text\tright\nIs it?\t1\n");
+
+        StudyPlan plan = plan(LADDER.replace("preset: cpu-tiny-dense", "preset: own" + ending)
+                .replace("[copa]", "[mine" + ending + "]"));
+
+        assertThat(plan.steps()).anySatisfy(step -> assertThat(step.command()).contains("--model=" + preset));
+        assertThat(plan.steps())
+                .filteredOn(step -> step.kind() == Step.Kind.TASKS)
+                .hasSize(4)
+                .allSatisfy(step -> assertThat(step.command()).contains("--task=" + task));
     }
 
     @Test

@@ -75,8 +75,7 @@ public record RunConfig(
      * @param overrides texts {@code dotted.key=value}
      */
     public static RunConfig read(String nameOrFile, List<String> overrides) {
-        boolean isFile =
-                nameOrFile.endsWith(".yaml") || nameOrFile.endsWith(".yml") || Files.exists(Path.of(nameOrFile));
+        boolean isFile = ConfigReader.isFile(nameOrFile) || Files.exists(Path.of(nameOrFile));
         if (!isFile) {
             return ConfigReader.read(preset(nameOrFile), null, overrides);
         }
