@@ -40,18 +40,18 @@ final class StudyCsv {
             tasks(csv, prefix, "zero_shot", each.zeroShot());
             tasks(csv, prefix, "few_shot", each.fewShot());
             tasks(csv, prefix, "bias", each.bias());
-            each.fineTuned().forEach((task, output) -> {
-                JsonNode figure = output.path("fine_tuned");
+            for (Trained.FineTuned tuned : each.fineTuned()) {
+                JsonNode figure = tuned.output().path("fine_tuned");
                 line(
                         csv,
                         prefix,
                         "fine_tuned",
-                        task,
-                        output.path("figure").asString(""),
+                        tuned.name(each.fineTuned()),
+                        tuned.output().path("figure").asString(""),
                         figure.path("mean").asDouble(Double.NaN),
                         figure.path("low").asDouble(Double.NaN),
                         figure.path("high").asDouble(Double.NaN));
-            });
+            }
         }
         return csv.toString();
     }

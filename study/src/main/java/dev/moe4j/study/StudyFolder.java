@@ -22,6 +22,7 @@ final class StudyFolder implements AutoCloseable {
 
     private static final JsonMapper JSON = new JsonMapper();
     private static final String RESULT = "result.json";
+    private static final String IDENTITY = "identity.json";
     private static final String LOCK = ".lock";
 
     private final Path path;
@@ -119,7 +120,20 @@ final class StudyFolder implements AutoCloseable {
         } catch (IOException e) {
             throw new StudyException("cannot create " + step.folder() + ": " + e.getMessage(), e);
         }
-        write(step.folder().resolve("identity.json"), step.identity());
+        write(step.folder().resolve(IDENTITY), step.identity());
+    }
+
+    /** What a step's name stands for; an empty object where the folder does not have it. */
+    static JsonNode identity(Path step) {
+        Path file = step.resolve(IDENTITY);
+        if (!Files.exists(file)) {
+            return Step.object();
+        }
+        try {
+            return JSON.readTree(Files.readString(file));
+        } catch (IOException | JacksonException e) {
+            throw new StudyException(file + " cannot be read; delete it, as reports do without it", e);
+        }
     }
 
     private static void write(Path file, Object value) {

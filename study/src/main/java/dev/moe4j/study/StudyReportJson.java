@@ -251,19 +251,21 @@ final class StudyReportJson {
         return values.stream().mapToDouble(figure).average().orElse(Double.NaN);
     }
 
-    /** What {@code finetune} printed of each model and task, without its runs. */
+    /** What {@code finetune} printed of each model, without its runs. */
     private static ArrayNode fineTuned(List<Rung> rungs) {
         ArrayNode rows = Step.object().putArray("rows");
         for (Rung rung : rungs) {
-            rung.seeds().getFirst().fineTuned().forEach((task, output) -> {
+            List<Trained.FineTuned> all = rung.seeds().getFirst().fineTuned();
+            for (Trained.FineTuned each : all) {
                 ObjectNode node = rows.addObject();
                 node.put("model", rung.run().model());
                 node.put("dense", rung.isDense());
-                node.put("task", task);
+                node.put("task", each.task());
+                node.put("name", each.name(all));
                 for (String key : List.of("figure", "chance", "learning_rate", "zero_shot", "fine_tuned")) {
-                    node.set(key, output.get(key));
+                    node.set(key, each.output().get(key));
                 }
-            });
+            }
         }
         return rows;
     }

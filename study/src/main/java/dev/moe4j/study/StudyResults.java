@@ -68,11 +68,11 @@ record StudyResults(List<StudyIndex> studies, List<Trained> trained, int missing
             output(run.perplexity())
                     .path("sets")
                     .forEach(set -> texts.put(set.path("name").asString(), text(set)));
-            Map<String, JsonNode> fineTuned = new LinkedHashMap<>();
+            List<Trained.FineTuned> fineTuned = new ArrayList<>();
             for (String step : run.finetune()) {
                 JsonNode output = output(step);
                 if (!output.isMissingNode()) {
-                    fineTuned.put(output.path("task").asString(step), output);
+                    fineTuned.add(new Trained.FineTuned(output.path("task").asString(step), options(step), output));
                 }
             }
             Map<String, Trained.TaskScore> zeroShot = tasks(run.zeroShot());
@@ -104,6 +104,14 @@ record StudyResults(List<StudyIndex> studies, List<Trained> trained, int missing
             return result(step)
                     .map(StudyFolder.Result::output)
                     .orElseGet(() -> Step.object().path("missing"));
+        }
+
+        private List<String> options(String step) {
+            return StudyFolder.identity(steps.resolve(step))
+                    .path("options")
+                    .valueStream()
+                    .map(JsonNode::asString)
+                    .toList();
         }
 
         private Trained.TextScore text(JsonNode set) {

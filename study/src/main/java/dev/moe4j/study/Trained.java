@@ -2,6 +2,7 @@ package dev.moe4j.study;
 
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
@@ -13,7 +14,7 @@ import tools.jackson.databind.JsonNode;
  * @param measuredJoules of training; null where the machine did not measure
  * @param loss of training's last step, nats per token
  * @param texts by name; empty where not measured yet, and so are the others
- * @param fineTuned what the command printed, by task
+ * @param fineTuned in the ladder's order
  */
 record Trained(
         StudyIndex.Run run,
@@ -25,7 +26,7 @@ record Trained(
         Map<String, TaskScore> zeroShot,
         Map<String, TaskScore> fewShot,
         Map<String, TaskScore> bias,
-        Map<String, JsonNode> fineTuned) {
+        List<FineTuned> fineTuned) {
 
     /**
      * On a text.
@@ -52,6 +53,26 @@ record Trained(
      * @param deviation over runs; NaN for one run
      */
     record Named(String name, double mean, double deviation, double low, double high) {}
+
+    /**
+     * Fine-tuned on a task.
+     *
+     * @param options that the ladder gives the command
+     * @param output what the command printed
+     */
+    record FineTuned(String task, List<String> options, JsonNode output) {
+
+        /** The task, with those options that not all of these fine-tunings on it have. */
+        String name(List<FineTuned> all) {
+            return task
+                    + options.stream()
+                            .filter(option -> !all.stream()
+                                    .filter(other -> other.task.equals(task))
+                                    .allMatch(other -> other.options.contains(option)))
+                            .map(" "::concat)
+                            .collect(Collectors.joining());
+        }
+    }
 
     double flops() {
         return run.flopsPerToken() * run.tokens();

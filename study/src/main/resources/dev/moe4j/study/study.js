@@ -257,7 +257,7 @@
     const cell = figure => figure ? [percent(figure.mean), h('span.range', `${percent(figure.low)} to ${percent(figure.high)}`)] : '–';
     const rows = group.fine_tuned.map(each => {
       const gain = each.fine_tuned && each.zero_shot ? each.fine_tuned.mean - each.zero_shot.mean : NaN;
-      return h('tr', h('th', { scope: 'row' }, tag(each.dense, each.model)), h('td', each.task), h('td', percent(each.chance)),
+      return h('tr', h('th', { scope: 'row' }, tag(each.dense, each.model)), h('td', each.name), h('td', percent(each.chance)),
         h('td', cell(each.zero_shot)), h('td', cell(each.fine_tuned)),
         h('td', each.fine_tuned && known(each.fine_tuned.deviation) ? `± ${percent(each.fine_tuned.deviation)}` : 'one seed'),
         h('td', known(gain) ? (gain < 0 ? '−' : '+') + percent(Math.abs(gain)) : '–'), h('td', known(each.learning_rate) ? each.learning_rate.toExponential(0) : '–'));

@@ -11,7 +11,8 @@ import tools.jackson.databind.node.ObjectNode;
 
 /**
  * An invented study in a folder: dense models whose perplexity is 30 · cost^−0.1 in units of 1e12 FLOPs, and mixtures that
- * reach the same for half of the FLOPs, but take 1.5 times as long for each.
+ * reach the same for half of the FLOPs, but take 1.5 times as long for each. Mixtures are fine-tuned with all of their
+ * weights and with their experts frozen.
  */
 final class SampleStudy {
 
@@ -58,11 +59,8 @@ final class SampleStudy {
         result(folder, "perplexity-" + key, 1, texts(perplexity, experts));
         result(folder, "zero-" + key, 1, tasks(0.5 + size * 0.05 + (experts == 0 ? 0 : 0.02), "piqa", "cb"));
         result(folder, "bias-" + key, 1, tasks(0.55, "crows_pairs"));
-        ObjectNode tuned = JSON.createObjectNode().put("task", "cb").put("figure", "accuracy");
-        tuned.put("chance", 0.33).put("learning_rate", 3e-4);
-        tuned.set("zero_shot", figure(0.4));
-        tuned.set("fine_tuned", figure(0.6));
-        result(folder, "finetune-" + key, 1, tuned);
+        fineTuned(folder, "finetune-" + key, 0.6, "--epochs=2");
+        fineTuned(folder, "finetune-frozen-" + key, 0.7, "--epochs=2", "--freeze-experts");
         return new StudyIndex.Run(
                 (experts == 0 ? "dense " : "8 experts ") + size + name,
                 "english",
@@ -82,7 +80,25 @@ final class SampleStudy {
                 "zero-" + key,
                 null,
                 "bias-" + key,
-                seed == 1 ? List.of("finetune-" + key) : List.of());
+                seed > 1
+                        ? List.of()
+                        : experts == 0
+                                ? List.of("finetune-" + key)
+                                : List.of("finetune-" + key, "finetune-frozen-" + key));
+    }
+
+    private static void fineTuned(Path folder, String step, double accuracy, String... options) throws IOException {
+        ObjectNode output = JSON.createObjectNode().put("task", "cb").put("figure", "accuracy");
+        output.put("chance", 0.33).put("learning_rate", 3e-4);
+        output.set("zero_shot", figure(0.4));
+        output.set("fine_tuned", figure(accuracy));
+        result(folder, step, 1, output);
+        ArrayNode words = JSON.createArrayNode();
+        List.of(options).forEach(words::add);
+        ObjectNode identity = JSON.createObjectNode();
+        identity.set("options", words);
+        Files.writeString(
+                folder.resolve("steps").resolve(step).resolve("identity.json"), JSON.writeValueAsString(identity));
     }
 
     private static void result(Path folder, String step, double seconds, ObjectNode output) throws IOException {

@@ -109,14 +109,19 @@ class StudyReportTest {
         assertThat(group.path("texts").size()).isEqualTo(4);
         assertThat(group.at("/zero_shot/0/values").size()).isEqualTo(8);
         assertThat(group.path("few_shot").size()).isZero();
-        assertThat(group.path("fine_tuned").size()).isEqualTo(8);
+        assertThat(group.path("fine_tuned").size()).isEqualTo(4 + 2 * 4);
+        assertThat(group.at("/fine_tuned/0/name").asString()).isEqualTo("cb");
         assertThat(group.at("/fine_tuned/0/fine_tuned/mean").asDouble()).isEqualTo(0.6);
+        assertThat(group.at("/fine_tuned/1/name").asString()).isEqualTo("cb");
+        assertThat(group.at("/fine_tuned/2/name").asString()).isEqualTo("cb --freeze-experts");
+        assertThat(group.at("/fine_tuned/2/fine_tuned/mean").asDouble()).isEqualTo(0.7);
         assertThat(group.at("/experts/0/layers/1/rows").size()).isEqualTo(4);
         List<String> csv = Files.readAllLines(result.csv());
-        // Of 16 runs: training, 4 texts by two figures, 3 tasks; half of them are fine-tuned.
+        // Of 16 runs: training, 4 texts by two figures, 3 tasks; half of them are fine-tuned, the mixtures twice.
         assertThat(csv)
-                .hasSize(1 + 16 * (1 + 8 + 3) + 8)
-                .anyMatch(line -> line.contains(",fine_tuned,cb,accuracy,0.6,"));
+                .hasSize(1 + 16 * (1 + 8 + 3) + 4 + 2 * 4)
+                .anyMatch(line -> line.contains(",fine_tuned,cb,accuracy,0.6,"))
+                .anyMatch(line -> line.contains(",fine_tuned,cb --freeze-experts,accuracy,0.7,"));
         assertThat(csv).allMatch(line -> line.split(",", -1).length == 18);
     }
 
