@@ -42,7 +42,8 @@ measure() { # name, command ...
 ours() { # preset, experts, sequences, more options ...
   local preset=$1 experts=$2 sequences=$3
   shift 3
-  local set=(--set "batch.sequences=$sequences" --set model.dropout=0 --set model.attention_dropout=0)
+  # All sequences at a time, as the peers have them; the published presets split theirs into micro-batches.
+  local set=(--set "batch.sequences=$sequences" --set batch.accumulation=1 --set model.dropout=0 --set model.attention_dropout=0)
   # The presets' routing has a capacity; compared is what drops nothing, on every second layer.
   [ -n "${TINY-}" ] || set+=(--precision bf16)
   [ "$experts" = 0 ] || set+=(--set "model.experts=$experts" --set routing.strategy=dropless --set routing.group=1)
