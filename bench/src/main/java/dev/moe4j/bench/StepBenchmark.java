@@ -6,6 +6,7 @@ import dev.moe4j.model.LanguageModel;
 import dev.moe4j.parallel.Fabric;
 import dev.moe4j.tensor.CudaMemory;
 import dev.moe4j.tensor.Device;
+import dev.moe4j.tensor.Libtorch;
 import dev.moe4j.tensor.MatmulPeak;
 import dev.moe4j.tensor.NativeHeap;
 import dev.moe4j.tensor.Precision;
@@ -231,7 +232,9 @@ public final class StepBenchmark {
                 .toList();
     }
 
-    private static double seconds(long start) {
+    /** Since {@code start}, to the end of what the device was asked: a step returns when a GPU has yet to update. */
+    private double seconds(long start) {
+        Libtorch.synchronize(device);
         return (System.nanoTime() - start) / 1e9;
     }
 }

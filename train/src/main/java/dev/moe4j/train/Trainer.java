@@ -9,6 +9,7 @@ import dev.moe4j.parallel.Group;
 import dev.moe4j.parallel.Members;
 import dev.moe4j.parallel.Slice;
 import dev.moe4j.tensor.Figure;
+import dev.moe4j.tensor.Libtorch;
 import dev.moe4j.tensor.Parameters;
 import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.tensor.Scope;
@@ -84,7 +85,8 @@ public final class Trainer {
      * @param lossScale that this step's loss was multiplied by; 1 where the precision is not fp16
      * @param tokens predicted in this step
      * @param routing each MoE layer's report on the last micro-batch
-     * @param optimizerNanoseconds spent on the norm and the optimizer
+     * @param optimizerNanoseconds spent on the norm and the optimizer; on a GPU only a trainer that is {@linkplain
+     *     Trainer#time timed} waits for the end of the update
      */
     public record Result(
             long step,
@@ -300,6 +302,9 @@ public final class Trainer {
         if (lossScale.accepts(step, norm) && guard.accepts(step, loss, norm)) {
             updates++;
             optimizer.update(parameters, updates, learningRate, norm, scale);
+        }
+        if (timer != null) {
+            Libtorch.synchronize(model.device());
         }
         return new Result(
                 step, updates, loss, balance, learningRate, norm, scale, tokens, routing, System.nanoTime() - start);
