@@ -4,6 +4,8 @@ import dev.moe4j.model.Architecture;
 import dev.moe4j.model.Cost;
 import dev.moe4j.model.ModelConfig;
 import dev.moe4j.model.ParameterCounts;
+import dev.moe4j.parallel.Layout;
+import dev.moe4j.parallel.Sharding;
 import dev.moe4j.tensor.Precision;
 import java.util.OptionalDouble;
 
@@ -23,7 +25,7 @@ final class SectionFloors {
     private final Cost.Forward flops;
     private final ParameterCounts parameters;
     private final Precision precision;
-    private final double expertParallel;
+    private final Layout layout;
     private final double tokens;
     private final double peak;
     private final double bandwidth;
@@ -32,7 +34,7 @@ final class SectionFloors {
      * Floors of one process.
      *
      * @param tokens of this process in a step
-     * @param expertParallel processes that share the experts
+     * @param layout of all processes
      * @param peak of its products, operations per second
      * @param bandwidth of its memory, bytes per second
      */
@@ -40,7 +42,7 @@ final class SectionFloors {
             Architecture architecture,
             Precision precision,
             double tokens,
-            int expertParallel,
+            Layout layout,
             double peak,
             double bandwidth) {
         this.model = architecture.model();
@@ -49,7 +51,7 @@ final class SectionFloors {
         this.parameters = ParameterCounts.of(architecture);
         this.precision = precision;
         this.tokens = tokens;
-        this.expertParallel = expertParallel;
+        this.layout = layout;
         this.peak = peak;
         this.bandwidth = bandwidth;
     }
@@ -68,7 +70,7 @@ final class SectionFloors {
             case "route" -> floor(flops.router(), model.moeLayers() * stream(3));
             case "dispatch" -> floor(0, model.moeLayers() * stream(2.0 * (1 + topK)));
             case "experts", "exchanged_experts" ->
-                floor(flops.experts(), weights(parameters.experts()) / expertParallel);
+                floor(flops.experts(), weights(parameters.experts()) / layout.expertParallel());
             // Forward residual, rows, sum; backward the sum's gradient, rows, rows' gradients.
             case "combine" -> floor(0, model.moeLayers() * stream(3.0 * (1 + topK)));
             case "head" -> floor(flops.head(), 0);
@@ -84,7 +86,11 @@ final class SectionFloors {
                 : precision.compute().bytes();
         // The gradient is read for the norm and again; master and two moments are read and written.
         double each = 2 * gradient() + 6 * master + copy;
-        double own = parameters.total() - parameters.experts().total() * (1 - 1 / expertParallel);
+        double experts = (double) parameters.experts().total() / layout.expertParallel();
+        double dense = parameters.total() - parameters.experts().total();
+        double own = layout.sharding().includes(Sharding.OPTIMIZER)
+                ? dense / layout.world() + experts / layout.replicas()
+                : dense + experts;
         return 1e3 * own * each / bandwidth;
     }
 

@@ -184,7 +184,7 @@ public final class StepBenchmark {
                     run.architecture(),
                     precision,
                     (double) tokens / fabric.layout().world(),
-                    fabric.layout().expertParallel(),
+                    fabric.layout(),
                     peak,
                     bandwidth);
             Cost cost = Cost.of(run.architecture());

@@ -10,6 +10,8 @@ import dev.moe4j.data.TrainingData;
 import dev.moe4j.model.Architecture;
 import dev.moe4j.model.Cost;
 import dev.moe4j.parallel.Fabric;
+import dev.moe4j.parallel.Layout;
+import dev.moe4j.parallel.Sharding;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.train.RunConfig;
@@ -122,8 +124,8 @@ class StepBenchmarkTest {
     @Test
     void floorsAreWhatFlopsAndBytesTake() {
         Architecture architecture = run(4).architecture();
-        SectionFloors products = new SectionFloors(architecture, Precision.FP32, 64, 1, 1, 1e30);
-        SectionFloors memory = new SectionFloors(architecture, Precision.FP32, 64, 1, 1e30, 1);
+        SectionFloors products = new SectionFloors(architecture, Precision.FP32, 64, Layout.SINGLE, 1, 1e30);
+        SectionFloors memory = new SectionFloors(architecture, Precision.FP32, 64, Layout.SINGLE, 1e30, 1);
 
         assertThat(products.milliseconds("ffn")).hasValue(1e3 * 3 * 64 * (2 * 2 * 32 * 64));
         assertThat(products.milliseconds("experts")).hasValue(1e3 * 3 * 64 * 2 * (2 * 2 * 32 * 64));
@@ -137,8 +139,15 @@ class StepBenchmarkTest {
         assertThat(memory.milliseconds("combine")).hasValue(1e3 * 64 * 32 * 4 * (4 + 5));
         long parameters = Cost.of(architecture).parametersTotal();
         assertThat(memory.optimizerMilliseconds()).isEqualTo(1e3 * parameters * 4 * (2 + 2 + 4));
-        SectionFloors half = new SectionFloors(architecture, Precision.FP32, 64, 2, 1e30, 1);
+        SectionFloors half = ofLayout(architecture, new Layout(2, 0, 2, Sharding.NONE));
         assertThat(half.milliseconds("experts")).hasValue(1e3 * 2 * expert * (4 + 4 + 4));
         assertThat(half.optimizerMilliseconds()).isEqualTo(1e3 * (parameters - 2 * expert) * 4 * (2 + 2 + 4));
+        // Of four processes that hold two experts each, every one keeps a quarter of all state.
+        SectionFloors sharded = ofLayout(architecture, new Layout(4, 0, 2, Sharding.OPTIMIZER));
+        assertThat(sharded.optimizerMilliseconds()).isEqualTo(1e3 * (parameters / 4.0) * 4 * (2 + 2 + 4));
+    }
+
+    private static SectionFloors ofLayout(Architecture architecture, Layout layout) {
+        return new SectionFloors(architecture, Precision.FP32, 64, layout, 1e30, 1);
     }
 }
