@@ -80,7 +80,15 @@ final class BenchGrowthCommand implements Callable<Integer> {
             throw output.wrongUsage("--rounds and --steps must be at least 1");
         }
         Report report = BenchGrowthRun.run(
-                preset, precision.name, device, experts, lengths, rounds, steps, figure, output.err());
+                preset,
+                precision.name,
+                device,
+                experts,
+                lengths,
+                rounds,
+                steps,
+                figure == null ? null : new FigureFile("--figure", figure),
+                output.err());
         output.print(report, out -> BenchGrowthRun.print(report, out));
         return 0;
     }

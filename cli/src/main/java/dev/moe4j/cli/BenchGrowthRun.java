@@ -6,10 +6,7 @@ import dev.moe4j.tensor.AmxTiles;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.train.RunConfig;
-import java.io.IOException;
 import java.io.PrintWriter;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -25,14 +22,10 @@ final class BenchGrowthRun {
             List<Integer> lengths,
             int rounds,
             int steps,
-            @Nullable Path figure,
+            @Nullable FigureFile figure,
             PrintWriter err) {
         if (figure != null) {
-            // Before the long measurement rather than after it.
-            Path folder = figure.toAbsolutePath().getParent();
-            if (folder == null || !Files.isWritable(folder)) {
-                throw unwritable(figure, "no such folder, or it may not be written to");
-            }
+            figure.check();
         }
         Device device = Device.parse(deviceName);
         Precision precision = RunConfig.precision(precisionName, device);
@@ -45,22 +38,10 @@ final class BenchGrowthRun {
                     .run(experts, lengths, rounds, steps, () -> progress.update(++done[0], ""));
         }
         if (figure != null) {
-            write(figure, GrowthFigure.svg(preset + " in " + precision.name() + " on " + device, result));
+            figure.write(GrowthFigure.svg(preset + " in " + precision.name() + " on " + device, result));
         }
         return new BenchGrowthCommand.Report(
                 preset, precision.name(), sizes(result.experts()), sizes(result.lengths()));
-    }
-
-    private static void write(Path file, String svg) {
-        try {
-            Files.writeString(file, svg);
-        } catch (IOException e) {
-            throw unwritable(file, e.toString());
-        }
-    }
-
-    private static CliException unwritable(Path file, String why) {
-        return new CliException("--figure " + file + ": cannot be written (" + why + "); give another file");
     }
 
     private static List<BenchGrowthCommand.Size> sizes(List<Growth.Point> points) {

@@ -152,8 +152,11 @@ final class PerplexityCommand implements Callable<Integer> {
         }
         PerplexityRun.Options options =
                 new PerplexityRun.Options(batch, maxWindows, window, stride, documents, collapseSpaces);
-        Report report = new PerplexityRun(model, options, results, load, output.err()).run(sets);
+        FigureFile figure = load == null ? null : new FigureFile("--load", load);
+        PerplexityRun run = new PerplexityRun(model, options, results, figure, output.err());
+        Report report = run.run(sets);
         output.print(report, out -> PerplexityRun.print(report, out));
+        run.draw(report);
         return 0;
     }
 }

@@ -11,7 +11,6 @@ import dev.moe4j.eval.Finished;
 import dev.moe4j.eval.LoadFigure;
 import dev.moe4j.eval.Perplexity;
 import dev.moe4j.eval.Score;
-import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
@@ -30,7 +29,7 @@ record PerplexityRun(
         ModelOptions model,
         Options options,
         @Nullable Path results,
-        @Nullable Path load,
+        @Nullable FigureFile load,
         PrintWriter err) {
 
     /**
@@ -64,10 +63,13 @@ record PerplexityRun(
 
     Report run(List<NamedData> sets) {
         sets.forEach(PerplexityRun::check);
+        if (load != null) {
+            load.check();
+        }
         Finished<Measured> finished = results == null ? null : Finished.open(results, Measured.class);
         try (LoadedModel loaded = LoadedModel.read(model)) {
             if (load != null && loaded.model().config().experts() == 0) {
-                throw new CliException("--load " + load + ": the model in " + loaded.folder()
+                throw new CliException(load.option() + " " + load.path() + ": the model in " + loaded.folder()
                         + " is dense and has no experts to draw; leave the option out");
             }
             Perplexity perplexity = options.of(loaded);
@@ -76,7 +78,6 @@ record PerplexityRun(
             for (NamedData set : sets) {
                 measured.add(measure(loaded, set, new Scoring(perplexity, finished, settings)));
             }
-            draw(measured);
             return new Report(
                     loaded.folder(),
                     loaded.tokenizer().spec(),
@@ -94,22 +95,19 @@ record PerplexityRun(
     /** What all texts are scored with. */
     private record Scoring(Perplexity perplexity, @Nullable Finished<Measured> finished, String settings) {}
 
-    private void draw(List<Measured> measured) {
+    /** Draws the experts' load if that is asked for; after the report was printed, which a full disk then leaves. */
+    void draw(Report report) {
         if (load == null) {
             return;
         }
-        List<LoadFigure.Row> rows = measured.stream()
+        List<LoadFigure.Row> rows = report.sets().stream()
                 .map(set -> new LoadFigure.Row(
                         set.name(),
                         set.expertLoad().stream()
                                 .map(layer -> new Score.ExpertLoad(layer.layer(), layer.load(), layer.overflow()))
                                 .toList()))
                 .toList();
-        try {
-            Files.writeString(load, LoadFigure.svg(rows));
-        } catch (IOException e) {
-            throw new CliException("--load " + load + ": cannot be written (" + e + "); give another file");
-        }
+        load.write(LoadFigure.svg(rows));
     }
 
     private static void check(NamedData set) {

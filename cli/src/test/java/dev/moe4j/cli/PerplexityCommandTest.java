@@ -11,6 +11,8 @@ import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
@@ -145,9 +147,29 @@ class PerplexityCommandTest {
         assertFails(
                 perplexity(dense, "--load", figure, "--data", text("a.txt", TEXT)),
                 "is dense and has no experts to draw");
+    }
+
+    /** Before texts are scored, which would leave results. */
+    @Test
+    void aFigureThatCannotBeWrittenCostsNoScores() throws IOException {
+        Path results = temp.resolve("results.jsonl");
+        Path text = text("a.txt", TEXT);
         assertFails(
-                perplexity(step, "--load", temp.resolve("no/such.svg"), "--data", text("a.txt", TEXT)),
+                perplexity(step, "--load", temp.resolve("no/such.svg"), "--results", results, "--data", text),
                 "such.svg: cannot be written");
+        assertFails(
+                perplexity(step, "--load", temp, "--results", results, "--data", text), temp + ": cannot be written");
+        assertThat(results).doesNotExist();
+    }
+
+    @Test
+    @EnabledOnOs(OS.LINUX)
+    void aFullDiskTakesTheFigureOnly() throws IOException {
+        Run full = perplexity(step, "--load=/dev/full", "--data", text("a.txt", TEXT));
+
+        assertThat(full.code()).isEqualTo(1);
+        assertThat(full.err()).contains("/dev/full: cannot be written");
+        assertThat(full.out()).contains("perplexity", "a.txt ");
     }
 
     /** The file is cut as if the evaluation had been killed while it wrote its second line. */

@@ -1,0 +1,40 @@
+package dev.moe4j.cli;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
+/**
+ * A figure that a command draws beside its result.
+ *
+ * @param option that names the file
+ */
+record FigureFile(String option, Path path) {
+
+    /**
+     * Before long work rather than after it.
+     *
+     * @throws CliException if the file cannot be written
+     */
+    void check() {
+        Path folder = path.toAbsolutePath().getParent();
+        if (Files.isDirectory(path)) {
+            throw unwritable("it is a folder");
+        }
+        if (folder == null || !Files.isWritable(folder)) {
+            throw unwritable("no such folder, or it may not be written to");
+        }
+    }
+
+    void write(String svg) {
+        try {
+            Files.writeString(path, svg);
+        } catch (IOException e) {
+            throw unwritable(e.toString());
+        }
+    }
+
+    private CliException unwritable(String why) {
+        return new CliException(option + " " + path + ": cannot be written (" + why + "); give another file");
+    }
+}
