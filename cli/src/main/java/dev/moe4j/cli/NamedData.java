@@ -2,6 +2,7 @@ package dev.moe4j.cli;
 
 import dev.moe4j.data.TrainingData;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -39,11 +40,20 @@ record NamedData(String name, Path path) {
 
     private static NamedData parse(String text) {
         int equals = text.indexOf('=');
-        if (equals >= 0 && !Files.exists(Path.of(text))) {
+        if (equals >= 0 && !exists(text)) {
             return new NamedData(text.substring(0, equals), Path.of(text.substring(equals + 1)));
         }
         Path path = Path.of(text);
         Path last = path.toAbsolutePath().normalize().getFileName();
         return new NamedData(Objects.toString(last, text), path);
+    }
+
+    private static boolean exists(String path) {
+        try {
+            return Files.exists(Path.of(path));
+        } catch (InvalidPathException e) {
+            // As web=C:\data is on Windows, for its colon.
+            return false;
+        }
     }
 }

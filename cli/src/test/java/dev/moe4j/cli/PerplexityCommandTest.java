@@ -328,6 +328,14 @@ class PerplexityCommandTest {
         assertFails(perplexity(run, "--tokenizer=gpt2", "--data", text), "--tokenizer gpt2: the model in " + step);
     }
 
+    /** A NUL, which no path has, stands for what no path has on Windows: the colon of {@code web=C:\data}. */
+    @Test
+    void whatIsNoPathWithItsNameIsOneWithoutIt() throws IOException {
+        JsonNode json = json(perplexity(step, "--json", "--data", "w\0b=" + text("a.txt", TEXT)));
+
+        assertThat(json.path("sets").get(0).path("name").asString()).isEqualTo("w\0b");
+    }
+
     @Test
     void wrongUsageIsTold() throws IOException {
         Path text = text("a.txt", TEXT);
