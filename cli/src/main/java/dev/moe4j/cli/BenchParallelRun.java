@@ -1,6 +1,7 @@
 package dev.moe4j.cli;
 
 import dev.moe4j.data.FileTree;
+import dev.moe4j.model.ConfigReader;
 import dev.moe4j.parallel.Environment;
 import dev.moe4j.parallel.Launcher;
 import dev.moe4j.tensor.Device;
@@ -23,7 +24,7 @@ record BenchParallelRun(
         BenchStepOptions options, String precision, BatchConfig batch, int processes, int rounds, PrintWriter err) {
 
     /** Keys that only have a meaning, or only are allowed, with several processes. */
-    private static final String PARALLEL = "parallel.";
+    private static final String PARALLEL = "parallel";
 
     static BenchParallelCommand.Report run(BenchStepOptions options, int processes, int rounds, PrintWriter err) {
         BatchConfig batch = RunConfig.read(options.preset, options.overrides).batch();
@@ -40,7 +41,7 @@ record BenchParallelRun(
         int threads = Libtorch.threads();
         int each = Math.max(1, threads / processes);
         List<String> whole = options.overrides.stream()
-                .filter(override -> !override.startsWith(PARALLEL))
+                .filter(override -> !ConfigReader.sets(override, PARALLEL))
                 .toList();
         List<String> part = new ArrayList<>(whole);
         part.add("batch.sequences=" + batch.sequences() / processes);

@@ -1,5 +1,6 @@
 package dev.moe4j.cli;
 
+import dev.moe4j.model.ConfigReader;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -108,7 +109,7 @@ final class PlanCommand implements Callable<Integer> {
     public Integer call() {
         List<String> ofCluster = new ArrayList<>();
         List<String> ofRun = new ArrayList<>();
-        overrides.forEach(text -> (text.strip().startsWith("cluster.") ? ofCluster : ofRun).add(text));
+        overrides.forEach(text -> (ConfigReader.sets(text, "cluster") ? ofCluster : ofRun).add(text));
         if (cluster != null && utilization != null) {
             throw output.wrongUsage("--cluster works out what --utilization assumes: leave one of them out");
         }

@@ -1,5 +1,6 @@
 package dev.moe4j.cli;
 
+import dev.moe4j.model.ConfigReader;
 import dev.moe4j.model.ParameterCounts;
 import dev.moe4j.parallel.Sharding;
 import dev.moe4j.train.Cluster;
@@ -61,7 +62,7 @@ record PlanRun(
 
     /** Whether the user chose that key's value. */
     private boolean set(String key) {
-        return overrides.stream().anyMatch(text -> text.strip().startsWith(key + "="));
+        return overrides.stream().anyMatch(text -> ConfigReader.sets(text, key));
     }
 
     /** All devices, from what was given. */

@@ -206,6 +206,24 @@ class PlanCommandTest {
         assertThat(at(plan, "/cluster/time/exchange_hidden")).isPositive();
     }
 
+    /** However the command line writes it. */
+    @Test
+    void aMappingThatIsSetIsNotSearchedEither() {
+        JsonNode plan = plan(
+                "--model=moe-52b",
+                "--devices=64",
+                "--cluster",
+                "--set=parallel={expert: 32, shard: gradients}",
+                "--micro-batch=1",
+                "--set=recompute =full",
+                "--set=cluster={exchange_overlap: 0.5}");
+        assertThat(at(plan, "/cluster/considered")).isEqualTo(1);
+        assertThat(at(plan, "/layout/expert_parallel")).isEqualTo(32);
+        assertThat(plan.at("/layout/shard").asString()).isEqualTo("gradients");
+        assertThat(plan.at("/layout/recompute").asString()).isEqualTo("full");
+        assertThat(at(plan, "/cluster/assumptions/exchange_overlap")).isEqualTo(0.5);
+    }
+
     @Test
     void processesOnThisProcessorAreACluster() {
         JsonNode plan =

@@ -93,6 +93,20 @@ public final class ConfigReader {
         return type.cast(record(type, defaults, merged, "", type));
     }
 
+    /**
+     * Whether a text of the command line sets a key, or keys below it: by name or in a mapping that it gives.
+     *
+     * @param override a text {@code dotted.key=value} that {@link #read} takes
+     * @param key dotted
+     */
+    public static boolean sets(String override, String key) {
+        @Nullable ConfigNode node = override(override);
+        for (String part : key.split("\\.", -1)) {
+            node = node instanceof Mapping mapping ? mapping.entries().get(part) : null;
+        }
+        return node != null;
+    }
+
     private static Mapping override(String text) {
         String where = "--set " + text;
         int equals = text.indexOf('=');

@@ -14,9 +14,7 @@ import dev.moe4j.tensor.MatmulPeak;
 import dev.moe4j.tensor.Precision;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
 /**
@@ -131,17 +129,20 @@ public record RunConfig(
     /**
      * The run for data of that vocabulary, which its model takes over unless a larger one is asked for.
      *
-     * @param overrides what the user set beyond a preset or file, {@code dotted.key=value}
+     * @param overrides what the user set beyond a preset or file, {@code dotted.key=value}; this run has it already
      * @throws TrainException if they set a vocabulary that is too small
      */
     public RunConfig forVocabulary(int entries, List<String> overrides) {
-        Integer asked = vocabularyIn(overrides);
         int padded = ModelConfig.paddedVocabulary(entries);
-        if (asked != null && asked < padded) {
-            throw new TrainException("model.vocabulary: " + asked + " is too small for the data's tokenizer, which has "
-                    + entries + " entries; leave the key out or use at least " + padded);
+        if (overrides.stream().noneMatch(text -> ConfigReader.sets(text, "model.vocabulary"))) {
+            return with(model.withVocabulary(padded), precision);
         }
-        return with(model.withVocabulary(asked != null ? asked : padded), precision);
+        if (model.vocabulary() < padded) {
+            throw new TrainException(
+                    "model.vocabulary: " + model.vocabulary() + " is too small for the data's tokenizer, which has "
+                            + entries + " entries; leave the key out or use at least " + padded);
+        }
+        return this;
     }
 
     RunConfig withPrecision(Precision resolved) {
@@ -188,17 +189,5 @@ public record RunConfig(
                 lossScale,
                 recompute,
                 newSeed);
-    }
-
-    /** The vocabulary that a user's overrides set, null where they set none. */
-    private static @Nullable Integer vocabularyIn(List<String> overrides) {
-        List<Integer> asked = new ArrayList<>();
-        for (String override : overrides) {
-            if (override.startsWith("model.vocabulary=")) {
-                asked.add(Integer.valueOf(
-                        override.substring(override.indexOf('=') + 1).trim()));
-            }
-        }
-        return asked.isEmpty() ? null : asked.getLast();
     }
 }

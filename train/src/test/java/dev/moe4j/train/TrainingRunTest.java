@@ -24,6 +24,8 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -152,6 +154,17 @@ class TrainingRunTest {
                     run.onStep(_ -> steps[0]++).stopWhen(() -> steps[0] == 4).run();
             assertThat(outcome.checkpoint()).hasFileName("step-00000004").isDirectory();
         }
+    }
+
+    /** However the command line writes it; the last one counts. */
+    @ParameterizedTest
+    @ValueSource(strings = {"model.vocabulary=1_024", "model.vocabulary =1024", "model={vocabulary: 1024}"})
+    void aVocabularyThatIsSetIsTakenOver(String override) {
+        List<String> overrides = List.of("model.vocabulary=512", override);
+
+        RunConfig config = RunConfig.read("cpu-tiny-moe", overrides).forVocabulary(257, overrides);
+
+        assertThat(config.model().vocabulary()).isEqualTo(1024);
     }
 
     @Test
