@@ -8,7 +8,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Makes Ctrl-C and SIGTERM a request: work asks {@link #requested} between steps and ends in good order, and the process
- * waits for it.
+ * waits for it. Until {@link #heed}, or until it is asked for the first time, they end the process at once: what reads inputs
+ * or waits for other processes beforehand does not ask.
  */
 final class Interruption implements AutoCloseable {
 
@@ -18,16 +19,10 @@ final class Interruption implements AutoCloseable {
     private final CountDownLatch done = new CountDownLatch(1);
     private final Thread hook = new Thread(this::ask, "interruption");
     private final List<Runnable> listeners = new ArrayList<>();
+    private boolean heeded;
     private volatile boolean requested;
 
-    private Interruption() {}
-
-    /** From now on until {@link #close} an interruption is a request. */
-    static Interruption asRequest() {
-        Interruption interruption = new Interruption();
-        Runtime.getRuntime().addShutdownHook(interruption.hook);
-        return interruption;
-    }
+    Interruption() {}
 
     private void ask() {
         request().forEach(Runnable::run);
@@ -41,12 +36,23 @@ final class Interruption implements AutoCloseable {
         }
     }
 
+    /** From now on until {@link #close} an interruption is a request. */
+    void heed() {
+        if (!heeded) {
+            heeded = true;
+            Runtime.getRuntime().addShutdownHook(hook);
+        }
+    }
+
     /** Calls this when the user asks to stop, at once if that was before: for work that waits rather than asks. */
-    synchronized void onRequest(Runnable listener) {
-        if (requested) {
-            listener.run();
-        } else {
-            listeners.add(listener);
+    void onRequest(Runnable listener) {
+        heed();
+        synchronized (this) {
+            if (requested) {
+                listener.run();
+            } else {
+                listeners.add(listener);
+            }
         }
     }
 
@@ -55,15 +61,16 @@ final class Interruption implements AutoCloseable {
         return listeners;
     }
 
-    /** Whether the user asked to stop. */
+    /** Whether the user asked to stop, which is heeded from now on. */
     boolean requested() {
+        heed();
         return requested;
     }
 
     @Override
     public void close() {
         done.countDown();
-        if (!requested) {
+        if (heeded && !requested) {
             Runtime.getRuntime().removeShutdownHook(hook);
         }
     }

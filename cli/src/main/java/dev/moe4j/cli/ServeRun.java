@@ -29,7 +29,7 @@ record ServeRun(
         Engine.Limits limits = new Engine.Limits(places, waiting);
         ModelServer.Options listening = new ModelServer.Options(host, port, key);
         try (LoadedModel loaded = LoadedModel.readUngrouped(options);
-                Interruption interruption = Interruption.asRequest()) {
+                Interruption interruption = new Interruption()) {
             PrometheusMeterRegistry meters = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
             Engine engine = new Engine(loaded.model(), loaded.tokenizer(), limits, meters);
             ServedModel served = ServedModel.of(name == null ? folderName() : name, loaded.model(), loaded.tokenizer());

@@ -38,7 +38,7 @@ record StudyRun(
             return;
         }
         // What is printed is part of the work that an interrupted process waits for.
-        try (Interruption interruption = Interruption.asRequest()) {
+        try (Interruption interruption = new Interruption()) {
             Study.Result result;
             try (StudyView view = StudyView.start(output.err())) {
                 result = new Study(settings, view::note, view::update).run(interruption::requested);

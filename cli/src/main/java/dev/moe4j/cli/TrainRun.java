@@ -45,7 +45,7 @@ record TrainRun(
         RunConfig config = RunConfig.read(model, overrides);
         config.settleTiles();
         try (TrainingData sources = NamedData.open(data);
-                Interruption interruption = Interruption.asRequest()) {
+                Interruption interruption = new Interruption()) {
             Environment environment = Environment.of(System.getenv());
             return Processes.run(
                     environment,
@@ -61,6 +61,8 @@ record TrainRun(
     }
 
     private int run(RunConfig config, Fabric fabric, TrainingData sources, Device where, Interruption interruption) {
+        // All processes have met: one that is asked to stop stops them all.
+        interruption.heed();
         TrainingRun.Outcome outcome = train(config, fabric, sources, where, interruption);
         // Of SIGTERM, whichever process got it: a scheduler is to see that the run is not over.
         int code = outcome.stopped() ? 128 + 15 : 0;

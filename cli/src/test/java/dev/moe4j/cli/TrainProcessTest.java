@@ -4,9 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -74,6 +79,51 @@ class TrainProcessTest {
         assertThat(resumed.code()).as(resumed.err()).isZero();
         assertThat(resumed.err()).contains("resuming");
         assertThat(Files.readAllLines(out.resolve("metrics.jsonl"))).hasSize(steps + 2);
+    }
+
+    /** Nothing is in order yet that an end could keep: rank 0 waits for one that never comes, for an hour if it is let. */
+    @Test
+    void termEndsARunThatWaitsForOtherProcesses() throws IOException, InterruptedException {
+        int port;
+        try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            port = free.getLocalPort();
+        }
+        ProcessBuilder builder = RealProcess.builder(args(temp.resolve("run"), 3))
+                .redirectErrorStream(true)
+                .redirectOutput(temp.resolve("err").toFile());
+        builder.environment()
+                .putAll(Map.of(
+                        "RANK",
+                        "0",
+                        "WORLD_SIZE",
+                        "2",
+                        "MASTER_ADDR",
+                        InetAddress.getLoopbackAddress().getHostAddress(),
+                        "MASTER_PORT",
+                        String.valueOf(port),
+                        "MOE4J_TIMEOUT",
+                        "3600"));
+        RealProcess process = new RealProcess(builder.start(), temp.resolve("err"));
+        try {
+            while (process.alive() && !listens(port)) {
+                Thread.sleep(20);
+            }
+            process.process().destroy();
+            assertThat(process.process().waitFor(1, TimeUnit.MINUTES))
+                    .as(process.said())
+                    .isTrue();
+            assertThat(process.code()).as(process.said()).isEqualTo(128 + 15);
+        } finally {
+            process.process().destroyForcibly();
+        }
+    }
+
+    private static boolean listens(int port) {
+        try (Socket _ = new Socket(InetAddress.getLoopbackAddress(), port)) {
+            return true;
+        } catch (IOException e) {
+            return false;
+        }
     }
 
     @Test
