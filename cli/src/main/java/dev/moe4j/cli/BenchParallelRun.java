@@ -94,7 +94,9 @@ record BenchParallelRun(
         Launcher.Plan plan =
                 new Launcher.Plan(command, List.of(), ranks, threads, 0, Environment.DEFAULT_TIMEOUT, logs);
         try (Launcher launcher = new Launcher(plan, printed::add, _ -> {})) {
-            launcher.run();
+            if (launcher.run() != 0) {
+                throw new CliException("bench parallel was interrupted before it had measured all; run it again");
+            }
         }
         delete(logs);
         return Json.read(printed.getLast(), BenchTrainCommand.Report.class);

@@ -13,6 +13,8 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.DisabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
@@ -214,6 +216,24 @@ class BenchCommandTest {
         double both = parallel.path("tokens_per_second").asDouble();
         assertThat(json.path("over_one").asDouble()).isEqualTo(both / one);
         assertThat(json.path("weak_scaling").asDouble()).isEqualTo(both / (2 * share));
+    }
+
+    /** As a scheduler does that ends one process. */
+    @Test
+    @DisabledOnOs(OS.WINDOWS)
+    void aProcessThatIsAskedToStopEndsTheComparison(@TempDir Path folder) throws IOException, InterruptedException {
+        RealProcess bench = RealProcess.start(
+                folder.resolve("err"), "bench", "parallel", TINY, "--precision=fp32", "--steps=1000000");
+        try {
+            while (bench.alive() && bench.process().children().findAny().isEmpty()) {
+                Thread.sleep(20);
+            }
+            bench.process().children().forEach(ProcessHandle::destroy);
+            assertThat(bench.code()).as(bench.said()).isEqualTo(1);
+        } finally {
+            bench.process().destroyForcibly();
+        }
+        assertThat(bench.said()).contains("bench parallel was interrupted").doesNotContain("internal error");
     }
 
     @Test
