@@ -22,7 +22,7 @@ public final class CheckpointStall {
     public static final double BOUND = 0.02;
 
     /** Steps whose times say nothing: libraries warm up. */
-    private static final int WARM_UP = 5;
+    public static final int WARM_UP = 5;
 
     private final RunConfig config;
     private final List<String> overrides;
@@ -61,13 +61,21 @@ public final class CheckpointStall {
         this.every = every;
     }
 
-    /** Trains in a folder, which gets a run. */
+    /** How many steps are made; the last checkpoint is followed by some too, so that its writing is seen to the end. */
+    public static long steps(int every, int checkpoints) {
+        return (long) every * checkpoints + every / 2;
+    }
+
+    /**
+     * Trains in a folder, which gets a run.
+     *
+     * @param checkpoints so many that more than {@link #WARM_UP} {@linkplain #steps steps} are made
+     */
     public Result run(Path folder, int checkpoints, LongConsumer progress) {
         List<Step> steps = new ArrayList<>();
         long[] last = {System.nanoTime()};
         boolean[] writing = new boolean[1];
-        // The last checkpoint is followed by steps too, so that its writing is seen to the end.
-        long count = (long) every * checkpoints + every / 2;
+        long count = steps(every, checkpoints);
         TrainingRun.Outcome outcome = new TrainingRun(config, overrides, text.shards(), folder, count, Device.CPU)
                 .onStep(step -> {
                     long now = System.nanoTime();

@@ -29,7 +29,9 @@ public final class SampleText implements AutoCloseable {
     public static SampleText prepare() {
         Path sources = Path.of(System.getProperty("java.home"), "lib", "src.zip");
         if (!Files.isReadable(sources)) {
-            throw new BenchException("this JDK has no lib/src.zip to train on; prepare a text and give it with --data");
+            throw new BenchException(
+                    "this JDK has no lib/src.zip to train on: use one with its sources; `bench precision` "
+                            + "also takes a prepared text with --data");
         }
         try {
             Path folder = Files.createTempDirectory("moe4j-sample");

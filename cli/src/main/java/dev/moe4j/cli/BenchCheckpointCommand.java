@@ -1,5 +1,6 @@
 package dev.moe4j.cli;
 
+import dev.moe4j.bench.CheckpointStall;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -45,6 +46,13 @@ final class BenchCheckpointCommand implements Callable<Integer> {
     public Integer call() {
         if (every < 2 || checkpoints < 1) {
             throw output.wrongUsage("--every must be at least 2 and --checkpoints at least 1");
+        }
+        long steps = CheckpointStall.steps(every, checkpoints);
+        if (steps <= CheckpointStall.WARM_UP) {
+            throw output.wrongUsage(
+                    "--every %d and --checkpoints %d make %d steps, of which the first %d do not count: "
+                                    .formatted(every, checkpoints, steps, CheckpointStall.WARM_UP)
+                            + "give a larger --every or more --checkpoints");
         }
         Report report = BenchRun.checkpoint(model, every, checkpoints, output.err());
         output.print(

@@ -175,7 +175,7 @@ final class BenchRun {
         CheckpointStall.Result result;
         try (SampleText text = SampleText.prepare();
                 ProgressLine progress =
-                        ProgressLine.start(err, "bench checkpoint", (long) every * checkpoints + every / 2)) {
+                        ProgressLine.start(err, "bench checkpoint", CheckpointStall.steps(every, checkpoints))) {
             result = new CheckpointStall(model, every, text)
                     .run(text.folder().resolve("run"), checkpoints, step -> progress.update(step, ""));
         }

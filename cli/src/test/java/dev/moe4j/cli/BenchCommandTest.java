@@ -364,6 +364,9 @@ class BenchCommandTest {
         assertThat(few.code()).isEqualTo(2);
         assertThat(few.err()).startsWith("moe4j: --steps must be at least 5");
         assertThat(Run.of("bench", "parallel", TINY, "--processes=1").code()).isEqualTo(2);
+        Run warmUpOnly = Run.of("bench", "checkpoint", "--model=cpu-tiny-moe", "--every=2", "--checkpoints=2");
+        assertThat(warmUpOnly.code()).as(warmUpOnly.err()).isEqualTo(2);
+        assertThat(warmUpOnly.err()).startsWith("moe4j: --every 2 and --checkpoints 2 make 5 steps");
     }
 
     @Test
