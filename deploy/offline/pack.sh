@@ -1,11 +1,11 @@
 #!/bin/bash
 # Packs moe4j for a Linux x86-64 machine that has no JDK, no Maven and no network:
 #
-#   deploy/offline/pack.sh [--cuda [--arch 90]] [--use-machine-libtorch] [--tests] [--data DIR] FOLDER
+#   deploy/offline/pack.sh [--cuda [--arch 90] [--use-machine-libtorch]] [--tests] [--data DIR] FOLDER
 #
 #   --cuda                   libtorch with CUDA, whose GPU code is kept for one architecture only: sm_90, H100 and H200
 #   --arch N                 another one that libtorch has code for (thin_fatbin.py --list says which)
-#   --use-machine-libtorch   leave libtorch out: there its place is taken by the one of an installed PyTorch
+#   --use-machine-libtorch   with --cuda, leave libtorch out: there its place is taken by the one of an installed PyTorch
 #   --tests                  pack the tests of tensors, processes, models and training too, which test.sh runs there
 #   --data DIR               pack this folder too, as data/; its text is best compressed already
 #
@@ -30,6 +30,10 @@ while [ $# -gt 0 ]; do
   shift
 done
 [ -n "$out" ] || usage
+[ $libtorch = true ] || [ -n "$cuda" ] || {
+  say '--use-machine-libtorch needs --cuda: without it the launcher does not look for PyTorch'
+  exit 2
+}
 [ "$(uname -sm)" = 'Linux x86_64' ] || { say 'packs on Linux x86-64 only, since the Java runtime is this machine'\''s'; exit 1; }
 for tool in xz unzip python3 split sha256sum; do
   command -v $tool >/dev/null || { say "needs $tool: install it, then run this again"; exit 1; }

@@ -129,6 +129,24 @@ class DeployTest {
         }
     }
 
+    /** Only the libraries for GPUs find those of PyTorch; the folder would be refused next. */
+    @Test
+    @DisabledOnOs(OS.WINDOWS)
+    void withoutCudaNothingTakesLibtorchsPlace() throws IOException, InterruptedException {
+        Files.writeString(folder.resolve("full"), "");
+        Process pack = new ProcessBuilder(
+                        "bash",
+                        DEPLOY.resolve("offline/pack.sh").toString(),
+                        "--use-machine-libtorch",
+                        folder.toString())
+                .redirectErrorStream(true)
+                .redirectOutput(folder.resolve("output").toFile())
+                .start();
+
+        assertThat(pack.waitFor()).as(read("output")).isEqualTo(2);
+        assertThat(read("output")).contains("pack: --use-machine-libtorch needs --cuda");
+    }
+
     @Test
     void kubernetes() throws IOException {
         ObjectMapper mapper = new YAMLMapper();
