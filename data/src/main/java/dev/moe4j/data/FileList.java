@@ -55,6 +55,19 @@ record FileList(
         boolean isStandardInput() {
             return path.equals(STANDARD_INPUT);
         }
+
+        /** Whether an input is this very file, and not a folder or a pattern that it was found by. */
+        private boolean isInput() {
+            return file.source().equals(path.toString());
+        }
+
+        /**
+         * A file in this archive. A pattern may match many archives that have files of one name, so the archive's path
+         * is a part of theirs.
+         */
+        TextFile entry(String name) {
+            return new TextFile(file.source(), isInput() ? name : file.path() + "!" + name);
+        }
     }
 
     private FileList() {

@@ -5,9 +5,11 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -198,6 +200,9 @@ public final class Selector {
         private final Map<String, Long> across = new TreeMap<>();
         private final Map<String, Long> evaluationFiles = new TreeMap<>();
         private final long most = Runtime.getRuntime().maxMemory() / 10 * 7 / (near > 0 ? NEAR_BYTES : EXACT_BYTES);
+        private final Set<TextFile> seen = new HashSet<>();
+        private @Nullable TextFile current;
+        private long part;
         private List<Document> batch = new ArrayList<>();
         private int batchCharacters;
         private long bytesRead;
@@ -253,7 +258,20 @@ public final class Selector {
             }
         }
 
+        /** What is in an archive is known only when it is read. */
+        private void checkFile(Document document) {
+            TextFile file = document.file();
+            boolean begins = !file.equals(current) || document.part() <= part;
+            if (begins && !seen.add(file)) {
+                throw new DataException(file + " is there twice, and a selection tells documents apart by their file"
+                        + " and place; write the archive again with a name for each of its files");
+            }
+            current = file;
+            part = document.part();
+        }
+
         private void add(Document document, InOrder<List<DocumentJudge.Judged>> work) {
+            checkFile(document);
             int length = document.text().length();
             if (length > LARGE) {
                 submit(work);

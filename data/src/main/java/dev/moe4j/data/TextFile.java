@@ -5,7 +5,8 @@ package dev.moe4j.data;
  *
  * @param source the input as it was named: a folder, an archive or a file
  * @param path the file's path inside it with {@code /} between components, or its name if the input is the file; from
- *     an archive it is whatever the archive says, so never a path to open
+ *     an archive it is whatever the archive says, so never a path to open, and stands
+ *     behind the archive's own path and {@code !} if a pattern matched that
  */
 public record TextFile(String source, String path) {
 

@@ -305,7 +305,7 @@ public final class TextInput {
         try (ZipText zip = new ZipText(item.path(), options.limits())) {
             for (Iterator<? extends ZipEntry> entries = zip.entries(); entries.hasNext(); ) {
                 ZipEntry entry = entries.next();
-                TextFile file = new TextFile(item.file().source(), entry.getName());
+                TextFile file = item.entry(entry.getName());
                 if (keep.test(file)) {
                     try {
                         readEntry(zip, entry, file, intake);
