@@ -25,6 +25,9 @@ final class NativeTokenizer implements Tokenizer {
     /** A segment has at least so many characters, if the text has them, and at most twice as many. */
     static final int SEGMENT = 1 << 17;
 
+    /** The piece that no text has. */
+    private static final String NOWHERE = "";
+
     static {
         System.setProperty("ai.djl.offline", "true");
         System.setProperty("TOKENIZERS_FLAVOR", "cpu");
@@ -79,25 +82,55 @@ final class NativeTokenizer implements Tokenizer {
                 kept.add(added);
             }
         }
-        JsonNode vocabulary = plain.path("model").path("vocab");
-        if (vocabulary instanceof ObjectNode ids) {
-            // Added tokens that the library does not find there it numbers anew, from the vocabulary's end on, where
-            // the special ones were.
-            for (JsonNode added : kept) {
-                String content = added.path("content").asString("");
-                if (!ids.has(content)) {
-                    ids.set(content, added.path("id"));
+        switch (plain.path("model").path("vocab")) {
+            case ObjectNode ids -> addTo(ids, kept);
+            case ArrayNode pieces -> {
+                // Text must not match them, nor have characters that are no piece and together are their names, which
+                // the library looks up.
+                for (JsonNode piece : pieces) {
+                    if (special.contains(piece.path(0).asString(""))) {
+                        ((ArrayNode) piece).set(0, NOWHERE);
+                    }
                 }
+                addTo(pieces, kept);
             }
-        }
-        if (vocabulary.isArray()) { // pieces with their log-probabilities, of which the likeliest are chosen
-            for (JsonNode piece : vocabulary) {
-                if (special.contains(piece.path(0).asString(""))) {
-                    ((ArrayNode) piece).set(1, plain.numberNode(-1e6));
-                }
-            }
+            default -> {} // the library says what is wrong
         }
         return plain;
+    }
+
+    /**
+     * Gives added tokens their ids: those that the library does not find in the vocabulary it numbers anew, from its end
+     * on, where the special ones were.
+     */
+    private static void addTo(ObjectNode vocabulary, ArrayNode added) {
+        for (JsonNode token : added) {
+            String content = token.path("content").asString("");
+            if (!vocabulary.has(content)) {
+                vocabulary.set(content, token.path("id"));
+            }
+        }
+    }
+
+    /** The same where ids are places in a list of pieces and their log-probabilities. */
+    private static void addTo(ArrayNode vocabulary, ArrayNode added) {
+        Set<String> contents = new HashSet<>();
+        // No lower one: by the lowest the library reckons what characters that are no piece cost.
+        double lowest = Double.POSITIVE_INFINITY;
+        for (JsonNode piece : vocabulary) {
+            contents.add(piece.path(0).asString(""));
+            lowest = Math.min(lowest, piece.path(1).asDouble(0));
+        }
+        for (JsonNode token : added) {
+            String content = token.path("content").asString("");
+            if (contents.add(content)) {
+                int id = token.path("id").asInt(-1);
+                while (vocabulary.size() <= id) {
+                    vocabulary.addArray().add(NOWHERE).add(lowest);
+                }
+                vocabulary.set(id, vocabulary.arrayNode().add(content).add(lowest));
+            }
+        }
     }
 
     @Override

@@ -93,6 +93,32 @@ final class TokenizerFileTest {
         assertThat(tokenizer.decode(16)).isEqualTo("<call>");
     }
 
+    /** Also where ids are places in a list, and some of them unused. */
+    @Test
+    void plainAddedTokensOfPiecesKeepTheirIds() throws IOException {
+        String added = """
+                {"id": 9, "content": "<pad>", "special": true, "normalized": false},
+                {"id": 11, "content": "<call>", "special": false, "normalized": false, "single_word": false,
+                   "lstrip": false, "rstrip": false}],
+                "normalizer\"""";
+        Tokenizer tokenizer = Tokenizer.of(file(LIKELY.replaceFirst("]\\s*,\\s*\"normalizer\"", "," + added))
+                .toString());
+        assertThat(tokenizer.vocabularySize()).isEqualTo(12);
+        assertThat(tokenizer.encode("a<call>")).containsExactly(4, 11);
+        assertThat(tokenizer.encode("aé<pad>")).doesNotContain(9, 10, 11).startsWith(4, 0);
+        assertThat(tokenizer.decode(11)).isEqualTo("<call>");
+    }
+
+    /** Characters that are no piece are put together, and must not be looked up as the end of text then. */
+    @Test
+    void unknownCharactersAreNotTheEndOfText() throws IOException {
+        String none = LIKELY.replaceFirst("(?s),\\s*\\[\"<\".*\\[\">\", -4.0\\]", "");
+        Tokenizer tokenizer = Tokenizer.of(file(none).toString());
+        assertThat(tokenizer.vocabularySize()).isEqualTo(5);
+        assertThat(tokenizer.encode("a</s>a")).containsExactly(4, 0, 3);
+        assertThat(tokenizer.encode("</s>")).containsExactly(2, 0);
+    }
+
     @Test
     void wordPiecesWithGapsInTheirIds() throws IOException {
         Tokenizer tokenizer =
