@@ -213,6 +213,15 @@ record FileList(
         items.addAll(found);
     }
 
+    /** Without what was found in those folders; a file that is an input itself stays. */
+    FileList outside(List<Path> folders) {
+        List<Item> kept = items.stream()
+                .filter(item -> item.isInput()
+                        || folders.stream().noneMatch(item.path.toAbsolutePath().normalize()::startsWith))
+                .toList();
+        return new FileList(kept, sources, passedOver, unreadable);
+    }
+
     /** What was left out of the list, counted. */
     Skipped skipped() {
         Skipped skipped = new Skipped();

@@ -11,6 +11,7 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -59,7 +60,7 @@ final class OutputFolder implements AutoCloseable {
             throw new DataException("cannot write prepared data to " + target + "; choose another output folder");
         }
         checkTarget(overwrite);
-        partial = parent.resolve("." + this.target.getFileName() + ".partial");
+        partial = partial(this.target);
         plan = partial.resolve("plan");
         parts = partial.resolve("parts");
         data = partial.resolve("data");
@@ -75,6 +76,16 @@ final class OutputFolder implements AutoCloseable {
         } catch (IOException e) {
             throw DataException.of("cannot write into " + parent, e, ADVICE);
         }
+    }
+
+    /** The folders that are written on the way to one of that name, and itself. */
+    static List<Path> places(Path target) {
+        Path place = target.toAbsolutePath().normalize();
+        return List.of(place, partial(place));
+    }
+
+    private static Path partial(Path target) {
+        return target.resolveSibling("." + target.getFileName() + ".partial");
     }
 
     private FileChannel lock() throws IOException {

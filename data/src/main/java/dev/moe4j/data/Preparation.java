@@ -20,7 +20,8 @@ import java.util.function.Consumer;
  * <p>The files of the input are cut into groups ({@link Group}), and the documents of a group into parts of about a
  * shard's text. A part that is written stays written: after a failure, a full disk or a killed process, another run with
  * the same input and options goes on behind the last whole part, and gives the same bytes. Where no part was whole,
- * nothing is left. Input that {@linkplain TextInput#keep selects} is always started anew.
+ * nothing is left. Input that {@linkplain TextInput#keep selects} is always started anew. Where the output is in a folder
+ * of the input, what an earlier run has written there is no text.
  */
 public final class Preparation {
     /** The name of the split that is trained on. */
@@ -50,7 +51,7 @@ public final class Preparation {
      */
     public Preparation(Tokenizer tokenizer, TextInput input, Path output) {
         this.tokenizer = tokenizer;
-        this.input = input;
+        this.input = input.outside(OutputFolder.places(output));
         this.output = output;
     }
 

@@ -121,6 +121,11 @@ public final class TextInput {
         return new TextInput(list, options, keep, value, true);
     }
 
+    /** Without what was found in those folders. */
+    TextInput outside(List<Path> folders) {
+        return new TextInput(list.outside(folders), options, keep, keepDocuments, selects);
+    }
+
     ReadOptions options() {
         return options;
     }

@@ -225,6 +225,33 @@ final class ResumeTest {
         assertThat(names()).containsExactly("out", "texts", "wanted");
     }
 
+    /** As with {@code cd texts; prepare --out data .}, which finds its own unfinished folder, and then its data. */
+    @Test
+    void whatIsWrittenIntoAnInputIsNoTextOfIt() throws IOException {
+        Path texts = texts();
+        Path wanted = folder.resolve("wanted");
+        preparation(texts, wanted).run();
+        Path out = texts.resolve("data");
+        int[] left = {4};
+        Preparation killed = preparation(texts, out).onProgress(_ -> {
+            if (--left[0] == 0) {
+                throw new IllegalStateException("killed");
+            }
+        });
+        assertThatThrownBy(killed::run).isInstanceOf(IllegalStateException.class);
+        assertThat(texts.resolve(".data.partial")).isDirectory();
+        preparation(texts, out).run();
+        assertThat(sums(out)).isEqualTo(sums(wanted));
+        preparation(texts, out).overwrite(true).run();
+        assertThat(sums(out)).isEqualTo(sums(wanted));
+
+        TextInput named = TextInput.of(List.of(out.resolve(Manifest.FILE)));
+        Preparation again = new Preparation(Tokenizer.of("bytes"), named, out).overwrite(true);
+        assertThat(again.run().manifest().documents())
+                .as("a file that was named")
+                .isOne();
+    }
+
     @Test
     void twoRunsDoNotWriteTheSameFolder() throws IOException {
         Path texts = texts();
