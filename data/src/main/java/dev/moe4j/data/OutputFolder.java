@@ -36,6 +36,7 @@ final class OutputFolder implements AutoCloseable {
     private static final String SPACE = "free some space there or choose another output folder";
 
     private final Path target;
+    private final boolean overwrite;
     private final Path partial;
     private final Path plan;
     private final Path parts;
@@ -47,6 +48,7 @@ final class OutputFolder implements AutoCloseable {
     /**
      * Makes the hidden folder, or finds the one of a run that has not ended.
      *
+     * @param target the place; where a link leads to a folder, that is the place
      * @param overwrite whether {@code target} may be prepared data, which then stays until the new data is whole, and
      *     whether an unfinished run of another plan is thrown away
      * @param wanted the plan; an empty one is always started anew
@@ -54,12 +56,13 @@ final class OutputFolder implements AutoCloseable {
      *     on it, or an unfinished run has another plan
      */
     OutputFolder(Path target, boolean overwrite, String wanted) {
-        this.target = target.toAbsolutePath().normalize();
+        this.target = place(target);
+        this.overwrite = overwrite;
         Path parent = this.target.getParent();
         if (parent == null) {
             throw new DataException("cannot write prepared data to " + target + "; choose another output folder");
         }
-        checkTarget(overwrite);
+        checkTarget();
         partial = partial(this.target);
         plan = partial.resolve("plan");
         parts = partial.resolve("parts");
@@ -68,7 +71,7 @@ final class OutputFolder implements AutoCloseable {
             Files.createDirectories(partial);
             lock = lock();
             try {
-                start(overwrite, wanted);
+                start(wanted);
             } catch (IOException | RuntimeException e) {
                 lock.close();
                 throw e;
@@ -78,10 +81,19 @@ final class OutputFolder implements AutoCloseable {
         }
     }
 
-    /** The folders that are written on the way to one of that name, and itself. */
+    /** The folders that are written on the way to one of that name, and itself, also by the name of its link. */
     static List<Path> places(Path target) {
-        Path place = target.toAbsolutePath().normalize();
-        return List.of(place, partial(place));
+        Path place = place(target);
+        return List.of(target.toAbsolutePath().normalize(), place, partial(place));
+    }
+
+    private static Path place(Path target) {
+        Path named = target.toAbsolutePath().normalize();
+        try {
+            return Files.isSymbolicLink(named) && Files.isDirectory(named) ? named.toRealPath() : named;
+        } catch (IOException e) {
+            throw DataException.of("cannot read " + named, e, ADVICE);
+        }
     }
 
     private static Path partial(Path target) {
@@ -106,7 +118,7 @@ final class OutputFolder implements AutoCloseable {
         throw new DataException("another run is writing " + target + " now; wait for it or choose another folder");
     }
 
-    private void start(boolean overwrite, String wanted) throws IOException {
+    private void start(String wanted) throws IOException {
         boolean begun = Files.isDirectory(parts) && !isEmpty(parts) && Files.isDirectory(data);
         if (begun
                 && !wanted.isEmpty()
@@ -126,13 +138,22 @@ final class OutputFolder implements AutoCloseable {
         write(plan, wanted);
     }
 
-    private void checkTarget(boolean overwrite) {
+    private void checkTarget() {
+        if (!Files.exists(target, LinkOption.NOFOLLOW_LINKS)) {
+            return;
+        }
         try {
-            if (!Files.exists(target, LinkOption.NOFOLLOW_LINKS) || (Files.isDirectory(target) && isEmpty(target))) {
+            if (Files.isDirectory(target) && isEmpty(target)) {
+                // One that cannot be replaced, as a mount point, is better found now than when all the work is done.
+                Files.delete(target);
+                Files.createDirectory(target);
                 return;
             }
         } catch (IOException e) {
-            throw DataException.of("cannot read " + target, e, ADVICE);
+            throw DataException.of(
+                    "cannot put a new folder in the place of " + target,
+                    e,
+                    "choose another output folder, as one in it");
         }
         if (!Files.isDirectory(target)) {
             throw new DataException(target + " is not a folder; choose another output folder");
@@ -209,13 +230,12 @@ final class OutputFolder implements AutoCloseable {
      */
     void commit(Manifest manifest) {
         manifest.write(data);
+        checkTarget(); // again, since others may have written there in the meantime
         Path old = partial.resolve("old");
         try {
             FileTree.delete(old);
-            if (Files.exists(target) && !isEmpty(target)) {
+            if (Files.exists(target)) {
                 Files.move(target, old, StandardCopyOption.ATOMIC_MOVE);
-            } else {
-                Files.deleteIfExists(target);
             }
             Files.move(data, target, StandardCopyOption.ATOMIC_MOVE);
             done = true;

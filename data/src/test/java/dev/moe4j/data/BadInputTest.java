@@ -201,6 +201,27 @@ final class BadInputTest {
         }
     }
 
+    /** No folder can be put in the place of one that something is mounted on. */
+    @Test
+    @EnabledOnOs(OS.LINUX)
+    void aMountPointIsRefusedBeforeTheWork() throws IOException, InterruptedException {
+        Path text = Files.writeString(folder.resolve("a.txt"), "text");
+        Path disk = Files.createDirectory(folder.resolve("disk"));
+        assumeTrue(run("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk.toString()) == 0, "may not mount");
+        try {
+            boolean[] worked = {false};
+            Preparation preparation = new Preparation(Tokenizer.of("bytes"), TextInput.of(List.of(text)), disk)
+                    .onProgress(_ -> worked[0] = true);
+            assertThatThrownBy(preparation::run)
+                    .isInstanceOf(DataException.class)
+                    .hasMessageContaining("cannot put a new folder in the place of " + disk)
+                    .hasMessageContaining("choose another output folder, as one in it");
+            assertThat(worked[0]).isFalse();
+        } finally {
+            assertThat(run("umount", disk.toString())).isZero();
+        }
+    }
+
     private static int run(String... command) throws InterruptedException {
         try {
             return new ProcessBuilder(command)

@@ -13,6 +13,8 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.DisabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 
 final class PreparationTest {
@@ -312,6 +314,47 @@ final class PreparationTest {
                     .hasMessageContaining("choose another output folder");
         }
         assertThat(names()).containsExactly("file", "home", "out", "texts");
+    }
+
+    @Test
+    @DisabledOnOs(OS.WINDOWS)
+    void aLinkStaysAndItsFolderIsFilled() throws IOException {
+        write("a", "text");
+        Path disk = Files.createDirectories(folder.resolve("disk/data"));
+        Files.createSymbolicLink(out(), disk);
+        preparation("bytes").run();
+        assertThat(out()).isSymbolicLink();
+        assertThat(Manifest.read(disk).tokenizer().spec()).isEqualTo("bytes");
+        preparation("gpt2").overwrite(true).run();
+        assertThat(out()).isSymbolicLink();
+        assertThat(Manifest.read(disk).tokenizer().spec()).isEqualTo("gpt2");
+        assertThat(names()).containsExactly("disk", "out", "texts");
+
+        FileTree.delete(disk);
+        assertThatThrownBy(() -> preparation("bytes").run())
+                .isInstanceOf(DataException.class)
+                .hasMessageContaining(out() + " is not a folder");
+    }
+
+    @Test
+    void whatComesIntoTheWayStaysToo() throws IOException {
+        write("a", "text");
+        Path other = out().resolve("thesis");
+        Preparation preparation = preparation("bytes").onProgress(_ -> {
+            if (!Files.exists(other)) {
+                try {
+                    Files.createDirectories(out());
+                    Files.writeString(other, "dear");
+                } catch (IOException e) {
+                    throw new AssertionError(e);
+                }
+            }
+        });
+        assertThatThrownBy(preparation::run).isInstanceOf(DataException.class).hasMessageContaining("is not empty");
+        assertThat(other).hasContent("dear");
+        FileTree.delete(out());
+        preparation("bytes").run();
+        assertThat(names()).containsExactly("out", "texts");
     }
 
     @Test
