@@ -264,7 +264,7 @@ public record Manifest(
         });
     }
 
-    /** All files but the manifest, in order. */
+    /** The files of all shards, in order. */
     public List<Stored> files() {
         return splits.values().stream()
                 .flatMap(split -> split.shards.stream())
@@ -273,21 +273,24 @@ public record Manifest(
     }
 
     /**
-     * Compares the checksums of all files, reading them whole.
+     * Compares the checksums of all files, reading them whole; that of the tokenizer's file is its hash.
      *
      * @throws DataException if one differs
      */
     public void verify(Path folder) {
-        for (Stored stored : files()) {
-            Path file = folder.resolve(stored.name);
-            try {
-                if (!Checksums.of(file).equals(stored.sha256)) {
-                    throw new DataException(
-                            file + " does not have its checksum; copy it again or prepare the data again");
-                }
-            } catch (IOException e) {
-                throw DataException.of("cannot read " + file, e, "copy it again or prepare the data again");
+        files().forEach(stored -> verify(folder.resolve(stored.name), stored.sha256));
+        if (tokenizer.spec.equals(Tokenizer.FILE)) {
+            verify(folder.resolve(Tokenizer.FILE), tokenizer.hash);
+        }
+    }
+
+    private static void verify(Path file, String sha256) {
+        try {
+            if (!Checksums.of(file).equals(sha256)) {
+                throw new DataException(file + " does not have its checksum; copy it again or prepare the data again");
             }
+        } catch (IOException e) {
+            throw DataException.of("cannot read " + file, e, "copy it again or prepare the data again");
         }
     }
 }

@@ -8,6 +8,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -198,6 +199,14 @@ final class TokenizerFileTest {
         assertThatThrownBy(() -> Shards.open(out))
                 .isInstanceOf(DataException.class)
                 .hasMessageContaining("another definition of the tokenizer tokenizer.json");
+        Path none = folder.resolve("none");
+        for (ThrowingCallable check : List.<ThrowingCallable>of(
+                () -> manifest.verify(out), () -> ShardMerge.merge(List.of(out), none, false))) {
+            assertThatThrownBy(check)
+                    .isInstanceOf(DataException.class)
+                    .hasMessageContaining(out.resolve("tokenizer.json") + " does not have its checksum");
+        }
+        assertThat(none).doesNotExist();
         Files.delete(out.resolve("tokenizer.json"));
         assertThatThrownBy(() -> Shards.open(out))
                 .isInstanceOf(DataException.class)
