@@ -37,7 +37,7 @@ record FileList(
         List<Item> items,
         Set<String> sources,
         Map<TextFile, Skipped.Reason> passedOver,
-        Map<String, IOException> unreadable) {
+        Map<Path, IOException> unreadable) {
     /** Standard input where a path stands; a file of that name is {@code ./-}. */
     static final Path STANDARD_INPUT = Path.of("-");
 
@@ -132,16 +132,39 @@ record FileList(
                 items.add(new Item(file, item.path, true, item.bytes, item.modified));
             }
         }
-        unreadable.putAll(all.unreadable);
+        int unreadableBefore = unreadable.size();
+        all.unreadable.forEach((path, e) -> {
+            if (path.equals(base) || mayReach(below, base.relativize(path))) {
+                unreadable.put(path, e);
+            }
+        });
         all.passedOver.forEach((file, reason) -> {
             if (matcher.matches(Path.of(file.path()))) {
                 passedOver.put(new TextFile(pattern, file.path()), reason);
             }
         });
-        if (items.size() == before && passedOver.size() == passedBefore && unreadable.isEmpty()) {
+        if (items.size() == before && passedOver.size() == passedBefore && unreadable.size() == unreadableBefore) {
             throw new DataException("no file matches " + pattern + "; check the pattern");
         }
         sources.add(pattern);
+    }
+
+    /** Whether a pattern can match a path or something in it: its first components match, up to a {@code **}. */
+    static boolean mayReach(String pattern, Path path) {
+        String[] components = pattern.split("/", -1);
+        for (int i = 0; i < path.getNameCount(); i++) {
+            if (i == components.length) {
+                return false;
+            }
+            boolean cut = components[i].lastIndexOf('{') > components[i].lastIndexOf('}'); // braces across components
+            if (components[i].contains("**") || cut) {
+                return true;
+            }
+            if (!path.getFileSystem().getPathMatcher("glob:" + components[i]).matches(path.getName(i))) {
+                return false;
+            }
+        }
+        return true;
     }
 
     private void add(Path input) {
@@ -178,6 +201,7 @@ record FileList(
     private void addFolder(Path folder, int depth) {
         List<Item> found = new ArrayList<>();
         int passedBefore = passedOver.size();
+        int unreadableBefore = unreadable.size();
         try {
             Files.walkFileTree(folder, EnumSet.of(FileVisitOption.FOLLOW_LINKS), depth, new SimpleFileVisitor<>() {
                 @Override
@@ -198,7 +222,7 @@ record FileList(
                     if (e instanceof FileSystemLoopException) {
                         passedOver.put(relative(folder, path), Skipped.Reason.LINK_LOOP);
                     } else {
-                        unreadable.put(DataException.oneLine(path.toString()), e);
+                        unreadable.put(path, e);
                     }
                     return FileVisitResult.CONTINUE;
                 }
@@ -206,7 +230,7 @@ record FileList(
         } catch (IOException e) {
             throw DataException.of("cannot read " + folder, e, CHECK);
         }
-        if (found.isEmpty() && passedOver.size() == passedBefore && unreadable.isEmpty()) {
+        if (found.isEmpty() && passedOver.size() == passedBefore && unreadable.size() == unreadableBefore) {
             throw new DataException("the folder " + folder + " is empty; give one with text files");
         }
         found.sort(Comparator.comparing(item -> item.file().path()));

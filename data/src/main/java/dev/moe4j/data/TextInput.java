@@ -197,7 +197,7 @@ public final class TextInput {
         Skipped skipped = new Skipped();
         skipped.add(list.skipped());
         Intake intake = new Intake(_ -> {}, options.onError(), skipped);
-        list.unreadable().forEach(intake::bad);
+        list.unreadable().forEach((path, e) -> intake.bad(DataException.oneLine(path.toString()), e));
         return skipped;
     }
 

@@ -105,6 +105,7 @@ final class BadInputTest {
     void aFolderThatIsClosedIsAnErrorOrCounted() throws IOException {
         Path texts = Files.createDirectories(folder.resolve("texts"));
         Files.writeString(texts.resolve("a"), "open");
+        Files.writeString(Files.createDirectory(texts.resolve("opened")).resolve("a"), "open");
         Path closed = Files.createDirectory(texts.resolve("closed"));
         Files.writeString(closed.resolve("b"), "inside");
         Path file = Files.writeString(texts.resolve("c"), "closed");
@@ -120,6 +121,13 @@ final class BadInputTest {
             Skipped skipped =
                     input.onError(OnError.SKIP).read(d -> assertThat(d.text()).isEqualTo("open"));
             assertThat(skipped.byName()).containsOnly(java.util.Map.entry("unreadable", 2L));
+            TextInput matched = TextInput.ofNames(List.of(texts + "/open*/a"));
+            assertThat(matched.read(_ -> {}).byName())
+                    .as("no file in it was named")
+                    .isEmpty();
+            assertThatThrownBy(() -> TextInput.ofNames(List.of(texts + "/c*/b")).read(_ -> {}))
+                    .isInstanceOf(DataException.class)
+                    .hasMessageContaining("closed: permission denied");
         } finally {
             assertThat(closed.toFile().setReadable(true)).isTrue();
             assertThat(closed.toFile().setExecutable(true)).isTrue();

@@ -23,15 +23,13 @@ import java.util.List;
 import java.util.Map;
 import java.util.zip.GZIPOutputStream;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.condition.DisabledOnOs;
-import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.tukaani.xz.LZMA2Options;
 import org.tukaani.xz.XZOutputStream;
 
-/** Files of records, every compression, patterns and standard input; and each of them damaged. */
+/** Files of records, every compression and standard input; and each of them damaged. */
 final class RecordTest {
     @TempDir
     private Path folder;
@@ -313,46 +311,6 @@ final class RecordTest {
         TextInput bounded = input(file).limits(Limits.DEFAULT.documentBytes(18_000_000));
         assertFails(bounded, "a.csv");
         assertThat(skipped(bounded, "one")).isEqualTo(Map.of("too_long", 1L));
-    }
-
-    @Test
-    @DisabledOnOs(OS.WINDOWS)
-    void brokenLinksThatAPatternNamesAreCounted() throws IOException {
-        write("data/a.txt", "a");
-        Files.createSymbolicLink(folder.resolve("data/b.txt"), Path.of("nowhere"));
-        Files.createSymbolicLink(folder.resolve("data/c.md"), Path.of("nowhere"));
-        TextInput input = TextInput.ofNames(List.of(folder.resolve("data") + "/*.txt"));
-        assertThat(skipped(input, "a")).isEqualTo(Map.of("broken_link", 1L));
-        write("data/folder/d.txt", "d");
-        TextInput all = TextInput.ofNames(List.of(folder.resolve("data") + "/*"));
-        assertThat(skipped(all, "a")).as("a folder is no file that was lost").isEqualTo(Map.of("broken_link", 2L));
-        assertThatThrownBy(() -> TextInput.ofNames(
-                        List.of(folder.resolve("data").toString(), folder.resolve("data") + "/*.csv")))
-                .isInstanceOf(DataException.class)
-                .hasMessageContaining("no file matches");
-    }
-
-    @Test
-    void patternsNameFiles() throws IOException {
-        write("data/b.txt", "b");
-        write("data/a.txt", "a");
-        write("data/x/c.txt", "c");
-        write("data/x/d.md", "d");
-        write("data/[e].txt", "e");
-        String base = folder.resolve("data").toString();
-        assertThat(texts(TextInput.ofNames(List.of(base + "/*.txt")))).containsExactly("e", "a", "b");
-        assertThat(texts(TextInput.ofNames(List.of(base + "/**/*.txt")))).containsExactly("e", "a", "b", "c");
-        assertThat(texts(TextInput.ofNames(List.of(base + "/x/?.{md,txt}")))).containsExactly("c", "d");
-        assertThat(texts(TextInput.ofNames(List.of(base + "/[e].txt"))))
-                .as("a file of that name")
-                .containsExactly("e");
-        assertThat(TextInput.ofNames(List.of(base + "/*.txt")).sources()).containsExactly(base + "/*.txt");
-        assertThatThrownBy(() -> TextInput.ofNames(List.of(base + "/*.csv")))
-                .isInstanceOf(DataException.class)
-                .hasMessageContaining("no file matches");
-        assertThatThrownBy(() -> TextInput.ofNames(List.of(base + "/{a.txt")))
-                .isInstanceOf(DataException.class)
-                .hasMessageContaining("the pattern");
     }
 
     @Test
