@@ -168,6 +168,7 @@ final class RecordReader {
                 .missingFieldStrategy(FieldMismatchStrategy.IGNORE)
                 .build(
                         NamedCsvRecordHandler.builder()
+                                .allowDuplicateHeaderFields(true) // of the text's there may be but one, see column
                                 .maxFieldSize(most)
                                 .maxRecordSize(Integer.MAX_VALUE)
                                 .build(),
@@ -229,6 +230,12 @@ final class RecordReader {
                     file + " has no column named \"" + DataException.oneLine(options.field()) + "\" but "
                             + DataException.oneLine(String.join(", ", header))
                             + "; name the one that has the text, or read the file as text");
+        }
+        if (column != header.lastIndexOf(options.field())) {
+            throw new BadInputException(
+                    Skipped.Reason.NO_FIELD,
+                    file + " has more than one column named \"" + DataException.oneLine(options.field())
+                            + "\"; rename all but the one that has the text");
         }
         return column;
     }

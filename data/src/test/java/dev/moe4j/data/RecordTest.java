@@ -139,6 +139,16 @@ final class RecordTest {
                 .isEqualTo(Map.of("invalid_utf8", 1L, "empty", 1L));
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"csv", "tsv"})
+    void columnsMayShareANameButForTheText(String format) throws IOException {
+        String table = "id,,text,id,\n1,,one,2,\n3,,two,4,\n".replace(',', format.equals("csv") ? ',' : '\t');
+        Path file = write("a." + format, table);
+        assertThat(texts(input(file))).containsExactly("one", "two");
+        assertFails(input(file).field("id"), "a." + format + " has more than one column named \"id\"; rename");
+        assertThat(skipped(input(file, write("ok", "ok")).field("id"), "ok")).isEqualTo(Map.of("no_field", 1L));
+    }
+
     @Test
     void tabSeparatedValues() throws IOException {
         Path file = write("a.tsv", "text\tlabel\r\nsaid \"so\t1\r\nb\t\n\t2\n");
