@@ -127,12 +127,13 @@ final class RecordReader {
                     where + " has no text named \"" + DataException.oneLine(options.field())
                             + "\"; name the field that has it, or skip what is bad");
         }
-        if (text.isEmpty()) {
+        long bytes = Utf8.length(text);
+        if (bytes == 0) {
             intake.leaveOut(Skipped.Reason.EMPTY, where);
-        } else if (text.length() > options.limits().documentBytesInMemory()) {
+        } else if (bytes > options.limits().documentBytesInMemory()) {
             throw options.limits().tooLong(where);
         } else {
-            intake.document(new Document(file, number, options.transform().apply(text)));
+            intake.document(options.document(file, number, text, bytes));
         }
     }
 
@@ -160,7 +161,7 @@ final class RecordReader {
     }
 
     private long readCsv(TextFile file, InputStream in, Intake intake) throws IOException {
-        // FastCSV wants room for a chunk of its own
+        // FastCSV counts characters, so the bytes are counted behind it, and wants room for a chunk of its own
         int most = Math.max((int) options.limits().documentBytesInMemory(), 1 << 15);
         try (CsvReader<NamedCsvRecord> reader = CsvReader.builder()
                 .maxBufferSize(most)

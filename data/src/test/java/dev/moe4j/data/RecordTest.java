@@ -139,6 +139,20 @@ final class RecordTest {
                 .isEqualTo(Map.of("invalid_utf8", 1L, "empty", 1L));
     }
 
+    @Test
+    void theLargestDocumentIsCountedInBytes() throws IOException {
+        String large = "é".repeat(501);
+        Path csv = write("a.csv", "text\nfirst\n" + large + "\n" + large.substring(1) + "\n");
+        Path parquet = folder.resolve("b.parquet");
+        sql(statement -> statement.execute("copy (select unnest(['first', '" + large + "', '" + large.substring(1)
+                + "']) as text) to '" + parquet + "' (format parquet)"));
+        for (Path file : List.of(csv, parquet)) {
+            TextInput bounded = input(file).limits(Limits.DEFAULT.documentBytes(1000));
+            assertFails(bounded, file.toString(), "is longer than 1000 bytes");
+            assertThat(skipped(bounded, "first", large.substring(1))).isEqualTo(Map.of("too_long", 1L));
+        }
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {"csv", "tsv"})
     void columnsMayShareANameButForTheText(String format) throws IOException {
