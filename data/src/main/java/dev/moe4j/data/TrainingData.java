@@ -119,15 +119,28 @@ public final class TrainingData implements AutoCloseable {
         return switch (cut) {
             case BLOCKS -> new SequenceSampler(shards.train(), length, seed);
             case DOCUMENTS -> {
-                if (!shards.manifest().appendsEndOfText()) {
-                    throw new DataException(
-                            "the data's documents do not end with an end of text, which the next one in a"
-                                    + " sequence has to begin behind; prepare the text with this program, or take blocks");
-                }
+                checkEnds(shards);
                 yield new DocumentSampler(
                         shards.train(), length, shards.tokenizer().endOfText(), seed);
             }
         };
+    }
+
+    /**
+     * Checks that documents can be told apart, as a mask or positions of their own want it.
+     *
+     * @throws DataException if they do not end with an end of text
+     */
+    public void checkEnds() {
+        sources.values().forEach(TrainingData::checkEnds);
+    }
+
+    private static void checkEnds(Shards shards) {
+        if (!shards.manifest().appendsEndOfText()) {
+            throw new DataException("the data's documents do not end with an end of text, which the next one in a"
+                    + " sequence has to begin behind; prepare the text with this program, or take blocks without"
+                    + " regard to documents");
+        }
     }
 
     private void checkWeights(Map<String, Double> weights) {

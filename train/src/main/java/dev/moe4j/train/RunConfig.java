@@ -105,9 +105,13 @@ public record RunConfig(
     /**
      * The sequences of that data which the run trains on.
      *
-     * @throws dev.moe4j.data.DataException if it has too little text for them
+     * @throws dev.moe4j.data.DataException if it has too little text for them, or documents that cannot be told apart
+     *     where the model has to know them
      */
     public TrainingSequences sequences(TrainingData text) {
+        if (data.packs()) {
+            text.checkEnds();
+        }
         return text.sequences(data.sequences(), model.context(), data.weights(), seed);
     }
 

@@ -215,6 +215,35 @@ class DataRunTest {
         assertThat(documents).isGreaterThan(80);
     }
 
+    /** What begins behind no end of text would begin behind the last word of another document. */
+    @Test
+    void documentsWithoutEndsAreNotToldApart() throws IOException {
+        Path prepared = FOLDERS.firstEntry().getValue();
+        Path without = Files.createDirectory(folder.resolve("without"));
+        try (Stream<Path> files = Files.list(prepared)) {
+            for (Path file : files.toList()) {
+                Files.copy(file, without.resolve(file.getFileName()));
+            }
+        }
+        Path manifest = without.resolve("manifest.json");
+        String text = Files.readString(manifest);
+        Files.writeString(manifest, text.replace("\"appends_end_of_text\" : true", "\"appends_end_of_text\" : false"));
+        SequencedMap<String, Path> folders = new LinkedHashMap<>();
+        folders.put("without", without);
+        try (TrainingData data = TrainingData.open(folders)) {
+            assertThat(RunConfig.read("cpu-tiny-moe", List.of()).sequences(data).sequencesPerEpoch())
+                    .isPositive();
+            for (String setting :
+                    List.of("data.sequences=documents", "data.document_mask=true", "data.reset_positions=true")) {
+                RunConfig config = RunConfig.read("cpu-tiny-moe", List.of(setting));
+                assertThatThrownBy(() -> config.sequences(data))
+                        .as(setting)
+                        .isInstanceOf(DataException.class)
+                        .hasMessageContaining("do not end with an end of text");
+            }
+        }
+    }
+
     /** As a bit that flipped on the disk makes it. */
     @Test
     void anIdThatTheModelDoesNotHaveIsDamage() {
