@@ -42,6 +42,9 @@ public final class Trainer {
     private LossScale lossScale;
     private long step;
     private long updates;
+    /** The first step's first sequence, if all steps had this batch: not 0 where earlier ones had another. */
+    private long origin;
+
     private Tape.@Nullable Timer timer;
     private Tape.@Nullable Inspector inspector;
 
@@ -111,12 +114,14 @@ public final class Trainer {
      *
      * @param step finished steps
      * @param updates those that changed the parameters
+     * @param sequences the global number of the next sequence
      * @param lossScale null where the loss is not scaled
      * @param balance the last step's fractions of first choices; see {@link dev.moe4j.model.BalanceTracker}
      */
     record State(
             long step,
             long updates,
+            long sequences,
             LossScale.@Nullable State lossScale,
             SpikeGuard.State spikes,
             List<List<Double>> balance) {}
@@ -211,15 +216,11 @@ public final class Trainer {
         return step;
     }
 
-    /** The global number of the sequence that the next step begins with. */
-    long nextSequence() {
-        return step * batch.sequences();
-    }
-
     State state() {
         return new State(
                 step,
                 updates,
+                sequencesBefore(step + 1),
                 lossScale.state(),
                 guard.state(),
                 model.balanceTracker().state());
@@ -229,6 +230,7 @@ public final class Trainer {
     void restore(State earlier) {
         step = earlier.step();
         updates = earlier.updates();
+        origin = earlier.sequences() - step * batch.sequences();
         lossScale.restore(earlier.lossScale());
         guard.restore(earlier.spikes());
         model.balanceTracker().restore(earlier.balance());
@@ -320,7 +322,7 @@ public final class Trainer {
     /** Runs the step again, watching every section, and tells where it first went wrong. */
     private TrainException notFinite(double loss, double norm, List<TokenBatch> micros, long tokens) {
         String where = "no section shows it when the step is run again";
-        long first = (step - 1) * batch.sequences();
+        long first = sequencesBefore(step);
         long last = first + batch.sequences() - 1;
         for (int micro = 0; micro < batch.accumulation(); micro++) {
             long sequence = firstSequence(micro);
@@ -339,13 +341,18 @@ public final class Trainer {
                 + "; lower optimizer.learning_rate, lengthen schedule.warmup or set precision=fp32");
     }
 
+    /** The global number of a step's first sequence. */
+    private long sequencesBefore(long ofStep) {
+        return origin + (ofStep - 1) * batch.sequences();
+    }
+
     private long firstSequence(int micro) {
         return firstSequence(step, micro);
     }
 
     /** The first of this process's sequences of a micro-batch. */
     private long firstSequence(long ofStep, int micro) {
-        return (ofStep - 1) * batch.sequences() + (long) micro * batch.microBatch() + share.start();
+        return sequencesBefore(ofStep) + (long) micro * batch.microBatch() + share.start();
     }
 
     /** This process's part of a step's micro-batches; runs on another thread, and depends on nothing that steps change. */

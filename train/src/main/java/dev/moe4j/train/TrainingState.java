@@ -109,7 +109,7 @@ record TrainingState(Circumstances run, Position position) {
                     state.step(),
                     state.updates(),
                     tokens,
-                    trainer.nextSequence(),
+                    state.sequences(),
                     seconds,
                     metrics,
                     state.lossScale(),
@@ -118,7 +118,7 @@ record TrainingState(Circumstances run, Position position) {
         }
 
         Trainer.State trainer() {
-            return new Trainer.State(step, updates, lossScale, spikes, balance);
+            return new Trainer.State(step, updates, sequences, lossScale, spikes, balance);
         }
     }
 

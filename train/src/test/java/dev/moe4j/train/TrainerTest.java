@@ -18,6 +18,7 @@ import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.tensor.Scope;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Objects;
 import org.junit.jupiter.api.Test;
@@ -247,6 +248,25 @@ class TrainerTest {
             assertThat(scaled.step().lossScale()).isEqualTo(config.initial());
             unscaled.restore(scaled.state());
             assertThat(unscaled.step().lossScale()).isEqualTo(1);
+        }
+    }
+
+    /** As where a run goes on with another batch.sequences: no text is skipped, and none comes again. */
+    @Test
+    void aBatchOfAnotherSizeBeginsWhereTheOtherEnded() {
+        List<Long> asked = Collections.synchronizedList(new ArrayList<>());
+        Trainer.SequenceSource source = (number, tokens) -> {
+            asked.add(number);
+            counting(number, tokens);
+        };
+        try (LanguageModel model = model(architecture(0, 0), Precision.FP32)) {
+            Trainer large = trainer(model, 1);
+            losses(large, 3);
+            Trainer small = new Trainer(model, new BatchConfig(4, 2), OptimizerConfig.DEFAULT, CONSTANT, source, 1, 10);
+            small.restore(large.state());
+            losses(small, 1);
+            assertThat(List.copyOf(asked).subList(0, 4)).containsExactly(24L, 25L, 26L, 27L);
+            assertThat(small.state().sequences()).isEqualTo(28);
         }
     }
 
