@@ -32,14 +32,21 @@ final class CheckpointSaver implements Checkpoints {
     private final Consumer<String> notices;
     private final ExecutorService thread = Executors.newSingleThreadExecutor(
             Thread.ofPlatform().name("checkpoint-writer").factory());
-    private @Nullable Future<Path> pending;
+    private @Nullable Future<Written> pending;
     private @Nullable Path last;
     private long lastStep = -1;
     private long stalled;
 
     /**
+     * A checkpoint on the disk.
+     *
+     * @param undeleted why older ones are there still; null where all went that should
+     */
+    private record Written(Path checkpoint, @Nullable IOException undeleted) {}
+
+    /**
      * @param metrics put on the disk before a checkpoint is whole, so that none is ahead of them
-     * @param notices hears of checkpoints that could not be written
+     * @param notices hears of checkpoints that could not be written or deleted
      */
     CheckpointSaver(
             RunFolder run, Tokenizer tokenizer, CheckpointPolicy policy, Metrics metrics, Consumer<String> notices) {
@@ -78,13 +85,13 @@ final class CheckpointSaver implements Checkpoints {
 
     @Override
     public boolean stillWriting() {
-        Future<Path> writing = pending;
+        Future<Written> writing = pending;
         if (writing == null) {
             return false;
         }
         long start = System.nanoTime();
         try {
-            Path _ = writing.get(MOMENT.toMillis(), TimeUnit.MILLISECONDS);
+            Written _ = writing.get(MOMENT.toMillis(), TimeUnit.MILLISECONDS);
             return false;
         } catch (TimeoutException e) {
             return true;
@@ -127,13 +134,19 @@ final class CheckpointSaver implements Checkpoints {
     }
 
     private void finishPending() {
-        Future<Path> writing = pending;
+        Future<Written> writing = pending;
         if (writing == null) {
             return;
         }
         pending = null;
         try {
-            last = writing.get();
+            Written written = writing.get();
+            last = written.checkpoint();
+            IOException undeleted = written.undeleted();
+            if (undeleted != null) {
+                notices.accept("an older checkpoint cannot be deleted: " + undeleted.getMessage()
+                        + "; remove what is left of it if it takes room, " + last + " is whole");
+            }
         } catch (ExecutionException e) {
             lastStep = -1;
             throw e.getCause() instanceof TrainException failure
@@ -145,23 +158,28 @@ final class CheckpointSaver implements Checkpoints {
         }
     }
 
-    private Path write(Snapshot snapshot) throws IOException {
+    private Written write(Snapshot snapshot) throws IOException {
         try (snapshot) {
             metrics.force();
             Path written = writer.write(snapshot);
             BestEvaluation best = snapshot.state().position().metrics().best();
-            deleteOthers(best == null ? -1 : best.step());
-            return written;
+            return new Written(written, deleteOthers(best == null ? -1 : best.step()));
         }
     }
 
-    private void deleteOthers(long best) throws IOException {
+    /** Returns what kept it from deleting them all: the checkpoint that was just written is no worse for it. */
+    private @Nullable IOException deleteOthers(long best) {
         List<CheckpointStep> checkpoints = run.checkpoints();
-        for (int rank = 0; rank < checkpoints.size(); rank++) {
-            CheckpointStep checkpoint = checkpoints.get(rank);
-            if (!policy.keeps(checkpoint.step(), rank, checkpoint.step() == best)) {
-                run.delete(checkpoint.folder());
+        try {
+            for (int rank = 0; rank < checkpoints.size(); rank++) {
+                CheckpointStep checkpoint = checkpoints.get(rank);
+                if (!policy.keeps(checkpoint.step(), rank, checkpoint.step() == best)) {
+                    run.delete(checkpoint.folder());
+                }
             }
+            return null;
+        } catch (IOException e) {
+            return e;
         }
     }
 

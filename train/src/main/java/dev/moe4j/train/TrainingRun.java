@@ -165,10 +165,7 @@ public final class TrainingRun {
         if (step == NO_STEP) {
             return begin(run, sequences);
         }
-        CheckpointStep checkpoint = new CheckpointStep(step, CheckpointStep.folder(folder, step));
-        try (CheckpointReader reader = CheckpointReader.open(checkpoint.folder())) {
-            return goOn(run, reader, checkpoint, sequences);
-        }
+        return goOn(run, new CheckpointStep(step, CheckpointStep.folder(folder, step)), sequences);
     }
 
     private Outcome begin(@Nullable RunFolder run, TrainingSequences sequences) {
@@ -185,8 +182,23 @@ public final class TrainingRun {
         }
     }
 
-    private Outcome goOn(
-            @Nullable RunFolder run, CheckpointReader reader, CheckpointStep checkpoint, TrainingSequences sequences) {
+    private Outcome goOn(@Nullable RunFolder run, CheckpointStep checkpoint, TrainingSequences sequences) {
+        Restored restored;
+        // Closed before training, in the course of which the checkpoint is deleted.
+        try (CheckpointReader reader = CheckpointReader.open(checkpoint.folder())) {
+            restored = restore(reader);
+        }
+        try (LanguageModel model = restored.model()) {
+            notices.accept("resuming %s after step %,d of %,d"
+                    .formatted(folder, restored.state().position().step(), steps));
+            return train(run, restored.config(), model, sequences, new Origin(checkpoint, restored.state()));
+        }
+    }
+
+    /** What a checkpoint gives to go on with; whoever has it closes the model. */
+    private record Restored(RunConfig config, TrainingState state, LanguageModel model) {}
+
+    private Restored restore(CheckpointReader reader) {
         TrainingState state = TrainingState.of(reader.state(), reader.folder());
         RunConfig before = RunConfig.ofJson(state.run().configuration(), reader.folder() + "/" + CheckpointState.FILE);
         // What was measured then decides now: the machine may be busier.
@@ -194,17 +206,19 @@ public final class TrainingRun {
                 ? config.withPrecision(Precision.parse(before.precision()))
                 : config;
         Changes.refuse(state.run(), before, circumstances(resolved), allowed);
-        try (LanguageModel model = reader.model(
+        LanguageModel model = reader.model(
                 resolved.architecture(),
                 Precision.parse(resolved.precision()),
                 device,
                 fabric,
-                resolved.parallel().expertGradients())) {
+                resolved.parallel().expertGradients());
+        try {
             reader.readStates(model.parameters(), AdamW.MOMENTS);
             NotFinite.refuse(model, reader.folder());
-            notices.accept("resuming %s after step %,d of %,d"
-                    .formatted(folder, state.position().step(), steps));
-            return train(run, resolved, model, sequences, new Origin(checkpoint, state));
+            return new Restored(resolved, state, model);
+        } catch (RuntimeException e) {
+            model.close();
+            throw e;
         }
     }
 
