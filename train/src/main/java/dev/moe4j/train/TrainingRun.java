@@ -1,6 +1,7 @@
 package dev.moe4j.train;
 
 import dev.moe4j.data.Shards;
+import dev.moe4j.data.Tokenizer;
 import dev.moe4j.data.TrainingData;
 import dev.moe4j.data.TrainingSequences;
 import dev.moe4j.model.CheckpointReader;
@@ -9,6 +10,7 @@ import dev.moe4j.model.CheckpointStep;
 import dev.moe4j.model.ConfigWriter;
 import dev.moe4j.model.Cost;
 import dev.moe4j.model.LanguageModel;
+import dev.moe4j.model.TokenizerSpec;
 import dev.moe4j.parallel.Fabric;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.MatmulPeak;
@@ -206,6 +208,7 @@ public final class TrainingRun {
                 ? config.withPrecision(Precision.parse(before.precision()))
                 : config;
         Changes.refuse(state.run(), before, circumstances(resolved), allowed);
+        requireTokenizer(reader);
         LanguageModel model = reader.model(
                 resolved.architecture(),
                 Precision.parse(resolved.precision()),
@@ -219,6 +222,17 @@ public final class TrainingRun {
         } catch (RuntimeException e) {
             model.close();
             throw e;
+        }
+    }
+
+    /** Other data may be allowed, but not other text for the ids that the model has learned. */
+    private void requireTokenizer(CheckpointReader reader) {
+        TokenizerSpec learned = reader.tokenizer();
+        Tokenizer given = data.tokenizer();
+        if (learned != null && !learned.sha256().equals(given.hash())) {
+            throw new TrainException("--resume: " + reader.folder() + " was trained with the tokenizer "
+                    + learned.name() + " and the data was made with another, " + given.spec()
+                    + "; prepare the data again with the run's");
         }
     }
 

@@ -20,6 +20,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -165,6 +166,31 @@ class TrainingRunTest {
         RunConfig config = RunConfig.read("cpu-tiny-moe", overrides).forVocabulary(257, overrides);
 
         assertThat(config.model().vocabulary()).isEqualTo(1024);
+    }
+
+    /** One with as many entries, so that the model's shape does not tell. */
+    @Test
+    void aRunDoesNotGoOnWithTextOfAnotherTokenizer() {
+        Path checkpoint = train("run", 1).checkpoint();
+        Path other = folder.resolve("other");
+        Preparation.Result _ = new Preparation(
+                        Tokenizer.of("gpt2:257"), TextInput.of(List.of(folder.resolve("text.txt"))), other)
+                .run();
+        List<String> overrides = List.of("precision=fp32");
+        try (Shards shards = Shards.open(other)) {
+            TrainingRun run = new TrainingRun(
+                            RunConfig.read("cpu-tiny-moe", overrides),
+                            overrides,
+                            shards,
+                            folder.resolve("run"),
+                            2,
+                            Device.CPU)
+                    .resume(Set.of("data", "steps"));
+            assertThatThrownBy(run::run)
+                    .isInstanceOf(TrainException.class)
+                    .hasMessage("--resume: " + checkpoint + " was trained with the tokenizer bytes and the data was"
+                            + " made with another, gpt2:257; prepare the data again with the run's");
+        }
     }
 
     @Test
