@@ -42,16 +42,18 @@ final class Changes {
      * @param configuration that of the checkpoint, with defaults for keys that it did not know
      * @param now those of the run that is to go on
      * @param allowed keys that may change, and with them those below them
+     * @param leads whether this is the first process, whose machine the checkpoint tells of; others may be on unlike ones
      */
     static void refuse(
             TrainingState.Circumstances before,
             RunConfig configuration,
             TrainingState.Circumstances now,
-            Set<String> allowed) {
+            Set<String> allowed,
+            boolean leads) {
         Map<String, String> old = keys(before, ConfigWriter.toJson(configuration));
         Map<String, String> given = keys(now, now.configuration());
-        if (!before.layout().equals(now.layout())) {
-            // Other processes add in another order: bits may differ anyway, so that threads do not matter either.
+        // Other processes add in another order: bits may differ anyway, so that threads do not matter either.
+        if (!leads || !before.layout().equals(now.layout())) {
             Stream.of(THREADS, INSTRUCTION_SET).forEach(key -> old.put(key, given.getOrDefault(key, "")));
         }
         List<String> changes = new ArrayList<>();

@@ -207,7 +207,7 @@ public final class TrainingRun {
         RunConfig resolved = config.precision().equals(RunConfig.AUTO)
                 ? config.withPrecision(Precision.parse(before.precision()))
                 : config;
-        Changes.refuse(state.run(), before, circumstances(resolved), allowed);
+        Changes.refuse(state.run(), before, circumstances(resolved), allowed, fabric.leads());
         requireTokenizer(reader);
         LanguageModel model = reader.model(
                 resolved.architecture(),

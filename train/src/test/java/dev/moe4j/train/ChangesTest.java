@@ -1,0 +1,40 @@
+package dev.moe4j.train;
+
+import static org.assertj.core.api.Assertions.assertThatCode;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.moe4j.model.ConfigWriter;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+
+/** Which changes of the machine a resumed run refuses. */
+class ChangesTest {
+
+    private static final RunConfig CONFIG = RunConfig.preset("cpu-tiny-moe");
+
+    private static TrainingState.Circumstances on(int threads, String instructionSet) {
+        return new TrainingState.Circumstances(
+                1,
+                10,
+                1,
+                ConfigWriter.toJson(CONFIG),
+                new TrainingState.Data("0"),
+                new TrainingState.Layout(2, 1),
+                new TrainingState.Machine(threads, instructionSet));
+    }
+
+    private static void refuse(TrainingState.Circumstances before, TrainingState.Circumstances now, boolean leads) {
+        Changes.refuse(before, CONFIG, now, Set.of(), leads);
+    }
+
+    /** The checkpoint tells of the first process's machine. */
+    @Test
+    void onlyTheFirstProcessComparesItsMachine() {
+        TrainingState.Circumstances before = on(2, "AVX512");
+        TrainingState.Circumstances now = on(8, "AVX2");
+        assertThatThrownBy(() -> refuse(before, now, true))
+                .isInstanceOf(TrainException.class)
+                .hasMessageContaining("instruction_set was AVX512 and is now AVX2; threads was 2 and is now 8");
+        assertThatCode(() -> refuse(before, now, false)).doesNotThrowAnyException();
+    }
+}
