@@ -129,6 +129,20 @@ class PlanCommandTest {
     }
 
     @Test
+    void aFolderMayBeCalledAsAPreset(@TempDir Path folder) throws IOException, InterruptedException {
+        Files.createDirectory(folder.resolve("cpu-tiny-moe"));
+        Path said = folder.resolve("said");
+        int code = RealProcess.builder("plan", "--model=cpu-tiny-moe")
+                .directory(folder.toFile())
+                .redirectErrorStream(true)
+                .redirectOutput(said.toFile())
+                .start()
+                .waitFor();
+        assertThat(code).as(Files.readString(said)).isZero();
+        assertFails(1, folder + " is a folder; give a preset's name or a YAML file", "--model=" + folder);
+    }
+
+    @Test
     void printsTables() {
         Run run = Run.of("plan", "--model=moe-1.1t", "--devices=512", "--set=parallel.expert=512");
         assertThat(run.code()).as(run.err()).isZero();

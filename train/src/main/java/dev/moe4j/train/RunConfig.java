@@ -6,6 +6,7 @@ import dev.moe4j.model.Architecture;
 import dev.moe4j.model.BalanceConfig;
 import dev.moe4j.model.ConfigReader;
 import dev.moe4j.model.ModelConfig;
+import dev.moe4j.model.Presets;
 import dev.moe4j.model.Recompute;
 import dev.moe4j.model.RoutingConfig;
 import dev.moe4j.tensor.AmxTiles;
@@ -73,11 +74,17 @@ public record RunConfig(
      * @param overrides texts {@code dotted.key=value}
      */
     public static RunConfig read(String nameOrFile, List<String> overrides) {
-        boolean isFile = ConfigReader.isFile(nameOrFile) || Files.exists(Path.of(nameOrFile));
+        Path file = Path.of(nameOrFile);
+        boolean isFolder = Files.isDirectory(file);
+        if (isFolder && !Presets.names().contains(nameOrFile)) {
+            throw new TrainException(nameOrFile + " is a folder; give a preset's name or a YAML file, such as a run's "
+                    + RunFolder.CONFIG);
+        }
+        // A run's folder may be called as its preset is.
+        boolean isFile = !isFolder && (ConfigReader.isFile(nameOrFile) || Files.exists(file));
         if (!isFile) {
             return ConfigReader.read(preset(nameOrFile), null, overrides);
         }
-        Path file = Path.of(nameOrFile);
         RunConfig config = ConfigReader.read(preset(DEFAULT_PRESET), file, overrides);
         return config.preset().equals(DEFAULT_PRESET)
                 ? config
