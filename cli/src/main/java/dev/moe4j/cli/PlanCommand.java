@@ -48,7 +48,8 @@ final class PlanCommand implements Callable<Integer> {
             names = "--device-name",
             paramLabel = "NAME",
             defaultValue = "a100-80gb",
-            description = "a100-80gb (default), h100-sxm, h200, v100-32gb, or cpu: this processor, measured.")
+            description =
+                    "a100-80gb (default), h100-sxm, h200, v100-32gb, or cpu: this processor, measured; several share it.")
     private String deviceName;
 
     @Option(

@@ -126,6 +126,9 @@ class PlanCommandTest {
         assertThat(plan.at("/effort/energy_kwh").isNull()).isTrue();
         assertThat(plan.path("precision").asString()).isEqualTo("fp32");
         assertThat(plan.path("fits").asBoolean()).isTrue();
+        // Each of two processes has half of it.
+        JsonNode two = plan("--model=cpu-tiny-moe", "--device-name=cpu", "--devices=2", "--set", "precision=fp32");
+        assertThat(at(two, "/device/memory_bytes")).isEqualTo(Math.floor(at(plan, "/device/memory_bytes") / 2));
     }
 
     @Test

@@ -134,7 +134,7 @@ public record Plan(
         }
         checkExperts(run.model(), request.expertParallel());
         Precision precision = Accelerator.precision(request.deviceName(), run);
-        Accelerator device = Accelerator.named(request.deviceName(), precision);
+        Accelerator device = Accelerator.named(request.deviceName(), precision).sharedBy(request.devices());
         int perDevice = Math.ceilDiv(run.batch().sequences(), request.devices());
         DeviceLayout layout = DeviceLayout.of(
                 request.devices(),
