@@ -81,7 +81,7 @@ class DeployTest {
         environment.put("TEST_FOLDER", folder.toString());
         environment.put("SLURM_SUBMIT_DIR", folder.toString());
         environment.put("SLURM_JOB_ID", String.valueOf(freeJob()));
-        environment.put("SLURM_CPUS_PER_TASK", "1");
+        environment.put("SLURM_CPUS_PER_TASK", "3");
         environment.put("SLURM_RESTART_COUNT", "1");
         // As in the batch script itself, which is no rank.
         environment.put("SLURM_PROCID", "0");
@@ -93,10 +93,10 @@ class DeployTest {
             batch.descendants().forEach(ProcessHandle::destroyForcibly);
             batch.destroyForcibly();
         }
-        assertThat(read("srun")).startsWith("srun --kill-on-bad-exit=1 ");
+        assertThat(read("srun")).startsWith("srun --cpus-per-task=3 --kill-on-bad-exit=1 ");
         for (int rank = 0; rank < RANKS; rank++) {
             assertThat(read("task-" + rank)).contains("rank %d of 4 sum 6.0".formatted(rank));
-            assertThat(read("moe4j-" + rank)).isEqualTo("train --data two words --resume\n1 1\n");
+            assertThat(read("moe4j-" + rank)).isEqualTo("train --data two words --resume\n3 3\n");
         }
     }
 
