@@ -42,6 +42,11 @@ record TrainRun(
             @Nullable BestEvaluation best) {}
 
     int run() {
+        if (!resume && TrainingRun.begun(out)) {
+            // Wrong usage, found by each process for itself: launch does not start them again, with --resume.
+            throw output.wrongUsage(
+                    out + " already holds a run; add --resume to go on with it, give another --out or remove it");
+        }
         RunConfig config = RunConfig.read(model, overrides);
         config.settleTiles();
         try (TrainingData sources = NamedData.open(data);

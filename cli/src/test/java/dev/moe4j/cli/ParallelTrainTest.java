@@ -177,6 +177,16 @@ class ParallelTrainTest {
         }
     }
 
+    /** Restarts add --resume, and so would go on with it. */
+    @Test
+    void restartsDoNotTakeAFolderThatHoldsARun() {
+        Run refused = Run.of(launch(2, 60, train(alone, STEPS), "--restarts=1"));
+        assertThat(refused.code()).as(refused.err()).isEqualTo(1);
+        assertThat(refused.err())
+                .contains("already holds a run; add --resume")
+                .contains("failed with exit code 2, in attempt 1;");
+    }
+
     @Test
     void aRankThatIsKilledIsNamedAndTheRunGoesOn() throws IOException, InterruptedException {
         Path out = temp.resolve("run");

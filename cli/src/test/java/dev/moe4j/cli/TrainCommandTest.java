@@ -189,8 +189,11 @@ class TrainCommandTest {
 
         Path out = temp.resolve("run");
         assertThat(train(shards, out, 1).code()).isZero();
-        assertFails(
-                train(shards, out, 1), "run already holds a run; add --resume to go on with it, give another --out");
+        Run again = train(shards, out, 1);
+        assertThat(again.code()).isEqualTo(2);
+        assertThat(again.err())
+                .startsWith(
+                        "moe4j: " + out + " already holds a run; add --resume to go on with it, give another --out");
     }
 
     /** /proc takes no folders, whoever asks. */

@@ -88,9 +88,11 @@ final class RunFolder implements AutoCloseable {
         return path.resolve(METRICS);
     }
 
-    /** Whether a run was begun here. */
-    boolean begun() {
-        return Files.exists(metrics()) || !checkpoints().isEmpty();
+    /** Whether a run was begun in that folder, which need not be there. */
+    static boolean begun(Path path) {
+        return Files.isDirectory(path)
+                && (Files.exists(path.resolve(METRICS))
+                        || !CheckpointReader.steps(path).isEmpty());
     }
 
     /** The whole checkpoints, the newest first. */

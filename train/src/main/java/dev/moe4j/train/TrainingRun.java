@@ -105,6 +105,11 @@ public final class TrainingRun {
         this.config = config.forVocabulary(data.tokenizer().vocabularySize(), overrides);
     }
 
+    /** Whether that folder, which need not be there, holds a run that can only be resumed. */
+    public static boolean begun(Path folder) {
+        return RunFolder.begun(folder);
+    }
+
     /** Makes this process one of several, all of which run the same. The first one writes what there is to write. */
     public TrainingRun on(Fabric processes) {
         fabric = processes;
@@ -149,7 +154,7 @@ public final class TrainingRun {
             return run(null, sequences);
         }
         try (RunFolder run = RunFolder.lock(folder)) {
-            if (!resume && run.begun()) {
+            if (!resume && begun(folder)) {
                 throw new TrainException(folder
                         + " already holds a run; add --resume to go on with it, give another --out or remove it");
             }
