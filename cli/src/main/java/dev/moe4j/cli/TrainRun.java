@@ -48,7 +48,7 @@ record TrainRun(
                     out + " already holds a run; add --resume to go on with it, give another --out or remove it");
         }
         RunConfig config = RunConfig.read(model, overrides);
-        config.settleTiles();
+        TrainingRun.settleTiles(config, out, resume);
         try (TrainingData sources = NamedData.open(data);
                 Interruption interruption = new Interruption()) {
             Environment environment = Environment.of(System.getenv());

@@ -37,8 +37,11 @@ class AmxTilesTest {
     @Test
     void trainingInFloat32DoesWithoutTilesAndResumesSo() throws Exception {
         assertThat(tiles(train("fp32", "one", 1))).isFalse();
-        assertThat(tiles(train("fp32", "one", 2, "--resume", "--allow-change=steps")))
+        // Without a precision the run keeps that which it has.
+        assertThat(tiles(train("auto", "one", 2, "--resume", "--allow-change=steps")))
                 .isFalse();
+        assertThat(Files.readString(temp.resolve("one/step-00000002/state.json")))
+                .doesNotContain("AMX");
     }
 
     /** What processes meet by loads libtorch, too. Of their output rank 0's is shown. */
@@ -51,7 +54,11 @@ class AmxTilesTest {
 
     @Test
     void trainingInBfloat16TakesThem() throws Exception {
-        assertThat(tiles(train("bf16", "tiles", 1))).isEqualTo(processor.contains("amx_bf16"));
+        boolean has = processor.contains("amx_bf16");
+        assertThat(tiles(train("bf16", "tiles", 1))).isEqualTo(has);
+        assertThat(Files.readString(temp.resolve("tiles/step-00000001/state.json"))
+                        .contains("AVX512/AVX512_CORE_AMX"))
+                .isEqualTo(has);
     }
 
     @Test

@@ -235,6 +235,15 @@ public final class CheckpointReader implements AutoCloseable {
      * @throws ModelException in a model folder, which has no state
      */
     public JsonNode state() {
+        return json(state, folder);
+    }
+
+    /** As {@link #state()}, of a checkpoint whose other files are not looked at. */
+    public static JsonNode state(Path checkpoint) {
+        return json(CheckpointState.read(checkpoint), checkpoint);
+    }
+
+    private static JsonNode json(@Nullable CheckpointState state, Path folder) {
         if (state == null) {
             throw new ModelException(folder + " has no " + CheckpointState.FILE
                     + ": it is a model to evaluate and to generate from, and training cannot be resumed from it");

@@ -7,6 +7,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Supplier;
 import org.bytedeco.javacpp.BytePointer;
@@ -27,6 +28,13 @@ public final class Libtorch {
 
     /** Bound where {@link #onOneThread} runs. */
     private static final ScopedValue<Boolean> ONE_THREAD = ScopedValue.newInstance();
+
+    private static final String ONE_DNN_LIMIT = "ONEDNN_MAX_CPU_ISA";
+    private static final String NO_LIMIT = "ALL";
+
+    /** What {@link #ONE_DNN_LIMIT} is while this process runs. */
+    private static final String ONE_DNN_UP_TO =
+            Objects.requireNonNullElse(System.getenv(ONE_DNN_LIMIT), AmxTiles.wanted() ? NO_LIMIT : "AVX512_CORE_BF16");
 
     private Libtorch() {}
 
@@ -96,10 +104,14 @@ public final class Libtorch {
         }
     }
 
-    /** The instruction set that libtorch's own kernels use on this CPU, such as {@code AVX512}. */
+    /**
+     * The instructions that results on this CPU depend on: those that libtorch's own kernels use and those that oneDNN
+     * does, such as {@code AVX512/AVX512_CORE_AMX}; the latter only where they are known, which is on x86 but not on Windows.
+     */
     public static String instructionSet() {
-        try (BytePointer name = torch.get_cpu_capability()) {
-            return name.getString();
+        String ofCpu = OneDnnInstructions.ofCpu();
+        try (BytePointer kernels = torch.get_cpu_capability()) {
+            return kernels.getString() + (ofCpu == null ? "" : "/" + OneDnnInstructions.within(ONE_DNN_UP_TO, ofCpu));
         }
     }
 
@@ -134,8 +146,8 @@ public final class Libtorch {
         // libgomp's: 2^12 instead gave whole steps of cpu-dense 1.1 times the speed.
         Map<String, String> defaults = new HashMap<>(
                 Map.of("GOMP_SPINCOUNT", "1000", "OPENBLAS_THREAD_TIMEOUT", "12", "TORCH_CPP_LOG_LEVEL", "ERROR"));
-        if (!AmxTiles.wanted()) {
-            defaults.put("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16");
+        if (!ONE_DNN_UP_TO.equals(NO_LIMIT)) {
+            defaults.put(ONE_DNN_LIMIT, ONE_DNN_UP_TO);
         }
         Linker linker = Linker.nativeLinker();
         var setenv = linker.downcallHandle(

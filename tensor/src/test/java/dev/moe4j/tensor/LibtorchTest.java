@@ -3,11 +3,14 @@ package dev.moe4j.tensor;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.io.IOException;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.SymbolLookup;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.concurrent.CompletableFuture;
 import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.Test;
@@ -35,6 +38,21 @@ class LibtorchTest {
             Libtorch.threads(before);
         }
         assertThatThrownBy(() -> Libtorch.threads(0)).isInstanceOf(TensorException.class);
+    }
+
+    /** As the system says what the CPU has. */
+    @Test
+    @EnabledOnOs(value = OS.LINUX, architectures = "amd64")
+    void theInstructionSetTellsOfOneDnn() throws IOException {
+        String cpu = Files.readString(Path.of("/proc/cpuinfo"));
+        String oneDnn = cpu.contains("amx_tile")
+                ? "AVX512_CORE_AMX"
+                : cpu.contains("avx512_bf16") ? "AVX512_CORE_BF16" : cpu.contains("avx512f") ? "AVX512_CORE" : "AVX2";
+        assertThat(Libtorch.instructionSet()).contains("/" + oneDnn);
+        assertThat(OneDnnInstructions.within("ALL", "AVX512_CORE_AMX")).isEqualTo("AVX512_CORE_AMX");
+        assertThat(OneDnnInstructions.within("AVX512_CORE_BF16", "AVX512_CORE_AMX"))
+                .isEqualTo("AVX512_CORE_BF16");
+        assertThat(OneDnnInstructions.within("AVX512_CORE_BF16", "AVX2")).isEqualTo("AVX2");
     }
 
     /** OpenBLAS multiplies in float32 while anyone has single rows, and whoever did before when all are done. */

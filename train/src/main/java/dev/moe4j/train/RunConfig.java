@@ -9,7 +9,6 @@ import dev.moe4j.model.ModelConfig;
 import dev.moe4j.model.Presets;
 import dev.moe4j.model.Recompute;
 import dev.moe4j.model.RoutingConfig;
-import dev.moe4j.tensor.AmxTiles;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.MatmulPeak;
 import dev.moe4j.tensor.Precision;
@@ -120,16 +119,6 @@ public record RunConfig(
             text.checkEnds();
         }
         return text.sequences(data.sequences(), model.context(), data.weights(), seed);
-    }
-
-    /**
-     * Settles whether this process uses {@linkplain AmxTiles tiles}, where the run's precision is given. {@link TrainingRun}
-     * does it as well, which is too late where processes have met before.
-     */
-    public void settleTiles() {
-        if (!precision.equals(AUTO)) {
-            AmxTiles.settle(Precision.parse(precision));
-        }
     }
 
     /** The precision of that name; {@code auto} measures the device. */

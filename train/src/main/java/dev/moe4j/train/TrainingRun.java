@@ -12,10 +12,12 @@ import dev.moe4j.model.Cost;
 import dev.moe4j.model.LanguageModel;
 import dev.moe4j.model.TokenizerSpec;
 import dev.moe4j.parallel.Fabric;
+import dev.moe4j.tensor.AmxTiles;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.MatmulPeak;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.SequencedMap;
@@ -110,6 +112,25 @@ public final class TrainingRun {
         return RunFolder.begun(folder);
     }
 
+    /**
+     * Settles whether this process uses {@linkplain AmxTiles tiles}, where a run's precision is known before it is
+     * measured: given, or that of the checkpoint that it goes on from. {@link #run} does it as well, which is too late
+     * where processes have met before.
+     */
+    public static void settleTiles(RunConfig config, Path folder, boolean resume) {
+        String precision = config.precision();
+        if (precision.equals(RunConfig.AUTO) && resume && Files.isDirectory(folder)) {
+            precision = CheckpointReader.newest(folder)
+                    .map(checkpoint -> CheckpointReader.state(checkpoint)
+                            .at("/configuration/precision")
+                            .asString(RunConfig.AUTO))
+                    .orElse(RunConfig.AUTO);
+        }
+        if (!precision.equals(RunConfig.AUTO)) {
+            AmxTiles.settle(Precision.parse(precision));
+        }
+    }
+
     /** Makes this process one of several, all of which run the same. The first one writes what there is to write. */
     public TrainingRun on(Fabric processes) {
         fabric = processes;
@@ -147,7 +168,7 @@ public final class TrainingRun {
 
     /** Trains and writes checkpoints. */
     public Outcome run() {
-        config.settleTiles();
+        settleTiles(config, folder, resume);
         // Data that does not fit is refused before anything is written.
         TrainingSequences sequences = config.sequences(data);
         if (!fabric.leads()) {

@@ -37,4 +37,23 @@ class ChangesTest {
                 .hasMessageContaining("instruction_set was AVX512 and is now AVX2; threads was 2 and is now 8");
         assertThatCode(() -> refuse(before, now, false)).doesNotThrowAnyException();
     }
+
+    /** As where one machine has tiles and the other has none. */
+    @Test
+    void anotherOneDnnIsAnotherInstructionSet() {
+        TrainingState.Circumstances tiles = on(2, "AVX512/AVX512_CORE_AMX");
+        TrainingState.Circumstances none = on(2, "AVX512/AVX512_CORE_BF16");
+        assertThatThrownBy(() -> refuse(tiles, none, true))
+                .hasMessageContaining("instruction_set was AVX512/AVX512_CORE_AMX and is now AVX512/AVX512_CORE_BF16;");
+        assertThatCode(() -> refuse(tiles, tiles, true)).doesNotThrowAnyException();
+    }
+
+    @Test
+    void checkpointsThatDoNotTellOfOneDnnAreComparedByWhatTheyTell() {
+        TrainingState.Circumstances before = on(2, "AVX512");
+        assertThatCode(() -> refuse(before, on(2, "AVX512/AVX512_CORE_AMX"), true))
+                .doesNotThrowAnyException();
+        assertThatThrownBy(() -> refuse(before, on(2, "AVX2/AVX2"), true))
+                .hasMessageContaining("instruction_set was AVX512 and is now AVX2/AVX2;");
+    }
 }
