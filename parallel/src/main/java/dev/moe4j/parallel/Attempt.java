@@ -95,7 +95,7 @@ final class Attempt {
         }
         Map<String, String> environment = builder.environment();
         // The loopback is the place, whatever this environment says of another.
-        environment.keySet().removeAll(List.of(Environment.MEETING, Environment.INTERFACE));
+        environment.keySet().removeAll(List.of(Environment.MEETING, Environment.AGENT_STORE, Environment.INTERFACE));
         environment.put("RANK", String.valueOf(rank));
         environment.put("WORLD_SIZE", String.valueOf(plan.processes()));
         environment.put("LOCAL_RANK", String.valueOf(rank));

@@ -16,7 +16,8 @@ import java.util.regex.Pattern;
  * @param world how many processes there are
  * @param localRank this process's number among those on its machine, from 0: its GPU
  * @param localWorld how many processes are on its machine
- * @param meeting where they meet: {@code tcp://host:port}, at rank 0, or {@code file:///path}
+ * @param meeting where they meet: {@code tcp://host:port}, at rank 0, {@code tcp://host:port/path}, in a store that
+ *     torchrun's agent keeps there, or {@code file:///path}
  * @param networkInterface the network interface that exchanges use; empty for the one that leads to rank 0
  * @param timeout how long a rank waits for others
  */
@@ -40,6 +41,7 @@ public record Environment(
     }
 
     static final String MEETING = "MOE4J_MEETING";
+    static final String AGENT_STORE = "TORCHELASTIC_USE_AGENT_STORE";
     static final String INTERFACE = "GLOO_SOCKET_IFNAME";
 
     /** Without a word on it. */
@@ -83,6 +85,16 @@ public record Environment(
             throw new ParallelException("WORLD_SIZE is set and RANK is not: set both, or neither for one process");
         }
         return new Environment(0, 1, 0, 1, NOWHERE, "", timeout(variables));
+    }
+
+    /** Who keeps the store where ranks meet over the network. */
+    String storeKeeper() {
+        return hasAgentStore() ? "torchrun's agent" : "rank 0";
+    }
+
+    /** Whether that is torchrun's agent, with a path of its keys for each attempt. */
+    boolean hasAgentStore() {
+        return meeting.getScheme().equals("tcp") && !meeting.getPath().isEmpty();
     }
 
     /** Whether this is one process of several. */
@@ -150,7 +162,16 @@ public record Environment(
             if (number < 1 || number > 65_535) {
                 throw new ParallelException("MASTER_PORT is " + port + ": give a port from 1 to 65535");
             }
-            return checked("MASTER_ADDR", "tcp://" + (host.contains(":") ? "[" + host + "]" : host) + ":" + number);
+            return checked(
+                    "MASTER_ADDR", "tcp://" + (host.contains(":") ? "[" + host + "]" : host) + ":" + number + path());
+        }
+
+        /** Of torchrun's agent's store, which may outlive an attempt: its ranks must not meet those of the one before. */
+        private String path() {
+            return family.equals("RANK")
+                            && variables.getOrDefault(AGENT_STORE, "").equals("True")
+                    ? "/attempt_" + variables.getOrDefault("TORCHELASTIC_RESTART_COUNT", "0")
+                    : "";
         }
 
         /** Names with underscores, or whose last part begins with a digit, are none to Java. */

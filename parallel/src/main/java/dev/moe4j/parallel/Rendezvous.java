@@ -16,6 +16,7 @@ import org.bytedeco.javacpp.Loader;
 import org.bytedeco.javacpp.SizeTPointer;
 import org.bytedeco.javacpp.chrono.Milliseconds;
 import org.bytedeco.pytorch.FileStore;
+import org.bytedeco.pytorch.PrefixStore;
 import org.bytedeco.pytorch.Store;
 import org.bytedeco.pytorch.StringVector;
 import org.bytedeco.pytorch.TCPStore;
@@ -23,8 +24,8 @@ import org.bytedeco.pytorch.TCPStoreOptions;
 import org.bytedeco.pytorch.global.torch_gloo;
 
 /**
- * How the processes of a run meet: each lays its card into a store, at rank 0 or in a shared file, and waits for the
- * others' cards. All must run the same code with the same configuration.
+ * How the processes of a run meet: each lays its card into a store, at rank 0, at torchrun's agent or in a shared file,
+ * and waits for the others' cards. All must run the same code with the same configuration.
  */
 final class Rendezvous {
 
@@ -66,7 +67,8 @@ final class Rendezvous {
 
     private Store open() {
         URI meeting = environment.meeting();
-        boolean server = environment.rank() == 0;
+        String keeper = environment.storeKeeper();
+        boolean server = environment.rank() == 0 && !environment.hasAgentStore();
         if (meeting.getScheme().equals("file")) {
             FileStore file = new FileStore(Path.of(meeting).toString(), environment.world());
             held.add(file);
@@ -74,8 +76,14 @@ final class Rendezvous {
         }
         if (!server && !Network.listens(meeting, environment.timeout())) {
             throw new ParallelException(
-                    "rank %d cannot reach rank 0 at %s within %s: rank 0 is missing, or the port is closed; see rank 0's log"
-                            .formatted(environment.rank(), meeting, seconds(environment.timeout())));
+                    "rank %d cannot reach %s at %s within %s: %s is missing, or the port is closed; see %s's log"
+                            .formatted(
+                                    environment.rank(),
+                                    keeper,
+                                    meeting,
+                                    seconds(environment.timeout()),
+                                    keeper,
+                                    keeper));
         }
         TCPStoreOptions options = new TCPStoreOptions();
         options.port((short) meeting.getPort());
@@ -88,14 +96,15 @@ final class Rendezvous {
         try {
             TCPStore tcp = new TCPStore(meeting.getHost(), options);
             held.add(tcp);
-            return held(tcp.clone()); // without the clone a second use aborts the JVM
+            Store store = held(tcp.clone()); // without the clone a second use aborts the JVM
+            return environment.hasAgentStore() ? held(new PrefixStore(meeting.getPath(), store).clone()) : store;
         } catch (RuntimeException e) {
             throw new ParallelException(
                     server
                             ? "rank 0 cannot listen at %s (%s): choose another MASTER_PORT, or end the program that has it"
                                     .formatted(meeting, firstLine(e))
-                            : "rank %d reached rank 0 at %s, but not its store (%s): another program has the port, or rank 0 has ended; see rank 0's log"
-                                    .formatted(environment.rank(), meeting, firstLine(e)),
+                            : "rank %d reached %s at %s, but not its store (%s): another program has the port, or %s has ended; see %s's log"
+                                    .formatted(environment.rank(), keeper, meeting, firstLine(e), keeper, keeper),
                     e);
         }
     }
@@ -154,8 +163,12 @@ final class Rendezvous {
             return store.check(one);
         } catch (RuntimeException e) {
             throw new ParallelException(
-                    "rank %d lost rank 0 at %s during the rendezvous: see rank 0's log"
-                            .formatted(environment.rank(), environment.meeting()),
+                    "rank %d lost %s at %s during the rendezvous: see %s's log"
+                            .formatted(
+                                    environment.rank(),
+                                    environment.storeKeeper(),
+                                    environment.meeting(),
+                                    environment.storeKeeper()),
                     e);
         }
     }
@@ -237,8 +250,13 @@ final class Rendezvous {
             return task.get(environment.timeout().toMillis() + GRACE_MILLIS, TimeUnit.MILLISECONDS);
         } catch (TimeoutException e) {
             throw new ParallelException(
-                    "rank %d: %s took longer than %s: rank 0, which keeps the store at %s, does not answer; see its log"
-                            .formatted(environment.rank(), what, seconds(environment.timeout()), environment.meeting()),
+                    "rank %d: %s took longer than %s: %s, which keeps the store at %s, does not answer; see its log"
+                            .formatted(
+                                    environment.rank(),
+                                    what,
+                                    seconds(environment.timeout()),
+                                    environment.storeKeeper(),
+                                    environment.meeting()),
                     e);
         } catch (ExecutionException e) {
             switch (e.getCause()) {

@@ -73,6 +73,21 @@ class EnvironmentTest {
                 .isFalse();
     }
 
+    /** torchrun's agent keeps the store at MASTER_PORT, in which each attempt has its own keys. */
+    @Test
+    void torchrunsAgentKeepsTheStore() {
+        Map<String, String> variables =
+                with(TORCHRUN, "TORCHELASTIC_USE_AGENT_STORE", "True", "TORCHELASTIC_RESTART_COUNT", "2");
+        assertThat(Environment.of(variables).meeting()).isEqualTo(URI.create("tcp://node07:29500/attempt_2"));
+        assertThat(Environment.of(variables).hasAgentStore()).isTrue();
+        assertThat(Environment.of(with(variables, "TORCHELASTIC_USE_AGENT_STORE", "False"))
+                        .hasAgentStore())
+                .isFalse();
+        assertThat(Environment.of(with(variables, "MOE4J_MEETING", "file:///shared/run-7/store"))
+                        .hasAgentStore())
+                .isFalse();
+    }
+
     @Test
     void slurm() {
         Environment environment = Environment.of(SLURM);

@@ -42,6 +42,17 @@ final class Ranks implements AutoCloseable {
         return ranks;
     }
 
+    /** Ranks that torchrun's agent, which listens at a port of the loopback, would start. */
+    static Ranks ofAgent(Path folder, int port, int world, int timeoutSeconds) {
+        return new Ranks(folder)
+                .with("WORLD_SIZE", String.valueOf(world))
+                .with("MASTER_ADDR", "127.0.0.1")
+                .with("MASTER_PORT", String.valueOf(port))
+                .with("TORCHELASTIC_USE_AGENT_STORE", "True")
+                .with("TORCHELASTIC_RESTART_COUNT", "0")
+                .with("MOE4J_TIMEOUT", String.valueOf(timeoutSeconds));
+    }
+
     Ranks with(String variable, String value) {
         common.put(variable, value);
         return this;

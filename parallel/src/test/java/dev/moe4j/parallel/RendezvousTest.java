@@ -5,6 +5,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import org.bytedeco.javacpp.Loader;
+import org.bytedeco.pytorch.TCPStore;
+import org.bytedeco.pytorch.TCPStoreOptions;
+import org.bytedeco.pytorch.global.torch_gloo;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -56,6 +60,41 @@ class RendezvousTest {
             assertThat(ranks.exitCode(1)).as(ranks.errors(1)).isZero();
         }
         assertThat(Files.exists(store)).isFalse();
+    }
+
+    /** As torchrun's agent keeps one, also for the attempts after a failure. */
+    @Test
+    void ranksMeetInAStoreThatIsThereAlready() throws InterruptedException {
+        Loader.load(torch_gloo.class);
+        int port = FreePort.find();
+        try (TCPStoreOptions options = new TCPStoreOptions()) {
+            options.port((short) port);
+            options.isServer(true);
+            options.waitWorkers(false);
+            try (TCPStore _ = new TCPStore("127.0.0.1", options)) {
+                for (String attempt : List.of("0", "1")) {
+                    try (Ranks ranks = Ranks.ofAgent(folder, port, 2, 30).with("TORCHELASTIC_RESTART_COUNT", attempt)) {
+                        ranks.start(0, "meet");
+                        ranks.start(1, "meet");
+                        assertThat(ranks.exitCode(0))
+                                .as(ranks.output(0) + ranks.errors(0))
+                                .isZero();
+                        assertThat(ranks.exitCode(1))
+                                .as(ranks.output(1) + ranks.errors(1))
+                                .isZero();
+                    }
+                }
+            }
+        }
+    }
+
+    @Test
+    void aMissingAgentIsNamed() throws InterruptedException {
+        try (Ranks ranks = Ranks.ofAgent(folder, FreePort.find(), 2, 2)) {
+            ranks.start(0, "meet");
+            assertThat(ranks.exitCode(0)).isEqualTo(1);
+            assertThat(ranks.output(0)).startsWith("failed: rank 0 cannot reach torchrun's agent at tcp://127.0.0.1:");
+        }
     }
 
     @Test
