@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
@@ -30,6 +31,7 @@ final class Changes {
             "parallel.overlap",
             "parallel.shard");
 
+    private static final String PRECISION = "precision";
     private static final String THREADS = "threads";
     private static final String INSTRUCTION_SET = "instruction_set";
 
@@ -52,8 +54,11 @@ final class Changes {
             boolean leads) {
         Map<String, String> old = keys(before, ConfigWriter.toJson(configuration));
         Map<String, String> given = keys(now, now.configuration());
-        // Other processes add in another order: bits may differ anyway, so that threads do not matter either.
-        if (!leads || !before.layout().equals(now.layout())) {
+        // Other processes add in another order, and another precision rounds elsewhere: bits may differ anyway, so that
+        // threads and instructions do not matter either.
+        if (!leads
+                || !before.layout().equals(now.layout())
+                || !Objects.equals(old.get(PRECISION), given.get(PRECISION))) {
             Stream.of(THREADS, INSTRUCTION_SET).forEach(key -> old.put(key, given.getOrDefault(key, "")));
         }
         String instructions = given.getOrDefault(INSTRUCTION_SET, "");

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.moe4j.model.ConfigWriter;
+import dev.moe4j.tensor.Precision;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 
@@ -13,11 +14,15 @@ class ChangesTest {
     private static final RunConfig CONFIG = RunConfig.preset("cpu-tiny-moe");
 
     private static TrainingState.Circumstances on(int threads, String instructionSet) {
+        return on(threads, instructionSet, CONFIG);
+    }
+
+    private static TrainingState.Circumstances on(int threads, String instructionSet, RunConfig config) {
         return new TrainingState.Circumstances(
                 1,
                 10,
                 1,
-                ConfigWriter.toJson(CONFIG),
+                ConfigWriter.toJson(config),
                 new TrainingState.Data("0"),
                 new TrainingState.Layout(2, 1),
                 new TrainingState.Machine(threads, instructionSet));
@@ -55,5 +60,17 @@ class ChangesTest {
                 .doesNotThrowAnyException();
         assertThatThrownBy(() -> refuse(before, on(2, "AVX2/AVX2"), true))
                 .hasMessageContaining("instruction_set was AVX512 and is now AVX2/AVX2;");
+    }
+
+    /** Another precision may be allowed, and decides whether tiles are used. */
+    @Test
+    void anotherPrecisionNeedsNoOtherKey() {
+        RunConfig was = CONFIG.withPrecision(Precision.FP32);
+        TrainingState.Circumstances before = on(2, "AVX512/AVX512_CORE_BF16", was);
+        TrainingState.Circumstances now = on(2, "AVX512/AVX512_CORE_AMX", CONFIG.withPrecision(Precision.BF16));
+        assertThatCode(() -> Changes.refuse(before, was, now, Set.of("precision"), true))
+                .doesNotThrowAnyException();
+        assertThatThrownBy(() -> Changes.refuse(before, was, now, Set.of(), true))
+                .hasMessageStartingWith("--resume: precision was fp32 and is now bf16; the run");
     }
 }
