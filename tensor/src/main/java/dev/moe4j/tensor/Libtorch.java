@@ -68,25 +68,25 @@ public final class Libtorch {
             throw new TensorException("the number of threads must be at least 1, not " + count);
         }
         torch.set_num_threads(count);
-        NativeThreads.ofOpenBlas(count);
         THREADS.set(count);
+        NativeThreads.ofOpenBlas(count);
     }
 
     /**
      * Runs work whose operations on the CPU use the calling thread alone, where each thread can have a number of its own:
      * for many that are so small that several threads would take longer to meet than to compute. Others' operations use
-     * as many as before.
+     * as many as before, but for OpenBLAS's products.
      */
     public static <T extends @Nullable Object> T onOneThread(Supplier<T> work) {
         if (threads() == 1 || !NativeThreads.perThread()) {
             return work.get();
         }
         NativeThreads.ofThisThread(1);
-        NativeThreads.ofOpenBlas(1);
+        NativeThreads.beginOpenBlasAlone();
         try {
             return ScopedValue.where(ONE_THREAD, true).call(work::get);
         } finally {
-            NativeThreads.ofOpenBlas(threads());
+            NativeThreads.endOpenBlasAlone();
             NativeThreads.ofThisThread(threads());
         }
     }

@@ -32,7 +32,7 @@ public final class ParallelTasks {
             return;
         }
         AtomicReference<@Nullable Throwable> failure = new AtomicReference<>();
-        NativeThreads.ofOpenBlas(1);
+        NativeThreads.beginOpenBlasAlone();
         try {
             // As many threads as operations use, even if tasks are fewer: OpenMP would end those that are left over.
             OpenMpRegion.run(threads, () -> {
@@ -45,7 +45,7 @@ public final class ParallelTasks {
                 }
             });
         } finally {
-            NativeThreads.ofOpenBlas(threads);
+            NativeThreads.endOpenBlasAlone();
         }
         rethrow(failure.get());
     }

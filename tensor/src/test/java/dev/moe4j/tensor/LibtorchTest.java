@@ -22,17 +22,13 @@ class LibtorchTest {
     /** OpenBLAS's too, which libtorch does not reach. */
     @Test
     @EnabledOnOs(OS.LINUX)
-    void threadsAreThoseOfEveryLibrary() throws Throwable {
+    void threadsAreThoseOfEveryLibrary() {
         int before = Libtorch.threads();
-        MethodHandle openBlas = Linker.nativeLinker()
-                .downcallHandle(
-                        SymbolLookup.loaderLookup().findOrThrow("openblas_get_num_threads"),
-                        FunctionDescriptor.of(ValueLayout.JAVA_INT));
         try {
             for (int count : new int[] {1, 2, 1}) {
                 Libtorch.threads(count);
                 assertThat(Libtorch.threads()).isEqualTo(count);
-                assertThat((int) openBlas.invokeExact()).isEqualTo(count);
+                assertThat(threadsOfOpenBlas()).isEqualTo(count);
             }
         } finally {
             Libtorch.threads(before);
@@ -53,6 +49,43 @@ class LibtorchTest {
         assertThat(OneDnnInstructions.within("AVX512_CORE_BF16", "AVX512_CORE_AMX"))
                 .isEqualTo("AVX512_CORE_BF16");
         assertThat(OneDnnInstructions.within("AVX512_CORE_BF16", "AVX2")).isEqualTo("AVX2");
+    }
+
+    /** It has one number for the process: whoever is done first leaves it to the others. */
+    @Test
+    @EnabledOnOs(OS.LINUX)
+    void openBlasHasOneThreadUntilTheLastWhoWantsThatIsDone() {
+        int before = Libtorch.threads();
+        Libtorch.threads(3);
+        try {
+            int meanwhile = Libtorch.onOneThread(() -> {
+                elsewhere(() -> {
+                    ParallelTasks.run(3, _ -> assertThat(threadsOfOpenBlas()).isEqualTo(1));
+                    assertThat(threadsOfOpenBlas()).as("after tasks").isEqualTo(1);
+                    int inner = Libtorch.onOneThread(LibtorchTest::threadsOfOpenBlas);
+                    assertThat(inner).isEqualTo(1);
+                    assertThat(threadsOfOpenBlas()).as("after work").isEqualTo(1);
+                    Libtorch.threads(2);
+                });
+                return threadsOfOpenBlas();
+            });
+            assertThat(meanwhile).as("set meanwhile").isEqualTo(1);
+            assertThat(threadsOfOpenBlas()).isEqualTo(2);
+        } finally {
+            Libtorch.threads(before);
+        }
+    }
+
+    private static int threadsOfOpenBlas() {
+        MethodHandle number = Linker.nativeLinker()
+                .downcallHandle(
+                        SymbolLookup.loaderLookup().findOrThrow("openblas_get_num_threads"),
+                        FunctionDescriptor.of(ValueLayout.JAVA_INT));
+        try {
+            return (int) number.invokeExact();
+        } catch (Throwable e) {
+            throw new AssertionError(e);
+        }
     }
 
     /** OpenBLAS multiplies in float32 while anyone has single rows, and whoever did before when all are done. */
@@ -77,11 +110,7 @@ class LibtorchTest {
     }
 
     private static void elsewhere(Runnable work) {
-        try {
-            Thread.ofPlatform().start(work).join();
-        } catch (InterruptedException e) {
-            throw new AssertionError(e);
-        }
+        CompletableFuture.runAsync(work, Thread.ofPlatform()::start).join();
     }
 
     @Test
