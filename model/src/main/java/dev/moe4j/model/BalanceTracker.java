@@ -17,7 +17,6 @@ import org.jspecify.annotations.Nullable;
 public final class BalanceTracker {
 
     private final Group everyone;
-    private final Scope scope;
     /** This step's so far, {@code [MoE layers, experts]} float64, where the model computes. */
     private final Tensor counts_LE;
 
@@ -30,7 +29,6 @@ public final class BalanceTracker {
      */
     BalanceTracker(int moeLayers, int experts, Group everyone, Device device, Scope scope) {
         this.everyone = everyone;
-        this.scope = scope;
         this.fractions = new double[moeLayers][experts];
         try (Scope _ = Scope.open()) {
             counts_LE = scope.keep(Tensor.zeros(DType.FLOAT64, device, moeLayers, experts));
@@ -46,10 +44,15 @@ public final class BalanceTracker {
         counts_LE.select(0, moeLayer).addInPlace(first_GE.sum(0));
     }
 
-    /** The step's counts, which {@link #endStep} reads; whoever has more to read at a step's end reads all at once. */
-    public Figure count() {
-        noted = Figure.of(counts_LE, scope);
-        return noted;
+    /**
+     * The step's counts, which {@link #endStep} takes; whoever has more to read at a step's end reads all at once.
+     *
+     * @param owner keeps them until they are read
+     */
+    public Figure count(Scope owner) {
+        Figure counts = Figure.of(counts_LE, owner);
+        noted = counts;
+        return counts;
     }
 
     /** The previous step's fractions of a MoE layer; null in the first step, which takes its group's own. */
@@ -63,7 +66,7 @@ public final class BalanceTracker {
         if (fractions.length == 0) {
             return;
         }
-        double[] counts = (noted == null ? count() : noted).values();
+        double[] counts = noted == null ? counts_LE.toDoubles() : noted.values();
         noted = null;
         counts_LE.zero();
         double[] sums = everyone.sum(counts, "first choices of the step");

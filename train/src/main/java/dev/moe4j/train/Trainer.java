@@ -277,7 +277,7 @@ public final class Trainer {
             reports.forEach(report -> all.addAll(report.figures()));
             all.add(norms);
             if (model.config().experts() > 0) {
-                all.add(model.balanceTracker().count());
+                all.add(model.balanceTracker().count(figures));
             }
             Figure.read(all);
             loss = 0;

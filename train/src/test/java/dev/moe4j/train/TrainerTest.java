@@ -16,11 +16,15 @@ import dev.moe4j.tensor.Parameter;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.tensor.Scope;
+import dev.moe4j.tensor.Tensor;
+import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Objects;
+import javax.management.JMException;
+import javax.management.ObjectName;
 import org.junit.jupiter.api.Test;
 
 class TrainerTest {
@@ -271,16 +275,34 @@ class TrainerTest {
     }
 
     @Test
-    void memoryStaysFlat() {
+    void memoryStaysFlat() throws JMException {
         try (LanguageModel model = model(architecture(4, 0.1), Precision.BF16)) {
             Trainer trainer = trainer(model, 2);
             trainer.step();
             long before = Scope.liveTensors();
+            long objects = reachableTensors();
             for (int i = 0; i < 30; i++) {
                 trainer.step();
                 assertThat(Scope.liveTensors()).isEqualTo(before);
             }
+            assertThat(reachableTensors() - objects).as("closed ones included").isLessThan(30);
         }
+    }
+
+    /** Tensors on the Java heap that the garbage collector leaves there. */
+    private static long reachableTensors() throws JMException {
+        String histogram = (String) ManagementFactory.getPlatformMBeanServer()
+                .invoke(
+                        new ObjectName("com.sun.management:type=DiagnosticCommand"),
+                        "gcClassHistogram",
+                        new Object[] {new String[0]},
+                        new String[] {String[].class.getName()});
+        return histogram
+                .lines()
+                .map(line -> line.strip().split("\\s+"))
+                .filter(row -> row.length > 3 && row[3].equals(Tensor.class.getName()))
+                .mapToLong(row -> Long.parseLong(row[1]))
+                .sum();
     }
 
     @Test
