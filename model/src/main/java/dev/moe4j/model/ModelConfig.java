@@ -54,6 +54,10 @@ public record ModelConfig(
         atLeast("padding", padding, -1);
         atLeast("experts", experts, 0);
         atLeast("expert_every", expertEvery, 1);
+        if (experts > 0 && expertEvery > layers) {
+            throw new ModelException("model.expert_every: " + expertEvery + " is more than the layers, " + layers
+                    + ", so that no layer would have experts; use a smaller one, or model.experts=0 for a dense model");
+        }
         atLeast("expert_ffn", expertFfn, experts > 0 ? 1 : 0);
         atLeast("shared_experts", sharedExperts, 0);
         probability("dropout", dropout);

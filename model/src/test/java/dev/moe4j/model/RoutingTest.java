@@ -408,6 +408,10 @@ class RoutingTest {
         assertThatThrownBy(() -> new Architecture(three, four, BalanceConfig.DEFAULT))
                 .isInstanceOf(ModelException.class)
                 .hasMessageContaining("routing.top_k: 4 experts cannot be chosen among 3");
+        assertThatThrownBy(() -> new ModelConfig(1, 8, 2, 8, 16, 8, Activation.GELU, 0, 0, -1, 3, 2, 8, 0))
+                .isInstanceOf(ModelException.class)
+                .hasMessageContaining(
+                        "model.expert_every: 2 is more than the layers, 1, so that no layer would have experts");
         assertThatThrownBy(() -> four.withPaddedSequences(2))
                 .isInstanceOf(ModelException.class)
                 .hasMessageContaining("routing.padded_sequences acts with strategy capacity and group 0 only");
