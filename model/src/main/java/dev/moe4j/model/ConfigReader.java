@@ -17,6 +17,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
@@ -53,8 +54,21 @@ public final class ConfigReader {
      * @param overrides texts {@code dotted.key=value}, a later one before an earlier one; the values are YAML
      */
     public static <R extends Record> R read(R defaults, @Nullable Path file, List<String> overrides) {
-        Mapping root = file == null ? Mapping.empty("") : ConfigNode.document(ConfigNode.text(file), file.toString());
-        return overlay(defaults, root, overrides);
+        return overlay(defaults, merged(file == null ? Mapping.empty("") : document(file), overrides));
+    }
+
+    /**
+     * As {@link #read(Record, Path, List)}, where a key of the file or the texts names what they are overlaid over.
+     *
+     * @param key of the root
+     * @param usual the name where neither has the key
+     * @param defaults by name
+     */
+    public static <R extends Record> R read(
+            String key, String usual, Function<String, R> defaults, Path file, List<String> overrides) {
+        Mapping merged = merged(document(file), overrides);
+        String name = merged.entries().get(key) instanceof Scalar(String _, String text) && text != null ? text : usual;
+        return overlay(defaults.apply(name), merged);
     }
 
     /**
@@ -63,7 +77,7 @@ public final class ConfigReader {
      * @param source what errors call the text, say the path of the file it came from
      */
     public static <R extends Record> R parse(R defaults, String yaml, String source, List<String> overrides) {
-        return overlay(defaults, ConfigNode.document(yaml, source), overrides);
+        return overlay(defaults, merged(ConfigNode.document(yaml, source), overrides));
     }
 
     /**
@@ -73,24 +87,32 @@ public final class ConfigReader {
      */
     public static <R extends Record> R fromJson(R defaults, JsonNode json, String source) {
         if (ConfigNode.of(json, source) instanceof Mapping root) {
-            return overlay(defaults, root, List.of());
+            return overlay(defaults, root);
         }
         throw new ModelException(source + ": expected a mapping of keys to values");
     }
 
     // ---- overrides ----
 
-    private static <R extends Record> R overlay(R defaults, Mapping root, List<String> overrides) {
+    private static Mapping document(Path file) {
+        return ConfigNode.document(ConfigNode.text(file), file.toString());
+    }
+
+    private static Mapping merged(Mapping root, List<String> overrides) {
         Mapping merged = root;
         for (String override : overrides) {
             merged = (Mapping) merge(merged, override(override));
         }
-        if (merged.entries().isEmpty()) {
+        return merged;
+    }
+
+    private static <R extends Record> R overlay(R defaults, Mapping given) {
+        if (given.entries().isEmpty()) {
             return defaults;
         }
         @SuppressWarnings("unchecked")
         Class<R> type = (Class<R>) defaults.getClass();
-        return type.cast(record(type, defaults, merged, "", type));
+        return type.cast(record(type, defaults, given, "", type));
     }
 
     /**

@@ -81,13 +81,9 @@ public record RunConfig(
         }
         // A run's folder may be called as its preset is.
         boolean isFile = !isFolder && (ConfigReader.isFile(nameOrFile) || Files.exists(file));
-        if (!isFile) {
-            return ConfigReader.read(preset(nameOrFile), null, overrides);
-        }
-        RunConfig config = ConfigReader.read(preset(DEFAULT_PRESET), file, overrides);
-        return config.preset().equals(DEFAULT_PRESET)
-                ? config
-                : ConfigReader.read(preset(config.preset()), file, overrides);
+        return isFile
+                ? ConfigReader.read("preset", DEFAULT_PRESET, RunConfig::preset, file, overrides)
+                : ConfigReader.read(preset(nameOrFile), null, overrides);
     }
 
     /**

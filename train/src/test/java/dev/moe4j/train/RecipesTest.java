@@ -1,10 +1,18 @@
 package dev.moe4j.train;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.moe4j.model.ConfigReader;
+import dev.moe4j.model.ModelException;
 import dev.moe4j.model.Presets;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -81,6 +89,36 @@ class RecipesTest {
         assertThat(run.optimizer().convention() == Convention.PUBLISHED)
                 .isEqualTo(run.model().context() == 2048);
         assertThat(run.architecture()).isEqualTo(Presets.architecture(name));
+    }
+
+    /** What it sets need not go with any other preset. */
+    @ParameterizedTest
+    @CsvSource({
+        "dense-125m, batch.accumulation=16, 'batch: {accumulation: 16}'",
+        "moe-15b, routing.batch_prioritized=true, 'routing: {batch_prioritized: true}'",
+        "dense-125m, model.heads=48, 'model: {heads: 48}'",
+        "cpu-tiny-moe, model.heads=2, 'model: {heads: 2}'"
+    })
+    void aFileIsReadOverThePresetThatItNames(String preset, String key, String yaml, @TempDir Path folder)
+            throws IOException {
+        RunConfig expected = ConfigReader.read(RunConfig.preset(preset), null, List.of(key));
+        Path file = Files.writeString(folder.resolve("run.yaml"), "preset: " + preset + "\n" + yaml + "\n");
+        assertThat(RunConfig.read(file.toString(), List.of())).isEqualTo(expected);
+        Path other = Files.writeString(folder.resolve("other.yaml"), "preset: cpu-dense\n" + yaml + "\n");
+        assertThat(RunConfig.read(other.toString(), List.of("preset=" + preset)))
+                .isEqualTo(expected);
+    }
+
+    @Test
+    void aFileWithoutAPresetIsReadOverTheUsualOne(@TempDir Path folder) throws IOException {
+        Path file = Files.writeString(folder.resolve("run.yaml"), "seed: 7\n");
+        assertThat(RunConfig.read(file.toString(), List.of()))
+                .isEqualTo(RunConfig.preset(RunConfig.DEFAULT_PRESET).withSeed(7));
+        Path list = Files.writeString(folder.resolve("list.yaml"), "preset: [dense-125m]\n");
+        assertThatThrownBy(() -> RunConfig.read(list.toString(), List.of()))
+                .isInstanceOf(ModelException.class)
+                .hasMessageContaining("list.yaml:1")
+                .hasMessageContaining("preset");
     }
 
     static Iterable<String> names() {
