@@ -51,7 +51,7 @@ record DeviceAssignment(
         long tokens = logits_TE.size(0);
         long experts = logits_TE.size(1);
         long choices = tokens * k;
-        long rows = choices + experts * AssignedRows.MULTIPLE;
+        long rows = rows(choices, experts);
         Device device = logits_TE.device();
         Tensor kept_TK = (padding_T == null ? Tensor.full(1, DType.BOOL, device, tokens) : padding_T.not())
                 .unsqueeze(1)
@@ -103,12 +103,17 @@ record DeviceAssignment(
                 kept(tape, counts_E));
     }
 
+    /** Rows that are enough for every load. */
+    static long rows(long choices, long experts) {
+        return choices + experts * AssignedRows.MULTIPLE;
+    }
+
     private static DeviceAssignment byKernels(Kernels kernels, Tensor logits_TE, Tensor kept_TK, Tape tape) {
         Device device = logits_TE.device();
         int experts = (int) logits_TE.size(1);
         int k = (int) kept_TK.size(1);
         long choices = kept_TK.elements();
-        long rows = choices + (long) experts * AssignedRows.MULTIPLE;
+        long rows = rows(choices, experts);
         DeviceAssignment made = new DeviceAssignment(
                 kept(tape, Tensor.empty(DType.INT64, device, kept_TK.shape())),
                 kept(tape, kept_TK),

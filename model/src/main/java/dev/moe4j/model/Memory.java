@@ -9,10 +9,11 @@ import dev.moe4j.tensor.Unit;
  * pass, what the head and the largest layer work with. Tokens are spread evenly over experts; the working space inside
  * libtorch's operators is not counted. A test holds it against peaks that are measured on a CPU.
  *
- * <p>Devices that share the experts exchange rows: what a device sends lies apart from what it receives, and both apart
- * from the experts' own rows, which are sorted and rounded up. One such exchange is on its way at a time, and those of the
- * backward pass are as large as those of the forward pass. Gradients need no space of their own to be summed over devices:
- * they lie flat in their units and are summed in place, since they travel in the type they accumulate in.
+ * <p>Devices that share the experts exchange rows, as many as {@link DeviceRows} says: what a device sends lies apart from
+ * what it receives, and both apart from the experts' own rows, which are sorted and rounded up. One such exchange is on its
+ * way at a time, and those of the backward pass are as large as those of the forward pass. Gradients need no space of their
+ * own to be summed over devices: they lie flat in their units and are summed in place, since they travel in the type they
+ * accumulate in.
  *
  * @param weights masters
  * @param gradients in the accumulation type
@@ -34,9 +35,6 @@ public record Memory(
         long working,
         long exchange) {
 
-    /** Rows that rounding adds to an expert's, in the mean. */
-    private static final double ROUNDING = (AssignedRows.MULTIPLE - 1) / 2.0;
-
     private static final int INDEX = 8;
 
     /**
@@ -44,7 +42,7 @@ public record Memory(
      *
      * @param sequences that go through the model at a time, each as long as the context
      * @param expertParallel devices that share the experts
-     * @param cuda whether attention is libtorch's fused kernel, as on a GPU
+     * @param cuda whether it is a GPU, where attention is libtorch's fused kernel and the device routes if it can
      */
     public record Load(int sequences, int expertParallel, boolean cuda, Recompute recompute) {}
 
@@ -66,7 +64,10 @@ public record Memory(
             copied += unit.inMaster() || precision.compute() == precision.master() ? 0 : elements;
         }
         long compute = precision.compute().bytes();
-        Activations activations = new Activations(architecture, precision, load);
+        DeviceRows rows = DeviceRows.of(architecture, precision, load);
+        // Rows that are sent and, evenly spread, as many that are received.
+        double exchanged = load.expertParallel() == 1 ? 0 : 2 * rows.sent() * model.width();
+        Activations activations = new Activations(architecture, precision, load, rows);
         return new Memory(
                 master * precision.master().bytes(),
                 master * precision.accumulate().bytes(),
@@ -75,7 +76,7 @@ public record Memory(
                 positions(model) * compute,
                 Math.round(activations.kept()),
                 Math.round(activations.working()),
-                exchange(architecture, load) * compute);
+                Math.round(exchanged * compute));
     }
 
     /** Elements of the table of positions; learned ones are weights. */
@@ -84,18 +85,6 @@ public record Memory(
             case SINUSOIDAL -> (long) SinusoidalPositions.rows(model.context()) * model.width();
             case LEARNED -> 0;
         };
-    }
-
-    /** Elements of the rows that are sent and, evenly spread, as many that are received. */
-    private static long exchange(Architecture architecture, Load load) {
-        ModelConfig model = architecture.model();
-        if (load.expertParallel() == 1 || model.moeLayers() == 0) {
-            return 0;
-        }
-        long choices = (long) load.sequences()
-                * model.context()
-                * architecture.routing().topK();
-        return 2 * choices * model.width();
     }
 
     /** What sections keep and work with, in bytes. */
@@ -115,7 +104,7 @@ public record Memory(
         private final double dropped;
         private final double innerDropped;
 
-        Activations(Architecture architecture, Precision precision, Load load) {
+        Activations(Architecture architecture, Precision precision, Load load, DeviceRows deviceRows) {
             model = architecture.model();
             routing = architecture.routing();
             recompute = load.recompute();
@@ -126,8 +115,7 @@ public record Memory(
             compute = precision.compute().bytes();
             stable = precision.stable().bytes();
             accumulate = precision.accumulate().bytes();
-            double ownExperts = (double) model.experts() / load.expertParallel();
-            rows = tokens * routing.topK() + ownExperts * ROUNDING;
+            rows = deviceRows.held();
             dropped = model.dropout() > 0 ? 1 : 0;
             innerDropped = model.activationDropout() > 0 ? 1 : 0;
         }

@@ -127,7 +127,7 @@ sealed interface Routing {
         }
 
         /** Places of each expert in a group of that many tokens. */
-        long capacity(int groupTokens, int experts, boolean training) {
+        long capacity(long groupTokens, int experts, boolean training) {
             if (!training && config.evaluationCapacity() > 0) {
                 return (long) Math.ceil(config.evaluationCapacity() * groupTokens);
             }

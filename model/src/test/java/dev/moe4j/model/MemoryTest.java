@@ -129,6 +129,35 @@ class MemoryTest {
         assertThat(learned.weights() - sinusoidal.weights()).isEqualTo(4 * rows * model.width());
     }
 
+    /** Twice the places: half of them travel, are computed and kept empty. */
+    @Test
+    void emptyPlacesOfSharedExpertsTakeAsMuchAsFullOnes() {
+        ModelConfig model = Presets.architecture("moe-15b").model();
+        Memory.Load load = new Memory.Load(8, 8, true, Recompute.NONE);
+        Memory one = Memory.of(architecture("moe-15b", ""), Precision.BF16, load);
+        Memory two = Memory.of(architecture("moe-15b", "routing.capacity_factor=2"), Precision.BF16, load);
+        long choices = 8L * model.context() * 2;
+        assertThat(two.exchange() - one.exchange()).isEqualTo(2 * choices * model.width() * 2);
+        assertThat(two.activations() - one.activations()).isEqualTo(choices * bytesOfRow(model) * model.moeLayers());
+    }
+
+    /** A block of 32 more for each expert, where rounding takes half of one in the mean. */
+    @Test
+    void aGpuThatRoutesHasMoreRows() {
+        ModelConfig model = Presets.architecture("moe-15b").model();
+        Memory.Load load = new Memory.Load(8, 1, true, Recompute.NONE);
+        Memory host = Memory.of(architecture("moe-15b", ""), Precision.BF16, load);
+        Memory device = Memory.of(architecture("moe-15b", "routing.strategy=dropless"), Precision.BF16, load);
+        double more = 16.5 * model.experts();
+        assertThat(device.activations() - host.activations())
+                .isEqualTo(Math.round(more * bytesOfRow(model) * model.moeLayers()));
+    }
+
+    /** Two vectors of the model's width, two of the expert's, and where the row belongs. */
+    private static long bytesOfRow(ModelConfig model) {
+        return 2L * (2 * model.width() + 2 * model.expertFfn() + 1) + 2 * 8;
+    }
+
     /** Top-2: a device sends each token's vector twice, and receives as many. */
     @Test
     void sharedExpertsTakeBuffers() {

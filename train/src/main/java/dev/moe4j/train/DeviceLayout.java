@@ -1,5 +1,6 @@
 package dev.moe4j.train;
 
+import dev.moe4j.model.Memory;
 import dev.moe4j.model.Recompute;
 import dev.moe4j.parallel.Sharding;
 
@@ -27,6 +28,15 @@ public record DeviceLayout(
             int devices, int expertParallel, Sharding shard, int sequences, int microBatch, Recompute recompute) {
         return new DeviceLayout(
                 devices, devices / expertParallel, expertParallel, shard, sequences, microBatch, recompute);
+    }
+
+    /**
+     * What a device holds of a micro-batch.
+     *
+     * @param cuda whether it is a GPU
+     */
+    Memory.Load load(boolean cuda) {
+        return new Memory.Load(microBatch, expertParallel, cuda, recompute);
     }
 
     /** Micro-batches of an update, the last of which may be smaller. */

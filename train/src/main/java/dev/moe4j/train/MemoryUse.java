@@ -44,13 +44,11 @@ public record MemoryUse(
     /**
      * What a device holds under a layout.
      *
-     * @param fusedAttention whether attention is libtorch's fused kernel, as on a GPU
+     * @param cuda whether it is a GPU
      */
-    static MemoryUse of(Architecture architecture, Precision precision, DeviceLayout layout, boolean fusedAttention) {
-        Memory.Load load =
-                new Memory.Load(layout.microBatch(), layout.expertParallel(), fusedAttention, layout.recompute());
+    static MemoryUse of(Architecture architecture, Precision precision, DeviceLayout layout, boolean cuda) {
         return of(
-                Memory.of(architecture, precision, load),
+                Memory.of(architecture, precision, layout.load(cuda)),
                 architecture.model(),
                 ParameterCounts.of(architecture),
                 precision,

@@ -2,6 +2,7 @@ package dev.moe4j.train;
 
 import dev.moe4j.model.Architecture;
 import dev.moe4j.model.Cost;
+import dev.moe4j.model.DeviceRows;
 import dev.moe4j.model.ModelConfig;
 import dev.moe4j.model.ParameterCounts;
 import dev.moe4j.model.Recompute;
@@ -96,7 +97,8 @@ public record Plan(
     /**
      * Bytes that each device sends in an update over its link, and receives as many. Gradients go around a ring: 2 (n −
      * 1) / n of them for n copies, or half of that where each keeps a share only; then parameters are gathered, in the
-     * same way. Tokens go to their experts and back, forward and backward, evenly over the devices.
+     * same way. Tokens go to their experts and back, forward and backward, evenly over the devices; where experts have a
+     * capacity, every place does.
      *
      * @param gradients of what every device has, and its parameters
      * @param expertGradients of the device's own experts, and their parameters
@@ -219,7 +221,7 @@ public record Plan(
                 MemoryUse.of(architecture, precision, one, !device.isCpu()),
                 shared,
                 shared.total() < device.memoryBytes(),
-                exchange(architecture, precision, layout, exchanges),
+                exchange(architecture, precision, layout, !device.isCpu(), exchanges),
                 device,
                 effort(cost, tokensPerUpdate, precision, device, utilization, request),
                 cluster);
@@ -235,15 +237,15 @@ public record Plan(
     }
 
     private static Exchange exchange(
-            Architecture architecture, Precision precision, DeviceLayout layout, int exchanges) {
+            Architecture architecture, Precision precision, DeviceLayout layout, boolean cuda, int exchanges) {
         ModelConfig model = architecture.model();
         ParameterCounts parameters = ParameterCounts.of(architecture);
         double experts = (double) parameters.experts().total();
         double everywhere = (double) parameters.total() - experts;
         double away = 1 - 1.0 / layout.expertParallel();
-        double rows = (double) layout.sequencesPerDevice()
-                * model.context()
-                * architecture.routing().topK()
+        double rows = DeviceRows.of(architecture, precision, layout.load(cuda)).sent()
+                * layout.sequencesPerDevice()
+                / layout.microBatch()
                 * model.moeLayers();
         double bytes = layout.reductions() * (double) precision.wire().bytes()
                 + (layout.gathersDuringPasses() + layout.gathersAfterUpdate())

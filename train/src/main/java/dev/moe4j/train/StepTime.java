@@ -2,6 +2,7 @@ package dev.moe4j.train;
 
 import dev.moe4j.model.Architecture;
 import dev.moe4j.model.Cost;
+import dev.moe4j.model.DeviceRows;
 import dev.moe4j.model.ModelConfig;
 import dev.moe4j.model.ParameterCounts;
 import dev.moe4j.model.RoutingConfig;
@@ -77,7 +78,6 @@ public record StepTime(
         private static final int MOMENTS = 2;
 
         private final ModelConfig model;
-        private final RoutingConfig routing;
         private final Cost.Forward forward;
         private final Precision precision;
         private final Cluster cluster;
@@ -86,6 +86,8 @@ public record StepTime(
         private final boolean fused;
         private final double peak;
         private final double tokens;
+        private final double sent;
+        private final double held;
         private final double load;
         private final double dense;
         private final double ownExperts;
@@ -98,7 +100,6 @@ public record StepTime(
                 Cluster cluster,
                 DeviceLayout layout) {
             this.model = architecture.model();
-            this.routing = architecture.routing();
             this.forward = Cost.of(architecture).forward();
             this.precision = precision;
             this.cluster = cluster;
@@ -107,17 +108,21 @@ public record StepTime(
             this.fused = !device.isCpu() && model.attentionDropout() == 0;
             this.peak = device.flopsPerSecond();
             this.tokens = (double) layout.sequencesPerDevice() * model.context();
-            this.load = rowsOverMean();
+            DeviceRows rows = DeviceRows.of(architecture, precision, layout.load(!device.isCpu()));
+            double microTokens = (double) layout.microBatch() * model.context();
+            double excess = excess(architecture.routing()) * rows.choices();
+            this.sent = (rows.sent() + excess) / microTokens;
+            this.held = (rows.held() + excess) / microTokens;
+            this.load = (rows.computed() + excess) / rows.choices();
             this.dense = (double) parameters.total() - parameters.experts().total();
             this.ownExperts = (double) parameters.experts().total() / layout.expertParallel();
         }
 
-        /** Rows of the busiest device's experts over tokens times choices; places of a capacity are always as many. */
-        private double rowsOverMean() {
-            if (routing.strategy() == RoutingConfig.Strategy.CAPACITY) {
-                return routing.capacityFactor();
-            }
-            return layout.expertParallel() == 1 ? 1 : cluster.imbalance();
+        /** Choices of the busiest device's experts over the mean, of it; places of a capacity are as many on all. */
+        private double excess(RoutingConfig routing) {
+            return routing.strategy() == RoutingConfig.Strategy.CAPACITY || layout.expertParallel() == 1
+                    ? 0
+                    : cluster.imbalance() - 1;
         }
 
         StepTime time() {
@@ -194,7 +199,6 @@ public record StepTime(
          */
         private double elementwise() {
             double dropped = model.dropout() > 0 ? 3 : 0;
-            double choices = routing.topK() * load;
             double width = model.width();
             double attention = width * (2 + 6 + 2 + 3 + dropped)
                     + (fused
@@ -202,8 +206,8 @@ public record StepTime(
                             : (4 + (model.attentionDropout() > 0 ? 3 : 0)) * (double) model.heads() * model.context());
             double network = width * (2 + 3 + dropped) + 2.0 * model.ffn();
             double sorted = layout.expertParallel() > 1 ? 4 : 0;
-            double mixture = width * (2 + 3 + choices * (3 + sorted + dropped) + 1)
-                    + 2 * choices * model.expertFfn()
+            double mixture = width * (2 + 3 + held * (3 + sorted + dropped) + 1)
+                    + 2 * held * model.expertFfn()
                     + 2.0 * model.sharedExperts() * model.expertFfn();
             double elements = model.layers() * attention
                     + (model.layers() - model.moeLayers()) * network
@@ -240,8 +244,7 @@ public record StepTime(
             double accumulation = layout.accumulation();
             double bytes = tokens
                     / accumulation
-                    * routing.topK()
-                    * load
+                    * sent
                     * model.width()
                     * precision.compute().bytes();
             return accumulation

@@ -38,6 +38,9 @@ class StepTimeTest {
     /** Four experts of 2·32 + 12 parameters. */
     private static final double EXPERTS = 4 * 76;
 
+    /** Of 16 choices, as each expert's are rounded up to a multiple of 32. */
+    private static final double ROWS = 16 + 4 * 15.5;
+
     private static final Accelerator DEVICE = new Accelerator("slow", 100, 1 << 30, null);
 
     private static Architecture tiny(String... overrides) {
@@ -91,28 +94,31 @@ class StepTimeTest {
         StepTime time = time(tiny(), cluster(4, 0, 0), ONE);
         double attention = 4 * 13;
         double network = 4 * 5 + 2 * 8;
-        double mixture = 4 * (5 + 2 * 3 + 1) + 2 * 2 * 8;
+        double mixture = 4 * (5 + ROWS / 8 * 3 + 1) + 2 * ROWS / 8 * 8;
         assertSeconds(time.elementwise(), 3 * 8 * (2 * attention + network + mixture) * 2 / 10.0);
     }
 
     /** Few tokens to many weights: each micro-batch reads them twice, and reads and writes gradients. */
     @Test
     void expertsTakeWhatIsSlower() {
-        double weights = EXPERTS * 2 / 10;
-        double gradients = EXPERTS * 2 * 4 / 10;
-        StepTime bound = time(tiny(), cluster(4, 0, 0), ONE);
+        double weights = EXPERTS * 2;
+        double gradients = EXPERTS * 2 * 4;
+        Cluster slowMemory = new Cluster(8, 0.5, 0.25, 1, 10, 1, 0, 0, 2, 4, 0, 0, 0);
+        StepTime bound = time(tiny(), slowMemory, ONE);
         assertSeconds(bound.experts(), weights + weights + gradients);
-        StepTime twice = time(tiny(), cluster(4, 0, 0), layout(1, 1, Sharding.NONE, 1, Recompute.NONE));
+        StepTime twice = time(tiny(), slowMemory, layout(1, 1, Sharding.NONE, 1, Recompute.NONE));
         assertSeconds(twice.experts(), 2 * bound.experts());
         Cluster fastMemory = new Cluster(8, 0.5, 0.25, 1e6, 10, 1, 0, 0, 2, 4, 0, 0, 0);
-        // Two experts of 4·4·8 operations for each token.
-        assertSeconds(time(tiny(), fastMemory, ONE).experts(), 3 * 8 * 256 / 50.0);
-        // Shared by devices, the busiest has twice the mean.
+        // 4·4·8 operations for each row.
+        assertSeconds(time(tiny(), fastMemory, ONE).experts(), 3 * ROWS * 128 / 50.0);
+        // Shared by devices, the busiest has twice the choices; each has two experts.
         DeviceLayout two = layout(2, 2, Sharding.NONE, 2, Recompute.NONE);
-        assertSeconds(time(tiny(), fastMemory, two).experts(), 2 * 3 * 8 * 256 / 50.0);
-        // Places of a capacity are as many on all.
+        assertSeconds(time(tiny(), fastMemory, two).experts(), 3 * (2 * 16 + 2 * 15.5) * 128 / 50.0);
+        // Places of a capacity are as many on all: 3 of each sequence and device, 12 in one block of 32 rows.
         Architecture capacity = tiny("routing.strategy=capacity", "routing.capacity_factor=1.5");
-        assertSeconds(time(capacity, fastMemory, two).experts(), 1.5 * 3 * 8 * 256 / 50.0);
+        assertSeconds(time(capacity, fastMemory, two).experts(), 3 * 2 * 32 * 128 / 50.0);
+        // On one device nobody computes what is empty.
+        assertSeconds(time(capacity, fastMemory, ONE).experts(), 3 * ROWS * 128 / 50.0);
     }
 
     @Test
@@ -122,7 +128,7 @@ class StepTimeTest {
         StepTime full = time(tiny(), cluster(4, 0, 0), layout(1, 1, Sharding.NONE, 2, Recompute.FULL));
         assertThat(none.recomputation()).isZero();
         assertSeconds(selective.recomputation(), none.elementwise() / 3);
-        double forwardExperts = EXPERTS * 2 / 10;
+        double forwardExperts = ROWS * 128 / 50.0;
         assertSeconds(
                 full.recomputation(), (none.products() + none.attention() + none.elementwise()) / 3 + forwardExperts);
         assertSeconds(full.total() - none.total(), full.recomputation());
@@ -138,6 +144,23 @@ class StepTimeTest {
         StepTime hidden = time(tiny(), cluster(4, 0.5, 0), two);
         assertSeconds(hidden.exchangeHidden(), 0.5 * Math.min(hidden.exchange(), hidden.experts()));
         assertThat(time(tiny(), cluster(4, 0, 0), ONE).exchange()).isZero();
+    }
+
+    /** 1.5 places for each choice: 48 rows for a micro-batch of 4 sequences in {@code plan}, half of them to the other device. */
+    @Test
+    void placesOfACapacityTravelFilledOrNot() {
+        List<String> capacity = List.of("routing.strategy=capacity", "routing.capacity_factor=1.5");
+        DeviceLayout two = layout(2, 2, Sharding.NONE, 2, Recompute.NONE);
+        assertSeconds(
+                time(tiny(capacity.toArray(String[]::new)), cluster(4, 0, 0), two)
+                        .exchange(),
+                4 * 24 * 4 * 2 / 2.0 / 10);
+        List<String> all = new ArrayList<>(TINY);
+        all.addAll(capacity);
+        Plan.Request request = new Plan.Request(1e6, "a100-80gb", 2, 2, Sharding.NONE, null, 0);
+        Plan plan = Plan.of(RunConfig.read("cpu-tiny-moe", all), request, 0.5);
+        assertThat(plan.layout().sequencesPerDevice()).isEqualTo(4);
+        assertThat(plan.exchange().expertTokens()).isEqualTo(4 * 48 / 2 * 4 * 2);
     }
 
     /** Two copies on two devices: half of everything passes each link, in 4 bytes a gradient and 2 a parameter. */
