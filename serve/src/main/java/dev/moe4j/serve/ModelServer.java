@@ -233,8 +233,8 @@ public final class ModelServer implements AutoCloseable {
                 json(response, 200, whole);
             }
             LOG.info(
-                    "{} texts of {} tokens after prompts of {}, {} s",
-                    wanted.texts().size(),
+                    "{} of {} tokens after {} of prompts in {} s",
+                    wanted.texts().size() == 1 ? "1 text" : wanted.texts().size() + " texts",
                     completions.made(),
                     wanted.promptTokens(),
                     "%.2f".formatted((System.nanoTime() - start) / 1e9));
