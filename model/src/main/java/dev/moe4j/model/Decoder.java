@@ -11,6 +11,7 @@ import dev.moe4j.tensor.Tensor;
 import java.util.Arrays;
 import java.util.function.IntFunction;
 import java.util.function.Supplier;
+import java.util.stream.IntStream;
 
 /**
  * Runs a model over sequences that grow, and keeps each layer's keys and values, so that a token costs a pass over that
@@ -45,6 +46,8 @@ public final class Decoder implements AutoCloseable {
     private final Scope scope = Scope.detached();
     /** The normalised hidden state behind each sequence's last token. */
     private final Tensor last_BD;
+    /** Choices that each expert of the L mixtures got. */
+    private final Tensor load_LE;
 
     private Decoder(LanguageModel model, int sequences, int capacity) {
         ModelConfig config = model.config();
@@ -61,6 +64,8 @@ public final class Decoder implements AutoCloseable {
         this.cache = new KeyValueCache(config, type, model.device(), sequences, capacity);
         try (Scope _ = Scope.open()) {
             this.last_BD = scope.keep(Tensor.zeros(type, model.device(), sequences, config.width()));
+            this.load_LE =
+                    scope.keep(Tensor.zeros(DType.FLOAT64, model.device(), config.moeLayers(), config.experts()));
         }
     }
 
@@ -115,6 +120,18 @@ public final class Decoder implements AutoCloseable {
     /** The tokens of a sequence so far. */
     public int length(int sequence) {
         return cache.length(sequence);
+    }
+
+    /**
+     * How many choices each expert got from all tokens so far, those of cleared sequences included, {@code
+     * [mixtures][experts]}; empty for a dense model. Asking waits for the device.
+     */
+    public double[][] expertLoad() {
+        int experts = model.config().experts();
+        double[] all = load_LE.elements() == 0 ? new double[0] : load_LE.toDoubles();
+        return IntStream.range(0, model.config().moeLayers())
+                .mapToObj(mixture -> Arrays.copyOfRange(all, mixture * experts, (mixture + 1) * experts))
+                .toArray(double[][]::new);
     }
 
     /** The tokens that each sequence has room for. */
@@ -289,7 +306,11 @@ public final class Decoder implements AutoCloseable {
                 cache.places(model.parameters().precision().compute(), first, counts);
         IntFunction<Section> attention = layer -> new CachedAttentionSection(
                 "layers." + layer + ".attention", model.attentionWeights(layer), config.heads(), cache, layer, places);
-        Tensor hidden_TD = model.continued(flat(tokens), rows, attention);
+        Tensor hidden_TD = model.continued(
+                flat(tokens),
+                rows,
+                attention,
+                (choices_E, mixture) -> load_LE.select(0, mixture).addInPlace(choices_E.to(model.device())));
         Device device = model.device();
         last_BD.indexCopyInPlace(
                 0,

@@ -18,6 +18,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.IntFunction;
+import java.util.function.ObjIntConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -262,23 +263,6 @@ public final class LanguageModel implements AutoCloseable {
         }
     }
 
-    /** What a pass collects on its way beside the residual stream. */
-    static final class Beside {
-        /** Whether anybody asks for balance losses and routers' figures. */
-        final boolean measured;
-
-        final List<Value> hidden = new ArrayList<>();
-        final List<Value> roots = new ArrayList<>();
-        /** The layers' shares of a balance loss that is yet to be transformed. */
-        final List<Value> balances = new ArrayList<>();
-
-        final List<LossReport.Routed> routing = new ArrayList<>();
-
-        Beside(boolean measured) {
-            this.measured = measured;
-        }
-    }
-
     private Value body(Tape tape, TokenBatch batch, Pass pass, Beside beside) {
         if (batch.length() > config().context()) {
             throw new ModelException("sequences of " + batch.length()
@@ -303,15 +287,16 @@ public final class LanguageModel implements AutoCloseable {
      *
      * @param rows each token's row in the table of positions
      * @param attention gives a layer's attention
+     * @param load hears of each layer with experts, numbered among those, how many choices each one got, {@code [experts]}
      */
-    Tensor continued(long[] tokens, long[] rows, IntFunction<Section> attention) {
+    Tensor continued(long[] tokens, long[] rows, IntFunction<Section> attention, ObjIntConsumer<Tensor> load) {
         long[] none = new long[tokens.length];
         Arrays.fill(none, TokenBatch.NONE);
         TokenBatch batch = new TokenBatch(tokens, none, 1);
         try (Scope inner = Scope.open();
                 Tape tape = Tape.inference()) {
             RoutingConfig routing = architecture.routing().dropless();
-            Value out = body(tape, batch, rows, attention, routing, Pass.evaluation(1), new Beside(false));
+            Value out = body(tape, batch, rows, attention, routing, Pass.evaluation(1), new Beside(false, load));
             return inner.escape(out.tensor().detach());
         }
     }

@@ -68,7 +68,7 @@ final class MixtureLayer {
             TokenBatch batch,
             RoutingConfig routing,
             Pass pass,
-            LanguageModel.Beside beside) {
+            Beside beside) {
         String name = "layers." + layer + ".";
         String prefix = LayerSections.prefix(layer) + "moe.";
         RouteSection.Setting setting = routeSetting(layer, batch, routing, pass, beside.measured);
@@ -79,6 +79,9 @@ final class MixtureLayer {
             (transformed() ? beside.balances : beside.roots).add(routed[1]);
             beside.roots.add(routed[2]);
             beside.routing.add(new LossReport.Routed(layer, route.figures()));
+        }
+        if (beside.load != null) {
+            beside.load.accept(route.load(), moeIndex(layer));
         }
         if (pass.training()) {
             balanceTracker.add(moeIndex(layer), route.firstChoices());

@@ -343,6 +343,11 @@ final class RouteSection implements Section.Derived {
         return decided.first_GE();
     }
 
+    /** How many choices each expert got, {@code [experts]}. */
+    Tensor load() {
+        return counts == null ? deviceAssignment().counts_E() : Tensor.of(counts.kept());
+    }
+
     /** What the router did, which need not be known to the host yet. */
     RoutingFigures figures() {
         if (figures == null) {

@@ -261,6 +261,44 @@ class DecoderTest {
         }
     }
 
+    /** As a whole pass reports it; on the device as on the host. */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void expertsAreCounted(boolean onDevice) {
+        try (LanguageModel model = model(4, Precision.FP64);
+                Decoder decoder = Decoder.of(model, 2, 40)) {
+            model.routeOnDevice(onDevice);
+            decoder.append(text(1, 12), text(2, 5));
+            decoder.clear(0);
+            decoder.append(new int[0], new int[] {9});
+            double[][] load = decoder.expertLoad();
+
+            double[][] expected = new double[model.config().moeLayers()][4];
+            for (int[] text : List.of(text(1, 12), concat(text(2, 5), new int[] {9}))) {
+                long[] wide = Arrays.stream(text).asLongStream().toArray();
+                try (Scope _ = Scope.open();
+                        Tape tape = Tape.inference()) {
+                    List<LossReport.LayerRouting> layers = model.loss(
+                                    tape, new TokenBatch(wide, wide, 1), Pass.evaluation(1))
+                            .routing();
+                    for (int layer = 0; layer < expected.length; layer++) {
+                        double[] kept = layers.get(layer).counts().kept();
+                        for (int expert = 0; expert < 4; expert++) {
+                            expected[layer][expert] += kept[expert];
+                        }
+                    }
+                }
+            }
+            assertThat(load).isDeepEqualTo(expected);
+            assertThat(Arrays.stream(load[0]).sum()).isEqualTo(2 * 18);
+        }
+        try (LanguageModel dense = model(0, Precision.FP32);
+                Decoder decoder = Decoder.of(dense, 1, 40)) {
+            decoder.append(text(1, 3));
+            assertThat(decoder.expertLoad()).isEmpty();
+        }
+    }
+
     /** Masked places are read: what is not a number there would stay in every text that comes after it. */
     @Test
     void whatWasNoNumberDoesNotStay() {

@@ -128,6 +128,11 @@ final class Batch implements AutoCloseable {
         return text.made() - before;
     }
 
+    /** Choices that each expert got so far, {@code [mixtures][experts]}. */
+    double[][] expertLoad() {
+        return decoder.expertLoad();
+    }
+
     /** Ends all texts with a problem. */
     void fail(RuntimeException problem) {
         for (int place : occupied()) {

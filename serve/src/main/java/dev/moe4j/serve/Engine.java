@@ -9,6 +9,7 @@ import io.micrometer.core.instrument.Timer;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Queue;
@@ -29,6 +30,8 @@ import org.slf4j.LoggerFactory;
  */
 public final class Engine {
     private static final Logger LOG = LoggerFactory.getLogger(Engine.class);
+    /** How old {@link #expertLoad} may be while texts are made: asking for it waits for the device. */
+    private static final long LOAD_NANOS = TimeUnit.MILLISECONDS.toNanos(500);
 
     private final LanguageModel model;
     private final Tokenizer tokenizer;
@@ -43,6 +46,8 @@ public final class Engine {
     private final Condition changed = lock.newCondition();
     private final Queue<Continuation> waiting = new ArrayDeque<>();
     private volatile int active;
+    private volatile double[][] expertLoad = {};
+    private long loadTold;
     /** When the engine ends whatever is left, by {@link System#nanoTime}; null while it is not asked to end. */
     private volatile @Nullable Long deadline;
 
@@ -168,18 +173,36 @@ public final class Engine {
         }
     }
 
+    /**
+     * How many choices each expert got so far, {@code [mixtures][experts]}, up to half a second ago; may be asked by any
+     * thread.
+     */
+    public double[][] expertLoad() {
+        return Arrays.stream(expertLoad).map(double[]::clone).toArray(double[][]::new);
+    }
+
     /** Makes texts on this thread until {@link #stop} is called; once. */
     public void run() {
         try (Batch batch =
                 new Batch(model, tokenizer, limits.places(), model.config().context())) {
+            loadTold = System.nanoTime() - LOAD_NANOS;
             try {
                 while (admit(batch)) {
                     step(batch);
                     active = batch.size();
+                    tellLoad(batch);
                 }
             } finally {
                 end(batch);
             }
+        }
+    }
+
+    private void tellLoad(Batch batch) {
+        long now = System.nanoTime();
+        if (active == 0 || now - loadTold >= LOAD_NANOS) {
+            expertLoad = batch.expertLoad();
+            loadTold = now;
         }
     }
 

@@ -137,7 +137,9 @@ public final class ModelServer implements AutoCloseable {
                         (_, response) -> response.header(
                                         HeaderNames.CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")
                                 .send(meters.scrape()))
-                .get("/status", (_, response) -> json(response, 200, served.status(engine.load(), meters)))
+                .get(
+                        "/status",
+                        (_, response) -> json(response, 200, served.status(engine.load(), engine.expertLoad(), meters)))
                 .any("/v1/*", this::requireKey)
                 .get("/v1/models", (_, response) -> json(response, 200, served.list()))
                 .get("/v1/models/{model}", this::model)

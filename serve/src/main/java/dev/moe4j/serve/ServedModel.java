@@ -74,7 +74,7 @@ public record ServedModel(
     }
 
     /** {@code GET /status}: what the page draws. */
-    ObjectNode status(Engine.Load load, MeterRegistry meters) {
+    ObjectNode status(Engine.Load load, double[][] expertLoad, MeterRegistry meters) {
         ObjectNode status = JSON.createObjectNode();
         status.putObject("model")
                 .put("name", name)
@@ -95,6 +95,7 @@ public record ServedModel(
                 .put("waiting", load.waiting())
                 .put("prompt_tokens", count(meters, "moe4j.prompt.tokens"))
                 .put("generated_tokens", count(meters, "moe4j.generated.tokens"));
+        status.set("expert_load", JSON.valueToTree(expertLoad));
         return status;
     }
 

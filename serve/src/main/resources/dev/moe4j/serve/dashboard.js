@@ -9,6 +9,7 @@ const whole = number => Math.round(number).toLocaleString('en-US');
 // What the server does: its counters once a second, drawn as rates.
 
 const seen = [[], [], [], [], []];
+const loads = []; // what experts had got, beside the moments of seen
 let last = null;
 let plots = [];
 
@@ -62,10 +63,41 @@ function describe(model) {
   ].join(' · ');
 }
 
+/** A cell an expert, coloured by its share of the choices between the first and the last of the loads. */
+function drawExperts(status) {
+  const before = loads[0] ?? [];
+  const layers = status.expert_load.map((counts, layer) => counts.map((count, i) => count - (before[layer]?.[i] ?? 0)));
+  if (layers.length === 0 || layers[0].every(count => count === 0)) {
+    return; // a dense model, or no text in this time: the last picture stays
+  }
+  element('experts').hidden = false;
+  element('layers').replaceChildren(...layers.map((counts, layer) => {
+    const total = counts.reduce((sum, count) => sum + count, 0);
+    const row = document.createElement('div');
+    row.className = 'layer';
+    const name = document.createElement('div');
+    name.className = 'name';
+    name.textContent = `Mixture ${layer + 1}`;
+    const cells = document.createElement('div');
+    cells.className = 'cells';
+    counts.forEach((count, expert) => {
+      const share = count * counts.length / total;
+      const cell = document.createElement('div');
+      cell.className = `cell ${share >= 1 ? 'over' : 'under'}`;
+      cell.style.setProperty('--weight', String(Math.min(1, Math.abs(share - 1))));
+      cell.title = `expert ${expert}: ${whole(count)} choices, ${share.toFixed(2)} of an even share`;
+      cells.append(cell);
+    });
+    row.append(name, cells);
+    return row;
+  }));
+}
+
 function show(status) {
   const now = status.uptime_seconds;
   if (last !== null && now <= last.uptime_seconds) { // another server at the same address
     seen.forEach(values => values.splice(0));
+    loads.splice(0);
     last = null;
   }
   if (last === null) {
@@ -75,9 +107,12 @@ function show(status) {
     const made = (status.generated_tokens - last.generated_tokens) / seconds;
     const read = (status.prompt_tokens - last.prompt_tokens) / seconds;
     [now, made, read, status.active, status.waiting].forEach((value, i) => seen[i].push(value));
+    loads.push(last.expert_load);
     while (seen[0][0] < now - SECONDS) {
       seen.forEach(values => values.shift());
+      loads.shift();
     }
+    drawExperts(status);
     element('rate').textContent = whole(made);
     drawData();
   }

@@ -8,6 +8,7 @@ import dev.moe4j.model.LanguageModel;
 import dev.moe4j.tensor.Precision;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.stream.IntStream;
@@ -71,6 +72,12 @@ class EngineTest {
         }
         assertThat(meters.get("moe4j.generated.tokens").counter().count()).isEqualTo(made);
         assertThat(meters.get("moe4j.prompt.tokens").counter().count()).isEqualTo(6 * 7);
+        // Two choices of every token that was read: prompts, and all but a text's last one, where it was not ended
+        // before.
+        double choices = Arrays.stream(engine.expertLoad())
+                .flatMapToDouble(Arrays::stream)
+                .sum();
+        assertThat(choices / 2).isBetween(6 * 7 + made - 6.0, 6.0 * 7 + made);
         assertThat(meters.get("moe4j.first.piece").timer().count()).isEqualTo(6);
         assertThat(meters.find("moe4j.texts").timers().stream()
                         .mapToLong(timer -> timer.count())

@@ -389,6 +389,15 @@ class ModelServerTest {
         assertThat(status.path("places").asInt()).isEqualTo(2);
         assertThat(status.path("generated_tokens").asInt()).isPositive();
         assertThat(status.path("model").path("experts").asInt()).isEqualTo(4);
+        // Two choices of each token that was read, at least of the prompt and the end of text before it.
+        assertThat(status.path("expert_load")).hasSize(1);
+        assertThat(status.path("expert_load").path(0)).hasSize(4);
+        assertThat(status.path("expert_load")
+                        .path(0)
+                        .valueStream()
+                        .mapToDouble(JsonNode::asDouble)
+                        .sum())
+                .isGreaterThanOrEqualTo(2 * 2);
         assertThat(status.path("model").path("active_parameters").asLong())
                 .isPositive()
                 .isLessThan(status.path("model").path("parameters").asLong());
@@ -470,6 +479,10 @@ class ModelServerTest {
             browser.await("document.querySelectorAll('canvas').length === 2"
                     + " && Number(document.getElementById('made').textContent.replaceAll(',', '')) > 0");
             browser.await("seen[0].length >= 3"); // the picture shows curves
+            assertThat(browser.evaluate("String(document.querySelectorAll('.cell').length)"))
+                    .isEqualTo("4");
+            assertThat(browser.evaluate("document.querySelector('.cell').title"))
+                    .startsWith("expert 0: ");
             browser.screenshot(
                     Files.createDirectories(Path.of("target", "pages")).resolve("dashboard.png"));
 
