@@ -21,7 +21,8 @@ record FigureFile(String option, Path path) {
         if (Files.isDirectory(path)) {
             throw unwritable("it is a folder");
         }
-        if (folder == null || !Files.isWritable(folder)) {
+        Path at = Files.exists(path) ? path : folder;
+        if (at == null || !Files.isWritable(at)) {
             throw unwritable("no such folder, or it may not be written to");
         }
     }

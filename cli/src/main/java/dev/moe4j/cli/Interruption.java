@@ -39,8 +39,12 @@ final class Interruption implements AutoCloseable {
     /** From now on until {@link #close} an interruption is a request. */
     void heed() {
         if (!heeded) {
-            heeded = true;
-            Runtime.getRuntime().addShutdownHook(hook);
+            try {
+                Runtime.getRuntime().addShutdownHook(hook);
+                heeded = true;
+            } catch (IllegalStateException e) {
+                requested = true; // the process is ending already
+            }
         }
     }
 

@@ -232,7 +232,11 @@ class ParallelTrainTest {
         Path out = temp.resolve("run");
         RealProcess launcher = RealProcess.start(
                 temp.resolve("err"),
-                launch(2, 60, train(out, 1_000_000, "--set=checkpoint.every=1000000"), "--restarts=1"));
+                launch(
+                        2,
+                        60,
+                        train(out, 1_000_000, "--set=checkpoint.every=0", "--set=checkpoint.keep_best=false"),
+                        "--restarts=1"));
         try {
             awaitStep(launcher, out, 2);
             rank(launcher, 1).destroy();

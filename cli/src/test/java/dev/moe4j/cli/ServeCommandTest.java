@@ -92,9 +92,7 @@ class ServeCommandTest {
             process.process().toHandle().destroy(); // leaves its output open, to be read
             assertThat(process.code()).as(process.said()).isEqualTo(128 + 15);
             assertThat(out.readLine()).as("nothing else on stdout").isNull();
-            assertThat(process.said())
-                    .doesNotContain("Exception", "Helidon", "sesame")
-                    .contains("1 texts of ");
+            assertThat(process.said()).doesNotContain("Exception", "Helidon", "sesame");
         } finally {
             process.process().destroyForcibly();
         }

@@ -132,18 +132,20 @@ record FileList(
                 items.add(new Item(file, item.path, true, item.bytes, item.modified));
             }
         }
-        int unreadableBefore = unreadable.size();
+        // Another input may have met the same folders.
+        Map<Path, IOException> closed = new LinkedHashMap<>();
         all.unreadable.forEach((path, e) -> {
             if (path.equals(base) || mayReach(below, base.relativize(path))) {
-                unreadable.put(path, e);
+                closed.put(path, e);
             }
         });
+        unreadable.putAll(closed);
         all.passedOver.forEach((file, reason) -> {
             if (matcher.matches(Path.of(file.path()))) {
                 passedOver.put(new TextFile(pattern, file.path()), reason);
             }
         });
-        if (items.size() == before && passedOver.size() == passedBefore && unreadable.size() == unreadableBefore) {
+        if (items.size() == before && passedOver.size() == passedBefore && closed.isEmpty()) {
             throw new DataException("no file matches " + pattern + "; check the pattern");
         }
         sources.add(pattern);
@@ -201,7 +203,7 @@ record FileList(
     private void addFolder(Path folder, int depth) {
         List<Item> found = new ArrayList<>();
         int passedBefore = passedOver.size();
-        int unreadableBefore = unreadable.size();
+        Map<Path, IOException> closed = new LinkedHashMap<>();
         try {
             Files.walkFileTree(folder, EnumSet.of(FileVisitOption.FOLLOW_LINKS), depth, new SimpleFileVisitor<>() {
                 @Override
@@ -222,7 +224,7 @@ record FileList(
                     if (e instanceof FileSystemLoopException) {
                         passedOver.put(relative(folder, path), Skipped.Reason.LINK_LOOP);
                     } else {
-                        unreadable.put(path, e);
+                        closed.put(path, e);
                     }
                     return FileVisitResult.CONTINUE;
                 }
@@ -230,7 +232,8 @@ record FileList(
         } catch (IOException e) {
             throw DataException.of("cannot read " + folder, e, CHECK);
         }
-        if (found.isEmpty() && passedOver.size() == passedBefore && unreadable.size() == unreadableBefore) {
+        unreadable.putAll(closed);
+        if (found.isEmpty() && passedOver.size() == passedBefore && closed.isEmpty()) {
             throw new DataException("the folder " + folder + " is empty; give one with text files");
         }
         found.sort(Comparator.comparing(item -> item.file().path()));

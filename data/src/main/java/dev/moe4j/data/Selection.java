@@ -21,7 +21,8 @@ import tools.jackson.databind.JsonNode;
  */
 public final class Selection {
     static final String FORMAT = "moe4j-selection";
-    static final int VERSION = 1;
+    /** 2: files in archives that a pattern matches have the archive in their path. */
+    static final int VERSION = 2;
 
     /** Leaves nothing out. */
     static final Selection ALL = new Selection("", "", "", Map.of());

@@ -11,10 +11,16 @@ package dev.moe4j.data;
 public record TextFile(String source, String path) {
 
     /**
-     * What the file belongs to: the first component of its path, as {@code java.base} in the JDK's sources, or, without
-     * a folder, its name up to the first dot, as {@code wikipedia} for {@code wikipedia.txt.zst}.
+     * What the file belongs to: the first component of its path, in its archive if that has folders, as {@code java.base}
+     * in the JDK's sources, or, without a folder, its name up to the first dot, as {@code wikipedia} for {@code
+     * wikipedia.txt.zst}.
      */
     public String group() {
+        int inside = path.indexOf('!') + 1;
+        int folder = path.indexOf('/', inside);
+        if (inside > 0 && folder > inside) {
+            return path.substring(inside, folder);
+        }
         int slash = path.indexOf('/');
         if (slash > 0) {
             return path.substring(0, slash);

@@ -49,6 +49,15 @@ final class ArchiveSelectionTest {
     }
 
     @Test
+    void foldersOfArchivesAreTheirSources() throws IOException {
+        zip("a.zip", "java.base/A.txt", "one", "java.xml/B.txt", "two");
+        zip("b.zip", "java.base/A.txt", "three");
+        TextInput input = TextInput.ofNames(List.of(folder + "/*.zip"));
+        Selector.Report report = new Selector(input).exact(true).run(folder.resolve("selection"), false);
+        assertThat(report.sources().keySet()).containsExactlyInAnyOrder("java.base", "java.xml");
+    }
+
+    @Test
     void anArchiveWithTwoFilesOfOneNameIsRefused() throws IOException {
         Path zip = zip("a.zip", "data1.txt", "one\n\ntwo", "data2.txt", "one\n\nthree");
         String bytes = Files.readString(zip, StandardCharsets.ISO_8859_1);

@@ -91,10 +91,9 @@ final class Batch implements AutoCloseable {
         int[] tokens = text.read();
         if (scoring) {
             try (Scope _ = Scope.open()) {
-                double[] logits = rows(decoder.extendFrom(place, tokens));
-                text.scored(IntStream.range(0, tokens.length)
-                        .mapToObj(i -> row(logits, i))
-                        .toArray(double[][]::new));
+                Tensor logits_TV = decoder.extendFrom(place, tokens);
+                // One row at a time: those of a long prompt may not fit into Java's heap.
+                text.scored(i -> rows(logits_TV.narrow(0, i, 1)));
             }
         } else {
             decoder.appendFrom(place, tokens);

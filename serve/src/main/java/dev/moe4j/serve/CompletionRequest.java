@@ -1,6 +1,7 @@
 package dev.moe4j.serve;
 
 import dev.moe4j.data.Tokenizer;
+import dev.moe4j.model.ModelConfig;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ThreadLocalRandom;
@@ -33,10 +34,10 @@ record CompletionRequest(
      * Reads a request.
      *
      * @param model the name of the model that is served
-     * @param context the model's
+     * @param config of that model
      * @throws ApiException if it is wrong, or asks for what is not served
      */
-    static CompletionRequest read(byte[] body, String model, Tokenizer tokenizer, int context) {
+    static CompletionRequest read(byte[] body, String model, Tokenizer tokenizer, ModelConfig config) {
         JsonFields fields = new JsonFields(parsed(body));
         String wanted = fields.text("model", model);
         if (!wanted.equals(model)) {
@@ -45,7 +46,7 @@ record CompletionRequest(
                     "model_not_found",
                     "there is no model '" + wanted + "' here; this server has '" + model + "'");
         }
-        List<Prompt> prompts = prompts(fields.take("prompt"), tokenizer);
+        List<Prompt> prompts = prompts(fields.take("prompt"), tokenizer, config.padding());
         int choices = fields.integer("n", 1, 1, MOST_CHOICES);
         int tokens = fields.integer("max_tokens", 16, 0, Integer.MAX_VALUE);
         Sampling sampling = new Sampling(
@@ -73,7 +74,7 @@ record CompletionRequest(
                         stops,
                         alternatives,
                         echo && alternatives != null);
-                checkContext(text, tokenizer, context);
+                checkContext(text, tokenizer, config.context());
                 texts.add(text);
             }
         }
@@ -139,7 +140,7 @@ record CompletionRequest(
         return all.stream().map(JsonNode::asString).toList();
     }
 
-    private static List<Prompt> prompts(@Nullable JsonNode given, Tokenizer tokenizer) {
+    private static List<Prompt> prompts(@Nullable JsonNode given, Tokenizer tokenizer, int padding) {
         if (given == null) {
             return List.of(new Prompt("", new int[0]));
         }
@@ -149,7 +150,7 @@ record CompletionRequest(
         if (given.isArray() && !given.isEmpty()) {
             List<JsonNode> all = given.valueStream().toList();
             if (all.stream().allMatch(JsonNode::isNumber)) {
-                return List.of(prompt(all, tokenizer));
+                return List.of(prompt(all, tokenizer, padding));
             }
             if (all.stream().allMatch(JsonNode::isString)) {
                 return all.stream()
@@ -158,7 +159,7 @@ record CompletionRequest(
             }
             if (all.stream().allMatch(JsonNode::isArray)) {
                 return all.stream()
-                        .map(tokens -> prompt(tokens.valueStream().toList(), tokenizer))
+                        .map(tokens -> prompt(tokens.valueStream().toList(), tokenizer, padding))
                         .toList();
             }
         }
@@ -169,7 +170,7 @@ record CompletionRequest(
         return new Prompt(text, tokenizer.encode(text));
     }
 
-    private static Prompt prompt(List<JsonNode> given, Tokenizer tokenizer) {
+    private static Prompt prompt(List<JsonNode> given, Tokenizer tokenizer, int padding) {
         int[] tokens = new int[given.size()];
         TextDecoder text = new TextDecoder();
         StringBuilder whole = new StringBuilder();
@@ -185,6 +186,9 @@ record CompletionRequest(
                                 + tokenizer.vocabularySize());
             }
             tokens[i] = token.asInt();
+            if (tokens[i] == padding) {
+                throw ApiException.invalid("prompt", "prompt has the padding token " + padding + "; leave it out");
+            }
             whole.append(text.add(tokenizer.bytes(tokens[i])));
         }
         return new Prompt(whole.append(text.end()).toString(), tokens);

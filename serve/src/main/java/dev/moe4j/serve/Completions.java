@@ -41,7 +41,11 @@ final class Completions implements AutoCloseable {
         return made;
     }
 
-    /** The answer once all texts are whole. */
+    /**
+     * The answer once all texts are whole.
+     *
+     * @throws ApiException if one of them failed, and so does {@link #stream}
+     */
     ObjectNode whole() throws InterruptedException {
         int texts = request.texts().size();
         StringBuilder[] written = new StringBuilder[texts];
@@ -61,7 +65,7 @@ final class Completions implements AutoCloseable {
                     tokens.get(text).addAll(shifted(text, scored));
                 }
                 case TextEvent.End(int text, Generated generated) -> finishes[text] = ended(generated);
-                case TextEvent.Failed(int _, RuntimeException problem) -> throw problem;
+                case TextEvent.Failed(int _, RuntimeException problem) -> throw ApiException.of(problem);
             }
         }
         return answer.of(
@@ -87,7 +91,7 @@ final class Completions implements AutoCloseable {
                     out.accept(piece(text, piece, shifted(text, scored), null));
                 case TextEvent.End(int text, Generated generated) ->
                     out.accept(piece(text, "", List.of(), ended(generated)));
-                case TextEvent.Failed(int _, RuntimeException problem) -> throw problem;
+                case TextEvent.Failed(int _, RuntimeException problem) -> throw ApiException.of(problem);
             }
         }
         if (request.usage()) {

@@ -8,13 +8,14 @@ import java.util.Arrays;
 import java.util.Deque;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.function.IntFunction;
 
 /**
  * A text that grows. The model sees an end of text, which every text begins behind, and as much of the text's end as fits
  * into its context. Where the context is full, its later half is read anew and the text goes on behind it: a token's
  * position is part of what a decoder keeps, so nothing kept can move forward.
  */
-final class Continuation implements Engine.Job {
+final class Continuation {
     private final GenerationRequest request;
     private final Tokenizer tokenizer;
     private final TextListener listener;
@@ -93,9 +94,9 @@ final class Continuation implements Engine.Job {
     /**
      * Reports the prompt.
      *
-     * @param logits behind each token of the window, {@code [tokens][vocabulary]}
+     * @param logits gives those behind each token of the window, one for each token of the vocabulary
      */
-    void scored(double[]... logits) {
+    void scored(IntFunction<double[]> logits) {
         List<ScoredToken> tokens = new ArrayList<>();
         TextDecoder prompt = new TextDecoder();
         int offset = 0;
@@ -105,7 +106,7 @@ final class Continuation implements Engine.Job {
             tokens.add(
                     i == 0
                             ? LogProbabilities.unknown(token, offset)
-                            : new LogProbabilities(logits[i - 1]).score(token, offset, alternatives()));
+                            : new LogProbabilities(logits.apply(i - 1)).score(token, offset, alternatives()));
             offset += prompt.add(tokenizer.bytes(token)).length();
         }
         listener.prompt(tokens);
@@ -126,13 +127,13 @@ final class Continuation implements Engine.Job {
             return ended(Finish.LENGTH);
         }
         int next = request.sampling().draw(logits, uniform());
+        if (request.alternatives() != null) {
+            held.add(new LogProbabilities(logits).score(next, completed, alternatives()));
+        }
         if (next == tokenizer.endOfText()) {
             return ended(Finish.END_OF_TEXT);
         }
         made++;
-        if (request.alternatives() != null) {
-            held.add(new LogProbabilities(logits).score(next, completed, alternatives()));
-        }
         String complete = characters.add(tokenizer.bytes(next));
         completed += complete.length();
         emit(stop.add(complete));
@@ -192,8 +193,8 @@ final class Continuation implements Engine.Job {
         listener.failed(problem);
     }
 
-    @Override
-    public void cancel() {
+    /** Nobody wants it any more; may be called by any thread. */
+    void cancel() {
         cancelled = true;
     }
 

@@ -8,7 +8,6 @@ import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Timer;
 import java.time.Duration;
 import java.util.ArrayDeque;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
@@ -160,7 +159,17 @@ public final class Engine {
         } finally {
             lock.unlock();
         }
-        return List.copyOf(texts);
+        return texts.stream().<Job>map(text -> () -> cancel(text)).toList();
+    }
+
+    private void cancel(Continuation text) {
+        text.cancel();
+        lock.lock();
+        try {
+            waiting.remove(text);
+        } finally {
+            lock.unlock();
+        }
     }
 
     /** What it does now; may be asked by any thread. */
@@ -193,8 +202,10 @@ public final class Engine {
                     tellLoad(batch);
                 }
             } finally {
-                end(batch);
+                batch.fail(stopped());
             }
+        } finally {
+            end();
         }
     }
 
@@ -212,9 +223,10 @@ public final class Engine {
             Batch.Step done = batch.step();
             promptTokens.increment(done.read());
             generatedTokens.increment(done.made());
-            steps.record(System.nanoTime() - start, TimeUnit.NANOSECONDS);
+            if (done.read() + done.made() > 0) { // not all texts were cancelled
+                steps.record(System.nanoTime() - start, TimeUnit.NANOSECONDS);
+            }
         } catch (RuntimeException e) {
-            LOG.error("the texts of a batch failed", e);
             batch.fail(e);
         }
     }
@@ -243,20 +255,22 @@ public final class Engine {
         }
     }
 
-    private void end(Batch batch) {
+    private static BusyException stopped() {
+        return new BusyException("the server stopped before the text was whole");
+    }
+
+    private void end() {
         List<Continuation> left;
         lock.lock();
         try {
             ended = true;
             active = 0;
-            left = new ArrayList<>(waiting);
+            left = List.copyOf(waiting);
             waiting.clear();
         } finally {
             lock.unlock();
         }
-        BusyException stopped = new BusyException("the server stopped before the text was whole");
-        batch.fail(stopped);
-        left.forEach(text -> text.fail(stopped));
+        left.forEach(text -> text.fail(stopped()));
     }
 
     /**
@@ -301,6 +315,9 @@ public final class Engine {
 
             @Override
             public void failed(RuntimeException problem) {
+                if (!(problem instanceof ServeException || problem instanceof BusyException)) {
+                    LOG.error("a text failed", problem);
+                }
                 count("failed");
                 listener.failed(problem);
             }

@@ -107,7 +107,9 @@ final class JsonFields {
     /** Refuses a field that says anything. */
     void requireEmpty(String name) {
         JsonNode value = take(name);
-        if (value != null && !(value.isContainer() && value.isEmpty())) {
+        boolean empty = value == null
+                || (value.isString() ? value.asString().isEmpty() : value.isContainer() && value.isEmpty());
+        if (!empty) {
             throw ApiException.invalid(name, name + " is not served; leave it out");
         }
     }

@@ -20,6 +20,7 @@ import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.time.Duration;
 import java.util.Locale;
+import java.util.logging.Level;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -31,6 +32,9 @@ import tools.jackson.databind.node.ObjectNode;
  */
 public final class ModelServer implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(ModelServer.class);
+    /** Helidon logs by the JDK's own logger, and greets at the level of information; kept, as the JDK forgets levels. */
+    private static final java.util.logging.Logger HELIDON = java.util.logging.Logger.getLogger("io.helidon");
+
     /** A prompt as long as any context, with room to spare. */
     private static final long MOST_BYTES = 16L << 20;
 
@@ -74,6 +78,7 @@ public final class ModelServer implements AutoCloseable {
         this.engine = engine;
         this.meters = meters;
         this.options = options;
+        HELIDON.setLevel(Level.WARNING);
         this.server = WebServer.builder()
                 .host(options.host())
                 .port(options.port())
@@ -220,19 +225,12 @@ public final class ModelServer implements AutoCloseable {
             throw ApiException.of(415, "the body must be JSON: send 'Content-Type: application/json'");
         }
         byte[] body = request.content().hasEntity() ? request.content().as(byte[].class) : new byte[0];
-        CompletionRequest wanted = CompletionRequest.read(
-                body, served.name(), tokenizer, model.config().context());
+        CompletionRequest wanted = CompletionRequest.read(body, served.name(), tokenizer, model.config());
         try (Completions completions = new Completions(wanted, engine, served.name(), tokenizer)) {
             if (wanted.stream()) {
                 stream(completions, response);
             } else {
-                ObjectNode whole;
-                try {
-                    whole = completions.whole();
-                } catch (ServeException e) {
-                    throw ApiException.of(e); // not the request's fault any more
-                }
-                json(response, 200, whole);
+                json(response, 200, completions.whole());
             }
             LOG.info(
                     "{} of {} tokens after {} of prompts in {} s",
@@ -252,9 +250,9 @@ public final class ModelServer implements AutoCloseable {
             try {
                 completions.stream(piece -> send(out, piece.toString()));
                 send(out, "[DONE]");
-            } catch (ServeException | Engine.BusyException e) {
+            } catch (ApiException e) {
                 // The status is sent already.
-                send(out, CompletionAnswer.error(ApiException.of(e)).toString());
+                send(out, CompletionAnswer.error(e).toString());
             }
         }
     }

@@ -4,7 +4,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A token and how likely the model found it.
+ * A token and how likely the model found it. The end of text that ends a text is one too.
  *
  * @param offset the character of its text (prompt or continuation) at which it begins
  * @param logProbability ln p by the model's own distribution, whatever the sampling; null for a token that nothing is

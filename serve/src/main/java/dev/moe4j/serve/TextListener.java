@@ -12,7 +12,7 @@ public interface TextListener {
      * More of the text.
      *
      * @param text as soon as its characters are complete and cannot be the beginning of a stop text; empty only where
-     *     tokens at the end make no text
+     *     tokens at the end make no text, as an end of text does
      * @param tokens those that begin in it, where the request asked for probabilities
      */
     void piece(String text, List<ScoredToken> tokens);

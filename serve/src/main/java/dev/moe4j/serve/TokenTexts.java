@@ -8,10 +8,16 @@ import java.nio.charset.StandardCharsets;
 /** Tokens by themselves as text. */
 final class TokenTexts {
 
+    /** What stands for the end of text, whatever the tokenizer calls it. */
+    private static final String END_OF_TEXT = "<|endoftext|>";
+
     private TokenTexts() {}
 
     /** A token's text, or where its bytes are a part of a character those, as OpenAI writes them: {@code bytes:\xe2\x82}. */
     static String of(int token, Tokenizer tokenizer) {
+        if (token == tokenizer.endOfText()) {
+            return END_OF_TEXT;
+        }
         byte[] bytes = tokenizer.bytes(token);
         try {
             return StandardCharsets.UTF_8

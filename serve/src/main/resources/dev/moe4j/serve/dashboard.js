@@ -2,6 +2,7 @@
 
 const SECONDS = 120;
 const ALTERNATIVES = 5;
+const END_OF_TEXT = '<|endoftext|>';
 const element = id => document.getElementById(id);
 const colour = name => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 const whole = number => Math.round(number).toLocaleString('en-US');
@@ -202,6 +203,9 @@ function addPiece(choice, begin) {
     span(choice.text.slice(0, starts[0] ?? choice.text.length), 'rest');
   }
   starts.forEach((start, i) => {
+    if (scored.tokens[i] === END_OF_TEXT) {
+      return; // its text is the end
+    }
     const node = span(choice.text.slice(start, starts[i + 1] ?? choice.text.length), 'token');
     const probability = Math.exp(scored.token_logprobs[i]);
     node.style.setProperty('--doubt', String(1 - probability));
@@ -227,7 +231,7 @@ async function run(event) {
   let first = null;
   let length = 0;
   let tokens = 0;
-  let finish = 'cut off';
+  let finish = 'going on';
   const tell = () => {
     const seconds = (performance.now() - start) / 1000;
     const rate = seconds > first && tokens > 1 ? `, ${((tokens - 1) / (seconds - first)).toFixed(1)} tokens/s` : '';
@@ -258,9 +262,12 @@ async function run(event) {
       } else {
         addPiece(choice, length);
         length += choice.text.length;
-        tokens += choice.logprobs.tokens.length;
+        tokens += choice.logprobs.tokens.filter(token => token !== END_OF_TEXT).length;
       }
       tell();
+    }
+    if (finish === 'going on') {
+      throw new Error('the server cut the text off');
     }
   } catch (problem) {
     if (problem.name === 'AbortError') {

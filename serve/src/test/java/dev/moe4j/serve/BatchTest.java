@@ -158,6 +158,21 @@ class BatchTest {
                 .toList();
     }
 
+    /** Harnesses take the last token for the one that was made, whatever it is. */
+    @Test
+    void theEndOfATextIsScoredToo() {
+        int seed = 0;
+        while (alone("Once", 1, seed).finish() != Finish.END_OF_TEXT) {
+            seed++;
+        }
+        List<ScoredToken> tokens = scored(
+                new GenerationRequest(TinyModel.BYTES.encode("Once"), 1, Sampling.DEFAULT, seed, List.of(), 1, true));
+        assertThat(tokens).hasSize(5);
+        assertThat(tokens.getLast().id()).isEqualTo(TinyModel.BYTES.endOfText());
+        assertThat(tokens.getLast().offset()).isZero();
+        assertThat(TokenTexts.of(tokens.getLast().id(), TinyModel.BYTES)).isEqualTo("<|endoftext|>");
+    }
+
     /** What nothing is before has no probability: an end of text that the prompt begins with itself. */
     @Test
     void aPromptMayBeginWithTheEndOfText() {

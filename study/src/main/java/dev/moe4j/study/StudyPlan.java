@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -259,7 +260,7 @@ final class StudyPlan {
     }
 
     private List<String> finetune(Step train, String model, Cost cost) {
-        List<String> names = new ArrayList<>();
+        Set<String> names = new LinkedHashSet<>(); // entries may overlap
         for (Ladder.Finetune each : ladder.finetune()) {
             if (!each.models().isEmpty() && !each.models().contains(model)) {
                 continue;
@@ -286,7 +287,7 @@ final class StudyPlan {
                         Step.Kind.FINETUNE, "fine-tuning on " + task, train, identity, command, List.of(train), cost));
             }
         }
-        return names;
+        return List.copyOf(names);
     }
 
     private ObjectNode measurement(Step train) {

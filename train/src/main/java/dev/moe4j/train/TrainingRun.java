@@ -121,9 +121,11 @@ public final class TrainingRun {
         String precision = config.precision();
         if (precision.equals(RunConfig.AUTO) && resume && Files.isDirectory(folder)) {
             precision = CheckpointReader.newest(folder)
-                    .map(checkpoint -> CheckpointReader.state(checkpoint)
-                            .at("/configuration/precision")
-                            .asString(RunConfig.AUTO))
+                    .map(CheckpointReader::state)
+                    // One that measured its precision had libtorch loaded before, and goes on with tiles.
+                    .filter(state ->
+                            !state.at("/machine/instruction_set").asString("").contains("AMX"))
+                    .map(state -> state.at("/configuration/precision").asString(RunConfig.AUTO))
                     .orElse(RunConfig.AUTO);
         }
         if (!precision.equals(RunConfig.AUTO)) {
