@@ -68,7 +68,6 @@ record BenchServeRun(
             Engine engine = new Engine(model, tokenizer, new Engine.Limits(most, most), meters);
             try (ModelServer server = ModelServer.start(
                     ServedModel.of(preset, model, tokenizer),
-                    model,
                     tokenizer,
                     engine,
                     meters,

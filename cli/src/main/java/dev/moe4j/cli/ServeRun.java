@@ -33,8 +33,7 @@ record ServeRun(
             PrometheusMeterRegistry meters = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
             Engine engine = new Engine(loaded.model(), loaded.tokenizer(), limits, meters);
             ServedModel served = ServedModel.of(name == null ? folderName() : name, loaded.model(), loaded.tokenizer());
-            try (ModelServer server =
-                    ModelServer.start(served, loaded.model(), loaded.tokenizer(), engine, meters, listening)) {
+            try (ModelServer server = ModelServer.start(served, loaded.tokenizer(), engine, meters, listening)) {
                 interruption.onRequest(() -> engine.stop(Duration.ofSeconds(grace)));
                 if (key == null && !new InetSocketAddress(host, 0).getAddress().isLoopbackAddress()) {
                     LOG.warn("whoever reaches {} can use the model: --api-key asks clients for a key", host);

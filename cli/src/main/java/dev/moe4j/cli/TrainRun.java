@@ -44,8 +44,7 @@ record TrainRun(
     int run() {
         if (!resume && TrainingRun.begun(out)) {
             // Wrong usage, found by each process for itself: launch does not start them again, with --resume.
-            throw output.wrongUsage(
-                    out + " already holds a run; add --resume to go on with it, give another --out or remove it");
+            throw output.wrongUsage(TrainingRun.begunAlready(out));
         }
         RunConfig config = RunConfig.read(model, overrides);
         TrainingRun.settleTiles(config, out, resume);

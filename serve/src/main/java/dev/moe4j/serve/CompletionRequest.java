@@ -1,7 +1,6 @@
 package dev.moe4j.serve;
 
 import dev.moe4j.data.Tokenizer;
-import dev.moe4j.model.ModelConfig;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ThreadLocalRandom;
@@ -33,20 +32,14 @@ record CompletionRequest(
     /**
      * Reads a request.
      *
-     * @param model the name of the model that is served
-     * @param config of that model
+     * @param served the model that is asked for
      * @throws ApiException if it is wrong, or asks for what is not served
      */
-    static CompletionRequest read(byte[] body, String model, Tokenizer tokenizer, ModelConfig config) {
+    static CompletionRequest read(byte[] body, ServedModel served, Tokenizer tokenizer) {
         JsonFields fields = new JsonFields(parsed(body));
-        String wanted = fields.text("model", model);
-        if (!wanted.equals(model)) {
-            throw ApiException.missing(
-                    "model",
-                    "model_not_found",
-                    "there is no model '" + wanted + "' here; this server has '" + model + "'");
-        }
-        List<Prompt> prompts = prompts(fields.take("prompt"), tokenizer, config.padding());
+        served.requireName(fields.text("model", served.name()));
+        List<Prompt> prompts =
+                prompts(fields.take("prompt"), tokenizer, served.config().padding());
         int choices = fields.integer("n", 1, 1, MOST_CHOICES);
         int tokens = fields.integer("max_tokens", 16, 0, Integer.MAX_VALUE);
         Sampling sampling = new Sampling(
@@ -74,7 +67,7 @@ record CompletionRequest(
                         stops,
                         alternatives,
                         echo && alternatives != null);
-                checkContext(text, tokenizer, config.context());
+                checkContext(text, tokenizer, served.config().context());
                 texts.add(text);
             }
         }

@@ -5,7 +5,6 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.PriorityQueue;
 import java.util.stream.IntStream;
-import org.jspecify.annotations.Nullable;
 
 /** What logits say of the next token: ln p, by the model's own distribution. */
 final class LogProbabilities {
@@ -33,8 +32,7 @@ final class LogProbabilities {
 
     /** A token that nothing is before. */
     static ScoredToken unknown(int token, int offset) {
-        @Nullable Double none = null;
-        return new ScoredToken(token, offset, none, List.of());
+        return new ScoredToken(token, offset, null, List.of());
     }
 
     private double of(int token) {

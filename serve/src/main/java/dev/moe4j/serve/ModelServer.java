@@ -1,7 +1,6 @@
 package dev.moe4j.serve;
 
 import dev.moe4j.data.Tokenizer;
-import dev.moe4j.model.LanguageModel;
 import io.helidon.common.socket.SocketOptions;
 import io.helidon.http.HeaderNames;
 import io.helidon.http.HttpException;
@@ -39,7 +38,6 @@ public final class ModelServer implements AutoCloseable {
     private static final long MOST_BYTES = 16L << 20;
 
     private final ServedModel served;
-    private final LanguageModel model;
     private final Tokenizer tokenizer;
     private final Engine engine;
     private final PrometheusMeterRegistry meters;
@@ -66,14 +64,8 @@ public final class ModelServer implements AutoCloseable {
     }
 
     private ModelServer(
-            ServedModel served,
-            LanguageModel model,
-            Tokenizer tokenizer,
-            Engine engine,
-            PrometheusMeterRegistry meters,
-            Options options) {
+            ServedModel served, Tokenizer tokenizer, Engine engine, PrometheusMeterRegistry meters, Options options) {
         this.served = served;
-        this.model = model;
         this.tokenizer = tokenizer;
         this.engine = engine;
         this.meters = meters;
@@ -98,14 +90,9 @@ public final class ModelServer implements AutoCloseable {
      * @throws ServeException if it cannot listen there
      */
     public static ModelServer start(
-            ServedModel served,
-            LanguageModel model,
-            Tokenizer tokenizer,
-            Engine engine,
-            PrometheusMeterRegistry meters,
-            Options options) {
+            ServedModel served, Tokenizer tokenizer, Engine engine, PrometheusMeterRegistry meters, Options options) {
         checkFree(options);
-        ModelServer server = new ModelServer(served, model, tokenizer, engine, meters, options);
+        ModelServer server = new ModelServer(served, tokenizer, engine, meters, options);
         server.server.start();
         if (!server.server.isRunning()) {
             throw cannotListen(options, "see the log");
@@ -207,13 +194,7 @@ public final class ModelServer implements AutoCloseable {
     }
 
     private void model(ServerRequest request, ServerResponse response) {
-        String wanted = request.path().pathParameters().get("model");
-        if (!wanted.equals(served.name())) {
-            throw ApiException.missing(
-                    "model",
-                    "model_not_found",
-                    "there is no model '" + wanted + "' here; this server has '" + served.name() + "'");
-        }
+        served.requireName(request.path().pathParameters().get("model"));
         json(response, 200, served.entry());
     }
 
@@ -225,7 +206,7 @@ public final class ModelServer implements AutoCloseable {
             throw ApiException.of(415, "the body must be JSON: send 'Content-Type: application/json'");
         }
         byte[] body = request.content().hasEntity() ? request.content().as(byte[].class) : new byte[0];
-        CompletionRequest wanted = CompletionRequest.read(body, served.name(), tokenizer, model.config());
+        CompletionRequest wanted = CompletionRequest.read(body, served, tokenizer);
         try (Completions completions = new Completions(wanted, engine, served.name(), tokenizer)) {
             if (wanted.stream()) {
                 stream(completions, response);

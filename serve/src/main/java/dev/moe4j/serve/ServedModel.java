@@ -51,6 +51,16 @@ public record ServedModel(
                 model.device().toString());
     }
 
+    /** Refuses another name than the model's. */
+    void requireName(String wanted) {
+        if (!wanted.equals(name)) {
+            throw ApiException.missing(
+                    "model",
+                    "model_not_found",
+                    "there is no model '" + wanted + "' here; this server has '" + name + "'");
+        }
+    }
+
     /** {@code GET /v1/models}. */
     ObjectNode list() {
         ObjectNode list = JSON.createObjectNode().put("object", "list");

@@ -64,7 +64,6 @@ class ModelServerTest {
     private static ModelServer start(PrometheusMeterRegistry meters, @Nullable String key) {
         return ModelServer.start(
                 ServedModel.of("tiny", model, TinyModel.BYTES),
-                model,
                 TinyModel.BYTES,
                 engine,
                 meters,
@@ -442,7 +441,6 @@ class ModelServerTest {
         PrometheusMeterRegistry meters = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
         assertThatThrownBy(() -> ModelServer.start(
                         ServedModel.of("tiny", model, TinyModel.BYTES),
-                        model,
                         TinyModel.BYTES,
                         engine,
                         meters,

@@ -112,6 +112,11 @@ public final class TrainingRun {
         return RunFolder.begun(folder);
     }
 
+    /** What to tell whoever did not ask to resume it. */
+    public static String begunAlready(Path folder) {
+        return folder + " already holds a run; add --resume to go on with it, give another --out or remove it";
+    }
+
     /**
      * Settles whether this process uses {@linkplain AmxTiles tiles}, where a run's precision is known before it is
      * measured: given, or that of the checkpoint that it goes on from. {@link #run} does it as well, which is too late
@@ -178,8 +183,7 @@ public final class TrainingRun {
         }
         try (RunFolder run = RunFolder.lock(folder)) {
             if (!resume && begun(folder)) {
-                throw new TrainException(folder
-                        + " already holds a run; add --resume to go on with it, give another --out or remove it");
+                throw new TrainException(begunAlready(folder));
             }
             return run(run, sequences);
         }
