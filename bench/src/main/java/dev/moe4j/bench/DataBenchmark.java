@@ -5,7 +5,7 @@ import com.knuddels.jtokkit.Encodings;
 import com.knuddels.jtokkit.api.Encoding;
 import com.knuddels.jtokkit.api.EncodingType;
 import com.sun.management.OperatingSystemMXBean;
-import dev.moe4j.data.FileTree;
+import dev.moe4j.base.FileTree;
 import dev.moe4j.data.Manifest;
 import dev.moe4j.data.Preparation;
 import dev.moe4j.data.ShardList;

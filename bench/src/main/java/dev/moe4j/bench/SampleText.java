@@ -1,6 +1,6 @@
 package dev.moe4j.bench;
 
-import dev.moe4j.data.FileTree;
+import dev.moe4j.base.FileTree;
 import dev.moe4j.data.Preparation;
 import dev.moe4j.data.Shards;
 import dev.moe4j.data.TextInput;

@@ -1,7 +1,7 @@
 package dev.moe4j.cli;
 
+import dev.moe4j.base.FileTree;
 import dev.moe4j.bench.DataBenchmark;
-import dev.moe4j.data.FileTree;
 import dev.moe4j.data.Splitting;
 import dev.moe4j.data.TextInput;
 import dev.moe4j.data.Tokenizer;

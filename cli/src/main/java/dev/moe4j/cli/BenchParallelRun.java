@@ -1,6 +1,6 @@
 package dev.moe4j.cli;
 
-import dev.moe4j.data.FileTree;
+import dev.moe4j.base.FileTree;
 import dev.moe4j.model.ConfigReader;
 import dev.moe4j.parallel.Environment;
 import dev.moe4j.parallel.Launcher;

@@ -19,6 +19,7 @@ import org.jspecify.annotations.NullMarked;
 final class Architecture {
     /** From the ground up. A module may use those of the levels below its own, and none beside it. */
     static final List<Set<String>> LEVELS = List.of(
+            Set.of("base"),
             Set.of("tensor", "data"),
             Set.of("parallel"),
             Set.of("model"),
@@ -47,6 +48,8 @@ final class Architecture {
             "serve.CompletionAnswer",
             "serve.ServedModel",
             "cli.QuickstartRun");
+
+    private static final Set<String> RENAMES = Set.of("java.nio.file.Files.move", "java.io.File.renameTo");
 
     private Architecture() {}
 
@@ -116,6 +119,18 @@ final class Architecture {
                                         call.getTargetOwner().getName() + "." + call.getName()))
                                 .filter(_ -> !TELLS_THE_TIME.contains(
                                         type.getName().replaceFirst("^" + Pattern.quote(root) + "\\.", "")))
+                                .forEach(call -> violated(events, type, call.getDescription()))));
+    }
+
+    /** A rename without the right fsync calls loses files in a power failure, so {@code base} alone renames. */
+    static ArchRule renamesStayInBase(String root) {
+        return classes()
+                .should(check(
+                        "create files and folders by AtomicFile and AtomicFolder",
+                        (type, events) -> type.getMethodCallsFromSelf().stream()
+                                .filter(call ->
+                                        RENAMES.contains(call.getTargetOwner().getName() + "." + call.getName()))
+                                .filter(_ -> !type.getPackageName().equals(root + ".base"))
                                 .forEach(call -> violated(events, type, call.getDescription()))));
     }
 

@@ -80,6 +80,12 @@ class ArchitectureTest {
     }
 
     @Test
+    void renamesStayInBase() {
+        Architecture.renamesStayInBase(ROOT).check(ALL);
+        assertBrokenBy(Architecture.renamesStayInBase(ROTTEN), "data.Renames");
+    }
+
+    @Test
     void everyPackageIsNullMarked() {
         Architecture.everyPackageIsNullMarked().check(ALL);
         assertBrokenBy(Architecture.everyPackageIsNullMarked(), "attic.Forgotten");

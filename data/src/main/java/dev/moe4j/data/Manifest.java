@@ -1,13 +1,11 @@
 package dev.moe4j.data;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
+import dev.moe4j.base.AtomicFile;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.security.MessageDigest;
 import java.util.Collections;
 import java.util.HashSet;
@@ -183,14 +181,7 @@ public record Manifest(
     void write(Path folder) {
         Path file = folder.resolve(FILE);
         try {
-            ByteBuffer json = StandardCharsets.UTF_8.encode(json(this));
-            try (FileChannel channel = FileChannel.open(
-                    file, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE)) {
-                while (json.hasRemaining()) {
-                    channel.write(json);
-                }
-                channel.force(true);
-            }
+            AtomicFile.write(file, json(this));
         } catch (IOException e) {
             throw DataException.of("cannot write " + file, e, "free some space there or choose another output folder");
         }

@@ -1,10 +1,12 @@
 package dev.moe4j.data;
 
+import dev.moe4j.base.AtomicFile;
 import java.io.BufferedWriter;
 import java.io.IOException;
+import java.nio.channels.Channels;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 
 /** A file of text that has its name only when it is whole. */
 final class NewFile {
@@ -36,21 +38,19 @@ final class NewFile {
      * @throws DataException if that fails; then there is no file, or the one that was there
      */
     static <T> T write(Path file, Content<T> content) {
-        Path whole = file.resolveSibling("." + file.getFileName() + ".new");
         try {
             Path parent = file.toAbsolutePath().getParent();
             if (parent != null) {
                 Files.createDirectories(parent);
             }
-            T result;
-            try (BufferedWriter out = Files.newBufferedWriter(whole)) {
-                result = content.write(out);
-            } catch (IOException | RuntimeException e) {
-                Files.deleteIfExists(whole);
-                throw e;
+            try (AtomicFile atomic = new AtomicFile(file);
+                    BufferedWriter out =
+                            new BufferedWriter(Channels.newWriter(atomic.channel(), StandardCharsets.UTF_8))) {
+                T result = content.write(out);
+                out.flush();
+                atomic.commit();
+                return result;
             }
-            Files.move(whole, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-            return result;
         } catch (IOException e) {
             throw DataException.of("cannot write " + file, e, ADVICE);
         }

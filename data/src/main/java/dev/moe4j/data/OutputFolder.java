@@ -1,20 +1,17 @@
 package dev.moe4j.data;
 
+import dev.moe4j.base.AtomicFile;
+import dev.moe4j.base.AtomicFolder;
+import dev.moe4j.base.FileTree;
+import dev.moe4j.base.Fsync;
+import dev.moe4j.base.ProcessLock;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
-import java.nio.channels.FileLock;
-import java.nio.channels.OverlappingFileLockException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 
 /**
@@ -41,7 +38,7 @@ final class OutputFolder implements AutoCloseable {
     private final Path plan;
     private final Path parts;
     private final Path data;
-    private final FileChannel lock;
+    private final ProcessLock lock;
     private boolean resumable;
     private boolean done;
 
@@ -100,22 +97,10 @@ final class OutputFolder implements AutoCloseable {
         return target.resolveSibling("." + target.getFileName() + ".partial");
     }
 
-    private FileChannel lock() throws IOException {
-        FileChannel channel =
-                FileChannel.open(partial.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-        try {
-            @Nullable FileLock held = channel.tryLock();
-            if (held != null) {
-                return channel; // the lock ends with the channel, or with the process
-            }
-        } catch (OverlappingFileLockException e) {
-            // by this process
-        } catch (IOException e) {
-            channel.close();
-            throw e;
-        }
-        channel.close();
-        throw new DataException("another run is writing " + target + " now; wait for it or choose another folder");
+    private ProcessLock lock() throws IOException {
+        return ProcessLock.tryAcquire(partial.resolve("lock"))
+                .orElseThrow(() -> new DataException(
+                        "another run is writing " + target + " now; wait for it or choose another folder"));
     }
 
     private void start(String wanted) throws IOException {
@@ -135,7 +120,7 @@ final class OutputFolder implements AutoCloseable {
         FileTree.delete(parts);
         Files.createDirectory(parts);
         Files.createDirectory(data);
-        write(plan, wanted);
+        AtomicFile.write(plan, wanted);
     }
 
     private void checkTarget() {
@@ -183,7 +168,8 @@ final class OutputFolder implements AutoCloseable {
     void save(PartRecord record) {
         Path file = parts.resolve(record.name());
         try {
-            write(file, Manifest.json(record));
+            Fsync.folder(data); // the names of the part's files, before the record of them
+            AtomicFile.write(file, Manifest.json(record));
         } catch (IOException e) {
             throw DataException.of("cannot write " + file, e, SPACE);
         }
@@ -209,20 +195,6 @@ final class OutputFolder implements AutoCloseable {
         }
     }
 
-    /** Writes a file that has its name only when it is whole. */
-    private static void write(Path file, String text) throws IOException {
-        Path whole = file.resolveSibling(file.getFileName() + ".new");
-        ByteBuffer bytes = StandardCharsets.UTF_8.encode(text);
-        try (FileChannel channel = FileChannel.open(
-                whole, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE)) {
-            while (bytes.hasRemaining()) {
-                channel.write(bytes);
-            }
-            channel.force(true);
-        }
-        Files.move(whole, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-    }
-
     /**
      * Writes the manifest and gives the folder its name, in place of an older one.
      *
@@ -234,10 +206,7 @@ final class OutputFolder implements AutoCloseable {
         Path old = partial.resolve("old");
         try {
             FileTree.delete(old);
-            if (Files.exists(target)) {
-                Files.move(target, old, StandardCopyOption.ATOMIC_MOVE);
-            }
-            Files.move(data, target, StandardCopyOption.ATOMIC_MOVE);
+            AtomicFolder.commit(data, target, old);
             done = true;
         } catch (IOException e) {
             throw DataException.of("cannot write " + target, e, ADVICE);
@@ -247,8 +216,8 @@ final class OutputFolder implements AutoCloseable {
     /** Lets the hidden folder go, unless there is work in it that another run can take up. */
     @Override
     public void close() {
-        try {
-            lock.close();
+        try (lock) {
+            // Before the lock ends: after that another run may be at work in the folder.
             if (done || !resumable) {
                 FileTree.delete(partial);
             }

@@ -1,5 +1,6 @@
 package dev.moe4j.data;
 
+import dev.moe4j.base.AtomicFile;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -94,7 +95,7 @@ record TokenizerFile(byte[] content) {
     void write(Path folder) {
         Path file = folder.resolve(Tokenizer.FILE);
         try {
-            Files.write(file, content);
+            AtomicFile.write(file, content);
         } catch (IOException e) {
             throw DataException.of("cannot write " + file, e, "free some space there or choose another folder");
         }

@@ -1,5 +1,6 @@
 package dev.moe4j.model;
 
+import dev.moe4j.base.TemporaryName;
 import dev.moe4j.parallel.Fabric;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Parameters;
@@ -31,7 +32,6 @@ import tools.jackson.databind.JsonNode;
 public final class CheckpointReader implements AutoCloseable {
 
     private static final String INDEX_FILE = CheckpointTensors.MODEL_FILE + ".index.json";
-    private static final String UNFINISHED = ".tmp";
 
     private final Path folder;
     private final CheckpointConfig config;
@@ -68,7 +68,7 @@ public final class CheckpointReader implements AutoCloseable {
         if (!Files.isDirectory(path)) {
             throw new ModelException(path + " is no folder; give the folder of a checkpoint or of a run");
         }
-        if (path.toAbsolutePath().normalize().toString().endsWith(UNFINISHED)) {
+        if (path.toAbsolutePath().normalize().toString().endsWith(TemporaryName.ENDING)) {
             throw new ModelException(path + " was never finished: its writer was interrupted; use an older checkpoint");
         }
         if (Files.exists(path.resolve(CheckpointConfig.FILE))) {

@@ -1,5 +1,6 @@
 package dev.moe4j.model;
 
+import dev.moe4j.base.AtomicFile;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -7,14 +8,11 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.ClosedByInterruptException;
-import java.nio.channels.FileChannel;
 import java.nio.channels.WritableByteChannel;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.security.MessageDigest;
 import java.util.Arrays;
 import java.util.HexFormat;
@@ -22,7 +20,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.UUID;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JsonGenerator;
@@ -33,9 +30,8 @@ import tools.jackson.core.json.JsonFactory;
  * Writes a .safetensors file without ever holding more than a chunk of it: declare every tensor, then write the data
  * of each in the same order, then {@link #commit}.
  *
- * <p>The data goes to a temporary file beside the target, named {@code <target>.<random>.tmp}. Commit forces it to the
- * disk and renames it, so the target's name never stands for half a file. Closing without a commit, or after an error,
- * deletes the temporary file and leaves an older target as it was.
+ * <p>The target is an {@link AtomicFile}: its name never stands for half a file. Closing without a commit, or after an
+ * error, leaves an older target as it was.
  *
  * <p>The header is padded with spaces so that the data begins at a multiple of 8 bytes. Tensors follow each other
  * without gaps; who mixes types and wants every tensor aligned declares the wider types first.
@@ -51,8 +47,7 @@ public final class SafetensorsWriter implements AutoCloseable {
     private record Declared(SafetensorsFile.Type type, long[] shape, long bytes) {}
 
     private final Path target;
-    private final Path temporary;
-    private final FileChannel file;
+    private final AtomicFile file;
     private final WritableByteChannel out;
     private final MessageDigest digest = SafetensorsFile.newSha256();
     private final byte[] chunk = new byte[CHUNK];
@@ -77,14 +72,12 @@ public final class SafetensorsWriter implements AutoCloseable {
     SafetensorsWriter(Path target, Map<String, String> metadata, UnaryOperator<WritableByteChannel> wrap) {
         this.target = target.toAbsolutePath();
         this.metadata = new LinkedHashMap<>(metadata);
-        this.temporary = this.target.resolveSibling(
-                this.target.getFileName() + "." + UUID.randomUUID().toString().substring(0, 8) + ".tmp");
         try {
-            this.file = FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
+            this.file = new AtomicFile(this.target);
         } catch (IOException e) {
             throw failed(e);
         }
-        this.out = wrap.apply(file);
+        this.out = wrap.apply(file.channel());
     }
 
     /**
@@ -147,14 +140,10 @@ public final class SafetensorsWriter implements AutoCloseable {
             throw new IllegalStateException(missing + " bytes of " + order.get(current) + " were never written");
         }
         try {
-            file.force(true);
-            out.close();
-            file.close();
-            Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+            file.commit();
         } catch (IOException e) {
             throw failed(e);
         }
-        forceFolder(target.getParent());
         return HexFormat.of().formatHex(digest.digest());
     }
 
@@ -162,9 +151,7 @@ public final class SafetensorsWriter implements AutoCloseable {
     @Override
     public void close() {
         try {
-            out.close();
             file.close();
-            Files.deleteIfExists(temporary);
         } catch (IOException e) {
             throw failed(e);
         }
@@ -244,7 +231,7 @@ public final class SafetensorsWriter implements AutoCloseable {
         }
         long free;
         try {
-            free = Files.getFileStore(temporary).getUsableSpace();
+            free = Files.getFileStore(file.temporary()).getUsableSpace();
         } catch (IOException e) {
             return; // some file systems cannot tell; writing will
         }
@@ -262,18 +249,6 @@ public final class SafetensorsWriter implements AutoCloseable {
             }
         } catch (IOException e) {
             throw failed(e);
-        }
-    }
-
-    /** Puts the rename itself on the disk, where the system lets a folder be opened. */
-    private static void forceFolder(@Nullable Path folder) {
-        if (folder == null) {
-            return;
-        }
-        try (FileChannel channel = FileChannel.open(folder, StandardOpenOption.READ)) {
-            channel.force(true);
-        } catch (IOException e) {
-            // Windows cannot open folders; its renames are journaled
         }
     }
 

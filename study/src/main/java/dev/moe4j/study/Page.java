@@ -1,19 +1,16 @@
 package dev.moe4j.study;
 
+import dev.moe4j.base.AtomicFile;
 import dev.moe4j.eval.Markup;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.time.Instant;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
 import java.util.Locale;
 import java.util.Map;
-import java.util.UUID;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.webjars.WebJarVersionLocator;
@@ -38,20 +35,12 @@ record Page(String title, Instant created, String sentence, String name, ObjectN
     private static final JsonMapper JSON = new JsonMapper();
 
     /**
-     * Writes the page beside {@code file} and renames it when it is whole, so that an interrupted write leaves an older
-     * page as it was.
+     * Writes the page. An interrupted write leaves an older page as it was.
      *
      * @param file to create or replace; its folder must exist
      */
     void write(Path file) throws IOException {
-        Path target = file.toAbsolutePath();
-        Path unfinished = target.resolveSibling("." + target.getFileName() + "." + UUID.randomUUID() + ".tmp");
-        try {
-            Files.writeString(unfinished, html(), StandardCharsets.UTF_8, StandardOpenOption.CREATE_NEW);
-            Files.move(unfinished, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-        } finally {
-            Files.deleteIfExists(unfinished);
-        }
+        AtomicFile.write(file, html());
     }
 
     /** The page as text. */

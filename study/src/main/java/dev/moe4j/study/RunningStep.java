@@ -1,5 +1,6 @@
 package dev.moe4j.study;
 
+import dev.moe4j.base.AtomicFile;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.charset.StandardCharsets;
@@ -78,7 +79,7 @@ final class RunningStep {
         joules += more;
         measured = true;
         try {
-            Files.writeString(step.folder().resolve("joules"), Double.toString(joules));
+            AtomicFile.write(step.folder().resolve("joules"), Double.toString(joules));
         } catch (IOException e) {
             throw new StudyException("cannot write to " + step.folder() + ": " + e.getMessage(), e);
         }

@@ -1,12 +1,10 @@
 package dev.moe4j.study;
 
+import dev.moe4j.base.AtomicFile;
+import dev.moe4j.base.ProcessLock;
 import java.io.IOException;
-import java.nio.channels.FileChannel;
-import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
@@ -26,9 +24,9 @@ final class StudyFolder implements AutoCloseable {
     private static final String LOCK = ".lock";
 
     private final Path path;
-    private final FileChannel lock;
+    private final ProcessLock lock;
 
-    private StudyFolder(Path path, FileChannel lock) {
+    private StudyFolder(Path path, ProcessLock lock) {
         this.path = path;
         this.lock = lock;
     }
@@ -50,23 +48,13 @@ final class StudyFolder implements AutoCloseable {
     static StudyFolder lock(Path path) {
         try {
             Files.createDirectories(path.resolve("steps"));
-            FileChannel lock = FileChannel.open(
-                    path.resolve(LOCK), StandardOpenOption.CREATE, StandardOpenOption.WRITE, StandardOpenOption.READ);
-            if (!taken(lock)) {
-                lock.close();
-                throw new StudyException(path + " is in use by another study; wait for it, or give another --out");
-            }
-            return new StudyFolder(path, lock);
+            return new StudyFolder(
+                    path,
+                    ProcessLock.tryAcquire(path.resolve(LOCK))
+                            .orElseThrow(() -> new StudyException(
+                                    path + " is in use by another study; wait for it, or give another --out")));
         } catch (IOException e) {
             throw new StudyException("cannot write the study to " + path + ": " + e.getMessage(), e);
-        }
-    }
-
-    private static boolean taken(FileChannel lock) throws IOException {
-        try {
-            return lock.tryLock() != null;
-        } catch (OverlappingFileLockException e) {
-            return false; // this very process has it
         }
     }
 
@@ -137,13 +125,8 @@ final class StudyFolder implements AutoCloseable {
     }
 
     private static void write(Path file, Object value) {
-        Path unfinished = file.resolveSibling(file.getFileName() + ".tmp");
         try {
-            Files.writeString(unfinished, JSON.writerWithDefaultPrettyPrinter().writeValueAsString(value) + "\n");
-            try (FileChannel channel = FileChannel.open(unfinished, StandardOpenOption.WRITE)) {
-                channel.force(true);
-            }
-            Files.move(unfinished, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+            AtomicFile.write(file, JSON.writerWithDefaultPrettyPrinter().writeValueAsString(value) + "\n");
         } catch (IOException e) {
             throw new StudyException("cannot write " + file + ": " + e.getMessage(), e);
         }

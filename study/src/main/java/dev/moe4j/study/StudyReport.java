@@ -1,7 +1,7 @@
 package dev.moe4j.study;
 
+import dev.moe4j.base.AtomicFile;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -94,8 +94,8 @@ public final class StudyReport {
         Path csv = sibling(page, ".csv");
         try {
             new Page(title, Instant.now(), verdict, "study", data).write(page);
-            Files.writeString(json, JSON.writerWithDefaultPrettyPrinter().writeValueAsString(data) + "\n");
-            Files.writeString(csv, StudyCsv.of(results.trained()));
+            AtomicFile.write(json, JSON.writerWithDefaultPrettyPrinter().writeValueAsString(data) + "\n");
+            AtomicFile.write(csv, StudyCsv.of(results.trained()));
         } catch (IOException e) {
             throw new StudyException("cannot write the report " + page + ": " + e.getMessage(), e);
         }

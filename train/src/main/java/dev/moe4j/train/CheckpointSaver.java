@@ -1,5 +1,6 @@
 package dev.moe4j.train;
 
+import dev.moe4j.base.AtomicFolder;
 import dev.moe4j.data.Tokenizer;
 import dev.moe4j.model.CheckpointStep;
 import java.io.IOException;
@@ -174,7 +175,7 @@ final class CheckpointSaver implements Checkpoints {
             for (int rank = 0; rank < checkpoints.size(); rank++) {
                 CheckpointStep checkpoint = checkpoints.get(rank);
                 if (!policy.keeps(checkpoint.step(), rank, checkpoint.step() == best)) {
-                    run.delete(checkpoint.folder());
+                    AtomicFolder.delete(checkpoint.folder());
                 }
             }
             return null;

@@ -1,7 +1,9 @@
 package dev.moe4j.train;
 
+import dev.moe4j.base.AtomicFolder;
+import dev.moe4j.base.FileTree;
+import dev.moe4j.base.TemporaryName;
 import dev.moe4j.data.DataException;
-import dev.moe4j.data.FileTree;
 import dev.moe4j.data.Shards;
 import dev.moe4j.data.Tokenizer;
 import dev.moe4j.model.CheckpointConfig;
@@ -14,7 +16,6 @@ import dev.moe4j.tensor.Scope;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -66,17 +67,14 @@ public final class CheckpointWriter {
     Path write(Snapshot snapshot) {
         Path target =
                 CheckpointStep.folder(run.path(), snapshot.state().position().step());
-        Path temporary = run.temporary(target);
+        Path temporary = TemporaryName.nextTo(target);
         try {
             Files.createDirectories(temporary);
             fill(temporary, snapshot);
-            RunFolder.force(temporary);
-            if (Files.exists(target)) {
-                // A run that was resumed from an older step arrives here again.
-                run.delete(target);
-            }
-            Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
-            RunFolder.force(run.path());
+            // A run that was resumed from an older step replaces the checkpoints of later steps.
+            Path replaced = TemporaryName.nextTo(target);
+            AtomicFolder.commit(temporary, target, replaced);
+            FileTree.delete(replaced);
             return target;
         } catch (IOException | ModelException | DataException e) {
             String advice = e instanceof RuntimeException ? "" : "; make room or choose another folder";
@@ -95,14 +93,14 @@ public final class CheckpointWriter {
         CheckpointConfig config = new CheckpointConfig(snapshot.architecture(), TokenizerSpec.of(tokenizer));
         Map<String, TrainingState.Stored> files = new LinkedHashMap<>();
         String configText = config.text(snapshot.master());
-        RunFolder.write(folder.resolve(CheckpointConfig.FILE), configText);
+        Files.writeString(folder.resolve(CheckpointConfig.FILE), configText);
         note(folder.resolve(CheckpointConfig.FILE), CheckpointState.digest(configText), files);
-        RunFolder.write(folder, tokenizer); // its checksum is the tokenizer's in the configuration
+        tokenizer.save(folder); // its checksum is the tokenizer's in the configuration
         try (Scope _ = Scope.open()) {
             writeTensors(folder.resolve(CheckpointTensors.MODEL_FILE), snapshot.model(), files);
             writeTensors(folder.resolve(CheckpointTensors.OPTIMIZER_FILE), snapshot.optimizer(), files);
         }
-        RunFolder.write(folder.resolve(CheckpointState.FILE), snapshot.state().text(files));
+        Files.writeString(folder.resolve(CheckpointState.FILE), snapshot.state().text(files));
     }
 
     private static void writeTensors(

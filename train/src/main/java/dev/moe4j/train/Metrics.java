@@ -1,5 +1,6 @@
 package dev.moe4j.train;
 
+import dev.moe4j.base.AtomicFile;
 import dev.moe4j.model.LossReport;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -7,7 +8,6 @@ import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -47,9 +47,7 @@ final class Metrics implements AutoCloseable {
     static Metrics open(RunFolder run, long step) {
         Path file = run.metrics();
         try {
-            Path beside = run.temporary(file);
-            RunFolder.write(beside, kept(file, step));
-            Files.move(beside, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+            AtomicFile.write(file, kept(file, step));
             return new Metrics(
                     file,
                     FileChannel.open(file, StandardOpenOption.WRITE, StandardOpenOption.APPEND),

@@ -1,5 +1,8 @@
 package dev.moe4j.train;
 
+import dev.moe4j.base.AtomicFolder;
+import dev.moe4j.base.FileTree;
+import dev.moe4j.base.TemporaryName;
 import dev.moe4j.data.Tokenizer;
 import dev.moe4j.model.CheckpointConfig;
 import dev.moe4j.model.CheckpointTensors;
@@ -10,7 +13,6 @@ import dev.moe4j.tensor.Scope;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -53,23 +55,22 @@ public final class ModelFolders implements AutoCloseable {
      */
     public void write(String name, LanguageModel model, Tokenizer tokenizer, @Nullable Parameters head) {
         Path target = folder(name);
-        Path temporary = parent.temporary(target);
+        Path temporary = TemporaryName.nextTo(target);
         try (Scope _ = Scope.open()) {
             Files.createDirectories(temporary);
-            RunFolder.write(
+            Files.writeString(
                     temporary.resolve(CheckpointConfig.FILE),
                     new CheckpointConfig(model.architecture(), TokenizerSpec.of(tokenizer))
                             .text(model.parameters().precision().master()));
-            RunFolder.write(temporary, tokenizer);
+            tokenizer.save(temporary);
             String _ = CheckpointTensors.write(
                     temporary.resolve(CheckpointTensors.MODEL_FILE), CheckpointTensors.parameters(model.parameters()));
             if (head != null) {
                 String _ = CheckpointTensors.write(temporary.resolve(HEAD_FILE), CheckpointTensors.parameters(head));
             }
-            RunFolder.force(temporary);
-            delete(name);
-            Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
-            RunFolder.force(parent.path());
+            Path replaced = TemporaryName.nextTo(target);
+            AtomicFolder.commit(temporary, target, replaced);
+            FileTree.delete(replaced);
         } catch (IOException e) {
             throw new TrainException(
                     "cannot write the model " + target + ": " + e.getMessage() + "; make room or choose another folder",
@@ -81,7 +82,7 @@ public final class ModelFolders implements AutoCloseable {
     public void delete(String name) {
         try {
             if (has(name)) {
-                parent.delete(folder(name));
+                AtomicFolder.delete(folder(name));
             }
         } catch (IOException e) {
             throw new TrainException("cannot delete " + folder(name) + ": " + e.getMessage(), e);

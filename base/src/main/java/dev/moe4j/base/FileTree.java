@@ -1,4 +1,4 @@
-package dev.moe4j.data;
+package dev.moe4j.base;
 
 import java.io.IOException;
 import java.nio.file.FileVisitResult;

@@ -1,0 +1,56 @@
+package dev.moe4j.base;
+
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileVisitResult;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.SimpleFileVisitor;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributes;
+import org.jspecify.annotations.Nullable;
+
+/** Forces files and folders from the system's cache to the disk. */
+public final class Fsync {
+
+    private Fsync() {}
+
+    /**
+     * Forces the list of a folder's files to the disk: creations, renames and deletions in the folder.
+     *
+     * <p>Windows cannot open folders, so there this does nothing; NTFS journals renames.
+     */
+    public static void folder(Path folder) throws IOException {
+        try (FileChannel channel = FileChannel.open(folder, StandardOpenOption.READ)) {
+            channel.force(true);
+        } catch (AccessDeniedException e) {
+            // Windows, or a folder that may be written to but not read.
+        }
+    }
+
+    /** Forces a folder with everything in it to the disk. The files must be writable. */
+    public static void tree(Path folder) throws IOException {
+        Files.walkFileTree(folder, new SimpleFileVisitor<>() {
+            @Override
+            public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) throws IOException {
+                if (attributes.isRegularFile()) {
+                    // Windows flushes only files that are open for writing.
+                    try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+                        channel.force(true);
+                    }
+                }
+                return FileVisitResult.CONTINUE;
+            }
+
+            @Override
+            public FileVisitResult postVisitDirectory(Path visited, @Nullable IOException failure) throws IOException {
+                if (failure != null) {
+                    throw failure;
+                }
+                Fsync.folder(visited);
+                return FileVisitResult.CONTINUE;
+            }
+        });
+    }
+}
