@@ -1,22 +1,17 @@
 package dev.moe4j.data;
 
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
 import java.util.Objects;
-import java.util.TreeMap;
 import java.util.stream.LongStream;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Sequences of whole documents. A document that fits into a sequence is never cut; a longer one is cut into pieces of a
  * sequence's length and a rest. Documents and rests are packed by best fit, longest first (Ding et al. 2024, "Fewer
  * truncations improve language modeling"), so little of a sequence stays empty.
  *
- * <p>Packing goes on within {@link #WINDOW} documents in a row, so a sequence is found by packing its window anew: what
- * is kept in memory is the number of each window's first sequence, 8 bytes for 1024 documents, whatever their length, and
- * the last window's packing. Opening packs every window once, on all cores.
+ * <p>Packing goes on within {@link #WINDOW} documents in a row. Opening packs every window once, on all cores, and keeps
+ * which documents share a sequence: 2 bytes for a document, and 10 for a document of a sequence's length or more.
  *
  * <p>Every id is predicted once an epoch. A sequence's first input is the id before its first target, or the end of text
  * where a document begins; in a sequence it is the end of the document before.
@@ -32,7 +27,7 @@ public final class DocumentSampler implements TrainingSequences {
     /** The number of each window's first sequence before shuffling, and behind the last one that of all. */
     private final long[] firstSequences;
 
-    private volatile @Nullable Window last;
+    private final PackedWindow[] windows;
 
     /**
      * A sampler.
@@ -52,14 +47,24 @@ public final class DocumentSampler implements TrainingSequences {
         this.length = length;
         this.endOfText = endOfText;
         this.seed = seed;
-        long[] counts = LongStream.range(0, Math.ceilDiv(stream.documents(), WINDOW))
+        windows = LongStream.range(0, Math.ceilDiv(stream.documents(), WINDOW))
                 .parallel()
-                .map(window -> new Window(window).sequences())
-                .toArray();
-        firstSequences = new long[counts.length + 1];
-        for (int i = 0; i < counts.length; i++) {
-            firstSequences[i + 1] = firstSequences[i] + counts[i];
+                .mapToObj(this::pack)
+                .toArray(PackedWindow[]::new);
+        firstSequences = new long[windows.length + 1];
+        for (int i = 0; i < windows.length; i++) {
+            firstSequences[i + 1] = firstSequences[i] + windows[i].sequences();
         }
+    }
+
+    private PackedWindow pack(long window) {
+        long from = window * WINDOW;
+        int count = (int) Math.min(WINDOW, stream.documents() - from);
+        long[] lengths = new long[count];
+        for (int i = 0; i < count; i++) {
+            lengths[i] = stream.documentStart(from + i + 1) - stream.documentStart(from + i);
+        }
+        return PackedWindow.of(lengths, length);
     }
 
     @Override
@@ -114,89 +119,30 @@ public final class DocumentSampler implements TrainingSequences {
         while (firstSequences[found + 1] == sequence) { // a window of empty documents
             found++;
         }
-        Window window = last;
-        if (window == null || window.number != found) {
-            window = new Window(found);
-            last = window;
+        return pieces(found, sequence - firstSequences[found]);
+    }
+
+    private List<Piece> pieces(int number, long sequence) {
+        PackedWindow window = windows[number];
+        long first = (long) number * WINDOW;
+        if (sequence < window.fullPieces()) {
+            PackedWindow.Full full = window.full(sequence);
+            long start = stream.documentStart(first + full.document()) + full.number() * length;
+            return List.of(new Piece(start, length, full.number() == 0));
         }
-        return window.pieces(sequence - firstSequences[found]);
+        return Arrays.stream(window.packed(sequence - window.fullPieces()))
+                .mapToObj(document -> rest(first + document))
+                .toList();
+    }
+
+    /** The ids of a document after its pieces of full length. */
+    private Piece rest(long document) {
+        long end = stream.documentStart(document + 1);
+        long ids = end - stream.documentStart(document);
+        int rest = (int) (ids % length);
+        return new Piece(end - rest, rest, ids < length);
     }
 
     /** Ids of one document in a row. */
     private record Piece(long start, int count, boolean begins) {}
-
-    /** Some documents in a row, packed: first the pieces that fill a sequence, then what is left. */
-    private final class Window {
-        private final long number;
-        /** Of each document the pieces of full length in it and those before it. */
-        private final long[] fullBefore;
-
-        private final List<List<Piece>> packed;
-
-        Window(long number) {
-            this.number = number;
-            long from = number * WINDOW;
-            int count = (int) Math.min(WINDOW, stream.documents() - from);
-            fullBefore = new long[count + 1];
-            List<Piece> rests = new ArrayList<>();
-            for (int i = 0; i < count; i++) {
-                long start = stream.documentStart(from + i);
-                long ids = stream.documentStart(from + i + 1) - start;
-                fullBefore[i + 1] = fullBefore[i] + ids / length;
-                int rest = (int) (ids % length);
-                if (rest > 0) {
-                    rests.add(new Piece(start + ids - rest, rest, ids < length));
-                }
-            }
-            packed = pack(rests);
-        }
-
-        long sequences() {
-            return fullBefore[fullBefore.length - 1] + packed.size();
-        }
-
-        List<Piece> pieces(long sequence) {
-            long full = fullBefore[fullBefore.length - 1];
-            if (sequence >= full) {
-                return packed.get((int) (sequence - full));
-            }
-            int at = Arrays.binarySearch(fullBefore, sequence);
-            int document = at < 0 ? -at - 2 : at;
-            while (fullBefore[document + 1] == sequence) { // shorter documents
-                document++;
-            }
-            long piece = sequence - fullBefore[document];
-            long start = stream.documentStart(number * WINDOW + document) + piece * length;
-            return List.of(new Piece(start, length, piece == 0));
-        }
-
-        private List<List<Piece>> pack(List<Piece> rests) {
-            List<Piece> longestFirst = new ArrayList<>(rests);
-            longestFirst.sort((a, b) -> Integer.compare(b.count, a.count)); // keeps the order of equal ones
-            List<List<Piece>> sequences = new ArrayList<>();
-            TreeMap<Integer, List<List<Piece>>> byRoom = new TreeMap<>();
-            for (Piece piece : longestFirst) {
-                Map.@Nullable Entry<Integer, List<List<Piece>>> best = byRoom.ceilingEntry(piece.count);
-                List<Piece> sequence;
-                int room = length;
-                if (best == null) {
-                    sequence = new ArrayList<>();
-                    sequences.add(sequence);
-                } else {
-                    room = best.getKey();
-                    sequence = best.getValue().removeLast();
-                    if (best.getValue().isEmpty()) {
-                        byRoom.remove(room);
-                    }
-                }
-                sequence.add(piece);
-                if (room > piece.count) {
-                    byRoom.computeIfAbsent(room - piece.count, _ -> new ArrayList<>())
-                            .add(sequence);
-                }
-            }
-            sequences.forEach(sequence -> sequence.sort((a, b) -> Long.compare(a.start, b.start)));
-            return sequences;
-        }
-    }
 }

@@ -5,13 +5,16 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.MessageDigest;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SequencedMap;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
@@ -67,6 +70,57 @@ final class SamplingTest {
                 orders[epoch] = firsts;
             }
             assertThat(orders[0]).isNotEqualTo(orders[1]);
+        }
+    }
+
+    /** A law of the format: resuming years later must find the same sequences. */
+    @Test
+    void wholeDocumentsAreAlwaysPackedAlike() {
+        MessageDigest digest = Checksums.sha256();
+        for (int length : new int[] {1, 7, 50, 400}) {
+            Documents documents = Documents.random(length, 3 * DocumentSampler.WINDOW + 17, 60);
+            DocumentSampler sampler = new DocumentSampler(documents, length, Documents.END, 3);
+            for (long number = 0; number < sampler.sequencesPerEpoch(); number++) {
+                digest.update(
+                        (Arrays.toString(sequence(sampler, number)) + Arrays.toString(sampler.documentStarts(number)))
+                                .getBytes(StandardCharsets.UTF_8));
+            }
+        }
+        assertThat(Checksums.hex(digest)).isEqualTo("ad2a37eb8726c9338c9f2a24adeb55ca847d9ee8f8ade3cf0199580d995f4120");
+    }
+
+    /** Packing a window looks up the place of each of its documents, which takes milliseconds. */
+    @Test
+    void aSequenceLooksUpItsOwnDocumentsAlone() {
+        Documents documents = Documents.random(5, 4 * DocumentSampler.WINDOW, 600);
+        AtomicLong lookups = new AtomicLong();
+        DocumentStream counting = new DocumentStream() {
+            @Override
+            public long documents() {
+                return documents.documents();
+            }
+
+            @Override
+            public long documentStart(long document) {
+                lookups.incrementAndGet();
+                return documents.documentStart(document);
+            }
+
+            @Override
+            public long tokens() {
+                return documents.tokens();
+            }
+
+            @Override
+            public void copyTokens(long offset, int[] out, int at, int count) {
+                documents.copyTokens(offset, out, at, count);
+            }
+        };
+        DocumentSampler sampler = new DocumentSampler(counting, 500, Documents.END, 3);
+        for (long number = 0; number < sampler.sequencesPerEpoch(); number++) {
+            lookups.set(0);
+            int pieces = sampler.documentStarts(number).length + 1;
+            assertThat(lookups.get()).isLessThanOrEqualTo(2L * pieces);
         }
     }
 
