@@ -128,7 +128,9 @@ final class PrepareCommand implements Callable<Integer> {
         if (selection != null) {
             source = source.selection(Selection.read(selection));
         }
-        Preparation preparation = new Preparation(Tokenizer.of(name), source, folder)
+        Tokenizer chosen = Tokenizer.of(name);
+        chosen.remark().ifPresent(output.err()::println);
+        Preparation preparation = new Preparation(chosen, source, folder)
                 .holdOut(new HoldOut(holdOut, seed))
                 .layout(InputOptions.oneOf(output, "--layout", layout, ShardLayout.values()))
                 .shardBytes((long) shardSize << 20)

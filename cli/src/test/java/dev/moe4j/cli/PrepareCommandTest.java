@@ -112,6 +112,21 @@ class PrepareCommandTest {
     }
 
     @Test
+    void saysThatDropoutIsNotApplied() throws IOException {
+        Path tokenizer = text("tokenizer.json", """
+                {"added_tokens": [{"id": 0, "content": "[UNK]", "special": true},
+                    {"id": 1, "content": "</s>", "special": true}],
+                 "normalizer": null, "pre_tokenizer": {"type": "Whitespace"},
+                 "model": {"type": "BPE", "dropout": 0.5, "unk_token": "[UNK]",
+                    "vocab": {"[UNK]": 0, "</s>": 1, "a": 2, "b": 3, "ab": 4}, "merges": ["a b"]}}""");
+
+        Run run = prepare("--tokenizer=" + tokenizer, "--out=" + temp.resolve("out"), text("a.txt", "ab ab"));
+
+        assertThat(run.code()).as(run.err()).isZero();
+        assertThat(run.err()).contains("the tokenizer's dropout of 0.5 is not applied");
+    }
+
+    @Test
     void saysWhatWasLeftOut() throws IOException {
         text("in/a.txt", "text");
         Files.write(temp.resolve("in/b.bin"), new byte[] {1, 0, 2});

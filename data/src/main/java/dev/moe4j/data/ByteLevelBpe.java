@@ -39,7 +39,7 @@ record ByteLevelBpe(byte[][] tokens, List<Merge> merges, int endOfText) {
     record Merge(int left, int right, int joined) {}
 
     /**
-     * Reads the definition.
+     * Reads the definition. Its dropout is left out: it is meant for training, and would give a text other ids each time.
      *
      * @param json of a {@code tokenizer.json}
      * @return none if it says more than can be said here, or jtokkit would encode otherwise
@@ -48,7 +48,6 @@ record ByteLevelBpe(byte[][] tokens, List<Merge> merges, int endOfText) {
         JsonNode model = json.path("model");
         JsonNode pieces = json.path("pre_tokenizer");
         boolean plain = model.path("type").asString("BPE").equals("BPE")
-                && model.path("dropout").asDouble(0) == 0
                 && model.path("unk_token").asString("").isEmpty()
                 && model.path("continuing_subword_prefix").asString("").isEmpty()
                 && model.path("end_of_word_suffix").asString("").isEmpty()

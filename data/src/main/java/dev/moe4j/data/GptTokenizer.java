@@ -69,6 +69,11 @@ final class GptTokenizer implements Tokenizer {
     }
 
     @Override
+    public Optional<String> remark() {
+        return file.flatMap(TokenizerFile::remark);
+    }
+
+    @Override
     public void save(Path folder) {
         file.ifPresent(content -> content.write(folder));
     }

@@ -7,6 +7,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.IntConsumer;
 import tools.jackson.databind.JsonNode;
@@ -69,10 +70,16 @@ final class NativeTokenizer implements Tokenizer {
         }
     }
 
-    /** The definition with nothing in it that would find, put, cut off or fill in special tokens. */
+    /**
+     * The definition with nothing in it that would find, put, cut off or fill in special tokens, and without dropout, which
+     * would give a text other ids each time.
+     */
     private static ObjectNode withoutSpecial(JsonNode json) {
         ObjectNode plain = (ObjectNode) json.deepCopy();
         plain.putNull("truncation").putNull("padding").putNull("post_processor");
+        if (plain.path("model") instanceof ObjectNode model && model.has("dropout")) {
+            model.putNull("dropout");
+        }
         Set<String> special = new HashSet<>();
         ArrayNode kept = plain.putArray("added_tokens");
         for (JsonNode added : json.path("added_tokens")) {
@@ -141,6 +148,11 @@ final class NativeTokenizer implements Tokenizer {
     @Override
     public void save(Path folder) {
         file.write(folder);
+    }
+
+    @Override
+    public Optional<String> remark() {
+        return file.remark();
     }
 
     @Override

@@ -2,6 +2,7 @@ package dev.moe4j.data;
 
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.Optional;
 import java.util.function.IntConsumer;
 
 /**
@@ -47,6 +48,11 @@ public sealed interface Tokenizer permits GptTokenizer, ByteTokenizer, NativeTok
      * @throws DataException if that fails
      */
     void save(Path folder);
+
+    /** A part of its definition that is left out, as a sentence for the user; empty if there is none. */
+    default Optional<String> remark() {
+        return Optional.empty();
+    }
 
     /** The number of ids, that of {@link #endOfText} included. */
     int vocabularySize();

@@ -33,6 +33,16 @@ record TokenizerFile(byte[] content) {
         return Checksums.hex(digest);
     }
 
+    /** What is said about a dropout in the file; empty if it has none. */
+    Optional<String> remark() {
+        double dropout =
+                Manifest.JSON.readTree(content).path("model").path("dropout").asDouble(0);
+        return dropout == 0
+                ? Optional.empty()
+                : Optional.of("the tokenizer's dropout of " + dropout
+                        + " is not applied, so that a text always has the same ids");
+    }
+
     /**
      * Reads one. Byte-level encodings with GPT-2's pieces run in this process's own code, all others in the library.
      *

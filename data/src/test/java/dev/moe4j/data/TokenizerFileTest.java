@@ -5,10 +5,12 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.moe4j.base.FileTree;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -255,5 +257,30 @@ final class TokenizerFileTest {
             assertThat(other).isNotEqualTo(plain);
             assertThat(Tokenizer.of(file(other).toString())).isInstanceOf(NativeTokenizer.class);
         }
+    }
+
+    /** Of this process's own code, and of the library. */
+    @ParameterizedTest
+    @CsvSource({"bpe-dropout-tokenizer.json, 0.5", "metaspace-tokenizer.json, null"})
+    void dropoutIsNotApplied(String name, String dropout) throws IOException {
+        String json;
+        try (InputStream in = TokenizerFileTest.class.getResourceAsStream("cases/" + name)) {
+            json = new String(Objects.requireNonNull(in, name).readAllBytes(), StandardCharsets.UTF_8);
+        }
+        assertThat(json).contains("\"dropout\": " + dropout);
+        Path without = Files.writeString(
+                folder.resolve("without.json"), json.replace("\"dropout\": " + dropout, "\"dropout\": null"));
+        Path with = Files.writeString(
+                folder.resolve("with.json"), json.replace("\"dropout\": " + dropout, "\"dropout\": 0.5"));
+        String text = "the cat sat on the mat and looked at the moon\n".repeat(20);
+        int[] expected = Tokenizer.of(without.toString()).encode(text);
+        Tokenizer tokenizer = Tokenizer.of(with.toString());
+        for (int i = 0; i < 5; i++) {
+            assertThat(tokenizer.encode(text)).isEqualTo(expected);
+        }
+        assertThat(tokenizer.remark())
+                .hasValueSatisfying(
+                        remark -> assertThat(remark).startsWith("the tokenizer's dropout of 0.5 is not applied"));
+        assertThat(Tokenizer.of(without.toString()).remark()).isEmpty();
     }
 }
