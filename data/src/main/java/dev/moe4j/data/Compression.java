@@ -2,12 +2,9 @@ package dev.moe4j.data;
 
 import com.github.luben.zstd.ZstdInputStream;
 import java.io.BufferedInputStream;
-import java.io.FilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.Arrays;
-import java.util.zip.GZIPInputStream;
-import java.util.zip.ZipException;
 import org.tukaani.xz.XZInputStream;
 
 /** What the first bytes of a file say about how to read it; the name does not matter. */
@@ -83,49 +80,13 @@ enum Compression {
                     compression,
                     switch (compression) {
                         case NONE, ZIP, EMPTY_ZIP, PARQUET -> buffered;
-                        case GZIP -> new Gzip(buffered);
+                        case GZIP -> new GzipStream(buffered);
                         case ZSTD, ZSTD_SKIPPABLE -> new ZstdInputStream(buffered).setLongMax(31);
                         case XZ -> new XZInputStream(buffered, XZ_MEMORY_KIB);
                     });
         } catch (IOException | RuntimeException e) {
             raw.close();
             throw e;
-        }
-    }
-
-    /**
-     * Members one after the other. The JDK's class takes a stream for ended if it says that no byte is available, as a
-     * pipe does between two writes, and it passes over whatever follows the last whole member: both would lose text.
-     */
-    private static final class Gzip extends GZIPInputStream {
-        private boolean ended;
-
-        Gzip(InputStream raw) throws IOException {
-            super(new AlwaysAvailable(raw), BUFFER);
-        }
-
-        @Override
-        public int read(byte[] into, int at, int length) throws IOException {
-            int n = super.read(into, at, length);
-            if (n < 0 && !ended) {
-                ended = true;
-                int trailer = 8; // which the inflater leaves alone
-                if (inf.getRemaining() > trailer || in.read() >= 0) {
-                    throw new ZipException("what follows the last gzip member is none");
-                }
-            }
-            return n;
-        }
-    }
-
-    private static final class AlwaysAvailable extends FilterInputStream {
-        AlwaysAvailable(InputStream in) {
-            super(in);
-        }
-
-        @Override
-        public int available() {
-            return 1;
         }
     }
 }

@@ -1,15 +1,20 @@
 package dev.moe4j.data;
 
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.io.Reader;
+import java.io.SequenceInputStream;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.util.Optional;
 
 /** Cuts the text of one file into documents; what is no text gives none. */
 final class DocumentReader {
+    /** Bytes of a file that are kept while it is looked through. */
+    static final int MOST_KEPT = 1 << 24;
+
     private final ReadOptions options;
 
     DocumentReader(ReadOptions options) {
@@ -24,26 +29,34 @@ final class DocumentReader {
 
     /**
      * Gives a file's documents on, or none if it is no text: a file that is not read whole is looked through first, so
-     * that it gives all of its documents or none.
+     * that it gives all of its documents or none. A file of up to {@link #MOST_KEPT} bytes is opened, and decompressed,
+     * once for both.
      *
      * @return why it was left out, if it was
      */
     Optional<Skipped.Reason> read(TextFile file, Bytes bytes, Intake intake) throws IOException {
-        if (options.splitting() != Splitting.FILE) {
+        if (options.splitting() == Splitting.FILE) {
             try (InputStream in = bytes.open()) {
-                Optional<Skipped.Reason> reason = check(in);
-                if (reason.isPresent()) {
-                    return reason;
-                }
+                return readOnce(file, in, intake);
             }
         }
+        byte[] beginning;
+        Optional<Skipped.Reason> reason;
         try (InputStream in = bytes.open()) {
+            beginning = in.readNBytes(MOST_KEPT);
+            reason = check(new SequenceInputStream(new ByteArrayInputStream(beginning), in));
+        }
+        if (reason.isPresent()) {
+            return reason;
+        }
+        try (InputStream in = beginning.length < MOST_KEPT ? new ByteArrayInputStream(beginning) : bytes.open()) {
             return readOnce(file, in, intake);
         }
     }
 
     /** Gives the documents of a stream on that can be read but once: those before it proves to be no text are given. */
-    Optional<Skipped.Reason> readOnce(TextFile file, InputStream in, Intake intake) throws IOException {
+    Optional<Skipped.Reason> readOnce(TextFile file, InputStream bytes, Intake intake) throws IOException {
+        InputStream in = Utf8.withoutMark(bytes);
         return options.splitting() == Splitting.FILE
                 ? readWhole(file, in, intake)
                 : new LineDocuments(options, file, intake).read(in);

@@ -42,7 +42,8 @@ final class Encoder implements AutoCloseable {
     /** The ids of a batch as the files have them, piece after piece, and what is to be done when they are written. */
     private record Encoded(List<Piece> pieces, int[] counts, byte[] packed, Runnable after) {}
 
-    void add(ShardWriter shard, String text) {
+    void add(ShardWriter shard, String document) {
+        String text = linesEnd ? document.replace("\r\n", "\n") : document;
         for (int from = 0; from < text.length(); ) {
             int to = tokenizer.segmentEnd(text, from);
             batch.add(new Piece(shard, text, from, to, to == text.length()));

@@ -1,10 +1,12 @@
 package dev.moe4j.data;
 
+import java.io.File;
 import java.io.IOException;
 import java.nio.file.FileSystemLoopException;
 import java.nio.file.FileVisitOption;
 import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.PathMatcher;
@@ -86,13 +88,55 @@ record FileList(
     static FileList ofNames(List<String> names) {
         FileList list = new FileList();
         for (String name : names) {
-            if (GLOB.matcher(name).find() && !Files.exists(Path.of(name), LinkOption.NOFOLLOW_LINKS)) {
+            if (GLOB.matcher(name).find() && !exists(name)) {
                 list.addPattern(name);
             } else {
-                list.add(Path.of(name));
+                list.add(path(name));
             }
         }
         return list.checked();
+    }
+
+    /** Whether a name with characters of a pattern is that of a file. */
+    private static boolean exists(String name) {
+        try {
+            return Files.exists(Path.of(name), LinkOption.NOFOLLOW_LINKS);
+        } catch (InvalidPathException e) {
+            return false; // Windows has no files with such names
+        }
+    }
+
+    private static Path path(String name) {
+        try {
+            return Path.of(name);
+        } catch (InvalidPathException e) {
+            throw new DataException(
+                    "\"" + DataException.oneLine(name) + "\" is not a path: "
+                            + DataException.oneLine(String.valueOf(e.getReason())) + "; check the path",
+                    e);
+        }
+    }
+
+    /**
+     * A pattern in two parts.
+     *
+     * @param folder the part before the first component with a pattern's character, with a slash at its end; empty for
+     *     the working folder
+     * @param below the rest, with slashes between its components
+     */
+    record SplitPattern(String folder, String below) {
+        /**
+         * Splits a pattern.
+         *
+         * @param separator the system's separator of path components. Where that is a backslash, slashes separate too;
+         *     elsewhere a backslash makes the character after it plain.
+         */
+        static SplitPattern of(String pattern, char separator) {
+            String slashes = separator == '\\' ? pattern.replace('\\', '/') : pattern;
+            Matcher first = GLOB.matcher(slashes);
+            int literal = first.find() ? slashes.lastIndexOf('/', first.start()) + 1 : 0;
+            return new SplitPattern(slashes.substring(0, literal), slashes.substring(literal));
+        }
     }
 
     private FileList checked() {
@@ -107,10 +151,9 @@ record FileList(
 
     /** Files that a pattern matches count as named, so archives among them are read. */
     private void addPattern(String pattern) {
-        Matcher first = GLOB.matcher(pattern);
-        int literal = first.find() ? pattern.lastIndexOf('/', first.start()) + 1 : 0;
-        Path base = literal == 0 ? Path.of(".") : Path.of(pattern.substring(0, literal));
-        String below = pattern.substring(literal);
+        SplitPattern split = SplitPattern.of(pattern, File.separatorChar);
+        Path base = path(split.folder.isEmpty() ? "." : split.folder);
+        String below = split.below;
         PathMatcher matcher;
         try {
             // As shells have it, ** stands for no folder too.

@@ -5,7 +5,7 @@ import java.io.InputStream;
 import java.nio.charset.CharacterCodingException;
 import java.util.Arrays;
 
-/** The lines of a stream, one at a time, none longer than a limit in memory. A byte order mark is passed over. */
+/** The lines of a stream, one at a time, none longer than a limit in memory. */
 final class Lines {
     private final InputStream in;
     private final long limit;
@@ -79,11 +79,6 @@ final class Lines {
      * @throws CharacterCodingException if it is no UTF-8
      */
     String text() throws CharacterCodingException {
-        int from =
-                number == 1 && length >= 3 && line[0] == (byte) 0xef && line[1] == (byte) 0xbb && line[2] == (byte) 0xbf
-                        ? 3
-                        : 0;
-        int to = length > from && line[length - 1] == '\r' ? length - 1 : length;
-        return Utf8.decode(line, from, to - from);
+        return Utf8.decode(line, 0, length > 0 && line[length - 1] == '\r' ? length - 1 : length);
     }
 }

@@ -2,7 +2,9 @@ package dev.moe4j.data;
 
 import dev.hardwood.HardwoodContext;
 import dev.hardwood.InputFile;
+import dev.hardwood.metadata.CompressionCodec;
 import dev.hardwood.metadata.PhysicalType;
+import dev.hardwood.metadata.RowGroup;
 import dev.hardwood.reader.ParquetFileReader;
 import dev.hardwood.reader.RowReader;
 import dev.hardwood.schema.ColumnProjection;
@@ -11,11 +13,15 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.CharacterCodingException;
 import java.nio.file.Path;
+import java.util.EnumSet;
+import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.logging.Level;
 import java.util.logging.Logger;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /** Takes one column out of a Parquet file, a document a row, numbered by its row. The other columns are not read. */
@@ -26,6 +32,14 @@ final class ParquetText {
     static {
         CODECS.setLevel(Level.WARNING);
     }
+
+    private static final Set<CompressionCodec> CODECS_READ = EnumSet.of(
+            CompressionCodec.UNCOMPRESSED,
+            CompressionCodec.SNAPPY,
+            CompressionCodec.GZIP,
+            CompressionCodec.ZSTD,
+            CompressionCodec.LZ4,
+            CompressionCodec.LZ4_RAW);
 
     private final ReadOptions options;
     private final RecordReader records;
@@ -63,9 +77,18 @@ final class ParquetText {
         }
     }
 
+    /**
+     * Reads the text's column alone where its name is enough for the library, which takes the first column whose last
+     * component has the name, and a dot for the way into a group. Else reads all columns.
+     */
     private RowReader rows(ParquetFileReader parquet) {
+        boolean clear = !options.field().contains(".")
+                && parquet.getFileSchema().getColumns().stream()
+                                .filter(column -> column.name().equals(options.field()))
+                                .count()
+                        == 1;
         return parquet.buildRowReader()
-                .projection(ColumnProjection.columns(options.field()))
+                .projection(clear ? ColumnProjection.columns(options.field()) : ColumnProjection.all())
                 .build();
     }
 
@@ -75,26 +98,59 @@ final class ParquetText {
         return rows.isNull(options.field()) ? Optional.empty() : Optional.of(rows.getBinary(options.field()));
     }
 
-    /** A column of text has the type of bytes, and is neither in a group nor repeated. */
-    private void checkColumn(TextFile file, ParquetFileReader parquet) throws BadInputException {
-        for (ColumnSchema column : parquet.getFileSchema().getColumns()) {
-            if (column.fieldPath().toString().equals(options.field())) {
-                if (column.type() == PhysicalType.BYTE_ARRAY && column.maxRepetitionLevel() == 0) {
-                    return;
+    /** A column of text has the type of bytes, is neither in a group nor repeated, and has a known codec. */
+    private void checkColumn(TextFile file, ParquetFileReader parquet) throws IOException {
+        List<ColumnSchema> columns = parquet.getFileSchema().getColumns();
+        List<ColumnSchema> flat = columns.stream().filter(ParquetText::isFlat).toList();
+        for (ColumnSchema column : flat) {
+            if (column.name().equals(options.field())) {
+                if (column.type() != PhysicalType.BYTE_ARRAY) {
+                    throw noField("the column " + DataException.oneLine(options.field()) + " of " + file
+                            + " is not text but " + column.type() + "; name the one that has the text");
                 }
-                throw new BadInputException(
-                        Skipped.Reason.NO_FIELD,
-                        "the column " + options.field() + " of " + file + " is no text but " + column.type()
-                                + "; name the one that has the text");
+                checkCodec(file, parquet, column);
+                return;
             }
         }
-        String names = parquet.getFileSchema().getColumns().stream()
-                .map(column -> column.fieldPath().toString())
-                .collect(Collectors.joining(", "));
-        throw new BadInputException(
-                Skipped.Reason.NO_FIELD,
-                file + " has no column named \"" + DataException.oneLine(options.field()) + "\" but "
-                        + DataException.oneLine(names) + "; name the one that has the text");
+        if (columns.stream()
+                .anyMatch(column -> isIn(options.field(), column.fieldPath().elements()))) {
+            throw noField("the column " + DataException.oneLine(options.field()) + " of " + file
+                    + " is nested, and nested columns are not supported; write its text to a top-level column");
+        }
+        String names = flat.isEmpty()
+                ? "only nested columns, which are not supported; write the text to a top-level column"
+                : DataException.oneLine(flat.stream().map(ColumnSchema::name).collect(Collectors.joining(", ")))
+                        + "; name the one that has the text";
+        throw noField(file + " has no column named \"" + DataException.oneLine(options.field()) + "\" but " + names);
+    }
+
+    private static boolean isFlat(ColumnSchema column) {
+        return column.fieldPath().elements().size() == 1 && column.maxRepetitionLevel() == 0;
+    }
+
+    /** Whether a name means a nested column, or a group on the path to the column. */
+    private static boolean isIn(String name, List<String> elements) {
+        return IntStream.rangeClosed(1, elements.size())
+                .mapToObj(count -> String.join(".", elements.subList(0, count)))
+                .anyMatch(name::equals);
+    }
+
+    private static void checkCodec(TextFile file, ParquetFileReader parquet, ColumnSchema column) throws IOException {
+        for (RowGroup group : parquet.getFileMetaData().rowGroups()) {
+            CompressionCodec codec = ask(
+                    file,
+                    () -> group.columns().get(column.columnIndex()).metaData().codec());
+            if (!CODECS_READ.contains(codec)) {
+                throw new BadInputException(
+                        Skipped.Reason.UNREADABLE,
+                        "cannot read " + file + ": its column " + DataException.oneLine(column.name())
+                                + " is compressed by " + codec + "; write it again with zstd, snappy, gzip or lz4");
+            }
+        }
+    }
+
+    private static BadInputException noField(String message) {
+        return new BadInputException(Skipped.Reason.NO_FIELD, message);
     }
 
     /** The library meets a damaged file with exceptions of every kind. */

@@ -9,8 +9,6 @@ import de.siegmar.fastcsv.reader.NamedCsvRecordHandler;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
-import java.io.PushbackReader;
-import java.io.Reader;
 import java.io.UncheckedIOException;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
@@ -23,10 +21,17 @@ import tools.jackson.core.JsonParser;
 import tools.jackson.core.JsonToken;
 import tools.jackson.core.ObjectReadContext;
 import tools.jackson.core.StreamReadConstraints;
+import tools.jackson.core.TokenStreamFactory;
 import tools.jackson.core.json.JsonFactory;
 
 /** Takes the text out of a file of records: one document a record, numbered by its record. */
 final class RecordReader {
+    /** Each open bracket takes about 60 bytes. */
+    private static final int MOST_NESTING = 1_000_000;
+
+    /** How much of a line is shown around a mistake, in characters. */
+    private static final int SHOWN = 20;
+
     private static final String MEND = "; mend the record, or skip what is bad";
 
     private final ReadOptions options;
@@ -34,10 +39,15 @@ final class RecordReader {
 
     RecordReader(ReadOptions options) {
         this.options = options;
+        // The length of a line is bounded, which bounds all but the memory for open brackets.
         this.json = JsonFactory.builder()
                 .streamReadConstraints(StreamReadConstraints.builder()
-                        .maxStringLength(Integer.MAX_VALUE) // the line's length is bounded
+                        .maxStringLength(Integer.MAX_VALUE)
+                        .maxNumberLength(Integer.MAX_VALUE)
+                        .maxNameLength(Integer.MAX_VALUE)
+                        .maxNestingDepth(MOST_NESTING)
                         .build())
+                .disable(TokenStreamFactory.Feature.CANONICALIZE_PROPERTY_NAMES) // keeps long names
                 .build();
     }
 
@@ -46,7 +56,9 @@ final class RecordReader {
      *
      * @return why the file was left out, if it has no record at all
      */
-    Optional<Skipped.Reason> read(TextFile file, TextFormat format, InputStream in, Intake intake) throws IOException {
+    Optional<Skipped.Reason> read(TextFile file, TextFormat format, InputStream bytes, Intake intake)
+            throws IOException {
+        InputStream in = Utf8.withoutMark(bytes);
         long records = switch (format) {
             case JSONL -> readLines(file, lines(in), this::textOfJson, intake);
             case TSV -> readTable(file, lines(in), intake);
@@ -140,13 +152,18 @@ final class RecordReader {
     private @Nullable String textOfJson(String line, String where) throws BadInputException {
         try (JsonParser parser = json.createParser(ObjectReadContext.empty(), line)) {
             if (parser.nextToken() != JsonToken.START_OBJECT) {
-                throw malformed(where, "is no JSON object");
+                throw malformed(where, "is not a JSON object");
             }
             String text = null;
+            boolean found = false;
             while (parser.nextToken() == JsonToken.PROPERTY_NAME) {
                 boolean wanted = parser.currentName().equals(options.field());
                 JsonToken value = parser.nextToken();
+                if (wanted && found) {
+                    throw malformed(where, "has \"" + DataException.oneLine(options.field()) + "\" more than once");
+                }
                 if (wanted) {
+                    found = true;
                     text = value == JsonToken.VALUE_STRING ? parser.getString() : null;
                 }
                 parser.skipChildren();
@@ -154,9 +171,18 @@ final class RecordReader {
             if (parser.nextToken() != null) {
                 throw malformed(where, "has more than one JSON value");
             }
+            if (text != null && Utf8.loneSurrogate(text, 0) >= 0) {
+                throw malformed(where, "has half of a surrogate pair, which is not a character, in its text");
+            }
             return text;
         } catch (JacksonException e) {
-            throw malformed(where, "is no JSON: " + DataException.oneLine(e.getOriginalMessage()));
+            // The library's message may advise what only a programmer can do.
+            long offset =
+                    e.getLocation() == null ? 0 : Math.max(0, e.getLocation().getCharOffset());
+            int at = (int) Math.min(offset, line.length());
+            String shown = line.substring(Math.max(0, at - SHOWN), Math.min(line.length(), at + SHOWN));
+            throw malformed(
+                    where, "is not JSON: mistake near character " + (at + 1) + ", in " + DataException.oneLine(shown));
         }
     }
 
@@ -173,7 +199,7 @@ final class RecordReader {
                                 .maxFieldSize(most)
                                 .maxRecordSize(Integer.MAX_VALUE)
                                 .build(),
-                        withoutMark(new InputStreamReader(in, StandardCharsets.UTF_8.newDecoder())))) {
+                        new InputStreamReader(in, StandardCharsets.UTF_8.newDecoder()))) {
             CloseableIterator<NamedCsvRecord> records = reader.iterator();
             long number = 0;
             for (; hasNext(records, file, number); number++) {
@@ -194,16 +220,6 @@ final class RecordReader {
             }
             return number;
         }
-    }
-
-    /** Passes over the byte order mark that spreadsheets put before a table. */
-    private static Reader withoutMark(Reader in) throws IOException {
-        PushbackReader pushback = new PushbackReader(in);
-        int first = pushback.read();
-        if (first >= 0 && first != '\uFEFF') {
-            pushback.unread(first);
-        }
-        return pushback;
     }
 
     /** Reads ahead. After bad quotes it is not known where the next record begins, so the rest of the file is lost. */

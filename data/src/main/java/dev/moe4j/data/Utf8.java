@@ -1,11 +1,18 @@
 package dev.moe4j.data;
 
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.PushbackInputStream;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 
 /** Strings and UTF-8. */
 final class Utf8 {
+    /** U+FEFF, which some editors and spreadsheets write before a text. */
+    private static final byte[] MARK = {(byte) 0xef, (byte) 0xbb, (byte) 0xbf};
+
     private Utf8() {}
 
     /**
@@ -21,6 +28,16 @@ final class Utf8 {
         return text;
     }
 
+    /** The stream without the byte order mark that it may begin with. */
+    static InputStream withoutMark(InputStream in) throws IOException {
+        PushbackInputStream pushback = new PushbackInputStream(in, MARK.length);
+        byte[] first = pushback.readNBytes(MARK.length);
+        if (!Arrays.equals(first, MARK)) {
+            pushback.unread(first);
+        }
+        return pushback;
+    }
+
     /** The text with U+FFFD for each surrogate that is not half of a pair; the same string if there is none. */
     static String valid(String text) {
         int bad = loneSurrogate(text, 0);
@@ -34,7 +51,8 @@ final class Utf8 {
         return fixed.toString();
     }
 
-    private static int loneSurrogate(String text, int from) {
+    /** The first surrogate from an index on that is not half of a pair; -1 if there is none. */
+    static int loneSurrogate(String text, int from) {
         int i = from;
         while (i < text.length()) {
             char c = text.charAt(i);

@@ -97,6 +97,31 @@ final class PatternTest {
         assertThat(FileList.mayReach(pattern, unreadable)).isEqualTo(reached);
     }
 
+    @ParameterizedTest
+    @CsvSource({
+        "data/*.txt, /, data/, *.txt",
+        "*.txt, /, '', *.txt",
+        "a/b/**/?.txt, /, a/b/, **/?.txt",
+        "data\\*.txt, \\, data/, *.txt",
+        "C:\\data\\x\\**\\*.txt, \\, C:/data/x/, **/*.txt",
+        "C:/data\\a[bc].txt, \\, C:/data/, a[bc].txt",
+        "*.txt, \\, '', *.txt",
+        "data/a\\*b*.txt, /, data/, a\\*b*.txt",
+    })
+    void aPatternIsSplitByTheSystemsSeparator(String pattern, char separator, String folder, String below) {
+        assertThat(FileList.SplitPattern.of(pattern, separator)).isEqualTo(new FileList.SplitPattern(folder, below));
+    }
+
+    @Test
+    void aNameThatCannotBeAPathIsAnError() {
+        assertThatThrownBy(() -> TextInput.ofNames(List.of("a\0b")))
+                .isInstanceOf(DataException.class)
+                .hasMessageStartingWith("\"a?b\" is not a path: ");
+        assertThatThrownBy(() -> TextInput.ofNames(List.of("a\0b/*.txt")))
+                .isInstanceOf(DataException.class)
+                .hasMessageStartingWith("\"a?b/\" is not a path: ");
+    }
+
     /** Also behind an input that cannot be read. */
     @Test
     void aPatternOfNothingIsAlwaysRefused() throws IOException {

@@ -9,6 +9,8 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.net.URI;
+import java.net.URL;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -21,10 +23,12 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.zip.GZIPInputStream;
 import java.util.zip.GZIPOutputStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.tukaani.xz.LZMA2Options;
 import org.tukaani.xz.XZOutputStream;
@@ -100,6 +104,38 @@ final class RecordTest {
         Path file = write("a.jsonl", "{\"text\": \"good\"}\n" + line + "\n{\"text\": \"also\"}\n");
         assertFails(input(file), "a.jsonl line 2 ", "skip what is bad");
         assertThat(skipped(input(file), "good", "also")).isEqualTo(Map.of("malformed", 1L));
+    }
+
+    /** A file of the resources. */
+    private static Path resource(String name) {
+        URL url = RecordTest.class.getResource("cases/" + name);
+        assertThat(url).as(name).isNotNull();
+        return Path.of(URI.create(String.valueOf(url)));
+    }
+
+    /** A library's limits on values beside the text are not this program's. */
+    @ParameterizedTest
+    @ValueSource(strings = {"deep.jsonl", "long-number.jsonl", "long-key.jsonl"})
+    void whatStandsBesideTheTextMayBeLarge(String name) {
+        assertThat(texts(input(resource(name)))).hasSize(1);
+    }
+
+    @Test
+    void textThatWouldBeChangedSilentlyIsRefused() {
+        Path twice = resource("duplicate-key.jsonl");
+        assertFails(input(twice), "duplicate-key.jsonl line 1 has \"text\" more than once");
+        Path half = resource("lone-surrogate.jsonl");
+        assertFails(input(half), "lone-surrogate.jsonl line 1 has half of a surrogate pair");
+        assertThat(skipped(input(twice, half), "x\ufffdy")).isEqualTo(Map.of("malformed", 2L));
+    }
+
+    @Test
+    void theMessageAboutBadJsonShowsThePlace() {
+        assertThatThrownBy(() -> texts(input(resource("nan.jsonl"))))
+                .isInstanceOf(DataException.class)
+                .hasMessageContaining("nan.jsonl line 1 is not JSON: mistake near character 1")
+                .hasMessageContaining("NaN")
+                .hasMessageNotContaining("Feature");
     }
 
     @Test
@@ -215,12 +251,46 @@ final class RecordTest {
     }
 
     @Test
+    void aParquetColumnIsFoundBesideNestedOnesAndByADottedName() {
+        Path nested = resource("nested-same-leaf.parquet");
+        assertThat(texts(input(nested))).containsExactly("outer", "outer", "outer");
+        assertFails(input(nested).field("meta.text"), "meta.text", "nested columns are not supported");
+        Path dotted = resource("dotted-name.parquet");
+        assertThat(texts(input(dotted).field("a.b"))).containsExactly("dotted");
+        assertThat(texts(input(dotted))).containsExactly("plain");
+    }
+
+    @Test
+    void nestedParquetColumnsAreNotSuggested() {
+        for (String name : List.of("pa_nested.parquet", "pa_list.parquet")) {
+            Path file = resource(name);
+            assertThatThrownBy(() -> texts(input(file).field("none")))
+                    .isInstanceOf(DataException.class)
+                    .hasMessageContaining("no column named \"none\"")
+                    .hasMessageNotContaining("doc.text")
+                    .hasMessageNotContaining("element");
+        }
+        assertFails(input(resource("pa_nested.parquet")).field("doc.text"), "nested columns are not supported");
+        assertFails(input(resource("pa_list.parquet")), "nested columns are not supported");
+    }
+
+    @Test
+    void anUnknownParquetCodecIsNamed() {
+        Path file = resource("pa_brotli_v1.parquet");
+        assertFails(input(file), "its column text is compressed by BROTLI; write it again with zstd");
+        assertThat(skipped(input(file, resource("nested-same-leaf.parquet")), "outer", "outer", "outer"))
+                .isEqualTo(Map.of("unreadable", 1L));
+    }
+
+    @Test
     void badParquetIsRefused() throws IOException {
         Path file = folder.resolve("a.parquet");
         parquet("zstd", file);
         assertFails(input(file).field("none"), "no column named \"none\" but id, text, bin");
-        assertFails(input(file).field("id"), "is no text but INT64");
-        assertFails(input(file).field("list"), "no column named \"list\"");
+        assertFails(input(file).field("id"), "is not text but INT64");
+        for (String nested : List.of("list", "nested", "nested.x")) {
+            assertFails(input(file).field(nested), "the column " + nested + " of ", "nested columns are not supported");
+        }
         assertFails(input(write("b.parquet", "not so")).format(TextFormat.PARQUET), "b.parquet is no Parquet");
         byte[] good = Files.readAllBytes(file);
         Path brotli = folder.resolve("brotli.parquet");
@@ -287,6 +357,65 @@ final class RecordTest {
     }
 
     @Test
+    void zeroBytesAfterTheLastGzipMemberArePadding() throws IOException {
+        Path file = resource("zero-padded.txt.gz");
+        String text;
+        try (GZIPInputStream in = new GZIPInputStream(Files.newInputStream(file))) {
+            text = new String(in.readAllBytes(), StandardCharsets.UTF_8);
+        }
+        assertThat(text).isNotEmpty();
+        assertThat(texts(input(file))).containsExactly(text);
+        byte[] one = compress("gz", "one".getBytes(StandardCharsets.UTF_8));
+        for (int zeros : new int[] {1, 2, 100_000}) {
+            byte[] padded = concat(one, new byte[zeros]);
+            assertThat(texts(input(write("padded.gz", padded)))).containsExactly("one");
+            for (byte[] more : List.of(new byte[] {1}, one)) {
+                assertFails(input(write("b.gz", concat(padded, more))), "trailing data after the last gzip member");
+            }
+        }
+        for (byte[] garbage : List.of(new byte[] {1}, new byte[] {0x1f, 1}, new byte[] {0x1f, 1, 2})) {
+            assertFails(input(write("c.gz", concat(one, garbage))), "trailing data after the last gzip member");
+        }
+        byte[] wrong = one.clone();
+        wrong[wrong.length - 5] ^= 1;
+        assertFails(input(write("d.gz", wrong)), "does not have its checksum and length");
+    }
+
+    /** RFC 1952: a member may have extra bytes, a name, a comment and a checksum of its header. */
+    @Test
+    void aGzipHeaderMayHaveMoreFields() throws IOException {
+        byte[] plain = compress("gz", "one".getBytes(StandardCharsets.UTF_8));
+        byte[] header = {0x1f, (byte) 0x8b, 8, 0x1e, 0, 0, 0, 0, 0, 3, 2, 0, 'x', 0, 'n', 0, 'c', 'c', 0, 1, 2};
+        byte[] full = concat(header, Arrays.copyOfRange(plain, 10, plain.length));
+        assertThat(texts(input(write("a.gz", concat(full, full))))).containsExactly("oneone");
+        assertFails(input(write("b.gz", Arrays.copyOf(full, 15))), "a gzip member is cut short");
+    }
+
+    @Test
+    void aSmallFileIsDecompressedOnce() throws IOException {
+        byte[] text = "one\n\ntwo\n".getBytes(StandardCharsets.UTF_8);
+        int[] opened = {0};
+        List<String> read = new ArrayList<>();
+        DocumentReader reader = new DocumentReader(ReadOptions.DEFAULT.splitting(Splitting.BLANK_LINE));
+        Intake intake = new Intake(document -> read.add(document.text()), OnError.FAIL, new Skipped());
+        DocumentReader.Bytes small = () -> {
+            opened[0]++;
+            return new ByteArrayInputStream(text);
+        };
+        assertThat(reader.read(new TextFile("a", "a"), small, intake)).isEmpty();
+        assertThat(opened[0]).isEqualTo(1);
+        byte[] large = concat(text, new byte[DocumentReader.MOST_KEPT]);
+        Arrays.fill(large, text.length, large.length, (byte) '\n');
+        DocumentReader.Bytes twice = () -> {
+            opened[0]++;
+            return new ByteArrayInputStream(large);
+        };
+        assertThat(reader.read(new TextFile("b", "b"), twice, intake)).isEmpty();
+        assertThat(opened[0]).isEqualTo(3);
+        assertThat(read).containsExactly("one", "two", "one", "two");
+    }
+
+    @Test
     void standardInputIsReadOnce() throws IOException {
         InputStream before = System.in;
         try {
@@ -335,6 +464,42 @@ final class RecordTest {
         TextInput bounded = input(file).limits(Limits.DEFAULT.documentBytes(18_000_000));
         assertFails(bounded, "a.csv");
         assertThat(skipped(bounded, "one")).isEqualTo(Map.of("too_long", 1L));
+    }
+
+    @ParameterizedTest
+    @EnumSource(Splitting.class)
+    void aByteOrderMarkIsNotText(Splitting splitting) throws IOException {
+        Path marked = write("marked.txt", "\ufeffone");
+        Path only = write("only.txt", "\ufeff");
+        Path inside = write("inside.txt", "o\ufeffne");
+        assertThat(texts(input(marked, inside).splitting(splitting))).containsExactly("one", "o\ufeffne");
+        assertFails(input(only).splitting(splitting), "only.txt: it is empty");
+        List<Long> bytes = new ArrayList<>();
+        input(marked).splitting(splitting).read(document -> bytes.add(document.bytes()));
+        assertThat(bytes).containsExactly(3L);
+        InputStream before = System.in;
+        try {
+            System.setIn(new ByteArrayInputStream("\ufeffone".getBytes(StandardCharsets.UTF_8)));
+            assertThat(texts(TextInput.ofNames(List.of("-")).splitting(splitting)))
+                    .containsExactly("one");
+        } finally {
+            System.setIn(before);
+        }
+        for (String name : List.of("a.jsonl", "a.csv", "a.tsv")) {
+            String text = name.equals("a.jsonl") ? "{\"text\":\"one\"}" : "text\none";
+            assertThat(texts(input(write(name, "\ufeff" + text)))).containsExactly("one");
+        }
+    }
+
+    @Test
+    void inPaperModeALineMayEndInCarriageReturnAndNewline() throws IOException {
+        Path file = write("a.txt", "one\r\nt\rwo\r\n\r\nthree\r\n");
+        Path out = folder.resolve("out");
+        new Preparation(Tokenizer.of("bytes"), input(file).splitting(Splitting.PAPER), out).run();
+        try (Shards shards = Shards.open(out)) {
+            assertThat(shards.train().document(0)).containsExactly('o', 'n', 'e', 256, 't', '\r', 'w', 'o', 256, 256);
+            assertThat(shards.train().document(1)).containsExactly('t', 'h', 'r', 'e', 'e', 256, 256);
+        }
     }
 
     @Test
