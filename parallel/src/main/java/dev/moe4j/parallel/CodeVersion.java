@@ -1,10 +1,13 @@
 package dev.moe4j.parallel;
 
 import java.io.IOException;
+import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.net.URISyntaxException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.DigestOutputStream;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
@@ -14,34 +17,48 @@ import java.util.stream.Stream;
 /** A name for the code that runs, which differs as soon as one process runs another build. */
 public final class CodeVersion {
 
+    private static final String JAR = ".jar";
+    private static final String OURS = "moe4j-";
+
     private CodeVersion() {}
 
     /**
-     * A digest of what this module was loaded from: the folder of jars (moe4j's by their content, which builds of the
-     * same source share, others by their names, which hold their versions), or the folder of classes.
+     * Returns a digest of the jar that this module was loaded from and of the jars in the same folder, or of the folder of
+     * classes. moe4j's jars count by their content, which builds of the same source share. Other jars count by their
+     * names, which hold their versions.
      */
     public static String here() {
         try {
-            Path source = Path.of(CodeVersion.class
+            return of(Path.of(CodeVersion.class
                     .getProtectionDomain()
                     .getCodeSource()
                     .getLocation()
-                    .toURI());
-            return of(Files.isDirectory(source) ? source : source.resolveSibling(""));
+                    .toURI()));
         } catch (URISyntaxException e) {
             throw new IllegalStateException("the code's place has no path", e);
         }
     }
 
-    static String of(Path folder) {
-        try (Stream<Path> files = Files.walk(folder)) {
+    /**
+     * The version of the code that was loaded from a place.
+     *
+     * @param source a jar or a folder of classes
+     */
+    static String of(Path source) {
+        boolean classes = Files.isDirectory(source);
+        Path folder = classes ? source : source.resolveSibling("");
+        try (Stream<Path> files = Files.walk(folder, classes ? Integer.MAX_VALUE : 1)) {
+            List<Path> code = files.filter(file -> classes || file.toString().endsWith(JAR))
+                    .filter(Files::isRegularFile)
+                    .sorted()
+                    .toList();
             MessageDigest digest = MessageDigest.getInstance("SHA-256");
-            List<Path> sorted = files.filter(Files::isRegularFile).sorted().toList();
-            for (Path file : sorted) {
-                String name = file.getFileName().toString();
-                digest.update((folder.relativize(file) + "\n").getBytes(java.nio.charset.StandardCharsets.UTF_8));
-                if (!name.endsWith(".jar") || name.startsWith("moe4j-")) {
-                    digest.update(Files.readAllBytes(file));
+            try (OutputStream out = new DigestOutputStream(OutputStream.nullOutputStream(), digest)) {
+                for (Path file : code) {
+                    out.write((folder.relativize(file) + "\n").getBytes(StandardCharsets.UTF_8));
+                    if (classes || file.equals(source) || isOurs(file)) {
+                        Files.copy(file, out);
+                    }
                 }
             }
             return HexFormat.of().formatHex(digest.digest(), 0, 6);
@@ -50,5 +67,9 @@ public final class CodeVersion {
         } catch (NoSuchAlgorithmException e) {
             throw new IllegalStateException(e); // every JDK has it
         }
+    }
+
+    private static boolean isOurs(Path file) {
+        return file.getFileName().toString().startsWith(OURS);
     }
 }

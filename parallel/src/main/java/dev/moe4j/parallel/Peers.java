@@ -3,6 +3,7 @@ package dev.moe4j.parallel;
 import java.io.DataInputStream;
 import java.io.DataOutputStream;
 import java.io.IOException;
+import java.net.ConnectException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
@@ -96,8 +97,7 @@ final class Peers implements AutoCloseable {
             try {
                 connect(socket, card, PATIENCE_MILLIS);
             } catch (IOException e) {
-                // Its kernel says that nobody listens; all else is the network's doing.
-                return String.valueOf(e.getMessage()).contains("refused") ? new Answer.Dead() : new Answer.Silent();
+                return unreachable(e);
             }
             DataInputStream in = send(socket, card, Request.HOW_ARE_YOU, group);
             return new Answer.Alive(in.readLong(), in.readBoolean(), in.readUTF(), in.readDouble());
@@ -106,6 +106,15 @@ final class Peers implements AutoCloseable {
         } catch (IOException e) {
             return new Answer.Dead(); // it went while it was asked
         }
+    }
+
+    /**
+     * The status of a peer that cannot be connected to. The peer's kernel refuses a connection to a port that nobody
+     * listens on; any other failure is the network's. The type of the exception tells, since its text depends on the
+     * system's language.
+     */
+    static Answer unreachable(IOException failure) {
+        return failure instanceof ConnectException ? new Answer.Dead() : new Answer.Silent();
     }
 
     /** Notes why the run has failed, unless it is known, and tells all others that can be reached. */
