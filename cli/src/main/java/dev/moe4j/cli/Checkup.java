@@ -70,6 +70,9 @@ final class Checkup {
         double seconds = checkLibtorch(platform + (cuda ? "-gpu" : ""));
         boolean loaded = seconds >= 0;
         if (loaded) {
+            if (linux) {
+                checkCopies(ForeignLibtorch.loaded(Path.of("/proc/self/maps")), ForeignLibtorch.installed(environment));
+            }
             devices.add(Device.CPU.toString());
             for (int i = 0; i < Libtorch.cudaDevices(); i++) {
                 devices.add("cuda:" + i);
@@ -233,6 +236,33 @@ final class Checkup {
                 Status.OK,
                 String.format("%s, loaded in %.2f s, %d threads", Libtorch.VERSION, seconds, Libtorch.threads()));
         return seconds;
+    }
+
+    /**
+     * Names copies of libtorch that are not moe4j's.
+     *
+     * @param loaded by this process: moe4j's one, and nothing else
+     * @param installed on the machine
+     */
+    void checkCopies(List<Path> loaded, List<Path> installed) {
+        List<Path> foreign = installed.stream().filter(loaded::contains).toList();
+        List<Path> unused =
+                installed.stream().filter(copy -> !loaded.contains(copy)).toList();
+        if (loaded.size() > 1) {
+            add(
+                    "copies of libtorch",
+                    Status.FAIL,
+                    words(loaded)
+                            + " are loaded together, which crashes; take the second folder out of LD_LIBRARY_PATH");
+        } else if (!foreign.isEmpty()) {
+            add("copies of libtorch", Status.OK, words(foreign) + " is used, the machine's own");
+        } else if (!unused.isEmpty()) {
+            add("copies of libtorch", Status.OK, words(unused) + " on this machine, which moe4j does not use");
+        }
+    }
+
+    private static String words(List<Path> paths) {
+        return paths.stream().map(Path::toString).collect(Collectors.joining(", "));
     }
 
     private void checkDevice(Device device) {

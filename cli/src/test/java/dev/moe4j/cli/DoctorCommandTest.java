@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.File;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
@@ -14,6 +15,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
+import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -53,6 +55,41 @@ class DoctorCommandTest {
         assertThat(json.path("cache_bytes").asLong()).isPositive();
         assertThat(json.path("checks").get(0).path("status").asString()).isEqualTo("ok");
         assertThat(json.path("problems").isEmpty()).isTrue();
+    }
+
+    @Test
+    void foreignCopiesOfLibtorchAreNamed(@TempDir Path temp) throws IOException {
+        Path debian = Files.createDirectory(temp.resolve("debian"));
+        Path foreign = Files.createFile(debian.resolve("libtorch_cpu.so")).toRealPath();
+        Path ours = temp.resolve("cache/libtorch_cpu.so");
+        Files.writeString(temp.resolve("debian.conf"), "# a comment\n" + debian + "\n");
+        List<Path> folders = ForeignLibtorch.configured(temp).map(Path::of).toList();
+        assertThat(folders).containsExactly(debian);
+        List<Path> installed = ForeignLibtorch.installed(List.of(debian, temp.resolve("none"), debian));
+        assertThat(installed).containsExactly(foreign);
+        Path maps = Files.writeString(temp.resolve("maps"), """
+                7f0-7f1 r--p 00000000 08:01 11 %s
+                7f1-7f2 r-xp 00001000 08:01 11 %s
+                7f3-7f4 r--p 00000000 08:01 12 /usr/lib/libc.so.6
+                """.formatted(ours, ours));
+        List<Path> loaded = ForeignLibtorch.loaded(maps);
+        assertThat(loaded).containsExactly(ours);
+
+        assertThat(copies(loaded, installed))
+                .isEqualTo(new DoctorCommand.Check(
+                        "copies of libtorch",
+                        DoctorCommand.Status.OK,
+                        foreign + " on this machine, which moe4j does not use"));
+        assertThat(copies(List.of(foreign), installed).detail()).startsWith(foreign + " is used");
+        DoctorCommand.Check both = copies(List.of(foreign, ours), installed);
+        assertThat(both.status()).isEqualTo("fail");
+        assertThat(both.detail()).startsWith(foreign + ", " + ours + " are loaded together");
+    }
+
+    private static DoctorCommand.Check copies(List<Path> loaded, List<Path> installed) {
+        Checkup checkup = new Checkup(Map.of());
+        checkup.checkCopies(loaded, installed);
+        return checkup.check("copies of libtorch");
     }
 
     @Test

@@ -11,7 +11,6 @@ import java.util.Objects;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Supplier;
 import org.bytedeco.javacpp.BytePointer;
-import org.bytedeco.javacpp.Loader;
 import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
 
@@ -23,6 +22,8 @@ public final class Libtorch {
 
     /** The release of libtorch that the native libraries hold. */
     public static final String VERSION = "2.10.0";
+
+    static final boolean LINUX = System.getProperty("os.name", "").equals("Linux");
 
     private static final AtomicInteger THREADS = new AtomicInteger();
 
@@ -44,7 +45,7 @@ public final class Libtorch {
         setDefault("org.bytedeco.javacpp.nopointergc", "true");
         setDefault("org.bytedeco.javacpp.maxPhysicalBytes", "0");
         setEnvironmentDefaults();
-        Loader.load(torch.class);
+        NativeLibraries.load();
         Float32Products.settle();
         THREADS.set(torch.get_num_threads());
     }
@@ -138,7 +139,7 @@ public final class Libtorch {
     }
 
     private static void setEnvironmentDefaults() {
-        if (!System.getProperty("os.name", "").equals("Linux")) {
+        if (!LINUX) {
             return;
         }
         // libgomp's waiting threads spin; on cores that are shared this costs up to a factor of five. OpenBLAS's, which
