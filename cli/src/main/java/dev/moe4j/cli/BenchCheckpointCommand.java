@@ -32,6 +32,7 @@ final class BenchCheckpointCommand implements Callable<Integer> {
     /** What {@code --json} prints; see {@link dev.moe4j.bench.CheckpointStall.Result}. */
     record Report(
             String model,
+            int threads,
             int every,
             int checkpoints,
             long bytes,

@@ -38,6 +38,7 @@ final class BenchDecodeCommand implements Callable<Integer> {
     /**
      * What {@code --json} prints.
      *
+     * @param threads that an operation on the CPU used
      * @param prefillTokensPerSecond of a prompt of half the context, one sequence
      * @param tokensPerSecond made for one sequence
      * @param weightBytes that such a token reads
@@ -52,6 +53,7 @@ final class BenchDecodeCommand implements Callable<Integer> {
     record Report(
             String preset,
             String dtype,
+            int threads,
             double prefillTokensPerSecond,
             double tokensPerSecond,
             double weightBytes,

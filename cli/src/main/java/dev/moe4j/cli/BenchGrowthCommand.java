@@ -56,7 +56,7 @@ final class BenchGrowthCommand implements Callable<Integer> {
     BenchGrowthCommand() {}
 
     /** What {@code --json} prints. */
-    record Report(String preset, String dtype, List<Size> experts, List<Size> lengths) {}
+    record Report(String preset, String dtype, int threads, List<Size> experts, List<Size> lengths) {}
 
     /**
      * One size.

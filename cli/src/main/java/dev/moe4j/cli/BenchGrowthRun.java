@@ -4,6 +4,7 @@ import dev.moe4j.bench.Growth;
 import dev.moe4j.bench.GrowthFigure;
 import dev.moe4j.tensor.AmxTiles;
 import dev.moe4j.tensor.Device;
+import dev.moe4j.tensor.Libtorch;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.train.RunConfig;
 import java.io.PrintWriter;
@@ -41,7 +42,7 @@ final class BenchGrowthRun {
             figure.write(GrowthFigure.svg(preset + " in " + precision.name() + " on " + device, result));
         }
         return new BenchGrowthCommand.Report(
-                preset, precision.name(), sizes(result.experts()), sizes(result.lengths()));
+                preset, precision.name(), Libtorch.threads(), sizes(result.experts()), sizes(result.lengths()));
     }
 
     private static List<BenchGrowthCommand.Size> sizes(List<Growth.Point> points) {
@@ -57,7 +58,7 @@ final class BenchGrowthRun {
     }
 
     static void print(BenchGrowthCommand.Report report, PrintWriter out) {
-        out.printf("%s in %s%n", report.preset(), report.dtype());
+        out.printf("%s in %s, %d threads%n", report.preset(), report.dtype(), report.threads());
         print("experts", report.experts(), out);
         print("length", report.lengths(), out);
     }

@@ -36,6 +36,7 @@ final class BenchMemoryCommand implements Callable<Integer> {
     /**
      * What {@code --json} prints.
      *
+     * @param threads that an operation on the CPU used
      * @param samples the first at the end of the warm-up
      * @param rssGrowthBytes of the largest later sample over the first; null where the system does not tell
      * @param rssGrowthBound in bytes
@@ -44,6 +45,7 @@ final class BenchMemoryCommand implements Callable<Integer> {
     record Report(
             String model,
             String precision,
+            int threads,
             int steps,
             List<Sample> samples,
             @Nullable Long rssGrowthBytes,

@@ -43,6 +43,7 @@ final class BenchPrecisionCommand implements Callable<Integer> {
     /**
      * What {@code --json} prints.
      *
+     * @param threads that an operation on the CPU used
      * @param data what the runs trained on
      * @param averagedSteps at the end, over which the losses are averaged
      * @param tokens that each run trained on
@@ -55,6 +56,7 @@ final class BenchPrecisionCommand implements Callable<Integer> {
     record Report(
             String model,
             String precision,
+            int threads,
             String data,
             int steps,
             int averagedSteps,

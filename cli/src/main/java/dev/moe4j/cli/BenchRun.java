@@ -36,6 +36,7 @@ final class BenchRun {
         return new BenchDecodeCommand.Report(
                 preset,
                 precision.name(),
+                Libtorch.threads(),
                 result.prefillTokensPerSecond(),
                 1 / result.tokenSeconds(),
                 result.weightBytes(),
@@ -49,7 +50,7 @@ final class BenchRun {
     }
 
     static void print(BenchDecodeCommand.Report report, PrintWriter out) {
-        out.printf("%s in %s%n", report.preset(), report.dtype());
+        out.printf("%s in %s, %d threads%n", report.preset(), report.dtype(), report.threads());
         out.printf("prefill      %,.0f tokens/s%n", report.prefillTokensPerSecond());
         out.printf(
                 "one text     %,.0f tokens/s: %.2f of what %.1f MB a token at %.1f GB/s allow%n",
@@ -118,6 +119,7 @@ final class BenchRun {
         return new BenchPrecisionCommand.Report(
                 model,
                 narrow.name(),
+                Libtorch.threads(),
                 data,
                 result.steps(),
                 result.averaged(),
@@ -159,6 +161,7 @@ final class BenchRun {
         return new BenchMemoryCommand.Report(
                 model,
                 precision.name(),
+                Libtorch.threads(),
                 steps,
                 result.samples().stream()
                         .map(sample -> new BenchMemoryCommand.Sample(
@@ -181,6 +184,7 @@ final class BenchRun {
         }
         return new BenchCheckpointCommand.Report(
                 model,
+                Libtorch.threads(),
                 every,
                 result.checkpoints(),
                 result.bytes(),

@@ -50,7 +50,7 @@ final class BenchServeCommand implements Callable<Integer> {
     BenchServeCommand() {}
 
     /** What {@code --json} prints. */
-    record Report(String preset, String dtype, int promptTokens, List<Load> loads) {}
+    record Report(String preset, String dtype, int threads, int promptTokens, List<Load> loads) {}
 
     /**
      * So many clients at a time.

@@ -8,6 +8,7 @@ import dev.moe4j.serve.Engine;
 import dev.moe4j.serve.ModelServer;
 import dev.moe4j.serve.ServedModel;
 import dev.moe4j.tensor.Device;
+import dev.moe4j.tensor.Libtorch;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.train.RunConfig;
@@ -81,7 +82,7 @@ record BenchServeRun(
                 });
                 Thread.ofPlatform().name("clients").start(measuring);
                 engine.run();
-                return new Report(preset, precision.name(), prompt, result(measuring));
+                return new Report(preset, precision.name(), Libtorch.threads(), prompt, result(measuring));
             }
         }
     }
@@ -193,7 +194,9 @@ record BenchServeRun(
     }
 
     static void print(Report report, PrintWriter out) {
-        out.printf("%s in %s, prompts of %d tokens%n", report.preset(), report.dtype(), report.promptTokens());
+        out.printf(
+                "%s in %s, %d threads, prompts of %d tokens%n",
+                report.preset(), report.dtype(), report.threads(), report.promptTokens());
         out.printf("%8s %12s %18s %12s %14s%n", "clients", "tokens/s", "first piece, ms", "slowest, ms", "a piece, ms");
         for (Load load : report.loads()) {
             out.printf(

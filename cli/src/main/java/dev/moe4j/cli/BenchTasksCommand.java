@@ -40,6 +40,7 @@ final class BenchTasksCommand implements Callable<Integer> {
     /**
      * What {@code --json} prints.
      *
+     * @param threads that an operation on the CPU used
      * @param sharedSeconds of the fastest round in which what is shared is computed once
      * @param inFullSeconds of the fastest round in which each candidate is computed in full
      * @param speedup how many times as fast the first is
@@ -48,6 +49,7 @@ final class BenchTasksCommand implements Callable<Integer> {
     record Report(
             Path checkpoint,
             String task,
+            int threads,
             int shots,
             int questions,
             double sharedSeconds,

@@ -6,6 +6,7 @@ import dev.moe4j.eval.Task;
 import dev.moe4j.eval.TaskEvaluation;
 import dev.moe4j.eval.TaskResult;
 import dev.moe4j.eval.TaskSettings;
+import dev.moe4j.tensor.Libtorch;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -33,6 +34,7 @@ final class BenchTasksRun {
             return new Report(
                     loaded.folder(),
                     questions.task().name(),
+                    Libtorch.threads(),
                     shots,
                     questions.count(),
                     sharedSeconds,

@@ -33,6 +33,7 @@ final class BenchTrainCommand implements Callable<Integer> {
      * What {@code --json} prints.
      *
      * @param dtype of the products
+     * @param threads that an operation on the CPU used, in each process
      * @param flopsPerToken useful FLOPs of forward and backward
      * @param gemmPeakGflops of a 1024³ product in the same type and process
      * @param fractionOfPeak useful FLOP/s over that peak
@@ -47,6 +48,7 @@ final class BenchTrainCommand implements Callable<Integer> {
     record Report(
             String preset,
             String dtype,
+            int threads,
             long parametersTotal,
             long parametersActive,
             double flopsPerToken,

@@ -9,6 +9,7 @@ import dev.moe4j.parallel.Fabric;
 import dev.moe4j.parallel.Processes;
 import dev.moe4j.tensor.AmxTiles;
 import dev.moe4j.tensor.Device;
+import dev.moe4j.tensor.Libtorch;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.train.ResidentMemory;
 import dev.moe4j.train.RunConfig;
@@ -78,6 +79,7 @@ final class BenchTrainRun {
         return new BenchTrainCommand.Report(
                 preset,
                 precision,
+                Libtorch.threads(),
                 result.parametersTotal(),
                 result.parametersActive(),
                 result.flopsPerToken(),
@@ -104,7 +106,7 @@ final class BenchTrainRun {
     }
 
     static void print(BenchTrainCommand.Report report, PrintWriter out) {
-        out.printf("%s in %s%n", report.preset(), report.dtype());
+        out.printf("%s in %s, %d threads%n", report.preset(), report.dtype(), report.threads());
         out.printf(
                 "parameters   %,d, of which a token uses %,d%n", report.parametersTotal(), report.parametersActive());
         out.printf("tokens/s     %,.0f%n", report.tokensPerSecond());

@@ -10,6 +10,7 @@ import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Libtorch;
 import dev.moe4j.tensor.MatmulPeak;
+import dev.moe4j.tensor.Processors;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.management.ManagementFactory;
@@ -71,6 +72,7 @@ final class Checkup {
         boolean loaded = seconds >= 0;
         if (loaded) {
             if (linux) {
+                checkThreads(Libtorch.threads(), Processors.cores());
                 checkCopies(ForeignLibtorch.loaded(Path.of("/proc/self/maps")), ForeignLibtorch.installed(environment));
             }
             devices.add(Device.CPU.toString());
@@ -95,6 +97,7 @@ final class Checkup {
                 cpu(),
                 features,
                 Runtime.getRuntime().availableProcessors(),
+                Processors.cores(),
                 memory,
                 Runtime.getRuntime().maxMemory(),
                 loaded ? Libtorch.VERSION : null,
@@ -139,7 +142,10 @@ final class Checkup {
     private List<String> checkProcessor() {
         List<String> flags = List.of(cpuInfo("flags").split(" "));
         List<String> features = FEATURES.stream().filter(flags::contains).toList();
-        String words = cpu() + ", " + Runtime.getRuntime().availableProcessors() + " cores"
+        int processors = Runtime.getRuntime().availableProcessors();
+        int cores = Processors.cores();
+        String words = cpu() + ", " + cores + " cores"
+                + (cores == processors ? "" : " (" + processors + " processors)")
                 + (features.isEmpty() ? "" : ", " + String.join(" ", features));
         boolean known = linux && flags.size() > 1;
         if (known && Platform.name().endsWith("x86_64") && !features.contains("avx2")) {
@@ -236,6 +242,23 @@ final class Checkup {
                 Status.OK,
                 String.format("%s, loaded in %.2f s, %d threads", Libtorch.VERSION, seconds, Libtorch.threads()));
         return seconds;
+    }
+
+    /** Compares the threads of an operation with the cores that this process may use. */
+    void checkThreads(int threads, int cores) {
+        String words = threads + " for each operation, on " + cores + " cores";
+        if (threads >= cores) {
+            add("threads", Status.OK, words);
+        } else {
+            String variable = environment.get(Processors.THREADS_VARIABLE);
+            add(
+                    "threads",
+                    Status.WARN,
+                    words + "; training is slower than it could be: "
+                            + (variable == null
+                                    ? "set " + Processors.THREADS_VARIABLE + "=" + cores
+                                    : "unset " + Processors.THREADS_VARIABLE + ", which is " + variable));
+        }
     }
 
     /**

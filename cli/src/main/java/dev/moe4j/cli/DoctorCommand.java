@@ -52,7 +52,8 @@ final class DoctorCommand implements Callable<Integer> {
      * What {@code --json} prints.
      *
      * @param cpuFeatures those of the processor's instruction sets that matter here
-     * @param cores processors that this JVM may use
+     * @param processors that this JVM may use
+     * @param cores of those, where processors that share a core count once
      * @param memoryBytes physical memory, in bytes
      * @param heapMaxBytes the most that the Java heap may take, in bytes; tensors live outside of it
      * @param libtorch its version; null where it cannot be loaded
@@ -71,6 +72,7 @@ final class DoctorCommand implements Callable<Integer> {
             String platform,
             String cpu,
             List<String> cpuFeatures,
+            int processors,
             int cores,
             long memoryBytes,
             long heapMaxBytes,

@@ -11,6 +11,7 @@ import dev.moe4j.study.FineTuneSettings;
 import dev.moe4j.study.FineTuneSettings.Head;
 import dev.moe4j.tensor.AmxTiles;
 import dev.moe4j.tensor.Device;
+import dev.moe4j.tensor.Libtorch;
 import dev.moe4j.tensor.Precision;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -109,6 +110,7 @@ final class FinetuneRun {
         public void made(long updates, long total, String text) {
             if (line == null) {
                 line = ProgressLine.start(err, "finetune", total);
+                line.note("%d threads for each operation on the CPU".formatted(Libtorch.threads()));
             }
             line.update(updates, text);
         }

@@ -37,7 +37,8 @@ final class LaunchCommand implements Callable<Integer> {
     @Option(
             names = "--threads",
             paramLabel = "T",
-            description = "Threads of each process (default: the processors, divided among the processes).")
+            description =
+                    "Threads of each process (default: OMP_NUM_THREADS, or the cores divided among the processes).")
     private @Nullable Integer threads;
 
     @Option(

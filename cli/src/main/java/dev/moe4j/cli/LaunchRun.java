@@ -2,6 +2,7 @@ package dev.moe4j.cli;
 
 import dev.moe4j.parallel.Environment;
 import dev.moe4j.parallel.Launcher;
+import dev.moe4j.tensor.Processors;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
@@ -24,12 +25,13 @@ record LaunchRun(
 
     int run() {
         Path folder = logs == null ? temporaryFolder() : logs;
-        err.println("moe4j: logs of " + processes + " processes in " + folder);
+        int each = threads != null ? threads : Processors.threads(processes);
+        err.println("moe4j: logs of " + processes + " processes, " + each + " threads each, in " + folder);
         Launcher.Plan plan = new Launcher.Plan(
                 javaCommand(),
                 command.getFirst().equals("train") ? List.of("--resume") : List.of(),
                 processes,
-                threads != null ? threads : Math.max(1, Runtime.getRuntime().availableProcessors() / processes),
+                each,
                 restarts,
                 timeout == null ? Environment.DEFAULT_TIMEOUT : Duration.ofSeconds(timeout),
                 folder);

@@ -7,6 +7,6 @@ final class PrecisionOption {
     @Option(
             names = "--precision",
             paramLabel = "NAME",
-            description = "auto, the fastest here, bf16, fp16 or fp32 (default: auto).")
+            description = "auto (what this device multiplies fastest), bf16, fp16 or fp32 (default: auto).")
     String name = "auto";
 }

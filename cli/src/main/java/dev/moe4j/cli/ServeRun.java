@@ -4,6 +4,7 @@ import dev.moe4j.cli.ServeCommand.Report;
 import dev.moe4j.serve.Engine;
 import dev.moe4j.serve.ModelServer;
 import dev.moe4j.serve.ServedModel;
+import dev.moe4j.tensor.Libtorch;
 import io.micrometer.prometheusmetrics.PrometheusConfig;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import java.net.InetSocketAddress;
@@ -44,6 +45,7 @@ record ServeRun(
                         loaded.folder(),
                         places,
                         loaded.model().config().context());
+                LOG.info("{} threads for each operation on the CPU", Libtorch.threads());
                 output.print(
                         report,
                         out -> out.println("Serving " + served.name() + " at " + server.uri()

@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.withinPercentage;
 
+import dev.moe4j.tensor.AutoPrecision;
 import dev.moe4j.tensor.Device;
-import dev.moe4j.tensor.MatmulPeak;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -36,6 +36,7 @@ class BenchCommandTest {
                 .containsExactly(
                         "preset",
                         "dtype",
+                        "threads",
                         "parameters_total",
                         "parameters_active",
                         "flops_per_token",
@@ -392,7 +393,7 @@ class BenchCommandTest {
 
     /** What is measured where no precision is asked for. */
     private static String fastest() {
-        return MatmulPeak.fasterPrecision(Device.CPU).name();
+        return AutoPrecision.of(Device.CPU).precision().name();
     }
 
     private static void assertFails(Run run, String message) {

@@ -45,7 +45,10 @@ class DoctorCommandTest {
         assertThat(run.code()).isZero();
         assertThat(run.out()).hasLineCount(1).endsWith("}\n");
         JsonNode json = JsonMapper.shared().readTree(run.out());
-        assertThat(json.path("cores").asInt()).isEqualTo(Runtime.getRuntime().availableProcessors());
+        assertThat(json.path("processors").asInt())
+                .isEqualTo(Runtime.getRuntime().availableProcessors());
+        assertThat(json.path("cores").asInt())
+                .isBetween(1, json.path("processors").asInt());
         assertThat(json.path("memory_bytes").asLong())
                 .isGreaterThan(json.path("heap_max_bytes").asLong() / 2);
         assertThat(json.path("libtorch").asString()).isNotEmpty();
@@ -55,6 +58,24 @@ class DoctorCommandTest {
         assertThat(json.path("cache_bytes").asLong()).isPositive();
         assertThat(json.path("checks").get(0).path("status").asString()).isEqualTo("ok");
         assertThat(json.path("problems").isEmpty()).isTrue();
+    }
+
+    @Test
+    void fewerThreadsThanCoresAreAWarning() {
+        Checkup set = new Checkup(Map.of("OMP_NUM_THREADS", "1"));
+        set.checkThreads(1, 2);
+        assertThat(set.check("threads"))
+                .isEqualTo(new DoctorCommand.Check(
+                        "threads",
+                        DoctorCommand.Status.WARN,
+                        "1 for each operation, on 2 cores; training is slower than it could be: unset OMP_NUM_THREADS,"
+                                + " which is 1"));
+        Checkup bare = new Checkup(Map.of());
+        bare.checkThreads(1, 2);
+        assertThat(bare.check("threads").detail()).endsWith("set OMP_NUM_THREADS=2");
+        Checkup all = new Checkup(Map.of());
+        all.checkThreads(2, 2);
+        assertThat(all.check("threads").status()).isEqualTo("ok");
     }
 
     @Test

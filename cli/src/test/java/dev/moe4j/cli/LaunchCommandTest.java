@@ -2,6 +2,7 @@ package dev.moe4j.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.moe4j.tensor.Processors;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -30,7 +31,9 @@ class LaunchCommandTest {
                 "--json");
         assertThat(run.code()).as(run.err()).isZero();
         assertThat(run.out().lines()).singleElement().asString().startsWith("{").endsWith("}");
-        assertThat(run.err()).isEqualTo("moe4j: logs of 2 processes in " + folder + "\n");
+        assertThat(run.err())
+                .isEqualTo("moe4j: logs of 2 processes, %d threads each, in %s\n"
+                        .formatted(Processors.threads(2), folder));
         assertThat(Files.readString(folder.resolve("rank-1.log"))).isEqualToIgnoringNewLines(run.out());
     }
 

@@ -156,6 +156,7 @@ class ParallelTrainTest {
                 2, 60, train(two, STEPS, "--resume", "--set=parallel.expert=2", "--set=parallel.shard=optimizer")));
         assertThat(other.code()).as(other.err()).isZero();
         assertThat(other.err()).contains("after step 3 of 6");
+        assertThat(temp.resolve("rank-1.log")).content().contains("1 threads for each operation");
         assertFiguresOfOneProcess(two);
     }
 

@@ -74,6 +74,10 @@ class StudyCommandTest {
                 .as("the second attempt goes on where the first one was")
                 .anySatisfy(run ->
                         assertThat(run.resolveSibling("log.txt")).content().contains("resuming"));
+        assertThat(trained.keySet())
+                .as("the ladder's number of threads")
+                .allSatisfy(run ->
+                        assertThat(run.resolveSibling("log.txt")).content().contains("1 threads for each operation"));
 
         Run again = Run.of("study", ladder.toString(), "--out=" + out, "--json");
         assertThat(again.code()).as(again.err()).isZero();

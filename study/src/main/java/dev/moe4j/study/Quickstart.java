@@ -2,10 +2,12 @@ package dev.moe4j.study;
 
 import dev.moe4j.data.SequenceSampler;
 import dev.moe4j.data.Tokenizer;
+import dev.moe4j.tensor.AutoPrecision;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Libtorch;
 import dev.moe4j.tensor.MatmulPeak;
 import dev.moe4j.tensor.Precision;
+import dev.moe4j.tensor.Processors;
 import dev.moe4j.train.RunConfig;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -112,7 +114,7 @@ public final class Quickstart {
     public Result run() {
         Tokenizer tokenizer = Tokenizer.of(TOKENIZER);
         createFolder();
-        int threads = Math.max(1, Runtime.getRuntime().availableProcessors() / 2);
+        int threads = Math.max(1, Processors.threads(1) / 2);
         Libtorch.threads(threads);
         double budget = settings.minutes() * 60;
         RunConfig denseConfig = RunConfig.preset("quickstart-dense").withSeed(settings.seed());
@@ -125,7 +127,7 @@ public final class Quickstart {
                 Math.max(200_000, budget * FASTEST),
                 settings.seed(),
                 log)) {
-            Precision precision = MatmulPeak.fasterPrecision(Device.CPU);
+            Precision precision = AutoPrecision.of(Device.CPU).precision();
             double peak = MatmulPeak.measure(precision.compute(), Device.CPU);
             SequenceSampler sampler = new SequenceSampler(
                     text.training().train(), denseConfig.model().context(), settings.seed());
@@ -208,7 +210,7 @@ public final class Quickstart {
         String machine = "%s, %d cores, %d thread(s) for each model, %s; Java %s, libtorch %s"
                 .formatted(
                         System.getProperty("os.name") + " " + System.getProperty("os.arch"),
-                        Runtime.getRuntime().availableProcessors(),
+                        Processors.cores(),
                         threads,
                         precision.compute(),
                         Runtime.version().feature(),

@@ -1,5 +1,6 @@
 package dev.moe4j.study;
 
+import dev.moe4j.tensor.Processors;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -104,7 +105,7 @@ public final class Study {
 
     // Two runs on one GPU would share its time and its memory.
     private static int placesFor(Ladder ladder) {
-        return ladder.onProcessors() ? Math.max(1, Runtime.getRuntime().availableProcessors() / ladder.threads()) : 1;
+        return ladder.onProcessors() ? Math.max(1, Processors.cores() / ladder.threads()) : 1;
     }
 
     /**
@@ -144,7 +145,7 @@ public final class Study {
                 .formatted(
                         System.getProperty("os.name"),
                         System.getProperty("os.arch"),
-                        Runtime.getRuntime().availableProcessors(),
+                        Processors.cores(),
                         ladder.threads(),
                         Runtime.version().feature());
     }

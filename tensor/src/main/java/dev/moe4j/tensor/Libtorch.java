@@ -46,13 +46,22 @@ public final class Libtorch {
         setDefault("org.bytedeco.javacpp.maxPhysicalBytes", "0");
         setEnvironmentDefaults();
         NativeLibraries.load();
+        threads(initialThreads());
         Float32Products.settle();
-        THREADS.set(torch.get_num_threads());
     }
 
     /** Loads the native library if it is not loaded yet. */
     public static void load() {
         // The static initialiser does it.
+    }
+
+    /**
+     * The cores of this process, or what the environment asks for. Outside Linux nothing tells which processors share a core,
+     * or which cores are slow ones: libtorch's own number is the most there.
+     */
+    private static int initialThreads() {
+        int wanted = Processors.threads(1);
+        return LINUX ? wanted : Math.min(wanted, torch.get_num_threads());
     }
 
     /** The number of threads that an operation on the CPU may use. */
@@ -110,10 +119,17 @@ public final class Libtorch {
      * does, such as {@code AVX512/AVX512_CORE_AMX}; the latter only where they are known, which is on x86 but not on Windows.
      */
     public static String instructionSet() {
-        String ofCpu = OneDnnInstructions.ofCpu();
+        String oneDnn = oneDnnInstructions();
         try (BytePointer kernels = torch.get_cpu_capability()) {
-            return kernels.getString() + (ofCpu == null ? "" : "/" + OneDnnInstructions.within(ONE_DNN_UP_TO, ofCpu));
+            return kernels.getString() + (oneDnn == null ? "" : "/" + oneDnn);
         }
+    }
+
+    /** The instruction set that oneDNN uses, such as {@code AVX512_CORE_AMX}; null where it is not known. */
+    static @Nullable String oneDnnInstructions() {
+        load();
+        String ofCpu = OneDnnInstructions.ofCpu();
+        return ofCpu == null ? null : OneDnnInstructions.within(ONE_DNN_UP_TO, ofCpu);
     }
 
     public static int cudaDevices() {
@@ -161,6 +177,8 @@ public final class Libtorch {
                 MemorySegment value = arena.allocateFrom(entry.getValue());
                 int _ = (int) setenv.invokeExact(name, value, 0);
             }
+            // With it OpenMP uses fewer threads on a busy machine, and results depend on the number of threads.
+            int _ = (int) setenv.invokeExact(arena.allocateFrom("OMP_DYNAMIC"), arena.allocateFrom("false"), 1);
         } catch (Throwable e) {
             throw new TensorException("cannot set the native library's environment", e);
         }

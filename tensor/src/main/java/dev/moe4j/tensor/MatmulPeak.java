@@ -1,8 +1,6 @@
 package dev.moe4j.tensor;
 
-import java.util.Locale;
-
-/** The fastest matrix product that this process reaches: what useful work is measured against. */
+/** The fastest matrix product that this process reaches: what useful work is measured against. A figure for people: no result may depend on it. */
 public final class MatmulPeak {
 
     private static final int SIZE = 1024;
@@ -12,9 +10,6 @@ public final class MatmulPeak {
     private static final double LONGEST_SECONDS = 1;
     private static final int LEAST_REPETITIONS = 10;
     private static final long LEAST_NANOSECONDS = 100_000_000;
-
-    /** What float16 must be faster by. */
-    private static final double FP16_ADVANTAGE = 1.5;
 
     private MatmulPeak() {}
 
@@ -48,44 +43,6 @@ public final class MatmulPeak {
             }
             return 2.0 * rows * inner * columns / best * 1e9;
         }
-    }
-
-    /**
-     * The peaks of one device by precision, in operations per second.
-     *
-     * @param fp16 0 where it was not measured: on processors, few of which have such products and then bfloat16's too
-     */
-    public record Comparison(double bf16, double fp32, double fp16) {
-
-        /** The fastest; float16, which needs a scaled loss, only where bfloat16 is no match for it. */
-        public Precision fastest() {
-            double plain = Math.max(bf16, fp32);
-            if (fp16 > FP16_ADVANTAGE * plain) {
-                return Precision.FP16;
-            }
-            return bf16 > fp32 ? Precision.BF16 : Precision.FP32;
-        }
-
-        /** The figures in one line. */
-        @Override
-        public String toString() {
-            return String.format(Locale.ROOT, "matrix products in bf16 %,.0f, in fp32 %,.0f", bf16 / 1e9, fp32 / 1e9)
-                    + (fp16 == 0 ? "" : String.format(Locale.ROOT, ", in fp16 %,.0f", fp16 / 1e9))
-                    + " GFLOP/s";
-        }
-    }
-
-    /** Measures the precisions that a run may have. */
-    public static Comparison compare(Device device) {
-        return new Comparison(
-                measure(DType.BFLOAT16, device),
-                measure(DType.FLOAT32, device),
-                device.isCuda() ? measure(DType.FLOAT16, device) : 0);
-    }
-
-    /** The precision whose products are the fastest on the device. */
-    public static Precision fasterPrecision(Device device) {
-        return compare(device).fastest();
     }
 
     private static Tensor random(DType dtype, Device device, int rows, int columns, long seed) {

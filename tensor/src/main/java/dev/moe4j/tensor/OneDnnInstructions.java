@@ -66,4 +66,9 @@ final class OneDnnInstructions {
         int last = SETS.indexOf(limit);
         return last < 0 ? ofCpu : SETS.get(Math.min(last, SETS.indexOf(ofCpu)));
     }
+
+    /** Whether a set includes another one. */
+    static boolean reaches(String set, String wanted) {
+        return SETS.indexOf(set) >= SETS.indexOf(wanted);
+    }
 }

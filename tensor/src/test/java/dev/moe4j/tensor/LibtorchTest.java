@@ -76,11 +76,15 @@ class LibtorchTest {
         }
     }
 
-    private static int threadsOfOpenBlas() {
+    static int threadsOfOpenBlas() {
+        return number("openblas_get_num_threads");
+    }
+
+    /** What a C function without arguments returns. */
+    static int number(String function) {
         MethodHandle number = Linker.nativeLinker()
                 .downcallHandle(
-                        SymbolLookup.loaderLookup().findOrThrow("openblas_get_num_threads"),
-                        FunctionDescriptor.of(ValueLayout.JAVA_INT));
+                        SymbolLookup.loaderLookup().findOrThrow(function), FunctionDescriptor.of(ValueLayout.JAVA_INT));
         try {
             return (int) number.invokeExact();
         } catch (Throwable e) {

@@ -198,14 +198,4 @@ class TensorTest {
             assertThat(c.addBatchProductInPlace(a, b, 2).toFloats()).containsExactly(7.5f, 45);
         }
     }
-
-    @Test
-    void theFastestPrecisionIsChosen() {
-        assertThat(new MatmulPeak.Comparison(900e9, 450e9, 0).fastest()).isEqualTo(Precision.BF16);
-        assertThat(new MatmulPeak.Comparison(300e9, 450e9, 0).fastest()).isEqualTo(Precision.FP32);
-        assertThat(new MatmulPeak.Comparison(900e9, 450e9, 950e9).fastest()).isEqualTo(Precision.BF16);
-        assertThat(new MatmulPeak.Comparison(10e12, 15e12, 100e12).fastest()).isEqualTo(Precision.FP16);
-        assertThat(new MatmulPeak.Comparison(900e9, 450e9, 0))
-                .hasToString("matrix products in bf16 900, in fp32 450 GFLOP/s");
-    }
 }

@@ -41,7 +41,7 @@ public record Accelerator(
             new Accelerator("v100-32gb", 125e12, 32 * GIB, 300.0));
 
     /**
-     * The precision of a run on the device of that name; {@code auto} is bf16, and on this processor what is faster.
+     * The precision of a run on the device of that name; {@code auto} is bf16, and on this processor what a run takes here.
      */
     static Precision precision(String name, RunConfig run) {
         if (name.equals(CPU)) {

@@ -9,8 +9,8 @@ import dev.moe4j.model.ModelConfig;
 import dev.moe4j.model.Presets;
 import dev.moe4j.model.Recompute;
 import dev.moe4j.model.RoutingConfig;
+import dev.moe4j.tensor.AutoPrecision;
 import dev.moe4j.tensor.Device;
-import dev.moe4j.tensor.MatmulPeak;
 import dev.moe4j.tensor.Precision;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -99,7 +99,7 @@ public record RunConfig(
         return new Architecture(model, routing, balance);
     }
 
-    /** The run's precision; {@code auto} measures. */
+    /** The run's precision; {@code auto} follows from the device. */
     Precision resolvePrecision(Device device) {
         return precision(precision, device);
     }
@@ -117,9 +117,9 @@ public record RunConfig(
         return text.sequences(data.sequences(), model.context(), data.weights(), seed);
     }
 
-    /** The precision of that name; {@code auto} measures the device. */
+    /** The precision of that name; {@code auto} follows from the device. */
     public static Precision precision(String name, Device device) {
-        return name.equals(AUTO) ? MatmulPeak.fasterPrecision(device) : Precision.parse(name);
+        return name.equals(AUTO) ? AutoPrecision.of(device).precision() : Precision.parse(name);
     }
 
     /**

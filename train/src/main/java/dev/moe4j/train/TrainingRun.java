@@ -13,7 +13,9 @@ import dev.moe4j.model.LanguageModel;
 import dev.moe4j.model.TokenizerSpec;
 import dev.moe4j.parallel.Fabric;
 import dev.moe4j.tensor.AmxTiles;
+import dev.moe4j.tensor.AutoPrecision;
 import dev.moe4j.tensor.Device;
+import dev.moe4j.tensor.Libtorch;
 import dev.moe4j.tensor.MatmulPeak;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
@@ -35,7 +37,7 @@ public final class TrainingRun {
 
     private static final long NO_STEP = -1;
 
-    /** What can be measured to be the fastest. */
+    /** Those that {@code auto} chooses from. */
     private static final List<Precision> PRECISIONS = List.of(Precision.FP32, Precision.BF16, Precision.FP16);
 
     private final RunConfig config;
@@ -118,8 +120,8 @@ public final class TrainingRun {
     }
 
     /**
-     * Settles whether this process uses {@linkplain AmxTiles tiles}, where a run's precision is known before it is
-     * measured: given, or that of the checkpoint that it goes on from. {@link #run} does it as well, which is too late
+     * Settles whether this process uses {@linkplain AmxTiles tiles}, where a run's precision is known before libtorch is
+     * loaded: given, or that of the checkpoint that it goes on from. {@link #run} does it as well, which is too late
      * where processes have met before.
      */
     public static void settleTiles(RunConfig config, Path folder, boolean resume) {
@@ -127,7 +129,7 @@ public final class TrainingRun {
         if (precision.equals(RunConfig.AUTO) && resume && Files.isDirectory(folder)) {
             precision = CheckpointReader.newest(folder)
                     .map(CheckpointReader::state)
-                    // One that measured its precision had libtorch loaded before, and goes on with tiles.
+                    // A run that had tiles goes on with tiles.
                     .filter(state ->
                             !state.at("/machine/instruction_set").asString("").contains("AMX"))
                     .map(state -> state.at("/configuration/precision").asString(RunConfig.AUTO))
@@ -235,7 +237,7 @@ public final class TrainingRun {
     private Restored restore(CheckpointReader reader) {
         TrainingState state = TrainingState.of(reader.state(), reader.folder());
         RunConfig before = RunConfig.ofJson(state.run().configuration(), reader.folder() + "/" + CheckpointState.FILE);
-        // What was measured then decides now: the machine may be busier.
+        // The precision that the run began with, which may be on another device now.
         RunConfig resolved = config.precision().equals(RunConfig.AUTO)
                 ? config.withPrecision(Precision.parse(before.precision()))
                 : config;
@@ -268,19 +270,18 @@ public final class TrainingRun {
         }
     }
 
-    /** The configuration with a precision, which is measured and said where the user gave none. */
+    /** The configuration with a precision, which follows from the device where the user gave none. */
     private RunConfig withPrecision() {
         if (!config.precision().equals(RunConfig.AUTO)) {
             return config;
         }
-        Precision fastest = PRECISIONS.getFirst();
+        AutoPrecision auto = AutoPrecision.of(device);
         if (fabric.leads()) {
-            MatmulPeak.Comparison peaks = MatmulPeak.compare(device);
-            fastest = peaks.fastest();
-            notices.accept("precision %s, the fastest here: %s; --set precision=NAME takes another"
-                    .formatted(fastest.name(), peaks));
+            notices.accept("precision %s, since %s; --set precision=NAME takes another"
+                    .formatted(auto.precision().name(), auto.reason()));
         }
-        double[] chosen = {PRECISIONS.indexOf(fastest)};
+        // Processes may be on unlike machines: the first one's device decides.
+        double[] chosen = {PRECISIONS.indexOf(auto.precision())};
         return config.withPrecision(PRECISIONS.get((int) fabric.everyone().fromFirst(chosen, "precision")[0]));
     }
 
@@ -297,6 +298,8 @@ public final class TrainingRun {
             LanguageModel model,
             TrainingSequences sequences,
             @Nullable Origin origin) {
+        notices.accept("training on %s in %s, %d threads for each operation on the CPU"
+                .formatted(device, resolved.precision(), Libtorch.threads()));
         Trainer trainer = new Trainer(
                         model,
                         resolved.batch(),
