@@ -1,5 +1,6 @@
 package dev.moe4j.cli;
 
+import dev.moe4j.base.AtomicFile;
 import dev.moe4j.data.Tokenizer;
 import dev.moe4j.eval.Task;
 import dev.moe4j.eval.TaskResult;
@@ -91,7 +92,7 @@ final class FinetuneRun {
 
     private static void write(Path file, String text) {
         try {
-            Files.writeString(file, text);
+            AtomicFile.write(file, text);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
