@@ -7,7 +7,10 @@ import dev.moe4j.model.Golden;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.TestFactory;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
 
 /** The learning-rate schedules against the published ones, under the published convention. */
 class LrScheduleGoldenTest {
@@ -30,8 +33,23 @@ class LrScheduleGoldenTest {
         });
     }
 
+    /** The published system replaces a negative starting rate: by 0 if there is a warm-up, else by the peak rate. */
+    @ParameterizedTest
+    @CsvSource({"cosine, 4, 0", "inverse_sqrt, 4, 0", "cosine, 0, 1", "polynomial_decay, 0, 1"})
+    void aNegativeStartingRateIsTheDefault(String name, int warmup, double firstFraction) {
+        double peak = 1e-3;
+        JsonNode config = JsonMapper.shared()
+                .createObjectNode()
+                .put("warmup_updates", warmup)
+                .put("warmup_init_lr", -1);
+
+        assertThat(published(name, peak, config).rate(peak, 1, 100)).isCloseTo(firstFraction * peak, within(1e-15));
+    }
+
     /** A published schedule by its published name and keys. */
     static ScheduleConfig published(String name, double peak, JsonNode config) {
+        long warmup = config.path("warmup_updates").asLong();
+        double initial = config.path("warmup_init_lr").asDouble(-1);
         ScheduleConfig.Kind kind = switch (name) {
             case "fixed" -> ScheduleConfig.Kind.CONSTANT;
             case "polynomial_decay" -> ScheduleConfig.Kind.POLYNOMIAL;
@@ -42,8 +60,8 @@ class LrScheduleGoldenTest {
         return new ScheduleConfig(
                 kind,
                 Convention.PUBLISHED,
-                config.path("warmup_updates").asLong(),
-                config.path("warmup_init_lr").asDouble(0) / peak,
+                warmup,
+                initial >= 0 ? initial / peak : warmup > 0 ? 0 : 1,
                 config.path("end_learning_rate").asDouble(config.path("min_lr").asDouble(0)) / peak,
                 config.path("power").asDouble(1));
     }
