@@ -58,6 +58,11 @@ final class GptTokenizer implements Tokenizer {
         return spec;
     }
 
+    /** The file that it was read from; empty for GPT-2's own ranks. */
+    Optional<TokenizerFile> file() {
+        return file;
+    }
+
     @Override
     public int vocabularySize() {
         return bytes.length;

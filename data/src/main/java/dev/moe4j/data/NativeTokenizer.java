@@ -145,6 +145,10 @@ final class NativeTokenizer implements Tokenizer {
         return FILE;
     }
 
+    TokenizerFile file() {
+        return file;
+    }
+
     @Override
     public void save(Path folder) {
         file.write(folder);

@@ -5,23 +5,48 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.ObjectNode;
 
-/** GPT-2's encoding, whole or cut, as a {@code tokenizer.json} that other software reads. */
+/** The files from which Hugging Face's libraries load a tokenizer. docs/checkpoint-format.md has their keys. */
 public final class TokenizerJson {
+
+    private static final String CONFIG_FILE = "tokenizer_config.json";
 
     private TokenizerJson() {}
 
     /**
-     * The file's content.
+     * The files of a tokenizer: their content by name.
      *
-     * @param tokenizer {@code gpt2} or {@code gpt2:N}
-     * @throws DataException if it is another one
+     * @param context tokens that the model takes
      */
+    public static Map<String, byte[]> files(Tokenizer tokenizer, int context) {
+        byte[] json = of(tokenizer);
+        return Map.of(Tokenizer.FILE, json, CONFIG_FILE, config(json, tokenizer.endOfText(), context));
+    }
+
+    /** The content of {@code tokenizer.json}: the file that the tokenizer was read from, or a generated one. */
     public static byte[] of(Tokenizer tokenizer) {
-        if (!tokenizer.spec().startsWith("gpt2")) {
-            throw new DataException("the tokenizer " + DataException.oneLine(tokenizer.spec())
-                    + " has no GPT-2 ranks to write as a " + Tokenizer.FILE + "; give gpt2 or gpt2:N");
+        return switch (tokenizer) {
+            case ByteTokenizer bytes -> generated(bytes);
+            case GptTokenizer gpt -> gpt.file().map(TokenizerFile::content).orElseGet(() -> generated(gpt));
+            case NativeTokenizer library -> library.file().content();
+        };
+    }
+
+    private static byte[] config(byte[] tokenizer, int endOfText, int context) {
+        ObjectNode config = Manifest.JSON.createObjectNode().put("tokenizer_class", "PreTrainedTokenizerFast");
+        for (JsonNode added : Manifest.JSON.readTree(tokenizer).path("added_tokens")) {
+            if (added.path("id").asInt(-1) == endOfText) {
+                config.set("eos_token", added.path("content"));
+            }
         }
+        config.put("model_max_length", context).put("clean_up_tokenization_spaces", false);
+        return (config.toPrettyString() + "\n").getBytes(StandardCharsets.UTF_8);
+    }
+
+    /** A byte-level BPE whose ids follow the order of its merges, as GPT-2's do. */
+    private static byte[] generated(Tokenizer tokenizer) {
         byte[][] tokens = new byte[tokenizer.vocabularySize()][];
         Map<String, Integer> ranks = HashMap.newHashMap(tokens.length);
         for (int id = 0; id < tokens.length; id++) {

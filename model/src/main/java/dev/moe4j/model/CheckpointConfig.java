@@ -38,7 +38,7 @@ public record CheckpointConfig(
 
     /** Keys that say nothing about what the model computes: another value there is no contradiction. */
     private static final Set<String> INFORMATION =
-            Set.of("architectures", "use_cache", "torch_dtype", "init_std", "bos_token_id", "decoder_start_token_id");
+            Set.of("architectures", "use_cache", "torch_dtype", "init_std", "bos_token_id");
 
     private static final JsonMapper JSON = JsonMapper.builder()
             .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
@@ -105,7 +105,6 @@ public record CheckpointConfig(
         } else {
             json.putNull("eos_token_id");
         }
-        json.putNull("decoder_start_token_id");
         return json;
     }
 

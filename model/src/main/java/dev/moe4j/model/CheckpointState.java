@@ -4,7 +4,6 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.MessageDigest;
 import java.util.HexFormat;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -66,8 +65,12 @@ public final class CheckpointState {
 
     /** The SHA-256 of a text in UTF-8, as 64 lower-case hexadecimal digits. */
     public static String digest(String text) {
-        MessageDigest digest = SafetensorsFile.newSha256();
-        return HexFormat.of().formatHex(digest.digest(text.getBytes(StandardCharsets.UTF_8)));
+        return digest(text.getBytes(StandardCharsets.UTF_8));
+    }
+
+    /** The SHA-256 of a file's content in hexadecimal digits. */
+    public static String digest(byte[] content) {
+        return HexFormat.of().formatHex(SafetensorsFile.newSha256().digest(content));
     }
 
     JsonNode json() {

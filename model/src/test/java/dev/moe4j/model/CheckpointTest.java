@@ -15,10 +15,12 @@ import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.Scope;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
@@ -26,6 +28,8 @@ import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
 /** What is written is read again, by us and in the form of Hugging Face. */
@@ -230,6 +234,22 @@ class CheckpointTest {
         ObjectNode mixture = new CheckpointConfig(MOE, TOKENIZER).toJson(DType.FLOAT32);
         assertThat(mixture.path("model_type").asString()).isEqualTo("moe4j");
         assertThat(CheckpointConfig.fromJson(mixture, "x").architecture()).isEqualTo(MOE);
+    }
+
+    /** Transformers 5.18 refuses the first file for its null decoder_start_token_id, and opens the second one. */
+    @Test
+    void aDenseConfigurationOpensInTransformers() throws IOException {
+        JsonNode refused = resource("cases/xglm-config-as-written.json");
+        CheckpointConfig config = CheckpointConfig.fromJson(refused, "as written");
+        assertThat(refused.has("decoder_start_token_id")).isTrue();
+
+        assertThat((JsonNode) config.toJson(DType.FLOAT32)).isEqualTo(resource("cases/xglm-config-accepted.json"));
+    }
+
+    private static JsonNode resource(String name) throws IOException {
+        try (InputStream stream = CheckpointTest.class.getResourceAsStream("/" + name)) {
+            return JsonMapper.shared().readTree(Objects.requireNonNull(stream, name));
+        }
     }
 
     @Test

@@ -175,6 +175,8 @@ class FineTuneSearchTest {
         assertThat(run.epochs().getLast().loss())
                 .isLessThan(run.epochs().getFirst().loss());
         assertThat(run.test()).isEqualTo(result.fineTuned().mean());
+        assertThat(result.model().resolve("tokenizer.json")).exists();
+        assertThat(result.model().resolve("tokenizer_config.json")).exists();
         assertThat(Files.exists(result.model().resolve(ModelFolders.HEAD_FILE))).isEqualTo(head == Head.LINEAR);
     }
 

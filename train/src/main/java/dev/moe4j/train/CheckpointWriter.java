@@ -6,6 +6,7 @@ import dev.moe4j.base.TemporaryName;
 import dev.moe4j.data.DataException;
 import dev.moe4j.data.Shards;
 import dev.moe4j.data.Tokenizer;
+import dev.moe4j.data.TokenizerJson;
 import dev.moe4j.model.CheckpointConfig;
 import dev.moe4j.model.CheckpointState;
 import dev.moe4j.model.CheckpointStep;
@@ -95,7 +96,13 @@ public final class CheckpointWriter {
         String configText = config.text(snapshot.master());
         Files.writeString(folder.resolve(CheckpointConfig.FILE), configText);
         note(folder.resolve(CheckpointConfig.FILE), CheckpointState.digest(configText), files);
-        tokenizer.save(folder); // its checksum is the tokenizer's in the configuration
+        int context = snapshot.architecture().model().context();
+        for (Map.Entry<String, byte[]> file :
+                TokenizerJson.files(tokenizer, context).entrySet()) {
+            Path path = folder.resolve(file.getKey());
+            Files.write(path, file.getValue());
+            note(path, CheckpointState.digest(file.getValue()), files);
+        }
         try (Scope _ = Scope.open()) {
             writeTensors(folder.resolve(CheckpointTensors.MODEL_FILE), snapshot.model(), files);
             writeTensors(folder.resolve(CheckpointTensors.OPTIMIZER_FILE), snapshot.optimizer(), files);

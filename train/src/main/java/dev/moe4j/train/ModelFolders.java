@@ -4,6 +4,7 @@ import dev.moe4j.base.AtomicFolder;
 import dev.moe4j.base.FileTree;
 import dev.moe4j.base.TemporaryName;
 import dev.moe4j.data.Tokenizer;
+import dev.moe4j.data.TokenizerJson;
 import dev.moe4j.model.CheckpointConfig;
 import dev.moe4j.model.CheckpointTensors;
 import dev.moe4j.model.LanguageModel;
@@ -13,6 +14,7 @@ import dev.moe4j.tensor.Scope;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -62,7 +64,11 @@ public final class ModelFolders implements AutoCloseable {
                     temporary.resolve(CheckpointConfig.FILE),
                     new CheckpointConfig(model.architecture(), TokenizerSpec.of(tokenizer))
                             .text(model.parameters().precision().master()));
-            tokenizer.save(temporary);
+            int context = model.config().context();
+            for (Map.Entry<String, byte[]> file :
+                    TokenizerJson.files(tokenizer, context).entrySet()) {
+                Files.write(temporary.resolve(file.getKey()), file.getValue());
+            }
             String _ = CheckpointTensors.write(
                     temporary.resolve(CheckpointTensors.MODEL_FILE), CheckpointTensors.parameters(model.parameters()));
             if (head != null) {

@@ -100,6 +100,11 @@ class TrainingRunTest {
     @Test
     void theCheckpointHoldsTheModel() {
         TrainingRun.Outcome outcome = train("run", 3);
+        assertThat(Tokenizer.of(outcome.checkpoint().toString()).encode("To be"))
+                .isEqualTo(Tokenizer.of("bytes").encode("To be"));
+        assertThat(outcome.checkpoint().resolve("tokenizer_config.json"))
+                .content()
+                .contains("\"eos_token\" : \"<|endoftext|>\"", "\"model_max_length\" : 64");
         CheckpointReader reader = CheckpointReader.open(folder.resolve("run"));
         assertThat(reader.architecture()).isEqualTo(outcome.config().architecture());
         try (reader;
