@@ -13,16 +13,17 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.SequencedMap;
 import java.util.function.ToDoubleFunction;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * Writes metrics.jsonl, an object per logged step, under the published system's names where it has one, and the same for
- * TensorBoard beside it. Fields that vary
- * from run to run have {@code second}, {@code rss} or {@code utilization} in their names; all others are reproducible,
- * however often a run was killed and resumed.
+ * Writes metrics.jsonl, an object per logged step, and the same figures for TensorBoard. Names are the published system's
+ * where it has one. TensorBoard shows them in the sections train, eval, experts and time. Fields that vary from run to
+ * run have {@code second}, {@code rss} or {@code utilization} in their names; all others are reproducible, however often
+ * a run was killed and resumed.
  */
 final class Metrics implements AutoCloseable {
 
@@ -98,29 +99,21 @@ final class Metrics implements AutoCloseable {
             double exchangeSeconds) {}
 
     void write(Line written) {
-        Trainer.Result result = written.progress().result();
-        ObjectNode line = JSON.createObjectNode();
-        line.put("step", result.step());
-        line.put("tokens", written.tokens());
-        line.put("loss", result.loss());
-        line.put("ppl", Math.exp(result.loss()));
-        line.put("lr", result.learningRate());
-        // JSON has no number for a gradient that overflowed.
-        line.put("grad_norm", Double.isFinite(result.gradientNorm()) ? result.gradientNorm() : null);
-        line.put("loss_scale", result.lossScale());
-        line.put("skipped_updates", result.skipped());
-        written.progress().evaluation().forEach((set, loss) -> {
-            line.put(set + "_loss", loss);
-            line.put(set + "_ppl", Math.exp(loss));
+        TrainingRun.Progress progress = written.progress();
+        SequencedMap<String, ObjectNode> sections = new LinkedHashMap<>();
+        sections.put("train", train(progress.result(), written.tokens()));
+        sections.put("eval", evaluation(progress.evaluation()));
+        sections.put("experts", experts(progress.result()));
+        sections.put("time", time(written));
+        ObjectNode line = JSON.createObjectNode().put("step", progress.result().step());
+        Map<String, Double> scalars = new LinkedHashMap<>();
+        sections.forEach((section, fields) -> {
+            line.setAll(fields);
+            fields.properties().stream()
+                    .filter(field -> field.getValue().isNumber())
+                    .forEach(field -> scalars.put(
+                            section + "/" + field.getKey(), field.getValue().asDouble()));
         });
-        routing(line, result);
-        line.put("seconds", written.seconds());
-        line.put("data_wait_seconds", written.dataWaitSeconds());
-        line.put("checkpoint_stall_seconds", written.stalledSeconds());
-        line.put("exchange_seconds", written.exchangeSeconds());
-        line.put("tokens_per_second", written.progress().tokensPerSecond());
-        line.put("model_flops_utilization", written.progress().utilization());
-        ResidentMemory.now().ifPresent(bytes -> line.put("rss_bytes", bytes));
         ByteBuffer bytes = ByteBuffer.wrap((JSON.writeValueAsString(line) + "\n").getBytes(StandardCharsets.UTF_8));
         try {
             while (bytes.hasRemaining()) {
@@ -129,13 +122,41 @@ final class Metrics implements AutoCloseable {
         } catch (IOException e) {
             throw TrainException.cannotWrite(file, e);
         }
-        Map<String, Double> scalars = new LinkedHashMap<>();
-        line.properties().forEach(field -> {
-            if (field.getValue().isNumber() && !field.getKey().equals("step")) {
-                scalars.put(field.getKey(), field.getValue().asDouble());
-            }
+        board.write(progress.result().step(), scalars);
+    }
+
+    private static ObjectNode train(Trainer.Result result, long tokens) {
+        ObjectNode fields = JSON.createObjectNode();
+        fields.put("tokens", tokens);
+        fields.put("loss", result.loss());
+        fields.put("ppl", Math.exp(result.loss()));
+        fields.put("lr", result.learningRate());
+        // JSON has no number for a gradient that overflowed.
+        fields.put("grad_norm", Double.isFinite(result.gradientNorm()) ? result.gradientNorm() : null);
+        fields.put("loss_scale", result.lossScale());
+        fields.put("skipped_updates", result.skipped());
+        return fields;
+    }
+
+    private static ObjectNode evaluation(Map<String, Double> losses) {
+        ObjectNode fields = JSON.createObjectNode();
+        losses.forEach((set, loss) -> {
+            fields.put(set + "_loss", loss);
+            fields.put(set + "_ppl", Math.exp(loss));
         });
-        board.write(result.step(), scalars);
+        return fields;
+    }
+
+    private static ObjectNode time(Line written) {
+        ObjectNode fields = JSON.createObjectNode();
+        fields.put("seconds", written.seconds());
+        fields.put("data_wait_seconds", written.dataWaitSeconds());
+        fields.put("checkpoint_stall_seconds", written.stalledSeconds());
+        fields.put("exchange_seconds", written.exchangeSeconds());
+        fields.put("tokens_per_second", written.progress().tokensPerSecond());
+        fields.put("model_flops_utilization", written.progress().utilization());
+        ResidentMemory.now().ifPresent(bytes -> fields.put("rss_bytes", bytes));
+        return fields;
     }
 
     /** Puts all lines on the disk. May be called by another thread. */
@@ -143,30 +164,32 @@ final class Metrics implements AutoCloseable {
         channel.force(false);
     }
 
-    private static void routing(ObjectNode line, Trainer.Result result) {
+    private static ObjectNode experts(Trainer.Result result) {
+        ObjectNode fields = JSON.createObjectNode();
         List<LossReport.LayerRouting> layers = result.routing();
         if (layers.isEmpty()) {
-            return;
+            return fields;
         }
-        line.put("gate_loss", result.balance());
-        line.put("entropy_gating", mean(layers, LossReport.LayerRouting::entropy));
+        fields.put("gate_loss", result.balance());
+        fields.put("entropy_gating", mean(layers, LossReport.LayerRouting::entropy));
         int ranks = layers.getFirst().statistics().overflow().length;
         for (int rank = 0; rank < ranks; rank++) {
             int r = rank;
             String expert = "expert" + (rank + 1);
-            line.put(
+            fields.put(
                     "overflow_" + expert,
                     mean(layers, layer -> layer.statistics().overflow()[r]));
-            line.put(
+            fields.put(
                     expert + "_balance_top",
                     mean(layers, layer -> layer.statistics().balanceTop()[r]));
-            line.put(
+            fields.put(
                     expert + "_balance_bottom",
                     mean(layers, layer -> layer.statistics().balanceBottom()[r]));
-            line.put(
+            fields.put(
                     "unused_" + expert + "_count",
                     mean(layers, layer -> layer.statistics().unused()[r]));
         }
+        return fields;
     }
 
     private static double mean(List<LossReport.LayerRouting> layers, ToDoubleFunction<LossReport.LayerRouting> figure) {

@@ -23,9 +23,9 @@ import java.util.zip.CRC32C;
  * little that it is encoded by hand; the field numbers are those of TensorFlow's {@code event.proto} and {@code
  * summary.proto}.
  *
- * <p>Every start of a run writes a file of its own, and TensorBoard reads a folder's files in the order of their names. A
- * run that goes on from an earlier step says so by a {@code SessionLog.START} with the step that it makes next, upon
- * which TensorBoard drops what older files hold from that step on.
+ * <p>Every start of a run writes one file, and TensorBoard reads a folder's files in the order of their names. Each file
+ * begins with a {@code SessionLog.START} of the step that the run makes next. TensorBoard then drops the older values of
+ * that step and later ones. Its loader in Python does so only if the folder's first file begins in this way too.
  *
  * <p>Each event is in the system's hands when its call returns, so that a killed process loses none.
  */
@@ -61,7 +61,7 @@ final class TensorBoard implements AutoCloseable {
             Path file = folder.resolve("events.out.tfevents.%010d.moe4j".formatted(start));
             TensorBoard board = new TensorBoard(
                     file, FileChannel.open(file, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE));
-            board.begin(last.isPresent(), step);
+            board.begin(step);
             return board;
         } catch (IOException e) {
             throw TrainException.cannotWrite(folder, e);
@@ -77,13 +77,11 @@ final class TensorBoard implements AutoCloseable {
         }
     }
 
-    private void begin(boolean goesOn, long step) {
+    private void begin(long step) {
         try {
             write(event(0).string(3, VERSION));
-            if (goesOn) {
-                Message start = new Message().number(1, 1);
-                write(event(step + 1).message(7, start));
-            }
+            Message start = new Message().number(1, 1);
+            write(event(step + 1).message(7, start));
         } catch (TrainException e) {
             close();
             throw e;

@@ -68,7 +68,7 @@ class TrainingRunTest {
             assertThat(files.filter(file -> file.getFileName().toString().startsWith("events.out.tfevents.")))
                     .singleElement()
                     .satisfies(file -> assertThat(Files.readString(file, StandardCharsets.ISO_8859_1))
-                            .contains("grad_norm", "gate_loss", "tokens_per_second"));
+                            .contains("train/grad_norm", "experts/gate_loss", "time/tokens_per_second"));
         }
 
         List<String> lines = Files.readAllLines(folder.resolve("run/metrics.jsonl"));
