@@ -64,9 +64,9 @@ final class CheckpointSaver implements Checkpoints {
         lastStep = checkpoint.step();
     }
 
-    /** Copies the model and has it written. Where an earlier checkpoint could not be written, says so and goes on. */
+    /** {@inheritDoc} If an earlier checkpoint could not be written, says so and goes on. */
     @Override
-    public void save(Snapshot.Source source) {
+    public Snapshot copy(Snapshot.Source source) {
         long start = System.nanoTime();
         try {
             finishPending();
@@ -74,9 +74,14 @@ final class CheckpointSaver implements Checkpoints {
             notices.accept(e.getMessage() + "; training goes on, and the next checkpoint is tried as planned");
         }
         Snapshot snapshot = source.snapshot();
-        lastStep = snapshot.state().position().step();
-        pending = thread.submit(() -> write(snapshot));
         stalled += System.nanoTime() - start;
+        return snapshot;
+    }
+
+    @Override
+    public void save(Snapshot snapshot, TrainingState state) {
+        lastStep = state.position().step();
+        pending = thread.submit(() -> write(snapshot, state));
     }
 
     @Override
@@ -159,11 +164,11 @@ final class CheckpointSaver implements Checkpoints {
         }
     }
 
-    private Written write(Snapshot snapshot) throws IOException {
+    private Written write(Snapshot snapshot, TrainingState state) throws IOException {
         try (snapshot) {
             metrics.force();
-            Path written = writer.write(snapshot);
-            BestEvaluation best = snapshot.state().position().metrics().best();
+            Path written = writer.write(snapshot, state);
+            BestEvaluation best = state.position().metrics().best();
             return new Written(written, deleteOthers(best == null ? -1 : best.step()));
         }
     }

@@ -55,8 +55,8 @@ public final class CheckpointWriter {
                         trainer.model().fabric().layout()),
                 TrainingState.Position.of(trainer, tokens, seconds, new TrainingState.Figures(loss, null)));
         try (RunFolder run = RunFolder.lock(folder);
-                Snapshot snapshot = Snapshot.of(trainer.model(), state)) {
-            return new CheckpointWriter(run, data.tokenizer()).write(snapshot);
+                Snapshot snapshot = Snapshot.of(trainer.model())) {
+            return new CheckpointWriter(run, data.tokenizer()).write(snapshot, state);
         }
     }
 
@@ -65,13 +65,12 @@ public final class CheckpointWriter {
      *
      * @return the checkpoint's folder
      */
-    Path write(Snapshot snapshot) {
-        Path target =
-                CheckpointStep.folder(run.path(), snapshot.state().position().step());
+    Path write(Snapshot snapshot, TrainingState state) {
+        Path target = CheckpointStep.folder(run.path(), state.position().step());
         Path temporary = TemporaryName.nextTo(target);
         try {
             Files.createDirectories(temporary);
-            fill(temporary, snapshot);
+            fill(temporary, snapshot, state);
             // A run that was resumed from an older step replaces the checkpoints of later steps.
             Path replaced = TemporaryName.nextTo(target);
             AtomicFolder.commit(temporary, target, replaced);
@@ -90,7 +89,7 @@ public final class CheckpointWriter {
         }
     }
 
-    private void fill(Path folder, Snapshot snapshot) throws IOException {
+    private void fill(Path folder, Snapshot snapshot, TrainingState state) throws IOException {
         CheckpointConfig config = new CheckpointConfig(snapshot.architecture(), TokenizerSpec.of(tokenizer));
         Map<String, TrainingState.Stored> files = new LinkedHashMap<>();
         String configText = config.text(snapshot.master());
@@ -107,7 +106,7 @@ public final class CheckpointWriter {
             writeTensors(folder.resolve(CheckpointTensors.MODEL_FILE), snapshot.model(), files);
             writeTensors(folder.resolve(CheckpointTensors.OPTIMIZER_FILE), snapshot.optimizer(), files);
         }
-        Files.writeString(folder.resolve(CheckpointState.FILE), snapshot.state().text(files));
+        Files.writeString(folder.resolve(CheckpointState.FILE), state.text(files));
     }
 
     private static void writeTensors(

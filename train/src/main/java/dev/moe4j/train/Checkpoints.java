@@ -9,8 +9,11 @@ sealed interface Checkpoints extends AutoCloseable permits CheckpointSaver, Chec
     /** Says that a checkpoint of that step is there already: the one that the run was resumed from. */
     void resumedFrom(CheckpointStep checkpoint);
 
-    /** Copies the model and has it written. */
-    void save(Snapshot.Source source);
+    /** Copies the model, once no earlier copy is left to be written. The caller passes the copy to {@link #save}. */
+    Snapshot copy(Snapshot.Source source);
+
+    /** Has a copy written with the state of its step, and closes the copy. */
+    void save(Snapshot snapshot, TrainingState state);
 
     /** Whether the newest checkpoint, which may still be written, is that step's. */
     boolean has(long step);
@@ -50,10 +53,14 @@ sealed interface Checkpoints extends AutoCloseable permits CheckpointSaver, Chec
         }
 
         @Override
-        public void save(Snapshot.Source source) {
-            try (Snapshot snapshot = source.snapshot()) {
-                last = snapshot.state().position().step();
-            }
+        public Snapshot copy(Snapshot.Source source) {
+            return source.snapshot();
+        }
+
+        @Override
+        public void save(Snapshot snapshot, TrainingState state) {
+            snapshot.close();
+            last = state.position().step();
         }
 
         @Override

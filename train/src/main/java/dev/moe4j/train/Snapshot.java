@@ -18,15 +18,13 @@ final class Snapshot implements AutoCloseable {
 
     private final Architecture architecture;
     private final DType master;
-    private final TrainingState state;
     private final Scope scope = Scope.detached();
     private final List<CheckpointTensors.Named> model;
     private final List<CheckpointTensors.Named> optimizer = new ArrayList<>();
 
-    private Snapshot(LanguageModel model, TrainingState state) {
+    private Snapshot(LanguageModel model) {
         this.architecture = model.architecture();
         this.master = model.parameters().precision().master();
-        this.state = state;
         this.model = CheckpointTensors.copies(model, Unit::master, "", scope);
         for (String moment : AdamW.MOMENTS) {
             optimizer.addAll(CheckpointTensors.copies(model, unit -> unit.state(moment), "." + moment, scope));
@@ -40,8 +38,8 @@ final class Snapshot implements AutoCloseable {
     }
 
     /** Copies a model that is not being changed; all processes must come here. */
-    static Snapshot of(LanguageModel model, TrainingState state) {
-        return new Snapshot(model, state);
+    static Snapshot of(LanguageModel model) {
+        return new Snapshot(model);
     }
 
     Architecture architecture() {
@@ -51,10 +49,6 @@ final class Snapshot implements AutoCloseable {
     /** The masters' type. */
     DType master() {
         return master;
-    }
-
-    TrainingState state() {
-        return state;
     }
 
     /** The parameters' master values. */

@@ -4,7 +4,6 @@ import dev.moe4j.parallel.Fabric;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.Objects;
-import java.util.SequencedMap;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -70,7 +69,7 @@ final class TrainingLoop {
         double seconds = seconds();
         awaitWriter();
         if (!saver.has(trainer.stepsDone())) {
-            saver.save(this::snapshot);
+            saver.save(copy(), state());
             awaitWriter();
         }
         Path checkpoint = saver.finish();
@@ -96,37 +95,69 @@ final class TrainingLoop {
         tokensSince += result.tokens();
         loss = result.loss();
         double rate = tokensSince * 1e9 / (System.nanoTime() - reported);
+        TrainingRun.Progress trained = new TrainingRun.Progress(
+                result, origin.run().steps(), rate, rate / peakTokensPerSecond, Collections.emptySortedMap());
+        boolean last = step == origin.run().steps();
         boolean evaluated = validation.due(step, origin.run().steps());
-        SequencedMap<String, Double> losses =
-                evaluated ? validation.score(trainer.model(), step) : Collections.emptySortedMap();
-        TrainingRun.Progress progress =
-                new TrainingRun.Progress(result, origin.run().steps(), rate, rate / peakTokensPerSecond, losses);
+        boolean due = last || config.checkpoint().due(step);
+        // Copied before validation, in all processes together: a validation may fail in one of them.
+        Snapshot copy = due && evaluated ? copy() : null;
+        TrainingRun.Progress progress = evaluated ? validated(trained, copy, notices) : trained;
         listener.accept(progress);
         experts.step(result.routing()).forEach(warning -> notices.accept("step %,d, %s".formatted(step, warning)));
 
-        if (evaluated
-                || step % config.log().every() == 0
-                || step == origin.run().steps()) {
-            if (metrics != null) {
-                double now = fabric.waitedSeconds();
-                metrics.write(new Metrics.Line(
-                        progress,
-                        tokens,
-                        seconds(),
-                        trainer.takeDataWaitSeconds(),
-                        saver.takeStalledSeconds(),
-                        now - waited));
-                waited = now;
-            }
-            reported = System.nanoTime();
-            tokensSince = 0;
+        if (evaluated || last || step % config.log().every() == 0) {
+            report(progress);
         }
         BestEvaluation best = validation.best();
         boolean isBest = evaluated && best != null && best.step() == step;
-        if (config.checkpoint().due(step) || (isBest && config.checkpoint().keepBest())) {
-            awaitWriter();
-            saver.save(this::snapshot);
+        if (copy != null) {
+            saver.save(copy, state());
+        } else if (due || (isBest && config.checkpoint().keepBest())) {
+            saver.save(copy(), state());
         }
+    }
+
+    /**
+     * Scores the validation sets. If that fails, the run ends with the step reported and its checkpoint, if one is due,
+     * saved.
+     *
+     * @param copy of the model; null if no checkpoint is due
+     */
+    private TrainingRun.Progress validated(
+            TrainingRun.Progress trained, @Nullable Snapshot copy, Consumer<String> notices) {
+        long step = trained.result().step();
+        try {
+            return trained.withEvaluation(validation.score(trainer.model(), step));
+        } catch (RuntimeException | Error e) {
+            report(trained);
+            if (copy != null) {
+                saver.save(copy, state());
+            }
+            notices.accept("step %,d: validation failed; %s".formatted(step, saver.lastGood()));
+            throw e;
+        }
+    }
+
+    private void report(TrainingRun.Progress progress) {
+        if (metrics != null) {
+            double now = fabric.waitedSeconds();
+            metrics.write(new Metrics.Line(
+                    progress,
+                    tokens,
+                    seconds(),
+                    trainer.takeDataWaitSeconds(),
+                    saver.takeStalledSeconds(),
+                    now - waited));
+            waited = now;
+        }
+        reported = System.nanoTime();
+        tokensSince = 0;
+    }
+
+    private Snapshot copy() {
+        awaitWriter();
+        return saver.copy(() -> Snapshot.of(trainer.model()));
     }
 
     /** Waits for the first process's writer, which may take longer than processes wait for each other in one exchange. */
@@ -141,10 +172,8 @@ final class TrainingLoop {
         return origin.position().seconds() + (System.nanoTime() - begin) / 1e9;
     }
 
-    private Snapshot snapshot() {
+    private TrainingState state() {
         TrainingState.Figures figures = new TrainingState.Figures(loss, validation.best());
-        return Snapshot.of(
-                trainer.model(),
-                new TrainingState(origin.run(), TrainingState.Position.of(trainer, tokens, seconds(), figures)));
+        return new TrainingState(origin.run(), TrainingState.Position.of(trainer, tokens, seconds(), figures));
     }
 }

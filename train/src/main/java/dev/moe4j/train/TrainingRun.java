@@ -65,7 +65,12 @@ public final class TrainingRun {
             long steps,
             double tokensPerSecond,
             double utilization,
-            SequencedMap<String, Double> evaluation) {}
+            SequencedMap<String, Double> evaluation) {
+
+        Progress withEvaluation(SequencedMap<String, Double> losses) {
+            return new Progress(result, steps, tokensPerSecond, utilization, losses);
+        }
+    }
 
     /**
      * What a run leaves.
