@@ -25,7 +25,6 @@ public final class CheckpointStall {
     public static final int WARM_UP = 5;
 
     private final RunConfig config;
-    private final List<String> overrides;
     private final SampleText text;
     private final int every;
 
@@ -52,11 +51,9 @@ public final class CheckpointStall {
      * @param every steps between two checkpoints
      */
     public CheckpointStall(String preset, int every, SampleText text) {
-        this.overrides = List.of(
-                "checkpoint.every=" + every,
-                "checkpoint.keep=1",
-                "model.vocabulary=" + RunConfig.preset(preset).model().vocabulary());
-        this.config = RunConfig.read(preset, overrides);
+        int vocabulary = RunConfig.preset(preset).architecture().model().vocabulary();
+        this.config = RunConfig.read(
+                preset, List.of("checkpoint.every=" + every, "checkpoint.keep=1", "model.vocabulary=" + vocabulary));
         this.text = text;
         this.every = every;
     }
@@ -76,7 +73,7 @@ public final class CheckpointStall {
         long[] last = {System.nanoTime()};
         boolean[] writing = new boolean[1];
         long count = steps(every, checkpoints);
-        TrainingRun.Outcome outcome = new TrainingRun(config, overrides, text.shards(), folder, count, Device.CPU)
+        TrainingRun.Outcome outcome = new TrainingRun(config, text.shards(), folder, count, Device.CPU)
                 .onStep(step -> {
                     long now = System.nanoTime();
                     long number = step.result().step();

@@ -208,7 +208,7 @@ public final class StepBenchmark {
 
     private Trainer.SequenceSource source() {
         return text == null
-                ? new RandomTokens(run.model().vocabulary())
+                ? new RandomTokens(run.architecture().model().vocabulary())
                 : Trainer.SequenceSource.of(run.sequences(text));
     }
 

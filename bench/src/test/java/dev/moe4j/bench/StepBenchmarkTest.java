@@ -88,7 +88,7 @@ class StepBenchmarkTest {
         Path text = Files.writeString(folder.resolve("text.txt"), "a".repeat(20_000));
         Path shards = folder.resolve("shards");
         var _ = new Preparation(Tokenizer.of("bytes"), TextInput.of(List.of(text)), shards).run();
-        RunConfig run = run(4).forVocabulary(Tokenizer.of("bytes").vocabularySize(), List.of());
+        RunConfig run = run(4).forVocabulary(Tokenizer.of("bytes").vocabularySize());
         double lossOfRandom = tiny(4).run(2, 1, (_, _) -> {}).lastLoss();
 
         try (TrainingData data = TrainingData.of(Shards.open(shards))) {

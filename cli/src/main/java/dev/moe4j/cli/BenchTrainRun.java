@@ -30,7 +30,7 @@ final class BenchTrainRun {
             return run(options, run, null, device, err);
         }
         try (TrainingData text = NamedData.open(data)) {
-            RunConfig forText = run.forVocabulary(text.tokenizer().vocabularySize(), options.overrides);
+            RunConfig forText = run.forVocabulary(text.tokenizer().vocabularySize());
             return run(options, forText, text, device, err);
         }
     }

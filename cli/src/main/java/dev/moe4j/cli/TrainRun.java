@@ -90,7 +90,7 @@ record TrainRun(
 
     private TrainingRun.Outcome train(
             RunConfig config, Fabric fabric, TrainingData sources, Device where, Interruption interruption) {
-        TrainingRun run = new TrainingRun(config, overrides, sources, out, steps, where).on(fabric);
+        TrainingRun run = new TrainingRun(config, sources, out, steps, where).on(fabric);
         if (resume) {
             run.resume(Set.copyOf(allowedChanges));
         }

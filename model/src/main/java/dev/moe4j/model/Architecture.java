@@ -4,6 +4,9 @@ package dev.moe4j.model;
 public record Architecture(ModelConfig model, RoutingConfig routing, BalanceConfig balance) {
 
     public Architecture {
+        if (model.vocabulary() == ModelConfig.OF_TOKENIZER) {
+            throw new ModelException("model.vocabulary: " + model.vocabulary() + " is too small; use at least 8");
+        }
         if (model.experts() > 0 && routing.topK() > model.experts()) {
             throw new ModelException(
                     "routing.top_k: " + routing.topK() + " experts cannot be chosen among " + model.experts());

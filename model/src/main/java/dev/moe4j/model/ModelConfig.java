@@ -8,7 +8,7 @@ package dev.moe4j.model;
  * @param width elements of a token's vector, {@code model} in shapes
  * @param heads attention heads; they divide the width
  * @param ffn inner width of the dense feed-forward network
- * @param vocabulary tokens with an embedding, a multiple of 8
+ * @param vocabulary tokens with an embedding, a multiple of 8; {@link #OF_TOKENIZER} in a run whose data decides it
  * @param context longest sequence in tokens
  * @param positions how places in the sequence are told
  * @param tied whether the output uses the embedding; else it has a table of its own
@@ -41,6 +41,9 @@ public record ModelConfig(
         int expertFfn,
         int sharedExperts) {
 
+    /** The vocabulary of a run that takes its tokenizer's. */
+    public static final int OF_TOKENIZER = 0;
+
     /** Numbers in a table of positions, which is computed on the Java heap: 1 GiB. */
     private static final long MOST_POSITIONS = 1L << 28;
 
@@ -49,7 +52,7 @@ public record ModelConfig(
         atLeast("width", width, 4);
         atLeast("heads", heads, 1);
         atLeast("ffn", ffn, 1);
-        atLeast("vocabulary", vocabulary, 8);
+        atLeast("vocabulary", vocabulary, vocabulary == OF_TOKENIZER ? OF_TOKENIZER : 8);
         atLeast("context", context, 1);
         atLeast("padding", padding, -1);
         atLeast("experts", experts, 0);
@@ -74,7 +77,7 @@ public record ModelConfig(
             throw new ModelException("model.context: " + context + " positions of width " + width
                     + " make a table of more than " + MOST_POSITIONS + " numbers; use a shorter context");
         }
-        if (padding >= vocabulary) {
+        if (vocabulary != OF_TOKENIZER && padding >= vocabulary) {
             throw new ModelException("model.padding: token " + padding + " is outside the vocabulary of " + vocabulary);
         }
     }

@@ -117,8 +117,11 @@ public final class Quickstart {
         int threads = Math.max(1, Processors.threads(1) / 2);
         Libtorch.threads(threads);
         double budget = settings.minutes() * 60;
-        RunConfig denseConfig = RunConfig.preset("quickstart-dense").withSeed(settings.seed());
-        RunConfig moeConfig = RunConfig.preset("quickstart-moe").withSeed(settings.seed());
+        int entries = tokenizer.vocabularySize();
+        RunConfig denseConfig =
+                RunConfig.preset("quickstart-dense").withSeed(settings.seed()).forVocabulary(entries);
+        RunConfig moeConfig =
+                RunConfig.preset("quickstart-moe").withSeed(settings.seed()).forVocabulary(entries);
         QuickstartText.Location location = QuickstartText.Location.choose(settings.folder(), settings.home());
         try (QuickstartText text = QuickstartText.prepare(
                 location,

@@ -125,7 +125,7 @@ final class StudyPlan {
                 .map(entry -> entry.getKey() + "=" + entry.getValue())
                 .toList();
         String preset = nameOrFile(model.preset());
-        RunConfig config = RunConfig.read(preset, overrides);
+        RunConfig config = RunConfig.read(preset, overrides).forVocabulary(prepared.vocabulary());
         if (config.evaluation().patience() > 0) {
             // Its cost is that of its budget, and its place on its family's line the end of its schedule.
             throw new StudyException(file + ": models: " + model.name() + ": evaluation.patience "
@@ -134,8 +134,7 @@ final class StudyPlan {
         }
         long tokensPerStep = (long) config.batch().sequences() * config.model().context();
         long updates = Math.max(1, Math.ceilDiv(budget, tokensPerStep));
-        Architecture architecture =
-                config.forVocabulary(prepared.vocabulary(), overrides).architecture();
+        Architecture architecture = config.architecture();
         Cost cost = Cost.of(architecture);
         long tokens = updates * tokensPerStep;
         String name = Objects.requireNonNull(model.name());

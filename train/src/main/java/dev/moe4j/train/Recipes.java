@@ -1,6 +1,7 @@
 package dev.moe4j.train;
 
 import dev.moe4j.model.Architecture;
+import dev.moe4j.model.ModelConfig;
 import dev.moe4j.model.Presets;
 import dev.moe4j.model.Recompute;
 import java.util.Map;
@@ -65,7 +66,7 @@ final class Recipes {
         Recipe recipe = recipe(preset);
         return new RunConfig(
                 preset,
-                architecture.model(),
+                architecture.model().withVocabulary(ModelConfig.OF_TOKENIZER),
                 architecture.routing(),
                 architecture.balance(),
                 recipe.optimizer(),

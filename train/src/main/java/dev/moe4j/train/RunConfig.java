@@ -95,8 +95,12 @@ public record RunConfig(
         return ConfigReader.fromJson(preset(json.path("preset").asString(DEFAULT_PRESET)), json, source);
     }
 
+    /** The model of this run. Until data decides the vocabulary, the model has that of the preset. */
     public Architecture architecture() {
-        return new Architecture(model, routing, balance);
+        ModelConfig known = model.vocabulary() == ModelConfig.OF_TOKENIZER
+                ? model.withVocabulary(Presets.architecture(preset).model().vocabulary())
+                : model;
+        return new Architecture(known, routing, balance);
     }
 
     /** The run's precision; {@code auto} follows from the device. */
@@ -123,14 +127,14 @@ public record RunConfig(
     }
 
     /**
-     * The run for data of that vocabulary, which its model takes over unless a larger one is asked for.
+     * The run for data of a tokenizer. The model takes the tokenizer's vocabulary unless this run has one.
      *
-     * @param overrides what the user set beyond a preset or file, {@code dotted.key=value}; this run has it already
-     * @throws TrainException if they set a vocabulary that is too small
+     * @param entries of the tokenizer
+     * @throws TrainException if this run's vocabulary is too small
      */
-    public RunConfig forVocabulary(int entries, List<String> overrides) {
+    public RunConfig forVocabulary(int entries) {
         int padded = ModelConfig.paddedVocabulary(entries);
-        if (overrides.stream().noneMatch(text -> ConfigReader.sets(text, "model.vocabulary"))) {
+        if (model.vocabulary() == ModelConfig.OF_TOKENIZER) {
             return with(model.withVocabulary(padded), precision);
         }
         if (model.vocabulary() < padded) {

@@ -93,17 +93,14 @@ public final class TrainingRun {
             boolean stopped) {}
 
     /** A run on one folder of text. */
-    public TrainingRun(
-            RunConfig config, List<String> overrides, Shards shards, Path folder, long steps, Device device) {
-        this(config, overrides, TrainingData.of(shards), folder, steps, device);
+    public TrainingRun(RunConfig config, Shards shards, Path folder, long steps, Device device) {
+        this(config, TrainingData.of(shards), folder, steps, device);
     }
 
     /**
      * @param folder where the run goes; unless it is resumed it must not hold a run yet
-     * @param overrides what the user set beyond a preset or file, for keys whose default follows the data
      */
-    public TrainingRun(
-            RunConfig config, List<String> overrides, TrainingData data, Path folder, long steps, Device device) {
+    public TrainingRun(RunConfig config, TrainingData data, Path folder, long steps, Device device) {
         if (steps < 1) {
             throw new TrainException("steps: " + steps + " is too small; use at least 1");
         }
@@ -111,7 +108,7 @@ public final class TrainingRun {
         this.folder = folder;
         this.steps = steps;
         this.device = device;
-        this.config = config.forVocabulary(data.tokenizer().vocabularySize(), overrides);
+        this.config = config.forVocabulary(data.tokenizer().vocabularySize());
     }
 
     /** Whether that folder, which need not be there, holds a run that can only be resumed. */

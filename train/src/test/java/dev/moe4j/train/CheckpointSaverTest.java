@@ -47,7 +47,7 @@ class CheckpointSaverTest {
     private TrainingRun.Outcome train(int steps, Consumer<TrainingRun.Progress> listener) {
         List<String> overrides = List.of("precision=fp32", "checkpoint.keep=1");
         try (Shards shards = Shards.open(folder.resolve("data"))) {
-            return new TrainingRun(RunConfig.read("cpu-tiny-moe", overrides), overrides, shards, run, steps, Device.CPU)
+            return new TrainingRun(RunConfig.read("cpu-tiny-moe", overrides), shards, run, steps, Device.CPU)
                     .resume(Set.of("steps"))
                     .onStep(listener)
                     .onNotice(notices::add)

@@ -81,8 +81,8 @@ class DataRunTest {
                         Stream.of("precision=fp32", "log.every=1", "batch.sequences=4"), Stream.of(overrides))
                 .toList();
         try (TrainingData data = TrainingData.open(FOLDERS)) {
-            TrainingRun run = new TrainingRun(
-                    RunConfig.read("cpu-tiny-moe", all), all, data, folder.resolve(out), STEPS, Device.CPU);
+            TrainingRun run =
+                    new TrainingRun(RunConfig.read("cpu-tiny-moe", all), data, folder.resolve(out), STEPS, Device.CPU);
             if (resume) {
                 run.resume(Set.of());
             }

@@ -70,7 +70,7 @@ class ResumeTest {
                 .toList();
         try (Shards shards = Shards.open(data)) {
             TrainingRun run = new TrainingRun(
-                    RunConfig.read("cpu-tiny-moe", all), all, shards, folder.resolve(out), STEPS, Device.CPU);
+                    RunConfig.read("cpu-tiny-moe", all), shards, folder.resolve(out), STEPS, Device.CPU);
             if (!resume.equals(NOT)) {
                 run.resume(resume);
             }
@@ -411,7 +411,6 @@ class ResumeTest {
                     try (Shards shards = Shards.open(data)) {
                         new TrainingRun(
                                         RunConfig.read("cpu-tiny-moe", all),
-                                        all,
                                         shards,
                                         folder.resolve("run"),
                                         100,

@@ -52,8 +52,7 @@ class TrainingRunTest {
         List<String> list = Stream.concat(Stream.of("precision=fp32", "log.every=5"), Stream.of(overrides))
                 .toList();
         try (Shards shards = Shards.open(data)) {
-            return new TrainingRun(
-                            RunConfig.read("cpu-tiny-moe", list), list, shards, folder.resolve(out), steps, Device.CPU)
+            return new TrainingRun(RunConfig.read("cpu-tiny-moe", list), shards, folder.resolve(out), steps, Device.CPU)
                     .run();
         }
     }
@@ -149,12 +148,7 @@ class TrainingRunTest {
         List<String> overrides = List.of("precision=fp32");
         try (Shards shards = Shards.open(data)) {
             TrainingRun run = new TrainingRun(
-                    RunConfig.read("cpu-tiny-moe", overrides),
-                    overrides,
-                    shards,
-                    folder.resolve("run"),
-                    1000,
-                    Device.CPU);
+                    RunConfig.read("cpu-tiny-moe", overrides), shards, folder.resolve("run"), 1000, Device.CPU);
             int[] steps = new int[1];
             TrainingRun.Outcome outcome =
                     run.onStep(_ -> steps[0]++).stopWhen(() -> steps[0] == 4).run();
@@ -168,9 +162,39 @@ class TrainingRunTest {
     void aVocabularyThatIsSetIsTakenOver(String override) {
         List<String> overrides = List.of("model.vocabulary=512", override);
 
-        RunConfig config = RunConfig.read("cpu-tiny-moe", overrides).forVocabulary(257, overrides);
+        RunConfig config = RunConfig.read("cpu-tiny-moe", overrides).forVocabulary(257);
 
         assertThat(config.model().vocabulary()).isEqualTo(1024);
+    }
+
+    /** A preset's own vocabulary is only what measurements start from; the same number given by the user counts. */
+    @Test
+    void aVocabularyIsUnderstoodAlikeWhereverItIsGiven() throws IOException {
+        RunConfig preset = RunConfig.preset("cpu-tiny-moe");
+        assertThat(preset.forVocabulary(257).model().vocabulary()).isEqualTo(264);
+        assertThat(preset.architecture().model().vocabulary()).isEqualTo(2048);
+
+        Path file = folder.resolve("run.yaml");
+        for (int given : new int[] {264, 1024, 2048}) {
+            Files.writeString(file, "preset: cpu-tiny-moe\nmodel:\n  vocabulary: " + given + "\n");
+            RunConfig set = RunConfig.read("cpu-tiny-moe", List.of("model.vocabulary=" + given));
+
+            assertThat(RunConfig.read(file.toString(), List.of())).isEqualTo(set);
+            assertThat(set.forVocabulary(257).model().vocabulary()).isEqualTo(given);
+            // Built in code: as in a configuration that an earlier run resolved.
+            assertThat(set.forVocabulary(257).forVocabulary(257)).isEqualTo(set);
+        }
+
+        Files.writeString(file, "model:\n  vocabulary: 128\n");
+        assertThatThrownBy(() -> RunConfig.read(file.toString(), List.of()).forVocabulary(257))
+                .isInstanceOf(TrainException.class)
+                .hasMessage("model.vocabulary: 128 is too small for the data's tokenizer, which has 257 entries;"
+                        + " leave the key out or use at least 264");
+        assertThat(RunConfig.read(file.toString(), List.of("model.vocabulary=0"))
+                        .forVocabulary(257)
+                        .model()
+                        .vocabulary())
+                .isEqualTo(264);
     }
 
     /** One with as many entries, so that the model's shape does not tell. */
@@ -184,12 +208,7 @@ class TrainingRunTest {
         List<String> overrides = List.of("precision=fp32");
         try (Shards shards = Shards.open(other)) {
             TrainingRun run = new TrainingRun(
-                            RunConfig.read("cpu-tiny-moe", overrides),
-                            overrides,
-                            shards,
-                            folder.resolve("run"),
-                            2,
-                            Device.CPU)
+                            RunConfig.read("cpu-tiny-moe", overrides), shards, folder.resolve("run"), 2, Device.CPU)
                     .resume(Set.of("data", "steps"));
             assertThatThrownBy(run::run)
                     .isInstanceOf(TrainException.class)
