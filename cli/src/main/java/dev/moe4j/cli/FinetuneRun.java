@@ -49,7 +49,7 @@ final class FinetuneRun {
                 TasksRun.settings(
                         command.split, 0, 1, 1, command.limit, !command.noBeginToken, command.newlinesEndTexts));
         FineTuneResult result;
-        try (CheckpointReader checkpoint = CheckpointReader.open(command.model.checkpoint);
+        try (CheckpointReader checkpoint = LoadedModel.open(command.model);
                 Progress progress = new Progress(output.err())) {
             Tokenizer tokenizer = LoadedModel.tokenizer(checkpoint, command.model);
             result = new FineTuneSearch(

@@ -9,6 +9,8 @@ import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Precision;
 import java.nio.file.Path;
 import java.util.function.Function;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A checkpoint's model and its tokenizer.
@@ -16,6 +18,7 @@ import java.util.function.Function;
  * @param folder of the checkpoint itself
  */
 record LoadedModel(Path folder, LanguageModel model, Tokenizer tokenizer) implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(LoadedModel.class);
 
     /** The model as it is, for text in batches. */
     static LoadedModel read(ModelOptions options) {
@@ -30,11 +33,20 @@ record LoadedModel(Path folder, LanguageModel model, Tokenizer tokenizer) implem
     private static LoadedModel read(ModelOptions options, Function<CheckpointReader, Architecture> architecture) {
         Precision precision = Precision.parse(options.precision);
         Device device = Device.parse(options.device);
-        try (CheckpointReader reader = CheckpointReader.open(options.checkpoint)) {
+        try (CheckpointReader reader = open(options)) {
             Tokenizer tokenizer = tokenizer(reader, options);
             return new LoadedModel(
                     reader.folder(), reader.model(architecture.apply(reader), precision, device), tokenizer);
         }
+    }
+
+    /** Opens the checkpoint. If the user named a run, logs which of its checkpoints was taken. */
+    static CheckpointReader open(ModelOptions options) {
+        CheckpointReader reader = CheckpointReader.open(options.checkpoint);
+        if (!reader.folder().equals(options.checkpoint)) {
+            LOG.info("{}: using the checkpoint {}", options.checkpoint, reader.folder());
+        }
+        return reader;
     }
 
     /** The tokenizer that a checkpoint names, or where it names none the given one. */

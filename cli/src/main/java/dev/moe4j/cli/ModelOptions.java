@@ -10,7 +10,9 @@ final class ModelOptions {
             names = "--checkpoint",
             required = true,
             paramLabel = "DIR",
-            description = "A checkpoint's folder (step-…), or a run's: then its newest checkpoint.")
+            description =
+                    "A checkpoint's folder (step-…); or a run's folder for its newest checkpoint; or RUN/best for "
+                            + "the one with the lowest validation loss.")
     Path checkpoint;
 
     @Option(names = "--device", paramLabel = "DEVICE", description = "cpu, cuda or cuda:N (default: cpu).")

@@ -2,6 +2,9 @@ package dev.moe4j.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import ch.qos.logback.classic.Logger;
+import ch.qos.logback.classic.spi.ILoggingEvent;
+import ch.qos.logback.core.read.ListAppender;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -15,6 +18,7 @@ import java.util.List;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.slf4j.LoggerFactory;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -56,6 +60,24 @@ class GenerateCommandTest {
         assertThat(json.path("finish").asString()).isIn("length", "end_of_text");
         assertThat(json.path("tokens").asInt()).isLessThanOrEqualTo(30);
         assertThat(json.path("tokens_per_second").isNumber()).isTrue();
+    }
+
+    @Test
+    void saysWhichCheckpointOfARunItUses() {
+        ListAppender<ILoggingEvent> logs = new ListAppender<>();
+        logs.start();
+        Logger logger = (Logger) LoggerFactory.getLogger(LoadedModel.class);
+        logger.addAppender(logs);
+        try {
+            json(Run.of(args("--prompt=x", "--tokens=1", "--json")));
+            Path checkpoint = run.resolve("step-00000001");
+            json(Run.of("generate", "--checkpoint=" + checkpoint, "--prompt=x", "--tokens=1", "--json"));
+            assertThat(logs.list)
+                    .extracting(ILoggingEvent::getFormattedMessage)
+                    .containsExactly(run + ": using the checkpoint " + checkpoint);
+        } finally {
+            logger.detachAppender(logs);
+        }
     }
 
     @Test

@@ -32,6 +32,7 @@ import tools.jackson.databind.JsonNode;
 public final class CheckpointReader implements AutoCloseable {
 
     private static final String INDEX_FILE = CheckpointTensors.MODEL_FILE + ".index.json";
+    private static final String BEST = "best";
 
     private final Path folder;
     private final CheckpointConfig config;
@@ -50,7 +51,8 @@ public final class CheckpointReader implements AutoCloseable {
     /**
      * Opens a checkpoint.
      *
-     * @param path the checkpoint's folder, or that of a run, whose newest checkpoint is taken
+     * @param path the checkpoint's folder; or a run's folder for its newest checkpoint; or {@code RUN/best} for the
+     *     checkpoint with the run's lowest validation loss
      */
     public static CheckpointReader open(Path path) {
         CheckpointReader reader = new CheckpointReader(locate(path));
@@ -65,6 +67,10 @@ public final class CheckpointReader implements AutoCloseable {
     }
 
     private static Path locate(Path path) {
+        Path run = path.toAbsolutePath().getParent();
+        if (path.endsWith(BEST) && !Files.exists(path) && run != null && Files.isDirectory(run)) {
+            return best(path.getParent() == null ? Path.of("") : path.getParent());
+        }
         if (!Files.isDirectory(path)) {
             throw new ModelException(path + " is no folder; give the folder of a checkpoint or of a run");
         }
@@ -77,6 +83,22 @@ public final class CheckpointReader implements AutoCloseable {
         return newest(path)
                 .orElseThrow(() -> new ModelException(path + " holds no checkpoint: no " + CheckpointConfig.FILE
                         + " and no step-… folder; " + whatLiesIn(path)));
+    }
+
+    /** The checkpoint of a run's best validation, which its newest checkpoint names. */
+    private static Path best(Path run) {
+        Path newest = newest(run).orElseThrow(() -> new ModelException(run + " holds no checkpoint: no step-… folder"));
+        JsonNode step = state(newest).at("/metrics/best/step");
+        if (!step.isIntegralNumber()) {
+            throw new ModelException(
+                    run + " has no best checkpoint, because the run made no validation; use " + newest);
+        }
+        Path best = CheckpointStep.folder(run, step.longValue());
+        if (!Files.isDirectory(best)) {
+            throw new ModelException(best
+                    + " is the best checkpoint of its run, but was not kept (checkpoint.keep_best); use " + newest);
+        }
+        return best;
     }
 
     /** The newest checkpoint in a run's folder, if it holds any. */

@@ -265,4 +265,33 @@ class CheckpointTest {
         }
         refused(folder.resolve("step-00001100.ab12cd34.tmp")).hasMessageContaining("was never finished");
     }
+
+    @Test
+    void takesTheBestCheckpointOfARun() throws IOException {
+        Path best = folder.resolve("best");
+        refused(best).hasMessageContaining("holds no checkpoint");
+        for (long step : new long[] {100, 200}) {
+            try (LanguageModel model = model(DENSE, Precision.FP32)) {
+                write(Files.createDirectory(CheckpointStep.folder(folder, step)), model);
+            }
+        }
+        Path newest = CheckpointStep.folder(folder, 200);
+        writeBest(newest, "null");
+        refused(best).hasMessageContaining("the run made no validation; use " + newest);
+        writeBest(newest, "{\"name\": \"valid\", \"loss\": 3.0, \"step\": 150, \"since\": 1}");
+        refused(best).hasMessageContaining("step-00000150 is the best checkpoint of its run, but was not kept");
+        writeBest(newest, "{\"name\": \"valid\", \"loss\": 3.0, \"step\": 100, \"since\": 1}");
+        try (CheckpointReader reader = CheckpointReader.open(best)) {
+            assertThat(reader.folder()).isEqualTo(CheckpointStep.folder(folder, 100));
+        }
+        // A folder of that name is itself.
+        Files.createDirectory(best);
+        refused(best).hasMessageContaining("best holds no checkpoint");
+    }
+
+    private static void writeBest(Path checkpoint, String best) throws IOException {
+        String state = "{\"step\": 200, \"files\": {}, \"metrics\": {\"loss\": 3.5, \"best\": " + best + "}}";
+        Files.writeString(checkpoint.resolve(CheckpointState.FILE), CheckpointState.text((ObjectNode)
+                JsonMapper.shared().readTree(state)));
+    }
 }

@@ -238,6 +238,12 @@ public final class TrainingRun {
 
     private Restored restore(CheckpointReader reader) {
         TrainingState state = TrainingState.of(reader.state(), reader.folder());
+        long made = state.position().step();
+        if (steps < made) {
+            throw new TrainException(
+                    "--resume: %s has made %,d steps already, and --steps asks for %,d; use at least %d"
+                            .formatted(folder, made, steps, made));
+        }
         RunConfig before = RunConfig.ofJson(state.run().configuration(), reader.folder() + "/" + CheckpointState.FILE);
         // The precision that the run began with, which may be on another device now.
         RunConfig resolved = config.precision().equals(RunConfig.AUTO)
@@ -326,7 +332,10 @@ public final class TrainingRun {
             if (run == null) {
                 return loop(trainer, resolved, state, validation, null, new Checkpoints.Following(folder), origin);
             }
-            run.writeConfig(ConfigWriter.toYaml(resolved));
+            if (position.step() < steps && !validation.exhausted()) {
+                // A run that has ended keeps the configuration that it trained with.
+                run.writeConfig(ConfigWriter.toYaml(resolved));
+            }
             try (Metrics metrics = Metrics.open(run, position.step());
                     CheckpointSaver saver =
                             new CheckpointSaver(run, data.tokenizer(), resolved.checkpoint(), metrics, notices)) {

@@ -216,6 +216,32 @@ class ResumeTest {
     }
 
     @Test
+    void aRunIsNotResumedBeforeItsOwnStep() throws IOException {
+        train("run", STEPS);
+        Path config = folder.resolve("run").resolve(RunFolder.CONFIG);
+        String trained = Files.readString(config);
+        List<String> other = List.of("precision=fp32", "log.every=1", "batch.sequences=4", "optimizer.learning_rate=1");
+        try (Shards shards = Shards.open(data)) {
+            RunConfig read = RunConfig.read("cpu-tiny-moe", other);
+            Set<String> allowed = Set.of("steps", "optimizer");
+            Path run = folder.resolve("run");
+            assertThatThrownBy(() -> new TrainingRun(read, shards, run, STEPS - 3, Device.CPU)
+                            .resume(allowed)
+                            .run())
+                    .isInstanceOf(TrainException.class)
+                    .hasMessage(
+                            "--resume: " + run + " has made 12 steps already, and --steps asks for 9; use at least 12");
+            // It has no step to make.
+            assertThat(new TrainingRun(read, shards, run, STEPS, Device.CPU)
+                            .resume(allowed)
+                            .run()
+                            .steps())
+                    .isEqualTo(STEPS);
+        }
+        assertThat(config).hasContent(trained);
+    }
+
+    @Test
     void changesThatMatterAreRefusedByName() throws IOException {
         train("run", 3);
         assertThatThrownBy(() -> resume("run", "optimizer.learning_rate=0.5", "model.dropout=0.3"))
