@@ -20,6 +20,8 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.SortedMap;
+import java.util.TreeMap;
 
 /**
  * Writes checkpoints as docs/checkpoint-format.md has them: beside their place, forced to the disk, and renamed when
@@ -29,6 +31,8 @@ public final class CheckpointWriter {
 
     private final RunFolder run;
     private final Tokenizer tokenizer;
+    /** By name, for all checkpoints: GPT-2's merges take half a second to list. */
+    private final SortedMap<String, byte[]> tokenizerFiles = new TreeMap<>();
 
     /** A writer into a run's folder, of models for that tokenizer. */
     CheckpointWriter(RunFolder run, Tokenizer tokenizer) {
@@ -95,9 +99,11 @@ public final class CheckpointWriter {
         String configText = config.text(snapshot.master());
         Files.writeString(folder.resolve(CheckpointConfig.FILE), configText);
         note(folder.resolve(CheckpointConfig.FILE), CheckpointState.digest(configText), files);
-        int context = snapshot.architecture().model().context();
-        for (Map.Entry<String, byte[]> file :
-                TokenizerJson.files(tokenizer, context).entrySet()) {
+        if (tokenizerFiles.isEmpty()) {
+            tokenizerFiles.putAll(TokenizerJson.files(
+                    tokenizer, snapshot.architecture().model().context()));
+        }
+        for (Map.Entry<String, byte[]> file : tokenizerFiles.entrySet()) {
             Path path = folder.resolve(file.getKey());
             Files.write(path, file.getValue());
             note(path, CheckpointState.digest(file.getValue()), files);
