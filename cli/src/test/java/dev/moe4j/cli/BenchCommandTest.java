@@ -349,17 +349,17 @@ class BenchCommandTest {
     @Test
     void aBrokenLawIsAFailure() {
         BenchPrecisionCommand.Report worse =
-                new BenchPrecisionCommand.Report("m", "bf16", "d", 500, 50, 1, 4, 4.03, 0.03, 0.02, false, 1, 1, 0);
+                new BenchPrecisionCommand.Report("m", "bf16", 2, "d", 500, 50, 1, 4, 4.03, 0.03, 0.02, false, 1, 1, 0);
         assertThatThrownBy(() -> BenchPrecisionCommand.requireLaw(worse))
                 .isInstanceOf(CliException.class)
                 .hasMessageContaining("bf16 is +0.0300 nats from fp32");
         BenchMemoryCommand.Report grown =
-                new BenchMemoryCommand.Report("m", "bf16", 20, List.of(), 100L, 64, true, false, 1);
+                new BenchMemoryCommand.Report("m", "bf16", 2, 20, List.of(), 100L, 64, true, false, 1);
         assertThatThrownBy(() -> BenchMemoryCommand.requireLaw(grown))
                 .isInstanceOf(CliException.class)
                 .hasMessageContaining("grew by 100 bytes");
         BenchMemoryCommand.Report leaking =
-                new BenchMemoryCommand.Report("m", "bf16", 20, List.of(), 0L, 64, false, false, 1);
+                new BenchMemoryCommand.Report("m", "bf16", 2, 20, List.of(), 0L, 64, false, false, 1);
         assertThatThrownBy(() -> BenchMemoryCommand.requireLaw(leaking))
                 .isInstanceOf(CliException.class)
                 .hasMessageContaining("number of live tensors");
