@@ -80,11 +80,12 @@ final class SectionRun {
 
     /** Runs the section forward; what its backward pass needs is saved, the results are in the innermost scope. */
     Tensor[] forward() {
-        remembers = true;
-        return switch (section) {
+        Tensor[] results = switch (section) {
             case Section.Derived derived -> forward(derived);
             case Section.Written written -> forward(written);
         };
+        remembers = true;
+        return results;
     }
 
     private Tensor[] forward(Section.Derived derived) {

@@ -117,7 +117,27 @@ public final class Tape implements AutoCloseable {
         Device device = timer == null ? Device.CPU : inputs[0].tensor().device();
         long start = timer == null ? 0 : SectionClock.start(device);
         SectionRun run = new SectionRun(section, inputs, recording);
-        run.units().forEach(Unit::acquire);
+        try (AcquiredUnits _ = AcquiredUnits.of(run.units())) {
+            forward(run, retention, device);
+            inspectOutputs(run);
+            if (!recording || retention == Retention.RECOMPUTE) {
+                run.forget();
+            }
+        } catch (RuntimeException | Error e) {
+            run.forget();
+            throw e;
+        }
+        if (recording) {
+            runs.add(run);
+        }
+        Timer listener = timer;
+        if (listener != null) {
+            clock.stop(device, start, nanoseconds -> listener.forward(section.name(), nanoseconds));
+        }
+        return run.outputs();
+    }
+
+    private void forward(SectionRun run, Retention retention, Device device) {
         try (Scope _ = Scope.open()) {
             Tensor[] outputs = run.forward();
             Value[] values = new Value[outputs.length];
@@ -129,27 +149,19 @@ public final class Tape implements AutoCloseable {
             }
             run.gave(values, device);
         }
-        if (inspector != null) {
-            try (Scope _ = Scope.open()) {
-                for (Value output : run.outputs()) {
-                    if (output.tensor().dtype().floating()) {
-                        inspector.forward(section.name(), output.tensor());
-                    }
+    }
+
+    private void inspectOutputs(SectionRun run) {
+        if (inspector == null) {
+            return;
+        }
+        try (Scope _ = Scope.open()) {
+            for (Value output : run.outputs()) {
+                if (output.tensor().dtype().floating()) {
+                    inspector.forward(run.section().name(), output.tensor());
                 }
             }
         }
-        if (recording) {
-            runs.add(run);
-        }
-        if (!recording || retention == Retention.RECOMPUTE) {
-            run.forget();
-        }
-        run.units().forEach(Unit::release);
-        Timer listener = timer;
-        if (listener != null) {
-            clock.stop(device, start, nanoseconds -> listener.forward(section.name(), nanoseconds));
-        }
-        return run.outputs();
     }
 
     /**
@@ -210,10 +222,10 @@ public final class Tape implements AutoCloseable {
 
     @Override
     public void close() {
-        clock.flush();
         runs.forEach(SectionRun::forget);
         runs.clear();
         scope.close();
+        clock.flush();
     }
 
     /** Runs a recomputed section forward once more, which brings back the values that were dropped. */
@@ -221,8 +233,8 @@ public final class Tape implements AutoCloseable {
         if (walked) {
             throw new TensorException(run.section().name() + ": its results were freed by the backward pass");
         }
-        run.units().forEach(Unit::acquire);
-        try (Scope _ = Scope.open()) {
+        try (AcquiredUnits _ = AcquiredUnits.of(run.units());
+                Scope _ = Scope.open()) {
             Tensor[] outputs = run.forward();
             for (int i = 0; i < outputs.length; i++) {
                 if (run.outputs()[i].dropped()) {
@@ -230,16 +242,15 @@ public final class Tape implements AutoCloseable {
                 }
             }
         }
-        run.units().forEach(Unit::release);
     }
 
     private void backward(SectionRun run) {
         long start = timer == null ? 0 : SectionClock.start(run.device());
-        run.units().forEach(Unit::acquire);
-        if (!run.remembers()) {
-            runAgain(run);
-        }
-        try (Scope _ = Scope.open()) {
+        try (AcquiredUnits _ = AcquiredUnits.of(run.units());
+                Scope _ = Scope.open()) {
+            if (!run.remembers()) {
+                runAgain(run);
+            }
             @Nullable Tensor[] gradients = run.backward();
             for (int i = 0; i < gradients.length; i++) {
                 add(run.inputs()[i], gradients[i]);
@@ -260,7 +271,6 @@ public final class Tape implements AutoCloseable {
                 }
             }
         }
-        run.units().forEach(Unit::release);
         Timer listener = timer;
         if (listener != null) {
             clock.stop(

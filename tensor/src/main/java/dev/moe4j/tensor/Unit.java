@@ -232,10 +232,10 @@ public final class Unit {
         Scope opened = Scope.detached();
         try (Scope _ = Scope.open()) {
             Tensor whole = opened.keep(Tensor.empty(work.dtype(), work.device(), elements));
-            parameters.forEach(parameter -> parameter.tensor().pointTo(view(whole, parameter)));
+            gathered = opened;
             wholeWork = whole;
+            parameters.forEach(parameter -> parameter.tensor().pointTo(view(whole, parameter)));
         }
-        gathered = opened;
     }
 
     /** Gives that memory back. */
@@ -310,9 +310,10 @@ public final class Unit {
     // What a tape and a step tell
 
     void acquire() {
-        if (users++ == 0) {
+        if (users == 0) {
             keeper.acquire(this);
         }
+        users++;
     }
 
     void release() {
@@ -326,6 +327,8 @@ public final class Unit {
     }
 
     void startGradients() {
+        // A backward pass that failed leaves its contributions behind.
+        closeGradient();
         parameters.forEach(Parameter::startStep);
         reduced = false;
     }
