@@ -144,10 +144,15 @@ final class PrefixScorer implements Scorer {
 
         private Decoder beginning() {
             Decoder decoder = Decoder.of(model, 1, Math.max(1, common));
-            if (common > 0) {
-                decoder.append(Arrays.copyOf(requests.getFirst().tokens(), common));
+            try {
+                if (common > 0) {
+                    decoder.append(Arrays.copyOf(requests.getFirst().tokens(), common));
+                }
+                return decoder;
+            } catch (RuntimeException | Error e) {
+                decoder.close();
+                throw e;
             }
-            return decoder;
         }
 
         private void batch(Decoder beginning, List<Group> groups) {

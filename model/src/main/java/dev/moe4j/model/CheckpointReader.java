@@ -325,7 +325,7 @@ public final class CheckpointReader implements AutoCloseable {
             });
             model.parameters().refresh();
             return model;
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
             model.close();
             throw e;
         }

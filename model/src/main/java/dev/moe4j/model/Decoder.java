@@ -43,13 +43,17 @@ public final class Decoder implements AutoCloseable {
 
     private final LanguageModel model;
     private final KeyValueCache cache;
-    private final Scope scope = Scope.detached();
+    private final Scope scope;
     /** The normalised hidden state behind each sequence's last token. */
     private final Tensor last_BD;
     /** Choices that each expert of the L mixtures got. */
     private final Tensor load_LE;
 
-    private Decoder(LanguageModel model, int sequences, int capacity) {
+    /**
+     * @param scope owns all memory
+     */
+    private Decoder(LanguageModel model, int sequences, int capacity, Scope scope) {
+        this.scope = scope;
         ModelConfig config = model.config();
         if (sequences < 1 || capacity < 1) {
             throw new ModelException("a decoder of " + sequences + " sequences of " + capacity
@@ -61,7 +65,7 @@ public final class Decoder implements AutoCloseable {
         }
         this.model = model;
         DType type = model.parameters().precision().compute();
-        this.cache = new KeyValueCache(config, type, model.device(), sequences, capacity);
+        this.cache = new KeyValueCache(config, type, model.device(), sequences, capacity, scope);
         try (Scope _ = Scope.open()) {
             this.last_BD = scope.keep(Tensor.zeros(type, model.device(), sequences, config.width()));
             this.load_LE =
@@ -76,7 +80,7 @@ public final class Decoder implements AutoCloseable {
      * @param capacity the tokens that each has room for, at most the model's context
      */
     public static Decoder of(LanguageModel model, int sequences, int capacity) {
-        return new Decoder(model, sequences, capacity);
+        return Scope.owner(scope -> new Decoder(model, sequences, capacity, scope));
     }
 
     /**
@@ -92,13 +96,20 @@ public final class Decoder implements AutoCloseable {
                         + " tokens, more than the room for " + capacity + " that its fork would have");
             }
         }
-        Decoder fork = new Decoder(model, sequences.length, capacity);
-        fork.cache.copyFrom(cache, sequences);
+        return Scope.owner(forkScope -> {
+            Decoder fork = new Decoder(model, sequences.length, capacity, forkScope);
+            fork.copyFrom(this, sequences);
+            return fork;
+        });
+    }
+
+    /** Fills this empty decoder: its sequence i begins as the other's sequence {@code of[i]}. */
+    private void copyFrom(Decoder other, int... of) {
+        cache.copyFrom(other.cache, of);
         try (Scope _ = Scope.open()) {
-            long[] rows = Arrays.stream(sequences).asLongStream().toArray();
-            fork.last_BD.copy(last_BD.indexSelect(0, Tensor.of(rows).to(model.device())));
+            long[] rows = Arrays.stream(of).asLongStream().toArray();
+            last_BD.copy(other.last_BD.indexSelect(0, Tensor.of(rows).to(model.device())));
         }
-        return fork;
     }
 
     /** Empties all sequences. */
@@ -374,7 +385,6 @@ public final class Decoder implements AutoCloseable {
 
     @Override
     public void close() {
-        cache.close();
         scope.close();
     }
 }

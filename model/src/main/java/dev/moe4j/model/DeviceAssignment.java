@@ -65,7 +65,7 @@ record DeviceAssignment(
         // Choices without a place are sorted behind all experts.
         Tensor expertOf_C =
                 experts_TK.view(choices).maskedFill(kept_TK.view(choices).not(), (double) experts);
-        Tensor order_C = expertOf_C.argsortStable();
+        Tensor order_C = expertOf_C.argsortStable(0, false);
         Tensor sorted_C = expertOf_C.indexSelect(0, order_C);
         Tensor packedEnds_E = Functions.upperBound(sorted_C, Tensor.arange(experts, device));
         Tensor packedStarts_E =
@@ -145,16 +145,10 @@ record DeviceAssignment(
         return tape.constant(tensor).tensor();
     }
 
+    /** The k highest; the sort keeps the order of equal ones, also of several −∞. */
     private static Tensor highest(Tensor logits_TE, int k) {
-        if (k == 1) {
-            return logits_TE.argmax(1);
-        }
-        Tensor left_TE = logits_TE.copy();
-        Tensor[] ranks_T1 = new Tensor[k];
-        for (int rank = 0; rank < k; rank++) {
-            ranks_T1[rank] = left_TE.argmax(1);
-            left_TE.scatterInPlace(1, ranks_T1[rank], Double.NEGATIVE_INFINITY);
-        }
-        return Tensor.concat(1, ranks_T1);
+        return k == 1
+                ? logits_TE.argmax(1)
+                : logits_TE.argsortStable(1, true).narrow(1, 0, k).contiguous();
     }
 }

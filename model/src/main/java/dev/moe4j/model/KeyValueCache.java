@@ -10,7 +10,7 @@ import java.util.Arrays;
  * Every layer's keys and values of sequences that grow, in memory that is taken once. B sequences, H heads, G = B · H, C
  * model / heads, S the room of a sequence.
  */
-final class KeyValueCache implements AutoCloseable {
+final class KeyValueCache {
 
     /**
      * Attention reads keys up to a multiple of this, beyond the longest sequence masked ones: oneDNN compiles a product
@@ -18,15 +18,18 @@ final class KeyValueCache implements AutoCloseable {
      */
     private static final int SPAN = 32;
 
-    private final Scope scope = Scope.detached();
     private final int heads;
     private final int capacity;
     private final int[] lengths;
     private final Tensor[] keys_GSC;
     private final Tensor[] values_GSC;
 
-    /** An empty cache whose memory {@link #close} frees. */
-    KeyValueCache(ModelConfig config, DType type, Device device, int sequences, int capacity) {
+    /**
+     * An empty cache.
+     *
+     * @param scope owns its memory
+     */
+    KeyValueCache(ModelConfig config, DType type, Device device, int sequences, int capacity, Scope scope) {
         this.heads = config.heads();
         this.capacity = capacity;
         this.lengths = new int[sequences];
@@ -120,11 +123,6 @@ final class KeyValueCache implements AutoCloseable {
     /** Where tokens go that are appended, {@code counts[i]} of them to sequence {@code first + i}, in the innermost scope. */
     Places places(DType type, int first, int... counts) {
         return Places.of(this, type, first, counts);
-    }
-
-    @Override
-    public void close() {
-        scope.close();
     }
 
     /**

@@ -38,22 +38,28 @@ public final class LanguageModel implements AutoCloseable {
     private final UnitExchange denseUnits;
     private final UnitExchange expertUnits;
     private final Parameters parameters;
-    private final Scope scope = Scope.detached();
+    private final Scope scope;
     private final Tensor positions;
     private final BalanceTracker balanceTracker;
     private final Execution execution;
     private final LayerSections sections;
     private final MixtureLayer mixture;
 
-    private LanguageModel(Architecture architecture, Precision precision, Device device, Fabric fabric, double factor) {
+    /**
+     * @param scope owns all memory
+     */
+    private LanguageModel(
+            Architecture architecture, Precision precision, Device device, Fabric fabric, double factor, Scope scope) {
         checkLayout(architecture, fabric);
+        this.scope = scope;
         this.architecture = architecture;
         this.fabric = fabric;
         this.denseUnits = new UnitExchange(fabric.everyone(), 1);
         this.expertUnits = new UnitExchange(fabric.replicas(), factor);
         ModelConfig config = architecture.model();
         this.execution = new Execution(device);
-        this.parameters = ModelParameters.create(config, precision, device, fabric.layout(), denseUnits, expertUnits);
+        this.parameters =
+                ModelParameters.create(config, precision, device, fabric.layout(), scope, denseUnits, expertUnits);
         this.balanceTracker =
                 new BalanceTracker(config.moeLayers(), config.experts(), fabric.everyone(), device, scope);
         this.sections = new LayerSections(config, parameters, execution);
@@ -103,8 +109,13 @@ public final class LanguageModel implements AutoCloseable {
             ExpertGradients rule,
             RandomKey key) {
         LanguageModel model = blank(architecture, precision, device, fabric, rule);
-        model.parameters.initialize(key);
-        return model;
+        try {
+            model.parameters.initialize(key);
+            return model;
+        } catch (RuntimeException | Error e) {
+            model.close();
+            throw e;
+        }
     }
 
     /** A model whose parameters are zero until they are read from somewhere. */
@@ -115,12 +126,8 @@ public final class LanguageModel implements AutoCloseable {
     /** This process's part of a model whose parameters are zero until they are read from somewhere. */
     static LanguageModel blank(
             Architecture architecture, Precision precision, Device device, Fabric fabric, ExpertGradients rule) {
-        return new LanguageModel(
-                architecture,
-                precision,
-                device,
-                fabric,
-                rule.factor(fabric.layout().world()));
+        double factor = rule.factor(fabric.layout().world());
+        return Scope.owner(scope -> new LanguageModel(architecture, precision, device, fabric, factor, scope));
     }
 
     /** The processes that the model works on. */
@@ -263,11 +270,20 @@ public final class LanguageModel implements AutoCloseable {
         }
     }
 
-    private Value body(Tape tape, TokenBatch batch, Pass pass, Beside beside) {
+    private void check(TokenBatch batch, Pass pass) {
         if (batch.length() > config().context()) {
             throw new ModelException("sequences of " + batch.length()
                     + " tokens are longer than the model's context of " + config().context());
         }
+        if (pass.sequences().length != batch.sequences()) {
+            throw new ModelException("a pass of " + pass.sequences().length + " sequences was given with a batch of "
+                    + batch.sequences() + "; both need one number for each sequence");
+        }
+        batch.checkVocabulary(config().vocabulary());
+    }
+
+    private Value body(Tape tape, TokenBatch batch, Pass pass, Beside beside) {
+        check(batch, pass);
         AttentionMask mask = AttentionMask.of(
                 batch, config().padding(), parameters.precision().compute(), device(), tape);
         return body(
@@ -365,7 +381,6 @@ public final class LanguageModel implements AutoCloseable {
 
     @Override
     public void close() {
-        parameters.close();
         scope.close();
     }
 

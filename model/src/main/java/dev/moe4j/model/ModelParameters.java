@@ -6,6 +6,7 @@ import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Parameter;
 import dev.moe4j.tensor.Parameters;
 import dev.moe4j.tensor.Precision;
+import dev.moe4j.tensor.Scope;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.IntStream;
@@ -39,6 +40,7 @@ final class ModelParameters {
     /**
      * What this process holds of the model.
      *
+     * @param scope owns the memory
      * @param dense among the ranks that hold what all tokens use
      * @param experts among those that hold the same experts
      */
@@ -47,9 +49,10 @@ final class ModelParameters {
             Precision precision,
             Device device,
             Layout layout,
+            Scope scope,
             UnitExchange dense,
             UnitExchange experts) {
-        Parameters parameters = new Parameters(precision, device);
+        Parameters parameters = new Parameters(precision, device, scope);
         Slice held = config.experts() == 0 ? new Slice(0, 0) : layout.experts(config.experts());
         units(config, held).forEach(unit -> {
             UnitExchange exchange = unit.ofExperts() ? experts : dense;

@@ -32,6 +32,8 @@ public record TokenBatch(
             throw new ModelException("a batch of " + tokens.length + " tokens and " + targets.length
                     + " targets cannot be " + sequences + " sequences of one length");
         }
+        checkNumbers("token", tokens, FILL, "padding after a sequence's end");
+        checkNumbers("target", targets, NONE, "no target");
         if (packing != null) {
             packing.check(tokens.length, tokens.length / sequences);
         }
@@ -40,6 +42,34 @@ public record TokenBatch(
     /** Sequences of one text each. */
     public TokenBatch(long[] tokens, long[] targets, int sequences) {
         this(tokens, targets, sequences, null);
+    }
+
+    private static void checkNumbers(String kind, long[] numbers, long none, String meaning) {
+        for (int i = 0; i < numbers.length; i++) {
+            if (numbers[i] < 0 && numbers[i] != none) {
+                throw new ModelException("%s %d at position %d of a batch: use 0 or more, or %d for %s"
+                        .formatted(kind, numbers[i], i, none, meaning));
+            }
+        }
+    }
+
+    /**
+     * Refuses tokens and targets that a vocabulary of that size lacks.
+     *
+     * @throws ModelException if there is one
+     */
+    void checkVocabulary(int size) {
+        checkBelow("token", tokens, size);
+        checkBelow("target", targets, size);
+    }
+
+    private static void checkBelow(String kind, long[] numbers, int size) {
+        for (int i = 0; i < numbers.length; i++) {
+            if (numbers[i] >= size) {
+                throw new ModelException("%s %d at position %d of a batch is not in the model's vocabulary of %d"
+                        .formatted(kind, numbers[i], i, size));
+            }
+        }
     }
 
     /** Tokens in each sequence. */

@@ -110,21 +110,31 @@ final class UnitExchange implements UnitKeeper {
         Gathering known = ahead;
         ahead = null;
         if (known != null && known.unit() == unit) {
-            known.pending().await();
+            await(known);
         } else {
             if (known != null) {
-                known.pending().await();
+                await(known);
                 known.unit().closeWork();
             }
-            gather(unit).await();
+            await(gather(unit));
         }
         open.add(unit);
+        try {
+            gatherNext(unit);
+        } catch (RuntimeException | Error e) {
+            release(unit);
+            throw e;
+        }
+    }
+
+    /** Begins to gather the unit that follows in the direction of the pass. */
+    private void gatherNext(Unit unit) {
         int place = Objects.requireNonNull(places.get(unit));
         direction = place == lastPlace ? direction : Integer.compare(place, lastPlace);
         lastPlace = place;
         int next = place + direction;
         if (next >= 0 && next < units.size() && !open.contains(units.get(next))) {
-            ahead = new Gathering(units.get(next), gather(units.get(next)));
+            ahead = gather(units.get(next));
         }
     }
 
@@ -144,9 +154,24 @@ final class UnitExchange implements UnitKeeper {
         }
     }
 
-    private Pending gather(Unit unit) {
-        unit.openWork();
-        return gatherInto(unit);
+    private Gathering gather(Unit unit) {
+        try {
+            unit.openWork();
+            return new Gathering(unit, gatherInto(unit));
+        } catch (RuntimeException | Error e) {
+            unit.closeWork();
+            throw e;
+        }
+    }
+
+    /** Waits for a unit's parameters. If they do not arrive, their memory is given back. */
+    private static void await(Gathering gathering) {
+        try {
+            gathering.pending().await();
+        } catch (RuntimeException | Error e) {
+            gathering.unit().closeWork();
+            throw e;
+        }
     }
 
     private Pending gatherInto(Unit unit) {
@@ -185,14 +210,15 @@ final class UnitExchange implements UnitKeeper {
         }
         // These take memory, so that one is under way at a time.
         completeAll();
-        Scope scope = Scope.detached();
-        try (Scope _ = Scope.open()) {
-            Tensor piece = scope.keep(Tensor.empty(
-                    whole.dtype(),
-                    whole.device(),
-                    whole.elements() / group.members().size()));
-            reducing.add(new Reducing(unit, group.reduceScatter(piece, whole, label), piece, scope));
-        }
+        reducing.add(Scope.owner(scope -> {
+            try (Scope _ = Scope.open()) {
+                Tensor piece = scope.keep(Tensor.empty(
+                        whole.dtype(),
+                        whole.device(),
+                        whole.elements() / group.members().size()));
+                return new Reducing(unit, group.reduceScatter(piece, whole, label), piece, scope);
+            }
+        }));
     }
 
     private void completeAll() {

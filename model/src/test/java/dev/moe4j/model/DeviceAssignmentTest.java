@@ -53,14 +53,15 @@ class DeviceAssignmentTest {
      * One router's logits.
      *
      * @param levels how many values a logit may have: few make many equal ones
-     * @param empty experts that nobody chooses
+     * @param empty experts whose logits are −∞
      */
     private record Trial(int tokens, int topK, int levels, int empty, boolean padded) {
 
         double[] logits() {
             SplittableRandom random = new SplittableRandom(hashCode());
             double[] logits = new double[tokens * EXPERTS];
-            Arrays.setAll(logits, i -> (i % EXPERTS < empty ? -100 : 0) + random.nextInt(levels) / 8.0);
+            Arrays.setAll(
+                    logits, i -> (i % EXPERTS < empty ? Double.NEGATIVE_INFINITY : 0) + random.nextInt(levels) / 8.0);
             return logits;
         }
 
@@ -117,7 +118,9 @@ class DeviceAssignmentTest {
                 new Trial(150, 2, 3, 2, true),
                 new Trial(33, 3, 1, 0, true),
                 new Trial(700, 2, 4, 1, true),
-                new Trial(1, 1, 9, 4, true));
+                new Trial(1, 1, 9, 4, true),
+                new Trial(40, 3, 2, 4, false),
+                new Trial(3, 2, 1, 5, true));
     }
 
     @TestFactory

@@ -44,13 +44,18 @@ public final class LinearHead implements AutoCloseable {
         this.model = model;
         this.tokenizer = tokenizer;
         this.task = task;
-        this.parameters = new Parameters(model.parameters().precision(), model.device());
+        this.parameters = Scope.owner(scope -> parameters(model, outputs, scope));
+    }
+
+    private static Parameters parameters(LanguageModel model, long outputs, Scope scope) {
+        Parameters parameters = new Parameters(model.parameters().precision(), model.device(), scope);
         parameters.add(
                 "head",
                 List.of(
                         spec(WEIGHT, List.of(outputs, (long) model.config().width()), true),
                         spec(BIAS, List.of(outputs), false)),
                 model.parameters().precision().computingInMaster());
+        return parameters;
     }
 
     private static Parameter.Spec spec(String name, List<Long> shape, boolean decayed) {

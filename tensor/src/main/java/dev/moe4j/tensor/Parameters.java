@@ -12,7 +12,7 @@ import java.util.function.Predicate;
 /** All parameters of a model, in units. Owns their memory. */
 public final class Parameters implements AutoCloseable {
 
-    private final Scope scope = Scope.detached();
+    private final Scope scope;
     private final Device device;
     private final Precision precision;
     private final List<Unit> units = new ArrayList<>();
@@ -20,6 +20,12 @@ public final class Parameters implements AutoCloseable {
     private final Map<String, Parameter> byName = new LinkedHashMap<>();
 
     public Parameters(Precision precision, Device device) {
+        this(precision, device, Scope.detached());
+    }
+
+    /** Parameters whose memory a given scope owns. */
+    public Parameters(Precision precision, Device device, Scope scope) {
+        this.scope = scope;
         this.precision = precision;
         this.device = device;
     }

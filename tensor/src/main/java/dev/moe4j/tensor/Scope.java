@@ -7,6 +7,7 @@ import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Function;
 import java.util.stream.Collectors;
 import org.bytedeco.pytorch.GradMode;
 import org.jspecify.annotations.Nullable;
@@ -55,6 +56,21 @@ public final class Scope implements AutoCloseable {
     /** An owner that is not on any thread's stack: tensors come to it by {@link #keep} only. */
     public static Scope detached() {
         return new Scope(null, false);
+    }
+
+    /**
+     * Makes an object whose tensors a detached scope owns. If that fails, the tensors made so far are freed.
+     *
+     * @param make is given the scope, which the object closes when it is closed
+     */
+    public static <T> T owner(Function<Scope, T> make) {
+        Scope scope = detached();
+        try {
+            return make.apply(scope);
+        } catch (RuntimeException | Error e) {
+            scope.close();
+            throw e;
+        }
     }
 
     /** Moves the tensor into this scope and returns it. */

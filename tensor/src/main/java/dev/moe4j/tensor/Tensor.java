@@ -91,7 +91,7 @@ public final class Tensor extends TensorViews {
     public static Tensor arange(long count, Device device) {
         Tensor tensor = empty(DType.INT64, device, count);
         try (Scalar end = new Scalar(count)) {
-            torch.arange_out(tensor.handle, end);
+            torch.arange_out(tensor.handle(), end);
         } catch (RuntimeException e) {
             throw TensorException.of("arange", e, tensor);
         }
@@ -114,7 +114,7 @@ public final class Tensor extends TensorViews {
 
     /** This tensor in the given type; itself where it has that type. */
     public Tensor to(DType type) {
-        return dtype() == type ? this : op("to", () -> handle.to(type.scalarType()), this);
+        return dtype() == type ? this : op("to", () -> handle().to(type.scalarType()), this);
     }
 
     /** This tensor on the given device; itself where it is there. */
@@ -125,12 +125,12 @@ public final class Tensor extends TensorViews {
         if (!target.isCuda()) {
             hostRead();
         }
-        boolean pins = target.isCuda() && !handle.is_cuda() && bytes() <= MOST_PINNED;
+        boolean pins = target.isCuda() && !handle().is_cuda() && bytes() <= MOST_PINNED;
         // libtorch keeps pinned memory until the copy out of it is done.
-        Tensor source = pins ? op("pin_memory", handle::pin_memory, this) : this;
+        Tensor source = pins ? op("pin_memory", () -> handle().pin_memory(), this) : this;
         try (org.bytedeco.pytorch.Device where = target.handle();
                 var format = new org.bytedeco.pytorch.MemoryFormatOptional()) {
-            return op("to", () -> source.handle.to(where, dtype().scalarType(), pins, false, format), this);
+            return op("to", () -> source.handle().to(where, dtype().scalarType(), pins, false, format), this);
         }
     }
 
@@ -138,165 +138,172 @@ public final class Tensor extends TensorViews {
 
     /** Overwrites this tensor with {@code source}, converted to its type and device; returns this. */
     public Tensor copy(Tensor source) {
-        if (source.handle.is_cuda() && !handle.is_cuda()) {
+        if (source.handle().is_cuda() && !handle().is_cuda()) {
             hostRead();
         }
-        return inPlace("copy_", () -> handle.copy_(source.handle), this, source);
+        return inPlace("copy_", () -> handle().copy_(source.handle()), this, source);
     }
 
     public Tensor zero() {
-        return inPlace("zero_", handle::zero_, this);
+        return inPlace("zero_", () -> handle().zero_(), this);
     }
 
     public Tensor fill(double value) {
         try (Scalar scalar = scalar(value)) {
-            return inPlace("fill_", () -> handle.fill_(scalar), this);
+            return inPlace("fill_", () -> handle().fill_(scalar), this);
         }
     }
 
     public Tensor addInPlace(Tensor other) {
-        return inPlace("add_", () -> handle.add_(other.handle), this, other);
+        return inPlace("add_", () -> handle().add_(other.handle()), this, other);
+    }
+
+    /** Adds {@code factor} times {@code other}. */
+    public Tensor addInPlace(Tensor other, double factor) {
+        try (Scalar scalar = scalar(factor)) {
+            return inPlace("add_", () -> handle().add_(other.handle(), scalar), this, other);
+        }
     }
 
     public Tensor subInPlace(Tensor other) {
-        return inPlace("sub_", () -> handle.sub_(other.handle), this, other);
+        return inPlace("sub_", () -> handle().sub_(other.handle()), this, other);
     }
 
     public Tensor mulInPlace(Tensor other) {
-        return inPlace("mul_", () -> handle.mul_(other.handle), this, other);
+        return inPlace("mul_", () -> handle().mul_(other.handle()), this, other);
     }
 
     public Tensor mulInPlace(double factor) {
         try (Scalar scalar = scalar(factor)) {
-            return inPlace("mul_", () -> handle.mul_(scalar), this);
+            return inPlace("mul_", () -> handle().mul_(scalar), this);
         }
     }
 
     // Arithmetic
 
     public Tensor add(Tensor other) {
-        return op("add", () -> handle.add(other.handle), this, other);
+        return op("add", () -> handle().add(other.handle()), this, other);
     }
 
     public Tensor add(double value) {
         try (Scalar scalar = scalar(value)) {
-            return op("add", () -> handle.add(scalar), this);
+            return op("add", () -> handle().add(scalar), this);
         }
     }
 
     public Tensor sub(Tensor other) {
-        return op("sub", () -> handle.sub(other.handle), this, other);
+        return op("sub", () -> handle().sub(other.handle()), this, other);
     }
 
     public Tensor mul(Tensor other) {
-        return op("mul", () -> handle.mul(other.handle), this, other);
+        return op("mul", () -> handle().mul(other.handle()), this, other);
     }
 
     public Tensor mul(double factor) {
         try (Scalar scalar = scalar(factor)) {
-            return op("mul", () -> handle.mul(scalar), this);
+            return op("mul", () -> handle().mul(scalar), this);
         }
     }
 
     public Tensor div(Tensor other) {
-        return op("div", () -> handle.div(other.handle), this, other);
+        return op("div", () -> handle().div(other.handle()), this, other);
     }
 
     /** The quotient of integers, rounded down. */
     public Tensor divideWhole(long divisor) {
         try (Scalar scalar = new Scalar(divisor)) {
-            return op("floor_divide", () -> torch.floor_divide(handle, scalar), this);
+            return op("floor_divide", () -> torch.floor_divide(handle(), scalar), this);
         }
     }
 
     /** Element-wise maximum with a number. */
     public Tensor clampMin(double bound) {
         try (Scalar scalar = scalar(bound)) {
-            return op("clamp_min", () -> handle.clamp_min(scalar), this);
+            return op("clamp_min", () -> handle().clamp_min(scalar), this);
         }
     }
 
     public Tensor clampMax(double bound) {
         try (Scalar scalar = scalar(bound)) {
-            return op("clamp_max", () -> handle.clamp_max(scalar), this);
+            return op("clamp_max", () -> handle().clamp_max(scalar), this);
         }
     }
 
     public Tensor log() {
-        return op("log", handle::log, this);
+        return op("log", () -> handle().log(), this);
     }
 
     public Tensor reciprocal() {
-        return op("reciprocal", handle::reciprocal, this);
+        return op("reciprocal", () -> handle().reciprocal(), this);
     }
 
     public Tensor square() {
-        return op("square", handle::square, this);
+        return op("square", () -> handle().square(), this);
     }
 
     // Comparison
 
     public Tensor lessThan(double bound) {
         try (Scalar scalar = scalar(bound)) {
-            return op("lt", () -> handle.lt(scalar), this);
+            return op("lt", () -> handle().lt(scalar), this);
         }
     }
 
     public Tensor lessThan(Tensor other) {
-        return op("lt", () -> handle.lt(other.handle), this, other);
+        return op("lt", () -> handle().lt(other.handle()), this, other);
     }
 
     public Tensor not() {
-        return op("logical_not", handle::logical_not, this);
+        return op("logical_not", () -> handle().logical_not(), this);
     }
 
     /** This tensor with {@code value} wherever the mask is true. */
     public Tensor maskedFill(Tensor mask, double value) {
         try (Scalar scalar = scalar(value)) {
-            return op("masked_fill", () -> handle.masked_fill(mask.handle, scalar), this, mask);
+            return op("masked_fill", () -> handle().masked_fill(mask.handle(), scalar), this, mask);
         }
     }
 
     // Sums
 
     public Tensor sum() {
-        return op("sum", () -> handle.sum(), this);
+        return op("sum", () -> handle().sum(), this);
     }
 
     public Tensor sum(int dim) {
-        return op("sum", () -> handle.sum(dim), this);
+        return op("sum", () -> handle().sum(dim), this);
     }
 
     public Tensor mean() {
-        return op("mean", () -> handle.mean(), this);
+        return op("mean", () -> handle().mean(), this);
     }
 
     public Tensor mean(int dim) {
-        return op("mean", () -> handle.mean(dim), this);
+        return op("mean", () -> handle().mean(dim), this);
     }
 
     /** The largest element along {@code dim}. */
     public Tensor amax(int dim) {
-        return op("amax", () -> handle.amax(new long[] {dim}, false), this);
+        return op("amax", () -> handle().amax(new long[] {dim}, false), this);
     }
 
     /** The place of the largest element along {@code dim}, which becomes 1 long; of equal ones the first; int64. */
     public Tensor argmax(int dim) {
         try (LongOptional along = new LongOptional(dim)) {
-            return op("argmax", () -> handle.argmax(along, true), this);
+            return op("argmax", () -> handle().argmax(along, true), this);
         }
     }
 
     /** The running sums along {@code dim}. */
     public Tensor cumulativeSum(int dim) {
-        return op("cumsum", () -> handle.cumsum(dim), this);
+        return op("cumsum", () -> handle().cumsum(dim), this);
     }
 
     /** Whether no element is NaN or infinite. */
     public boolean allFinite() {
         try (Scope _ = Scope.open()) {
-            Tensor finite = op("isfinite", () -> handle.isfinite(), this);
-            return op("all", () -> finite.handle.all(), finite).item() != 0;
+            Tensor finite = op("isfinite", () -> handle().isfinite(), this);
+            return op("all", () -> finite.handle().all(), finite).item() != 0;
         }
     }
 
@@ -312,30 +319,30 @@ public final class Tensor extends TensorViews {
         return EuclideanNorm.of(this);
     }
 
-    /** The order that sorts a vector in rising order, equal elements in their given order; int64. */
-    public Tensor argsortStable() {
-        return op("argsort", () -> torch.argsort(handle, true, 0, false), this);
+    /** The order that sorts along {@code dim}, equal elements in their given order; int64. */
+    public Tensor argsortStable(int dim, boolean descending) {
+        return op("argsort", () -> torch.argsort(handle(), true, dim, descending), this);
     }
 
     // Products and selection
 
     public Tensor matmul(Tensor other) {
-        return op("matmul", () -> torch.matmul(handle, other.handle), this, other);
+        return op("matmul", () -> torch.matmul(handle(), other.handle()), this, other);
     }
 
     /** Writes {@code a · b} into this tensor. */
     public Tensor setToProduct(Tensor a, Tensor b) {
-        return inPlace("mm", () -> torch.mm_out(handle, a.handle, b.handle), a, b, this);
+        return inPlace("mm", () -> torch.mm_out(handle(), a.handle(), b.handle()), a, b, this);
     }
 
     /** Adds {@code a · b} to this tensor. */
     public Tensor addProductInPlace(Tensor a, Tensor b) {
-        return inPlace("addmm_", () -> handle.addmm_(a.handle, b.handle), a, b, this);
+        return inPlace("addmm_", () -> handle().addmm_(a.handle(), b.handle()), a, b, this);
     }
 
     /** Writes the products of the matrices in {@code a} and {@code b} {@code [batch, …]} into this tensor. */
     public Tensor setToBatchProduct(Tensor a, Tensor b) {
-        return inPlace("bmm", () -> torch.bmm_out(handle, a.handle, b.handle), a, b, this);
+        return inPlace("bmm", () -> torch.bmm_out(handle(), a.handle(), b.handle()), a, b, this);
     }
 
     /** As {@link #setToBatchProduct(Tensor, Tensor)}, times {@code factor}. */
@@ -352,53 +359,58 @@ public final class Tensor extends TensorViews {
         try (Scalar beta = scalar(ofThis);
                 Scalar alpha = scalar(factor)) {
             return inPlace(
-                    "baddbmm_", () -> torch.baddbmm_out(handle, handle, a.handle, b.handle, beta, alpha), a, b, this);
+                    "baddbmm_",
+                    () -> torch.baddbmm_out(handle(), handle(), a.handle(), b.handle(), beta, alpha),
+                    a,
+                    b,
+                    this);
         }
     }
 
     /** Overwrites the entries of {@code dim} that {@code index}, a vector of int64, names by those of {@code source}. */
     public Tensor indexCopyInPlace(int dim, Tensor index, Tensor source) {
-        return inPlace("index_copy_", () -> handle.index_copy_(dim, index.handle, source.handle), this, index, source);
+        return inPlace(
+                "index_copy_", () -> handle().index_copy_(dim, index.handle(), source.handle()), this, index, source);
     }
 
     /** Adds {@code source} to the places that {@code index} names along {@code dim}; duplicates add up. */
     public Tensor scatterAddInPlace(int dim, Tensor index, Tensor source) {
         return inPlace(
-                "scatter_add_", () -> handle.scatter_add_(dim, index.handle, source.handle), this, index, source);
+                "scatter_add_", () -> handle().scatter_add_(dim, index.handle(), source.handle()), this, index, source);
     }
 
     /** Writes {@code value} to the places that {@code index} names along {@code dim}. */
     public Tensor scatterInPlace(int dim, Tensor index, double value) {
         try (Scalar scalar = scalar(value)) {
-            return inPlace("scatter_", () -> handle.scatter_(dim, index.handle, scalar), this, index);
+            return inPlace("scatter_", () -> handle().scatter_(dim, index.handle(), scalar), this, index);
         }
     }
 
     public Tensor softmax(int dim) {
         try (ScalarTypeOptional none = new ScalarTypeOptional()) {
-            return op("softmax", () -> handle.softmax(dim, none), this);
+            return op("softmax", () -> handle().softmax(dim, none), this);
         }
     }
 
     public Tensor logSoftmax(int dim) {
         try (ScalarTypeOptional none = new ScalarTypeOptional()) {
-            return op("log_softmax", () -> handle.log_softmax(dim, none), this);
+            return op("log_softmax", () -> handle().log_softmax(dim, none), this);
         }
     }
 
     public Tensor logSumExp(int dim) {
-        return op("logsumexp", () -> torch.logsumexp(handle, new long[] {dim}, false), this);
+        return op("logsumexp", () -> torch.logsumexp(handle(), new long[] {dim}, false), this);
     }
 
     // Autograd
 
     /** The same values, cut off from the graph that a section records. */
     public Tensor detach() {
-        return op("detach", handle::detach, this);
+        return op("detach", () -> handle().detach(), this);
     }
 
     Tensor requireGradient() {
-        handle.requires_grad_(true);
+        handle().requires_grad_(true);
         return this;
     }
 
@@ -418,7 +430,7 @@ public final class Tensor extends TensorViews {
         } catch (RuntimeException e) {
             throw TensorException.of(name, e, inputs);
         }
-        if (same != handle) {
+        if (same != handle()) {
             same.deallocate();
         }
         return this;

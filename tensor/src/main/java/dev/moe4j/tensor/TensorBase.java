@@ -17,7 +17,7 @@ abstract sealed class TensorBase implements AutoCloseable permits TensorViews {
 
     private static final LongAdder HOST_READS = new LongAdder();
 
-    final org.bytedeco.pytorch.Tensor handle;
+    private final org.bytedeco.pytorch.Tensor handle;
     private @Nullable Scope owner;
     private long @Nullable [] shape;
     private @Nullable DType dtype;
@@ -32,9 +32,9 @@ abstract sealed class TensorBase implements AutoCloseable permits TensorViews {
     public long[] shape() {
         long[] known = shape;
         if (known == null) {
-            known = new long[(int) handle.dim()];
+            known = new long[(int) handle().dim()];
             for (int i = 0; i < known.length; i++) {
-                known[i] = handle.size(i);
+                known[i] = handle().size(i);
             }
             shape = known;
         }
@@ -50,17 +50,17 @@ abstract sealed class TensorBase implements AutoCloseable permits TensorViews {
     public DType dtype() {
         DType known = dtype;
         if (known == null) {
-            known = DType.of(handle.scalar_type());
+            known = DType.of(handle().scalar_type());
             dtype = known;
         }
         return known;
     }
 
     public Device device() {
-        if (!handle.is_cuda()) {
+        if (!handle().is_cuda()) {
             return Device.CPU;
         }
-        try (org.bytedeco.pytorch.Device where = handle.device()) {
+        try (org.bytedeco.pytorch.Device where = handle().device()) {
             return new Device(Device.Kind.CUDA, where.index());
         }
     }
@@ -80,7 +80,7 @@ abstract sealed class TensorBase implements AutoCloseable permits TensorViews {
 
     /** Whether the elements lie in memory in row-major order without gaps. */
     public boolean isContiguous() {
-        return handle.is_contiguous();
+        return handle().is_contiguous();
     }
 
     /** Type and shape for messages, such as {@code float32[4, 16]}. */
@@ -107,7 +107,7 @@ abstract sealed class TensorBase implements AutoCloseable permits TensorViews {
     public double item() {
         hostRead();
         try {
-            return handle.item_double();
+            return handle().item_double();
         } catch (RuntimeException e) {
             throw TensorException.of("item", e, this);
         }
@@ -137,7 +137,7 @@ abstract sealed class TensorBase implements AutoCloseable permits TensorViews {
     /** The tensor in row-major order on the CPU, for {@link #memory}: itself, where it is there. */
     public Tensor toHost() {
         hostRead();
-        return op("cpu", handle::cpu, this).contiguous();
+        return op("cpu", () -> handle().cpu(), this).contiguous();
     }
 
     private Tensor onHost(DType type) {
@@ -151,20 +151,20 @@ abstract sealed class TensorBase implements AutoCloseable permits TensorViews {
 
     /** The memory of a contiguous tensor on the CPU; it is valid as long as the tensor lives. */
     public MemorySegment memory() {
-        if (handle.is_cuda() || !handle.is_contiguous()) {
+        if (handle().is_cuda() || !handle().is_contiguous()) {
             throw new TensorException("memory: " + describe() + " is not contiguous on the CPU");
         }
         if (elements() == 0) {
             return MemorySegment.NULL;
         }
-        try (Pointer pointer = handle.data_ptr()) {
+        try (Pointer pointer = handle().data_ptr()) {
             return MemorySegment.ofAddress(pointer.address()).reinterpret(bytes());
         }
     }
 
     /** Where the first element is on its device; 0 for tensors without elements. */
     long address() {
-        try (Pointer pointer = handle.data_ptr()) {
+        try (Pointer pointer = handle().data_ptr()) {
             return pointer == null ? 0 : pointer.address();
         }
     }
@@ -173,12 +173,12 @@ abstract sealed class TensorBase implements AutoCloseable permits TensorViews {
 
     /** Makes this handle, in graphs that have it too, stand for what {@code other} has. */
     void pointTo(Tensor other) {
-        handle.set_data(other.handle);
+        handle().set_data(other.handle());
         shape = null;
     }
 
     boolean requiresGradient() {
-        return handle.requires_grad();
+        return handle().requires_grad();
     }
 
     // Ownership
@@ -193,7 +193,16 @@ abstract sealed class TensorBase implements AutoCloseable permits TensorViews {
         }
     }
 
+    /**
+     * libtorch's tensor.
+     *
+     * @throws TensorException if this tensor is closed
+     */
     org.bytedeco.pytorch.Tensor handle() {
+        if (owner == null) {
+            throw new TensorException(
+                    "a tensor was used after it was closed; keep its scope, tape, decoder or model open");
+        }
         return handle;
     }
 

@@ -16,6 +16,9 @@ public final class TensorException extends RuntimeException {
 
     /** Translates an error that libtorch threw in {@code operation}, called on {@code inputs}. */
     static TensorException of(String operation, RuntimeException cause, TensorBase... inputs) {
+        if (cause instanceof TensorException known) {
+            return known; // of a closed tensor, which cannot be described
+        }
         String reason = String.valueOf(cause.getMessage()).lines().findFirst().orElse("unknown reason");
         StringBuilder shapes = new StringBuilder();
         for (TensorBase input : inputs) {

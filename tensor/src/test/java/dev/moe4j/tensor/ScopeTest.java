@@ -3,6 +3,7 @@ package dev.moe4j.tensor;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -26,6 +27,45 @@ class ScopeTest {
             assertThat(outer.keep(kept)).isSameAs(kept);
         }
         assertThat(Scope.liveTensors()).isEqualTo(before);
+    }
+
+    /** What owns memory calls this to be made: a model, a cache, a snapshot. */
+    @Test
+    void anOwnerThatCannotBeMadeLeavesNothing() {
+        long before = Scope.liveTensors();
+        assertThatThrownBy(() -> Scope.owner(scope -> {
+                    try (Scope _ = Scope.open()) {
+                        scope.keep(Tensor.of(1.0));
+                        scope.keep(Tensor.of(2.0));
+                    }
+                    throw new IllegalStateException("the third fails");
+                }))
+                .hasMessage("the third fails");
+        assertThat(Scope.liveTensors()).isEqualTo(before);
+    }
+
+    @Test
+    void aClosedTensorSaysSo() {
+        try (Scope _ = Scope.open()) {
+            Tensor closed = Tensor.of(1f, 2f);
+            Tensor open = Tensor.of(1f, 2f);
+            closed.close();
+            List<Runnable> uses = List.of(
+                    () -> closed.add(1),
+                    () -> open.add(closed),
+                    () -> open.addInPlace(closed),
+                    closed::toFloats,
+                    closed::memory,
+                    closed::device,
+                    () -> closed.view(2, 1),
+                    () -> Tensor.concat(0, open, closed),
+                    () -> Functions.layerNorm(open, closed, open, 1e-5),
+                    () -> Functions.upperBound(open, closed));
+            assertThat(uses)
+                    .allSatisfy(use -> assertThatThrownBy(use::run)
+                            .isInstanceOf(TensorException.class)
+                            .hasMessageStartingWith("a tensor was used after it was closed"));
+        }
     }
 
     @Test

@@ -18,11 +18,15 @@ final class Snapshot implements AutoCloseable {
 
     private final Architecture architecture;
     private final DType master;
-    private final Scope scope = Scope.detached();
+    private final Scope scope;
     private final List<CheckpointTensors.Named> model;
     private final List<CheckpointTensors.Named> optimizer = new ArrayList<>();
 
-    private Snapshot(LanguageModel model) {
+    /**
+     * @param scope owns the copies
+     */
+    private Snapshot(LanguageModel model, Scope scope) {
+        this.scope = scope;
         this.architecture = model.architecture();
         this.master = model.parameters().precision().master();
         this.model = CheckpointTensors.copies(model, Unit::master, "", scope);
@@ -39,7 +43,7 @@ final class Snapshot implements AutoCloseable {
 
     /** Copies a model that is not being changed; all processes must come here. */
     static Snapshot of(LanguageModel model) {
-        return new Snapshot(model);
+        return Scope.owner(scope -> new Snapshot(model, scope));
     }
 
     Architecture architecture() {
