@@ -165,9 +165,12 @@ final class BenchRun {
                 steps,
                 result.samples().stream()
                         .map(sample -> new BenchMemoryCommand.Sample(
-                                sample.step(), boxed(sample.residentBytes()), sample.liveTensors()))
+                                sample.step(),
+                                boxed(sample.heapBytes()),
+                                boxed(sample.residentBytes()),
+                                sample.liveTensors()))
                         .toList(),
-                boxed(result.growth()),
+                result.growth().isPresent() ? result.growth().getAsDouble() : null,
                 MemoryLaw.BOUND,
                 result.liveTensorsAreEqual(),
                 result.holds(),
@@ -202,14 +205,17 @@ final class BenchRun {
 
     static void print(BenchMemoryCommand.Report report, PrintWriter out) {
         out.printf("%s in %s, %.0f s%n", report.model(), report.precision(), report.seconds());
-        out.printf("%10s %14s %14s%n", "steps", "resident MiB", "live tensors");
+        out.printf("%10s %14s %14s %14s%n", "steps", "heap MiB", "resident MiB", "live tensors");
         for (BenchMemoryCommand.Sample sample : report.samples()) {
-            out.printf("%,10d %14s %,14d%n", sample.step(), mebibytes(sample.rssBytes()), sample.liveTensors());
+            out.printf(
+                    "%,10d %14s %14s %,14d%n",
+                    sample.step(), mebibytes(sample.heapBytes()), mebibytes(sample.rssBytes()), sample.liveTensors());
         }
+        Double growth = report.heapGrowthBytesPerStep();
         out.printf(
-                "growth %s MiB, bound %s MiB: the law %s%n",
-                mebibytes(report.rssGrowthBytes()),
-                mebibytes(report.rssGrowthBound()),
+                "heap growth %s bytes a step, bound %d: the law %s%n",
+                growth == null ? "-" : String.format("%.1f", growth),
+                report.heapGrowthBound(),
                 report.holds() ? "holds" : "is broken");
     }
 

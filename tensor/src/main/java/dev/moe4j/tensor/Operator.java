@@ -11,6 +11,7 @@ import org.bytedeco.pytorch.IValueVector;
 import org.bytedeco.pytorch.OperatorHandle;
 import org.bytedeco.pytorch.TensorList;
 import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.Type;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -59,9 +60,7 @@ final class Operator {
         IValueVector stack = new IValueVector();
         try {
             for (Object argument : arguments) {
-                IValue value = box(argument, temporaries);
-                temporaries.add(value);
-                stack.push_back(value);
+                stack.push_back(temporary(box(argument, temporaries), temporaries));
             }
             operator.callBoxed(stack);
             return stack;
@@ -94,22 +93,26 @@ final class Operator {
             case Double number -> new IValue(number);
             case Long number -> new IValue(number);
             case Boolean flag -> new IValue(flag);
-            case List<?> list -> {
-                TensorVector vector = Functions.vector(list.toArray(Tensor[]::new));
-                TensorList typed = new TensorList(vector);
-                GenericList generic = new GenericList(typed.elementType());
-                for (Object element : list) {
-                    IValue boxed = new IValue(((Tensor) element).handle());
-                    generic.push_back(boxed);
-                    temporaries.add(boxed);
-                }
-                temporaries.add(vector);
-                temporaries.add(typed);
-                temporaries.add(generic);
-                yield new IValue(generic);
-            }
+            case List<?> list -> new IValue(list(list, temporaries));
             default -> throw new TensorException("cannot pass a " + argument.getClass() + " to an operator");
         };
+    }
+
+    /** A Tensor[] for a call; every native object that it takes is among the temporaries. */
+    private static GenericList list(List<?> tensors, List<Pointer> temporaries) {
+        TensorVector vector = temporary(Functions.vector(tensors.toArray(Tensor[]::new)), temporaries);
+        TensorList typed = temporary(new TensorList(vector), temporaries);
+        Type.TypePtr elementType = temporary(typed.elementType(), temporaries);
+        GenericList list = temporary(new GenericList(elementType), temporaries);
+        for (Object tensor : tensors) {
+            list.push_back(temporary(new IValue(((Tensor) tensor).handle()), temporaries));
+        }
+        return list;
+    }
+
+    private static <P extends Pointer> P temporary(P pointer, List<Pointer> temporaries) {
+        temporaries.add(pointer);
+        return pointer;
     }
 
     private static Tensor[] tensors(@Nullable Object... arguments) {
