@@ -24,8 +24,11 @@ import org.jspecify.annotations.Nullable;
  */
 final class HeadSection implements Section.Written {
 
-    /** Logits that exist at a time, unless that makes products of too few rows. */
+    /** Logits that exist at a time on a CPU, unless that makes products of too few rows. */
     private static final long PRODUCT_LOGITS = 1 << 23;
+
+    /** The same on a GPU, whose products want more rows: 256 MiB in bfloat16. Not measured yet. */
+    private static final long CUDA_PRODUCT_LOGITS = 1 << 27;
 
     /** Products of fewer rows are slower. */
     private static final long LEAST_ROWS = 512;
@@ -36,6 +39,10 @@ final class HeadSection implements Section.Written {
     private final Parameter output;
     private final DType stable;
     private final double lossPerToken;
+    /** {@link #lossPerToken} is the product of both. The compute type can hold the first exactly. */
+    private final double exactShare;
+
+    private final double restOfShare;
     private final @Nullable Kernels kernels;
 
     /**
@@ -49,11 +56,16 @@ final class HeadSection implements Section.Written {
         this.output = output;
         this.stable = stable;
         this.lossPerToken = lossPerToken;
+        // A share rounded to bfloat16 would scale all gradients by up to 0.4 %. A power of two is exact in every type.
+        this.exactShare =
+                output.tensor().dtype() == stable ? lossPerToken : Math.scalb(1.0, Math.getExponent(lossPerToken));
+        this.restOfShare = output.tensor().dtype() == stable ? 1 : lossPerToken / exactShare;
     }
 
     /** Rows of logits that exist at a time. */
-    static long rows(long tokens, long vocabulary) {
-        return Math.min(tokens, Math.max(LEAST_ROWS, PRODUCT_LOGITS / vocabulary));
+    static long rows(long tokens, long vocabulary, boolean cuda) {
+        long logits = cuda ? CUDA_PRODUCT_LOGITS : PRODUCT_LOGITS;
+        return Math.min(tokens, Math.max(LEAST_ROWS, logits / vocabulary));
     }
 
     @Override
@@ -76,7 +88,7 @@ final class HeadSection implements Section.Written {
         Tensor nll_T1 = Tensor.empty(stable, hidden_TD.device(), tokens, 1);
         Tensor hiddenGradient_TD = hidden_TD.emptyLike();
         Tensor tableGradient_VD = null;
-        long rows = rows(tokens, table_VD.size(0));
+        long rows = rows(tokens, table_VD.size(0), hidden_TD.device().isCuda());
         for (long from = 0; from < tokens; from += rows) {
             long n = Math.min(rows, tokens - from);
             try (Scope part = Scope.open()) {
@@ -85,12 +97,10 @@ final class HeadSection implements Section.Written {
                 softmax(saved, logits_NV, index_T1.narrow(0, from, n), nll_T1.narrow(0, from, n));
                 if (saved.recording()) {
                     // What each token counts multiplies the narrow side.
-                    Tensor share_N1 =
-                            given_T1.narrow(0, from, n).mul(lossPerToken).to(hidden_TD.dtype());
-                    hiddenGradient_TD
-                            .narrow(0, from, n)
-                            .setToProduct(logits_NV, table_VD)
-                            .mulInPlace(share_N1);
+                    Tensor given_N1 = given_T1.narrow(0, from, n);
+                    Tensor gradient_ND = hiddenGradient_TD.narrow(0, from, n).setToProduct(logits_NV, table_VD);
+                    gradient_ND.copy(gradient_ND.to(stable).mulInPlace(given_N1.mul(lossPerToken)));
+                    Tensor share_N1 = given_N1.mul(exactShare).to(hidden_TD.dtype());
                     Tensor more_VD = logits_NV.t().matmul(hidden_ND.mul(share_N1));
                     tableGradient_VD = tableGradient_VD == null
                             ? part.escape(n == tokens ? more_VD : more_VD.to(output.gradientType()))
@@ -149,7 +159,7 @@ final class HeadSection implements Section.Written {
     @Override
     public @Nullable Tensor[] backward(Saved saved, @Nullable Tensor... gradients) {
         // The loss is a root, so its own gradient is 1.
-        output.addGradient(saved.get(1));
+        output.addGradient(saved.get(1), restOfShare);
         return new @Nullable Tensor[] {saved.get(0), null};
     }
 }

@@ -151,7 +151,7 @@ public record Memory(
 
         /** The gradient that the head hands to the layers, and the most that a part of its tokens works with. */
         private double head() {
-            double part = (double) HeadSection.rows((long) tokens, model.vocabulary());
+            double part = (double) HeadSection.rows((long) tokens, model.vocabulary(), cuda);
             double last = tokens - part * (Math.ceil(tokens / part) - 1);
             double most = headPart(part, part < tokens, false);
             if (part < tokens) {
@@ -171,7 +171,7 @@ public record Memory(
          */
         private double headPart(double rows, boolean summed, boolean later) {
             double vocabulary = model.vocabulary();
-            double chunk = Math.min(rows * vocabulary, (double) HeadSection.SOFTMAX_LOGITS);
+            double chunk = cuda ? rows * vocabulary : Math.min(rows * vocabulary, (double) HeadSection.SOFTMAX_LOGITS);
             double softmax = compute == stable ? 0 : chunk * stable;
             double converted = summed && accumulate != compute ? accumulate : 0;
             double table = vocabulary * width * (compute + converted + (later ? accumulate : 0));

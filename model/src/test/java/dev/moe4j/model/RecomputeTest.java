@@ -120,7 +120,7 @@ class RecomputeTest {
                 long inference = PeakMemory.of(() -> run(model, batch, Tape.inference()));
                 long all = tokens * config.vocabulary() * 4;
                 // Nine tenths, since the JVM may give back some of its own meanwhile.
-                long part = HeadSection.rows(tokens, config.vocabulary())
+                long part = HeadSection.rows(tokens, config.vocabulary(), false)
                         * config.vocabulary()
                         * precision.compute().bytes();
                 assertThat(training).as(precision.toString()).isBetween(part * 9 / 10, all * 3 / 4);

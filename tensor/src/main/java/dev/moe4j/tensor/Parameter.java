@@ -144,6 +144,20 @@ public final class Parameter {
         written = true;
     }
 
+    /** As {@link #addGradient(Tensor)} of {@code factor} times the contribution, multiplied in the accumulation type. */
+    public void addGradient(Tensor contribution, double factor) {
+        unit.openGradient();
+        if (written) {
+            gradient.addInPlace(contribution.to(gradient.dtype()), factor);
+        } else {
+            gradient.copy(contribution);
+            if (factor != 1) {
+                gradient.mulInPlace(factor);
+            }
+        }
+        written = true;
+    }
+
     /** As {@link #addGradient} of {@code a · b}. */
     public void addGradientProduct(Tensor a, Tensor b) {
         unit.openGradient();
