@@ -1,7 +1,9 @@
 package dev.moe4j.tensor;
 
+import java.util.function.Supplier;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Who multiplies libtorch's products in float32 on the CPU: oneDNN where the CPU has AVX-512 and the error allows it, since it
@@ -17,8 +19,10 @@ final class Float32Products {
 
     private static final double LARGEST_ERROR = 1e-5;
 
+    /** Bound where {@link #onSingleRow} runs. */
+    private static final ScopedValue<Boolean> SINGLE_ROW = ScopedValue.newInstance();
+
     private static boolean oneDnn;
-    private static int singleRows;
 
     private Float32Products() {}
 
@@ -37,25 +41,17 @@ final class Float32Products {
         }
     }
 
+    /** Whether oneDNN computes the products that this thread asks for, other than those of single rows. */
     static synchronized boolean throughOneDnn() {
-        return oneDnn && singleRows == 0;
+        return oneDnn && !SINGLE_ROW.isBound();
     }
 
     /**
-     * From here on OpenBLAS multiplies, which takes less time than oneDNN for one row, and more for two (docs/log.md has the
-     * measurement); for all threads, since there is one setting for all, until each who called this has called {@link
-     * #endSingleRow}.
+     * Runs work in which {@link Functions#linear} and {@link FloatMatrix#suits} choose OpenBLAS, which multiplies one row
+     * faster than oneDNN does, and two more slowly (docs/log.md has the measurement). Other threads are not affected.
      */
-    static synchronized void beginSingleRow() {
-        if (singleRows++ == 0 && oneDnn) {
-            send(OPEN_BLAS);
-        }
-    }
-
-    static synchronized void endSingleRow() {
-        if (--singleRows == 0 && oneDnn) {
-            send(ONE_DNN);
-        }
+    static <T extends @Nullable Object> T onSingleRow(Supplier<T> work) {
+        return ScopedValue.where(SINGLE_ROW, true).call(work::get);
     }
 
     private static void send(String precision) {

@@ -102,16 +102,11 @@ public final class Libtorch {
     }
 
     /**
-     * Runs work whose products are of one row: in float32 by OpenBLAS, which multiplies vectors faster than oneDNN does, and
-     * is then used by other threads as well.
+     * Runs work whose linear layers have one row. In float32 OpenBLAS computes them, since it multiplies vectors faster
+     * than oneDNN does. What other threads compute does not change.
      */
     public static <T extends @Nullable Object> T onSingleRow(Supplier<T> work) {
-        Float32Products.beginSingleRow();
-        try {
-            return work.get();
-        } finally {
-            Float32Products.endSingleRow();
-        }
+        return Float32Products.onSingleRow(work);
     }
 
     /**
@@ -143,7 +138,7 @@ public final class Libtorch {
         }
     }
 
-    /** Whether the CPU's single-precision products go through oneDNN, which follows this CPU's instructions. */
+    /** Whether oneDNN, which follows this CPU's instructions, computes the products that this thread asks for in float32. */
     public static boolean float32ThroughOneDnn() {
         return Float32Products.throughOneDnn();
     }
