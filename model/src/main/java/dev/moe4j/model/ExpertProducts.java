@@ -7,6 +7,7 @@ import dev.moe4j.tensor.Kernels;
 import dev.moe4j.tensor.Parameter;
 import dev.moe4j.tensor.Scope;
 import dev.moe4j.tensor.Tensor;
+import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -148,38 +149,62 @@ sealed interface ExpertProducts {
         }
     }
 
-    /** One call for all experts: less overhead where each has few rows. */
-    record Grouped(ExpertRows rows, Tensor ends) implements ExpertProducts {
+    /**
+     * One call for all experts, over rows whose ends the host knows: {@link OnDevice}, but some experts may have no rows.
+     *
+     * @param none_E whether each expert has no rows, bool: grouped products of some devices do not write the gradients of
+     *     these; null if all have rows
+     */
+    record Grouped(OnDevice all, @Nullable Tensor none_E) implements ExpertProducts {
 
         static Grouped of(ExpertRows rows, Device device) {
-            return new Grouped(rows, Tensor.of(rows.ends()).to(device));
+            long[] expertOf = new long[rows.count()];
+            boolean[] none = new boolean[rows.experts()];
+            boolean any = false;
+            for (int e = 0; e < none.length; e++) {
+                Arrays.fill(expertOf, rows.start(e), rows.start(e + 1), e);
+                none[e] = rows.size(e) == 0;
+                any |= none[e];
+            }
+            OnDevice all = new OnDevice(
+                    Tensor.of(rows.ends()).to(device), Tensor.of(expertOf).to(device), null);
+            return new Grouped(all, any ? Routes.mask(none, DType.BOOL, device) : null);
         }
 
         @Override
         public Tensor forward(Tensor x, Tensor weight) {
-            return Functions.groupedMatmul(x, weight.transpose(1, 2), ends);
+            return all.forward(x, weight);
         }
 
         @Override
         public Tensor backward(Tensor gradient, Tensor weight) {
-            return Functions.groupedMatmul(gradient, weight, ends);
+            return all.backward(gradient, weight);
         }
 
         @Override
         public void weightGradient(Tensor gradient, Tensor x, Parameter weight) {
-            // A grouped product would write all experts' gradients in the compute type and read them again to add
-            // them to the unit; one expert's stay in the cache on the way.
-            new Loop(rows).weightGradient(gradient, x, weight);
+            weight.addGradient(written(all.weightGradient(gradient, x)));
         }
 
         @Override
         public void addBias(Tensor y, Tensor bias) {
-            new Loop(rows).addBias(y, bias);
+            all.addBias(y, bias);
         }
 
         @Override
         public void biasGradient(Tensor gradient, Parameter bias) {
-            new Loop(rows).biasGradient(gradient, bias);
+            bias.addGradient(written(all.biasGradient(gradient)));
+        }
+
+        /** A gradient {@code [experts, ...]} with zeros for experts without rows. */
+        private Tensor written(Tensor gradient) {
+            if (none_E == null) {
+                return gradient;
+            }
+            long[] shape = new long[gradient.shape().length];
+            Arrays.fill(shape, 1);
+            shape[0] = gradient.size(0);
+            return gradient.maskedFill(none_E.view(shape), 0);
         }
     }
 
@@ -209,7 +234,12 @@ sealed interface ExpertProducts {
 
         @Override
         public void weightGradient(Tensor gradient, Tensor x, Parameter weight) {
-            weight.addGradient(Functions.groupedMatmul(gradient.t(), x, ends_E));
+            weight.addGradient(weightGradient(gradient, x));
+        }
+
+        /** {@code [experts, out, in]}. */
+        Tensor weightGradient(Tensor gradient, Tensor x) {
+            return Functions.groupedMatmul(gradient.t(), x, ends_E);
         }
 
         @Override
@@ -235,9 +265,14 @@ sealed interface ExpertProducts {
 
         @Override
         public void biasGradient(Tensor gradient, Parameter bias) {
+            bias.addGradient(biasGradient(gradient));
+        }
+
+        /** {@code [experts, out]}. */
+        Tensor biasGradient(Tensor gradient) {
             // The sum over an expert's rows is its product with ones.
             Tensor ones = Tensor.full(1, gradient.dtype(), gradient.device(), gradient.size(0), LEAST_COLUMNS);
-            bias.addGradient(Functions.groupedMatmul(gradient.t(), ones, ends_E).select(2, 0));
+            return Functions.groupedMatmul(gradient.t(), ones, ends_E).select(2, 0);
         }
     }
 }

@@ -7,16 +7,21 @@ import java.nio.charset.StandardCharsets;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Kernels of our own for what libtorch's operators take many passes over memory for, in float32 and bfloat16. Each has a
- * plain twin, which sections use wherever there are no kernels: on the CPU, where NVRTC is missing, and with {@code
- * -Dmoe4j.kernels=off}.
+ * plain twin, which sections use wherever there are no kernels: on the CPU, where NVRTC is missing or cannot compile for
+ * the GPU, and with {@code -Dmoe4j.kernels=off}.
  *
  * <p>Tensors are contiguous, and rows are a multiple of 16 bytes: see {@link #takes}.
  */
 public final class Kernels {
+
+    private static final Logger LOG = LoggerFactory.getLogger(Kernels.class);
 
     /** At most, of a block that works on one row. */
     private static final int ROW_THREADS = 256;
@@ -53,10 +58,26 @@ public final class Kernels {
     }
 
     private static Optional<Kernels> compile(Device device) {
-        return Nvrtc.find().map(compiler -> {
-            CudaDriver driver = CudaDriver.of(device);
-            return new Kernels(driver.load(compiler.compile(source(), NAME, driver.architecture())));
-        });
+        return Nvrtc.find()
+                .flatMap(compiler -> launcher(device, () -> {
+                    CudaDriver driver = CudaDriver.of(device);
+                    return driver.load(compiler.compile(source(), NAME, driver.architecture()));
+                }))
+                .map(Kernels::new);
+    }
+
+    /** What the compiler makes; empty, with a line in the log, if it fails, such as an NVRTC older than the GPU. */
+    static Optional<KernelLauncher> launcher(Device device, Supplier<KernelLauncher> compiled) {
+        try {
+            return Optional.of(compiled.get());
+        } catch (TensorException e) {
+            LOG.warn(
+                    "{} computes by libtorch's operators, which is slower, since moe4j's kernels do not compile: {}; "
+                            + "install an NVRTC of libtorch's CUDA version",
+                    device,
+                    e.getMessage());
+            return Optional.empty();
+        }
     }
 
     /** The kernels' source in CUDA C++. */

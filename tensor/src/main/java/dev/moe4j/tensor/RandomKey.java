@@ -73,17 +73,12 @@ public record RandomKey(long value) {
         return mask;
     }
 
+    /** Draws from a generator made for this call: the process-wide one of the device stays as it is. */
     private void fillBernoulli(Tensor tensor, double probability) {
-        if (tensor.device().isCuda()) {
-            // CUDA's generator has no constructor in the binding; its default one, reseeded, draws by counter.
-            torch.manual_seed(value);
-            try (GeneratorOptional fallback = new GeneratorOptional()) {
-                tensor.handle().bernoulli_(probability, fallback);
-            }
-            return;
-        }
-        try (Generator generator = torch.createCPUGenerator(value);
-                GeneratorOptional optional = new GeneratorOptional(generator)) {
+        try (org.bytedeco.pytorch.Device where = tensor.device().handle();
+                Generator own = torch.globalContext().defaultGenerator(where).clone();
+                GeneratorOptional optional = new GeneratorOptional(own)) {
+            own.set_current_seed(value);
             tensor.handle().bernoulli_(probability, optional);
         }
     }

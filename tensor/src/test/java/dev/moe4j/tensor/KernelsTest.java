@@ -43,6 +43,15 @@ class KernelsTest {
         onHost = HostLauncher.kernels();
     }
 
+    /** An NVRTC older than the GPU, say. */
+    @Test
+    void kernelsThatDoNotCompileGiveWayToLibtorch() {
+        assertThat(Kernels.launcher(Device.CPU, () -> {
+                    throw new TensorException("libnvrtc.so.12 does not compile kernels.cu for sm_120");
+                }))
+                .isEmpty();
+    }
+
     private static Stream<DynamicTest> each(BiConsumer<Subject, DType> check) {
         return TYPES.stream()
                 .flatMap(type -> Stream.of(

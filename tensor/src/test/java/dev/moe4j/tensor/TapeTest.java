@@ -8,6 +8,9 @@ import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
+import org.bytedeco.pytorch.Generator;
+import org.bytedeco.pytorch.GeneratorOptional;
+import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
@@ -225,6 +228,24 @@ class TapeTest {
             Value gone = inference.run(new Triple(), inference.constant(Tensor.of(2f)));
             inference.drop(gone);
             assertThatThrownBy(gone::tensor).isInstanceOf(TensorException.class).hasMessageContaining("dropped");
+        }
+    }
+
+    /** A mask is what a generator of its own draws, and the process-wide one does not notice. */
+    @Test
+    void masksLeaveTheProcessWideGeneratorAlone() {
+        try (Scope _ = Scope.open();
+                Generator own =
+                        torch.createCPUGenerator(new RandomKey(7).fold(3).value());
+                GeneratorOptional optional = new GeneratorOptional(own)) {
+            torch.manual_seed(11);
+            Tensor expected = Tensor.zeros(DType.FLOAT32, Device.CPU, 1, 500);
+            expected.inPlace("bernoulli_", () -> expected.handle().bernoulli_(0.5, optional), expected);
+            double untouched = torch.rand(1).item_double();
+            torch.manual_seed(11);
+            Tensor mask = new RandomKey(7).dropoutMask(expected, 0.5, new long[] {3});
+            assertThat(torch.rand(1).item_double()).isEqualTo(untouched);
+            assertThat(mask.toFloats()).containsExactly(expected.mul(2).toFloats());
         }
     }
 
