@@ -120,7 +120,7 @@ final class Contestant implements AutoCloseable {
                 .toList();
     }
 
-    /** Trains for that many seconds, then scores all held-out texts. */
+    /** Trains for that many seconds, then scores all held-out texts. When asked to stop, it ends without scores. */
     void run(double budget, BooleanSupplier stop) {
         int point = 0;
         double sinceRate = 0;
@@ -148,6 +148,9 @@ final class Contestant implements AutoCloseable {
             }
         }
         for (HeldOutText text : heldOut) {
+            if (stop.getAsBoolean()) {
+                return;
+            }
             scores.put(text.name(), score(text, FINAL_WINDOWS));
         }
     }
@@ -191,6 +194,10 @@ final class Contestant implements AutoCloseable {
                 sum[e] += 0.01 * (now[e] - sum[e]);
             }
         }
+    }
+
+    String name() {
+        return name;
     }
 
     Status status() {

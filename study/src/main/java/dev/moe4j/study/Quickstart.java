@@ -15,14 +15,8 @@ import java.nio.file.Path;
 import java.time.Instant;
 import java.util.List;
 import java.util.OptionalDouble;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -147,46 +141,16 @@ public final class Quickstart {
     }
 
     private void trainSideBySide(Contestant dense, Contestant moe, double budget) {
-        AtomicBoolean stop = new AtomicBoolean();
-        try (ExecutorService pool = Executors.newFixedThreadPool(2)) {
-            List<Future<?>> runs = List.of(
-                    pool.submit(() -> dense.run(budget, stop::get)), pool.submit(() -> moe.run(budget, stop::get)));
-            try {
-                for (Future<?> run : runs) {
-                    await(
-                            run,
-                            () -> progress.accept(new Progress(
-                                    Math.min(
-                                            dense.status().seconds(),
-                                            moe.status().seconds()),
-                                    budget,
-                                    running(dense),
-                                    running(moe))));
-                }
-            } finally {
-                // Where one failed the other need not go on.
-                stop.set(true);
-            }
-        }
-    }
-
-    private static void await(Future<?> run, Runnable everySecond) {
-        while (true) {
-            try {
-                run.get(1, TimeUnit.SECONDS);
-                return;
-            } catch (TimeoutException _) {
-                everySecond.run();
-            } catch (ExecutionException e) {
-                if (e.getCause() instanceof RuntimeException cause) {
-                    throw cause;
-                }
-                throw new StudyException("training failed: " + e.getCause(), e);
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-                throw new StudyException("training was interrupted", e);
-            }
-        }
+        ConcurrentRuns.run(
+                Stream.of(dense, moe)
+                        .map(each -> new ConcurrentRuns.Run(each.name(), stop -> each.run(budget, stop)))
+                        .toList(),
+                log,
+                () -> progress.accept(new Progress(
+                        Math.min(dense.status().seconds(), moe.status().seconds()),
+                        budget,
+                        running(dense),
+                        running(moe))));
     }
 
     private static Progress.Running running(Contestant contestant) {
