@@ -6,7 +6,7 @@ import picocli.CommandLine.Command;
 @Command(
         name = "data",
         description = "Look at text and prepared data, and choose what is trained on.",
-        subcommands = {DataSelectCommand.class, DataStatsCommand.class})
+        subcommands = {DataSelectCommand.class, DataStatsCommand.class, DataOverlapCommand.class})
 final class DataCommand {
     DataCommand() {}
 }

@@ -13,7 +13,9 @@ import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
-/** {@code tokenizer train}, {@code data select}, {@code prepare} with what they made, and {@code data stats}. */
+/**
+ * {@code tokenizer train}, {@code data select}, {@code prepare} with their files, {@code data stats}, {@code data overlap}.
+ */
 class DataCommandTest {
     private static final String SAME = "the same words that stand in both of the documents of this little test, twice";
 
@@ -143,6 +145,43 @@ class DataCommandTest {
                 .contains("repeated: 1 documents are there before")
                 .contains("2 \u00d7 document 0,")
                 .contains("the same words that stand in both");
+    }
+
+    @Test
+    void overlapIsMeasuredByText() throws IOException {
+        Path training = prepared("training", SAME + " and more");
+        Path seen = prepared("seen", SAME);
+        Path other = prepared("other", "one two three four five six seven eight nine ten eleven twelve thirteen");
+        Path brief = prepared("brief", "too short");
+
+        JsonNode overlap = json(run(
+                "data",
+                "overlap",
+                "--training",
+                training,
+                "--data",
+                seen,
+                "--data",
+                "unseen=" + other,
+                "--data",
+                brief,
+                "--json"));
+        assertThat(overlap.path("words").asInt()).isEqualTo(13);
+        assertThat(overlap.path("texts").toString())
+                .isEqualTo("[{\"name\":\"seen\",\"runs\":3,\"found\":3,\"share\":1.0},"
+                        + "{\"name\":\"unseen\",\"runs\":1,\"found\":0,\"share\":0.0},"
+                        + "{\"name\":\"brief\",\"runs\":0,\"found\":0,\"share\":null}]");
+        assertThat(run("data", "overlap", "--training", training, "--data", seen, "--data", brief)
+                        .out())
+                .contains("100.00 %", "too short", "warning: more than 1 % of seen was trained on")
+                .doesNotContain("% of brief");
+    }
+
+    private Path prepared(String name, String text) throws IOException {
+        Path file = Files.writeString(temp.resolve(name + ".txt"), text);
+        Path out = temp.resolve(name);
+        json(run("prepare", "--tokenizer", "bytes", "--out", out, file, "--json"));
+        return out;
     }
 
     @Test
