@@ -166,7 +166,9 @@ record TasksRun(
                 figure.name(),
                 number(figure.name(), figure.mean()),
                 Double.isNaN(figure.deviation()) ? "" : "± " + number(figure.name(), figure.deviation()),
-                number(figure.name(), figure.low()) + " – " + number(figure.name(), figure.high()),
+                Double.isNaN(figure.low())
+                        ? "none"
+                        : number(figure.name(), figure.low()) + " – " + number(figure.name(), figure.high()),
                 Double.isNaN(chance) ? "" : number(figure.name(), chance));
     }
 

@@ -24,6 +24,8 @@ enum Measure {
      */
     STEREOSET;
 
+    private static final String PERPLEXITY = "perplexity";
+
     /**
      * One question's part in the figures.
      *
@@ -91,7 +93,7 @@ enum Measure {
             case PREFERENCE -> figures.put("preference", mean(outcomes, 0));
             case EXACT -> {
                 figures.put("accuracy", mean(outcomes, 0));
-                figures.put("perplexity", Math.exp(mean(outcomes, 1)));
+                figures.put(PERPLEXITY, Math.exp(mean(outcomes, 1)));
             }
             case STEREOSET -> {
                 Map<String, List<Outcome>> groups = new LinkedHashMap<>();
@@ -111,6 +113,11 @@ enum Measure {
             }
         }
         return figures;
+    }
+
+    /** Whether a figure is a share from 0 to 1. */
+    boolean isShare(String figure) {
+        return !figure.equals(PERPLEXITY);
     }
 
     private static double mean(List<Outcome> outcomes, int index) {

@@ -55,7 +55,8 @@ public record TaskResult(
      *
      * @param mean over runs
      * @param deviation over runs, of the sample; NaN for a single run
-     * @param low lower bound of a 95 % interval from resampled questions
+     * @param low lower bound of a 95 % interval from resampled questions; Wilson's bound for a share if all resamples
+     *     agree, NaN for a perplexity then
      * @param high upper bound
      */
     public record Figure(String name, double mean, double deviation, double low, double high) {}

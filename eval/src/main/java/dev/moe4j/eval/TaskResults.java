@@ -10,6 +10,8 @@ import java.util.stream.IntStream;
 /** Makes a task's result of the outcomes of its runs. */
 final class TaskResults {
 
+    private static final double[] UNKNOWN = {Double.NaN, Double.NaN};
+
     private TaskResults() {}
 
     /**
@@ -91,18 +93,34 @@ final class TaskResults {
                 .toList();
         List<String> strata =
                 some.stream().map(i -> questions.examples().get(i).category()).toList();
-        Map<String, double[]> intervals = Bootstrap.intervals(
-                means, strata, measure::figures, questions.settings().seed());
+        Map<String, double[]> intervals =
+                intervals(means, strata, measure, questions.settings().seed());
         List<TaskResult.Figure> figures = new ArrayList<>();
         values.forEach((name, sample) -> {
             double mean = Arrays.stream(sample).average().orElseThrow();
             double squares =
                     Arrays.stream(sample).map(x -> (x - mean) * (x - mean)).sum();
             double deviation = sample.length == 1 ? Double.NaN : Math.sqrt(squares / (sample.length - 1));
-            double[] interval = intervals.getOrDefault(name, new double[] {Double.NaN, Double.NaN});
+            double[] interval = intervals.getOrDefault(name, UNKNOWN);
             figures.add(new TaskResult.Figure(name, mean, deviation, interval[0], interval[1]));
         });
         return figures;
+    }
+
+    /**
+     * Each figure's 95 % interval: by the bootstrap; if all draws agree, Wilson's for a share, and NaN for a figure of
+     * another kind.
+     */
+    static Map<String, double[]> intervals(
+            List<Measure.Outcome> outcomes, List<String> strata, Measure measure, long seed) {
+        Map<String, double[]> intervals = Bootstrap.intervals(outcomes, strata, measure::figures, seed);
+        intervals.replaceAll((name, interval) -> {
+            if (interval[0] < interval[1]) {
+                return interval;
+            }
+            return measure.isShare(name) ? Wilson.interval(interval[0], outcomes.size()) : UNKNOWN;
+        });
+        return intervals;
     }
 
     /** A question's outcome in the mean over runs. */

@@ -89,6 +89,36 @@ class MeasureTest {
         assertThat(interval(outcomes, two, 1)).containsExactly(0.25, 0.25);
     }
 
+    /** Every draw gives the same share, but a few questions say little. Bounds of 0 of 40 and 1 of 1 by hand. */
+    @Test
+    void sharesOfQuestionsThatAreAllAlikeHaveAnInterval() {
+        assertThat(accuracy(0, 40)).containsExactly(new double[] {0, 0.0876}, within(1e-4));
+        assertThat(accuracy(1, 1)).containsExactly(new double[] {0.2065, 1}, within(1e-4));
+        assertThat(accuracy(2, 2)).containsExactly(new double[] {0.3424, 1}, within(1e-4));
+
+        // Within each category all are alike.
+        List<Measure.Outcome> outcomes = List.of(outcome("", 1), outcome("", 1), outcome("", 0), outcome("", 0));
+        double[] stratified = TaskResults.intervals(outcomes, List.of("a", "a", "b", "b"), Measure.ACCURACY, 1)
+                .get("accuracy");
+        assertThat(stratified).containsExactly(new double[] {0.15, 0.85}, within(1e-3));
+
+        // A perplexity is not a share: one answer says nothing about its spread.
+        Map<String, double[]> exact =
+                TaskResults.intervals(List.of(outcome("", 1, 2.5)), List.of(""), Measure.EXACT, 1);
+        assertThat(exact.get("perplexity")).containsExactly(Double.NaN, Double.NaN);
+        assertThat(exact.getOrDefault("accuracy", new double[1])[0]).isCloseTo(0.2065, within(1e-4));
+    }
+
+    private static double[] accuracy(int right, int questions) {
+        List<Measure.Outcome> outcomes = new ArrayList<>();
+        List<String> strata = new ArrayList<>();
+        for (int i = 0; i < questions; i++) {
+            outcomes.add(outcome("", i < right ? 1 : 0));
+            strata.add("");
+        }
+        return TaskResults.intervals(outcomes, strata, Measure.ACCURACY, 1).getOrDefault("accuracy", new double[0]);
+    }
+
     private static double[] interval(List<Measure.Outcome> outcomes, List<String> strata, long seed) {
         return Bootstrap.intervals(outcomes, strata, Measure.ACCURACY::figures, seed)
                 .getOrDefault("accuracy", new double[0]);
