@@ -36,7 +36,7 @@ record ReportRun(
                         factor.low() == null
                                 ? ""
                                 : number("%.2f", factor.low()) + " to " + number("%.2f", factor.high()),
-                        factor.verdict().replace('_', ' '));
+                        factor.words());
             }
         }
         to.println(result.report());

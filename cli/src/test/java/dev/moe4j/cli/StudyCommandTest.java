@@ -68,7 +68,7 @@ class StudyCommandTest {
         assertThat(second.code()).as(second.said()).isZero();
 
         Map<Path, FileTime> all = results(out);
-        assertThat(all).hasSize(2 + 2 + 2).containsAllEntriesOf(finished);
+        assertThat(all).hasSize(2 + 2 + 2 + 1).containsAllEntriesOf(finished);
         assertThat(metrics(out).values()).containsOnly(STEPS);
         assertThat(trained.keySet())
                 .as("the second attempt goes on where the first one was")
@@ -82,7 +82,7 @@ class StudyCommandTest {
         Run again = Run.of("study", ladder.toString(), "--out=" + out, "--json");
         assertThat(again.code()).as(again.err()).isZero();
         assertThat(JSON.readTree(again.out()).path("ran").asInt(-1)).isZero();
-        assertThat(JSON.readTree(again.out()).path("reused").asInt()).isEqualTo(6);
+        assertThat(JSON.readTree(again.out()).path("reused").asInt()).isEqualTo(7);
         assertThat(results(out)).isEqualTo(all);
 
         // The study can end between a preparation's end and its filing.
@@ -110,7 +110,7 @@ class StudyCommandTest {
         Run listed = Run.of("study", ladder().toString(), "--out=" + folder.resolve("study"), "--list");
 
         assertThat(listed.code()).as(listed.err()).isZero();
-        assertThat(listed.out().lines()).hasSize(6).allMatch(line -> line.startsWith("missing "));
+        assertThat(listed.out().lines()).hasSize(7).allMatch(line -> line.startsWith("missing "));
         assertThat(folder.resolve("study")).doesNotExist();
     }
 

@@ -1,12 +1,12 @@
 package dev.moe4j.study;
 
-import dev.moe4j.data.TokenStream;
+import dev.moe4j.data.ShardList;
 
 /**
- * A text that no model trained on.
+ * A text that is held out of training.
  *
  * @param name as the report calls it
  * @param inDomain whether text of this kind was trained on
  * @param tokens the text under the run's tokenizer
  */
-record HeldOutText(String name, boolean inDomain, TokenStream tokens) {}
+record HeldOutText(String name, boolean inDomain, ShardList tokens) {}

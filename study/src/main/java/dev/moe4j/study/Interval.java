@@ -1,6 +1,6 @@
 package dev.moe4j.study;
 
-/** A 95 % interval, both ends included. */
+/** A 95 % interval, both ends included. Its owner states the source of the spread. */
 public record Interval(double low, double high) {
     public Interval {
         if (!(low <= high)) {

@@ -8,6 +8,7 @@ import dev.moe4j.data.Shards;
 import dev.moe4j.data.Splitting;
 import dev.moe4j.data.TextFile;
 import dev.moe4j.data.TextInput;
+import dev.moe4j.data.TextOverlap;
 import dev.moe4j.data.TextTransform;
 import dev.moe4j.data.Tokenizer;
 import dev.moe4j.tensor.RandomKey;
@@ -22,6 +23,7 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import java.util.zip.ZipFile;
 import org.jspecify.annotations.Nullable;
@@ -147,6 +149,7 @@ final class QuickstartText implements AutoCloseable {
                         TextInput.of(List.of(other.path())).transform(TextTransform.COLLAPSE_SPACES),
                         folder.resolve(other.name().replace(' ', '-')));
             }
+            text.checkOverlap(tokenizer, log);
         } catch (RuntimeException e) {
             text.close();
             throw e;
@@ -170,7 +173,7 @@ final class QuickstartText implements AutoCloseable {
     private void addSource(String name, String use, Manifest manifest, String splitName) {
         Manifest.Split split = manifest.splits().get(splitName);
         if (split != null) {
-            sources.add(new ReportData.Source(name, use, split.documents(), split.tokens()));
+            sources.add(new ReportData.Source(name, use, split.documents(), split.tokens(), Double.NaN));
         }
     }
 
@@ -186,6 +189,35 @@ final class QuickstartText implements AutoCloseable {
         others.add(shards);
         addSource(name, "out-of-domain", manifest, Preparation.TRAIN);
         heldOut.add(new HeldOutText(name, false, shards.train()));
+    }
+
+    /** Looks for the held-out texts in the training text. */
+    private void checkOverlap(Tokenizer tokenizer, Consumer<String> log) {
+        TextOverlap overlap = new TextOverlap();
+        heldOut.forEach(text -> overlap.add(text.name(), text.tokens(), tokenizer));
+        List<TextOverlap.Found> found = overlap.in(training.train(), tokenizer, _ -> {});
+        log.accept("of the held-out texts stand in the training text: "
+                + found.stream()
+                        .map(each -> each.name() + " " + percent(each.share()))
+                        .collect(Collectors.joining(", ")));
+        for (int i = 0; i < found.size(); i++) {
+            double share = found.get(i).share();
+            // The training text is the first source; the held-out texts follow in their order.
+            ReportData.Source source = sources.get(i + 1);
+            sources.set(
+                    i + 1,
+                    new ReportData.Source(source.name(), source.use(), source.documents(), source.tokens(), share));
+            if (share > TextOverlap.LIMIT) {
+                String warning = "%s of %s stands in the training text, so its perplexities flatter both models"
+                        .formatted(percent(share), found.get(i).name());
+                log.accept("warning: " + warning);
+                notes.add(warning + ".");
+            }
+        }
+    }
+
+    private static String percent(double share) {
+        return Double.isNaN(share) ? "too short to check" : Numbers.significant(100 * share, 2) + " %";
     }
 
     Shards training() {

@@ -50,8 +50,10 @@ public record ReportData(
      * @param use what it served for, such as {@code training} or {@code held out, in-domain}
      * @param documents how many
      * @param tokens in all, under the report's tokenizer
+     * @param overlap the share of it that stands in the training text, from 0 to 1; NaN if that was not checked, and for
+     *     the training text
      */
-    public record Source(String name, String use, long documents, long tokens) {}
+    public record Source(String name, String use, long documents, long tokens, double overlap) {}
 
     public ReportData {
         speedups = List.copyOf(speedups);

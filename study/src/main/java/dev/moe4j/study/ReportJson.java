@@ -25,18 +25,19 @@ final class ReportJson {
         root.put("tokenizer", data.tokenizer());
         root.put("vocabulary", data.vocabulary());
         root.put("resamples", Speedup.RESAMPLES);
-        root.put("seedSpread", Speedup.SEED_SPREAD);
+        root.put("seedSpread", SpeedupWords.SEED_SPREAD);
         ObjectNode text = root.putObject("text");
         text.put("heldOut", data.data().heldOut());
         ArrayNode notes = text.putArray("notes");
         data.data().notes().forEach(notes::add);
         ArrayNode sources = text.putArray("sources");
         for (ReportData.Source source : data.data().sources()) {
-            sources.addObject()
+            ObjectNode entry = sources.addObject()
                     .put("name", source.name())
                     .put("use", source.use())
                     .put("documents", source.documents())
                     .put("tokens", source.tokens());
+            number(entry, "overlap", source.overlap());
         }
         root.set("dense", node(data.dense()));
         root.set("moe", node(data.moe()));
@@ -86,6 +87,7 @@ final class ReportJson {
         node.put("domain", speedup.domain());
         node.put("cost", speedup.cost().name());
         node.put("verdict", speedup.verdict().name());
+        node.put("words", speedup.verdict().words());
         node.put("sentence", SpeedupWords.sentence(speedup));
         node.put("windows", speedup.windows());
         number(node, "targetLoss", speedup.targetLoss());

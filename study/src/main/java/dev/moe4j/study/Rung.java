@@ -43,7 +43,11 @@ record Rung(List<Trained> seeds) {
     }
 
     double mean(ToDoubleFunction<Trained> figure) {
-        return seeds.stream().mapToDouble(figure).average().orElseThrow();
+        double sum = 0;
+        for (Trained seed : seeds) {
+            sum += figure.applyAsDouble(seed);
+        }
+        return sum / seeds.size();
     }
 
     /** The members of a group that every seed was measured on. */
@@ -51,5 +55,18 @@ record Rung(List<Trained> seeds) {
         return seeds.getFirst().members(group).stream()
                 .filter(member -> seeds.stream().allMatch(each -> !Double.isNaN(each.of(group, member))))
                 .toList();
+    }
+
+    /**
+     * The standard error over questions of the mean accuracy, in percent; 0 for perplexities. Seeds answer the same
+     * questions, so their errors are averaged, not divided by their number.
+     */
+    double error(Figure.Group group, List<String> members) {
+        double squares = 0;
+        for (String member : members) {
+            double error = mean(seed -> seed.error(group, member));
+            squares += error * error;
+        }
+        return members.isEmpty() ? 0 : Math.sqrt(squares) / members.size();
     }
 }

@@ -18,8 +18,8 @@ import java.util.SplittableRandom;
  * that its end has had, so that reading across it flatters whichever model is read at its end.)
  *
  * <ul>
- *   <li><b>Target.</b> The worse of the two final losses. It is the lowest loss that both runs have had; no other
- *       choice uses more of both budgets without extrapolating one of them.
+ *   <li><b>Target.</b> The lowest loss that both runs have had: the worse of the two curves' lowest losses, as for the
+ *       families of a study. No other choice uses more of both budgets without extrapolating one of them.
  *   <li><b>Envelope.</b> Costs are read on the running minimum of a curve. Held-out loss at a constant rate jitters
  *       from one evaluation to the next, so that a curve may cross a level several times and has no inverse; its
  *       running minimum has one, and says when the run <em>first</em> had a model that good, which is what one could
@@ -36,9 +36,10 @@ import java.util.SplittableRandom;
  * with replacement once, for every point of both curves, and the whole rule is applied again, the choice of the target
  * included. Text that is hard for both models moves both curves alike and cancels. A resample whose target lies before
  * the first measured point of one model counts as an infinite (or zero) factor; where so many do that an end of the
- * interval is among them, there is no verdict.
+ * interval is among them, there is no factor.
  *
- * <p>The interval covers the choice of held-out text. It does not cover the seed: that takes runs, not resamples.
+ * <p>The interval covers the choice of held-out text. It does not cover the seed, which takes several runs of each
+ * model. So a comparison of two runs is never more than undecided ({@link Verdict#of}).
  *
  * @param domain the held-out text in words, such as {@code in-domain}
  * @param cost what is compared
@@ -64,9 +65,6 @@ public record Speedup(
 
     /** How often the windows are resampled for an interval. */
     public static final int RESAMPLES = 1000;
-
-    /** Factors of models of this size differ by at least this much between seeds (measured on pairs of runs). */
-    public static final double SEED_SPREAD = 0.1;
 
     private static final long SEED = 20260101;
 
@@ -170,16 +168,13 @@ public record Speedup(
         }
 
         Optional<Reading> reading = Optional.empty();
-        Verdict verdict = Verdict.NOT_REACHED;
         if (measured.reached()) {
             Interval interval = percentiles(factors);
             if (interval.low() > 0 && interval.high() < Double.POSITIVE_INFINITY) {
                 reading = Optional.of(new Reading(measured.factor, interval, measured.denseCost, measured.moeCost));
-                verdict = interval.contains(1)
-                        ? Verdict.NO_DIFFERENCE
-                        : measured.factor > 1 ? Verdict.MIXTURE_PAYS : Verdict.DENSE_PAYS;
             }
         }
+        double factor = reading.map(Reading::factor).orElse(Double.NaN);
         Optional<EqualCost> equal = Double.isNaN(measured.denseAtEqualCost + measured.moeAtEqualCost)
                 ? Optional.empty()
                 : Optional.of(new EqualCost(
@@ -191,7 +186,7 @@ public record Speedup(
                 domain,
                 cost,
                 measured.target,
-                verdict,
+                Verdict.of(factor, 1, Optional.empty()),
                 reading,
                 equal,
                 cost.of(dense.last()),
@@ -224,7 +219,7 @@ public record Speedup(
     }
 
     private static Measured measure(double[] denseCosts, double[] denseLosses, double[] moeCosts, double[] moeLosses) {
-        double target = Math.max(denseLosses[denseLosses.length - 1], moeLosses[moeLosses.length - 1]);
+        double target = Math.max(lowest(denseLosses), lowest(moeLosses));
         double denseCost = costAt(denseCosts, denseLosses, target);
         double moeCost = costAt(moeCosts, moeLosses, target);
         double factor;
@@ -246,6 +241,10 @@ public record Speedup(
                 equalCost,
                 lossAt(denseCosts, denseLosses, equalCost),
                 lossAt(moeCosts, moeLosses, equalCost));
+    }
+
+    private static double lowest(double[] losses) {
+        return Arrays.stream(losses).min().orElseThrow();
     }
 
     /**

@@ -41,7 +41,8 @@ record Step(
         TRAIN,
         PERPLEXITY,
         TASKS,
-        FINETUNE;
+        FINETUNE,
+        OVERLAP;
 
         String word() {
             return name().toLowerCase(Locale.ROOT);

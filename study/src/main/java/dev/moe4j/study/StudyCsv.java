@@ -36,6 +36,7 @@ final class StudyCsv {
                 String measure = text.inDomain() ? "in_domain" : "out_of_domain";
                 line(csv, prefix, measure, name, "ppl", text.perplexity(), Double.NaN, Double.NaN);
                 line(csv, prefix, measure, name, "bits_per_byte", text.bitsPerByte(), Double.NaN, Double.NaN);
+                line(csv, prefix, measure, name, "training_overlap", text.overlap(), Double.NaN, Double.NaN);
             });
             tasks(csv, prefix, "zero_shot", each.zeroShot());
             tasks(csv, prefix, "few_shot", each.fewShot());
@@ -61,6 +62,8 @@ final class StudyCsv {
             for (Trained.Named figure : score.figures()) {
                 line(csv, prefix, measure, name, figure.name(), figure.mean(), figure.low(), figure.high());
             }
+            line(csv, prefix, measure, name, "left_out", score.leftOut(), Double.NaN, Double.NaN);
+            line(csv, prefix, measure, name, "cut_prompts", (double) score.cutPrompts(), Double.NaN, Double.NaN);
         });
     }
 

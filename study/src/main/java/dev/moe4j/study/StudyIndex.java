@@ -41,6 +41,7 @@ record StudyIndex(
      * @param configuration as YAML
      * @param tokens trained on
      * @param train its step; the others likewise, null where not asked for
+     * @param overlap the step that looks for evaluation texts in the training text; null in studies made before it existed
      */
     record Run(
             String model,
@@ -57,6 +58,7 @@ record StudyIndex(
             long tokens,
             long seed,
             String train,
+            @Nullable String overlap,
             @Nullable String perplexity,
             @Nullable String zeroShot,
             @Nullable String fewShot,

@@ -1,5 +1,6 @@
 package dev.moe4j.study;
 
+import dev.moe4j.data.TextOverlap;
 import dev.moe4j.eval.Questions;
 import dev.moe4j.eval.Task;
 import dev.moe4j.eval.TaskSettings;
@@ -190,6 +191,7 @@ final class StudyPlan {
                 tokens,
                 seed,
                 train.name(),
+                overlap(data, prepared),
                 perplexity(train, prepared, cost),
                 tasks(train, "zero-shot", evaluate.zeroShot(), cost),
                 tasks(train, "few-shot", evaluate.fewShot(), cost),
@@ -202,10 +204,47 @@ final class StudyPlan {
         return earlier == null ? step : earlier;
     }
 
+    /** Looks for the evaluation texts in the training text, once for all models that are trained on it. */
+    private @Nullable String overlap(String data, TextSteps.Prepared training) {
+        Map<String, TextSteps.Prepared> sets = evaluationTexts(training);
+        if (sets.isEmpty()) {
+            return null;
+        }
+        ObjectNode identity = Step.object();
+        identity.put("training", training.key());
+        identity.put("words", TextOverlap.WORDS);
+        ObjectNode keys = identity.putObject("sets");
+        List<Step> needs = new ArrayList<>(training.needs());
+        List<String> command = new ArrayList<>(List.of("data", "overlap", "--training=" + training.folder(), "--json"));
+        sets.forEach((name, set) -> {
+            keys.put(name, set.key());
+            needs.addAll(set.needs());
+            command.add("--data=" + name + "=" + set.folder());
+        });
+        return add(new Step(
+                        Step.Kind.OVERLAP,
+                        "look for evaluation texts in " + data,
+                        identity,
+                        Step.folder(folder, Step.Kind.OVERLAP, identity),
+                        command,
+                        needs,
+                        1,
+                        0))
+                .name();
+    }
+
+    /** The texts that perplexity is measured on, prepared as a training text is. */
+    private Map<String, TextSteps.Prepared> evaluationTexts(TextSteps.Prepared training) {
+        Map<String, String> paths = new LinkedHashMap<>(ladder.evaluate().inDomain());
+        paths.putAll(ladder.evaluate().outOfDomain());
+        Map<String, TextSteps.Prepared> sets = new LinkedHashMap<>();
+        paths.forEach((name, path) -> sets.put(name, texts.prepareLike(training, "evaluate: " + name, name, path)));
+        return sets;
+    }
+
     private @Nullable String perplexity(Step train, TextSteps.Prepared data, Cost cost) {
         Ladder.Evaluation evaluate = ladder.evaluate();
-        Map<String, String> sets = new LinkedHashMap<>(evaluate.inDomain());
-        sets.putAll(evaluate.outOfDomain());
+        Map<String, TextSteps.Prepared> sets = evaluationTexts(data);
         if (sets.isEmpty()) {
             return null;
         }
@@ -214,8 +253,7 @@ final class StudyPlan {
         ObjectNode keys = identity.putObject("sets");
         List<Step> needs = new ArrayList<>(List.of(train));
         List<String> folders = new ArrayList<>();
-        sets.forEach((name, path) -> {
-            TextSteps.Prepared set = texts.prepareLike(data, "evaluate: " + name, name, path);
+        sets.forEach((name, set) -> {
             keys.put(name, set.key());
             needs.addAll(set.needs());
             folders.add(name + "=" + set.folder());

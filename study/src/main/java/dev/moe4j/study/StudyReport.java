@@ -48,6 +48,10 @@ public final class StudyReport {
      * @param figure {@code in-domain}, {@code out-of-domain} or {@code zero-shot}
      * @param cost {@code FLOPs}, {@code time} or {@code energy}
      * @param factor null where there is none
+     * @param low end of the 95 % interval over seeds; null without an interval
+     * @param seeds of the model with the fewest, among those that decide the factor
+     * @param verdict for programs, such as {@code undecided_one_seed}
+     * @param words the verdict for people
      */
     public record Factor(
             String figure,
@@ -56,7 +60,9 @@ public final class StudyReport {
             @Nullable Double factor,
             @Nullable Double low,
             @Nullable Double high,
-            String verdict) {}
+            int seeds,
+            String verdict,
+            String words) {}
 
     /** Curves of speedup; empty where a group was not measured or the families have no figure in common. */
     public record Speedups(List<Sample> inDomain, List<Sample> outOfDomain, List<Sample> zeroShot) {}
@@ -149,9 +155,11 @@ public final class StudyReport {
                 comparison.spending().label(),
                 known(comparison.target()),
                 known(comparison.factor()),
-                known(comparison.low()),
-                known(comparison.high()),
-                comparison.verdict().name().toLowerCase(Locale.ROOT));
+                comparison.interval().map(Interval::low).orElse(null),
+                comparison.interval().map(Interval::high).orElse(null),
+                comparison.seeds(),
+                comparison.verdict().name().toLowerCase(Locale.ROOT),
+                comparison.verdict().words());
     }
 
     private static @Nullable Double known(double value) {

@@ -10,6 +10,7 @@ import java.util.Objects;
 import java.util.TreeMap;
 import java.util.function.Function;
 import java.util.function.ToDoubleFunction;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
@@ -24,7 +25,6 @@ final class StudyReportJson {
         ObjectNode root = Step.object();
         ArrayNode machines = root.putArray("machines");
         results.studies().stream().map(StudyIndex::machine).distinct().forEach(machines::add);
-        root.put("resamples", Comparison.RESAMPLES);
         root.put("energy_assumed", results.trained().stream().anyMatch(each -> each.measuredJoules() == null));
         ArrayNode watts = root.putArray("watts");
         results.studies().stream().map(StudyIndex::watts).distinct().forEach(watts::add);
@@ -113,12 +113,15 @@ final class StudyReportJson {
         node.put("member", comparison.figure().member());
         node.put("cost", comparison.spending().name());
         node.put("verdict", comparison.verdict().name());
+        node.put("words", comparison.verdict().words());
+        node.put("seeds", comparison.seeds());
         ReportJson.number(node, "target", comparison.target());
         ReportJson.number(node, "dense_cost", comparison.denseCost());
         ReportJson.number(node, "moe_cost", comparison.moeCost());
         ReportJson.number(node, "factor", comparison.factor());
-        ReportJson.number(node, "low", comparison.low());
-        ReportJson.number(node, "high", comparison.high());
+        ReportJson.number(node, "low", comparison.interval().map(Interval::low).orElse(Double.NaN));
+        ReportJson.number(
+                node, "high", comparison.interval().map(Interval::high).orElse(Double.NaN));
         if (curves) {
             node.set("dense", of(comparison.dense()));
             node.set("moe", of(comparison.moe()));
@@ -174,6 +177,7 @@ final class StudyReportJson {
             ObjectNode node = texts.addObject();
             node.put("name", name);
             node.put("in_domain", inDomain);
+            ReportJson.number(node, "training_overlap", overlap(rungs, name));
             ArrayNode values = node.putArray("values");
             for (Rung rung : rungs) {
                 List<Trained.TextScore> scores =
@@ -196,6 +200,17 @@ final class StudyReportJson {
         return texts;
     }
 
+    /** The share of a text that stands in the models' training text; NaN if that was not checked. */
+    private static double overlap(List<Rung> rungs, String text) {
+        return rungs.stream()
+                .flatMap(rung -> rung.seeds().stream())
+                .flatMap(seed -> Stream.ofNullable(seed.texts().get(text)))
+                .mapToDouble(Trained.TextScore::overlap)
+                .filter(Double::isFinite)
+                .findFirst()
+                .orElse(Double.NaN);
+    }
+
     private static <T> List<T> measured(Rung rung, Function<Trained, @Nullable T> score) {
         return rung.seeds().stream().map(score).filter(Objects::nonNull).toList();
     }
@@ -208,7 +223,10 @@ final class StudyReportJson {
         ReportJson.number(node, "high", statistics.getMax());
     }
 
-    /** A row for each figure of each task; intervals over questions are means over seeds. */
+    /**
+     * A row for each figure of each task. Intervals over questions are means over seeds; questions left out and prompts
+     * cut are the most of any seed.
+     */
     private static ArrayNode tasks(List<Rung> rungs, Function<Trained, Map<String, TaskScore>> which) {
         Map<String, TaskScore> rows = new LinkedHashMap<>();
         rungs.forEach(rung -> which.apply(rung.seeds().getFirst()).forEach(rows::putIfAbsent));
@@ -245,6 +263,10 @@ final class StudyReportJson {
         ReportJson.number(node, "deviation", average(all, Named::deviation));
         ReportJson.number(node, "low", average(all, Named::low));
         ReportJson.number(node, "high", average(all, Named::high));
+        node.put("left_out", seeds.stream().mapToInt(TaskScore::leftOut).max().orElse(0));
+        node.put(
+                "cut_prompts",
+                seeds.stream().mapToLong(TaskScore::cutPrompts).max().orElse(0));
     }
 
     private static <T> double average(List<T> values, ToDoubleFunction<T> figure) {

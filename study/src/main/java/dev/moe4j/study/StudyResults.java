@@ -2,10 +2,13 @@ package dev.moe4j.study;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
@@ -40,7 +43,7 @@ record StudyResults(List<StudyIndex> studies, List<Trained> trained, int missing
             for (StudyIndex.Run run : index.runs()) {
                 reader.trained(run).ifPresent(trained::add);
             }
-            missing += reader.missing;
+            missing += reader.missing.size();
         }
         boolean measured = trained.stream().allMatch(each -> each.measuredJoules() != null);
         return new StudyResults(
@@ -55,7 +58,7 @@ record StudyResults(List<StudyIndex> studies, List<Trained> trained, int missing
     private static final class Reader {
         private final StudyIndex index;
         private final Path steps;
-        private int missing;
+        private final Set<String> missing = new HashSet<>();
 
         Reader(StudyIndex index, Path steps) {
             this.index = index;
@@ -65,9 +68,14 @@ record StudyResults(List<StudyIndex> studies, List<Trained> trained, int missing
         Optional<Trained> trained(StudyIndex.Run run) {
             Optional<StudyFolder.Result> result = result(run.train());
             Map<String, Trained.TextScore> texts = new LinkedHashMap<>();
-            output(run.perplexity())
-                    .path("sets")
-                    .forEach(set -> texts.put(set.path("name").asString(), text(set)));
+            Map<String, Double> overlaps = new HashMap<>();
+            output(run.overlap())
+                    .path("texts")
+                    .forEach(text -> overlaps.put(text.path("name").asString(), number(text.path("share"))));
+            output(run.perplexity()).path("sets").forEach(set -> {
+                String name = set.path("name").asString();
+                texts.put(name, text(set, overlaps.getOrDefault(name, Double.NaN)));
+            });
             List<Trained.FineTuned> fineTuned = new ArrayList<>();
             for (String step : run.finetune()) {
                 JsonNode output = output(step);
@@ -96,7 +104,9 @@ record StudyResults(List<StudyIndex> studies, List<Trained> trained, int missing
                 return Optional.empty();
             }
             Optional<StudyFolder.Result> result = StudyFolder.result(steps.resolve(step));
-            missing += result.isPresent() ? 0 : 1;
+            if (result.isEmpty()) {
+                missing.add(step);
+            }
             return result;
         }
 
@@ -114,7 +124,7 @@ record StudyResults(List<StudyIndex> studies, List<Trained> trained, int missing
                     .toList();
         }
 
-        private Trained.TextScore text(JsonNode set) {
+        private Trained.TextScore text(JsonNode set, double overlap) {
             List<LayerLoad> experts = new ArrayList<>();
             for (JsonNode layer : set.path("expert_load")) {
                 double[] load = layer.path("load")
@@ -127,6 +137,7 @@ record StudyResults(List<StudyIndex> studies, List<Trained> trained, int missing
                     index.inDomain().contains(set.path("name").asString()),
                     number(set.path("ppl")),
                     number(set.path("bits_per_byte")),
+                    overlap,
                     experts);
         }
 
@@ -148,6 +159,8 @@ record StudyResults(List<StudyIndex> studies, List<Trained> trained, int missing
                                 task.path("shots").asInt(),
                                 task.path("runs").asInt(),
                                 task.path("questions").asInt(),
+                                task.path("left_out").asInt(),
+                                task.path("cut_prompts").asLong(),
                                 number(task.path("chance")),
                                 figures));
             }

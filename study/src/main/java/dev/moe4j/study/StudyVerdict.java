@@ -1,10 +1,14 @@
 package dev.moe4j.study;
 
+import dev.moe4j.data.TextOverlap;
+import dev.moe4j.study.Trained.TaskScore;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /** What a study shows and what it cannot, in plain words. */
 final class StudyVerdict {
@@ -30,6 +34,7 @@ final class StudyVerdict {
         String figure = comparison.figure().group().label() + " "
                 + comparison.figure().group().word() + " " + Numbers.significant(comparison.target(), 3);
         double factor = comparison.factor();
+        String at = ": at " + figure + " the mixtures' speedup factor is " + Numbers.fixed(factor, 2);
         return switch (comparison.verdict()) {
             case MIXTURE_PAYS ->
                 "Mixtures pay in " + cost + ": they reach " + figure + " with "
@@ -38,9 +43,11 @@ final class StudyVerdict {
                 "Dense models pay in " + cost + ": they reach " + figure + " with "
                         + comparison.spending().less(1 / factor) + " than mixtures, a speedup factor of "
                         + Numbers.fixed(factor, 2);
-            case NO_DIFFERENCE ->
-                "This study shows no sure difference in " + cost + ": at " + figure
-                        + " the mixtures' speedup factor is " + Numbers.fixed(factor, 2);
+            case NO_DIFFERENCE -> "This study shows no difference in " + cost + at;
+            case UNDECIDED_ONE_SEED ->
+                "Whether mixtures pay in " + cost + " is undecided, as one seed cannot tell" + at;
+            case UNDECIDED ->
+                "Whether mixtures pay in " + cost + " is undecided, as seeds differ too much for an interval" + at;
             case NOT_REACHED ->
                 "Whether mixtures pay in " + cost + " cannot be told: dense models and mixtures have no "
                         + comparison.figure().group().label() + " "
@@ -50,29 +57,27 @@ final class StudyVerdict {
     }
 
     private static String inTime(Comparison comparison) {
-        String factor = ", at a factor of " + Numbers.fixed(comparison.factor(), 2);
-        return switch (comparison.verdict()) {
-            case MIXTURE_PAYS -> "in time on this machine mixtures pay" + factor;
-            case DENSE_PAYS -> "in time on this machine dense models pay" + factor;
-            case NO_DIFFERENCE -> "in time on this machine there is no sure difference" + factor;
-            case NOT_REACHED -> "nor can it be told in time";
-        };
+        return comparison.verdict() == Verdict.NOT_REACHED
+                ? "nor can it be told in time"
+                : "in time on this machine: " + comparison.verdict().words() + ", at a factor of "
+                        + Numbers.fixed(comparison.factor(), 2);
     }
 
     private static String intervals(Comparison flops, Comparison seconds) {
-        boolean inFlops = !Double.isNaN(flops.low());
-        boolean inTime = !Double.isNaN(seconds.low());
-        if (inFlops && inTime) {
-            return "95 % intervals " + range(flops) + " and " + range(seconds) + "; ";
+        Optional<String> inFlops = flops.interval().map(StudyVerdict::range);
+        Optional<String> inTime = seconds.interval().map(StudyVerdict::range);
+        if (inFlops.isPresent() && inTime.isPresent()) {
+            return "95 % intervals over seeds " + inFlops.get() + " and " + inTime.get() + "; ";
         }
-        if (inFlops) {
-            return "95 % interval " + range(flops) + ", none in time; ";
+        if (inFlops.isPresent()) {
+            return "95 % interval over seeds " + inFlops.get() + ", none in time; ";
         }
-        return inTime ? "95 % interval in time " + range(seconds) + "; " : "no interval; ";
+        return inTime.map(range -> "95 % interval over seeds in time " + range + "; ")
+                .orElse("no interval; ");
     }
 
-    private static String range(Comparison comparison) {
-        return Numbers.fixed(comparison.low(), 2) + " to " + Numbers.fixed(comparison.high(), 2);
+    private static String range(Interval interval) {
+        return Numbers.fixed(interval.low(), 2) + " to " + Numbers.fixed(interval.high(), 2);
     }
 
     private static String size(ComparedGroup group) {
@@ -110,11 +115,13 @@ final class StudyVerdict {
                             + " one.")
                     .formatted(brief(largest)));
             if (group.fewestSeeds() < 2) {
-                limits.add("Some models were trained with one seed only: for these no interval covers the seed, and"
-                        + " factors of models of this size differ by ±" + Numbers.fixed(Speedup.SEED_SPREAD, 1)
-                        + " or more between seeds.");
+                limits.add(
+                        "Some models were trained with one seed only. A factor that one of them decides is undecided:"
+                                + " nothing shows how much seeds differ.");
             }
+            overlaps(group, limits);
             tasks(group).ifPresent(limits::add);
+            misfits(group).ifPresent(limits::add);
         }
         boolean assumed = results.trained().stream().anyMatch(each -> each.measuredJoules() == null);
         if (assumed) {
@@ -128,14 +135,74 @@ final class StudyVerdict {
         return limits;
     }
 
+    /** Evaluation texts that were trained on, and those of which that is not known. */
+    private static void overlaps(ComparedGroup group, List<String> limits) {
+        Map<String, Double> shares = new LinkedHashMap<>();
+        group.rungs().stream()
+                .flatMap(rung -> rung.seeds().stream())
+                .forEach(seed -> seed.texts()
+                        .forEach(
+                                (name, text) -> shares.merge(name, text.overlap(), (a, b) -> Double.isNaN(a) ? b : a)));
+        String seen = shares.entrySet().stream()
+                .filter(each -> each.getValue() > TextOverlap.LIMIT)
+                .map(each -> each.getKey() + " (" + Numbers.significant(100 * each.getValue(), 2) + " %)")
+                .collect(Collectors.joining(", "));
+        if (!seen.isEmpty()) {
+            limits.add(
+                    "Parts of evaluation texts stand in the training text, so their perplexities flatter all models: "
+                            + seen + ".");
+        }
+        String unknown = shares.entrySet().stream()
+                .filter(each -> Double.isNaN(each.getValue()))
+                .map(Map.Entry::getKey)
+                .collect(Collectors.joining(", "));
+        if (!unknown.isEmpty()) {
+            limits.add("Not checked whether these evaluation texts stand in the training text: " + unknown + ".");
+        }
+    }
+
+    /** Tasks whose questions do not all fit some model's context. */
+    private static Optional<String> misfits(ComparedGroup group) {
+        Map<String, TaskScore> worst = new LinkedHashMap<>();
+        for (Rung rung : group.rungs()) {
+            for (Trained seed : rung.seeds()) {
+                Stream.of(seed.zeroShot(), seed.fewShot(), seed.bias())
+                        .flatMap(scores -> scores.entrySet().stream())
+                        .filter(each ->
+                                each.getValue().leftOut() + each.getValue().cutPrompts() > 0)
+                        .forEach(each -> worst.merge(
+                                each.getKey()
+                                        + (each.getValue().shots() > 0
+                                                ? " with " + each.getValue().shots() + " examples"
+                                                : ""),
+                                each.getValue(),
+                                (a, b) -> a.leftOut() + a.cutPrompts() >= b.leftOut() + b.cutPrompts() ? a : b));
+            }
+        }
+        if (worst.isEmpty()) {
+            return Optional.empty();
+        }
+        return Optional.of("Not all questions fit the models' contexts, at worst: "
+                + worst.entrySet().stream()
+                        .map(each -> "%s, %d of %d questions left out, %d prompts cut"
+                                .formatted(
+                                        each.getKey(),
+                                        each.getValue().leftOut(),
+                                        each.getValue().leftOut()
+                                                + each.getValue().questions(),
+                                        each.getValue().cutPrompts()))
+                        .collect(Collectors.joining("; "))
+                + ".");
+    }
+
     /** How many zero-shot results guessing explains. */
     private static Optional<String> tasks(ComparedGroup group) {
         int all = 0;
         int above = 0;
         for (Rung rung : group.largest()) {
-            for (Map.Entry<String, Trained.TaskScore> each :
+            for (Map.Entry<String, TaskScore> each :
                     rung.seeds().getFirst().zeroShot().entrySet()) {
-                Trained.TaskScore score = each.getValue();
+                TaskScore score = each.getValue();
                 if (!Double.isNaN(score.chance())) {
                     all++;
                     above += score.main().low() > score.chance() ? 1 : 0;

@@ -31,17 +31,22 @@ record Trained(
     /**
      * On a text.
      *
+     * @param overlap the share of it that stands in the training text, from 0 to 1; NaN if that was not checked
      * @param experts each MoE layer's load; empty for a dense model
      */
-    record TextScore(boolean inDomain, double perplexity, double bitsPerByte, List<LayerLoad> experts) {}
+    record TextScore(
+            boolean inDomain, double perplexity, double bitsPerByte, double overlap, List<LayerLoad> experts) {}
 
     /**
      * On a task.
      *
+     * @param leftOut questions that are not among these, since they do not fit the model's context
+     * @param cutPrompts over all runs, prompts that lost their beginning
      * @param chance what guessing gives; NaN where guessing is no answer
      * @param figures the main one first; shares, but for perplexities
      */
-    record TaskScore(int shots, int runs, int questions, double chance, List<Named> figures) {
+    record TaskScore(
+            int shots, int runs, int questions, int leftOut, long cutPrompts, double chance, List<Named> figures) {
         Named main() {
             return figures.getFirst();
         }

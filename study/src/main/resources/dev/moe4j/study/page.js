@@ -226,6 +226,9 @@ const Page = (() => {
   const numbers = text => h('th.n', { scope: 'col' }, text);
   const row = text => h('th', { scope: 'row' }, text);
 
+  /** The cell that says how much of an evaluation text was trained on. */
+  const overlap = share => h('td' + (share > 0.01 ? '.warn' : ''), known(share) ? `${significant(100 * share, 2)} %` : 'not checked');
+
   /**
    * A row of experts: each one's load relative to an even share, by colour.
    * options: name, label (for those who do not see it), relative (loads), title(expert, load)
@@ -270,5 +273,5 @@ const Page = (() => {
   }
 
   return { COSTS, PREFIXES, at, capital, chart, colour, column, count, duration, expertRow, expertScale, finish, fixed, h,
-    known, last, logTicks, numbers, prefixOf, row, si, significant, signed, table, tickText, whole, write };
+    known, last, logTicks, numbers, overlap, prefixOf, row, si, significant, signed, table, tickText, whole, write };
 })();

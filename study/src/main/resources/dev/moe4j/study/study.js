@@ -2,17 +2,16 @@
 (() => {
   const data = JSON.parse(document.getElementById('report-data').textContent);
   const { COSTS, PREFIXES, at, capital, chart, colour, column, count, duration, expertRow, expertScale, finish, fixed, h, known,
-    last, logTicks, numbers, prefixOf, row, si, significant, table, tickText, whole } = Page;
+    last, logTicks, numbers, overlap, prefixOf, row, si, significant, table, tickText, whole } = Page;
 
   const GROUPS = {
     in_domain: { label: 'in-domain', word: 'perplexity', lower: true, kind: 'first' },
     out_of_domain: { label: 'out-of-domain', word: 'perplexity', lower: true, kind: 'second' },
     zero_shot: { label: 'zero-shot', word: 'accuracy', lower: false, kind: 'third' },
   };
-  const VERDICTS = {
-    MIXTURE_PAYS: ['mixtures pay', 'moe'], DENSE_PAYS: ['dense models pay', 'dense'],
-    NO_DIFFERENCE: ['no sure difference', ''], NOT_REACHED: ['not enclosed by both', ''],
-  };
+  /** Assumed energy is the time in another unit, so it has no chart and no factor. */
+  const COST_KEYS = Object.keys(COSTS).filter(key => key !== 'JOULES' || !data.energy_assumed);
+  const WINNERS = { MIXTURE_PAYS: 'moe', DENSE_PAYS: 'dense' };
   const percent = (value, digits = 1) => known(value) ? (100 * value).toFixed(digits) : '–';
   const range = (low, high, digits = 2) => known(low) && known(high) ? `${fixed(low, digits)} to ${fixed(high, digits)}` : 'no interval';
   const tag = (dense, text) => h('span.tag.' + (dense ? 'dense' : 'moe'), text);
@@ -22,14 +21,14 @@
 
   function tiles(group) {
     for (const each of group.means) {
-      if (each.cost === 'JOULES' && (data.energy_assumed || each.group !== 'in_domain')) continue;
+      if (!COST_KEYS.includes(each.cost) || (each.cost === 'JOULES' && each.group !== 'in_domain')) continue;
       if (each.group === 'zero_shot' && each.cost !== 'FLOPS') continue;
-      const [verdict, kind] = VERDICTS[each.verdict];
+      const kind = WINNERS[each.verdict];
       const { label, word } = GROUPS[each.group];
       at('tiles').append(h('div.tile' + (kind ? '.' + kind : ''),
         h('div.label', `Speedup in ${COSTS[each.cost].tile}`, h('br'), label + (data.groups.length > 1 ? `, ${group.data}` : '')),
         h('div.value', known(each.factor) ? `${fixed(each.factor, 2)}×` : '–'),
-        h('div.detail', h('span.verdict', verdict), h('br'),
+        h('div.detail', h('span.verdict', each.words), h('br'),
           known(each.factor) ? [known(each.low) ? `95 % ${range(each.low, each.high)}` : 'no interval', h('br'), `at ${word} ${significant(each.target)}`] : 'nothing is extrapolated')));
     }
   }
@@ -124,7 +123,7 @@
 
   function against(group) {
     const blocks = Object.keys(GROUPS).map(name => {
-      const comparisons = group.means.filter(each => each.group === name);
+      const comparisons = group.means.filter(each => each.group === name && COST_KEYS.includes(each.cost));
       if (!comparisons.length) return null;
       const charts = h('div.charts.three');
       comparisons.forEach(each => costChart(charts, group, each));
@@ -178,29 +177,28 @@
 
   function speedup(group) {
     const charts = h('div.charts.three');
-    for (const key of Object.keys(COSTS)) {
+    for (const key of COST_KEYS) {
       const curves = group.means.filter(each => each.cost === key).map(each => ({ name: each.group, x: each.curve.dense_cost, y: each.curve.speedup }));
       const most = Math.max(0, ...curves.flatMap(each => each.x));
-      if (key === 'JOULES' && data.energy_assumed && data.published) continue;
       const axis = COSTS[key].axis(most);
       speedupChart(charts, `This study, ${COSTS[key].tile}`, curves, { ...axis, label: axis.label.replace('training', 'dense training') }, COSTS[key].format);
     }
     if (data.published) publishedChart(charts);
-    const rows = group.means.map(each => factorRow(`${capital(GROUPS[each.group].label)}, ${COSTS[each.cost].tile}`, each));
+    const rows = group.means.filter(each => COST_KEYS.includes(each.cost)).map(each => factorRow(`${capital(GROUPS[each.group].label)}, ${COSTS[each.cost].tile}`, each));
     return section('Speedup factor',
       'How many times more dense models cost than mixtures that are as good, over the dense cost. Above 1 mixtures pay.',
       groupLegend(Object.keys(GROUPS)), charts,
       h('h3', 'At the best figure that both reach'), table('.small', null, FACTOR_HEAD('Figure and cost'), h('tbody', rows)));
   }
 
-  const FACTOR_HEAD = first => [column(first), column('Target'), column('Dense needs'), column('Mixtures need'), column('Speedup factor'), column('95 %'), column('')];
+  const FACTOR_HEAD = first => [column(first), column('Target'), column('Dense needs'), column('Mixtures need'), column('Speedup factor'), column('95 %'), column('Verdict')];
   function factorRow(name, each) {
     const format = COSTS[each.cost].format;
-    const [verdict, kind] = VERDICTS[each.verdict];
+    const kind = WINNERS[each.verdict];
     return h('tr', row(name), h('td', significant(each.target)), h('td', known(each.dense_cost) ? format(each.dense_cost) : '–'),
       h('td', known(each.moe_cost) ? format(each.moe_cost) : '–'), h('td', known(each.factor) ? h('b', `${fixed(each.factor, 2)}×`) : '–'),
       h('td', known(each.factor) ? range(each.low, each.high) : '–'),
-      h('td' + (kind ? `.better.${kind}` : ''), known(each.factor) && !known(each.low) ? '–' : verdict));
+      h('td' + (kind ? `.better.${kind}` : ''), each.words));
   }
 
   function byMember(group) {
@@ -217,7 +215,7 @@
           return h('tr', row(flops.member), h('td', significant(flops.target)), cell(flops), cell(seconds));
         }));
     });
-    return section('Speedup factor by text and task', 'Read at the best figure that both families reach on it, in FLOPs and in time on this machine. Intervals of single texts cover seeds only.',
+    return section('Speedup factor by text and task', 'Read at the best figure that both families reach on it, in FLOPs and in time on this machine. Intervals cover seeds; those of tasks cover questions too.',
       table('.small', null, [column('Text or task'), column('Target'), column('In FLOPs'), column('95 %'), column('In time'), column('95 %')], bodies));
   }
 
@@ -231,13 +229,16 @@
     const bodies = [true, false].map(inDomain => {
       const rows = group.texts.filter(text => text.in_domain === inDomain);
       if (!rows.length) return null;
-      return h('tbody.group', h('tr', h('th', { colspan: 1 + largest(group).length, scope: 'rowgroup' }, inDomain ? 'In-domain' : 'Out-of-domain')),
-        rows.map(text => h('tr', row(text.name), text.values.map(value => h('td', value ? { title: `${fixed(value.bits_per_byte, 3)} bits per byte` } : {},
+      return h('tbody.group', h('tr', h('th', { colspan: 2 + largest(group).length, scope: 'rowgroup' }, inDomain ? 'In-domain' : 'Out-of-domain')),
+        rows.map(text => h('tr', row(text.name), overlap(text.training_overlap), text.values.map(value => h('td', value ? { title: `${fixed(value.bits_per_byte, 3)} bits per byte` } : {},
           value ? [significant(value.mean), value.high > value.low ? h('span.range', `${significant(value.low)} to ${significant(value.high)}`) : null] : '–')))));
     });
-    return section('Perplexity by text', 'Each model at its largest budget: mean over seeds, and their range.',
-      table('.small', null, [column('Text'), ...modelColumns(group)], bodies));
+    return section('Perplexity by text', 'Each model at its largest budget: mean over seeds, and their range. A text that stands in the training text by more than 1 % is marked; its perplexities flatter all models.',
+      table('.small', null, [column('Text'), column('In the training text'), ...modelColumns(group)], bodies));
   }
+
+  /** What did not fit a model's context. */
+  const misfits = value => [value.left_out ? `${whole(value.left_out)} left out` : '', value.cut_prompts ? `${whole(value.cut_prompts)} cut` : ''].filter(Boolean).join(', ');
 
   function tasks(group, name, title, lead) {
     const rows = group[name];
@@ -247,7 +248,8 @@
     const shown = rows.map(each => h('tr', row(each.figure === 'accuracy' ? each.task : `${each.task}, ${each.figure}`),
       h('td', whole(each.questions)), h('td', known(each.chance) ? format(each, each.chance) : '–'),
       each.values.map(value => value === null ? h('td', '–') : h('td' + (known(each.chance) && value.low > each.chance ? '.above' : ''),
-        [format(each, value.mean), h('span.range', `${format(each, value.low)} to ${format(each, value.high)}`)]))));
+        [format(each, value.mean), h('span.range', `${format(each, value.low)} to ${format(each, value.high)}`),
+          misfits(value) ? h('span.range', misfits(value)) : null]))));
     const shots = name === 'few_shot' && rows[0] ? ` ${rows[0].shots} example(s) before each question, mean of ${rows[0].runs} draws.` : '';
     return section(title, lead + shots, table('.small', null, [column('Task'), column('Questions'), column('Chance'), ...modelColumns(group)], h('tbody', shown)));
   }
@@ -312,7 +314,7 @@
     const parent = at('groups');
     if (data.groups.length > 1) parent.append(h('h2.data', `Trained on ${group.data}`));
     const grown = [costs, against, speedup, byMember, texts,
-      each => tasks(each, 'zero_shot', 'Zero-shot tasks', 'Accuracy in percent with its 95 % interval over questions; bold where all of the interval is above chance.'),
+      each => tasks(each, 'zero_shot', 'Zero-shot tasks', 'Accuracy in percent with its 95 % interval over questions; bold where all of the interval is above chance. Questions that do not fit a model’s context are left out, and longer prompts lose their beginning; both are counted below the figure.'),
       each => tasks(each, 'few_shot', 'Few-shot tasks', 'As above.'),
       fineTuned,
       each => tasks(each, 'bias', 'Bias', 'CrowS-Pairs: the share of pairs in which the model prefers the stereotype, 50 is none. StereoSet: LMS, the share in which it prefers sense to nonsense; SS, in which it prefers the stereotype; ICAT, both in one.'),
@@ -326,7 +328,7 @@
   at('how-energy').textContent = data.energy_assumed
     ? `Not measured on this machine: the time of training at ${data.watts.join(' or ')} W for each run. An assumption, and no more than another unit of time.`
     : 'Counters of the processors (RAPL), shared evenly among the runs that went side by side.';
-  at('how-interval').textContent = `95 % of ${whole(data.resamples)} resamples, to each of which the whole rule is applied again, the choice of the target included. A resample draws seeds of each model and, for means of perplexities, the texts, the same for all models; accuracies get an error as wide as their intervals over questions. Where models have one seed the interval does not cover the seed. An interval that contains 1 is no difference that this study can show.`;
+  at('how-interval').textContent = '95 % by Student’s t on the factor’s logarithm. Its variance adds up parts: each model’s seeds, the texts of a mean of perplexities, and the questions of accuracies. Seeds and texts are left out one at a time and the factor read again (the jackknife). Degrees of freedom are Satterthwaite’s. An interval that contains 1 is no difference that this study can show. A factor that a model with one seed decides has no interval and is undecided.';
   at('machine').textContent = data.machines.join('; ') || '–';
   finish();
 })();

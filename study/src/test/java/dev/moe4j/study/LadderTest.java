@@ -14,6 +14,7 @@ import dev.moe4j.data.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.EnumSet;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -67,17 +68,20 @@ class LadderTest {
         return StudyPlan.of(Ladder.read(file), file, folder, folder.resolve("study"));
     }
 
+    /** Steps without a model, which need no device. */
+    private static final Set<Step.Kind> ON_TEXT_ALONE = EnumSet.of(Step.Kind.PREPARE, Step.Kind.OVERLAP);
+
     @Test
     void theDeviceReachesEveryStepAndItsName() throws IOException {
         StudyPlan onCpu = plan(LADDER);
         StudyPlan onGpu = plan("device: cuda:1\n" + LADDER);
 
         assertThat(onCpu.steps())
-                .filteredOn(step -> step.kind() != Step.Kind.PREPARE)
+                .filteredOn(step -> !ON_TEXT_ALONE.contains(step.kind()))
                 .isNotEmpty()
                 .allSatisfy(step -> assertThat(step.command()).contains("--device=cpu"));
         assertThat(onGpu.steps())
-                .filteredOn(step -> step.kind() != Step.Kind.PREPARE)
+                .filteredOn(step -> !ON_TEXT_ALONE.contains(step.kind()))
                 .isNotEmpty()
                 .allSatisfy(step -> {
                     assertThat(step.command()).contains("--device=cuda:1");
@@ -222,7 +226,7 @@ class LadderTest {
                         "mixture, 0.00410M tokens, seed 1",
                         "dense, 0.00410M tokens, seed 2",
                         "mixture, 0.00410M tokens, seed 2");
-        assertThat(plan.steps()).hasSize(3 + 4 + 4 + 4);
+        assertThat(plan.steps()).hasSize(3 + 4 + 4 + 4 + 1);
         StudyIndex index = plan.index("a machine");
         assertThat(index.runs()).hasSize(4);
         assertThat(index.runs().get(1).experts()).isEqualTo(4);
@@ -256,15 +260,16 @@ class LadderTest {
                 .hasSize(4)
                 .allMatch(name -> name.startsWith("tasks-"));
 
-        // The question's text: these alone. A held-out text: it and the perplexities. The training text: all but it.
+        // The question's text: these alone. A held-out text: it, the perplexities and the search for it in the training
+        // text. The training text: all but it.
         writeTask("The woman broke her toe.");
         assertThat(difference(names(LADDER), before)).hasSize(4).allMatch(name -> name.startsWith("tasks-"));
         writeTask("The man broke his toe.");
         Files.writeString(folder.resolve("in.txt"), "Whether 'tis nobler.\n");
-        assertThat(difference(names(LADDER), before)).hasSize(1 + 4).noneMatch(name -> name.startsWith("tasks-"));
+        assertThat(difference(names(LADDER), before)).hasSize(1 + 4 + 1).noneMatch(name -> name.startsWith("tasks-"));
         Files.writeString(folder.resolve("in.txt"), "That is the question.\n");
         Files.writeString(folder.resolve("corpus/a.txt"), "To sleep.\n\n".repeat(99));
-        assertThat(difference(names(LADDER), before)).hasSize(1 + 4 + 4 + 4);
+        assertThat(difference(names(LADDER), before)).hasSize(1 + 4 + 4 + 4 + 1);
     }
 
     @Test

@@ -115,6 +115,9 @@ class QuickstartTest {
             long kept = sources.get(0).documents() + sources.get(1).documents();
             assertThat(kept).isEqualTo(100);
             assertThat(prepared.heldOut()).extracting(HeldOutText::inDomain).contains(true, false);
+            // Documents of random words share no 13 in a row.
+            assertThat(sources.getFirst().overlap()).isNaN();
+            assertThat(sources.get(1).overlap()).isZero();
         }
     }
 }

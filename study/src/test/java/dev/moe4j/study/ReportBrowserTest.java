@@ -37,7 +37,13 @@ class ReportBrowserTest {
         assertThat(count(page, "class=\"uplot")).isEqualTo(CHARTS);
         assertThat(count(page, "class=\"cell ")).isEqualTo(2 * 32);
         assertThat(count(page, "class=\"value\"")).isEqualTo(6);
-        assertThat(page).contains("Block 1, expert 17: ", "the mixture pays", "Exact configuration: 32 experts, top-2");
+        assertThat(page)
+                .contains(
+                        "Block 1, expert 17: ",
+                        "undecided: one seed",
+                        "3.1 %",
+                        "not checked",
+                        "Exact configuration: 32 experts, top-2");
     }
 
     @Test
@@ -112,11 +118,16 @@ class ReportBrowserTest {
         String page = draw(file);
 
         assertDrawn(page);
-        // Three figures by three costs, factors by two and the published ones; the published study has three.
-        assertThat(count(page, "<canvas")).isEqualTo(9 + 3 + 3);
+        // Three figures by two costs, factors by these two and the published ones; the published study has three.
+        // Energy
+        // is assumed and has none.
+        assertThat(count(page, "<canvas")).isEqualTo(6 + 3 + 3);
         // Four mixtures with two layers, four texts and eight experts each.
         assertThat(count(page, "class=\"cell ")).isEqualTo(4 * 2 * 4 * 8);
-        assertThat(page).contains("Fine-tuned against zero-shot", "Mixtures pay in FLOPs", "1.1T", "mixtures pay");
+        assertThat(page)
+                .contains("Energy (assumed)", "2 left out, 3 cut", "3.4 %", "not checked")
+                .doesNotContain("against training energy", "This study, energy");
+        assertThat(page).contains("Fine-tuned against zero-shot", "Mixtures pay in FLOPs", "1.1T", "mixture pays");
         assertThat(page).doesNotContain("<img");
     }
 

@@ -43,7 +43,7 @@ class ReportTest {
         String heading = html.substring(html.indexOf("<h1>"), html.indexOf("</h1>"));
         assertThat(heading.replaceAll("<[^>]*>", "")).isEqualTo(Markup.escape(data.sentence()));
         assertThat(json.get("speedups").size()).isEqualTo(4);
-        assertThat(json.at("/speedups/0/verdict").asString()).isEqualTo("MIXTURE_PAYS");
+        assertThat(json.at("/speedups/0/verdict").asString()).isEqualTo("UNDECIDED_ONE_SEED");
         assertThat(json.at("/speedups/0/reading/factor").asDouble())
                 .isCloseTo(data.speedups().getFirst().factor().orElseThrow(), offset(1e-6));
         assertThat(json.at("/moe/load/1/shares").size()).isEqualTo(32);

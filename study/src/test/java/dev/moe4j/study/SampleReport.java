@@ -39,10 +39,12 @@ final class SampleReport {
                 2048,
                 new ReportData.TextData(
                         List.of(
-                                new ReportData.Source("src.zip of the JDK", "training", 14_812, 21_400_000),
-                                new ReportData.Source("src.zip, every 50th file", "held out, in-domain", 302, 431_000),
-                                new ReportData.Source("java.xml, jdk.jfr", "held out, out-of-domain", 1_904, 380_000),
-                                new ReportData.Source("legal", "held out, out-of-domain", 118, 96_000)),
+                                new ReportData.Source("src.zip of the JDK", "training", 14_812, 21_400_000, Double.NaN),
+                                new ReportData.Source(
+                                        "src.zip, every 50th file", "held out, in-domain", 302, 431_000, 0.031),
+                                new ReportData.Source(
+                                        "java.xml, jdk.jfr", "held out, out-of-domain", 1_904, 380_000, 0.0004),
+                                new ReportData.Source("legal", "held out, out-of-domain", 118, 96_000, Double.NaN)),
                         "Held out of training: every 50th file (in-domain); two whole modules and the legal texts"
                                 + " (out-of-domain). The first 400 windows of 128 tokens of each are scored.",
                         List.of("Runs of spaces were collapsed to one space: this vocabulary spells them one by one.")),

@@ -38,6 +38,7 @@ final class SampleStudy {
                 }
             }
         }
+        result(folder, "overlap", 1, overlap());
         StudyIndex index = new StudyIndex("Sample " + name, "2 cores", 10, 1, IN, OUT, runs);
         Files.writeString(folder.resolve(StudyIndex.FILE), JSON.writeValueAsString(index));
         return folder;
@@ -76,6 +77,7 @@ final class SampleStudy {
                 tokens,
                 seed,
                 "train-" + key,
+                "overlap",
                 "perplexity-" + key,
                 "zero-" + key,
                 null,
@@ -126,6 +128,16 @@ final class SampleStudy {
         return output;
     }
 
+    /** News were trained on in part, and plays were not looked for. */
+    private static ObjectNode overlap() {
+        ObjectNode output = JSON.createObjectNode().put("words", 13);
+        ArrayNode texts = output.putArray("texts");
+        texts.addObject().put("name", "news").put("share", 0.034);
+        texts.addObject().put("name", "novels").put("share", 0.0004);
+        texts.addObject().put("name", "law").put("share", 0.0);
+        return output;
+    }
+
     private static ObjectNode tasks(double accuracy, String... names) {
         ObjectNode output = JSON.createObjectNode();
         ArrayNode tasks = output.putArray("tasks");
@@ -135,6 +147,8 @@ final class SampleStudy {
                     .put("shots", 0)
                     .put("runs", 1)
                     .put("questions", 300)
+                    .put("left_out", name.equals("cb") ? 2 : 0)
+                    .put("cut_prompts", name.equals("cb") ? 3 : 0)
                     .put("chance", 0.5);
             task.putArray("figures").add(figure(accuracy));
         }

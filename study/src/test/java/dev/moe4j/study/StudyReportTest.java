@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
@@ -56,11 +57,15 @@ class StudyReportTest {
     void theHeadlineHasTheIntervalsThatThereAre() throws IOException {
         StudyResults results = StudyResults.read(List.of(SampleStudy.write(folder.resolve("study"), 2, 0.01, "")));
 
-        assertThat(sentence(results)).contains("(95 % intervals 1.", " to 2.");
+        assertThat(sentence(results)).contains("(95 % intervals over seeds 1.", " to 2.");
         assertThat(sentence(results, Spending.SECONDS))
                 .contains(
-                        "Mixtures pay in FLOPs", "no sure difference", "(95 % interval 1.", ", none in time; 8 models");
-        assertThat(sentence(results, Spending.FLOPS)).contains("(95 % interval in time 1.");
+                        "Mixtures pay in FLOPs",
+                        "undecided: no interval",
+                        "(95 % interval over seeds 1.",
+                        ", none in time; 8 models");
+        assertThat(sentence(results, Spending.FLOPS))
+                .contains("undecided, as seeds differ too much", "(95 % interval over seeds in time ");
         assertThat(sentence(results, Spending.FLOPS, Spending.SECONDS)).contains("(no interval; 8 models");
     }
 
@@ -79,8 +84,8 @@ class StudyReportTest {
                                                 mean.target(),
                                                 mean.denseCost(),
                                                 mean.moeCost(),
-                                                Double.NaN,
-                                                Double.NaN)
+                                                mean.seeds(),
+                                                Optional.empty())
                                         : mean)
                                 .toList(),
                         group.members()))
@@ -92,9 +97,50 @@ class StudyReportTest {
     void limitsSayWhatOneSeedAndAssumedEnergyMean() throws IOException {
         StudyReport.Result result = report(1, 0);
 
-        assertThat(result.limits()).anyMatch(limit -> limit.contains("one seed only"));
+        assertThat(result.verdict())
+                .contains("is undecided, as one seed cannot tell", "in time on this machine: undecided: one seed");
+        assertThat(factor(result, "in-domain", "FLOPs"))
+                .extracting(StudyReport.Factor::verdict, StudyReport.Factor::seeds, StudyReport.Factor::low)
+                .containsExactly("undecided_one_seed", 1, null);
+        assertThat(result.limits())
+                .anyMatch(limit -> limit.contains("one seed only"))
+                .noneMatch(limit -> limit.contains("±"));
         assertThat(result.limits()).anyMatch(limit -> limit.contains("10.0 W for each run, an assumption"));
         assertThat(result.limits()).anyMatch(limit -> limit.contains("zero-shot results are above chance"));
+        assertThat(result.limits())
+                .contains("Not all questions fit the models' contexts, at worst: cb, 2 of 302 questions left out,"
+                        + " 3 prompts cut.");
+    }
+
+    @Test
+    void evaluationTextsThatWereTrainedOnAreNamed() throws IOException {
+        StudyReport.Result result = report(1, 0);
+
+        assertThat(result.limits())
+                .contains(
+                        "Parts of evaluation texts stand in the training text, so their perplexities flatter all models:"
+                                + " news (3.4 %).",
+                        "Not checked whether these evaluation texts stand in the training text: plays.");
+        JsonNode texts =
+                new JsonMapper().readTree(Files.readString(result.json())).at("/groups/0/texts");
+        assertThat(texts.valueStream().map(text -> text.path("name").asString() + " " + text.path("training_overlap")))
+                .containsExactlyInAnyOrder("news 0.034", "novels 4.0E-4", "law 0.0", "plays null");
+        assertThat(Files.readString(result.csv())).contains(",in_domain,news,training_overlap,0.034,,");
+        assertThat(Files.readString(result.report())).doesNotContain("unseen documents");
+    }
+
+    /** Studies that were made before texts were looked for have no such step. */
+    @Test
+    void anOlderStudysTextsAreNotChecked() throws IOException {
+        Path study = SampleStudy.write(folder.resolve("study"), 1, 0, "");
+        Path index = study.resolve(StudyIndex.FILE);
+        Files.writeString(index, Files.readString(index).replace("\"overlap\":\"overlap\",", ""));
+
+        StudyReport.Result result = StudyReport.write(List.of(study), false, folder.resolve("report.html"));
+
+        assertThat(result.limits())
+                .contains(
+                        "Not checked whether these evaluation texts stand in the training text: news, novels, law, plays.");
     }
 
     @Test
@@ -108,6 +154,8 @@ class StudyReportTest {
         assertThat(group.path("means").size()).isEqualTo(9);
         assertThat(group.path("texts").size()).isEqualTo(4);
         assertThat(group.at("/zero_shot/0/values").size()).isEqualTo(8);
+        assertThat(group.at("/zero_shot/1/values/0/left_out").asInt()).isEqualTo(2);
+        assertThat(group.at("/zero_shot/1/values/0/cut_prompts").asInt()).isEqualTo(3);
         assertThat(group.path("few_shot").size()).isZero();
         assertThat(group.path("fine_tuned").size()).isEqualTo(4 + 2 * 4);
         assertThat(group.at("/fine_tuned/0/name").asString()).isEqualTo("cb");
@@ -117,9 +165,10 @@ class StudyReportTest {
         assertThat(group.at("/fine_tuned/2/fine_tuned/mean").asDouble()).isEqualTo(0.7);
         assertThat(group.at("/experts/0/layers/1/rows").size()).isEqualTo(4);
         List<String> csv = Files.readAllLines(result.csv());
-        // Of 16 runs: training, 4 texts by two figures, 3 tasks; half of them are fine-tuned, the mixtures twice.
+        // Of 16 runs: training, 4 texts by two figures and their overlap, 3 tasks by figure, questions left out,
+        // prompts cut; half of them are fine-tuned, the mixtures twice.
         assertThat(csv)
-                .hasSize(1 + 16 * (1 + 8 + 3) + 4 + 2 * 4)
+                .hasSize(1 + 16 * (1 + 4 * 3 + 3 * 3) + 4 + 2 * 4)
                 .anyMatch(line -> line.contains(",fine_tuned,cb,accuracy,0.6,"))
                 .anyMatch(line -> line.contains(",fine_tuned,cb --freeze-experts,accuracy,0.7,"));
         assertThat(csv).allMatch(line -> line.split(",", -1).length == 18);
