@@ -28,6 +28,9 @@ record PlanRun(
         double utilization,
         double grid) {
 
+    private static final double ZETTA = 1e21;
+    private static final double DAY_SECONDS = 86_400;
+
     int run() {
         RunConfig run = RunConfig.read(model, overrides);
         Plan plan = cluster == null
@@ -93,17 +96,15 @@ record PlanRun(
         count(to, "shared", parts.shared());
         to.printf("%-16s %,22d %,22d%n", "all", plan.parametersTotal(), plan.parametersActive());
 
-        to.printf("%n%-16s %22s %22s%n", "ZFLOPs", "without recomputation", "with recomputation");
-        to.printf(
-                "%-16s %22.5f %22.5f%n",
-                "published", plan.publishedWithoutRecomputationZettaflops(), plan.publishedZettaflops());
-        to.printf("%-16s %22.5f %22.5f%n", "exact", plan.exactZettaflops(), plan.exactWithRecomputationZettaflops());
+        to.printf("%n%-16s %22s %22s%n", "training compute", "without recomputation", "with recomputation");
+        compute(to, "published", plan.publishedWithoutRecomputationZettaflops(), plan.publishedZettaflops());
+        compute(to, "exact", plan.exactZettaflops(), plan.exactWithRecomputationZettaflops());
 
         MemoryUse one = plan.memoryOneDevice();
         MemoryUse each = plan.memoryPerDevice();
         to.printf(
                 "%n%-16s %22s %22s   (recompute: %s)%n",
-                "memory, GiB", "one device", "each of " + plan.layout().devices(), plan.recompute());
+                "memory", "one device", "each of " + plan.layout().devices(), plan.recompute());
         memory(to, "weights", one.weights(), each.weights());
         memory(to, "gradients", one.gradients(), each.gradients());
         memory(to, "optimizer", one.optimizer(), each.optimizer());
@@ -127,34 +128,46 @@ record PlanRun(
                 layout.microBatch(),
                 plan.fits()
                         ? "it fits"
-                        : "it does not fit into %.0f GiB"
-                                .formatted(gib(plan.device().memoryBytes())));
+                        : "it does not fit into " + Units.bytes(plan.device().memoryBytes()));
         Plan.Exchange exchange = plan.exchange();
         to.printf(
-                "each sends %.3f GiB an update: gradients and parameters %.3f, experts' %.3f, tokens to experts %.3f%n",
-                gib(exchange.total()),
-                gib(exchange.gradients()),
-                gib(exchange.expertGradients()),
-                gib(exchange.expertTokens()));
-        effort(plan.effort(), to);
+                "each sends %s an update: gradients and parameters %s, experts' %s, tokens to experts %s%n",
+                Units.bytes(exchange.total()),
+                Units.bytes(exchange.gradients()),
+                Units.bytes(exchange.expertGradients()),
+                Units.bytes(exchange.expertTokens()));
+        effort(plan, to);
         if (plan.cluster() != null) {
             ClusterLines.print(plan, plan.cluster(), to);
         }
     }
 
-    private static void effort(Plan.Effort effort, PrintWriter to) {
-        if (effort.secondsPerUpdate() == null) {
-            to.println("time and energy: not known, since the device's peak is that of 16 bits");
+    private static void effort(Plan plan, PrintWriter to) {
+        Plan.Effort effort = plan.effort();
+        if (effort.secondsPerUpdate() == null || effort.days() == null || effort.deviceDays() == null) {
+            to.println(
+                    plan.fits()
+                            ? "time and energy: not known, since the device's peak is that of 16 bits"
+                            : "time and energy: none, since the layout does not fit; --devices N --cluster finds one that"
+                                    + " does");
             return;
         }
+        Units.Amount devices = Units.duration(DAY_SECONDS * effort.deviceDays());
         to.printf(
-                "at %.0f %% of the peak: %.3f s an update, %,.1f days, %,.1f device-days%n",
-                100 * effort.utilization(), effort.secondsPerUpdate(), effort.days(), effort.deviceDays());
-        if (effort.energyKwh() != null) {
+                "at %.0f %% of the peak: %s an update, %s in all, %s%n",
+                100 * effort.utilization(),
+                Units.duration(effort.secondsPerUpdate()),
+                Units.duration(DAY_SECONDS * effort.days()),
+                new Units.Amount(devices.value(), "device-" + devices.unit()));
+        if (effort.energyKwh() != null && effort.co2Kg() != null) {
             to.printf(
-                    "%,.0f kWh, %,.0f kg of CO2 at %.0f g per kWh%n",
-                    effort.energyKwh(), effort.co2Kg(), effort.gridGramsPerKwh());
+                    "%s, %s of CO2 at %.0f g per kWh%n",
+                    Units.energy(effort.energyKwh()), Units.mass(effort.co2Kg()), effort.gridGramsPerKwh());
         }
+    }
+
+    private static void compute(PrintWriter to, String name, double without, double with) {
+        to.printf("%-16s %22s %22s%n", name, Units.flops(ZETTA * without), Units.flops(ZETTA * with));
     }
 
     private static void count(PrintWriter to, String name, ParameterCounts.Count count) {
@@ -162,7 +175,7 @@ record PlanRun(
     }
 
     private static void memory(PrintWriter to, String name, long one, long each) {
-        to.printf("%-16s %,22.3f %,22.3f%n", name, gib(one), gib(each));
+        to.printf("%-16s %22s %22s%n", name, Units.bytes(one), Units.bytes(each));
     }
 
     static double gib(long bytes) {

@@ -149,7 +149,51 @@ class PlanCommandTest {
     void printsTables() {
         Run run = Run.of("plan", "--model=moe-1.1t", "--devices=512", "--set=parallel.expert=512");
         assertThat(run.code()).as(run.err()).isZero();
-        assertThat(run.out()).contains("moe-1.1t in bf16", "experts", "22.27", "each of 512", "device-days", "CO2");
+        assertThat(run.out()).contains("moe-1.1t in bf16", "experts", "22.27 ZFLOPs", "each of 512", "TiB");
+    }
+
+    @Test
+    void aLayoutThatDoesNotFitHasNoTimeAndNoEnergy() {
+        JsonNode effort = plan("--model=moe-52b").path("effort");
+        for (String key : List.of("seconds_per_update", "days", "device_days", "energy_kwh", "co2_kg")) {
+            assertThat(effort.path(key).isNull()).as(key).isTrue();
+        }
+        Run run = Run.of("plan", "--model=moe-52b");
+        assertThat(run.code()).as(run.err()).isZero();
+        assertThat(run.out())
+                .contains("it does not fit into", "time and energy: none, since the layout does not fit")
+                .doesNotContain("CO2", "device-");
+    }
+
+    @Test
+    void smallRunsArePrintedInSmallUnits() {
+        Run run = Run.of("plan", "--model=dense-125m", "--tokens=1e6");
+        assertThat(run.code()).as(run.err()).isZero();
+        assertThat(run.out())
+                .containsPattern("published +\\d+\\.\\d+ TFLOPs +\\d\\.\\d+ PFLOPs")
+                .containsPattern(
+                        "of the peak: \\d\\.\\d+ seconds an update, \\d\\.\\d+ seconds in all, \\d\\.\\d+ device-seconds")
+                .containsPattern("\\d\\.\\d+ Wh, \\d\\.\\d+ g of CO2 at")
+                .doesNotContain("0.000 ", " 0 kWh", "0.0 days");
+    }
+
+    @Test
+    void unitsSuitTheirAmounts() {
+        assertThat(Units.flops(3.6356e20)).hasToString("363.6 EFLOPs");
+        assertThat(Units.flops(22.273e21)).hasToString("22.27 ZFLOPs");
+        assertThat(Units.duration(0.0123)).hasToString("12.30 ms");
+        assertThat(Units.duration(90)).hasToString("90.00 seconds");
+        assertThat(Units.duration(600)).hasToString("10.00 minutes");
+        assertThat(Units.duration(36_000)).hasToString("10.00 hours");
+        assertThat(Units.duration(864_000_000)).hasToString("10,000 days");
+        assertThat(Units.energy(0.5)).hasToString("500.0 Wh");
+        assertThat(Units.energy(12_345)).hasToString("12.35 MWh");
+        assertThat(Units.mass(0.25)).hasToString("250.0 g");
+        assertThat(Units.mass(2500)).hasToString("2.500 t");
+        assertThat(Units.bytes(0)).hasToString("0 bytes");
+        assertThat(Units.bytes(512)).hasToString("512.0 bytes");
+        assertThat(Units.bytes(1536)).hasToString("1.500 KiB");
+        assertThat(Units.bytes(80L << 30)).hasToString("80.00 GiB");
     }
 
     @Test

@@ -109,8 +109,8 @@ public record Plan(
     /**
      * Time and energy at the assumed utilization, in which exchanges are contained.
      *
-     * @param secondsPerUpdate of all devices together; null, like all that follows from it, where the peak of the device
-     *     in the run's precision is not known
+     * @param secondsPerUpdate of all devices together; null, like all that follows from it, if the layout does not fit or
+     *     the peak of the device in the run's precision is not known
      * @param days of the whole run
      * @param deviceDays of the whole run, over all devices
      * @param energyKwh of the devices alone; null where their power is not known
@@ -202,6 +202,7 @@ public record Plan(
         DeviceLayout one =
                 DeviceLayout.of(1, 1, Sharding.NONE, batch.sequences(), batch.microBatch(), layout.recompute());
         int exchanges = cluster == null ? EXCHANGES : cluster.assumptions().exchanges();
+        boolean fits = shared.total() < device.memoryBytes();
         return new Plan(
                 run.preset(),
                 precision.name(),
@@ -220,10 +221,10 @@ public record Plan(
                 layout,
                 MemoryUse.of(architecture, precision, one, !device.isCpu()),
                 shared,
-                shared.total() < device.memoryBytes(),
+                fits,
                 exchange(architecture, precision, layout, !device.isCpu(), exchanges),
                 device,
-                effort(cost, tokensPerUpdate, precision, device, utilization, request),
+                effort(cost, tokensPerUpdate, fits && peakKnown(device, precision), device, utilization, request),
                 cluster);
     }
 
@@ -267,13 +268,8 @@ public record Plan(
     }
 
     private static Effort effort(
-            Cost cost,
-            long tokensPerUpdate,
-            Precision precision,
-            Accelerator device,
-            double utilization,
-            Request request) {
-        if (!peakKnown(device, precision)) {
+            Cost cost, long tokensPerUpdate, boolean known, Accelerator device, double utilization, Request request) {
+        if (!known) {
             return new Effort(utilization, request.gramsPerKwh(), null, null, null, null, null);
         }
         double rate = device.flopsPerSecond() * utilization;
