@@ -4,11 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
-import java.net.InetAddress;
-import java.net.ServerSocket;
-import java.net.Socket;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
@@ -86,10 +85,7 @@ class TrainProcessTest {
     /** Nothing is in order yet that an end could keep: rank 0 waits for one that never comes, for an hour if it is let. */
     @Test
     void termEndsARunThatWaitsForOtherProcesses() throws IOException, InterruptedException {
-        int port;
-        try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            port = free.getLocalPort();
-        }
+        Path meeting = temp.resolve("meeting");
         ProcessBuilder builder = RealProcess.builder(args(temp.resolve("run"), 3))
                 .redirectErrorStream(true)
                 .redirectOutput(temp.resolve("err").toFile());
@@ -99,15 +95,13 @@ class TrainProcessTest {
                         "0",
                         "WORLD_SIZE",
                         "2",
-                        "MASTER_ADDR",
-                        InetAddress.getLoopbackAddress().getHostAddress(),
-                        "MASTER_PORT",
-                        String.valueOf(port),
+                        "MOE4J_MEETING",
+                        meeting.toUri().toString(),
                         "MOE4J_TIMEOUT",
                         "3600"));
         RealProcess process = new RealProcess(builder.start(), temp.resolve("err"));
         try {
-            while (process.alive() && !listens(port)) {
+            while (process.alive() && !(Files.exists(meeting) && Files.size(meeting) > 0)) {
                 Thread.sleep(20);
             }
             process.process().destroy();
@@ -120,12 +114,27 @@ class TrainProcessTest {
         }
     }
 
-    private static boolean listens(int port) {
-        try (Socket _ = new Socket(InetAddress.getLoopbackAddress(), port)) {
-            return true;
-        } catch (IOException e) {
-            return false;
-        }
+    /** Root may write anywhere: the process does without that right. */
+    @Test
+    void aFolderThatMayNotBeWrittenSaysSo() throws IOException, InterruptedException {
+        Path readOnly = Files.createDirectory(temp.resolve("read-only"));
+        Files.setPosixFilePermissions(readOnly, PosixFilePermissions.fromString("r-xr-xr-x"));
+        List<String> prefix = Files.isWritable(readOnly)
+                ? List.of("setpriv", "--bounding-set=-dac_override,-dac_read_search")
+                : List.of();
+        assumeTrue(
+                prefix.isEmpty() || command("setpriv", prefix.getLast(), "test", "!", "-w", readOnly.toString()) == 0,
+                "needs setpriv where root runs the tests");
+        List<String> command = new ArrayList<>(prefix);
+        command.addAll(RealProcess.builder(args(readOnly.resolve("run"), 1)).command());
+        Path said = temp.resolve("err");
+        Process process = new ProcessBuilder(command)
+                .redirectErrorStream(true)
+                .redirectOutput(said.toFile())
+                .start();
+        assertThat(process.waitFor()).as(Files.readString(said)).isEqualTo(1);
+        assertThat(Files.readString(said))
+                .isEqualTo("moe4j: cannot write the run to " + readOnly.resolve("run") + ": permission denied\n");
     }
 
     @Test

@@ -1,10 +1,15 @@
 package dev.moe4j.model;
 
 import dev.moe4j.parallel.Environment;
-import dev.moe4j.parallel.FreePort;
 import dev.moe4j.parallel.Identity;
 import dev.moe4j.parallel.Processes;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.InetAddress;
+import java.net.NetworkInterface;
 import java.net.URI;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -26,12 +31,29 @@ public final class RanksInThreads {
 
     /** Lets every rank do that; returns what each gives, in their order. */
     public static <T> List<T> run(int world, Function<Processes, T> work) {
-        URI meeting = URI.create("tcp://127.0.0.1:" + FreePort.find());
+        try {
+            // They meet at a file of their own: a port that is free now may be taken when rank 0 comes to listen there.
+            Path folder = Files.createTempDirectory("moe4j-ranks-");
+            Path store = folder.resolve("store");
+            try {
+                return run(world, store.toUri(), work);
+            } finally {
+                Files.deleteIfExists(store);
+                Files.delete(folder);
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static <T> List<T> run(int world, URI meeting, Function<Processes, T> work) throws IOException {
+        String loopback = NetworkInterface.getByInetAddress(InetAddress.getLoopbackAddress())
+                .getName();
         List<Future<T>> results = new ArrayList<>();
         try (ExecutorService threads = Executors.newThreadPerTaskExecutor(
                 Thread.ofPlatform().name("rank-", 0).factory())) {
             for (int rank = 0; rank < world; rank++) {
-                Environment environment = new Environment(rank, world, rank, world, meeting, "", TIMEOUT);
+                Environment environment = new Environment(rank, world, rank, world, meeting, false, loopback, TIMEOUT);
                 results.add(threads.submit(() -> Processes.run(environment, new Identity("test", "test"), work)));
             }
             List<T> values = new ArrayList<>();

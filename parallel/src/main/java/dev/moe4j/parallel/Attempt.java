@@ -7,6 +7,7 @@ import java.io.InputStreamReader;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;
+import java.net.NetworkInterface;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -41,9 +42,9 @@ final class Attempt {
     /** A rank that failed. */
     record Failure(int rank, int code, Path log, List<String> lastLines) {
 
-        /** Whether another attempt can succeed; a wrong command stays wrong. */
-        boolean mayPass() {
-            return code != WRONG_USAGE;
+        /** Whether the command was refused: it stays wrong in another attempt. */
+        boolean isWrongUsage() {
+            return code == WRONG_USAGE;
         }
 
         boolean bySignal() {
@@ -58,30 +59,37 @@ final class Attempt {
     }
 
     private final Launcher.Plan plan;
+    private final Path meeting;
     private final List<Process> processes = new ArrayList<>();
     private final List<Thread> pumps = new ArrayList<>();
     private final BlockingQueue<Integer> ended = new LinkedBlockingQueue<>();
     private boolean stopped;
 
-    private Attempt(Launcher.Plan plan) {
+    private Attempt(Launcher.Plan plan, Path meeting) {
         this.plan = plan;
+        this.meeting = meeting;
     }
 
     static Attempt start(Launcher.Plan plan, int number, Consumer<String> out, Consumer<String> err) {
-        Attempt attempt = new Attempt(plan);
         try {
-            int port = FreePort.find();
-            for (int rank = 0; rank < plan.processes(); rank++) {
-                attempt.start(rank, number, port, out, err);
+            // A file of this attempt's own: a port that is free now may be taken when rank 0 comes to listen there.
+            Attempt attempt = new Attempt(
+                    plan, Files.createTempDirectory("moe4j-meeting-").resolve("store"));
+            try {
+                for (int rank = 0; rank < plan.processes(); rank++) {
+                    attempt.start(rank, number, out, err);
+                }
+                return attempt;
+            } catch (IOException e) {
+                attempt.end();
+                throw e;
             }
-            return attempt;
         } catch (IOException e) {
-            attempt.end();
             throw new UncheckedIOException(e);
         }
     }
 
-    private void start(int rank, int number, int port, Consumer<String> out, Consumer<String> err) throws IOException {
+    private void start(int rank, int number, Consumer<String> out, Consumer<String> err) throws IOException {
         Path log = log(rank);
         // Restarts append, so that the log tells of the failure as well.
         Files.writeString(
@@ -95,13 +103,16 @@ final class Attempt {
         }
         Map<String, String> environment = builder.environment();
         // The loopback is the place, whatever this environment says of another.
-        environment.keySet().removeAll(List.of(Environment.MEETING, Environment.AGENT_STORE, Environment.INTERFACE));
+        environment.keySet().removeAll(List.of("MASTER_ADDR", "MASTER_PORT", Environment.AGENT_STORE));
         environment.put("RANK", String.valueOf(rank));
         environment.put("WORLD_SIZE", String.valueOf(plan.processes()));
         environment.put("LOCAL_RANK", String.valueOf(rank));
         environment.put("LOCAL_WORLD_SIZE", String.valueOf(plan.processes()));
-        environment.put("MASTER_ADDR", InetAddress.getLoopbackAddress().getHostAddress());
-        environment.put("MASTER_PORT", String.valueOf(port));
+        environment.put(Environment.MEETING, meeting.toUri().toString());
+        environment.put(
+                Environment.INTERFACE,
+                NetworkInterface.getByInetAddress(InetAddress.getLoopbackAddress())
+                        .getName());
         environment.put(Environment.TIMEOUT, String.valueOf(plan.timeout().toSeconds()));
         environment.put(
                 LauncherWatch.VARIABLE, String.valueOf(ProcessHandle.current().pid()));
@@ -206,6 +217,12 @@ final class Attempt {
     void end() {
         for (Process process : processes) {
             process.destroyForcibly().onExit().join();
+        }
+        try {
+            Files.deleteIfExists(meeting);
+            Files.deleteIfExists(meeting.resolveSibling(""));
+        } catch (IOException e) {
+            // The system clears its temporary files.
         }
     }
 

@@ -16,13 +16,21 @@ import java.util.regex.Pattern;
  * @param world how many processes there are
  * @param localRank this process's number among those on its machine, from 0: its GPU
  * @param localWorld how many processes are on its machine
- * @param meeting where they meet: {@code tcp://host:port}, at rank 0, {@code tcp://host:port/path}, in a store that
- *     torchrun's agent keeps there, or {@code file:///path}
+ * @param meeting where they meet: {@code tcp://host:port} or {@code file:///path}. In {@code tcp://host:port/path} the
+ *     path is a prefix of the store's keys, so that ranks of another run or attempt at that port are told apart
+ * @param agentStore whether torchrun's agent keeps the store, and not rank 0
  * @param networkInterface the network interface that exchanges use; empty for the one that leads to rank 0
  * @param timeout how long a rank waits for others
  */
 public record Environment(
-        int rank, int world, int localRank, int localWorld, URI meeting, String networkInterface, Duration timeout) {
+        int rank,
+        int world,
+        int localRank,
+        int localWorld,
+        URI meeting,
+        boolean agentStore,
+        String networkInterface,
+        Duration timeout) {
 
     /** The variable that sets {@link #timeout}, in seconds. */
     public static final String TIMEOUT = "MOE4J_TIMEOUT";
@@ -46,6 +54,13 @@ public record Environment(
 
     /** Without a word on it. */
     public static final Duration DEFAULT_TIMEOUT = Duration.ofMinutes(5);
+
+    /** Of Slurm's jobs: below those that the system gives to connections. */
+    private static final int FIRST_PORT = 20_000;
+
+    private static final int PORTS = 10_000;
+    /** A prime, so that the steps of a job rarely meet the next jobs. */
+    private static final long PORTS_BETWEEN_STEPS = 7_919;
 
     private static final URI NOWHERE = URI.create("tcp://127.0.0.1:0");
     /** {@code node[03-07,9],gpu1}: a first name, and perhaps a first number within brackets. */
@@ -84,17 +99,12 @@ public record Environment(
         if (variables.containsKey("WORLD_SIZE")) {
             throw new ParallelException("WORLD_SIZE is set and RANK is not: set both, or neither for one process");
         }
-        return new Environment(0, 1, 0, 1, NOWHERE, "", timeout(variables));
+        return new Environment(0, 1, 0, 1, NOWHERE, false, "", timeout(variables));
     }
 
     /** Who keeps the store where ranks meet over the network. */
     String storeKeeper() {
-        return hasAgentStore() ? "torchrun's agent" : "rank 0";
-    }
-
-    /** Whether that is torchrun's agent, with a path of its keys for each attempt. */
-    boolean hasAgentStore() {
-        return meeting.getScheme().equals("tcp") && !meeting.getPath().isEmpty();
+        return agentStore ? "torchrun's agent" : "rank 0";
     }
 
     /** Whether this is one process of several. */
@@ -130,6 +140,7 @@ public record Environment(
                     localRank,
                     Math.max(localRank + 1, number(localWorldName, localWorld)),
                     meeting(world),
+                    world > 1 && !variables.containsKey(MEETING) && hasAgent(),
                     variables.getOrDefault(INTERFACE, ""),
                     timeout(variables));
         }
@@ -148,12 +159,9 @@ public record Environment(
             }
             String host = variables.get("MASTER_ADDR");
             String port = variables.get("MASTER_PORT");
-            if (family.startsWith("SLURM")) {
+            if (isSlurm()) {
                 host = host != null ? host : firstNode();
-                // Jobs that share a machine get ports of their own.
-                port = port != null
-                        ? port
-                        : String.valueOf(20_000 + number("SLURM_JOB_ID", required("SLURM_JOB_ID")) % 10_000);
+                port = port != null ? port : String.valueOf(slurmPort());
             }
             if (host == null || port == null) {
                 throw missing(host == null ? "MASTER_ADDR" : "MASTER_PORT");
@@ -166,12 +174,35 @@ public record Environment(
                     "MASTER_ADDR", "tcp://" + (host.contains(":") ? "[" + host + "]" : host) + ":" + number + path());
         }
 
-        /** Of torchrun's agent's store, which may outlive an attempt: its ranks must not meet those of the one before. */
-        private String path() {
+        private boolean isSlurm() {
+            return family.startsWith("SLURM");
+        }
+
+        private boolean hasAgent() {
             return family.equals("RANK")
-                            && variables.getOrDefault(AGENT_STORE, "").equals("True")
-                    ? "/attempt_" + variables.getOrDefault("TORCHELASTIC_RESTART_COUNT", "0")
-                    : "";
+                    && variables.getOrDefault(AGENT_STORE, "").equals("True");
+        }
+
+        /**
+         * The prefix of this run's keys. The store of torchrun's agent may outlive an attempt, whose ranks must not meet
+         * those of the next one. A job of Slurm may find another job's store at its port.
+         */
+        private String path() {
+            if (isSlurm()) {
+                return "/job-" + required("SLURM_JOB_ID") + "." + slurmStep();
+            }
+            return hasAgent() ? "/attempt_" + variables.getOrDefault("TORCHELASTIC_RESTART_COUNT", "0") : "";
+        }
+
+        private String slurmStep() {
+            return variables.getOrDefault("SLURM_STEP_ID", "0");
+        }
+
+        /** Jobs that share a machine get ports of their own, and so do the steps of a job. */
+        private long slurmPort() {
+            long job = number("SLURM_JOB_ID", required("SLURM_JOB_ID"));
+            long step = number("SLURM_STEP_ID", slurmStep());
+            return FIRST_PORT + (job + PORTS_BETWEEN_STEPS * step) % PORTS;
         }
 
         /** Names with underscores, or whose last part begins with a digit, are none to Java. */

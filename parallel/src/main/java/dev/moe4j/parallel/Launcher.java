@@ -75,7 +75,8 @@ public final class Launcher implements AutoCloseable {
     /**
      * Runs until all ranks are done.
      *
-     * @return 0, or the exit code of SIGTERM where a rank was asked to stop and all have stopped
+     * @return 0; the exit code of SIGTERM where a rank was asked to stop and all have stopped; or that of wrong usage
+     *     where a rank refused the command, which its last lines explain
      * @throws ParallelException if a rank failed and no restart is left; it names the first one and its log
      */
     public int run() {
@@ -94,9 +95,12 @@ public final class Launcher implements AutoCloseable {
             for (String line : failure.lastLines()) {
                 err.accept("rank " + failure.rank() + " | " + line);
             }
-            boolean last = number > plan.restarts() || !failure.mayPass() || stopping;
             String message = failure.describe() + (plan.restarts() == 0 ? "" : ", in attempt " + number);
-            if (last) {
+            if (failure.isWrongUsage()) {
+                err.accept("moe4j: " + message + "; see " + failure.log());
+                return failure.code();
+            }
+            if (number > plan.restarts() || stopping) {
                 throw new ParallelException(message + "; see " + failure.log());
             }
             err.accept("moe4j: " + message + ": starting all ranks again");

@@ -68,7 +68,7 @@ final class Rendezvous {
     private Store open() {
         URI meeting = environment.meeting();
         String keeper = environment.storeKeeper();
-        boolean server = environment.rank() == 0 && !environment.hasAgentStore();
+        boolean server = environment.rank() == 0 && !environment.agentStore();
         if (meeting.getScheme().equals("file")) {
             FileStore file = new FileStore(Path.of(meeting).toString(), environment.world());
             held.add(file);
@@ -97,7 +97,7 @@ final class Rendezvous {
             TCPStore tcp = new TCPStore(meeting.getHost(), options);
             held.add(tcp);
             Store store = held(tcp.clone()); // without the clone a second use aborts the JVM
-            return environment.hasAgentStore() ? held(new PrefixStore(meeting.getPath(), store).clone()) : store;
+            return meeting.getPath().isEmpty() ? store : held(new PrefixStore(meeting.getPath(), store).clone());
         } catch (RuntimeException e) {
             throw new ParallelException(
                     server
@@ -118,8 +118,11 @@ final class Rendezvous {
         int rank = environment.rank();
         if (store.add("claims/" + rank, 1) != 1) {
             throw new ParallelException(
-                    "rank %d has joined already at %s: two processes have the same RANK, or the file is left from another run"
-                            .formatted(rank, environment.meeting()));
+                    "rank %d has joined already at %s: two processes have the same RANK, or another run meets there; give each run its own %s"
+                            .formatted(
+                                    rank,
+                                    environment.meeting(),
+                                    environment.meeting().getScheme().equals("file") ? "file" : "MASTER_PORT"));
         }
         store.set(key(rank), own.encode());
         try {

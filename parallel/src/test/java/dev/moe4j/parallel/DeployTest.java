@@ -3,8 +3,6 @@ package dev.moe4j.parallel;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -73,25 +71,27 @@ class DeployTest {
         if (resumes) {
             command.add("--resume");
         }
-        ProcessBuilder builder = new ProcessBuilder(command)
-                .redirectErrorStream(true)
-                .redirectOutput(folder.resolve("output").toFile());
-        Map<String, String> environment = builder.environment();
-        environment.put("PATH", bin + ":" + System.getenv("PATH"));
-        environment.put("TEST_FOLDER", folder.toString());
-        environment.put("SLURM_SUBMIT_DIR", folder.toString());
-        environment.put("SLURM_JOB_ID", String.valueOf(freeJob()));
-        environment.put("SLURM_CPUS_PER_TASK", "3");
-        environment.put("SLURM_RESTART_COUNT", "1");
-        // As in the batch script itself, which is no rank.
-        environment.put("SLURM_PROCID", "0");
-        Process batch = builder.start();
-        try {
-            assertThat(batch.waitFor(60, TimeUnit.SECONDS)).isTrue();
-            assertThat(batch.exitValue()).as(read("output") + tasks()).isZero();
-        } finally {
-            batch.descendants().forEach(ProcessHandle::destroyForcibly);
-            batch.destroyForcibly();
+        try (ReservedPort port = ReservedPort.take()) {
+            ProcessBuilder builder = new ProcessBuilder(command)
+                    .redirectErrorStream(true)
+                    .redirectOutput(folder.resolve("output").toFile());
+            Map<String, String> environment = builder.environment();
+            environment.put("PATH", bin + ":" + System.getenv("PATH"));
+            environment.put("TEST_FOLDER", folder.toString());
+            environment.put("SLURM_SUBMIT_DIR", folder.toString());
+            environment.put("SLURM_JOB_ID", String.valueOf(port.slurmJob()));
+            environment.put("SLURM_CPUS_PER_TASK", "3");
+            environment.put("SLURM_RESTART_COUNT", "1");
+            // As in the batch script itself, which is no rank.
+            environment.put("SLURM_PROCID", "0");
+            Process batch = builder.start();
+            try {
+                assertThat(batch.waitFor(Ranks.STUCK_SECONDS, TimeUnit.SECONDS)).isTrue();
+                assertThat(batch.exitValue()).as(read("output") + tasks()).isZero();
+            } finally {
+                batch.descendants().forEach(ProcessHandle::destroyForcibly);
+                batch.destroyForcibly();
+            }
         }
         assertThat(read("srun")).startsWith("srun --cpus-per-task=3 --kill-on-bad-exit=1 ");
         for (int rank = 0; rank < RANKS; rank++) {
@@ -116,17 +116,6 @@ class DeployTest {
     private static void script(Path file, String text) throws IOException {
         Files.writeString(file, text);
         Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rwxr-xr-x"));
-    }
-
-    /** A job's number whose port is free. */
-    private static int freeJob() throws IOException {
-        for (int job = (int) (ProcessHandle.current().pid() % 10_000); ; job++) {
-            try (ServerSocket _ = new ServerSocket(20_000 + job % 10_000, 1, InetAddress.getLoopbackAddress())) {
-                return job;
-            } catch (java.net.BindException e) {
-                // The next one.
-            }
-        }
     }
 
     /** Only the libraries for GPUs find those of PyTorch; the folder would be refused next. */

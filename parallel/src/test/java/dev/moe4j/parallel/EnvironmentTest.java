@@ -64,8 +64,8 @@ class EnvironmentTest {
     void torchrun() {
         Environment environment = Environment.of(with(TORCHRUN, "GLOO_SOCKET_IFNAME", "eth1", "MOE4J_TIMEOUT", "30"));
         assertThat(environment)
-                .isEqualTo(
-                        new Environment(3, 4, 1, 2, URI.create("tcp://node07:29500"), "eth1", Duration.ofSeconds(30)));
+                .isEqualTo(new Environment(
+                        3, 4, 1, 2, URI.create("tcp://node07:29500"), false, "eth1", Duration.ofSeconds(30)));
         assertThat(environment.isDistributed()).isTrue();
         assertThat(Environment.of(with(TORCHRUN, "MASTER_ADDR", "fd00::7")).meeting())
                 .isEqualTo(URI.create("tcp://[fd00::7]:29500"));
@@ -79,12 +79,12 @@ class EnvironmentTest {
         Map<String, String> variables =
                 with(TORCHRUN, "TORCHELASTIC_USE_AGENT_STORE", "True", "TORCHELASTIC_RESTART_COUNT", "2");
         assertThat(Environment.of(variables).meeting()).isEqualTo(URI.create("tcp://node07:29500/attempt_2"));
-        assertThat(Environment.of(variables).hasAgentStore()).isTrue();
+        assertThat(Environment.of(variables).agentStore()).isTrue();
         assertThat(Environment.of(with(variables, "TORCHELASTIC_USE_AGENT_STORE", "False"))
-                        .hasAgentStore())
+                        .agentStore())
                 .isFalse();
         assertThat(Environment.of(with(variables, "MOE4J_MEETING", "file:///shared/run-7/store"))
-                        .hasAgentStore())
+                        .agentStore())
                 .isFalse();
     }
 
@@ -92,10 +92,22 @@ class EnvironmentTest {
     void slurm() {
         Environment environment = Environment.of(SLURM);
         assertThat(environment)
-                .isEqualTo(new Environment(5, 8, 1, 4, URI.create("tcp://node03:24567"), "", Duration.ofMinutes(5)));
+                .isEqualTo(new Environment(
+                        5, 8, 1, 4, URI.create("tcp://node03:24567/job-1234567.0"), false, "", Duration.ofMinutes(5)));
         assertThat(Environment.of(with(SLURM, "MASTER_ADDR", "10.0.0.3", "MASTER_PORT", "4000"))
                         .meeting())
-                .isEqualTo(URI.create("tcp://10.0.0.3:4000"));
+                .isEqualTo(URI.create("tcp://10.0.0.3:4000/job-1234567.0"));
+    }
+
+    /** A batch script may run two steps at a time, on the same nodes. */
+    @Test
+    void stepsOfASlurmJobMeetApart() {
+        assertThat(Environment.of(with(SLURM, "SLURM_STEP_ID", "1")).meeting())
+                .isEqualTo(URI.create("tcp://node03:22486/job-1234567.1"));
+        assertThat(Environment.of(with(SLURM, "SLURM_STEP_ID", "2000000000", "SLURM_JOB_ID", "2000000000"))
+                        .meeting()
+                        .getPort())
+                .isBetween(20_000, 29_999);
     }
 
     /** The shell of an allocation is no rank, though Slurm sets some of the variables there. */
@@ -131,7 +143,7 @@ class EnvironmentTest {
                 "MASTER_PORT", "29500");
         assertThat(Environment.of(job))
                 .isEqualTo(new Environment(
-                        2, 4, 0, 1, URI.create("tcp://moe4j-0.moe4j:29500"), "", Duration.ofMinutes(5)));
+                        2, 4, 0, 1, URI.create("tcp://moe4j-0.moe4j:29500"), false, "", Duration.ofMinutes(5)));
         assertThat(Environment.of(Map.of("JOB_COMPLETION_INDEX", "2")).isDistributed())
                 .as("an Indexed Job of something else")
                 .isFalse();

@@ -29,6 +29,9 @@ final class RankMain {
         Identity identity = new Identity(
                 rank == 1 && scenario.equals("other-code") ? "v2" : "v1",
                 rank == 1 && scenario.equals("other-configuration") ? "c2" : "c1");
+        Libtorch.load();
+        System.err.println(Ranks.READY);
+        Ranks.awaitGo();
         try {
             Processes.run(environment, identity, processes -> {
                 Libtorch.threads(1);

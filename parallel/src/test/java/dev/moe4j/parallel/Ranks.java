@@ -9,33 +9,70 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.IntFunction;
+import java.util.stream.IntStream;
 
 /** Real processes of a test: each a small JVM that runs {@link RankMain}, with its output in a file. */
 final class Ranks implements AutoCloseable {
 
     /** A process that has not ended by then is stuck. */
-    private static final long STUCK_SECONDS = 60;
+    static final long STUCK_SECONDS = 300;
+
+    /** A process prints this to stderr when it has loaded libtorch. */
+    static final String READY = "ready";
+
+    /** Names the file that lets ready processes go on. */
+    private static final String GO = "TEST_GO";
 
     private final Path folder;
+    private final String rankVariable;
     private final Map<String, String> common = new HashMap<>();
     private final List<Process> processes = new ArrayList<>();
+    private final List<ReservedPort> reserved = new ArrayList<>();
 
-    private Ranks(Path folder) {
+    private Ranks(Path folder, String rankVariable) {
         this.folder = folder;
+        this.rankVariable = rankVariable;
     }
 
-    /** Starts ranks 0 to {@code world} − 1, which meet at a free port of the loopback. */
-    static Ranks start(Path folder, int world, int timeoutSeconds, String scenario) {
-        Ranks ranks = at(folder, "tcp://127.0.0.1:" + FreePort.find(), world, timeoutSeconds);
-        for (int rank = 0; rank < world; rank++) {
-            ranks.start(rank, scenario);
-        }
+    /** Starts ranks 0 to {@code world} − 1, which meet at a port of their own. */
+    static Ranks start(Path folder, int world, int timeoutSeconds, String scenario) throws InterruptedException {
+        ReservedPort port = ReservedPort.take();
+        Ranks ranks = at(folder, port.meeting(), world, timeoutSeconds);
+        ranks.reserved.add(port);
+        ranks.startTogether(scenario, IntStream.range(0, world).toArray());
         return ranks;
+    }
+
+    /** Starts these ranks, and lets them meet when all are ready: on a busy machine some begin seconds after others. */
+    void startTogether(String scenario, int... ranks) throws InterruptedException {
+        Path go = folder.resolve("go");
+        with(GO, go.toString());
+        for (int rank : ranks) {
+            start(rank, scenario);
+        }
+        for (int index = 0; index < ranks.length; index++) {
+            await(index, READY, this::errors);
+        }
+        try {
+            Files.createFile(go);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** In a process of {@link #startTogether}: waits for the others. */
+    static void awaitGo() {
+        String go = System.getenv(GO);
+        while (go != null && !Files.exists(Path.of(go))) {
+            LockSupport.parkNanos(5_000_000);
+        }
     }
 
     /** Ranks that meet there, none of which is started yet. */
     static Ranks at(Path folder, String meeting, int world, int timeoutSeconds) {
-        Ranks ranks = new Ranks(folder);
+        Ranks ranks = new Ranks(folder, "RANK");
         ranks.common.put("WORLD_SIZE", String.valueOf(world));
         ranks.common.put("MOE4J_MEETING", meeting);
         ranks.common.put("MOE4J_TIMEOUT", String.valueOf(timeoutSeconds));
@@ -44,12 +81,21 @@ final class Ranks implements AutoCloseable {
 
     /** Ranks that torchrun's agent, which listens at a port of the loopback, would start. */
     static Ranks ofAgent(Path folder, int port, int world, int timeoutSeconds) {
-        return new Ranks(folder)
+        return new Ranks(folder, "RANK")
                 .with("WORLD_SIZE", String.valueOf(world))
                 .with("MASTER_ADDR", "127.0.0.1")
                 .with("MASTER_PORT", String.valueOf(port))
                 .with("TORCHELASTIC_USE_AGENT_STORE", "True")
                 .with("TORCHELASTIC_RESTART_COUNT", "0")
+                .with("MOE4J_TIMEOUT", String.valueOf(timeoutSeconds));
+    }
+
+    /** Tasks of a job of Slurm on this machine. */
+    static Ranks ofSlurm(Path folder, int job, int world, int timeoutSeconds) {
+        return new Ranks(folder, "SLURM_PROCID")
+                .with("SLURM_STEP_NUM_TASKS", String.valueOf(world))
+                .with("SLURM_STEP_NODELIST", "localhost")
+                .with("SLURM_JOB_ID", String.valueOf(job))
                 .with("MOE4J_TIMEOUT", String.valueOf(timeoutSeconds));
     }
 
@@ -76,7 +122,7 @@ final class Ranks implements AutoCloseable {
                 .redirectError(log(processes.size(), "err").toFile())
                 .redirectOutput(log(processes.size(), "out").toFile());
         builder.environment().putAll(common);
-        builder.environment().put("RANK", String.valueOf(rank));
+        builder.environment().put(rankVariable, String.valueOf(rank));
         builder.environment().put("OMP_NUM_THREADS", "1");
         try {
             Process process = builder.start();
@@ -119,8 +165,12 @@ final class Ranks implements AutoCloseable {
 
     /** Waits until the process has printed that. */
     void awaitOutput(int index, String text) throws InterruptedException {
+        await(index, text, this::output);
+    }
+
+    private void await(int index, String text, IntFunction<String> printed) throws InterruptedException {
         long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(STUCK_SECONDS);
-        while (!output(index).contains(text)) {
+        while (!printed.apply(index).contains(text)) {
             if (System.nanoTime() > end || !processes.get(index).isAlive()) {
                 throw new AssertionError(
                         "rank " + index + " did not print '" + text + "' but: " + output(index) + errors(index));
@@ -136,5 +186,6 @@ final class Ranks implements AutoCloseable {
     @Override
     public void close() {
         processes.forEach(Process::destroyForcibly);
+        reserved.forEach(ReservedPort::close);
     }
 }

@@ -2,8 +2,11 @@ package dev.moe4j.parallel;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.io.IOException;
+import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.pytorch.TCPStore;
@@ -53,7 +56,7 @@ class RendezvousTest {
     @Test
     void ranksMeetAtAFile() throws InterruptedException {
         Path store = folder.resolve("store");
-        try (Ranks ranks = Ranks.at(folder, store.toUri().toString(), 2, 30).with("GLOO_SOCKET_IFNAME", "lo")) {
+        try (Ranks ranks = Ranks.at(folder, store.toUri().toString(), 2, 600).with("GLOO_SOCKET_IFNAME", "lo")) {
             ranks.start(0, "meet");
             ranks.start(1, "meet");
             assertThat(ranks.exitCode(0)).as(ranks.errors(0)).isZero();
@@ -66,14 +69,15 @@ class RendezvousTest {
     @Test
     void ranksMeetInAStoreThatIsThereAlready() throws InterruptedException {
         Loader.load(torch_gloo.class);
-        int port = FreePort.find();
-        try (TCPStoreOptions options = new TCPStoreOptions()) {
-            options.port((short) port);
+        try (ReservedPort port = ReservedPort.take();
+                TCPStoreOptions options = new TCPStoreOptions()) {
+            options.port((short) port.number());
             options.isServer(true);
             options.waitWorkers(false);
             try (TCPStore _ = new TCPStore("127.0.0.1", options)) {
                 for (String attempt : List.of("0", "1")) {
-                    try (Ranks ranks = Ranks.ofAgent(folder, port, 2, 30).with("TORCHELASTIC_RESTART_COUNT", attempt)) {
+                    try (Ranks ranks =
+                            Ranks.ofAgent(folder, port.number(), 2, 600).with("TORCHELASTIC_RESTART_COUNT", attempt)) {
                         ranks.start(0, "meet");
                         ranks.start(1, "meet");
                         assertThat(ranks.exitCode(0))
@@ -90,7 +94,8 @@ class RendezvousTest {
 
     @Test
     void aMissingAgentIsNamed() throws InterruptedException {
-        try (Ranks ranks = Ranks.ofAgent(folder, FreePort.find(), 2, 2)) {
+        try (ReservedPort port = ReservedPort.take();
+                Ranks ranks = Ranks.ofAgent(folder, port.number(), 2, 2)) {
             ranks.start(0, "meet");
             assertThat(ranks.exitCode(0)).isEqualTo(1);
             assertThat(ranks.output(0)).startsWith("failed: rank 0 cannot reach torchrun's agent at tcp://127.0.0.1:");
@@ -99,21 +104,51 @@ class RendezvousTest {
 
     @Test
     void twoOfARankAreRefused() throws InterruptedException {
-        try (Ranks ranks = Ranks.at(folder, "tcp://127.0.0.1:" + FreePort.find(), 2, 4)) {
+        try (ReservedPort port = ReservedPort.take();
+                Ranks ranks = Ranks.at(folder, port.meeting(), 2, 600)) {
             ranks.start(0, "meet");
+            awaitListener(port);
             ranks.start(0, "meet");
-            int first = ranks.exitCode(0);
-            int second = ranks.exitCode(1);
-            assertThat(List.of(first, second)).containsOnly(1);
-            assertThat(ranks.output(0) + ranks.output(1)).contains("failed: rank 0 cannot listen at tcp://127.0.0.1:");
+            assertThat(ranks.exitCode(1)).isEqualTo(1);
+            assertThat(ranks.output(1)).startsWith("failed: rank 0 cannot listen at " + port.meeting());
         }
+    }
+
+    /** Two jobs of Slurm whose numbers lead to one port: the first one goes on, the second one's ranks say what is wrong. */
+    @Test
+    void aJobThatFindsItsPortTakenLeavesTheOtherAlone() throws IOException, InterruptedException {
+        try (ReservedPort port = ReservedPort.take();
+                Ranks first = Ranks.ofSlurm(Files.createDirectory(folder.resolve("a")), port.slurmJob(), 2, 600);
+                Ranks second =
+                        Ranks.ofSlurm(Files.createDirectory(folder.resolve("b")), port.slurmJob() + 10_000, 2, 6)) {
+            first.start(0, "meet");
+            awaitListener(port);
+            second.start(1, "meet");
+            second.start(0, "meet");
+            assertThat(second.exitCode(0)).isEqualTo(1);
+            assertThat(second.output(0))
+                    .startsWith("failed: 1 of 2 ranks have met at tcp://localhost:" + port.number() + "/job-")
+                    .contains("rank 0 is missing; see whether it was started, and its log");
+            assertThat(second.exitCode(1)).isEqualTo(1);
+            assertThat(second.output(1))
+                    .startsWith("failed: rank 0 cannot listen at tcp://localhost:" + port.number() + "/job-")
+                    .contains("choose another MASTER_PORT");
+            first.start(1, "meet");
+            assertThat(first.exitCode(0)).as(first.output(0) + first.errors(0)).isZero();
+            assertThat(first.exitCode(1)).as(first.output(1) + first.errors(1)).isZero();
+        }
+    }
+
+    private static void awaitListener(ReservedPort port) {
+        assertThat(Network.listens(URI.create(port.meeting()), Duration.ofSeconds(Ranks.STUCK_SECONDS)))
+                .isTrue();
     }
 
     @Test
     void missingRanksAreNamed() throws InterruptedException {
-        try (Ranks ranks = Ranks.at(folder, "tcp://127.0.0.1:" + FreePort.find(), 3, 4)) {
-            ranks.start(0, "meet");
-            ranks.start(2, "meet");
+        try (ReservedPort port = ReservedPort.take();
+                Ranks ranks = Ranks.at(folder, port.meeting(), 3, 4)) {
+            ranks.startTogether("meet", 0, 2);
             for (int process = 0; process < 2; process++) {
                 assertThat(ranks.exitCode(process)).isEqualTo(1);
                 assertThat(ranks.output(process))
@@ -125,7 +160,8 @@ class RendezvousTest {
 
     @Test
     void aMissingRank0IsNamed() throws InterruptedException {
-        try (Ranks ranks = Ranks.at(folder, "tcp://127.0.0.1:" + FreePort.find(), 2, 2)) {
+        try (ReservedPort port = ReservedPort.take();
+                Ranks ranks = Ranks.at(folder, port.meeting(), 2, 2)) {
             ranks.start(1, "meet");
             assertThat(ranks.exitCode(0)).isEqualTo(1);
             assertThat(ranks.output(0))

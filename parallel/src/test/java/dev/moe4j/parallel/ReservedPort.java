@@ -1,0 +1,60 @@
+package dev.moe4j.parallel;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.BindException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.Socket;
+import java.util.concurrent.ThreadLocalRandom;
+
+/**
+ * A port of the loopback that is reserved for one test. A socket that never listens is bound to the port, so no other
+ * test gets it, and connections are refused. A process of the test can still listen there: c10d's server sets
+ * SO_REUSEADDR.
+ */
+record ReservedPort(int number, Socket holder) implements AutoCloseable {
+
+    /** The ports that Slurm's jobs use; the system gives connections others (on Linux from 32768 on). */
+    private static final int FIRST = 20_000;
+
+    private static final int COUNT = 10_000;
+
+    static ReservedPort take() {
+        int start = ThreadLocalRandom.current().nextInt(COUNT);
+        for (int tried = 0; tried < COUNT; tried++) {
+            int port = FIRST + (start + tried) % COUNT;
+            Socket socket = new Socket();
+            try {
+                // Without the option a bind fails if any other socket has the port, also another test's.
+                socket.setReuseAddress(false);
+                socket.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), port));
+                socket.setReuseAddress(true);
+                return new ReservedPort(port, socket);
+            } catch (BindException e) {
+                // The next one.
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
+        }
+        throw new AssertionError("no port from " + FIRST + " to " + (FIRST + COUNT - 1) + " is free");
+    }
+
+    /** The number of a job whose first step meets at this port. */
+    int slurmJob() {
+        return number - FIRST;
+    }
+
+    String meeting() {
+        return "tcp://127.0.0.1:" + number;
+    }
+
+    @Override
+    public void close() {
+        try {
+            holder.close();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}
