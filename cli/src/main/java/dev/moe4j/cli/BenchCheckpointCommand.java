@@ -18,7 +18,11 @@ final class BenchCheckpointCommand implements Callable<Integer> {
     @Mixin
     private Output output;
 
-    @Option(names = "--model", paramLabel = "NAME", description = "A preset (default: cpu-moe32).")
+    @Option(
+            names = "--model",
+            converter = OptionNames.Preset.class,
+            paramLabel = "NAME",
+            description = "A preset (default: cpu-moe32).")
     private String model = "cpu-moe32";
 
     @Option(names = "--every", paramLabel = "N", description = "Steps between two checkpoints (default: 100).")

@@ -19,6 +19,7 @@ final class BenchDecodeCommand implements Callable<Integer> {
 
     @Option(
             names = "--preset",
+            converter = OptionNames.Preset.class,
             required = true,
             paramLabel = "NAME",
             description = "cpu-dense, cpu-moe8, cpu-moe32, cpu-moe128 or another preset.")
@@ -30,7 +31,11 @@ final class BenchDecodeCommand implements Callable<Integer> {
     @Option(names = "--rounds", paramLabel = "N", description = "Rounds of each figure (default: 5).")
     private int rounds = 5;
 
-    @Option(names = "--device", paramLabel = "DEVICE", description = "cpu, cuda or cuda:N (default: cpu).")
+    @Option(
+            names = "--device",
+            converter = OptionNames.DeviceName.class,
+            paramLabel = "DEVICE",
+            description = "cpu, cuda or cuda:N (default: cpu).")
     private String device = "cpu";
 
     BenchDecodeCommand() {}

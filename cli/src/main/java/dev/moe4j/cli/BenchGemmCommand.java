@@ -21,7 +21,11 @@ final class BenchGemmCommand implements Callable<Integer> {
             description = "bf16, fp32, fp64, or several with commas (default: bf16,fp32).")
     private List<String> precisions = List.of("bf16", "fp32");
 
-    @Option(names = "--device", paramLabel = "DEVICE", description = "cpu, cuda or cuda:N (default: cpu).")
+    @Option(
+            names = "--device",
+            converter = OptionNames.DeviceName.class,
+            paramLabel = "DEVICE",
+            description = "cpu, cuda or cuda:N (default: cpu).")
     private String device = "cpu";
 
     BenchGemmCommand() {}

@@ -21,7 +21,11 @@ final class BenchGrowthCommand implements Callable<Integer> {
     @Mixin
     private Output output;
 
-    @Option(names = "--preset", paramLabel = "NAME", description = "The model (default: cpu-moe8).")
+    @Option(
+            names = "--preset",
+            converter = OptionNames.Preset.class,
+            paramLabel = "NAME",
+            description = "The model (default: cpu-moe8).")
     private String preset = "cpu-moe8";
 
     @Option(
@@ -47,7 +51,11 @@ final class BenchGrowthCommand implements Callable<Integer> {
     @Option(names = "--steps", paramLabel = "N", description = "Steps of each size in a turn (default: 5).")
     private int steps = 5;
 
-    @Option(names = "--device", paramLabel = "DEVICE", description = "cpu, cuda or cuda:N (default: cpu).")
+    @Option(
+            names = "--device",
+            converter = OptionNames.DeviceName.class,
+            paramLabel = "DEVICE",
+            description = "cpu, cuda or cuda:N (default: cpu).")
     private String device = "cpu";
 
     @Option(names = "--figure", paramLabel = "FILE.svg", description = "Draw it, too.")

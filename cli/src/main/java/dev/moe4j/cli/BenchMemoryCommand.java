@@ -22,13 +22,21 @@ final class BenchMemoryCommand implements Callable<Integer> {
     @Option(names = "--steps", paramLabel = "N", description = "Updates, at least 20 (default: 10000).")
     private int steps = 10_000;
 
-    @Option(names = "--model", paramLabel = "NAME", description = "A preset (default: cpu-tiny-moe).")
+    @Option(
+            names = "--model",
+            converter = OptionNames.Preset.class,
+            paramLabel = "NAME",
+            description = "A preset (default: cpu-tiny-moe).")
     private String model = "cpu-tiny-moe";
 
     @Mixin
     private PrecisionOption precision;
 
-    @Option(names = "--device", paramLabel = "DEVICE", description = "cpu, cuda or cuda:N (default: cpu).")
+    @Option(
+            names = "--device",
+            converter = OptionNames.DeviceName.class,
+            paramLabel = "DEVICE",
+            description = "cpu, cuda or cuda:N (default: cpu).")
     private String device = "cpu";
 
     BenchMemoryCommand() {}

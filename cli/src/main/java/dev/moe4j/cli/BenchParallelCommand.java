@@ -73,7 +73,7 @@ final class BenchParallelCommand implements Callable<Integer> {
             throw output.wrongUsage("--processes must be at least 2 and --rounds at least 1");
         }
         options.check(output);
-        Report report = BenchParallelRun.run(options, processes, rounds, output.err());
+        Report report = BenchParallelRun.run(options, processes, rounds, output);
         output.print(report, out -> BenchParallelRun.print(report, out));
         return 0;
     }

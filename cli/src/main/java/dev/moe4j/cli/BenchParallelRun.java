@@ -26,15 +26,16 @@ record BenchParallelRun(
     /** Keys that only have a meaning, or only are allowed, with several processes. */
     private static final String PARALLEL = "parallel";
 
-    static BenchParallelCommand.Report run(BenchStepOptions options, int processes, int rounds, PrintWriter err) {
-        BatchConfig batch = RunConfig.read(options.preset, options.overrides).batch();
+    static BenchParallelCommand.Report run(BenchStepOptions options, int processes, int rounds, Output output) {
+        BatchConfig batch =
+                RunOptions.read(output, options.preset, options.overrides).batch();
         if (batch.microBatch() % processes != 0) {
             throw new CliException("micro-batches of " + batch.microBatch() + " sequences cannot be divided among "
                     + processes + " processes: choose another --processes, or --set batch.sequences");
         }
         // Once for all, so that what is compared computes alike.
         Precision precision = RunConfig.precision(options.precision.name, Device.CPU);
-        return new BenchParallelRun(options, precision.name(), batch, processes, rounds, err).measure();
+        return new BenchParallelRun(options, precision.name(), batch, processes, rounds, output.err()).measure();
     }
 
     private BenchParallelCommand.Report measure() {
@@ -94,7 +95,11 @@ record BenchParallelRun(
         Launcher.Plan plan =
                 new Launcher.Plan(command, List.of(), ranks, threads, 0, Environment.DEFAULT_TIMEOUT, logs);
         try (Launcher launcher = new Launcher(plan, printed::add, _ -> {})) {
-            if (launcher.run() != 0) {
+            int code = launcher.run();
+            if (code == Main.WRONG_USAGE) {
+                throw new CliException("bench train refuses this model in " + ranks + " processes; see " + logs);
+            }
+            if (code != 0) {
                 throw new CliException("bench parallel was interrupted before it had measured all; run it again");
             }
         }

@@ -35,7 +35,11 @@ final class BenchPrecisionCommand implements Callable<Integer> {
             description = "A folder that prepare wrote (default: the JDK's own sources, prepared for the time being).")
     private @Nullable Path data;
 
-    @Option(names = "--device", paramLabel = "DEVICE", description = "cpu, cuda or cuda:N (default: cpu).")
+    @Option(
+            names = "--device",
+            converter = OptionNames.DeviceName.class,
+            paramLabel = "DEVICE",
+            description = "cpu, cuda or cuda:N (default: cpu).")
     private String device = "cpu";
 
     BenchPrecisionCommand() {}

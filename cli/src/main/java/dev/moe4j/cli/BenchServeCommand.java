@@ -20,6 +20,7 @@ final class BenchServeCommand implements Callable<Integer> {
 
     @Option(
             names = "--preset",
+            converter = OptionNames.Preset.class,
             required = true,
             paramLabel = "NAME",
             description = "cpu-dense, cpu-moe8, cpu-moe32, cpu-moe128 or another preset.")
@@ -44,7 +45,11 @@ final class BenchServeCommand implements Callable<Integer> {
     @Option(names = "--texts", paramLabel = "N", description = "Texts of each client (default: 4).")
     private int texts = 4;
 
-    @Option(names = "--device", paramLabel = "DEVICE", description = "cpu, cuda or cuda:N (default: cpu).")
+    @Option(
+            names = "--device",
+            converter = OptionNames.DeviceName.class,
+            paramLabel = "DEVICE",
+            description = "cpu, cuda or cuda:N (default: cpu).")
     private String device = "cpu";
 
     BenchServeCommand() {}

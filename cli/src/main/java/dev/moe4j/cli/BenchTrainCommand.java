@@ -24,7 +24,11 @@ final class BenchTrainCommand implements Callable<Integer> {
     @Mixin
     private BenchStepOptions options;
 
-    @Option(names = "--device", paramLabel = "DEVICE", description = "cpu, cuda or cuda:N (default: cpu).")
+    @Option(
+            names = "--device",
+            converter = OptionNames.DeviceName.class,
+            paramLabel = "DEVICE",
+            description = "cpu, cuda or cuda:N (default: cpu).")
     private String device = "cpu";
 
     BenchTrainCommand() {}
@@ -87,7 +91,7 @@ final class BenchTrainCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         options.check(output);
-        BenchTrainRun.run(options, NamedData.parse(options.data, output), device, output.err())
+        BenchTrainRun.run(options, NamedData.parse(options.data, output), device, output)
                 .ifPresent(report -> output.print(report, out -> BenchTrainRun.print(report, out)));
         return 0;
     }

@@ -24,8 +24,9 @@ final class BenchTrainRun {
 
     /** Measures; empty in all processes but rank 0, which speaks for all. */
     static Optional<BenchTrainCommand.Report> run(
-            BenchStepOptions options, List<NamedData> data, String device, PrintWriter err) {
-        RunConfig run = RunConfig.read(options.preset, options.overrides);
+            BenchStepOptions options, List<NamedData> data, String device, Output output) {
+        RunConfig run = RunOptions.read(output, options.preset, options.overrides);
+        PrintWriter err = output.err();
         if (data.isEmpty()) {
             return run(options, run, null, device, err);
         }

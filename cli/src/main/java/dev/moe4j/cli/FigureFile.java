@@ -1,5 +1,6 @@
 package dev.moe4j.cli;
 
+import dev.moe4j.data.DataException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -31,7 +32,7 @@ record FigureFile(String option, Path path) {
         try {
             Files.writeString(path, svg);
         } catch (IOException e) {
-            throw unwritable(e.toString());
+            throw unwritable(DataException.reason(e));
         }
     }
 

@@ -31,6 +31,7 @@ final class FinetuneCommand implements Callable<Integer> {
 
     @Option(
             names = "--task",
+            converter = OptionNames.TaskName.class,
             required = true,
             paramLabel = "NAME|FILE",
             description = "A task of `eval tasks --list`, or a YAML file.")

@@ -38,7 +38,7 @@ final class FinetuneRun {
             throw new CliException(command.task + " describes several tasks; give a file with one");
         }
         Task task = tasks.getFirst();
-        FineTuneSettings settings = settings(command, task);
+        FineTuneSettings settings = output.usage(() -> settings(command, task));
         Precision precision = Precision.parse(command.model.precision);
         AmxTiles.settle(precision);
         // The files are read before the model, so that what is wrong with them is said at once.

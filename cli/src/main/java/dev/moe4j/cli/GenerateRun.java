@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
 record GenerateRun(ModelOptions options, int tokens, double temperature, int topK, double topP, long seed) {
 
     Report run(@Nullable String given, Output output) {
-        Sampling sampling = new Sampling(temperature, topK, topP);
+        Sampling sampling = output.usage(() -> new Sampling(temperature, topK, topP));
         if (tokens < 1) {
             throw output.wrongUsage("--tokens must be at least 1");
         }

@@ -71,6 +71,11 @@ final class LaunchCommand implements Callable<Integer> {
         if (command.getFirst().equals("launch")) {
             throw wrongUsage("launch cannot launch itself");
         }
+        // What is wrong with the command is said once, before any rank starts.
+        String[] arguments = command.toArray(String[]::new);
+        Main.commandLine(new Main(), arguments)
+                .setErr(spec.commandLine().getErr())
+                .parseArgs(arguments);
         return new LaunchRun(
                         spec.commandLine().getOut(),
                         spec.commandLine().getErr(),

@@ -4,7 +4,6 @@ import static picocli.CommandLine.ScopeType.INHERIT;
 
 import dev.moe4j.model.Nearest;
 import dev.moe4j.parallel.LauncherWatch;
-import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.util.List;
 import java.util.Locale;
@@ -13,6 +12,7 @@ import java.util.function.Predicate;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Help.Ansi;
+import picocli.CommandLine.MissingParameterException;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -55,7 +55,9 @@ public final class Main {
             ReportCommand.class,
             GenerateCommand.class,
             ServeCommand.class,
-            BenchCommand.class);
+            BenchCommand.class,
+            HelpCommand.class,
+            VersionCommand.class);
 
     private boolean debug = "1".equals(System.getenv("MOE4J_DEBUG"));
 
@@ -66,13 +68,9 @@ public final class Main {
         // Numbers look the same everywhere.
         Locale.setDefault(Locale.ROOT);
         // stdout belongs to results; whatever else prints there by habit is sent to stderr.
-        PrintWriter results = writer(System.out);
+        PrintWriter results = new OutputPipe(System.out);
         System.setOut(System.err);
-        System.exit(run(results, writer(System.err), args));
-    }
-
-    private static PrintWriter writer(PrintStream stream) {
-        return new PrintWriter(stream, true, stream.charset());
+        System.exit(run(results, new PrintWriter(System.err, true, System.err.charset()), args));
     }
 
     /** Runs a command line and returns its exit code: 0 done, 1 failed, 2 wrong usage. */
@@ -123,7 +121,9 @@ public final class Main {
                 .setExpandAtFiles(false) // a prompt may begin with @
                 .setCaseInsensitiveEnumValuesAllowed(true)
                 .setParameterExceptionHandler((e, args) -> wrongUsage(e))
-                .setExecutionExceptionHandler((e, l, parsed) -> Failure.of(e).print(l.getErr(), main.debug));
+                .setExecutionExceptionHandler((e, l, parsed) -> e instanceof OutputPipe.ReaderGoneException
+                        ? OutputPipe.ReaderGoneException.EXIT_CODE
+                        : Failure.of(e).print(l.getErr(), main.debug));
     }
 
     @Option(
@@ -140,9 +140,25 @@ public final class Main {
     private static int wrongUsage(ParameterException e) {
         CommandLine line = e.getCommandLine();
         CommandSpec command = line.getCommandSpec();
-        line.getErr().println("moe4j: " + (e instanceof UnmatchedArgumentException u ? unknown(u) : e.getMessage()));
+        line.getErr().println("moe4j: " + message(e));
         line.getErr().println("Try: " + command.qualifiedName() + " --help");
         return WRONG_USAGE;
+    }
+
+    private static String message(ParameterException e) {
+        if (e instanceof UnmatchedArgumentException unmatched) {
+            return unknown(unmatched);
+        }
+        // The required option may be there under a name that is not quite right.
+        CommandLine line = e.getCommandLine();
+        if (e instanceof MissingParameterException
+                && !line.getUnmatchedArguments().isEmpty()) {
+            UnmatchedArgumentException unmatched = new UnmatchedArgumentException(line, line.getUnmatchedArguments());
+            if (unmatched.isUnknownOption()) {
+                return unknown(unmatched);
+            }
+        }
+        return String.valueOf(e.getMessage());
     }
 
     private static String unknown(UnmatchedArgumentException e) {

@@ -15,10 +15,18 @@ final class ModelOptions {
                             + "the one with the lowest validation loss.")
     Path checkpoint;
 
-    @Option(names = "--device", paramLabel = "DEVICE", description = "cpu, cuda or cuda:N (default: cpu).")
+    @Option(
+            names = "--device",
+            converter = OptionNames.DeviceName.class,
+            paramLabel = "DEVICE",
+            description = "cpu, cuda or cuda:N (default: cpu).")
     String device = "cpu";
 
-    @Option(names = "--precision", paramLabel = "NAME", description = "fp32, bf16 or fp64 (default: fp32).")
+    @Option(
+            names = "--precision",
+            converter = OptionNames.PrecisionName.class,
+            paramLabel = "NAME",
+            description = "fp32, bf16 or fp64 (default: fp32).")
     String precision = "fp32";
 
     @Option(

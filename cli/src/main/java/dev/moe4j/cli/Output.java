@@ -2,6 +2,7 @@ package dev.moe4j.cli;
 
 import java.io.PrintWriter;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -37,13 +38,28 @@ final class Output {
 
     private static void check(PrintWriter out) {
         if (out.checkError()) {
-            throw new CliException("cannot write the result to stdout: its disk is full, or its reader is gone");
+            throw out instanceof OutputPipe stdout && stdout.isPipe()
+                    ? new OutputPipe.ReaderGoneException()
+                    : new CliException("cannot write the result to stdout: is its disk full?");
         }
     }
 
     /** Returns what to throw for wrong usage that only the command can see. */
     ParameterException wrongUsage(String message) {
         return new ParameterException(command.commandLine(), message);
+    }
+
+    /** Returns what {@code value} makes of the command's options; what it refuses is wrong usage. */
+    <T> T usage(Supplier<T> value) {
+        try {
+            return value.get();
+        } catch (RuntimeException e) {
+            Failure failure = Failure.of(e);
+            if (!failure.expected()) {
+                throw e;
+            }
+            throw new ParameterException(command.commandLine(), failure.message(), e);
+        }
     }
 
     /** Returns where progress and remarks go. */

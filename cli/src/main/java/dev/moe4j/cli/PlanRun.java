@@ -2,6 +2,7 @@ package dev.moe4j.cli;
 
 import dev.moe4j.model.ConfigReader;
 import dev.moe4j.model.ParameterCounts;
+import dev.moe4j.model.Recompute;
 import dev.moe4j.parallel.Sharding;
 import dev.moe4j.train.Cluster;
 import dev.moe4j.train.DeviceLayout;
@@ -32,12 +33,12 @@ record PlanRun(
     private static final double DAY_SECONDS = 86_400;
 
     int run() {
-        RunConfig run = RunConfig.read(model, overrides);
+        RunConfig run = RunOptions.read(output, model, overrides);
         Plan plan = cluster == null
-                ? Plan.of(
+                ? output.usage(() -> Plan.of(
                         run,
                         request(run, run.parallel().expert(), run.parallel().shard()),
-                        utilization)
+                        utilization))
                 : onCluster(run, cluster);
         output.print(plan, to -> print(plan, to));
         return 0;
@@ -51,16 +52,21 @@ record PlanRun(
                 : null;
         Plan.Request request =
                 request(run, expert, set("parallel.shard") ? run.parallel().shard() : null);
-        Path path = file.isEmpty() ? null : Path.of(file);
-        return Plan.onCluster(
-                run,
-                request,
-                Cluster.read(deviceName, request.devices(), path, clusterOverrides),
-                set("recompute") ? run.recompute() : null);
+        Cluster connected = cluster(file, request.devices());
+        Recompute recompute = set("recompute") ? run.recompute() : null;
+        return output.usage(() -> Plan.onCluster(run, request, connected, recompute));
+    }
+
+    /** As the device is usually connected, changed by the file and by what was set. */
+    private Cluster cluster(String file, int all) {
+        return file.isEmpty()
+                ? output.usage(() -> Cluster.read(deviceName, all, null, clusterOverrides))
+                : Cluster.read(deviceName, all, Path.of(file), clusterOverrides);
     }
 
     private Plan.Request request(RunConfig run, @Nullable Integer expert, @Nullable Sharding level) {
-        return new Plan.Request(tokens, deviceName, devices(run.parallel().expert()), expert, level, microBatch, grid);
+        int all = devices(run.parallel().expert());
+        return output.usage(() -> new Plan.Request(tokens, deviceName, all, expert, level, microBatch, grid));
     }
 
     /** Whether the user chose that key's value. */

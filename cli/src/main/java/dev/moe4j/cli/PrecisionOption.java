@@ -6,6 +6,7 @@ import picocli.CommandLine.Option;
 final class PrecisionOption {
     @Option(
             names = "--precision",
+            converter = OptionNames.PrecisionOrAuto.class,
             paramLabel = "NAME",
             description = "auto (what this device multiplies fastest), bf16, fp16 or fp32 (default: auto).")
     String name = "auto";

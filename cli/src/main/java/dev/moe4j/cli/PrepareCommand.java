@@ -131,10 +131,10 @@ final class PrepareCommand implements Callable<Integer> {
         Tokenizer chosen = Tokenizer.of(name);
         chosen.remark().ifPresent(output.err()::println);
         Preparation preparation = new Preparation(chosen, source, folder)
-                .holdOut(new HoldOut(holdOut, seed))
+                .holdOut(output.usage(() -> new HoldOut(holdOut, seed)))
                 .layout(InputOptions.oneOf(output, "--layout", layout, ShardLayout.values()))
                 .shardBytes((long) shardSize << 20)
-                .share(Share.parse(shard))
+                .share(output.usage(() -> Share.parse(shard)))
                 .overwrite(overwrite)
                 .threads(threads);
         Preparation.Result result;

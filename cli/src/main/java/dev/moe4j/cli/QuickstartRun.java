@@ -19,8 +19,8 @@ record QuickstartRun(
 
     int run() {
         String home = System.getProperty("moe4j.home");
-        Quickstart.Settings settings = new Quickstart.Settings(
-                folder, home == null ? null : Path.of(home), out == null ? freshFolder() : out, minutes, seed);
+        Quickstart.Settings settings = output.usage(() -> new Quickstart.Settings(
+                folder, home == null ? null : Path.of(home), out == null ? freshFolder() : out, minutes, seed));
         Quickstart.Result result;
         long seconds = Math.max(1, Math.round(minutes * 60));
         try (Training training = new Training(seconds)) {

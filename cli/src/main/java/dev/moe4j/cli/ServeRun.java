@@ -27,8 +27,8 @@ record ServeRun(
     private static final Logger LOG = LoggerFactory.getLogger(ServeRun.class);
 
     void run(Output output) {
-        Engine.Limits limits = new Engine.Limits(places, waiting);
-        ModelServer.Options listening = new ModelServer.Options(host, port, key);
+        Engine.Limits limits = output.usage(() -> new Engine.Limits(places, waiting));
+        ModelServer.Options listening = output.usage(() -> new ModelServer.Options(host, port, key));
         try (LoadedModel loaded = LoadedModel.readUngrouped(options);
                 Interruption interruption = new Interruption()) {
             PrometheusMeterRegistry meters = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);

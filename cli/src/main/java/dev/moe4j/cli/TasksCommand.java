@@ -36,6 +36,7 @@ final class TasksCommand implements Callable<Integer> {
 
     @Option(
             names = "--task",
+            converter = OptionNames.TaskName.class,
             required = true,
             arity = "1..*",
             paramLabel = "NAME|FILE",

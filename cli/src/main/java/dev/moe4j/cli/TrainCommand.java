@@ -58,7 +58,12 @@ final class TrainCommand implements Callable<Integer> {
             description = "Set a configuration key, such as model.experts=32 or precision=fp32; may be repeated.")
     private List<String> overrides = new ArrayList<>();
 
-    @Option(names = "--device", defaultValue = "cpu", paramLabel = "DEVICE", description = "cpu, cuda or cuda:N.")
+    @Option(
+            names = "--device",
+            converter = OptionNames.DeviceName.class,
+            defaultValue = "cpu",
+            paramLabel = "DEVICE",
+            description = "cpu, cuda or cuda:N.")
     private String device;
 
     @Option(names = "--resume", description = "Go on from the newest checkpoint in the run's folder, if there is one.")
@@ -74,6 +79,9 @@ final class TrainCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
+        if (steps < 1) {
+            throw output.wrongUsage("--steps must be at least 1");
+        }
         if (!resume && !allowedChanges.isEmpty()) {
             throw output.wrongUsage("--allow-change is of no use without --resume");
         }

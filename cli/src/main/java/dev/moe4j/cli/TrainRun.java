@@ -46,7 +46,7 @@ record TrainRun(
             // Wrong usage, found by each process for itself: launch does not start them again, with --resume.
             throw output.wrongUsage(TrainingRun.begunAlready(out));
         }
-        RunConfig config = RunConfig.read(model, overrides);
+        RunConfig config = RunOptions.read(output, model, overrides);
         TrainingRun.settleTiles(config, out, resume);
         try (TrainingData sources = NamedData.open(data);
                 Interruption interruption = new Interruption()) {

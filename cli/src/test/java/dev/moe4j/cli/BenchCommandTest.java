@@ -387,11 +387,11 @@ class BenchCommandTest {
 
     @Test
     void whatIsUnknownIsOneLine() {
-        assertFails(Run.of("bench", "train", "--preset=cpu-moe31"), "cpu-moe32");
-        assertFails(Run.of("bench", "train", TINY, "--precision=int4"), "precision 'int4' is unknown");
+        assertWrongUsage(Run.of("bench", "train", "--preset=cpu-moe31"), "cpu-moe32");
+        assertWrongUsage(Run.of("bench", "train", TINY, "--precision=int4"), "precision 'int4' is unknown");
         assertFails(Run.of("bench", "train", TINY, "--device=cuda:99"), "device 'cuda:99' is not there");
         assertFails(Run.of("bench", "gemm", "--precision=bf16,fp8"), "precision 'fp8' is unknown");
-        assertFails(Run.of("bench", "memory", "--model=cpu-tiny-mo"), "cpu-tiny-moe");
+        assertWrongUsage(Run.of("bench", "memory", "--model=cpu-tiny-mo"), "cpu-tiny-moe");
         assertFails(Run.of("bench", "memory", "--steps=19"), "use at least 20");
         assertFails(Run.of("bench", "precision", "--data=/none"), "/none");
         assertFails(
@@ -401,6 +401,11 @@ class BenchCommandTest {
     /** What is measured where no precision is asked for. */
     private static String fastest() {
         return AutoPrecision.of(Device.CPU).precision().name();
+    }
+
+    private static void assertWrongUsage(Run run, String message) {
+        assertThat(run.code()).as(run.err()).isEqualTo(2);
+        assertThat(run.err()).startsWith("moe4j: ").contains(message, "\nTry: moe4j bench ");
     }
 
     private static void assertFails(Run run, String message) {

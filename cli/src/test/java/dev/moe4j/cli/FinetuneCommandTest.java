@@ -162,10 +162,10 @@ class FinetuneCommandTest {
 
     @Test
     void badInputIsOneLine() throws IOException {
-        assertFails(finetune("--task", "sst"), "no task is named sst; the nearest are sst2");
-        assertFails(finetune("--task", task, "--head=cubic"), "--head cubic: there are choice, answer and linear");
+        assertWrongUsage(finetune("--task", "sst"), "no task is named sst; the nearest are sst2");
+        assertWrongUsage(finetune("--task", task, "--head=cubic"), "--head cubic: there are choice, answer and linear");
         assertFails(finetune("--task", task, "--train-split=dev"), "has no split dev; it has test, train");
-        assertFails(finetune("--task", task, "--learning-rate=-1"), "each must be above 0");
+        assertWrongUsage(finetune("--task", task, "--learning-rate=-1"), "each must be above 0");
         assertFails(finetune("--task", task, "--precision=fp16"), "fine-tuning does not scale its loss");
         assertThat(finetune("--task", task, "--epochs=0").code()).isEqualTo(2);
         Files.writeString(temp.resolve("train.jsonl"), "{\"text\":\"a\"}\n");
@@ -180,6 +180,11 @@ class FinetuneCommandTest {
         Files.writeString(dense.resolve("config.json"), config.toString());
         run = dense;
         assertFails(finetune("--task", task), "does not say which tokenizer its model was trained with");
+    }
+
+    private static void assertWrongUsage(Run run, String message) {
+        assertThat(run.code()).as(run.err()).isEqualTo(2);
+        assertThat(run.err()).startsWith("moe4j: ").contains(message).endsWith("Try: moe4j finetune --help\n");
     }
 
     private static void assertFails(Run run, String message) {

@@ -111,14 +111,15 @@ class GenerateCommandTest {
     @Test
     void badInputIsOneLine() {
         assertFails(Run.of("generate", "--checkpoint", run.resolve("none").toString(), "--prompt=x"), "none");
-        assertFails(Run.of(args("--prompt=x", "--temperature=-1")), "a temperature of -1.0");
-        assertFails(Run.of(args("--prompt=x", "--top-p=2")), "top-p 2.0");
-        assertFails(Run.of(args("--prompt=x", "--top-k=-1")), "top-k -1");
+        assertWrongUsage(Run.of(args("--prompt=x", "--temperature=-1")), "a temperature of -1.0");
+        assertWrongUsage(Run.of(args("--prompt=x", "--top-p=2")), "top-p 2.0");
+        assertWrongUsage(Run.of(args("--prompt=x", "--top-k=-1")), "top-k -1");
+        assertWrongUsage(Run.of(args("--prompt=x", "--precision=int4")), "precision 'int4' is unknown");
         assertThat(Run.of(args("--prompt=x", "--tokens=0")).code()).isEqualTo(2);
         assertThat(Run.of(args("--prompt=x", "--tokens=many")).code()).isEqualTo(2);
     }
 
-    /** As with a full disk, or a reader that is gone. */
+    /** As with a full disk. */
     @Test
     void aResultThatCannotBeWrittenIsAFailure() {
         Writer full = new Writer() {
@@ -137,8 +138,12 @@ class GenerateCommandTest {
         int code = Main.run(new PrintWriter(full), new PrintWriter(err), args("--prompt=x", "--tokens=2"));
 
         assertThat(code).isEqualTo(1);
-        assertThat(err.toString().strip())
-                .isEqualTo("moe4j: cannot write the result to stdout: its disk is full, or its reader is gone");
+        assertThat(err.toString().strip()).isEqualTo("moe4j: cannot write the result to stdout: is its disk full?");
+    }
+
+    private static void assertWrongUsage(Run run, String message) {
+        assertThat(run.code()).as(run.err()).isEqualTo(2);
+        assertThat(run.err()).startsWith("moe4j: ").contains(message).endsWith("Try: moe4j generate --help\n");
     }
 
     private static void assertFails(Run run, String message) {

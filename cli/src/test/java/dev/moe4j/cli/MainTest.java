@@ -91,6 +91,14 @@ class MainTest {
         assertThat(Run.of("doctor", "--version")).isEqualTo(run);
     }
 
+    @Test
+    void helpAndVersionAreCommandsToo() {
+        assertThat(Run.of("help")).isEqualTo(Run.of("--help"));
+        assertThat(Run.of("help", "train")).isEqualTo(Run.of("train", "--help"));
+        assertThat(Run.of("help", "eval", "tasks")).isEqualTo(Run.of("eval", "tasks", "--help"));
+        assertThat(Run.of("version")).isEqualTo(Run.of("--version"));
+    }
+
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',
@@ -100,7 +108,11 @@ class MainTest {
                 "zzz              | unknown command 'zzz'                               | moe4j --help",
                 "doctor --jsno    | unknown option --jsno. Did you mean --json?          | moe4j doctor --help",
                 "doctor --jsn=yes | unknown option --jsn. Did you mean --json?           | moe4j doctor --help",
-                "doctor more      | unexpected argument 'more'                          | moe4j doctor --help"
+                "doctor more      | unexpected argument 'more'                          | moe4j doctor --help",
+                "plan --modl x    | unknown option --modl. Did you mean --model?         | moe4j plan --help",
+                "help trian       | unknown command 'trian'. Did you mean train?         | moe4j --help",
+                "help eval task   | unknown command 'task'. Did you mean tasks?          | moe4j eval --help",
+                "quickstart --minutes 0 | minutes: 0.0 is not between 0 and 1440         | moe4j quickstart --help"
             })
     void wrongUsageIsOneLineAndAHint(String args, String message, String help) {
         Run run = args.isEmpty() ? Run.of() : Run.of(args.split(" "));

@@ -80,6 +80,28 @@ class PlanCommandTest {
         assertThat(at(plan, "/memory_per_device/exchange")).isZero();
     }
 
+    @Test
+    void aFileWithoutAPresetSaysWhatItIsBasedOn(@TempDir Path folder) throws IOException {
+        Path file = Files.writeString(folder.resolve("model.yaml"), "model:\n  layers: 3\n");
+        Run implied = Run.of("plan", "--model=" + file, "--set=precision=fp32");
+        assertThat(implied.code()).as(implied.err()).isZero();
+        assertThat(implied.err()).isEqualTo("moe4j: " + file + ": the key preset is missing; based on cpu-tiny-moe\n");
+        Run named = Run.of("plan", "--model=" + file, "--set=precision=fp32", "--set=preset=cpu-dense");
+        assertThat(named.code()).as(named.err()).isZero();
+        assertThat(named.err()).isEmpty();
+    }
+
+    /** What is wrong in a file is a failure, also beside options that are right. */
+    @Test
+    void aWrongKeyOfAFileListsThoseOfItsSection(@TempDir Path folder) throws IOException {
+        Path file = Files.writeString(folder.resolve("model.yaml"), "parallel:\n  experts: 3\n");
+        Run run = Run.of("plan", "--model=" + file, "--set=precision=fp32");
+        assertThat(run.code()).as(run.err()).isEqualTo(1);
+        assertThat(run.err())
+                .contains("model.yaml:2: unknown key parallel.experts; did you mean parallel.expert?")
+                .contains("; known here: parallel.expert, parallel.shard");
+    }
+
     /** 52 billion parameters over 64 devices: each has its share of the experts, and sends tokens to the others'. */
     @Test
     void aLayoutSharesTheExperts() {
@@ -142,7 +164,7 @@ class PlanCommandTest {
                 .start()
                 .waitFor();
         assertThat(code).as(Files.readString(said)).isZero();
-        assertFails(1, folder + " is a folder; give a preset's name or a YAML file", "--model=" + folder);
+        assertFails(2, folder + " is a folder; give a preset's name or a YAML file", "--model=" + folder);
     }
 
     @Test
@@ -198,14 +220,14 @@ class PlanCommandTest {
 
     @Test
     void whatCannotBeIsOneLine() {
-        assertFails(1, "no preset is called 'moe-53b'", "--model=moe-53b");
-        assertFails(1, "no device is called 'tpu'", "--model=moe-52b", "--device-name=tpu");
-        assertFails(1, "512 experts cannot be shared evenly by 3", "--model=moe-52b", "--set=parallel.expert=3");
-        assertFails(1, "0 experts cannot be shared", "--model=dense-125m", "--set=parallel.expert=2");
-        assertFails(1, "parallel.expert: 0 is too small", "--model=moe-52b", "--set=parallel.expert=0");
-        assertFails(1, "utilization", "--model=moe-52b", "--utilization=40");
-        assertFails(1, "tokens", "--model=moe-52b", "--tokens=-1");
-        assertFails(1, "model.expert", "--model=moe-52b", "--set", "model.expert=3");
+        assertFails(2, "no preset is called 'moe-53b'", "--model=moe-53b");
+        assertFails(2, "no device is called 'tpu'", "--model=moe-52b", "--device-name=tpu");
+        assertFails(2, "512 experts cannot be shared evenly by 3", "--model=moe-52b", "--set=parallel.expert=3");
+        assertFails(2, "0 experts cannot be shared", "--model=dense-125m", "--set=parallel.expert=2");
+        assertFails(2, "parallel.expert: 0 is too small", "--model=moe-52b", "--set=parallel.expert=0");
+        assertFails(2, "utilization", "--model=moe-52b", "--utilization=40");
+        assertFails(2, "tokens", "--model=moe-52b", "--tokens=-1");
+        assertFails(2, "model.expert", "--model=moe-52b", "--set", "model.expert=3");
         assertFails(2, "--devices 7", "--model=moe-52b", "--devices=7", "--set=parallel.expert=2");
         assertFails(2, "--model");
     }
@@ -310,15 +332,15 @@ class PlanCommandTest {
     @Test
     void aClusterThatCannotBeIsOneLine() {
         String model = "--model=moe-1.1t";
-        assertFails(1, "no device is called 'tpu'", model, "--devices=64", "--cluster", "--device-name=tpu");
-        assertFails(1, "1024 sequences cannot be shared evenly by 768", model, "--devices=768", "--cluster");
-        assertFails(1, "100 devices do not fill nodes of 8", model, "--devices=100", "--cluster");
-        assertFails(1, "none of", model, "--devices=64", "--cluster");
-        assertFails(1, "512 experts cannot be shared", model, "--devices=1536", "--cluster", "--set=parallel.expert=3");
-        assertFails(1, "parallel.shard", model, "--devices=64", "--cluster", "--set=parallel.shard=all");
-        assertFails(1, "known in 16 bits only", model, "--devices=64", "--cluster", "--set=precision=fp32");
-        assertFails(1, "cluster.imbalance", model, "--devices=64", "--cluster", "--set=cluster.imbalance=0");
-        assertFails(1, "unknown key cluster.gpus", model, "--devices=64", "--cluster", "--set=cluster.gpus=4");
+        assertFails(2, "no device is called 'tpu'", model, "--devices=64", "--cluster", "--device-name=tpu");
+        assertFails(2, "1024 sequences cannot be shared evenly by 768", model, "--devices=768", "--cluster");
+        assertFails(2, "100 devices do not fill nodes of 8", model, "--devices=100", "--cluster");
+        assertFails(2, "none of", model, "--devices=64", "--cluster");
+        assertFails(2, "512 experts cannot be shared", model, "--devices=1536", "--cluster", "--set=parallel.expert=3");
+        assertFails(2, "parallel.shard", model, "--devices=64", "--cluster", "--set=parallel.shard=all");
+        assertFails(2, "known in 16 bits only", model, "--devices=64", "--cluster", "--set=precision=fp32");
+        assertFails(2, "cluster.imbalance", model, "--devices=64", "--cluster", "--set=cluster.imbalance=0");
+        assertFails(2, "unknown key cluster.gpus", model, "--devices=64", "--cluster", "--set=cluster.gpus=4");
         assertFails(1, "no-such.yaml", model, "--devices=64", "--cluster=no-such.yaml");
         assertFails(2, "--cluster needs --devices", model, "--cluster");
         assertFails(2, "acts with --cluster only", model, "--set=cluster.imbalance=1");

@@ -187,7 +187,9 @@ class TasksCommandTest {
 
     @Test
     void badInputIsOneLine() throws IOException {
-        assertFails(tasks("--task", "helaswag"), "no task is named helaswag; the nearest are hellaswag");
+        Run unknown = tasks("--task", "helaswag");
+        assertThat(unknown.code()).isEqualTo(2);
+        assertThat(unknown.err()).contains("no task is named helaswag; the nearest are hellaswag");
         assertFails(tasks("--task", "piqa"), "no file of the split validation of piqa is in " + temp);
         assertFails(tasks("--task", temp.resolve("none.yaml")), "none.yaml: no such file or folder");
         assertFails(tasks("--task", task, "--split=dev"), "the task next has no split dev; it has test, train");

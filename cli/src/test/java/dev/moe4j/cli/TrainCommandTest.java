@@ -135,14 +135,14 @@ class TrainCommandTest {
     void unknownNamesComeWithTheNearest() {
         Path out = temp.resolve("run");
         Run preset = Run.of("train", "--model=cpu-tiny-mo", "--data=" + shards, "--steps=1", "--out=" + out);
-        assertFails(preset, "no preset is called 'cpu-tiny-mo'; the nearest are cpu-tiny-moe");
-        assertFails(train(shards, out, 1, "--set=model.expert=3"), "model.experts");
-        assertFails(train(shards, out, 1, "--set=optimiser.clip=3"), "optimizer");
-        assertFails(train(shards, out, 1, "--set=precision=int4"), "precision 'int4' is unknown");
-        assertFails(train(shards, out, 1, "--set=model.experts=many"), "model.experts");
-        assertFails(train(shards, out, 1, "--set=model.dropout"), "expected key=value");
-        assertFails(train(shards, out, 1, "--device=tpu"), "device 'tpu' is unknown");
-        assertFails(train(shards, out, 0), "steps: 0");
+        assertWrongUsage(preset, "no preset is called 'cpu-tiny-mo'; the nearest are cpu-tiny-moe");
+        assertWrongUsage(train(shards, out, 1, "--set=model.expert=3"), "model.experts");
+        assertWrongUsage(train(shards, out, 1, "--set=optimiser.clip=3"), "optimizer");
+        assertWrongUsage(train(shards, out, 1, "--set=precision=int4"), "precision 'int4' is unknown");
+        assertWrongUsage(train(shards, out, 1, "--set=model.experts=many"), "model.experts");
+        assertWrongUsage(train(shards, out, 1, "--set=model.dropout"), "expected key=value");
+        assertWrongUsage(train(shards, out, 1, "--device=tpu"), "device 'tpu' is unknown");
+        assertWrongUsage(train(shards, out, 0), "--steps must be at least 1");
         assertThat(Run.of("train", "--data=" + shards, "--steps=1", "--out=" + out)
                         .code())
                 .isEqualTo(2);
@@ -157,7 +157,9 @@ class TrainCommandTest {
         assertFails(train(Files.createDirectory(temp.resolve("hollow")), out, 1), "hollow");
         assertFails(train(text, out, 1), "text.txt");
         Path tiny = prepared(temp.resolve("tiny"), Files.writeString(temp.resolve("tiny.txt"), "Too short."), "bytes");
-        assertFails(train(tiny, out, 1), "the text has 11 tokens, too few for one sequence of 64");
+        assertFails(
+                train(tiny, out, 1),
+                "the text has 11 tokens, too few for one sequence of 64 and its targets; give more text or set a smaller model.context");
         assertFails(train(shards, out, 1, "--set=model.vocabulary=128"), "model.vocabulary: 128 is too small");
         Path damaged = prepared(temp.resolve("damaged"), text, "bytes");
         Files.write(damaged.resolve("train-00000-000.idx"), new byte[10]);
@@ -276,6 +278,15 @@ class TrainCommandTest {
                             .filter(name -> !name.startsWith("events.out.tfevents.")))
                     .containsExactlyInAnyOrder(".lock", "config.yaml", "metrics.jsonl");
         }
+    }
+
+    private static void assertWrongUsage(Run run, String message) {
+        assertThat(run.code()).as(run.err()).isEqualTo(2);
+        assertThat(run.out()).isEmpty();
+        assertThat(run.err().lines())
+                .satisfiesExactly(
+                        line -> assertThat(line).startsWith("moe4j: ").contains(message),
+                        line -> assertThat(line).isEqualTo("Try: moe4j train --help"));
     }
 
     private static void assertFails(Run run, String message) {

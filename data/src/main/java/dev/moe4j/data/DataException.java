@@ -29,7 +29,8 @@ public final class DataException extends RuntimeException {
         return new DataException(doing + ": " + reason(cause) + "; " + advice, cause);
     }
 
-    private static String reason(IOException cause) {
+    /** Why a file could not be read or written, in words: the message of some exceptions is the file's name alone. */
+    public static String reason(IOException cause) {
         return switch (cause) {
             case NoSuchFileException _ -> "it does not exist";
             case AccessDeniedException _ -> "permission denied";

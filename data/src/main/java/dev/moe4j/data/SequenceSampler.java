@@ -28,7 +28,7 @@ public final class SequenceSampler implements TrainingSequences {
         }
         if (stream.tokens() < length + 1L) {
             throw new DataException("the text has " + stream.tokens() + " tokens, too few for one sequence of " + length
-                    + " and its targets; give more text or use shorter sequences");
+                    + " and its targets; give more text or set a smaller model.context");
         }
         this.stream = stream;
         this.length = length;

@@ -103,7 +103,7 @@ final class SequenceTest {
         assertThatThrownBy(() -> new SequenceSampler(counting(4), 4, 0))
                 .isInstanceOf(DataException.class)
                 .hasMessageContaining("4 tokens, too few for one sequence of 4")
-                .hasMessageContaining("give more text");
+                .hasMessageEndingWith("give more text or set a smaller model.context");
         assertThatThrownBy(() -> new SequenceSampler(counting(4), 0, 0)).isInstanceOf(DataException.class);
         assertThatThrownBy(() -> new EvalWindows(counting(1), 4, 0)).isInstanceOf(DataException.class);
         assertThatThrownBy(() -> new EvalWindows(counting(9), 0, 0)).isInstanceOf(DataException.class);

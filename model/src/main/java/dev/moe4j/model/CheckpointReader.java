@@ -1,6 +1,7 @@
 package dev.moe4j.model;
 
 import dev.moe4j.base.TemporaryName;
+import dev.moe4j.data.DataException;
 import dev.moe4j.parallel.Fabric;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Parameters;
@@ -113,7 +114,7 @@ public final class CheckpointReader implements AutoCloseable {
                     .sorted(Comparator.comparingLong(CheckpointStep::step).reversed())
                     .toList();
         } catch (IOException e) {
-            throw new ModelException("Cannot read " + run + ": " + e.getMessage(), e);
+            throw new ModelException("Cannot read " + run + ": " + DataException.reason(e), e);
         }
     }
 
@@ -125,7 +126,7 @@ public final class CheckpointReader implements AutoCloseable {
                     .collect(Collectors.joining(", "));
             return names.isEmpty() ? "it is empty" : "it has " + names;
         } catch (IOException e) {
-            throw new ModelException("Cannot read " + folder + ": " + e.getMessage(), e);
+            throw new ModelException("Cannot read " + folder + ": " + DataException.reason(e), e);
         }
     }
 
@@ -236,7 +237,8 @@ public final class CheckpointReader implements AutoCloseable {
         try {
             sums.add(CheckpointState.digest(Files.readString(folder.resolve(CheckpointConfig.FILE))));
         } catch (IOException e) {
-            throw new ModelException("Cannot read " + folder.resolve(CheckpointConfig.FILE) + ": " + e.getMessage(), e);
+            throw new ModelException(
+                    "Cannot read " + folder.resolve(CheckpointConfig.FILE) + ": " + DataException.reason(e), e);
         }
         files.forEach(file -> sums.add(file.sha256()));
         return CheckpointState.digest(String.join("\n", sums));

@@ -1,5 +1,6 @@
 package dev.moe4j.model;
 
+import dev.moe4j.data.DataException;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -86,7 +87,7 @@ public final class CheckpointState {
             try {
                 return digest(Files.readString(text));
             } catch (IOException e) {
-                throw new ModelException("Cannot read " + text + ": " + e.getMessage(), e);
+                throw new ModelException("Cannot read " + text + ": " + DataException.reason(e), e);
             }
         });
     }
@@ -105,7 +106,7 @@ public final class CheckpointState {
                         + "; copy it again or use an older checkpoint");
             }
         } catch (IOException e) {
-            throw new ModelException("Cannot read " + stored + ": " + e.getMessage(), e);
+            throw new ModelException("Cannot read " + stored + ": " + DataException.reason(e), e);
         }
         if (!sum.get().equals(noted.path(SUM).asString())) {
             throw new ModelException(stored + " is not the file that was written: its SHA-256 differs from that in "

@@ -19,7 +19,7 @@ final class ConfigMessages {
     }
 
     /**
-     * The error for a key that its record does not have, with the one that was probably meant.
+     * The error for a key that its record does not have, with the one that was probably meant and all of the record.
      *
      * @param wanted the dotted key
      * @param path of the record
@@ -45,8 +45,9 @@ final class ConfigMessages {
                 .or(() -> Nearest.names(wanted, known, 1).stream().findFirst())
                 .or(() -> Nearest.names(wanted, everywhere, 1).stream().findFirst())
                 .map(key -> "; did you mean " + key + "?")
-                .orElse("; known here: " + String.join(", ", known));
-        return new ModelException(where + ": unknown key " + wanted + hint);
+                .orElse("");
+        return new ModelException(
+                where + ": unknown key " + wanted + hint + "; known here: " + String.join(", ", known));
     }
 
     private static String letters(String key) {

@@ -71,6 +71,11 @@ public final class ConfigReader {
         return overlay(defaults.apply(name), merged);
     }
 
+    /** Whether a file or the texts give a key of the root. */
+    public static boolean gives(String key, Path file, List<String> overrides) {
+        return merged(document(file), overrides).entries().containsKey(key);
+    }
+
     /**
      * As {@link #read}, with the YAML given.
      *

@@ -1,5 +1,6 @@
 package dev.moe4j.study;
 
+import dev.moe4j.data.DataException;
 import dev.moe4j.data.SequenceSampler;
 import dev.moe4j.data.Tokenizer;
 import dev.moe4j.tensor.AutoPrecision;
@@ -213,7 +214,7 @@ public final class Quickstart {
         try {
             Report.write(data, file);
         } catch (IOException e) {
-            throw new StudyException("cannot write " + file + ": " + e.getMessage(), e);
+            throw new StudyException("cannot write " + file + ": " + DataException.reason(e), e);
         }
     }
 
@@ -250,7 +251,7 @@ public final class Quickstart {
         try {
             Files.createDirectories(out);
         } catch (IOException e) {
-            throw new StudyException("cannot create " + out + ": " + e.getMessage(), e);
+            throw new StudyException("cannot create " + out + ": " + DataException.reason(e), e);
         }
     }
 }

@@ -262,7 +262,7 @@ final class QuickstartText implements AutoCloseable {
                     .map(entry -> new TextFile(archive.toString(), entry.getName()))
                     .toList();
         } catch (IOException e) {
-            throw new StudyException("cannot read " + archive + ": " + e.getMessage(), e);
+            throw new StudyException("cannot read " + archive + ": " + DataException.reason(e), e);
         }
     }
 

@@ -1,6 +1,7 @@
 package dev.moe4j.study;
 
 import dev.moe4j.base.AtomicFile;
+import dev.moe4j.data.DataException;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.charset.StandardCharsets;
@@ -54,7 +55,7 @@ final class RunningStep {
         try {
             return new RunningStep(step, builder.start());
         } catch (IOException e) {
-            throw new StudyException("cannot start " + step.title() + ": " + e.getMessage(), e);
+            throw new StudyException("cannot start " + step.title() + ": " + DataException.reason(e), e);
         }
     }
 
@@ -81,7 +82,7 @@ final class RunningStep {
         try {
             AtomicFile.write(step.folder().resolve("joules"), Double.toString(joules));
         } catch (IOException e) {
-            throw new StudyException("cannot write to " + step.folder() + ": " + e.getMessage(), e);
+            throw new StudyException("cannot write to " + step.folder() + ": " + DataException.reason(e), e);
         }
     }
 

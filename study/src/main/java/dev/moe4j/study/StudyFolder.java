@@ -2,6 +2,7 @@ package dev.moe4j.study;
 
 import dev.moe4j.base.AtomicFile;
 import dev.moe4j.base.ProcessLock;
+import dev.moe4j.data.DataException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -54,7 +55,7 @@ final class StudyFolder implements AutoCloseable {
                             .orElseThrow(() -> new StudyException(
                                     path + " is in use by another study; wait for it, or give another --out")));
         } catch (IOException e) {
-            throw new StudyException("cannot write the study to " + path + ": " + e.getMessage(), e);
+            throw new StudyException("cannot write the study to " + path + ": " + DataException.reason(e), e);
         }
     }
 
@@ -106,7 +107,7 @@ final class StudyFolder implements AutoCloseable {
         try {
             Files.createDirectories(step.folder());
         } catch (IOException e) {
-            throw new StudyException("cannot create " + step.folder() + ": " + e.getMessage(), e);
+            throw new StudyException("cannot create " + step.folder() + ": " + DataException.reason(e), e);
         }
         write(step.folder().resolve(IDENTITY), step.identity());
     }
@@ -128,7 +129,7 @@ final class StudyFolder implements AutoCloseable {
         try {
             AtomicFile.write(file, JSON.writerWithDefaultPrettyPrinter().writeValueAsString(value) + "\n");
         } catch (IOException e) {
-            throw new StudyException("cannot write " + file + ": " + e.getMessage(), e);
+            throw new StudyException("cannot write " + file + ": " + DataException.reason(e), e);
         }
     }
 
@@ -137,7 +138,7 @@ final class StudyFolder implements AutoCloseable {
         try {
             lock.close();
         } catch (IOException e) {
-            throw new StudyException("cannot release " + path.resolve(LOCK) + ": " + e.getMessage(), e);
+            throw new StudyException("cannot release " + path.resolve(LOCK) + ": " + DataException.reason(e), e);
         }
     }
 }

@@ -1,6 +1,7 @@
 package dev.moe4j.study;
 
 import dev.moe4j.base.AtomicFile;
+import dev.moe4j.data.DataException;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -103,7 +104,7 @@ public final class StudyReport {
             AtomicFile.write(json, JSON.writerWithDefaultPrettyPrinter().writeValueAsString(data) + "\n");
             AtomicFile.write(csv, StudyCsv.of(results.trained()));
         } catch (IOException e) {
-            throw new StudyException("cannot write the report " + page + ": " + e.getMessage(), e);
+            throw new StudyException("cannot write the report " + page + ": " + DataException.reason(e), e);
         }
         List<Own> own = groups.stream().map(StudyReport::own).toList();
         Speedups speedup = tables != null

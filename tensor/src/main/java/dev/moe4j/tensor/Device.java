@@ -33,9 +33,7 @@ public record Device(Kind kind, int index) {
         if (text.equals("cpu")) {
             return CPU;
         }
-        if (!text.matches("cuda(:\\d{1,2})?")) {
-            throw new TensorException("device '" + text + "' is unknown: use cpu, cuda or cuda:N");
-        }
+        checkName(text);
         int index = text.length() > 5 ? Integer.parseInt(text.substring(5)) : 0;
         int present = Libtorch.cudaDevices();
         if (index >= present) {
@@ -43,6 +41,17 @@ public record Device(Kind kind, int index) {
                     + " CUDA devices; use cpu, or a distribution with CUDA libraries");
         }
         return new Device(Kind.CUDA, index);
+    }
+
+    /**
+     * Refuses a text that names no device, of this machine or another; libtorch is not loaded.
+     *
+     * @throws TensorException if it names none
+     */
+    public static void checkName(String text) {
+        if (!text.matches("cpu|cuda(:\\d{1,2})?")) {
+            throw new TensorException("device '" + text + "' is unknown: use cpu, cuda or cuda:N");
+        }
     }
 
     public boolean isCuda() {

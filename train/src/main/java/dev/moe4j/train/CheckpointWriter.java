@@ -81,9 +81,10 @@ public final class CheckpointWriter {
             FileTree.delete(replaced);
             return target;
         } catch (IOException | ModelException | DataException e) {
-            String advice = e instanceof RuntimeException ? "" : "; make room or choose another folder";
-            TrainException failure =
-                    new TrainException("cannot write the checkpoint " + target + ": " + e.getMessage() + advice, e);
+            String reason = e instanceof IOException io
+                    ? DataException.reason(io) + "; make room or choose another folder"
+                    : e.getMessage();
+            TrainException failure = new TrainException("cannot write the checkpoint " + target + ": " + reason, e);
             try {
                 FileTree.delete(temporary);
             } catch (IOException again) {

@@ -3,6 +3,7 @@ package dev.moe4j.train;
 import dev.moe4j.base.AtomicFolder;
 import dev.moe4j.base.FileTree;
 import dev.moe4j.base.TemporaryName;
+import dev.moe4j.data.DataException;
 import dev.moe4j.data.Tokenizer;
 import dev.moe4j.data.TokenizerJson;
 import dev.moe4j.model.CheckpointConfig;
@@ -79,7 +80,8 @@ public final class ModelFolders implements AutoCloseable {
             FileTree.delete(replaced);
         } catch (IOException e) {
             throw new TrainException(
-                    "cannot write the model " + target + ": " + e.getMessage() + "; make room or choose another folder",
+                    "cannot write the model " + target + ": " + DataException.reason(e)
+                            + "; make room or choose another folder",
                     e);
         }
     }
@@ -91,7 +93,7 @@ public final class ModelFolders implements AutoCloseable {
                 AtomicFolder.delete(folder(name));
             }
         } catch (IOException e) {
-            throw new TrainException("cannot delete " + folder(name) + ": " + e.getMessage(), e);
+            throw new TrainException("cannot delete " + folder(name) + ": " + DataException.reason(e), e);
         }
     }
 

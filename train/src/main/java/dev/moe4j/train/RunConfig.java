@@ -47,6 +47,8 @@ public record RunConfig(
         long seed) {
 
     /** What a configuration file without a {@code preset} starts from. */
+    private static final String PRESET = "preset";
+
     public static final String DEFAULT_PRESET = "cpu-tiny-moe";
 
     public static final String AUTO = "auto";
@@ -74,16 +76,24 @@ public record RunConfig(
      */
     public static RunConfig read(String nameOrFile, List<String> overrides) {
         Path file = Path.of(nameOrFile);
-        boolean isFolder = Files.isDirectory(file);
-        if (isFolder && !Presets.names().contains(nameOrFile)) {
+        if (Files.isDirectory(file) && !Presets.names().contains(nameOrFile)) {
             throw new TrainException(nameOrFile + " is a folder; give a preset's name or a YAML file, such as a run's "
                     + RunFolder.CONFIG);
         }
-        // A run's folder may be called as its preset is.
-        boolean isFile = !isFolder && (ConfigReader.isFile(nameOrFile) || Files.exists(file));
-        return isFile
-                ? ConfigReader.read("preset", DEFAULT_PRESET, RunConfig::preset, file, overrides)
+        return isFile(nameOrFile)
+                ? ConfigReader.read(PRESET, DEFAULT_PRESET, RunConfig::preset, file, overrides)
                 : ConfigReader.read(preset(nameOrFile), null, overrides);
+    }
+
+    /** Whether {@link #read} takes that for a file; a run's folder may be called as its preset is. */
+    public static boolean isFile(String nameOrFile) {
+        Path file = Path.of(nameOrFile);
+        return !Files.isDirectory(file) && (ConfigReader.isFile(nameOrFile) || Files.exists(file));
+    }
+
+    /** Whether what {@link #read} reads names its preset; else it is based on {@link #DEFAULT_PRESET}. */
+    public static boolean namesPreset(String nameOrFile, List<String> overrides) {
+        return !isFile(nameOrFile) || ConfigReader.gives(PRESET, Path.of(nameOrFile), overrides);
     }
 
     /**
@@ -92,7 +102,7 @@ public record RunConfig(
      * @param source what errors call it
      */
     static RunConfig ofJson(JsonNode json, String source) {
-        return ConfigReader.fromJson(preset(json.path("preset").asString(DEFAULT_PRESET)), json, source);
+        return ConfigReader.fromJson(preset(json.path(PRESET).asString(DEFAULT_PRESET)), json, source);
     }
 
     /** The model of this run. Until data decides the vocabulary, the model has that of the preset. */

@@ -4,6 +4,7 @@ import dev.moe4j.base.AtomicFile;
 import dev.moe4j.base.FileTree;
 import dev.moe4j.base.ProcessLock;
 import dev.moe4j.base.TemporaryName;
+import dev.moe4j.data.DataException;
 import dev.moe4j.model.CheckpointReader;
 import dev.moe4j.model.CheckpointStep;
 import java.io.IOException;
@@ -53,7 +54,7 @@ final class RunFolder implements AutoCloseable {
         } catch (FileAlreadyExistsException e) {
             throw new TrainException("cannot write the run to " + path + ": it is a file; give a folder", e);
         } catch (IOException e) {
-            throw new TrainException("cannot write the run to " + path + ": " + e.getMessage(), e);
+            throw new TrainException("cannot write the run to " + path + ": " + DataException.reason(e), e);
         }
     }
 
@@ -81,7 +82,7 @@ final class RunFolder implements AutoCloseable {
         try {
             AtomicFile.write(path.resolve(CONFIG), yaml);
         } catch (IOException e) {
-            throw new TrainException("cannot write " + path.resolve(CONFIG) + ": " + e.getMessage(), e);
+            throw new TrainException("cannot write " + path.resolve(CONFIG) + ": " + DataException.reason(e), e);
         }
     }
 
@@ -100,7 +101,7 @@ final class RunFolder implements AutoCloseable {
         try {
             lock.close();
         } catch (IOException e) {
-            throw new TrainException("cannot release " + path.resolve(LOCK) + ": " + e.getMessage(), e);
+            throw new TrainException("cannot release " + path.resolve(LOCK) + ": " + DataException.reason(e), e);
         }
     }
 }

@@ -1,5 +1,6 @@
 package dev.moe4j.train;
 
+import dev.moe4j.data.DataException;
 import java.io.IOException;
 import java.nio.file.Path;
 
@@ -18,6 +19,6 @@ public final class TrainException extends RuntimeException {
     static TrainException cannotWrite(Path file, IOException cause) {
         String advice =
                 String.valueOf(cause.getMessage()).contains("No space left") ? "; free some space, then --resume" : "";
-        return new TrainException("cannot write " + file + ": " + cause.getMessage() + advice, cause);
+        return new TrainException("cannot write " + file + ": " + DataException.reason(cause) + advice, cause);
     }
 }
