@@ -1,13 +1,13 @@
 package dev.moe4j.eval;
 
 import dev.moe4j.data.Tokenizer;
+import dev.moe4j.eval.PrefixPlan.Group;
 import dev.moe4j.model.Decoder;
 import dev.moe4j.model.LanguageModel;
 import dev.moe4j.tensor.Scope;
 import dev.moe4j.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Comparator;
 import java.util.List;
 import java.util.stream.IntStream;
 
@@ -18,29 +18,18 @@ import java.util.stream.IntStream;
  */
 final class PrefixScorer implements Scorer {
 
-    /** Room for keys and values, as a multiple of the tokens that are computed at a time: copies are many. */
-    private static final int ROOM = 4;
-
     private final LanguageModel model;
     private final Tokenizer tokenizer;
     private final int batchTokens;
 
     /**
-     * @param batchTokens tokens that the model computes at a time, unless one group has more
+     * @param batchTokens tokens that the model computes at a time, unless one request has more
      */
     PrefixScorer(LanguageModel model, Tokenizer tokenizer, int batchTokens) {
         this.model = model;
         this.tokenizer = tokenizer;
         this.batchTokens = batchTokens;
     }
-
-    /**
-     * Requests that share a beginning.
-     *
-     * @param members their indices
-     * @param shared tokens in it: behind it each request has one token at least before its scored ones
-     */
-    private record Group(List<Integer> members, int shared) {}
 
     @Override
     public List<Likelihood> score(List<Request> requests) {
@@ -50,103 +39,29 @@ final class PrefixScorer implements Scorer {
     /** One list of requests on its way. */
     private final class Run {
         private final List<Request> requests;
-        private final int common;
+        private final PrefixPlan plan;
         private final Likelihood[] results;
 
         Run(List<Request> requests) {
             requests.forEach(request ->
                     LogProbabilities.checkVocabulary(request, model.config().vocabulary()));
             this.requests = requests;
+            this.plan = PrefixPlan.of(requests, batchTokens);
             this.results = new Likelihood[requests.size()];
-            this.common = shared(IntStream.range(0, requests.size()).boxed().toList());
         }
 
         List<Likelihood> score() {
-            List<Group> groups = groups();
             try (Decoder beginning = beginning()) {
-                for (int from = 0; from < groups.size(); ) {
-                    int to = from + 1;
-                    while (to < groups.size() && fits(groups.subList(from, to + 1))) {
-                        to++;
-                    }
-                    batch(beginning, groups.subList(from, to));
-                    from = to;
-                }
+                plan.batches().forEach(batch -> batch(beginning, batch));
             }
             return List.of(results);
         }
 
-        /** Tokens at the beginning that all of them share and none scores, nor the one before. */
-        private int shared(List<Integer> members) {
-            int[] first = requests.get(members.getFirst()).tokens();
-            int shared = Integer.MAX_VALUE;
-            for (int member : members) {
-                Request request = requests.get(member);
-                int mismatch = Arrays.mismatch(first, request.tokens());
-                shared = Math.min(shared, request.from() - 1);
-                shared = mismatch < 0 ? shared : Math.min(shared, mismatch);
-            }
-            return shared;
-        }
-
-        /** In the order of their tokens, a request joins the group before it where that leaves less to compute. */
-        private List<Group> groups() {
-            List<Integer> order = IntStream.range(0, requests.size())
-                    .boxed()
-                    .sorted(Comparator.comparing(i -> requests.get(i).tokens(), Arrays::compare))
-                    .toList();
-            List<Group> groups = new ArrayList<>();
-            for (int member : order) {
-                Group alone = new Group(List.of(member), shared(List.of(member)));
-                if (!groups.isEmpty()) {
-                    Group last = groups.getLast();
-                    List<Integer> members = new ArrayList<>(last.members());
-                    members.add(member);
-                    Group joined = new Group(members, shared(members));
-                    if (tokens(joined) < tokens(last) + tokens(alone)) {
-                        groups.set(groups.size() - 1, joined);
-                        continue;
-                    }
-                }
-                groups.add(alone);
-            }
-            return groups;
-        }
-
-        /** Tokens to compute behind the common beginning. */
-        private int tokens(Group group) {
-            return group.shared()
-                    - common
-                    + group.members().stream()
-                            .mapToInt(member -> inputs(member) - group.shared())
-                            .sum();
-        }
-
-        /** Tokens that the model reads: all but the last. */
-        private int inputs(int member) {
-            return requests.get(member).length() - 1;
-        }
-
-        private boolean fits(List<Group> groups) {
-            long sequences =
-                    groups.stream().mapToInt(group -> group.members().size()).sum();
-            return groups.stream().mapToInt(this::tokens).sum() <= batchTokens
-                    && sequences * room(groups) <= (long) ROOM * batchTokens;
-        }
-
-        private int room(List<Group> groups) {
-            return groups.stream()
-                    .flatMap(group -> group.members().stream())
-                    .mapToInt(this::inputs)
-                    .max()
-                    .orElseThrow();
-        }
-
         private Decoder beginning() {
-            Decoder decoder = Decoder.of(model, 1, Math.max(1, common));
+            Decoder decoder = Decoder.of(model, 1, Math.max(1, plan.common()));
             try {
-                if (common > 0) {
-                    decoder.append(Arrays.copyOf(requests.getFirst().tokens(), common));
+                if (plan.common() > 0) {
+                    decoder.append(Arrays.copyOf(requests.getFirst().tokens(), plan.common()));
                 }
                 return decoder;
             } catch (RuntimeException | Error e) {
@@ -158,7 +73,7 @@ final class PrefixScorer implements Scorer {
         private void batch(Decoder beginning, List<Group> groups) {
             int[][] prefixes = groups.stream()
                     .map(group -> Arrays.copyOfRange(
-                            requests.get(group.members().getFirst()).tokens(), common, group.shared()))
+                            requests.get(group.members().getFirst()).tokens(), plan.common(), group.shared()))
                     .toArray(int[][]::new);
             int longest = groups.stream().mapToInt(Group::shared).max().orElseThrow();
             try (Decoder prefix = beginning.fork(Math.max(1, longest), new int[groups.size()])) {
@@ -168,7 +83,7 @@ final class PrefixScorer implements Scorer {
                 int[] prefixOf = IntStream.range(0, groups.size())
                         .flatMap(i -> groups.get(i).members().stream().mapToInt(_ -> i))
                         .toArray();
-                try (Decoder own = prefix.fork(room(groups), prefixOf)) {
+                try (Decoder own = prefix.fork(PrefixPlan.longest(groups, requests), prefixOf)) {
                     extend(own, groups);
                 }
             }

@@ -187,30 +187,36 @@ public final class TaskEvaluation {
 
     private List<Scored> score(Questions questions, List<PromptBuilder.Prompts> built) {
         Normalisation normalisation = questions.task().scoring().normalise();
-        // The same answer alone, after the answer prompt, is asked for again and again.
-        List<Request> distinct = built.stream()
-                .flatMap(prompts -> Stream.concat(prompts.candidates().stream(), prompts.alone().stream()))
-                .distinct()
+        // Apart, since few-shot examples stand before the candidates and not before the answers alone.
+        Map<Request, Likelihood> inContext = likelihoods(
+                built.stream().map(PromptBuilder.Prompts::candidates).flatMap(List::stream));
+        Map<Request, Likelihood> alone =
+                likelihoods(built.stream().map(PromptBuilder.Prompts::alone).flatMap(List::stream));
+        return built.stream()
+                .map(prompts -> {
+                    List<Likelihood> own =
+                            prompts.candidates().stream().map(inContext::get).toList();
+                    double[] scores = new double[own.size()];
+                    for (int i = 0; i < scores.length; i++) {
+                        Likelihood prior = prompts.alone().isEmpty()
+                                ? UNUSED
+                                : alone.getOrDefault(prompts.alone().get(i), UNUSED);
+                        scores[i] = normalisation.score(own.get(i), prior);
+                    }
+                    return new Scored(scores, own);
+                })
                 .toList();
+    }
+
+    /** Each different request is scored once: the same answer alone occurs many times. */
+    private Map<Request, Likelihood> likelihoods(Stream<Request> requests) {
+        List<Request> distinct = requests.distinct().toList();
         List<Likelihood> likelihoods = scorer.score(distinct);
         Map<Request, Likelihood> known = new HashMap<>();
         for (int i = 0; i < distinct.size(); i++) {
             known.put(distinct.get(i), likelihoods.get(i));
         }
-        return built.stream()
-                .map(prompts -> {
-                    List<Likelihood> own =
-                            prompts.candidates().stream().map(known::get).toList();
-                    double[] scores = new double[own.size()];
-                    for (int i = 0; i < scores.length; i++) {
-                        Likelihood alone = prompts.alone().isEmpty()
-                                ? UNUSED
-                                : known.getOrDefault(prompts.alone().get(i), UNUSED);
-                        scores[i] = normalisation.score(own.get(i), alone);
-                    }
-                    return new Scored(scores, own);
-                })
-                .toList();
+        return known;
     }
 
     private List<TaskResult.Shown> shown(Questions questions) {
