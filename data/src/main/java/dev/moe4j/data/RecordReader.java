@@ -4,6 +4,7 @@ import de.siegmar.fastcsv.reader.CloseableIterator;
 import de.siegmar.fastcsv.reader.CsvParseException;
 import de.siegmar.fastcsv.reader.CsvReader;
 import de.siegmar.fastcsv.reader.FieldMismatchStrategy;
+import de.siegmar.fastcsv.reader.FieldModifier;
 import de.siegmar.fastcsv.reader.NamedCsvRecord;
 import de.siegmar.fastcsv.reader.NamedCsvRecordHandler;
 import java.io.IOException;
@@ -187,19 +188,26 @@ final class RecordReader {
     }
 
     private long readCsv(TextFile file, InputStream in, Intake intake) throws IOException {
-        // FastCSV counts characters, so the bytes are counted behind it, and wants room for a chunk of its own
-        int most = Math.max((int) options.limits().documentBytesInMemory(), 1 << 15);
+        // Bounds the characters in memory; the bytes of the text are compared with the limit later.
+        BoundedValueReader values = new BoundedValueReader(
+                new InputStreamReader(in, StandardCharsets.UTF_8.newDecoder()),
+                options.limits().documentBytesInMemory());
+        FieldModifier ends = FieldModifier.modify(field -> {
+            values.valueEnds();
+            return field;
+        });
         try (CsvReader<NamedCsvRecord> reader = CsvReader.builder()
-                .maxBufferSize(most)
+                .maxBufferSize(Integer.MAX_VALUE - 8)
                 .extraFieldStrategy(FieldMismatchStrategy.IGNORE) // looked at below, as an error of the record
                 .missingFieldStrategy(FieldMismatchStrategy.IGNORE)
                 .build(
                         NamedCsvRecordHandler.builder()
                                 .allowDuplicateHeaderFields(true) // of the text's there may be but one, see column
-                                .maxFieldSize(most)
+                                .maxFieldSize(Integer.MAX_VALUE)
                                 .maxRecordSize(Integer.MAX_VALUE)
+                                .fieldModifier(ends)
                                 .build(),
-                        new InputStreamReader(in, StandardCharsets.UTF_8.newDecoder()))) {
+                        values)) {
             CloseableIterator<NamedCsvRecord> records = reader.iterator();
             long number = 0;
             for (; hasNext(records, file, number); number++) {
@@ -227,15 +235,18 @@ final class RecordReader {
         try {
             return records.hasNext();
         } catch (CsvParseException e) {
-            String where = "what follows record " + number + " of " + file;
-            String message = DataException.oneLine(String.valueOf(e.getMessage()));
-            if (message.contains("maximum buffer size") || message.contains("max field size")) {
-                throw options.limits().tooLong("a value in " + where + ", perhaps for want of a closing quote,");
-            }
-            throw malformed(where, "is no CSV: " + message);
+            throw malformed(after(file, number), "is no CSV: " + DataException.oneLine(String.valueOf(e.getMessage())));
         } catch (UncheckedIOException e) {
+            if (e.getCause() instanceof BoundedValueReader.TooLongException) {
+                throw options.limits()
+                        .tooLong("a value in " + after(file, number) + ", perhaps for want of a closing quote,");
+            }
             throw e.getCause();
         }
+    }
+
+    private static String after(TextFile file, long number) {
+        return "what follows record " + number + " of " + file;
     }
 
     /** The text's column, by the names in the header. */

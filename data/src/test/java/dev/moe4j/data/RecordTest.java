@@ -168,6 +168,10 @@ final class RecordTest {
         TextInput bounded = input(open).limits(Limits.DEFAULT.documentBytes(1000));
         assertFails(bounded, "want of a closing quote");
         assertThat(skipped(bounded, "one")).isEqualTo(Map.of("too_long", 1L));
+        Path wide = write("g.csv", "id,text\n" + ("x".repeat(900) + ",short\n").repeat(100));
+        assertThat(texts(input(wide).limits(Limits.DEFAULT.documentBytes(1000))))
+                .as("only a value is bounded")
+                .hasSize(100);
         assertThat(texts(input(write("f.csv", "\ufefftext,id\none,1\n")))).containsExactly("one");
         Path latin1 = write("e.csv", "id,text\n1,é\n".getBytes(StandardCharsets.ISO_8859_1));
         assertFails(input(latin1), "e.csv");

@@ -25,6 +25,12 @@ import tools.jackson.databind.json.JsonMapper;
  */
 public final class Finished<T> {
 
+    /**
+     * Part of every key. Raise it with each change of the code after which an evaluation gives another result, so that
+     * results of earlier versions are made anew.
+     */
+    public static final int SCORING_VERSION = 2;
+
     private static final JsonMapper JSON = JsonMapper.shared();
 
     private final @Nullable Path file;
@@ -70,9 +76,13 @@ public final class Finished<T> {
         return finished;
     }
 
-    /** A key over all that a result depends on. */
+    /** A key over all that a result depends on: these parts and the version of the code. */
     public static String key(String... parts) {
-        return CheckpointState.digest(String.join("\n", parts));
+        return key(SCORING_VERSION, parts);
+    }
+
+    static String key(int version, String... parts) {
+        return CheckpointState.digest("scoring version " + version + "\n" + String.join("\n", parts));
     }
 
     private void read(Path path) throws IOException {

@@ -50,6 +50,9 @@ class FinishedTest {
     void keysAreOverAllTheirParts() {
         assertThat(Finished.key("a", "b")).hasSize(64).isEqualTo(Finished.key("a", "b"));
         assertThat(Finished.key("a", "b")).isNotEqualTo(Finished.key("ab")).isNotEqualTo(Finished.key("b", "a"));
+        assertThat(Finished.key("a", "b"))
+                .isEqualTo(Finished.key(Finished.SCORING_VERSION, "a", "b"))
+                .isNotEqualTo(Finished.key(Finished.SCORING_VERSION - 1, "a", "b"));
     }
 
     @Test

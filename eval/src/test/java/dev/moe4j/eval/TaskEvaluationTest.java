@@ -255,4 +255,19 @@ class TaskEvaluationTest {
                 .score(Questions.read(task, temp, TaskSettings.ZERO_SHOT.withShots(2, 3)));
         assertThat(heard).as("and other files").hasSize(3);
     }
+
+    /** As after a change of a scoring rule. */
+    @Test
+    void resultsOfAnotherScoringVersionAreMadeAnew() {
+        Path file = temp.resolve("results.jsonl");
+        Questions questions = Questions.read(task, temp, TaskSettings.ZERO_SHOT);
+        TaskRun wrong = new TaskRun(new double[questions.count()][1], 0, 0);
+        Finished<TaskRun> earlier = Finished.open(file, TaskRun.class);
+        earlier.add(Finished.key(Finished.SCORING_VERSION - 1, "model", questions.identity(0)), "earlier", wrong);
+
+        TaskResult result = evaluation().finished(earlier, "model").score(questions);
+        assertThat(result).isEqualTo(evaluation().score(questions));
+        assertThat(result.main().mean()).isPositive();
+        assertThat(file).content().hasLineCount(2);
+    }
 }

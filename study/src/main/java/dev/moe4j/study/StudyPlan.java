@@ -1,6 +1,7 @@
 package dev.moe4j.study;
 
 import dev.moe4j.data.TextOverlap;
+import dev.moe4j.eval.Finished;
 import dev.moe4j.eval.Questions;
 import dev.moe4j.eval.Task;
 import dev.moe4j.eval.TaskSettings;
@@ -330,7 +331,8 @@ final class StudyPlan {
     private ObjectNode measurement(Step train) {
         ObjectNode identity = Step.object()
                 .put("checkpoint", train.name())
-                .put("precision", ladder.evaluate().precision());
+                .put("precision", ladder.evaluate().precision())
+                .put("scoring_version", Finished.SCORING_VERSION);
         putDevice(identity);
         return identity;
     }

@@ -2,6 +2,7 @@ package dev.moe4j.study;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.tuple;
 
 import dev.moe4j.data.Adoption;
 import dev.moe4j.data.Limits;
@@ -11,6 +12,7 @@ import dev.moe4j.data.Splitting;
 import dev.moe4j.data.TextInput;
 import dev.moe4j.data.TextTransform;
 import dev.moe4j.data.Tokenizer;
+import dev.moe4j.eval.Finished;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -70,6 +72,19 @@ class LadderTest {
 
     /** Steps without a model, which need no device. */
     private static final Set<Step.Kind> ON_TEXT_ALONE = EnumSet.of(Step.Kind.PREPARE, Step.Kind.OVERLAP);
+
+    /** So that a changed scoring rule makes measurements anew, and trains nothing again. */
+    @Test
+    void measurementsHaveTheVersionOfTheScoringRules() throws IOException {
+        assertThat(plan(LADDER).steps())
+                .filteredOn(step -> step.kind() != Step.Kind.PREPARE)
+                .extracting(
+                        Step::kind,
+                        step -> step.identity().path("scoring_version").asInt())
+                .contains(tuple(Step.Kind.TRAIN, 0), tuple(Step.Kind.PERPLEXITY, Finished.SCORING_VERSION))
+                .doesNotContain(
+                        tuple(Step.Kind.PERPLEXITY, 0), tuple(Step.Kind.TASKS, 0), tuple(Step.Kind.FINETUNE, 0));
+    }
 
     @Test
     void theDeviceReachesEveryStepAndItsName() throws IOException {

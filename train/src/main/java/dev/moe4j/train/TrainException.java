@@ -2,6 +2,8 @@ package dev.moe4j.train;
 
 import dev.moe4j.data.DataException;
 import java.io.IOException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 
 /** A training run cannot start or go on; the message says what, where and what to do. */
@@ -15,10 +17,14 @@ public final class TrainException extends RuntimeException {
         super(message, cause);
     }
 
-    /** What a user reads who has to make room, or to find out why a file of a run cannot be written. */
+    /** A file of a run cannot be written: says why, and what to do before the run is resumed. */
     static TrainException cannotWrite(Path file, IOException cause) {
-        String advice =
-                String.valueOf(cause.getMessage()).contains("No space left") ? "; free some space, then --resume" : "";
-        return new TrainException("cannot write " + file + ": " + DataException.reason(cause) + advice, cause);
+        String advice = switch (cause) {
+            case AccessDeniedException _ -> "make its folder writable";
+            case NoSuchFileException _ -> "create its folder";
+            default -> "check the disk and its free space";
+        };
+        return new TrainException(
+                "cannot write " + file + ": " + DataException.reason(cause) + "; " + advice + ", then --resume", cause);
     }
 }

@@ -111,7 +111,8 @@ class TensorBoardTest {
         try (TensorBoard board = new TensorBoard(full, FileChannel.open(full, StandardOpenOption.WRITE))) {
             assertThatThrownBy(() -> board.write(1, Map.of("loss", 1.0)))
                     .isInstanceOf(TrainException.class)
-                    .hasMessage("cannot write /dev/full: No space left on device; free some space, then --resume");
+                    .hasMessage("cannot write /dev/full: No space left on device; check the disk and its free space,"
+                            + " then --resume");
         }
     }
 
