@@ -94,9 +94,10 @@ final class PerplexityCommand implements Callable<Integer> {
      *
      * @param split of prepared data, else {@code text}
      * @param tokens predicted
-     * @param bytes that the predicted tokens stand for
+     * @param bytes of text that the predicted tokens stand for
+     * @param words of text that the predicted tokens stand for
+     * @param denominator what bytes and words count: {@code source}, or why they are of the decoded tokens
      * @param loss nats per token
-     * @param words that begin in the predicted tokens
      * @param expertLoad for each MoE layer what its experts received
      */
     record Measured(
@@ -106,6 +107,7 @@ final class PerplexityCommand implements Callable<Integer> {
             long tokens,
             long bytes,
             long words,
+            String denominator,
             double loss,
             double ppl,
             double wordPpl,
@@ -123,6 +125,7 @@ final class PerplexityCommand implements Callable<Integer> {
                     tokens,
                     bytes,
                     words,
+                    denominator,
                     loss,
                     ppl,
                     wordPpl,

@@ -4,8 +4,10 @@ import dev.moe4j.cli.PerplexityCommand.LayerLoad;
 import dev.moe4j.cli.PerplexityCommand.Mean;
 import dev.moe4j.cli.PerplexityCommand.Measured;
 import dev.moe4j.cli.PerplexityCommand.Report;
+import dev.moe4j.data.Manifest;
 import dev.moe4j.data.Preparation;
 import dev.moe4j.data.Shards;
+import dev.moe4j.data.TextSize;
 import dev.moe4j.data.TokenStream;
 import dev.moe4j.eval.Finished;
 import dev.moe4j.eval.LoadFigure;
@@ -20,6 +22,7 @@ import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.function.ToDoubleFunction;
 import org.jspecify.annotations.Nullable;
@@ -31,6 +34,13 @@ record PerplexityRun(
         @Nullable Path results,
         @Nullable FigureFile load,
         PrintWriter err) {
+
+    /** What bytes and words count: the text before it was tokenized. */
+    private static final String SOURCE = "source";
+    /** What bytes and words count in data that another program has tokenized. */
+    private static final String DECODED = "bytes and words of the decoded tokens";
+    /** What they count in data that was prepared before words were counted. */
+    private static final String DECODED_WORDS = "bytes of the source and words of the decoded tokens";
 
     /**
      * How texts are scored.
@@ -120,30 +130,54 @@ record PerplexityRun(
         return sets.stream().mapToDouble(figure).average().orElse(Double.NaN);
     }
 
+    /**
+     * A text to score.
+     *
+     * @param size of the source, as far as it is known
+     * @param denominator what its bytes and words count
+     */
+    private record Text(String split, TokenStream tokens, TextSize size, String denominator) {}
+
     private Measured measure(LoadedModel loaded, NamedData set, Scoring scoring) {
         if (!Files.isRegularFile(set.path().resolve("manifest.json"))) {
-            TokenStream tokens = TextTokens.read(set.path(), loaded.tokenizer(), options.collapseSpaces());
-            return measure(set, "text", tokens, scoring);
+            TextTokens.Tokenized text = TextTokens.read(set.path(), loaded.tokenizer(), options.collapseSpaces());
+            return measure(set, new Text("text", text.tokens(), text.size(), SOURCE), scoring);
         }
         try (Shards shards = Shards.open(set.path())) {
             loaded.checkTokenizer(shards.tokenizer(), set.path());
             boolean held = shards.valid().isPresent();
             String split = held ? Preparation.VALID : Preparation.TRAIN;
-            return measure(set, split, shards.valid().orElse(shards.train()), scoring);
+            TextSize size = Objects.requireNonNull(shards.manifest().splits().get(split))
+                    .size();
+            Text text =
+                    new Text(split, shards.valid().orElse(shards.train()), size, denominator(shards.manifest(), size));
+            return measure(set, text, scoring);
         }
     }
 
-    private Measured measure(NamedData set, String split, TokenStream tokens, Scoring scoring) {
+    private static String denominator(Manifest manifest, TextSize size) {
+        if (manifest.adopted()) {
+            return DECODED;
+        }
+        return size.words() == 0 && size.bytes() > 0 ? DECODED_WORDS : SOURCE;
+    }
+
+    private Measured measure(NamedData set, Text text, Scoring scoring) {
         Finished<Measured> finished = scoring.finished();
         if (finished == null) {
-            return score(set, split, tokens, scoring.perplexity());
+            return score(set, text, scoring.perplexity());
         }
-        String key = Finished.key(scoring.settings(), split, sha256(tokens));
+        String key = Finished.key(
+                scoring.settings(),
+                text.split(),
+                sha256(text.tokens()),
+                text.size().toString(),
+                text.denominator());
         Optional<Measured> earlier = finished.find(key);
         if (earlier.isPresent()) {
             return earlier.get().of(set);
         }
-        Measured measured = score(set, split, tokens, scoring.perplexity());
+        Measured measured = score(set, text, scoring.perplexity());
         finished.add(key, set.name(), measured);
         return measured;
     }
@@ -166,22 +200,24 @@ record PerplexityRun(
         }
     }
 
-    private Measured score(NamedData set, String split, TokenStream tokens, Perplexity perplexity) {
+    private Measured score(NamedData set, Text text, Perplexity perplexity) {
         long start = System.nanoTime();
         Score score;
-        try (ProgressLine progress = ProgressLine.start(err, "perplexity " + set.name(), perplexity.windows(tokens))) {
+        try (ProgressLine progress =
+                ProgressLine.start(err, "perplexity " + set.name(), perplexity.windows(text.tokens()))) {
             score = perplexity
                     .onProgress((done, _, loss) ->
                             progress.update(done, String.format("loss %.3f, ppl %.2f", loss, Math.exp(loss))))
-                    .score(tokens);
+                    .score(text.tokens(), text.size());
         }
         return new Measured(
                 set.name(),
                 set.path(),
-                split,
+                text.split(),
                 score.tokens(),
                 score.bytes(),
                 score.words(),
+                text.denominator(),
                 score.loss(),
                 score.perplexity(),
                 score.wordPerplexity(),
@@ -222,6 +258,13 @@ record PerplexityRun(
             Mean mean = report.mean();
             out.printf(
                     name + "  %12s" + figures, "mean", "", mean.loss(), mean.ppl(), mean.wordPpl(), mean.bitsPerByte());
+        }
+        for (Measured set : report.sets()) {
+            if (!set.denominator().equals(SOURCE)) {
+                out.printf(
+                        "%s: losses are divided by %s, since its folder does not say more%n",
+                        set.name(), set.denominator());
+            }
         }
     }
 }

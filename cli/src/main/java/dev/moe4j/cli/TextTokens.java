@@ -1,6 +1,7 @@
 package dev.moe4j.cli;
 
 import dev.moe4j.data.TextInput;
+import dev.moe4j.data.TextSize;
 import dev.moe4j.data.TextTransform;
 import dev.moe4j.data.TokenStream;
 import dev.moe4j.data.Tokenizer;
@@ -9,7 +10,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.function.IntConsumer;
 
-/** Text that is tokenized in memory: the same ids as {@code prepare} would write. */
+/** Tokenizes text in memory: to the same ids as {@code prepare} would write. */
 final class TextTokens implements IntConsumer {
     private static final int MOST = Integer.MAX_VALUE - 8;
 
@@ -18,15 +19,24 @@ final class TextTokens implements IntConsumer {
 
     private TextTokens() {}
 
-    static TokenStream read(Path path, Tokenizer tokenizer, boolean collapseSpaces) {
+    /**
+     * A tokenized text.
+     *
+     * @param size of the text that the ids were made from
+     */
+    record Tokenized(TokenStream tokens, TextSize size) {}
+
+    static Tokenized read(Path path, Tokenizer tokenizer, boolean collapseSpaces) {
         TextTokens tokens = new TextTokens();
+        TextSize[] size = {new TextSize(0, 0)};
         TextInput.of(List.of(path))
                 .transform(collapseSpaces ? TextTransform.COLLAPSE_SPACES : TextTransform.NONE)
                 .read(document -> {
                     tokenizer.encode(document.text(), tokens);
                     tokens.accept(tokenizer.endOfText());
+                    size[0] = size[0].plus(TextSize.of(document.text()));
                 });
-        return TokenStream.of(Arrays.copyOf(tokens.ids, tokens.size));
+        return new Tokenized(TokenStream.of(Arrays.copyOf(tokens.ids, tokens.size)), size[0]);
     }
 
     @Override

@@ -99,6 +99,42 @@ class PerplexityCommandTest {
         assertThat(other.path("sets").get(0).path("loss").asDouble()).isCloseTo(loss, within(1e-5));
     }
 
+    /** The checkpoint's tokenizer is exact, so the figures are the same wherever the counts come from. */
+    @Test
+    void whatLossesAreDividedByIsSaid() throws IOException {
+        Path text = text("a.txt", TEXT);
+        Path shards = prepared("shards", "bytes", text);
+        Path adopted = prepared("adopted", "bytes", text);
+        Files.delete(adopted.resolve("manifest.json"));
+        Run adoption = Run.of("prepare", "adopt", "--tokenizer", "bytes", adopted.toString());
+        assertThat(adoption.code()).as(adoption.err()).isZero();
+        Path old = prepared("old", "bytes", text);
+        Path manifest = old.resolve("manifest.json");
+        Files.writeString(
+                manifest,
+                Files.readString(manifest)
+                        .replace("\"version\" : 3", "\"version\" : 2")
+                        .replaceAll(" *\"words\" : 180,\n", ""));
+
+        JsonNode sets = json(perplexity(run, "--json", "--data", text, shards, adopted, old))
+                .path("sets");
+        assertThat(sets.valueStream().map(set -> set.path("denominator").asString()))
+                .containsExactly(
+                        "source",
+                        "source",
+                        "bytes and words of the decoded tokens",
+                        "bytes of the source and words of the decoded tokens");
+        for (String figure : List.of("bits_per_byte", "word_ppl", "bytes", "words")) {
+            assertThat(sets.valueStream().map(set -> set.path(figure)).distinct())
+                    .as(figure)
+                    .hasSize(1);
+        }
+        Run table = perplexity(run, "--data", text, old);
+        assertThat(table.out().lines().toList().getLast())
+                .isEqualTo("old: losses are divided by bytes of the source and words of the decoded tokens, since its "
+                        + "folder does not say more");
+    }
+
     @Test
     void preparedDataIsScoredOnWhatWasHeldOut() throws IOException {
         StringBuilder documents = new StringBuilder();

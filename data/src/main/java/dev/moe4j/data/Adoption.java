@@ -19,16 +19,13 @@ public final class Adoption {
 
     private final Tokenizer tokenizer;
     private final Path folder;
-    private final int[] textBytes;
+    private final TokenText text;
     private boolean allEnd = true;
 
     private Adoption(Tokenizer tokenizer, Path folder) {
         this.tokenizer = tokenizer;
         this.folder = folder;
-        this.textBytes = new int[tokenizer.vocabularySize()];
-        for (int id = 0; id < textBytes.length; id++) {
-            textBytes[id] = tokenizer.bytes(id).length;
-        }
+        this.text = TokenText.of(tokenizer);
     }
 
     /**
@@ -74,7 +71,7 @@ public final class Adoption {
                 Manifest.TokenizerInfo.of(tokenizer),
                 allEnd,
                 splits,
-                List.of(new Manifest.Source("adopted", documents, bytes)),
+                List.of(new Manifest.Source(Manifest.ADOPTED, documents, bytes)),
                 Manifest.Options.of(ReadOptions.DEFAULT, HoldOut.NONE, ShardLayout.FAIRSEQ, Preparation.SHARD_BYTES),
                 new Manifest.Work(1, 1, ""),
                 Map.of());
@@ -94,18 +91,17 @@ public final class Adoption {
 
     private Manifest.Shard shard(String name) {
         try (ShardReader reader = ShardReader.open(folder.resolve(name))) {
-            long bytes = 0;
+            int vocabulary = tokenizer.vocabularySize();
             int[] ids = new int[READ];
             for (long at = 0; at < reader.tokens(); at += READ) {
                 int count = (int) Math.min(READ, reader.tokens() - at);
                 reader.copyTokens(at, ids, 0, count);
                 for (int i = 0; i < count; i++) {
-                    if (ids[i] >= textBytes.length) {
+                    if (ids[i] >= vocabulary) {
                         throw new DataException(name + ".bin has the id " + ids[i] + " in place " + (at + i)
-                                + ", outside the vocabulary of " + textBytes.length + " of the tokenizer "
+                                + ", outside the vocabulary of " + vocabulary + " of the tokenizer "
                                 + DataException.oneLine(tokenizer.spec()) + "; give the one that made the ids");
                     }
-                    bytes += textBytes[ids[i]];
                 }
             }
             for (long document = 0; document < reader.documents() && allEnd; document++) {
@@ -116,8 +112,14 @@ public final class Adoption {
                     allEnd = ids[0] == tokenizer.endOfText();
                 }
             }
+            TextSize size = text.size(reader);
             return new Manifest.Shard(
-                    reader.documents(), reader.tokens(), bytes, stored(name + ".bin"), stored(name + ".idx"));
+                    reader.documents(),
+                    reader.tokens(),
+                    size.bytes(),
+                    size.words(),
+                    stored(name + ".bin"),
+                    stored(name + ".idx"));
         }
     }
 

@@ -43,7 +43,12 @@ public record Manifest(
 
     static final String FILE = "manifest.json";
     static final String FORMAT = "moe4j-shards";
-    static final int VERSION = 2;
+    /** The one source of data that another program wrote. */
+    static final String ADOPTED = "adopted";
+
+    static final int VERSION = 3;
+    /** The oldest version that can be read; it has no words. */
+    private static final int OLDEST = 2;
 
     static final JsonMapper JSON = JsonMapper.builder()
             .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
@@ -81,8 +86,14 @@ public record Manifest(
      *
      * @param tokens ids, the end of each document included
      * @param textBytes UTF-8 bytes of the text, transformed if asked for, without end-of-text tokens
+     * @param words of that text; 0, and not in the file, in data of version 2
      */
-    public record Split(long documents, long tokens, long textBytes, List<Shard> shards) {
+    public record Split(
+            long documents,
+            long tokens,
+            long textBytes,
+            @JsonInclude(JsonInclude.Include.NON_DEFAULT) long words,
+            List<Shard> shards) {
         /** Copies what could change. */
         public Split {
             shards = List.copyOf(shards);
@@ -93,12 +104,24 @@ public record Manifest(
                     shards.stream().mapToLong(Shard::documents).sum(),
                     shards.stream().mapToLong(Shard::tokens).sum(),
                     shards.stream().mapToLong(Shard::textBytes).sum(),
+                    shards.stream().mapToLong(Shard::words).sum(),
                     shards);
+        }
+
+        /** The size of the text. */
+        public TextSize size() {
+            return new TextSize(textBytes, words);
         }
     }
 
     /** A pair of files; the numbers are those of {@link Split}. */
-    public record Shard(long documents, long tokens, long textBytes, Stored bin, Stored idx) {}
+    public record Shard(
+            long documents,
+            long tokens,
+            long textBytes,
+            @JsonInclude(JsonInclude.Include.NON_DEFAULT) long words,
+            Stored bin,
+            Stored idx) {}
 
     /** A file. */
     public record Stored(String name, long bytes, String sha256) {}
@@ -156,6 +179,13 @@ public record Manifest(
      */
     public record Work(int share, int of, String plan) {}
 
+    /** Whether another program wrote the ids, so that the size of the source text is not known. */
+    public boolean adopted() {
+        return sources.size() == 1
+                && sources.getFirst().input().equals(ADOPTED)
+                && work.plan().isEmpty();
+    }
+
     /** The documents in all splits. */
     long documents() {
         return splits.values().stream().mapToLong(Split::documents).sum();
@@ -206,13 +236,14 @@ public record Manifest(
                         + "; give the folder that `prepare --out` has written");
             }
             int version = tree.path("version").asInt(0);
-            if (version != VERSION) {
-                throw new DataException(file + " has version " + version + ", and this program reads " + VERSION
-                        + "; use the program that wrote it or prepare the data again");
+            if (version < OLDEST || version > VERSION) {
+                throw new DataException(file + " has version " + version + ", and this program reads " + OLDEST + " to "
+                        + VERSION + "; use the program that wrote it or prepare the data again");
             }
             if (tree.path("options") instanceof ObjectNode options && !options.has("selection")) {
                 options.put("selection", "");
             }
+            addMissingWords(tree);
             manifest = JSON.treeToValue(tree, Manifest.class);
         } catch (IOException e) {
             throw DataException.of("cannot read " + file, e, "check the path, or prepare the data again");
@@ -223,6 +254,14 @@ public record Manifest(
         }
         manifest.check(folder);
         return manifest;
+    }
+
+    /** Sets the words of shards and splits to 0 where the file has none. */
+    static void addMissingWords(JsonNode node) {
+        if (node instanceof ObjectNode object && object.has("text_bytes") && object.has("tokens")) {
+            object.putIfAbsent("words", object.numberNode(0));
+        }
+        node.forEach(Manifest::addMissingWords);
     }
 
     private void check(Path folder) {

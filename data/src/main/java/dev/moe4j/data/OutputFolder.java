@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
 import tools.jackson.core.JacksonException;
+import tools.jackson.databind.JsonNode;
 
 /**
  * A folder of prepared data that is filled in a hidden one beside its place, and moved there when it is whole:
@@ -185,9 +186,12 @@ final class OutputFolder implements AutoCloseable {
     Optional<PartRecord> saved(int group, int part) {
         Path file = parts.resolve(PartRecord.name(group, part));
         try {
-            return Files.exists(file)
-                    ? Optional.of(Manifest.JSON.readValue(Files.readString(file), PartRecord.class))
-                    : Optional.empty();
+            if (!Files.exists(file)) {
+                return Optional.empty();
+            }
+            JsonNode record = Manifest.JSON.readTree(Files.readString(file));
+            Manifest.addMissingWords(record);
+            return Optional.of(Manifest.JSON.treeToValue(record, PartRecord.class));
         } catch (IOException e) {
             throw DataException.of("cannot read " + file, e, ADVICE);
         } catch (JacksonException e) {

@@ -16,7 +16,7 @@ final class PartWriter implements AutoCloseable {
     private final int vocabularySize;
     private final ShardLayout layout;
     private final Map<String, ShardWriter> shards = new TreeMap<>();
-    private final Map<String, Long> textBytes = new TreeMap<>();
+    private final Map<String, TextSize> sizes = new TreeMap<>();
     private final Map<String, long[]> sources = new LinkedHashMap<>();
     private long documents;
     private long bytes;
@@ -43,7 +43,7 @@ final class PartWriter implements AutoCloseable {
         long length = document.bytes();
         documents++;
         bytes += length;
-        textBytes.merge(split, length, Long::sum);
+        sizes.merge(split, new TextSize(length, TextSize.words(document.text())), TextSize::plus);
         long[] counts = sources.computeIfAbsent(document.file().source(), _ -> new long[2]);
         counts[0]++;
         counts[1] += length;
@@ -68,12 +68,14 @@ final class PartWriter implements AutoCloseable {
         Map<String, Manifest.Shard> splits = new TreeMap<>();
         shards.forEach((name, shard) -> {
             ShardWriter.Written written = shard.finish();
+            TextSize size = sizes.getOrDefault(name, new TextSize(0, 0));
             splits.put(
                     name,
                     new Manifest.Shard(
                             shard.documents(),
                             shard.tokens(),
-                            textBytes.getOrDefault(name, 0L),
+                            size.bytes(),
+                            size.words(),
                             written.bin(),
                             written.idx()));
         });

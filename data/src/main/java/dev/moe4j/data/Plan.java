@@ -20,10 +20,11 @@ final class Plan {
         return Checksums.hex(digest);
     }
 
-    /** What a run that was interrupted goes on with: the same share of the same plan, of files that were not touched. */
+    /** What an interrupted run goes on with: the same share of the same plan and format, of files that were not touched. */
     static String resume(String plan, Share share, TextInput input) {
         MessageDigest digest = Checksums.sha256();
         add(digest, plan);
+        add(digest, Integer.toString(Manifest.VERSION));
         add(digest, share.toString());
         for (FileList.Item item : input.items()) {
             add(digest, Long.toString(item.modified()));

@@ -62,12 +62,13 @@ public final class ShardMerge {
         Skipped skipped = new Skipped();
         for (int i = 0; i < manifests.size(); i++) {
             Manifest manifest = manifests.get(i);
-            if (!manifest.tokenizer().equals(first.tokenizer())
+            if (manifest.version() != first.version()
+                    || !manifest.tokenizer().equals(first.tokenizer())
                     || !manifest.options().equals(first.options())
                     || !manifest.work().plan().equals(first.work().plan())
                     || manifest.work().of() != first.work().of()) {
                 throw new DataException(folders.get(i) + " is of another preparation than " + folders.getFirst()
-                        + " (other input, tokenizer or options); give the shards of one");
+                        + " (other input, tokenizer, options or format version); give the shards of one");
             }
             skipped.add(Skipped.byName(manifest.skipped()));
         }

@@ -70,8 +70,9 @@ class AdoptionTest {
         Manifest manifest = Adoption.adopt(tokenizer, folder);
 
         assertThat(manifest.appendsEndOfText()).isTrue();
-        assertThat(Objects.requireNonNull(manifest.splits().get("train")).textBytes())
-                .isEqualTo(3);
+        assertThat(Objects.requireNonNull(manifest.splits().get("train")).size())
+                .isEqualTo(new TextSize(3, 2));
+        assertThat(manifest.adopted()).isTrue();
         manifest.verify(folder);
         try (Shards shards = Shards.open(folder)) {
             assertThat(shards.manifest()).isEqualTo(manifest);

@@ -92,7 +92,7 @@ final class PreparationTest {
         assertThat(Files.readString(out().resolve("manifest.json"))).isEqualToNormalizingNewlines("""
                         {
                           "format" : "moe4j-shards",
-                          "version" : 2,
+                          "version" : 3,
                           "tokenizer" : {
                             "spec" : "gpt2",
                             "hash" : "%s",
@@ -105,10 +105,12 @@ final class PreparationTest {
                               "documents" : 1,
                               "tokens" : 3,
                               "text_bytes" : 11,
+                              "words" : 2,
                               "shards" : [ {
                                 "documents" : 1,
                                 "tokens" : 3,
                                 "text_bytes" : 11,
+                                "words" : 2,
                                 "bin" : {
                                   "name" : "train-00000-000.bin",
                                   "bytes" : 6,
@@ -358,6 +360,26 @@ final class PreparationTest {
         assertThat(names()).containsExactly("out", "texts");
     }
 
+    /** As the program wrote it before words were counted. Its checksum, by which a run knows its data, stays as it was. */
+    @Test
+    void dataOfVersion2HasNoWords() throws IOException {
+        write("a.txt", "Hello world");
+        preparation("bytes").run();
+        Path file = out().resolve("manifest.json");
+        String old = Files.readString(file)
+                .replace("\"version\" : 3", "\"version\" : 2")
+                .replaceAll(" *\"words\" : 2,\n", "");
+        assertThat(old).doesNotContain("words");
+        Files.writeString(file, old);
+
+        Manifest manifest = Manifest.read(out());
+        assertThat(manifest.splits().get("train"))
+                .extracting(Manifest.Split::size)
+                .isEqualTo(new TextSize(11, 0));
+        assertThat(manifest.sha256()).isEqualTo(Checksums.of(file));
+        assertThat(manifest.adopted()).isFalse();
+    }
+
     @Test
     void damagedFoldersAreRefused() throws IOException {
         write("a", " the");
@@ -368,7 +390,8 @@ final class PreparationTest {
         Path manifest = out().resolve("manifest.json");
         String good = Files.readString(manifest);
         String[][] changes = {
-            {"\"version\" : 2", "\"version\" : 3", "has version 3"},
+            {"\"version\" : 3", "\"version\" : 4", "has version 4, and this program reads 2 to 3"},
+            {"\"version\" : 3", "\"version\" : 1", "has version 1"},
             {"moe4j-shards", "something", "not of the format"},
             {"\"version\"", "\"versio", "damaged"},
             {"\"skipped\"", "\"unknown\"", "damaged"},

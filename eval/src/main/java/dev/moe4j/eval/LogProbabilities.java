@@ -1,6 +1,5 @@
 package dev.moe4j.eval;
 
-import dev.moe4j.data.Tokenizer;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.Tensor;
 import java.util.List;
@@ -35,22 +34,20 @@ record LogProbabilities(double[] values, boolean[] greedy) {
     }
 
     /** The likelihood of a request whose first scored token is in that row. */
-    Likelihood likelihood(Request request, int row, Tokenizer tokenizer) {
+    Likelihood likelihood(Request request, int row) {
         double sum = 0;
-        int bytes = 0;
         boolean all = true;
         for (int t = request.from(); t < request.length(); t++) {
             int i = row + t - request.from();
             sum += values[i];
             all &= greedy[i];
-            bytes += tokenizer.bytes(request.tokens()[t]).length;
         }
         if (!Double.isFinite(sum)) {
             throw new EvalException(
                     "a log-probability is " + sum + ": the model's parameters or its precision cannot be"
                             + " used; take an earlier checkpoint, or fp32");
         }
-        return new Likelihood(sum, request.length() - request.from(), bytes, all);
+        return new Likelihood(sum, request.length() - request.from(), request.bytes(), all);
     }
 
     /** @throws EvalException if the model has no such token */

@@ -1,6 +1,5 @@
 package dev.moe4j.eval;
 
-import dev.moe4j.data.Tokenizer;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -10,7 +9,7 @@ enum Normalisation {
     SUM("sum of token log-probabilities"),
     /** log P over the number of scored tokens. */
     MEAN("mean token log-probability"),
-    /** log P over the bytes of the scored tokens in UTF-8. */
+    /** log P over the bytes of the scored part's source text in UTF-8. */
     BYTES("log-probability per byte"),
     /** log P after the prompt − log P after the answer prompt: pointwise mutual information (Brown et al. 2020). */
     PMI("log-probability minus that after the answer prompt");
@@ -31,17 +30,11 @@ enum Normalisation {
      *
      * @param alone the answer after the answer prompt; null without one
      */
-    List<Exercise.Term> terms(Request request, @Nullable Request alone, Tokenizer tokenizer) {
+    List<Exercise.Term> terms(Request request, @Nullable Request alone) {
         double weight = switch (this) {
             case SUM, PMI -> 1;
             case MEAN -> 1.0 / (request.length() - request.from());
-            case BYTES -> {
-                int bytes = 0;
-                for (int t = request.from(); t < request.length(); t++) {
-                    bytes += tokenizer.bytes(request.tokens()[t]).length;
-                }
-                yield 1.0 / Math.max(1, bytes);
-            }
+            case BYTES -> 1.0 / Math.max(1, request.bytes());
         };
         Exercise.Term term = new Exercise.Term(request.tokens(), request.from(), weight);
         return alone == null ? List.of(term) : List.of(term, new Exercise.Term(alone.tokens(), alone.from(), -1));

@@ -1,21 +1,12 @@
 package dev.moe4j.eval;
 
 import dev.moe4j.data.EvalWindows;
+import dev.moe4j.data.TextSize;
 import dev.moe4j.data.TokenStream;
+import dev.moe4j.data.TokenText;
 import dev.moe4j.data.Tokenizer;
 import dev.moe4j.model.LanguageModel;
-import dev.moe4j.model.LossReport;
-import dev.moe4j.model.Pass;
-import dev.moe4j.model.RoutingConfig;
-import dev.moe4j.model.RoutingStatistics;
 import dev.moe4j.model.TokenBatch;
-import dev.moe4j.tensor.Scope;
-import dev.moe4j.tensor.Tape;
-import java.util.Arrays;
-import java.util.Comparator;
-import java.util.LinkedHashMap;
-import java.util.Map;
-import java.util.stream.IntStream;
 
 /**
  * Scores text with a model: the negative log-likelihood of its tokens, in windows of at most the model's context. Memory
@@ -28,13 +19,17 @@ import java.util.stream.IntStream;
  * sequences share ({@code routing.group} above 1), batches are whole groups; where the whole batch shares it
  * ({@code routing.group} 0, as published), the batch is part of what is measured.
  *
+ * <p>The processes of a model share the windows among them, and all get the same score. Each process must score the same
+ * texts in the same order.
+ *
  * <p>Immutable; the methods that change a setting give a changed copy.
  */
 public final class Perplexity {
 
     private static final int DEFAULT_BATCH = 8;
 
-    private static final int FILL = Math.toIntExact(TokenBatch.FILL);
+    /** Fills the inputs of a window up after the end of its text. */
+    static final int FILL = Math.toIntExact(TokenBatch.FILL);
 
     private final LanguageModel model;
     private final int batch;
@@ -52,16 +47,16 @@ public final class Perplexity {
      */
     private record Windowing(int length, int stride, int documentEnd) {}
 
-    /** Hears how far a score is. */
+    /** Is notified of the progress of a score. */
     @FunctionalInterface
     public interface Progress {
 
         /**
-         * Is called after each batch.
+         * Is called after each batch, or after each round of one batch per process.
          *
-         * @param windows scored so far
+         * @param windows scored so far, by all processes
          * @param total windows to score
-         * @param loss nats per token so far
+         * @param loss nats per token so far, in this process
          */
         void scored(long windows, long total, double loss);
     }
@@ -127,7 +122,7 @@ public final class Perplexity {
         return new Perplexity(model, batch, maxWindows, changed, text, progress);
     }
 
-    /** Counts the bytes and words that tokens stand for. */
+    /** Divides the size of a text among its tokens by what they decode to; without it by their number. */
     public Perplexity tokenizer(Tokenizer tokenizer) {
         return new Perplexity(model, batch, maxWindows, windowing, TokenText.of(tokenizer), progress);
     }
@@ -150,176 +145,39 @@ public final class Perplexity {
     }
 
     /**
-     * Scores a text.
+     * Scores a text of unknown size.
      *
      * @throws EvalException if a token is not in the model's vocabulary, or a loss is not finite
      * @throws dev.moe4j.data.DataException if the text has fewer than two tokens, or windows would move by more than
      *     their length
      */
     public Score score(TokenStream stream) {
-        return new Run(cut(stream)).score();
+        return score(stream, TokenText.NONE);
     }
 
-    /** Sequences that share the experts' capacity, so that they must share a batch. */
-    private int group() {
-        RoutingConfig routing = model.architecture().routing();
-        boolean shared = model.config().experts() > 0 && routing.strategy() == RoutingConfig.Strategy.CAPACITY;
-        return shared ? Math.max(1, routing.group()) : 1;
+    private Score score(TokenStream stream, TokenText counted) {
+        EvalWindows windows = cut(stream);
+        int count = Math.toIntExact(Math.min(windows.windows(), maxWindows));
+        return new WindowScorer(model, windows, count, batch, counted, progress).score();
     }
 
-    /** One text on its way. */
-    private final class Run {
-        private final EvalWindows windows;
-        private final int count;
-        private final int group = group();
-        private final double[] nats;
-        private final long[] tokens;
-        private final Map<Integer, LayerSums> layers = new LinkedHashMap<>();
-        private double sum;
-        private long predicted;
-        private long bytes;
-        private long words;
-
-        Run(EvalWindows windows) {
-            this.windows = windows;
-            this.count = Math.toIntExact(Math.min(windows.windows(), maxWindows));
-            this.nats = new double[count];
-            this.tokens = new long[count];
-        }
-
-        Score score() {
-            int step = Math.ceilDiv(batch, group) * group;
-            int[] order = order();
-            for (int from = 0; from < count; ) {
-                int to = Math.min(from + step, count);
-                while (!shared() && width(order[to - 1]) != width(order[from])) {
-                    to--;
-                }
-                scoreBatch(Arrays.copyOfRange(order, from, to));
-                progress.scored(to, count, sum / predicted);
-                from = to;
-            }
-            return new Score(
-                    nats,
-                    tokens,
-                    bytes,
-                    words,
-                    layers.entrySet().stream()
-                            .map(entry -> entry.getValue().mean(entry.getKey()))
-                            .toList());
-        }
-
-        /**
-         * The scored windows in the order of the text where they share a capacity; else those of one length together, so
-         * that none is filled up.
-         */
-        private int[] order() {
-            IntStream all = IntStream.range(0, count);
-            return shared()
-                    ? all.toArray()
-                    : all.boxed()
-                            .sorted(Comparator.comparingInt(i -> -width(i)))
-                            .mapToInt(Integer::intValue)
-                            .toArray();
-        }
-
-        private boolean shared() {
-            return group > 1;
-        }
-
-        /** The number in the text of the scored window {@code i}. */
-        private long number(int i) {
-            long total = windows.windows();
-            return count == total ? i : (long) ((i + 0.5) / count * total);
-        }
-
-        private int width(int i) {
-            return windows.length(number(i));
-        }
-
-        /** Scores the windows of these indices; all have one length where none shares a capacity with another. */
-        private void scoreBatch(int... chosen) {
-            int size = Math.ceilDiv(chosen.length, group) * group;
-            int width = shared() ? windows.length() : width(chosen[0]);
-            int[] inputs = new int[size * width];
-            int[] targets = new int[size * width];
-            Arrays.fill(inputs, FILL);
-            Arrays.fill(targets, EvalWindows.NO_TARGET);
-            for (int i = 0; i < chosen.length; i++) {
-                tokens[chosen[i]] = windows.window(number(chosen[i]), inputs, targets, i * width, width);
-            }
-            TokenBatch tokenBatch = new TokenBatch(checked(inputs), checked(targets), size);
-            try (Scope _ = Scope.open();
-                    Tape tape = Tape.inference()) {
-                LossReport report = model.loss(tape, tokenBatch, Pass.evaluation(size));
-                addLosses(report.nll().tensor().toDoubles(), width, chosen);
-                int routed = Math.toIntExact(
-                        Arrays.stream(inputs).filter(id -> id != FILL).count());
-                for (LossReport.LayerRouting layer : report.routing()) {
-                    layers.computeIfAbsent(layer.layer(), _ -> new LayerSums()).add(layer.statistics(), routed);
-                }
-            }
-            for (int i = 0; i < targets.length; i++) {
-                if (targets[i] >= 0) {
-                    bytes += text.bytes(targets[i]);
-                    words += text.words(inputs[i], targets[i]);
-                }
-            }
-        }
-
-        private long[] checked(int... ids) {
-            int vocabulary = model.config().vocabulary();
-            long[] wide = new long[ids.length];
-            for (int i = 0; i < ids.length; i++) {
-                if (ids[i] >= vocabulary) {
-                    throw new EvalException("the text has the token " + ids[i] + ", and the model's vocabulary has "
-                            + vocabulary + "; prepare the text with the model's own tokenizer");
-                }
-                wide[i] = ids[i];
-            }
-            return wide;
-        }
-
-        /** Adds each window's losses, which are 0 where it predicts nothing. */
-        private void addLosses(double[] nll, int width, int... chosen) {
-            for (int i = 0; i < chosen.length; i++) {
-                double window = Arrays.stream(nll, i * width, (i + 1) * width).sum();
-                if (!Double.isFinite(window)) {
-                    throw new EvalException("the loss of window " + number(chosen[i]) + " of the text is " + window
-                            + ": the model's parameters or its precision cannot be used; take an earlier checkpoint,"
-                            + " or fp32");
-                }
-                nats[chosen[i]] = window;
-                sum += window;
-                predicted += tokens[chosen[i]];
-            }
-        }
+    /**
+     * Scores a text of known size, as {@link #score(TokenStream)} does. The score's bytes and words are those of the
+     * source, in the share that the predicted tokens have of the decoded text.
+     *
+     * @param source the size of the text that the stream was made from; without words, those of the decoded text count
+     */
+    public Score score(TokenStream stream, TextSize source) {
+        Score score = score(stream, text);
+        TextSize whole = text.size(stream);
+        double tokens = (double) score.tokens() / stream.tokens();
+        long bytes = part(source.bytes(), score.bytes(), whole.bytes(), tokens);
+        long words = source.words() == 0 ? score.words() : part(source.words(), score.words(), whole.words(), tokens);
+        return new Score(score.windowNats(), score.windowTokens(), bytes, words, score.load());
     }
 
-    /** One layer's statistics, each batch's weighted by its tokens. */
-    private static final class LayerSums {
-        private double[] load = {};
-        private double[] overflow = {};
-        private double weight;
-
-        void add(RoutingStatistics statistics, int routed) {
-            load = sum(load, statistics.load(), routed);
-            overflow = sum(overflow, statistics.overflow(), routed);
-            weight += routed;
-        }
-
-        private static double[] sum(double[] before, double[] more, int factor) {
-            double[] sum = Arrays.copyOf(before, more.length);
-            Arrays.setAll(sum, i -> sum[i] + more[i] * factor);
-            return sum;
-        }
-
-        Score.ExpertLoad mean(int layer) {
-            return new Score.ExpertLoad(layer, mean(load), mean(overflow));
-        }
-
-        private double[] mean(double... sums) {
-            return Arrays.stream(sums).map(value -> value / weight).toArray();
-        }
+    /** The same share of a source as a part has of the whole decoded text; that of its tokens if nothing is decoded. */
+    private static long part(long source, long part, long whole, double tokens) {
+        return Math.round(source * (whole == 0 ? tokens : (double) part / whole));
     }
 }

@@ -1,6 +1,5 @@
 package dev.moe4j.eval;
 
-import dev.moe4j.data.Tokenizer;
 import dev.moe4j.model.LanguageModel;
 import dev.moe4j.model.RoutingConfig;
 import dev.moe4j.model.TokenBatch;
@@ -21,15 +20,13 @@ import java.util.List;
 final class PlainScorer implements Scorer {
 
     private final LanguageModel model;
-    private final Tokenizer tokenizer;
     private final int batchTokens;
 
     /**
      * @param batchTokens tokens that the model reads at a time, fill included, unless one request has more
      */
-    PlainScorer(LanguageModel model, Tokenizer tokenizer, int batchTokens) {
+    PlainScorer(LanguageModel model, int batchTokens) {
         this.model = model;
-        this.tokenizer = tokenizer;
         this.batchTokens = hasCapacity(model) ? 1 : batchTokens;
     }
 
@@ -92,7 +89,7 @@ final class PlainScorer implements Scorer {
             List<Likelihood> results = new ArrayList<>();
             int row = 0;
             for (Request request : batch) {
-                results.add(probabilities.likelihood(request, row, tokenizer));
+                results.add(probabilities.likelihood(request, row));
                 row += request.length() - request.from();
             }
             return results;

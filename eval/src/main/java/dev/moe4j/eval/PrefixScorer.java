@@ -1,6 +1,5 @@
 package dev.moe4j.eval;
 
-import dev.moe4j.data.Tokenizer;
 import dev.moe4j.eval.PrefixPlan.Group;
 import dev.moe4j.model.Decoder;
 import dev.moe4j.model.LanguageModel;
@@ -19,15 +18,13 @@ import java.util.stream.IntStream;
 final class PrefixScorer implements Scorer {
 
     private final LanguageModel model;
-    private final Tokenizer tokenizer;
     private final int batchTokens;
 
     /**
      * @param batchTokens tokens that the model computes at a time, unless one request has more
      */
-    PrefixScorer(LanguageModel model, Tokenizer tokenizer, int batchTokens) {
+    PrefixScorer(LanguageModel model, int batchTokens) {
         this.model = model;
-        this.tokenizer = tokenizer;
         this.batchTokens = batchTokens;
     }
 
@@ -118,7 +115,7 @@ final class PrefixScorer implements Scorer {
                 for (Group group : groups) {
                     for (int member : group.members()) {
                         Request request = requests.get(member);
-                        results[member] = probabilities.likelihood(request, at, tokenizer);
+                        results[member] = probabilities.likelihood(request, at);
                         at += request.length() - request.from();
                     }
                 }

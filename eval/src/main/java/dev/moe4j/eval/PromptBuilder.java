@@ -1,5 +1,6 @@
 package dev.moe4j.eval;
 
+import dev.moe4j.data.TextSize;
 import dev.moe4j.data.Tokenizer;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -100,7 +101,8 @@ final class PromptBuilder {
         int shared = scoring.part() == TaskFile.Part.DIFFERENCE ? sharedBeginning(texts) : 0;
         List<Request> requests = new ArrayList<>();
         for (int i = 0; i < texts.size(); i++) {
-            requests.add(request(example, texts.get(i), Math.max(starts.get(i), shared)));
+            String scored = example.candidates().get(i).continuation();
+            requests.add(request(example, texts.get(i), starts.get(i), Math.max(starts.get(i), shared), scored));
         }
         List<Request> alone = alone(example, continuations);
         return alone.stream().anyMatch(request -> request.length() > limit)
@@ -129,19 +131,33 @@ final class PromptBuilder {
             return List.of();
         }
         int[] before = join(begin(), encode(answerPrompt));
-        return continuations.stream()
-                .map(continuation -> request(example, join(before, continuation), before.length))
-                .toList();
+        List<Request> alone = new ArrayList<>();
+        for (int i = 0; i < continuations.size(); i++) {
+            int[] tokens = join(before, continuations.get(i));
+            String scored = example.candidates().get(i).continuation();
+            alone.add(request(example, tokens, before.length, before.length, scored));
+        }
+        return alone;
     }
 
-    /** Without a token to begin with, a text's very first token has no probability and is not scored. */
-    private static Request request(Example example, int[] tokens, int from) {
+    /**
+     * Without a token to begin with, a text's very first token has no probability and is not scored.
+     *
+     * @param start the continuation's first token
+     * @param from the first token that is scored; the bytes of those before it are the ones that they decode to
+     */
+    private Request request(Example example, int[] tokens, int start, int from, String continuation) {
         if (tokens.length < 2) {
             throw new EvalException(
                     example.place() + ": a candidate is a single token, which has no probability without"
                             + " one before it; score with the token that begins texts");
         }
-        return new Request(tokens, Math.max(1, from));
+        int first = Math.max(1, from);
+        int skipped = tokenizer.decodeBytes(Arrays.copyOfRange(tokens, start, first)).length;
+        return new Request(
+                tokens,
+                first,
+                Math.max(0, Math.toIntExact(TextSize.of(continuation).bytes()) - skipped));
     }
 
     private int[] begin() {

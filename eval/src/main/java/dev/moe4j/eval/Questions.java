@@ -184,8 +184,7 @@ public final class Questions {
                                                 built.candidates().get(i),
                                                 built.alone().isEmpty()
                                                         ? null
-                                                        : built.alone().get(i),
-                                                tokenizer))
+                                                        : built.alone().get(i)))
                                         .toList(),
                                 example.gold())))
                 .toList();

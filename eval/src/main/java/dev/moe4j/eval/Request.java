@@ -7,8 +7,9 @@ import java.util.Arrays;
  *
  * @param tokens the whole text
  * @param from index of the first scored token, at least 1: a token's probability needs one before it
+ * @param bytes of the source text of the scored part, in UTF-8
  */
-record Request(int[] tokens, int from) {
+record Request(int[] tokens, int from, int bytes) {
 
     Request {
         if (from < 1 || from >= tokens.length) {
@@ -22,7 +23,10 @@ record Request(int[] tokens, int from) {
 
     @Override
     public boolean equals(Object other) {
-        return other instanceof Request(int[] ids, int start) && start == from && Arrays.equals(ids, tokens);
+        return other instanceof Request(int[] ids, int start, int size)
+                && start == from
+                && size == bytes
+                && Arrays.equals(ids, tokens);
     }
 
     @Override

@@ -8,8 +8,8 @@ import java.util.List;
  *
  * @param windowNats each window's sum of −ln p over its tokens
  * @param windowTokens each window's predicted tokens
- * @param bytes of text that the predicted tokens stand for; 0 where it is not known
- * @param words that begin in the predicted tokens, divided by ASCII white space; 0 where it is not known
+ * @param bytes of text that the predicted tokens stand for; 0 if it is not known
+ * @param words of text that the predicted tokens stand for, separated by ASCII white space; 0 if it is not known
  * @param load what each MoE layer's experts received, in the order of layers; empty for a dense model
  */
 public record Score(double[] windowNats, long[] windowTokens, long bytes, long words, List<ExpertLoad> load) {

@@ -71,8 +71,8 @@ public final class TaskEvaluation {
         this.identity = identity;
         this.progress = progress;
         this.scorer = inFull || PlainScorer.hasCapacity(model)
-                ? new PlainScorer(model, tokenizer, batchTokens)
-                : new PrefixScorer(model, tokenizer, batchTokens);
+                ? new PlainScorer(model, batchTokens)
+                : new PrefixScorer(model, batchTokens);
     }
 
     /** Shows nothing and keeps nothing. */

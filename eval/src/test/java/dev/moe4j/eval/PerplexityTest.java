@@ -5,7 +5,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.moe4j.data.DataException;
+import dev.moe4j.data.TextSize;
 import dev.moe4j.data.TokenStream;
+import dev.moe4j.data.TokenText;
 import dev.moe4j.data.Tokenizer;
 import dev.moe4j.model.Activation;
 import dev.moe4j.model.Architecture;
@@ -22,6 +24,9 @@ import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.tensor.Scope;
 import dev.moe4j.tensor.Tape;
 import dev.moe4j.tensor.Tensor;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -185,7 +190,8 @@ class PerplexityTest {
         int[] ended = Arrays.copyOf(ids, ids.length + 1);
         ended[ids.length] = tokenizer.endOfText();
         try (LanguageModel model = model(0, Precision.FP64)) {
-            Score score = Perplexity.of(model).tokenizer(tokenizer).score(TokenStream.of(ended));
+            Score score =
+                    Perplexity.of(model).tokenizer(tokenizer).score(TokenStream.of(ended), new TextSize(ids.length, 0));
 
             assertThat(score.tokens()).isEqualTo(ids.length);
             assertThat(score.bytes()).as("the first byte is not predicted").isEqualTo(ids.length - 1);
@@ -205,8 +211,9 @@ class PerplexityTest {
         }
         try (LanguageModel model = model(0, Precision.FP64)) {
             Perplexity perplexity = Perplexity.of(model).tokenizer(tokenizer);
-            Score stream = perplexity.score(TokenStream.of(twice));
-            Score documents = perplexity.documents(tokenizer.endOfText()).score(TokenStream.of(twice));
+            TextSize source = new TextSize(2L * ids.length, 6);
+            Score stream = perplexity.score(TokenStream.of(twice), source);
+            Score documents = perplexity.documents(tokenizer.endOfText()).score(TokenStream.of(twice), source);
 
             assertThat(stream.words()).as("nothing predicts the first byte").isEqualTo(5);
             assertThat(documents.words()).isEqualTo(6);
@@ -214,13 +221,103 @@ class PerplexityTest {
             assertThat(documents.bytes()).isEqualTo(2L * ids.length);
             assertThat(documents.wordPerplexity()).isCloseTo(Math.exp(documents.nats() / 6), within(1e-9));
         }
-        TokenText gpt = TokenText.of(Tokenizer.of("gpt2:512"));
-        int[] gptIds = Tokenizer.of("gpt2:512").encode("Zwölf Boxkämpfer jagen Viktor quer, quer.");
-        int words = gpt.words(Tokenizer.of("gpt2:512").endOfText(), gptIds[0]);
-        for (int i = 1; i < gptIds.length; i++) {
-            words += gpt.words(gptIds[i - 1], gptIds[i]);
+    }
+
+    private static Path tokenizers() {
+        return Path.of("src/test/resources/dev/moe4j/eval/tokenizers");
+    }
+
+    /** The ids of some documents, each with its end of text. */
+    private static TokenStream encoded(Tokenizer tokenizer, String... documents) {
+        return TokenStream.of(Arrays.stream(documents)
+                .flatMapToInt(text ->
+                        IntStream.concat(Arrays.stream(tokenizer.encode(text)), IntStream.of(tokenizer.endOfText())))
+                .toArray());
+    }
+
+    private static LanguageModel modelFor(Tokenizer tokenizer) {
+        int vocabulary = Math.ceilDiv(tokenizer.vocabularySize(), 8) * 8;
+        return LanguageModel.initialize(
+                new Architecture(
+                        new ModelConfig(1, 32, 4, 64, vocabulary, CONTEXT, Activation.GELU, 0.1, 0.1, -1, 0, 2, 32, 0),
+                        RoutingConfig.DEFAULT,
+                        BalanceConfig.DEFAULT),
+                Precision.FP32,
+                Device.CPU,
+                new RandomKey(7));
+    }
+
+    /** Unknown words decode to nothing: 30 bytes and 4 words become 13 and 2. */
+    @Test
+    void whatATokenizerLosesCounts() throws IOException {
+        Tokenizer tokenizer =
+                Tokenizer.of(tokenizers().resolve("wordpiece-tokenizer.json").toString());
+        String text = Files.readString(tokenizers().resolve("unknown-words.txt"));
+        try (LanguageModel model = modelFor(tokenizer)) {
+            Perplexity perplexity = Perplexity.of(model).tokenizer(tokenizer);
+            TokenStream stream = encoded(tokenizer, text);
+            Score score = perplexity.documents(tokenizer.endOfText()).score(stream, TextSize.of(text));
+
+            assertThat(score.tokens()).isEqualTo(12);
+            assertThat(score.bytes()).isEqualTo(30);
+            assertThat(score.words()).isEqualTo(4);
+            assertThat(score.bitsPerByte()).isCloseTo(score.nats() / Math.log(2) / 30, within(1e-12));
+            assertThat(new Score(new double[] {12 * 6.5411}, score.windowTokens(), score.bytes(), 4, List.of())
+                            .bitsPerByte())
+                    .as("the reported loss")
+                    .isCloseTo(3.77, within(0.005));
+
+            // " s" of " snowman zzqq" is not predicted.
+            Score fromTheSecond = perplexity.score(stream, TextSize.of(text));
+            assertThat(fromTheSecond.bytes()).isEqualTo(Math.round(30 * 11 / 13.0));
+            assertThat(fromTheSecond.words()).isEqualTo(2);
         }
-        assertThat(words).isEqualTo(6);
+    }
+
+    /** Each document decodes with a space in front. */
+    @Test
+    void whatATokenizerAddsDoesNotCount() {
+        Tokenizer tokenizer =
+                Tokenizer.of(tokenizers().resolve("metaspace-tokenizer.json").toString());
+        String[] documents = {"the cat sat", "on the mat"};
+        try (LanguageModel model = modelFor(tokenizer)) {
+            TokenStream stream = encoded(tokenizer, documents);
+            TextSize source = new TextSize(21, 6);
+            assertThat(TokenText.of(tokenizer).size(stream)).isEqualTo(new TextSize(23, 6));
+            Score score = Perplexity.of(model)
+                    .tokenizer(tokenizer)
+                    .documents(tokenizer.endOfText())
+                    .score(stream, source);
+            assertThat(score.bytes()).isEqualTo(21);
+            assertThat(score.words()).isEqualTo(6);
+        }
+    }
+
+    /** Text of which nothing decodes is divided by its tokens. */
+    @Test
+    void unknownTextHasItsSize() {
+        Tokenizer tokenizer =
+                Tokenizer.of(tokenizers().resolve("wordpiece-tokenizer.json").toString());
+        try (LanguageModel model = modelFor(tokenizer)) {
+            TokenStream stream = encoded(tokenizer, "\u2603 \u2603", "\u2603 \u2603");
+            Score score = Perplexity.of(model).tokenizer(tokenizer).score(stream, new TextSize(14, 4));
+            assertThat(score.bytes()).isEqualTo(Math.round(14 * 5 / 6.0));
+            assertThat(score.words()).isEqualTo(Math.round(4 * 5 / 6.0));
+        }
+    }
+
+    /** Windows that are sampled have the bytes and words of their own tokens, if decoding is exact. */
+    @Test
+    void aSampleHasItsOwnBytes() {
+        Tokenizer tokenizer = Tokenizer.of("bytes");
+        String text = "some words of text ".repeat(40);
+        try (LanguageModel model = model(0, Precision.FP32)) {
+            Score score = Perplexity.of(model)
+                    .tokenizer(tokenizer)
+                    .maxWindows(3)
+                    .score(encoded(tokenizer, text), TextSize.of(text));
+            assertThat(score.bytes()).isEqualTo(3 * CONTEXT);
+        }
     }
 
     /** Overlapping windows against the definition: each token's loss after the longest context that its window gives. */

@@ -11,6 +11,10 @@ class PrefixPlanTest {
     private static final int BATCH_TOKENS = 4096;
     private static final int EXAMPLES = 400;
 
+    private static Request request(int[] tokens, int from) {
+        return new Request(tokens, from, 1);
+    }
+
     /** 128 few-shot questions of four candidates. The examples are the same, the questions differ. */
     private static List<Request> fewShot() {
         SplittableRandom random = new SplittableRandom(1);
@@ -20,7 +24,7 @@ class PrefixPlanTest {
             int[] prompt = PromptBuilder.join(examples, random.ints(20, 0, 257).toArray());
             for (int choice = 0; choice < 4; choice++) {
                 int[] answer = random.ints(5, 0, 257).toArray();
-                requests.add(new Request(PromptBuilder.join(prompt, answer), prompt.length));
+                requests.add(request(PromptBuilder.join(prompt, answer), prompt.length));
             }
         }
         return requests;
@@ -39,7 +43,7 @@ class PrefixPlanTest {
     @Test
     void placesAreBoundedWhereOneRequestSharesNothing() {
         List<Request> requests = fewShot();
-        requests.add(new Request(new int[] {1, 2, 3}, 1));
+        requests.add(request(new int[] {1, 2, 3}, 1));
         PrefixPlan plan = PrefixPlan.of(requests, BATCH_TOKENS);
 
         assertThat(plan.common()).isZero();
@@ -62,8 +66,7 @@ class PrefixPlanTest {
     @Test
     void aRequestBeyondTheBoundIsComputedAlone() {
         List<Request> requests = List.of(
-                new Request(new int[3 * BATCH_TOKENS], 1),
-                new Request(new int[5 * BATCH_TOKENS], 5 * BATCH_TOKENS - 1));
+                request(new int[3 * BATCH_TOKENS], 1), request(new int[5 * BATCH_TOKENS], 5 * BATCH_TOKENS - 1));
         assertThat(PrefixPlan.of(requests, BATCH_TOKENS).batches()).hasSize(2);
     }
 }

@@ -49,6 +49,27 @@ class PromptBuilderTest {
         return prompts.candidates().stream().map(PromptBuilderTest::text).toList();
     }
 
+    /** A tokenizer with a space in front of each text, and one that loses unknown words. */
+    @Test
+    void bytesAreThoseOfTheSource() {
+        for (String name : List.of("metaspace-tokenizer.json", "wordpiece-tokenizer.json")) {
+            Tokenizer tokenizer = Tokenizer.of("src/test/resources/dev/moe4j/eval/tokenizers/" + name);
+            PromptBuilder prompts = new PromptBuilder(tokenizer, 99, WHOLE, TaskSettings.ZERO_SHOT, List.of());
+            assertThat(prompts.build(example("the", "cat", "\u2603\u2603"))
+                            .orElseThrow()
+                            .candidates())
+                    .as(name)
+                    .extracting(Request::bytes)
+                    .containsExactly(3, 6);
+        }
+        assertThat(builder(99, DIFFERENCE)
+                        .build(example("Q", " the cat", " the doge"))
+                        .orElseThrow()
+                        .candidates())
+                .extracting(Request::bytes)
+                .containsExactly(3, 4);
+    }
+
     @Test
     void whatCandidatesShareIsNotScored() {
         assertThat(texts(builder(99, DIFFERENCE)

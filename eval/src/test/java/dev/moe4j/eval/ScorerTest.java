@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
-import dev.moe4j.data.Tokenizer;
 import dev.moe4j.model.Activation;
 import dev.moe4j.model.Architecture;
 import dev.moe4j.model.BalanceConfig;
@@ -28,7 +27,6 @@ import org.junit.jupiter.params.provider.EnumSource;
 class ScorerTest {
     private static final int CONTEXT = 48;
     private static final int VOCABULARY = 264;
-    private static final Tokenizer TOKENIZER = Tokenizer.of("bytes");
 
     enum Way {
         PLAIN,
@@ -36,8 +34,8 @@ class ScorerTest {
 
         Scorer of(LanguageModel model, int batchTokens) {
             return switch (this) {
-                case PLAIN -> new PlainScorer(model, TOKENIZER, batchTokens);
-                case PREFIX -> new PrefixScorer(model, TOKENIZER, batchTokens);
+                case PLAIN -> new PlainScorer(model, batchTokens);
+                case PREFIX -> new PrefixScorer(model, batchTokens);
             };
         }
     }
@@ -54,6 +52,11 @@ class ScorerTest {
                 new RandomKey(7));
     }
 
+    /** Tokens of one byte each. */
+    private static Request request(int[] tokens, int from) {
+        return new Request(tokens, from, tokens.length - from);
+    }
+
     /** Questions of some candidates each, of every length, some of which share nearly all and some nothing. */
     private static List<Request> requests() {
         SplittableRandom random = new SplittableRandom(5);
@@ -62,19 +65,18 @@ class ScorerTest {
             int[] prompt = random.ints(1 + random.nextInt(30), 0, 257).toArray();
             for (int choice = 0; choice < 1 + question % 4; choice++) {
                 int[] answer = random.ints(1 + random.nextInt(15), 0, 257).toArray();
-                requests.add(new Request(PromptBuilder.join(prompt, answer), prompt.length));
+                requests.add(request(PromptBuilder.join(prompt, answer), prompt.length));
             }
         }
-        requests.add(new Request(random.ints(CONTEXT + 1, 0, 257).toArray(), 1));
-        requests.add(new Request(new int[] {3, 4}, 1));
-        requests.add(new Request(new int[] {3, 4, 5}, 1));
+        requests.add(request(random.ints(CONTEXT + 1, 0, 257).toArray(), 1));
+        requests.add(request(new int[] {3, 4}, 1));
+        requests.add(request(new int[] {3, 4, 5}, 1));
         return requests;
     }
 
     /** By the definition, a token at a time and a text at a time. */
     private static Likelihood plainly(LanguageModel model, Request request) {
         double sum = 0;
-        int bytes = 0;
         boolean greedy = true;
         for (int t = request.from(); t < request.length(); t++) {
             long[] before = Arrays.stream(request.tokens(), 0, t).asLongStream().toArray();
@@ -86,10 +88,9 @@ class ScorerTest {
                 int token = request.tokens()[t];
                 sum += logP[token];
                 greedy &= Arrays.stream(logP).max().orElseThrow() == logP[token];
-                bytes += token < 256 ? 1 : 0;
             }
         }
-        return new Likelihood(sum, request.length() - request.from(), bytes, greedy);
+        return new Likelihood(sum, request.length() - request.from(), request.bytes(), greedy);
     }
 
     @ParameterizedTest
@@ -152,7 +153,7 @@ class ScorerTest {
             long live = Scope.liveTensors();
             int[] other = text.clone();
             other[3] = (text[3] + 1) % 256;
-            List<Likelihood> scored = way.of(model, 64).score(List.of(new Request(text, 3), new Request(other, 3)));
+            List<Likelihood> scored = way.of(model, 64).score(List.of(request(text, 3), request(other, 3)));
             assertThat(scored).extracting(Likelihood::greedy).containsExactly(true, false);
             assertThat(Scope.liveTensors()).isEqualTo(live);
         }
@@ -162,14 +163,14 @@ class ScorerTest {
     @EnumSource
     void refusesTokensThatTheModelLacksAndModelsThatAreNoNumbers(Way way) {
         try (LanguageModel model = model(0, RoutingConfig.DEFAULT, Precision.FP32)) {
-            assertThatThrownBy(() -> way.of(model, 64).score(List.of(new Request(new int[] {1, VOCABULARY}, 1))))
+            assertThatThrownBy(() -> way.of(model, 64).score(List.of(request(new int[] {1, VOCABULARY}, 1))))
                     .isInstanceOf(EvalException.class)
                     .hasMessageContaining("the text has the token 264, and the model's vocabulary has 264");
             try (Scope _ = Scope.open()) {
                 model.parameters().get("model.layer_norm.weight").master().fill(Double.NaN);
             }
             model.parameters().refresh();
-            assertThatThrownBy(() -> way.of(model, 64).score(List.of(new Request(new int[] {1, 2}, 1))))
+            assertThatThrownBy(() -> way.of(model, 64).score(List.of(request(new int[] {1, 2}, 1))))
                     .isInstanceOf(EvalException.class)
                     .hasMessageContaining("a log-probability is NaN");
         }

@@ -78,17 +78,12 @@ final class Validation implements AutoCloseable {
         return config.every() > 0 && (step % config.every() == 0 || step == steps);
     }
 
-    /** Scores all sets, in nats per token by their names, and remembers the best. */
+    /** Scores all sets, in nats per token by their names, and remembers the best. All processes take part. */
     SequencedMap<String, Double> score(LanguageModel model, long step) {
         Perplexity perplexity = Perplexity.of(model);
         Perplexity limited = config.windows() == 0 ? perplexity : perplexity.maxWindows(config.windows());
         SequencedMap<String, Double> losses = new LinkedHashMap<>();
-        // Every process scores everything, since experts elsewhere may be wanted; the first one's figures count.
-        sets.forEach((name, text) -> losses.put(
-                name,
-                model.fabric()
-                        .everyone()
-                        .fromFirst(new double[] {limited.score(text).loss()}, "loss on " + name)[0]));
+        sets.forEach((name, text) -> losses.put(name, limited.score(text).loss()));
         Map.Entry<String, Double> first = losses.firstEntry();
         BestEvaluation known = best;
         if (known == null || !known.name().equals(first.getKey()) || first.getValue() < known.loss()) {
