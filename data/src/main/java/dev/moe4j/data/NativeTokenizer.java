@@ -1,6 +1,7 @@
 package dev.moe4j.data;
 
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import ai.djl.huggingface.tokenizers.jni.CharSpan;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -9,6 +10,7 @@ import java.util.HashSet;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.IntConsumer;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ArrayNode;
@@ -176,6 +178,20 @@ final class NativeTokenizer implements Tokenizer {
                 out.accept((int) id);
             }
         });
+    }
+
+    /** The library reports the offsets: the tokens' bytes need not be those of the text. */
+    @Override
+    public int[] offsets(String text) {
+        IntList offsets = new IntList(text.length() / 3 + 8);
+        AtomicInteger before = new AtomicInteger(); // characters of earlier segments
+        Segments.forEach(this, text, segment -> {
+            for (CharSpan span : library.encode(segment, false, false).getCharTokenSpans()) {
+                offsets.accept(before.get() + span.getStart());
+            }
+            before.addAndGet(segment.codePointCount(0, segment.length()));
+        });
+        return offsets.toArray();
     }
 
     @Override

@@ -71,6 +71,24 @@ public sealed interface Tokenizer permits GptTokenizer, ByteTokenizer, NativeTok
     }
 
     /**
+     * Where each token of {@link #encode(String)} begins in the text, in Unicode characters (code points). A token that
+     * begins inside a character has that character's place.
+     */
+    default int[] offsets(String text) {
+        int[] ids = encode(text);
+        int[] offsets = new int[ids.length];
+        int begun = 0;
+        for (int i = 0; i < ids.length; i++) {
+            byte[] own = bytes(ids[i]);
+            offsets[i] = own.length > 0 && Utf8.continues(own[0]) ? begun - 1 : begun;
+            for (byte each : own) {
+                begun += Utf8.continues(each) ? 0 : 1;
+            }
+        }
+        return offsets;
+    }
+
+    /**
      * Where the segment that starts at {@code from} ends: the ids of a text are those of its segments, one after the
      * other. Lets the parts of a long text be encoded in parallel, in bounded memory.
      *

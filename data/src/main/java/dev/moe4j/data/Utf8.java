@@ -9,7 +9,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 
 /** Strings and UTF-8. */
-final class Utf8 {
+public final class Utf8 {
     /** U+FEFF, which some editors and spreadsheets write before a text. */
     private static final byte[] MARK = {(byte) 0xef, (byte) 0xbb, (byte) 0xbf};
 
@@ -39,7 +39,7 @@ final class Utf8 {
     }
 
     /** The text with U+FFFD for each surrogate that is not half of a pair; the same string if there is none. */
-    static String valid(String text) {
+    public static String valid(String text) {
         int bad = loneSurrogate(text, 0);
         if (bad < 0) {
             return text;
@@ -49,6 +49,11 @@ final class Utf8 {
             fixed.setCharAt(bad, '\uFFFD');
         }
         return fixed.toString();
+    }
+
+    /** Whether a byte is the second, third or fourth of a character's. */
+    static boolean continues(byte value) {
+        return (value & 0xC0) == 0x80;
     }
 
     /** The first surrogate from an index on that is not half of a pair; -1 if there is none. */

@@ -1,5 +1,6 @@
 package dev.moe4j.serve;
 
+import io.helidon.http.HttpException;
 import org.jspecify.annotations.Nullable;
 
 /** A request that is answered with an error, in OpenAI's form. */
@@ -38,12 +39,15 @@ final class ApiException extends RuntimeException {
         return new ApiException(status, status < 500 ? "invalid_request_error" : "server_error", null, null, message);
     }
 
-    /** What a problem of the engine's is to a client. */
-    static ApiException of(RuntimeException problem) {
+    /** What a client is told of any problem. */
+    static ApiException of(Throwable problem) {
         return switch (problem) {
             case ApiException known -> known;
             case Engine.BusyException busy -> of(503, String.valueOf(busy.getMessage()));
             case ServeException told -> of(500, String.valueOf(told.getMessage()));
+            case HttpException http -> of(http.status().code(), String.valueOf(http.getMessage()));
+            case OutOfMemoryError _ ->
+                of(500, "the server's memory is too small for this request; ask for fewer or shorter texts at a time");
             default -> of(500, "the server failed: its log says why");
         };
     }

@@ -1,6 +1,5 @@
 package dev.moe4j.serve;
 
-import dev.moe4j.data.Tokenizer;
 import dev.moe4j.model.Decoder;
 import dev.moe4j.model.LanguageModel;
 import dev.moe4j.tensor.Scope;
@@ -15,7 +14,6 @@ import org.jspecify.annotations.Nullable;
  */
 final class Batch implements AutoCloseable {
     private final Decoder decoder;
-    private final int vocabulary;
     private final @Nullable Continuation[] places;
 
     /**
@@ -24,9 +22,8 @@ final class Batch implements AutoCloseable {
      * @param places texts at a time, at most
      * @param room tokens that the longest text has room for
      */
-    Batch(LanguageModel model, Tokenizer tokenizer, int places, int room) {
+    Batch(LanguageModel model, int places, int room) {
         this.decoder = Decoder.of(model, places, room);
-        this.vocabulary = tokenizer.vocabularySize();
         this.places = new Continuation[places];
     }
 
@@ -51,23 +48,26 @@ final class Batch implements AutoCloseable {
     /** Makes a token of each text. A text that fails leaves the batch and the others stay. */
     Step step() {
         for (int place : occupied()) {
-            if (text(place).cancelled()) {
+            Continuation text = text(place);
+            if (text.cancelled()) {
                 places[place] = null;
+                text.leave();
             }
         }
+        int read = Arrays.stream(occupied()).map(this::readWhole).sum();
         int[] active = occupied();
         if (active.length == 0) {
-            return new Step(0, 0);
+            return new Step(read, 0);
         }
-        int read = Arrays.stream(active).map(this::readWhole).sum();
         readLast(active);
         double[] logits;
         try (Scope _ = Scope.open()) {
-            logits = rows(decoder.nextOf(active));
+            logits = decoder.nextOf(active).toDoubles();
         }
+        int rows = logits.length / active.length;
         int made = 0;
         for (int i = 0; i < active.length; i++) {
-            made += draw(active[i], row(logits, i));
+            made += draw(active[i], Arrays.copyOfRange(logits, i * rows, (i + 1) * rows));
         }
         return new Step(read, made);
     }
@@ -80,12 +80,22 @@ final class Batch implements AutoCloseable {
      */
     record Step(int read, int made) {}
 
-    /** Reads a text's whole window, if it has to be read anew; returns its tokens. */
+    /** Reads a text's whole window, if it has to be read anew; returns its tokens. A failure ends this text alone. */
     private int readWhole(int place) {
         Continuation text = text(place);
         if (!text.anew()) {
             return 0;
         }
+        try {
+            return readWhole(place, text);
+        } catch (RuntimeException | Error e) {
+            places[place] = null;
+            text.fail(e);
+            return 0;
+        }
+    }
+
+    private int readWhole(int place, Continuation text) {
         decoder.clear(place);
         boolean scoring = text.scoring();
         int[] tokens = text.read();
@@ -93,7 +103,7 @@ final class Batch implements AutoCloseable {
             try (Scope _ = Scope.open()) {
                 Tensor logits_TV = decoder.extendFrom(place, tokens);
                 // One row at a time: those of a long prompt may not fit into Java's heap.
-                text.scored(i -> rows(logits_TV.narrow(0, i, 1)));
+                text.scored(i -> logits_TV.narrow(0, i, 1).toDoubles());
             }
         } else {
             decoder.appendFrom(place, tokens);
@@ -120,7 +130,7 @@ final class Batch implements AutoCloseable {
             if (!text.draw(logits)) {
                 places[place] = null;
             }
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
             places[place] = null;
             text.fail(e);
         }
@@ -133,21 +143,12 @@ final class Batch implements AutoCloseable {
     }
 
     /** Ends all texts with a problem. */
-    void fail(RuntimeException problem) {
+    void fail(Throwable problem) {
         for (int place : occupied()) {
             Continuation text = text(place);
             places[place] = null;
             text.fail(problem);
         }
-    }
-
-    /** Logits as {@code [tokens · vocabulary]}; rows that only pad the model's vocabulary are left out. */
-    private double[] rows(Tensor logits) {
-        return logits.narrow(1, 0, vocabulary).toDoubles();
-    }
-
-    private double[] row(double[] logits, int row) {
-        return Arrays.copyOfRange(logits, row * vocabulary, (row + 1) * vocabulary);
     }
 
     private int[] occupied() {

@@ -39,8 +39,18 @@ final class CompletionAnswer {
     /** Tokens of a request: of its prompts, and made. */
     record Usage(long prompt, long completion) {}
 
-    /** An answer with these texts; without counts where they are null. */
-    ObjectNode of(List<Choice> choices, @Nullable Usage usage) {
+    /** An answer with these texts and counts. */
+    ObjectNode of(List<Choice> choices, Usage usage) {
+        ObjectNode answer = piece(choices);
+        answer.putObject("usage")
+                .put("prompt_tokens", usage.prompt())
+                .put("completion_tokens", usage.completion())
+                .put("total_tokens", usage.prompt() + usage.completion());
+        return answer;
+    }
+
+    /** A piece of a stream. */
+    ObjectNode piece(List<Choice> choices) {
         ObjectNode answer = JSON.createObjectNode()
                 .put("id", id)
                 .put("object", "text_completion")
@@ -48,12 +58,6 @@ final class CompletionAnswer {
                 .put("model", model);
         ArrayNode all = answer.putArray("choices");
         choices.forEach(choice -> all.add(choice(choice)));
-        if (usage != null) {
-            answer.putObject("usage")
-                    .put("prompt_tokens", usage.prompt())
-                    .put("completion_tokens", usage.completion())
-                    .put("total_tokens", usage.prompt() + usage.completion());
-        }
         return answer;
     }
 

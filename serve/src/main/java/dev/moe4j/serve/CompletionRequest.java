@@ -1,11 +1,15 @@
 package dev.moe4j.serve;
 
 import dev.moe4j.data.Tokenizer;
+import dev.moe4j.data.Utf8;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ThreadLocalRandom;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
+import tools.jackson.core.StreamReadConstraints;
+import tools.jackson.core.exc.StreamConstraintsException;
+import tools.jackson.core.json.JsonFactory;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -21,37 +25,41 @@ import tools.jackson.databind.json.JsonMapper;
 record CompletionRequest(
         List<Prompt> prompts, int choices, List<GenerationRequest> texts, boolean echo, boolean stream, boolean usage) {
 
-    private static final JsonMapper JSON = new JsonMapper();
+    /** Values of a body, so that its tree stays small beside the body itself. */
+    private static final int MOST_VALUES = 2 * PromptReader.MOST_TOKENS;
+
+    private static final JsonMapper JSON = new JsonMapper(JsonFactory.builder()
+            .streamReadConstraints(
+                    StreamReadConstraints.builder().maxTokenCount(MOST_VALUES).build())
+            .build());
+    /** Log-probabilities of an answer: about 100 bytes each until it is sent. */
+    private static final int MOST_PROBABILITIES = 1 << 20;
+
     private static final int MOST_CHOICES = 128;
     private static final int MOST_ALTERNATIVES = 20;
     private static final int MOST_STOPS = 16;
-
-    /** A text to continue and its tokens. */
-    record Prompt(String text, int[] tokens) {}
 
     /**
      * Reads a request.
      *
      * @param served the model that is asked for
+     * @param most texts of one request
      * @throws ApiException if it is wrong, or asks for what is not served
      */
-    static CompletionRequest read(byte[] body, ServedModel served, Tokenizer tokenizer) {
+    static CompletionRequest read(byte[] body, ServedModel served, Tokenizer tokenizer, int most) {
         JsonFields fields = new JsonFields(parsed(body));
         served.requireName(fields.text("model", served.name()));
-        List<Prompt> prompts =
-                prompts(fields.take("prompt"), tokenizer, served.config().padding());
         int choices = fields.integer("n", 1, 1, MOST_CHOICES);
+        List<Prompt> prompts = new PromptReader(tokenizer, served.config()).read(fields.take("prompt"), choices, most);
         int tokens = fields.integer("max_tokens", 16, 0, Integer.MAX_VALUE);
         Sampling sampling = new Sampling(
                 fields.number("temperature", 1, 0, 1e6),
-                fields.integer("top_k", 0, 0, Integer.MAX_VALUE),
+                Math.max(0, fields.integer("top_k", 0, -1, Integer.MAX_VALUE)), // −1 is vLLM's for all
                 fields.number("top_p", 1, Double.MIN_VALUE, 1));
         long seed = fields.wholeNumber("seed", ThreadLocalRandom.current().nextInt(Integer.MAX_VALUE));
         List<String> stops = stops(fields.take("stop"));
         boolean echo = fields.truth("echo", false);
-        @Nullable
-        Integer alternatives =
-                fields.has("logprobs") ? (Integer) fields.integer("logprobs", 0, 0, MOST_ALTERNATIVES) : null;
+        @Nullable Integer alternatives = fields.integer("logprobs", 0, MOST_ALTERNATIVES);
         boolean stream = fields.truth("stream", false);
         boolean usage = usage(fields.take("stream_options"), stream);
         refuseWhatIsNotServed(fields, choices);
@@ -60,23 +68,21 @@ record CompletionRequest(
         for (Prompt prompt : prompts) {
             for (int choice = 0; choice < choices; choice++) {
                 GenerationRequest text = new GenerationRequest(
-                        prompt.tokens(),
-                        tokens,
-                        sampling,
-                        seed + choice,
-                        stops,
-                        alternatives,
-                        echo && alternatives != null);
+                        prompt, tokens, sampling, seed + choice, stops, alternatives, echo && alternatives != null);
                 checkContext(text, tokenizer, served.config().context());
                 texts.add(text);
             }
         }
+        checkProbabilities(texts);
         return new CompletionRequest(prompts, choices, texts, echo, stream, usage);
     }
 
     private static JsonNode parsed(byte[] body) {
         try {
             return JSON.readTree(body);
+        } catch (StreamConstraintsException e) {
+            throw ApiException.invalid(
+                    null, "the body is refused: " + e.getOriginalMessage() + "; send fewer prompts at a time");
         } catch (JacksonException e) {
             throw ApiException.invalid(null, "the body is no JSON: " + e.getOriginalMessage());
         }
@@ -88,8 +94,41 @@ record CompletionRequest(
         fields.number("frequency_penalty", 0, 0, 0);
         fields.requireEmpty("logit_bias");
         fields.requireEmpty("suffix");
+        refuseWhatOthersServe(fields);
         fields.take("user");
         fields.finish();
+    }
+
+    /** Parameters of other servers, which their clients send also where they change nothing. */
+    private static void refuseWhatOthersServe(JsonFields fields) {
+        fields.number("repetition_penalty", 1, 1, 1);
+        fields.number("length_penalty", 1, 1, 1);
+        fields.number("typical_p", 1, 1, 1);
+        fields.number("min_p", 0, 0, 0);
+        fields.integer("min_tokens", 0, 0, 0);
+        fields.requireFalse("use_beam_search");
+        fields.requireFalse("early_stopping");
+        fields.requireFalse("ignore_eos");
+        fields.requireFalse("include_stop_str_in_output");
+        fields.requireEmpty("stop_token_ids");
+    }
+
+    private static void checkProbabilities(List<GenerationRequest> texts) {
+        long probabilities = 0;
+        for (GenerationRequest text : texts) {
+            Integer alternatives = text.alternatives();
+            if (alternatives != null) {
+                long tokens = (long) text.tokens()
+                        + (text.scorePrompt() ? text.prompt().tokens().length : 0);
+                probabilities += tokens * (1 + alternatives);
+            }
+        }
+        if (probabilities > MOST_PROBABILITIES) {
+            throw ApiException.invalid(
+                    "logprobs",
+                    "the answer could have " + probabilities + " log-probabilities, and a request may ask for "
+                            + MOST_PROBABILITIES + "; send fewer prompts, or lower max_tokens, n or logprobs");
+        }
     }
 
     private static void checkContext(GenerationRequest text, Tokenizer tokenizer, int context) {
@@ -100,7 +139,8 @@ record CompletionRequest(
             throw ApiException.invalid(
                     "prompt",
                     "context_length_exceeded",
-                    "the model sees " + context + " tokens at a time, and a prompt of " + text.prompt().length
+                    "the model sees " + context + " tokens at a time, and a prompt of "
+                            + text.prompt().tokens().length
                             + " with max_tokens " + text.tokens() + " makes " + wanted
                             + ", the end of text that comes first included; shorten the prompt or lower max_tokens");
         }
@@ -130,61 +170,7 @@ record CompletionRequest(
             throw ApiException.invalid(
                     "stop", "stop must be a text or up to " + MOST_STOPS + " texts, none of them empty");
         }
-        return all.stream().map(JsonNode::asString).toList();
-    }
-
-    private static List<Prompt> prompts(@Nullable JsonNode given, Tokenizer tokenizer, int padding) {
-        if (given == null) {
-            return List.of(new Prompt("", new int[0]));
-        }
-        if (given.isString()) {
-            return List.of(prompt(given.asString(), tokenizer));
-        }
-        if (given.isArray() && !given.isEmpty()) {
-            List<JsonNode> all = given.valueStream().toList();
-            if (all.stream().allMatch(JsonNode::isNumber)) {
-                return List.of(prompt(all, tokenizer, padding));
-            }
-            if (all.stream().allMatch(JsonNode::isString)) {
-                return all.stream()
-                        .map(text -> prompt(text.asString(), tokenizer))
-                        .toList();
-            }
-            if (all.stream().allMatch(JsonNode::isArray)) {
-                return all.stream()
-                        .map(tokens -> prompt(tokens.valueStream().toList(), tokenizer, padding))
-                        .toList();
-            }
-        }
-        throw ApiException.invalid("prompt", "prompt must be a text, texts, token numbers, or arrays of them");
-    }
-
-    private static Prompt prompt(String text, Tokenizer tokenizer) {
-        return new Prompt(text, tokenizer.encode(text));
-    }
-
-    private static Prompt prompt(List<JsonNode> given, Tokenizer tokenizer, int padding) {
-        int[] tokens = new int[given.size()];
-        TextDecoder text = new TextDecoder();
-        StringBuilder whole = new StringBuilder();
-        for (int i = 0; i < tokens.length; i++) {
-            JsonNode token = given.get(i);
-            if (!token.canConvertToExactIntegral()
-                    || !token.canConvertToInt()
-                    || token.asInt() < 0
-                    || token.asInt() >= tokenizer.vocabularySize()) {
-                throw ApiException.invalid(
-                        "prompt",
-                        "prompt has " + token + " for a token; they are whole numbers from 0 to below "
-                                + tokenizer.vocabularySize());
-            }
-            tokens[i] = token.asInt();
-            if (tokens[i] == padding) {
-                throw ApiException.invalid("prompt", "prompt has the padding token " + padding + "; leave it out");
-            }
-            whole.append(text.add(tokenizer.bytes(tokens[i])));
-        }
-        return new Prompt(whole.append(text.end()).toString(), tokens);
+        return all.stream().map(stop -> Utf8.valid(stop.asString())).toList();
     }
 
     /** What a text continues. */

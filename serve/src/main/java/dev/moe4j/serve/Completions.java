@@ -5,6 +5,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
@@ -15,36 +17,50 @@ import tools.jackson.databind.node.ObjectNode;
  * is closed are given up.
  */
 final class Completions implements AutoCloseable {
+    /** How often it looks whether the client has left while nothing happens. */
+    private static final long LOOK_MILLIS = 100;
+
     private final CompletionRequest request;
     private final CompletionAnswer answer;
+    private final BooleanSupplier left;
     private final BlockingQueue<TextEvent> events = new LinkedBlockingQueue<>();
     private final List<Engine.Job> jobs;
-    private int left;
+    private final long start = System.nanoTime();
+    private int unfinished;
     private long made;
+
+    /** The client left before its answer was complete. */
+    static final class ClientLeftException extends RuntimeException {
+        ClientLeftException() {
+            super("the client left");
+        }
+
+        ClientLeftException(Exception cause) {
+            super("the client left", cause);
+        }
+    }
 
     /**
      * Asks the engine for a request's texts.
      *
+     * @param left whether the client has left
      * @throws Engine.BusyException as {@link Engine#submit} does
      */
-    Completions(CompletionRequest request, Engine engine, String model, Tokenizer tokenizer) {
+    Completions(CompletionRequest request, Engine engine, String model, Tokenizer tokenizer, BooleanSupplier left) {
         this.request = request;
         this.answer = new CompletionAnswer(model, tokenizer);
-        this.left = request.texts().size();
-        this.jobs = engine.submit(IntStream.range(0, left)
+        this.left = left;
+        this.unfinished = request.texts().size();
+        this.jobs = engine.submit(IntStream.range(0, unfinished)
                 .mapToObj(text -> new Engine.Order(request.texts().get(text), TextEvent.into(events, text)))
                 .toList());
-    }
-
-    /** Tokens made so far. */
-    long made() {
-        return made;
     }
 
     /**
      * The answer once all texts are whole.
      *
      * @throws ApiException if one of them failed, and so does {@link #stream}
+     * @throws ClientLeftException if the client leaves before, and so does {@link #stream}
      */
     ObjectNode whole() throws InterruptedException {
         int texts = request.texts().size();
@@ -56,8 +72,8 @@ final class Completions implements AutoCloseable {
                     new StringBuilder(request.echo() ? request.promptOf(text).text() : "");
             tokens.add(new ArrayList<>());
         }
-        while (left > 0) {
-            switch (events.take()) {
+        while (unfinished > 0) {
+            switch (next()) {
                 case TextEvent.Prompt(int text, List<ScoredToken> scored) ->
                     tokens.get(text).addAll(scored);
                 case TextEvent.Piece(int text, String piece, List<ScoredToken> scored) -> {
@@ -65,7 +81,7 @@ final class Completions implements AutoCloseable {
                     tokens.get(text).addAll(shifted(text, scored));
                 }
                 case TextEvent.End(int text, Generated generated) -> finishes[text] = ended(generated);
-                case TextEvent.Failed(int _, RuntimeException problem) -> throw ApiException.of(problem);
+                case TextEvent.Failed(int _, Throwable problem) -> throw ApiException.of(problem);
             }
         }
         return answer.of(
@@ -83,15 +99,15 @@ final class Completions implements AutoCloseable {
                 out.accept(piece(text, request.promptOf(text).text(), List.of(), null));
             }
         }
-        while (left > 0) {
-            switch (events.take()) {
+        while (unfinished > 0) {
+            switch (next()) {
                 case TextEvent.Prompt(int text, List<ScoredToken> scored) ->
                     out.accept(piece(text, request.promptOf(text).text(), scored, null));
                 case TextEvent.Piece(int text, String piece, List<ScoredToken> scored) ->
                     out.accept(piece(text, piece, shifted(text, scored), null));
                 case TextEvent.End(int text, Generated generated) ->
                     out.accept(piece(text, "", List.of(), ended(generated)));
-                case TextEvent.Failed(int _, RuntimeException problem) -> throw ApiException.of(problem);
+                case TextEvent.Failed(int _, Throwable problem) -> throw ApiException.of(problem);
             }
         }
         if (request.usage()) {
@@ -99,8 +115,20 @@ final class Completions implements AutoCloseable {
         }
     }
 
+    private TextEvent next() throws InterruptedException {
+        TextEvent event;
+        do {
+            if (left.getAsBoolean()) {
+                throw new ClientLeftException();
+            }
+            event = events.poll(LOOK_MILLIS, TimeUnit.MILLISECONDS);
+        } while (event == null);
+        return event;
+    }
+
     private ObjectNode piece(int text, String piece, List<ScoredToken> scored, @Nullable Finish finish) {
-        return answer.of(List.of(new CompletionAnswer.Choice(text, piece, scored(scored), finish)), null);
+        ObjectNode whole = answer.piece(List.of(new CompletionAnswer.Choice(text, piece, scored(scored), finish)));
+        return request.usage() ? whole.putNull("usage") : whole;
     }
 
     private boolean scoring() {
@@ -113,14 +141,26 @@ final class Completions implements AutoCloseable {
 
     /** Offsets count from the beginning of what is answered, the prompt included where it is echoed. */
     private List<ScoredToken> shifted(int text, List<ScoredToken> tokens) {
-        int shift = request.echo() ? request.promptOf(text).text().length() : 0;
+        int shift = request.echo() ? request.promptOf(text).characters() : 0;
         return tokens.stream().map(token -> token.shifted(shift)).toList();
     }
 
     private Finish ended(Generated generated) {
-        left--;
+        unfinished--;
         made += generated.tokens();
         return generated.finish();
+    }
+
+    /** What was made, for a log. */
+    @Override
+    public String toString() {
+        int texts = request.texts().size();
+        return "%s of %d tokens after %d of prompts in %.2f s"
+                .formatted(
+                        texts == 1 ? "1 text" : texts + " texts",
+                        made,
+                        request.promptTokens(),
+                        (System.nanoTime() - start) / 1e9);
     }
 
     private CompletionAnswer.Usage usage() {

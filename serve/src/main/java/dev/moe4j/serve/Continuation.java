@@ -1,6 +1,7 @@
 package dev.moe4j.serve;
 
 import dev.moe4j.data.Tokenizer;
+import dev.moe4j.model.ModelConfig;
 import dev.moe4j.tensor.RandomKey;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -20,6 +21,9 @@ final class Continuation {
     private final Tokenizer tokenizer;
     private final TextListener listener;
     private final RandomKey key;
+    /** The model's padding token; −1 where it has none. */
+    private final int padding;
+
     private final int[] window;
     /** Tokens in the window. */
     private int length;
@@ -29,7 +33,9 @@ final class Continuation {
     private final TextDecoder characters = new TextDecoder();
     private final StopText stop;
     private final StringBuilder text = new StringBuilder();
-    /** Characters that the tokens made so far have completed, of which some may be held back. */
+    /** Unicode characters of {@link #text}. */
+    private int emitted;
+    /** Unicode characters that the tokens made so far have completed, of which some may be held back. */
     private int completed;
     /** Tokens whose text is held back. */
     private final Deque<ScoredToken> held = new ArrayDeque<>();
@@ -40,38 +46,42 @@ final class Continuation {
     /**
      * A text that begins with its prompt.
      *
-     * @param context the model's
+     * @param config the model's
      */
-    Continuation(GenerationRequest request, Tokenizer tokenizer, int context, TextListener listener) {
+    Continuation(GenerationRequest request, Tokenizer tokenizer, ModelConfig config, TextListener listener) {
+        int context = config.context();
+        int[] prompt = request.prompt().tokens();
         if (request.scorePrompt() && windowOf(request, tokenizer) > context) {
-            throw new ServeException("a prompt of " + request.prompt().length
-                    + " tokens cannot be scored: the model sees " + context + " at a time");
+            throw new ServeException("a prompt of " + prompt.length + " tokens cannot be scored: the model sees "
+                    + context + " at a time");
         }
         this.request = request;
         this.tokenizer = tokenizer;
         this.listener = listener;
         this.key = new RandomKey(request.seed()).fold("generate");
         this.stop = new StopText(request.stops());
-        this.window = new int[context];
-        int[] prompt = request.prompt();
+        this.padding = config.padding();
         this.length = Math.min(context, windowOf(request, tokenizer));
         this.unread = length;
+        // A text that cannot fill the context never moves its window.
+        this.window = new int[(int) Math.min(context, (long) length + request.tokens())];
         window[0] = tokenizer.endOfText();
         System.arraycopy(prompt, prompt.length - (length - 1), window, 1, length - 1);
     }
 
     /** The tokens that a model sees of a whole prompt, the end of text that it begins behind included. */
     static int windowOf(GenerationRequest request, Tokenizer tokenizer) {
-        return request.prompt().length + (beginsItself(request.prompt(), tokenizer) ? 0 : 1);
+        return request.prompt().tokens().length + (beginsItself(request, tokenizer) ? 0 : 1);
     }
 
-    private static boolean beginsItself(int[] prompt, Tokenizer tokenizer) {
+    private static boolean beginsItself(GenerationRequest request, Tokenizer tokenizer) {
+        int[] prompt = request.prompt().tokens();
         return prompt.length > 0 && prompt[0] == tokenizer.endOfText();
     }
 
     /** Room in a decoder for the text as long as it may become, at most its context. */
     int room() {
-        return (int) Math.min(window.length, (long) length + request.tokens());
+        return window.length;
     }
 
     /** Whether the decoder has to read the whole window, the first time or because it moved. */
@@ -94,22 +104,21 @@ final class Continuation {
     /**
      * Reports the prompt.
      *
-     * @param logits gives those behind each token of the window, one for each token of the vocabulary
+     * @param logits gives the logits after each token of the window, one for each row of the model's output
      */
     void scored(IntFunction<double[]> logits) {
         List<ScoredToken> tokens = new ArrayList<>();
-        TextDecoder prompt = new TextDecoder();
-        int offset = 0;
-        int begun = beginsItself(request.prompt(), tokenizer) ? 1 : 0;
-        for (int i = 1 - begun; i < length; i++) {
+        int first = beginsItself(request, tokenizer) ? 0 : 1;
+        for (int i = first; i < length; i++) {
             int token = window[i];
-            tokens.add(
-                    i == 0
-                            ? LogProbabilities.unknown(token, offset)
-                            : new LogProbabilities(logits.apply(i - 1)).score(token, offset, alternatives()));
-            offset += prompt.add(tokenizer.bytes(token)).length();
+            int offset = request.prompt().offsets()[i - first];
+            tokens.add(i == 0 ? LogProbabilities.unknown(token, offset) : score(logits.apply(i - 1), token, offset));
         }
         listener.prompt(tokens);
+    }
+
+    private ScoredToken score(double[] logits, int token, int offset) {
+        return new LogProbabilities(logits, tokenizer.vocabularySize()).score(token, offset, alternatives());
     }
 
     private int alternatives() {
@@ -119,23 +128,23 @@ final class Continuation {
     /**
      * Draws the next token.
      *
-     * @param logits behind the last one
+     * @param logits after the last one, one for each row of the model's output
      * @return whether the text goes on
      */
     boolean draw(double... logits) {
         if (request.tokens() == 0) {
             return ended(Finish.LENGTH);
         }
-        int next = request.sampling().draw(logits, uniform());
+        int next = request.sampling().draw(drawable(logits), uniform());
         if (request.alternatives() != null) {
-            held.add(new LogProbabilities(logits).score(next, completed, alternatives()));
+            held.add(score(logits, next, completed));
         }
         if (next == tokenizer.endOfText()) {
             return ended(Finish.END_OF_TEXT);
         }
         made++;
         String complete = characters.add(tokenizer.bytes(next));
-        completed += complete.length();
+        completed += TextDecoder.characters(complete);
         emit(stop.add(complete));
         if (stop.met()) {
             return ended(Finish.STOP);
@@ -151,6 +160,15 @@ final class Continuation {
         window[length++] = next;
         unread++;
         return true;
+    }
+
+    /** The logits of tokens, in which the padding token is impossible: the model cannot read it. */
+    private double[] drawable(double... logits) {
+        double[] tokens = Arrays.copyOf(logits, tokenizer.vocabularySize());
+        if (padding >= 0 && padding < tokens.length) {
+            tokens[padding] = Double.NEGATIVE_INFINITY;
+        }
+        return tokens;
     }
 
     /** Tokens made so far. */
@@ -173,15 +191,17 @@ final class Continuation {
                 }
             }
         }
-        listener.end(new Generated(text.toString(), request.prompt().length, made, stop.met() ? Finish.STOP : finish));
+        listener.end(new Generated(
+                text.toString(), request.prompt().tokens().length, made, stop.met() ? Finish.STOP : finish));
         return false;
     }
 
     private void emit(String piece) {
         if (!piece.isEmpty()) {
             text.append(piece);
+            emitted += TextDecoder.characters(piece);
             List<ScoredToken> tokens = new ArrayList<>();
-            while (!held.isEmpty() && held.element().offset() < text.length()) {
+            while (!held.isEmpty() && held.element().offset() < emitted) {
                 tokens.add(held.remove());
             }
             listener.piece(piece, tokens);
@@ -189,8 +209,17 @@ final class Continuation {
     }
 
     /** Ends it with a problem. */
-    void fail(RuntimeException problem) {
-        listener.failed(problem);
+    void fail(Throwable problem) {
+        if (cancelled) {
+            leave();
+        } else {
+            listener.failed(problem);
+        }
+    }
+
+    /** Ends it because it was cancelled. */
+    void leave() {
+        listener.cancelled();
     }
 
     /** Nobody wants it any more; may be called by any thread. */

@@ -2,7 +2,6 @@ package dev.moe4j.serve;
 
 import io.helidon.http.HeaderNames;
 import io.helidon.webserver.http.HttpRouting;
-import io.helidon.webserver.http.ServerResponse;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -30,15 +29,12 @@ final class Dashboard {
 
     private static void file(HttpRouting.Builder routing, String path, String resource, String type) {
         byte[] content = read(resource);
-        routing.get(path, (_, response) -> send(response, content, type));
-    }
-
-    private static void send(ServerResponse response, byte[] content, String type) {
-        response.header(HeaderNames.CONTENT_TYPE, type)
-                .header(HeaderNames.create("Content-Security-Policy"), POLICY)
-                .header(HeaderNames.create("X-Content-Type-Options"), "nosniff")
-                .header(HeaderNames.CACHE_CONTROL, "no-cache")
-                .send(content);
+        Answers.get(routing, path, (request, response) -> {
+            response.header(HeaderNames.create("Content-Security-Policy"), POLICY)
+                    .header(HeaderNames.create("X-Content-Type-Options"), "nosniff")
+                    .header(HeaderNames.CACHE_CONTROL, "no-cache");
+            Answers.send(request, response, type, content);
+        });
     }
 
     private static byte[] read(String resource) {

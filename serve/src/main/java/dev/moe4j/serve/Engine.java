@@ -76,7 +76,10 @@ public final class Engine {
 
     /** A text that was asked for. */
     public interface Job {
-        /** It is not wanted any more: its listener hears nothing after the token that is being made. */
+        /**
+         * Cancels a text that has not ended yet: its listener hears {@link TextListener#cancelled} after the token that is
+         * being made, and nothing after it.
+         */
         void cancel();
     }
 
@@ -137,14 +140,13 @@ public final class Engine {
      * @throws ServeException if one cannot be made at all
      */
     public List<Job> submit(List<Order> orders) {
-        List<Continuation> texts = orders.stream()
-                .map(order -> new Continuation(
-                        order.request(), tokenizer, model.config().context(), observed(order.listener())))
-                .toList();
-        if (texts.size() > limits.waiting()) {
-            throw new ServeException(texts.size() + " texts were asked for at once, and at most " + limits.waiting()
+        if (orders.size() > limits.waiting()) {
+            throw new ServeException(orders.size() + " texts were asked for at once, and at most " + limits.waiting()
                     + " may wait; ask for fewer");
         }
+        List<Continuation> texts = orders.stream()
+                .map(order -> new Continuation(order.request(), tokenizer, model.config(), observed(order.listener())))
+                .toList();
         lock.lock();
         try {
             if (ended || deadline != null) {
@@ -164,12 +166,21 @@ public final class Engine {
 
     private void cancel(Continuation text) {
         text.cancel();
+        boolean waited;
         lock.lock();
         try {
-            waiting.remove(text);
+            waited = waiting.remove(text);
         } finally {
             lock.unlock();
         }
+        if (waited) {
+            text.leave();
+        }
+    }
+
+    /** How much it takes on. */
+    public Limits limits() {
+        return limits;
     }
 
     /** What it does now; may be asked by any thread. */
@@ -192,14 +203,18 @@ public final class Engine {
 
     /** Makes texts on this thread until {@link #stop} is called; once. */
     public void run() {
-        try (Batch batch =
-                new Batch(model, tokenizer, limits.places(), model.config().context())) {
+        try (Batch batch = new Batch(model, limits.places(), model.config().context())) {
             loadTold = System.nanoTime() - LOAD_NANOS;
             try {
                 while (admit(batch)) {
-                    step(batch);
-                    active = batch.size();
-                    tellLoad(batch);
+                    try {
+                        step(batch);
+                        active = batch.size();
+                        tellLoad(batch);
+                    } catch (RuntimeException | Error e) {
+                        // A problem of the pass that all texts share ends them; the engine goes on with the next ones.
+                        batch.fail(e);
+                    }
                 }
             } finally {
                 batch.fail(stopped());
@@ -219,15 +234,11 @@ public final class Engine {
 
     private void step(Batch batch) {
         long start = System.nanoTime();
-        try {
-            Batch.Step done = batch.step();
-            promptTokens.increment(done.read());
-            generatedTokens.increment(done.made());
-            if (done.read() + done.made() > 0) { // not all texts were cancelled
-                steps.record(System.nanoTime() - start, TimeUnit.NANOSECONDS);
-            }
-        } catch (RuntimeException e) {
-            batch.fail(e);
+        Batch.Step done = batch.step();
+        promptTokens.increment(done.read());
+        generatedTokens.increment(done.made());
+        if (done.read() + done.made() > 0) { // not all texts were cancelled
+            steps.record(System.nanoTime() - start, TimeUnit.NANOSECONDS);
         }
     }
 
@@ -314,12 +325,22 @@ public final class Engine {
             }
 
             @Override
-            public void failed(RuntimeException problem) {
+            public void failed(Throwable problem) {
                 if (!(problem instanceof ServeException || problem instanceof BusyException)) {
                     LOG.error("a text failed", problem);
                 }
                 count("failed");
-                listener.failed(problem);
+                try {
+                    listener.failed(problem);
+                } catch (RuntimeException | Error e) {
+                    LOG.error("a listener failed", e); // its own text has ended; others go on
+                }
+            }
+
+            @Override
+            public void cancelled() {
+                count("cancelled");
+                listener.cancelled();
             }
 
             private void count(String finish) {

@@ -6,8 +6,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * A text to be made.
  *
- * @param prompt the tokens to continue; may be empty: the model then begins a text. An end of text is put before them
- *     unless they begin with one
+ * @param prompt the text to continue; may be empty: the model then begins a text. An end of text is put before its
+ *     tokens unless they begin with one
  * @param tokens the most to make; 0 only reads the prompt
  * @param seed the same one gives the same text
  * @param stops texts that end it, themselves left out; none is empty
@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
  * @param scorePrompt whether to report the prompt's tokens so as well
  */
 public record GenerationRequest(
-        int[] prompt,
+        Prompt prompt,
         int tokens,
         Sampling sampling,
         long seed,

@@ -52,10 +52,10 @@ public final class Generator {
         if (tokens < 1) {
             throw new ServeException("cannot make " + tokens + " tokens; give at least 1");
         }
-        GenerationRequest request =
-                new GenerationRequest(tokenizer.encode(prompt), tokens, sampling, seed, List.of(), null, false);
+        GenerationRequest request = new GenerationRequest(
+                Prompt.of(prompt, tokenizer, Integer.MAX_VALUE), tokens, sampling, seed, List.of(), null, false);
         AtomicReference<@Nullable Generated> made = new AtomicReference<>();
-        Continuation text = new Continuation(request, tokenizer, model.config().context(), new TextListener() {
+        Continuation text = new Continuation(request, tokenizer, model.config(), new TextListener() {
             @Override
             public void piece(String piece, List<ScoredToken> scored) {
                 out.accept(piece);
@@ -67,11 +67,15 @@ public final class Generator {
             }
 
             @Override
-            public void failed(RuntimeException problem) {
-                throw problem;
+            public void failed(Throwable problem) {
+                switch (problem) {
+                    case RuntimeException known -> throw known;
+                    case Error error -> throw error;
+                    default -> throw new IllegalStateException(problem);
+                }
             }
         });
-        try (Batch batch = new Batch(model, tokenizer, 1, text.room())) {
+        try (Batch batch = new Batch(model, 1, text.room())) {
             batch.add(text);
             Generated whole = null;
             while (whole == null) {

@@ -18,11 +18,7 @@ final class JsonFields {
         }
         this.object = object;
         this.left = new LinkedHashSet<>(object.propertyNames());
-    }
-
-    boolean has(String name) {
-        JsonNode value = object.get(name);
-        return value != null && !value.isNull();
+        left.removeIf(name -> object.get(name).isNull());
     }
 
     /** A field as it is; null where there is none. */
@@ -30,7 +26,8 @@ final class JsonFields {
     JsonNode take(String name) {
         known.add(name);
         left.remove(name);
-        return has(name) ? object.get(name) : null;
+        JsonNode value = object.get(name);
+        return value == null || value.isNull() ? null : value;
     }
 
     String text(String name, String otherwise) {
@@ -67,9 +64,16 @@ final class JsonFields {
     }
 
     int integer(String name, int otherwise, int least, int most) {
+        Integer value = integer(name, least, most);
+        return value == null ? otherwise : value;
+    }
+
+    /** A whole number; null where there is none. */
+    @Nullable
+    Integer integer(String name, int least, int most) {
         JsonNode value = take(name);
         if (value == null) {
-            return otherwise;
+            return null;
         }
         if (!value.isNumber()
                 || !value.canConvertToExactIntegral()
@@ -102,6 +106,13 @@ final class JsonFields {
 
     private static String plain(double number) {
         return number == Math.rint(number) ? String.valueOf((long) number) : String.valueOf(number);
+    }
+
+    /** Refuses a field that is true. */
+    void requireFalse(String name) {
+        if (truth(name, false)) {
+            throw ApiException.invalid(name, name + " must be false, the only value served, not true");
+        }
     }
 
     /** Refuses a field that says anything. */

@@ -6,18 +6,24 @@ import java.util.List;
 import java.util.PriorityQueue;
 import java.util.stream.IntStream;
 
-/** What logits say of the next token: ln p, by the model's own distribution. */
+/**
+ * The log-probabilities of the next token, ln p, by the model's own distribution. They are normalised over all rows of the
+ * model's output, as in {@code eval}: rows that only pad the vocabulary, and tokens that are never drawn, count too.
+ */
 final class LogProbabilities {
     private final double[] logits;
+    private final int tokens;
     private final double logSum;
 
     /**
-     * One position's.
+     * The log-probabilities at one position.
      *
-     * @param logits one for each token of the vocabulary
+     * @param logits one for each row of the model's output
+     * @param tokens rows that are tokens, the first ones; only these are reported as alternatives
      */
-    LogProbabilities(double... logits) {
+    LogProbabilities(double[] logits, int tokens) {
         this.logits = logits;
+        this.tokens = tokens;
         double largest = Arrays.stream(logits).max().orElseThrow();
         this.logSum = largest
                 + Math.log(Arrays.stream(logits)
@@ -43,7 +49,7 @@ final class LogProbabilities {
         Comparator<Integer> rising =
                 Comparator.<Integer>comparingDouble(token -> logits[token]).thenComparing(Comparator.reverseOrder());
         PriorityQueue<Integer> best = new PriorityQueue<>(rising);
-        IntStream.range(0, count == 0 ? 0 : logits.length).forEach(token -> {
+        IntStream.range(0, count == 0 ? 0 : tokens).forEach(token -> {
             if (best.size() < count) {
                 best.add(token);
             } else if (rising.compare(token, best.element()) > 0) {

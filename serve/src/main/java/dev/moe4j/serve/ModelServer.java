@@ -3,11 +3,16 @@ package dev.moe4j.serve;
 import dev.moe4j.data.Tokenizer;
 import io.helidon.common.socket.SocketOptions;
 import io.helidon.http.HeaderNames;
-import io.helidon.http.HttpException;
+import io.helidon.http.HeaderValues;
+import io.helidon.webserver.CloseConnectionException;
 import io.helidon.webserver.WebServer;
+import io.helidon.webserver.http.FilterChain;
 import io.helidon.webserver.http.HttpRouting;
+import io.helidon.webserver.http.RoutingRequest;
+import io.helidon.webserver.http.RoutingResponse;
 import io.helidon.webserver.http.ServerRequest;
 import io.helidon.webserver.http.ServerResponse;
+import io.helidon.webserver.http1.Http1Config;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -15,6 +20,7 @@ import java.io.UncheckedIOException;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.URI;
+import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.time.Duration;
@@ -37,11 +43,14 @@ public final class ModelServer implements AutoCloseable {
     /** A prompt as long as any context, with room to spare. */
     private static final long MOST_BYTES = 16L << 20;
 
+    private static final String MODELS = "/v1/models/";
+
     private final ServedModel served;
     private final Tokenizer tokenizer;
     private final Engine engine;
     private final PrometheusMeterRegistry meters;
     private final Options options;
+    private final ClientWatch.Connections connections = new ClientWatch.Connections();
     private final WebServer server;
 
     /**
@@ -76,6 +85,9 @@ public final class ModelServer implements AutoCloseable {
                 .port(options.port())
                 .shutdownHook(false)
                 .maxPayloadSize(MOST_BYTES)
+                .directHandlers(Answers.beforeRouting(MOST_BYTES))
+                .addProtocol(
+                        Http1Config.builder().addReceiveListener(connections).build())
                 .connectionOptions(SocketOptions.builder().tcpNoDelay(true).build())
                 .shutdownGracePeriod(Duration.ofSeconds(1))
                 .routing(this::route)
@@ -122,21 +134,27 @@ public final class ModelServer implements AutoCloseable {
     }
 
     private void route(HttpRouting.Builder routing) {
+        routing.addFilter(this::filter);
         Dashboard.route(routing);
-        routing.get("/health", (_, response) -> json(response, 200, served.health()))
-                .get(
-                        "/metrics",
-                        (_, response) -> response.header(
-                                        HeaderNames.CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")
-                                .send(meters.scrape()))
-                .get(
-                        "/status",
-                        (_, response) -> json(response, 200, served.status(engine.load(), engine.expertLoad(), meters)))
-                .any("/v1/*", this::requireKey)
-                .get("/v1/models", (_, response) -> json(response, 200, served.list()))
-                .get("/v1/models/{model}", this::model)
-                .post("/v1/completions", this::complete)
-                .any("/v1/chat/completions", (_, _) -> {
+        Answers.get(routing, "/health", (request, response) -> json(request, response, served.health()));
+        Answers.get(
+                routing,
+                "/metrics",
+                (request, response) -> Answers.send(
+                        request,
+                        response,
+                        "text/plain; version=0.0.4; charset=utf-8",
+                        meters.scrape().getBytes(StandardCharsets.UTF_8)));
+        Answers.get(
+                routing,
+                "/status",
+                (request, response) ->
+                        json(request, response, served.status(engine.load(), engine.expertLoad(), meters)));
+        routing.any("/v1/*", this::requireKey);
+        Answers.get(routing, "/v1/models", (request, response) -> json(request, response, served.list()));
+        Answers.get(routing, MODELS + "{+model}", this::model);
+        Answers.post(routing, "/v1/completions", this::complete);
+        routing.any("/v1/chat/completions", (_, _) -> {
                     throw ApiException.missing(
                             null,
                             null,
@@ -150,29 +168,40 @@ public final class ModelServer implements AutoCloseable {
                                     + request.path().path()
                                     + " here; GET /v1/models and POST /v1/completions there are");
                 })
-                .error(ApiException.class, (_, response, e) -> fail(response, e))
-                .error(ServeException.class, (_, response, e) -> fail(response, e))
-                .error(Engine.BusyException.class, (_, response, e) -> fail(response, e))
-                .error(
-                        HttpException.class,
-                        (_, response, e) ->
-                                fail(response, ApiException.of(e.status().code(), String.valueOf(e.getMessage()))));
+                .error(Throwable.class, ModelServer::fail);
     }
 
-    private static void fail(ServerResponse response, RuntimeException problem) {
+    private void filter(FilterChain chain, RoutingRequest request, RoutingResponse response) {
+        String host = request.headers().first(HeaderNames.HOST).orElse("");
+        if (options.key() == null && loopback(options.host()) && !new HostNames(options.host()).include(host)) {
+            String message = "without an API key this server answers to localhost only, not to the Host '" + host
+                    + "'; start it with --api-key, or let a proxy send its upstream's name as Host";
+            Answers.fail(request, response, ApiException.of(403, message));
+        } else {
+            chain.proceed();
+        }
+        // Helidon says so in the response and keeps the connection.
+        if (request.headers().containsToken(HeaderValues.CONNECTION_CLOSE)) {
+            throw new CloseConnectionException("the client asked for it");
+        }
+    }
+
+    private static boolean loopback(String host) {
+        return new InetSocketAddress(host, 0).getAddress().isLoopbackAddress();
+    }
+
+    private static void fail(ServerRequest request, ServerResponse response, Throwable problem) {
         ApiException told = problem instanceof ServeException wrong
                 ? ApiException.invalid(null, String.valueOf(wrong.getMessage()))
                 : ApiException.of(problem);
-        if (told.status() == 503) {
-            response.header(HeaderNames.RETRY_AFTER, "1");
+        if (told.status() == 500) {
+            LOG.error("a request failed", problem);
         }
-        json(response, told.status(), CompletionAnswer.error(told));
+        Answers.fail(request, response, told);
     }
 
-    private static void json(ServerResponse response, int status, ObjectNode body) {
-        response.status(status)
-                .header(HeaderNames.CONTENT_TYPE, "application/json")
-                .send(body.toString().getBytes(StandardCharsets.UTF_8));
+    private static void json(ServerRequest request, ServerResponse response, ObjectNode body) {
+        Answers.json(request, response, 200, body);
     }
 
     private void requireKey(ServerRequest request, ServerResponse response) {
@@ -193,32 +222,41 @@ public final class ModelServer implements AutoCloseable {
         response.next();
     }
 
+    /** A model's name may have slashes, also encoded ones. */
     private void model(ServerRequest request, ServerResponse response) {
-        served.requireName(request.path().pathParameters().get("model"));
-        json(response, 200, served.entry());
+        String name = request.prologue().uriPath().rawPath().substring(MODELS.length());
+        served.requireName(URLDecoder.decode(name.replace("+", "%2B"), StandardCharsets.UTF_8));
+        json(request, response, served.entry());
     }
 
     private void complete(ServerRequest request, ServerResponse response) throws InterruptedException, IOException {
-        long start = System.nanoTime();
         String type = request.headers().first(HeaderNames.CONTENT_TYPE).orElse("");
         // A page of another site could otherwise send requests by its reader's browser.
         if (!type.toLowerCase(Locale.ROOT).startsWith("application/json")) {
             throw ApiException.of(415, "the body must be JSON: send 'Content-Type: application/json'");
         }
         byte[] body = request.content().hasEntity() ? request.content().as(byte[].class) : new byte[0];
-        CompletionRequest wanted = CompletionRequest.read(body, served, tokenizer);
-        try (Completions completions = new Completions(wanted, engine, served.name(), tokenizer)) {
+        CompletionRequest wanted =
+                CompletionRequest.read(body, served, tokenizer, engine.limits().waiting());
+        ClientWatch client = connections.watch(request, response);
+        Completions completions = new Completions(wanted, engine, served.name(), tokenizer, client::left);
+        try {
             if (wanted.stream()) {
                 stream(completions, response);
             } else {
-                json(response, 200, completions.whole());
+                json(request, response, whole(completions));
             }
-            LOG.info(
-                    "{} of {} tokens after {} of prompts in {} s",
-                    wanted.texts().size() == 1 ? "1 text" : wanted.texts().size() + " texts",
-                    completions.made(),
-                    wanted.promptTokens(),
-                    "%.2f".formatted((System.nanoTime() - start) / 1e9));
+        } catch (Completions.ClientLeftException e) {
+            LOG.info("a client left before its answer was complete; its texts are cancelled");
+            throw new CloseConnectionException("the client left", e);
+        }
+    }
+
+    private static ObjectNode whole(Completions completions) throws InterruptedException {
+        try (completions) {
+            ObjectNode answer = completions.whole();
+            LOG.info("{}", completions);
+            return answer;
         }
     }
 
@@ -226,14 +264,23 @@ public final class ModelServer implements AutoCloseable {
     private static void stream(Completions completions, ServerResponse response)
             throws InterruptedException, IOException {
         response.header(HeaderNames.CONTENT_TYPE, "text/event-stream; charset=utf-8")
-                .header(HeaderNames.CACHE_CONTROL, "no-cache");
-        try (OutputStream out = response.outputStream()) {
+                .header(HeaderNames.CACHE_CONTROL, "no-cache")
+                .header(HeaderNames.create("X-Accel-Buffering"), "no"); // nginx would keep pieces back
+        // The texts end before the response does: the client may not send anything for long after it.
+        try (OutputStream out = response.outputStream();
+                completions) {
             try {
                 completions.stream(piece -> send(out, piece.toString()));
                 send(out, "[DONE]");
-            } catch (ApiException e) {
+                LOG.info("{}", completions);
+            } catch (Completions.ClientLeftException e) {
+                throw e;
+            } catch (RuntimeException | Error e) {
+                if (!(e instanceof ApiException)) {
+                    LOG.error("a request failed", e);
+                }
                 // The status is sent already.
-                send(out, CompletionAnswer.error(e).toString());
+                send(out, CompletionAnswer.error(ApiException.of(e)).toString());
             }
         }
     }
@@ -242,8 +289,8 @@ public final class ModelServer implements AutoCloseable {
         try {
             out.write(("data: " + event + "\n\n").getBytes(StandardCharsets.UTF_8));
             out.flush();
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
+        } catch (IOException | UncheckedIOException e) {
+            throw new Completions.ClientLeftException(e);
         }
     }
 

@@ -6,7 +6,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * A token and how likely the model found it. The end of text that ends a text is one too.
  *
- * @param offset the character of its text (prompt or continuation) at which it begins
+ * @param offset where it begins in its text (prompt or continuation), in Unicode characters (code points)
  * @param logProbability ln p by the model's own distribution, whatever the sampling; null for a token that nothing is
  *     before
  * @param alternatives the most likely tokens at its place, the likeliest first

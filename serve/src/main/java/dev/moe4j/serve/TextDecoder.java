@@ -27,6 +27,11 @@ final class TextDecoder {
         return decode(new byte[0], true);
     }
 
+    /** The length of a text in Unicode characters (code points). */
+    static int characters(String text) {
+        return text.codePointCount(0, text.length());
+    }
+
     private String decode(byte[] bytes, boolean end) {
         ByteBuffer in = ByteBuffer.allocate(rest.length + bytes.length)
                 .put(rest)

@@ -15,7 +15,7 @@ sealed interface TextEvent {
 
     record End(int text, Generated generated) implements TextEvent {}
 
-    record Failed(int text, RuntimeException problem) implements TextEvent {}
+    record Failed(int text, Throwable problem) implements TextEvent {}
 
     /** A listener that puts what it hears into a queue, which must have room for all. */
     static TextListener into(BlockingQueue<TextEvent> queue, int text) {
@@ -36,7 +36,7 @@ sealed interface TextEvent {
             }
 
             @Override
-            public void failed(RuntimeException problem) {
+            public void failed(Throwable problem) {
                 queue.add(new Failed(text, problem));
             }
         };

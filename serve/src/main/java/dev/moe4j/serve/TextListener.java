@@ -21,5 +21,8 @@ public interface TextListener {
     void end(Generated generated);
 
     /** It cannot be made; nothing follows. */
-    void failed(RuntimeException problem);
+    void failed(Throwable problem);
+
+    /** It was cancelled; nothing follows. */
+    default void cancelled() {}
 }

@@ -125,10 +125,13 @@ function show(status) {
   last = status;
 }
 
+async function status() {
+  return (await fetch('status', { cache: 'no-store' })).json();
+}
+
 async function poll() {
   try {
-    const response = await fetch('status', { cache: 'no-store' });
-    show(await response.json());
+    show(await status());
     element('state').textContent = 'running';
     element('state').className = '';
     document.documentElement.dataset.ready = '';
@@ -165,8 +168,33 @@ function headers() {
   return { 'Content-Type': 'application/json', ...(key === '' ? {} : { Authorization: `Bearer ${key}` }) };
 }
 
-function showCommand() {
-  const quoted = JSON.stringify(request()).replaceAll("'", "'\\''");
+/**
+ * The request with max_tokens lowered to what the context has after the prompt. The server counts the prompt's tokens,
+ * but not where they must be few enough: a tokenizer makes about one token a byte at most.
+ */
+async function fitting(wanted, signal) {
+  const { context } = (last ?? await status()).model;
+  const bytes = new TextEncoder().encode(wanted.prompt).length;
+  if (bytes + 1 + wanted.max_tokens <= context) {
+    return wanted;
+  }
+  const response = await post({ prompt: wanted.prompt, max_tokens: 0 }, signal);
+  const free = context - (await response.json()).usage.prompt_tokens;
+  return { ...wanted, max_tokens: Math.max(1, Math.min(wanted.max_tokens, free)) };
+}
+
+async function post(body, signal) {
+  const response = await fetch('v1/completions', {
+    method: 'POST', headers: headers(), body: JSON.stringify(body), signal,
+  });
+  if (!response.ok) {
+    throw new Error((await response.json()).error.message);
+  }
+  return response;
+}
+
+function showCommand(wanted) {
+  const quoted = JSON.stringify(wanted).replaceAll("'", "'\\''");
   const key = element('key').value === '' ? '' : "-H 'Authorization: Bearer YOUR_KEY' ";
   element('curl').textContent = `curl ${location.origin}/v1/completions -H 'Content-Type: application/json' ${key}\\\n  -d '${quoted}'`;
 }
@@ -195,18 +223,19 @@ function span(text, kind) {
   return node;
 }
 
-/** A piece has one token or more; the text of each ends where the next one's begins. */
-function addPiece(choice, begin) {
+/** A piece has one token or more; the text of each ends where the next one's begins. Offsets count Unicode characters. */
+function addPiece(choice, characters, begin) {
   const scored = choice.logprobs;
+  const part = (from, to) => characters.slice(from, to).join('');
   const starts = scored.text_offset.map(offset => Math.max(0, offset - begin));
   if (starts.length === 0 || starts[0] > 0) {
-    span(choice.text.slice(0, starts[0] ?? choice.text.length), 'rest');
+    span(part(0, starts[0] ?? characters.length), 'rest');
   }
   starts.forEach((start, i) => {
     if (scored.tokens[i] === END_OF_TEXT) {
       return; // its text is the end
     }
-    const node = span(choice.text.slice(start, starts[i + 1] ?? choice.text.length), 'token');
+    const node = span(part(start, starts[i + 1] ?? characters.length), 'token');
     const probability = Math.exp(scored.token_logprobs[i]);
     node.style.setProperty('--doubt', String(1 - probability));
     node.title = Object.entries(scored.top_logprobs[i])
@@ -225,8 +254,8 @@ async function run(event) {
   summary.className = 'note';
   summary.textContent = 'waiting for the first token …';
   element('answer').replaceChildren();
-  const wanted = request();
-  span(wanted.prompt, 'given');
+  const asked = request();
+  span(asked.prompt, 'given');
   const start = performance.now();
   let first = null;
   let length = 0;
@@ -238,15 +267,9 @@ async function run(event) {
     summary.textContent = `${tokens} tokens in ${seconds.toFixed(2)} s, the first after ${first.toFixed(2)} s${rate}, ${finish}`;
   };
   try {
-    const response = await fetch('v1/completions', {
-      method: 'POST',
-      headers: headers(),
-      body: JSON.stringify({ ...wanted, stream: true, logprobs: ALTERNATIVES }),
-      signal: running.signal,
-    });
-    if (!response.ok) {
-      throw new Error((await response.json()).error.message);
-    }
+    const wanted = await fitting(asked, running.signal);
+    showCommand(wanted);
+    const response = await post({ ...wanted, stream: true, logprobs: ALTERNATIVES }, running.signal);
     for await (const data of events(response)) {
       if (data === '[DONE]') {
         break;
@@ -258,10 +281,12 @@ async function run(event) {
       const choice = answer.choices[0];
       first ??= (performance.now() - start) / 1000;
       if (choice.finish_reason) {
-        finish = choice.finish_reason === 'length' ? 'all that were asked for' : 'the text ended';
+        finish = choice.finish_reason !== 'length' ? 'the text ended'
+          : wanted.max_tokens < asked.max_tokens ? 'the context is full' : 'all that were asked for';
       } else {
-        addPiece(choice, length);
-        length += choice.text.length;
+        const characters = [...choice.text];
+        addPiece(choice, characters, length);
+        length += characters.length;
         tokens += choice.logprobs.tokens.filter(token => token !== END_OF_TEXT).length;
       }
       tell();
@@ -288,11 +313,11 @@ async function run(event) {
 }
 
 element('form').addEventListener('submit', run);
-element('form').addEventListener('input', showCommand);
+element('form').addEventListener('input', () => showCommand(request()));
 element('halt').addEventListener('click', () => running?.abort());
 element('shade').addEventListener('change', event => element('answer').classList.toggle('shaded', event.target.checked));
 window.addEventListener('resize', drawAll);
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', drawAll);
-showCommand();
+showCommand(request());
 drawAll();
 poll();

@@ -35,7 +35,7 @@ class BatchTest {
     }
 
     private static Continuation text(GenerationRequest request, LinkedBlockingQueue<TextEvent> events, int number) {
-        return new Continuation(request, TinyModel.BYTES, CONTEXT, TextEvent.into(events, number));
+        return new Continuation(request, TinyModel.BYTES, model.config(), TextEvent.into(events, number));
     }
 
     private static List<Generated> ends(LinkedBlockingQueue<TextEvent> events) {
@@ -50,7 +50,7 @@ class BatchTest {
     void textsDoNotNoticeEachOther() {
         int[] lengths = {60, 5, 31, 60, 1, 12, 40};
         List<LinkedBlockingQueue<TextEvent>> events = new ArrayList<>();
-        try (Batch batch = new Batch(model, TinyModel.BYTES, 3, CONTEXT)) {
+        try (Batch batch = new Batch(model, 3, CONTEXT)) {
             int largest = 0;
             int next = 0;
             while (next < lengths.length || batch.size() > 0) {
@@ -85,13 +85,13 @@ class BatchTest {
             public void end(Generated generated) {}
 
             @Override
-            public void failed(RuntimeException problem) {
+            public void failed(Throwable problem) {
                 events.add(new TextEvent.Failed(9, problem));
             }
         };
-        try (Batch batch = new Batch(model, TinyModel.BYTES, 2, CONTEXT)) {
-            batch.add(
-                    new Continuation(TinyModel.request("a", 8, Sampling.DEFAULT, 1), TinyModel.BYTES, CONTEXT, broken));
+        try (Batch batch = new Batch(model, 2, CONTEXT)) {
+            batch.add(new Continuation(
+                    TinyModel.request("a", 8, Sampling.DEFAULT, 1), TinyModel.BYTES, model.config(), broken));
             batch.add(text(TinyModel.request("b", 8, Sampling.DEFAULT, 2), events, 1));
             while (batch.size() > 0) {
                 batch.step();
@@ -104,7 +104,7 @@ class BatchTest {
     @Test
     void aCancelledTextLeaves() {
         LinkedBlockingQueue<TextEvent> events = new LinkedBlockingQueue<>();
-        try (Batch batch = new Batch(model, TinyModel.BYTES, 2, CONTEXT)) {
+        try (Batch batch = new Batch(model, 2, CONTEXT)) {
             Continuation text = text(TinyModel.request("a", 1000, Sampling.DEFAULT, 1), events, 0);
             batch.add(text);
             batch.step();
@@ -120,12 +120,14 @@ class BatchTest {
     @Test
     void scoresThePromptAsTheContinuation() {
         int[] prompt = TinyModel.BYTES.encode("Once");
-        List<ScoredToken> made = scored(new GenerationRequest(prompt, 9, Sampling.DEFAULT, 3, List.of(), 2, true));
+        List<ScoredToken> made = scored(
+                new GenerationRequest(Prompt.of(prompt, TinyModel.BYTES), 9, Sampling.DEFAULT, 3, List.of(), 2, true));
         assertThat(made).hasSizeGreaterThan(prompt.length);
         int[] whole = made.stream().mapToInt(ScoredToken::id).toArray();
         assertThat(whole).startsWith(prompt);
 
-        List<ScoredToken> read = scored(new GenerationRequest(whole, 0, Sampling.DEFAULT, 3, List.of(), 2, true));
+        List<ScoredToken> read = scored(
+                new GenerationRequest(Prompt.of(whole, TinyModel.BYTES), 0, Sampling.DEFAULT, 3, List.of(), 2, true));
 
         assertThat(read).hasSameSizeAs(made);
         for (int i = 0; i < whole.length; i++) {
@@ -142,7 +144,7 @@ class BatchTest {
     /** All tokens that are reported of a text. */
     private static List<ScoredToken> scored(GenerationRequest request) {
         LinkedBlockingQueue<TextEvent> events = new LinkedBlockingQueue<>();
-        try (Batch batch = new Batch(model, TinyModel.BYTES, 1, CONTEXT)) {
+        try (Batch batch = new Batch(model, 1, CONTEXT)) {
             batch.add(text(request, events, 0));
             while (batch.size() > 0) {
                 batch.step();
@@ -153,7 +155,7 @@ class BatchTest {
                     case TextEvent.Prompt(int _, List<ScoredToken> tokens) -> tokens.stream();
                     case TextEvent.Piece(int _, String _, List<ScoredToken> tokens) -> tokens.stream();
                     case TextEvent.End _ -> Stream.empty();
-                    case TextEvent.Failed(int _, RuntimeException problem) -> throw problem;
+                    case TextEvent.Failed(int _, Throwable problem) -> throw new AssertionError(problem);
                 })
                 .toList();
     }
@@ -165,8 +167,8 @@ class BatchTest {
         while (alone("Once", 1, seed).finish() != Finish.END_OF_TEXT) {
             seed++;
         }
-        List<ScoredToken> tokens = scored(
-                new GenerationRequest(TinyModel.BYTES.encode("Once"), 1, Sampling.DEFAULT, seed, List.of(), 1, true));
+        List<ScoredToken> tokens =
+                scored(new GenerationRequest(TinyModel.prompt("Once"), 1, Sampling.DEFAULT, seed, List.of(), 1, true));
         assertThat(tokens).hasSize(5);
         assertThat(tokens.getLast().id()).isEqualTo(TinyModel.BYTES.endOfText());
         assertThat(tokens.getLast().offset()).isZero();
@@ -177,9 +179,10 @@ class BatchTest {
     @Test
     void aPromptMayBeginWithTheEndOfText() {
         int[] given = {TinyModel.BYTES.endOfText(), 79, 110};
-        List<ScoredToken> begun = scored(new GenerationRequest(given, 0, Sampling.DEFAULT, 1, List.of(), 0, true));
+        List<ScoredToken> begun = scored(
+                new GenerationRequest(Prompt.of(given, TinyModel.BYTES), 0, Sampling.DEFAULT, 1, List.of(), 0, true));
         List<ScoredToken> plain =
-                scored(new GenerationRequest(new int[] {79, 110}, 0, Sampling.DEFAULT, 1, List.of(), 0, true));
+                scored(new GenerationRequest(TinyModel.prompt("On"), 0, Sampling.DEFAULT, 1, List.of(), 0, true));
 
         assertThat(begun.getFirst()).isEqualTo(new ScoredToken(given[0], 0, null, List.of()));
         assertThat(begun.subList(1, 3))
@@ -190,7 +193,7 @@ class BatchTest {
     @Test
     void leavesNoTensorBehind() {
         long before = Scope.liveTensors();
-        try (Batch batch = new Batch(model, TinyModel.BYTES, 2, CONTEXT)) {
+        try (Batch batch = new Batch(model, 2, CONTEXT)) {
             LinkedBlockingQueue<TextEvent> events = new LinkedBlockingQueue<>();
             batch.add(text(TinyModel.request("a", 1000, Sampling.DEFAULT, 1), events, 0));
             batch.step();

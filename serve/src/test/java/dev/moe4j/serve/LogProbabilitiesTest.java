@@ -10,7 +10,20 @@ import org.junit.jupiter.api.Test;
 class LogProbabilitiesTest {
     /** Probabilities 0.1, 0.4, 0.1, 0.4, far from 0 so that nothing may overflow. */
     private final LogProbabilities four =
-            new LogProbabilities(900 + Math.log(1), 900 + Math.log(4), 900 + Math.log(1), 900 + Math.log(4));
+            logProbabilities(4, 900 + Math.log(1), 900 + Math.log(4), 900 + Math.log(1), 900 + Math.log(4));
+
+    private static LogProbabilities logProbabilities(int tokens, double... logits) {
+        return new LogProbabilities(logits, tokens);
+    }
+
+    /** Rows that only pad the vocabulary have their probability, and are not reported. */
+    @Test
+    void countsRowsThatAreNotTokens() {
+        ScoredToken token =
+                logProbabilities(2, Math.log(1), Math.log(2), Math.log(5)).score(0, 0, 3);
+        assertThat(token.logProbability()).isCloseTo(Math.log(0.125), within(1e-12));
+        assertThat(token.alternatives()).extracting(Alternative::id).containsExactly(1, 0);
+    }
 
     @Test
     void scoresByTheModelsDistribution() {
@@ -27,7 +40,7 @@ class LogProbabilitiesTest {
 
     @Test
     void impossibleTokensHaveNoProbability() {
-        ScoredToken token = new LogProbabilities(0, Double.NEGATIVE_INFINITY).score(1, 0, 1);
+        ScoredToken token = logProbabilities(2, 0, Double.NEGATIVE_INFINITY).score(1, 0, 1);
         assertThat(token.logProbability()).isEqualTo(Double.NEGATIVE_INFINITY);
         assertThat(token.alternatives()).isEqualTo(List.of(new Alternative(0, 0)));
     }

@@ -310,7 +310,7 @@ class ModelServerTest {
                 "{\"temperature\": -1} | 400 | temperature | temperature must be from 0",
                 "{\"top_p\": 0} | 400 | top_p | top_p must be above 0 to 1, not 0",
                 "{\"n\": 0} | 400 | n | n must be from 1 to 128",
-                "{\"n\": 9} | 400 | | 9 texts were asked for at once, and at most 8 may wait",
+                "{\"n\": 9} | 400 | n | the request asks for 9 texts (prompts times n), and may ask for 8",
                 "{\"best_of\": 3} | 400 | best_of | best_of must be 1, the only value served, not 3",
                 "{\"frequency_penalty\": 0.5} | 400 | frequency_penalty | must be 0, the only value served",
                 "{\"logit_bias\": {\"5\": 1}} | 400 | logit_bias | logit_bias is not served; leave it out",
@@ -487,10 +487,11 @@ class ModelServerTest {
             browser.screenshot(
                     Files.createDirectories(Path.of("target", "pages")).resolve("dashboard.png"));
 
-            browser.evaluate("document.getElementById('tokens').value = 99999; document.getElementById('go').click();");
+            browser.evaluate("document.getElementById('prompt').value = 'x'.repeat(5000);"
+                    + " document.getElementById('go').click();");
             browser.await("document.getElementById('summary').className === 'note wrong'");
             assertThat(browser.evaluate("document.getElementById('summary').textContent"))
-                    .startsWith("the model sees 4096 tokens at a time");
+                    .startsWith("a prompt has more than 4096 tokens");
         }
     }
 }

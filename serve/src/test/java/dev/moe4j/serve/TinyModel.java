@@ -22,8 +22,13 @@ final class TinyModel {
 
     /** One with room for so many tokens. */
     static LanguageModel of(int context, Precision precision) {
+        return of(context, precision, 264, -1);
+    }
+
+    /** One with a padding token; −1: none. */
+    static LanguageModel of(int context, Precision precision, int vocabulary, int padding) {
         Architecture architecture = new Architecture(
-                new ModelConfig(2, 32, 4, 64, 264, context, Activation.GELU, 0.1, 0, -1, 4, 2, 32, 0),
+                new ModelConfig(2, 32, 4, 64, vocabulary, context, Activation.GELU, 0.1, 0, padding, 4, 2, 32, 0),
                 RoutingConfig.DEFAULT,
                 BalanceConfig.DEFAULT);
         return LanguageModel.initialize(architecture, precision, Device.CPU, new RandomKey(5));
@@ -31,7 +36,11 @@ final class TinyModel {
 
     /** A text without stops and probabilities. */
     static GenerationRequest request(String prompt, int tokens, Sampling sampling, long seed) {
-        return new GenerationRequest(BYTES.encode(prompt), tokens, sampling, seed, List.of(), null, false);
+        return new GenerationRequest(prompt(prompt), tokens, sampling, seed, List.of(), null, false);
+    }
+
+    static Prompt prompt(String text) {
+        return Prompt.of(text, BYTES, Integer.MAX_VALUE);
     }
 
     /** The next thing that happens to a text. */
