@@ -108,8 +108,7 @@ class HttpTest {
                 "Content-Length: 2 %n Content-Encoding: br | 400 | leave Content-Encoding out",
                 "Content-Length: 2 %n Content-Encoding: gzip | 400 | leave Content-Encoding out",
             })
-    void whatIsRefusedUnreadHasOpenAisForm(String headers, int status, String message)
-            throws Exception {
+    void whatIsRefusedUnreadHasOpenAisForm(String headers, int status, String message) throws Exception {
         String answer = server.raw("POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n"
                 + "Content-Type: application/json\r\nConnection: close\r\n" + headers.replace(" %n ", "\r\n")
                 + "\r\n\r\n{}");

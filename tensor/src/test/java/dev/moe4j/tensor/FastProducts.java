@@ -2,36 +2,38 @@ package dev.moe4j.tensor;
 
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import java.util.Map;
-import java.util.concurrent.ConcurrentHashMap;
-
-/** Whether this processor multiplies in a type as a test needs it. */
+/**
+ * Whether this processor has the instructions that a test needs to multiply in a type. The instruction set decides, since a
+ * measured speed depends on what else the machine does.
+ */
 public final class FastProducts {
-
-    /** Far above libtorch's slowest way; operations per second. */
-    private static final double LEAST = 5e9;
-
-    /** Measured once: many tests ask. */
-    private static final Map<DType, Double> PEAKS = new ConcurrentHashMap<>();
 
     private FastProducts() {}
 
-    /** Skips a test that trains where it would take minutes. */
+    /** Skips a test that trains if it would take minutes. Without AVX-512 a bfloat16 product of 1024³ takes seconds. */
     public static void assume(DType dtype) {
-        assumeTrue(peak(dtype) > LEAST, () -> "this processor has no fast products in " + dtype + ": minutes of work");
+        assumeTrue(
+                has(dtype, "AVX512_CORE"), () -> "this processor has no fast products in " + dtype + ": minutes of work");
     }
 
     /**
-     * Skips a test where the processor has no instructions for a type narrower than float32: without them libtorch
-     * computes another way, which takes other memory, and never as fast as in float32.
+     * Skips a test if the processor has no instructions for a type narrower than float32. libtorch then computes another
+     * way, which takes other memory.
      */
     public static void assumeInstructions(DType dtype) {
-        assumeTrue(
-                dtype.bytes() >= DType.FLOAT32.bytes() || peak(dtype) > peak(DType.FLOAT32),
-                () -> "this processor has no instructions for " + dtype);
+        assumeTrue(has(dtype, "AVX512_CORE_BF16"), () -> "this processor has no instructions for " + dtype);
     }
 
-    private static double peak(DType dtype) {
-        return PEAKS.computeIfAbsent(dtype, type -> MatmulPeak.measure(type, Device.CPU));
+    private static boolean has(DType dtype, String forBfloat16) {
+        return switch (dtype) {
+            case BFLOAT16 -> reaches(forBfloat16);
+            case FLOAT16 -> reaches("AVX512_CORE_FP16");
+            default -> true;
+        };
+    }
+
+    private static boolean reaches(String wanted) {
+        String oneDnn = Libtorch.oneDnnInstructions();
+        return oneDnn != null && OneDnnInstructions.reaches(oneDnn, wanted);
     }
 }
