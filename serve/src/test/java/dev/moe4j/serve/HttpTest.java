@@ -6,6 +6,7 @@ import dev.moe4j.serve.RunningServer.Setup;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.util.List;
+import java.util.Locale;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -15,7 +16,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The server's HTTP apart from what it serves: methods, hosts, errors before a request is read. */
-@Timeout(100)
+@Timeout(300)
 class HttpTest {
     private static RunningServer server;
     private static RunningServer guarded;
@@ -27,7 +28,7 @@ class HttpTest {
     }
 
     @AfterAll
-    static void stop() throws InterruptedException {
+    static void stop() {
         server.close();
         guarded.close();
     }
@@ -62,7 +63,7 @@ class HttpTest {
     void headIsGetWithoutTheBody(String path) throws Exception {
         String answer = server.raw("HEAD " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         assertThat(answer).startsWith("HTTP/1.1 200").endsWith("\r\n\r\n");
-        assertThat(answer.toLowerCase(java.util.Locale.ROOT)).containsPattern("content-length: [1-9]");
+        assertThat(answer.toLowerCase(Locale.ROOT)).containsPattern("content-length: [1-9]");
     }
 
     @ParameterizedTest

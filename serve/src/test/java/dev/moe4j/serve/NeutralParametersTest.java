@@ -23,7 +23,7 @@ class NeutralParametersTest {
     }
 
     @AfterAll
-    static void stop() throws InterruptedException {
+    static void stop() {
         server.close();
     }
 

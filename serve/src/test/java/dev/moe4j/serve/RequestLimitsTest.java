@@ -22,7 +22,7 @@ class RequestLimitsTest {
     }
 
     @AfterAll
-    static void stop() throws InterruptedException {
+    static void stop() {
         server.close();
     }
 
