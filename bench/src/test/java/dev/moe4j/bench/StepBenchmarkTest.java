@@ -9,6 +9,7 @@ import dev.moe4j.data.Tokenizer;
 import dev.moe4j.data.TrainingData;
 import dev.moe4j.model.Architecture;
 import dev.moe4j.model.Cost;
+import dev.moe4j.model.ModelConfig;
 import dev.moe4j.parallel.Fabric;
 import dev.moe4j.parallel.Layout;
 import dev.moe4j.parallel.Sharding;
@@ -25,10 +26,10 @@ import org.junit.jupiter.api.io.TempDir;
 
 class StepBenchmarkTest {
     private static StepBenchmark tiny(int sequences) {
-        return new StepBenchmark(run(sequences), Precision.FP32, Device.CPU, Fabric.SINGLE);
+        return new StepBenchmark(run(sequences, 256), Precision.FP32, Device.CPU, Fabric.SINGLE);
     }
 
-    private static RunConfig run(int sequences) {
+    private static RunConfig run(int sequences, int vocabulary) {
         return RunConfig.read(
                 "cpu-tiny-moe",
                 List.of(
@@ -36,7 +37,7 @@ class StepBenchmarkTest {
                         "model.width=32",
                         "model.heads=4",
                         "model.ffn=64",
-                        "model.vocabulary=256",
+                        "model.vocabulary=" + vocabulary,
                         "model.context=16",
                         "model.experts=4",
                         "model.expert_ffn=64",
@@ -88,7 +89,8 @@ class StepBenchmarkTest {
         Path text = Files.writeString(folder.resolve("text.txt"), "a".repeat(20_000));
         Path shards = folder.resolve("shards");
         var _ = new Preparation(Tokenizer.of("bytes"), TextInput.of(List.of(text)), shards).run();
-        RunConfig run = run(4).forVocabulary(Tokenizer.of("bytes").vocabularySize());
+        RunConfig run = run(4, ModelConfig.OF_TOKENIZER)
+                .forVocabulary(Tokenizer.of("bytes").vocabularySize());
         double lossOfRandom = tiny(4).run(2, 1, (_, _) -> {}).lastLoss();
 
         try (TrainingData data = TrainingData.of(Shards.open(shards))) {
@@ -123,7 +125,7 @@ class StepBenchmarkTest {
     /** The same model and 64 tokens, counted by hand: slow products decide with 1 FLOP a second, slow memory with 1 byte. */
     @Test
     void floorsAreWhatFlopsAndBytesTake() {
-        Architecture architecture = run(4).architecture();
+        Architecture architecture = run(4, 256).architecture();
         SectionFloors products = new SectionFloors(architecture, Precision.FP32, 64, Layout.SINGLE, 1, 1e30);
         SectionFloors memory = new SectionFloors(architecture, Precision.FP32, 64, Layout.SINGLE, 1e30, 1);
 
