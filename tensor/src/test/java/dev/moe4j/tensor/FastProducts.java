@@ -13,7 +13,8 @@ public final class FastProducts {
     /** Skips a test that trains if it would take minutes. Without AVX-512 a bfloat16 product of 1024³ takes seconds. */
     public static void assume(DType dtype) {
         assumeTrue(
-                has(dtype, "AVX512_CORE"), () -> "this processor has no fast products in " + dtype + ": minutes of work");
+                has(dtype, "AVX512_CORE"),
+                () -> "this processor has no fast products in " + dtype + ": minutes of work");
     }
 
     /**
