@@ -25,6 +25,11 @@ final class DocumentReader {
     @FunctionalInterface
     interface Bytes {
         InputStream open() throws IOException;
+
+        /** Reads once more the complete content, which was kept from the first time. */
+        default InputStream reopen(byte[] content) {
+            return new ByteArrayInputStream(content);
+        }
     }
 
     /**
@@ -49,7 +54,7 @@ final class DocumentReader {
         if (reason.isPresent()) {
             return reason;
         }
-        try (InputStream in = beginning.length < MOST_KEPT ? new ByteArrayInputStream(beginning) : bytes.open()) {
+        try (InputStream in = beginning.length < MOST_KEPT ? bytes.reopen(beginning) : bytes.open()) {
             return readOnce(file, in, intake);
         }
     }

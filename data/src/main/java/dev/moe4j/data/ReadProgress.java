@@ -1,5 +1,6 @@
 package dev.moe4j.data;
 
+import java.io.ByteArrayInputStream;
 import java.io.FilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -12,7 +13,7 @@ import java.util.function.LongConsumer;
 final class ReadProgress {
     private final LongConsumer out;
     private long size;
-    private long position;
+    private double position;
     private long told;
 
     /**
@@ -29,21 +30,30 @@ final class ReadProgress {
         told = 0;
     }
 
-    /** Counts what is read from the beginning of the file. */
+    /** Counts the bytes that are read from the beginning of the file. */
     InputStream count(InputStream in) {
+        return count(in, 1);
+    }
+
+    /** Reads the file's content, which is in memory, and counts it as if it came evenly from the disk. */
+    InputStream replay(byte[] content) {
+        return count(new ByteArrayInputStream(content), (double) size / Math.max(1, content.length));
+    }
+
+    private InputStream count(InputStream in, double bytesOnDisk) {
         position = 0;
         return new FilterInputStream(in) {
             @Override
             public int read() throws IOException {
                 int read = super.read();
-                position += read < 0 ? 0 : 1;
+                position += read < 0 ? 0 : bytesOnDisk;
                 return read;
             }
 
             @Override
             public int read(byte[] into, int at, int length) throws IOException {
                 int n = super.read(into, at, length);
-                position += Math.max(0, n);
+                position += Math.max(0, n) * bytesOnDisk;
                 return n;
             }
         };
@@ -52,12 +62,12 @@ final class ReadProgress {
     /** Counts a piece of the file that was read, such as an entry of an archive. */
     void add(long bytes) {
         position += bytes;
-        tell(position);
+        tell((long) position);
     }
 
     /** Says that a document was given on. */
     void document() {
-        tell(position);
+        tell((long) position);
     }
 
     /** Ends the file. */

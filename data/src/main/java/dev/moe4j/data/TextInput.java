@@ -260,8 +260,18 @@ public final class TextInput {
         } else if (compression == Compression.PARQUET && options.format() != TextFormat.TEXT) {
             new ParquetText(options).read(file, item.path(), intake);
         } else {
-            DocumentReader.Bytes bytes = () -> Compression.open(progress.count(Files.newInputStream(item.path())))
-                    .bytes();
+            DocumentReader.Bytes bytes = new DocumentReader.Bytes() {
+                @Override
+                public InputStream open() throws IOException {
+                    return Compression.open(progress.count(Files.newInputStream(item.path())))
+                            .bytes();
+                }
+
+                @Override
+                public InputStream reopen(byte[] content) {
+                    return progress.replay(content);
+                }
+            };
             Optional<Skipped.Reason> reason = readText(file, bytes, intake);
             if (reason.isPresent()) {
                 leaveOut(reason.get(), file, item.named(), intake);

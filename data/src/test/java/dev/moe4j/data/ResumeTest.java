@@ -212,7 +212,7 @@ final class ResumeTest {
         Path bad =
                 Files.write(texts.resolve("zz.jsonl"), "no json\n".getBytes(java.nio.charset.StandardCharsets.UTF_8));
         Path out = folder.resolve("out");
-        assertFails(() -> preparation(texts, out).run(), "zz.jsonl line 1 is no JSON");
+        assertFails(() -> preparation(texts, out).run(), "zz.jsonl line 1 is not JSON");
         assertThat(names()).containsExactly(".out.partial", "texts", "wanted");
 
         Files.delete(bad);

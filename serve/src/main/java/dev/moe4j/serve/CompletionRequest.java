@@ -84,7 +84,7 @@ record CompletionRequest(
             throw ApiException.invalid(
                     null, "the body is refused: " + e.getOriginalMessage() + "; send fewer prompts at a time");
         } catch (JacksonException e) {
-            throw ApiException.invalid(null, "the body is no JSON: " + e.getOriginalMessage());
+            throw ApiException.invalid(null, "the body is not JSON: " + e.getOriginalMessage());
         }
     }
 

@@ -297,7 +297,7 @@ class ModelServerTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "not json | 400 | | the body is no JSON",
+                "not json | 400 | | the body is not JSON",
                 "[1] | 400 | | must be a JSON object",
                 "{\"model\": \"other\"} | 404 | model | there is no model 'other' here; this server has 'tiny'",
                 "{\"prompt\": {}} | 400 | prompt | prompt must be a text",

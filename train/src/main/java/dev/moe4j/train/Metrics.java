@@ -73,7 +73,7 @@ final class Metrics implements AutoCloseable {
             } catch (JacksonException e) {
                 throw new TrainException(
                         file + ": line " + (lines.size() + 1)
-                                + " is no JSON; repair it or move the file away before --resume",
+                                + " is not JSON; repair it or move the file away before --resume",
                         e);
             }
             lines.add(line);
