@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.IntToDoubleFunction;
+import org.apache.commons.statistics.distribution.TDistribution;
 
 /**
  * A 95 % interval of a study's speedup factor by Student's t.
@@ -136,7 +137,8 @@ final class FactorInterval {
         }
         double degrees = squaresPerDegree == 0 ? Double.POSITIVE_INFINITY : variance * variance / squaresPerDegree;
         // Rounding may put the degrees of a single part just below its own.
-        double half = StudentT.quantile(PROBABILITY, Math.max(1, degrees)) * Math.sqrt(variance);
+        double half = TDistribution.of(Math.max(1, degrees)).inverseSurvivalProbability((1 - PROBABILITY) / 2)
+                * Math.sqrt(variance);
         return Optional.of(new Interval(Math.exp(logFactor - half), Math.exp(logFactor + half)));
     }
 
