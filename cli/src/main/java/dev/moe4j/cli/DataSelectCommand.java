@@ -75,7 +75,8 @@ final class DataSelectCommand implements Callable<Integer> {
     public Integer call() {
         long start = System.nanoTime();
         TextInput text = input.read(output);
-        Selector selector = new Selector(text).exact(exact).near(near).threads(file.threads);
+        Selector selector =
+                output.usage(() -> new Selector(text).exact(exact).near(near).threads(file.threads));
         bounds().forEach(selector::rule);
         if (!evaluation.isEmpty()) {
             selector.evaluation(TextInput.ofNames(evaluation).format(TextFormat.TEXT), evaluationWords);

@@ -121,8 +121,8 @@ final class PrepareCommand implements Callable<Integer> {
         long start = System.nanoTime();
         Path folder = required(out, "--out=DIR");
         String name = required(tokenizer, "--tokenizer=NAME");
-        if (shardSize < 1) {
-            throw output.wrongUsage("--shard-size must be at least 1");
+        if (shardSize < 1 || threads < 1) {
+            throw output.wrongUsage("--shard-size and --threads must be at least 1");
         }
         TextInput source = input.read(output);
         if (selection != null) {

@@ -64,7 +64,7 @@ final class TokenizerTrainCommand implements Callable<Integer> {
         long start = System.nanoTime();
         BpeTrainer.checkFree(file.out, file.overwrite);
         TextInput text = input.read(output);
-        BpeTrainer trainer = new BpeTrainer(vocabulary, text).threads(file.threads);
+        BpeTrainer trainer = output.usage(() -> new BpeTrainer(vocabulary, text).threads(file.threads));
         BpeTrainer.Trained trained;
         try (ProgressLine progress = ProgressLine.start(output.err(), "tokenizer", text.bytes())) {
             trained = trainer.onProgress(p -> progress.update(

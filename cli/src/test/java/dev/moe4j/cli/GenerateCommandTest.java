@@ -2,6 +2,7 @@ package dev.moe4j.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.Logger;
 import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.core.read.ListAppender;
@@ -68,6 +69,7 @@ class GenerateCommandTest {
         logs.start();
         Logger logger = (Logger) LoggerFactory.getLogger(LoadedModel.class);
         logger.addAppender(logs);
+        logger.setLevel(Level.INFO); // tests log warnings only
         try {
             json(Run.of(args("--prompt=x", "--tokens=1", "--json")));
             Path checkpoint = run.resolve("step-00000001");
@@ -76,6 +78,7 @@ class GenerateCommandTest {
                     .extracting(ILoggingEvent::getFormattedMessage)
                     .containsExactly(run + ": using the checkpoint " + checkpoint);
         } finally {
+            logger.setLevel(null);
             logger.detachAppender(logs);
         }
     }

@@ -78,14 +78,14 @@ class StudyTest {
 
     @Test
     void whatIsFinishedIsNotDoneAgain() throws IOException {
-        assertThat(run(() -> false)).extracting(Study.Result::ran).isEqualTo(5);
-        assertThat(calls()).containsExactly("eval", "eval", "prepare", "train", "train");
+        assertThat(run(() -> false)).extracting(Study.Result::ran).isEqualTo(6);
+        assertThat(calls()).containsExactly("data", "eval", "eval", "prepare", "train", "train");
         assertThat(seen).allMatch(progress -> progress.running().size() <= 2);
-        assertThat(seen.getLast().finished()).isEqualTo(5);
+        assertThat(seen.getLast().finished()).isEqualTo(6);
 
         Study.Result again = run(() -> false);
         assertThat(again.ran()).isZero();
-        assertThat(again.reused()).isEqualTo(5);
+        assertThat(again.reused()).isEqualTo(6);
         assertThat(calls()).isEmpty();
 
         Files.writeString(
@@ -113,7 +113,7 @@ class StudyTest {
         assertThatThrownBy(() -> run(() -> false))
                 .isInstanceOf(StudyException.class)
                 .hasMessageContainingAll("mixture", "exit code 3", "no luck", "log.txt");
-        assertThat(calls()).containsExactly("eval", "prepare", "train", "train");
+        assertThat(calls()).containsExactly("data", "eval", "prepare", "train", "train");
 
         script("");
         assertThat(run(() -> false)).extracting(Study.Result::ran).isEqualTo(2);
@@ -129,7 +129,7 @@ class StudyTest {
                         .anyMatch(each -> each.title().contains("M tokens")));
 
         assertThat(result.ran()).isEqualTo(1);
-        assertThat(result.missing()).isEqualTo(4);
+        assertThat(result.missing()).isEqualTo(5);
         assertThat(ProcessHandle.current().children()).noneMatch(ProcessHandle::isAlive);
     }
 
@@ -152,7 +152,7 @@ class StudyTest {
         });
 
         assertThat(result.ran()).isEqualTo(1);
-        assertThat(result.missing()).isEqualTo(4);
+        assertThat(result.missing()).isEqualTo(5);
     }
 
     private static void write(Path file) {
