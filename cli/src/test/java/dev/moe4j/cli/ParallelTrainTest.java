@@ -31,7 +31,7 @@ class ParallelTrainTest {
     private static final String EXCHANGE =
             "'(layer [13] (counts|dispatch|combine|combine backward|dispatch backward)' of "
                     + "group expert-0|(tokens of the step|losses of the step|gradient norm|first choices of the step|whether to stop"
-                    + "|loss on valid|layer [13] statistics|(gradient|copy) of model\\.[a-z0-9_.]+)' of group [a-z0-9-]+) after ";
+                    + "|checkpoint|loss on valid|layer [13] statistics|(gradient|copy) of model\\.[a-z0-9_.]+)' of group [a-z0-9-]+) after ";
 
     @TempDir
     private static Path common;
@@ -182,7 +182,7 @@ class ParallelTrainTest {
     @Test
     void restartsDoNotTakeAFolderThatHoldsARun() {
         Run refused = Run.of(launch(2, 60, train(alone, STEPS), "--restarts=1"));
-        assertThat(refused.code()).as(refused.err()).isEqualTo(1);
+        assertThat(refused.code()).as(refused.err()).isEqualTo(2);
         assertThat(refused.err())
                 .contains("already holds a run; add --resume")
                 .contains("failed with exit code 2, in attempt 1;");
