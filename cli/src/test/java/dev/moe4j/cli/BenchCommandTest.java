@@ -253,6 +253,7 @@ class BenchCommandTest {
                 .containsExactly(
                         "preset",
                         "dtype",
+                        "threads",
                         "prefill_tokens_per_second",
                         "tokens_per_second",
                         "weight_bytes",

@@ -294,7 +294,8 @@ class TrainCommandTest {
         assertThat(run.out()).isEmpty();
         List<String> lines = run.err()
                 .lines()
-                .filter(line -> Stream.of("train ", "perplexity ", "prepare ").noneMatch(line::startsWith))
+                .filter(line -> Stream.of("train ", "train: ", "perplexity ", "prepare ")
+                        .noneMatch(line::startsWith))
                 .toList();
         assertThat(lines).singleElement().asString().startsWith("moe4j: ").contains(message);
     }
