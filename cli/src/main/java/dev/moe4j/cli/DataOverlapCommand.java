@@ -54,7 +54,7 @@ final class DataOverlapCommand implements Callable<Integer> {
         TextOverlap overlap = new TextOverlap();
         for (NamedData text : NamedData.parse(data, output)) {
             try (Shards shards = Shards.open(text.path())) {
-                overlap.add(text.name(), shards.train(), shards.tokenizer());
+                overlap.add(text.name(), shards.evaluation(), shards.tokenizer());
             }
         }
         List<Text> texts = new ArrayList<>();

@@ -149,8 +149,7 @@ record PerplexityRun(
             String split = held ? Preparation.VALID : Preparation.TRAIN;
             TextSize size = Objects.requireNonNull(shards.manifest().splits().get(split))
                     .size();
-            Text text =
-                    new Text(split, shards.valid().orElse(shards.train()), size, denominator(shards.manifest(), size));
+            Text text = new Text(split, shards.evaluation(), size, denominator(shards.manifest(), size));
             return measure(set, text, scoring);
         }
     }

@@ -1,5 +1,6 @@
 package dev.moe4j.cli;
 
+import static java.util.stream.Collectors.joining;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.moe4j.data.Tokenizer;
@@ -8,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
@@ -175,6 +177,36 @@ class DataCommandTest {
                         .out())
                 .contains("100.00 %", "too short", "warning: more than 1 % of seen was trained on")
                 .doesNotContain("% of brief");
+    }
+
+    /** As perplexities are: prepared data with a hold-out is compared with its own training text. */
+    @Test
+    void overlapIsThatOfHeldOutDocuments() throws IOException {
+        String documents = IntStream.range(0, 8)
+                .mapToObj(i -> IntStream.range(0, 20)
+                        .mapToObj(word -> "d" + i + "w" + word)
+                        .collect(joining(" ")))
+                .collect(joining("\n\n"));
+        Path file = Files.writeString(temp.resolve("documents.txt"), documents);
+        Path out = temp.resolve("documents");
+        json(run(
+                "prepare",
+                "--tokenizer",
+                "bytes",
+                "--split",
+                "blank-line",
+                "--hold-out",
+                "0.5",
+                "--out",
+                out,
+                file,
+                "--json"));
+
+        JsonNode text = json(run("data", "overlap", "--training", out, "--data", out, "--json"))
+                .path("texts")
+                .path(0);
+        assertThat(text.path("runs").asInt()).isPositive();
+        assertThat(text.path("found").asInt()).isZero();
     }
 
     private Path prepared(String name, String text) throws IOException {

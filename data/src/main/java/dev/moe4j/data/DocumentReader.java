@@ -5,7 +5,6 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.io.Reader;
-import java.io.SequenceInputStream;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.util.Optional;
@@ -45,16 +44,15 @@ final class DocumentReader {
                 return readOnce(file, in, intake);
             }
         }
-        byte[] beginning;
-        Optional<Skipped.Reason> reason;
-        try (InputStream in = bytes.open()) {
-            beginning = in.readNBytes(MOST_KEPT);
-            reason = check(new SequenceInputStream(new ByteArrayInputStream(beginning), in));
+        KeptStream kept;
+        try (KeptStream in = new KeptStream(bytes.open(), MOST_KEPT)) {
+            kept = in;
+            Optional<Skipped.Reason> reason = check(in);
+            if (reason.isPresent()) {
+                return reason;
+            }
         }
-        if (reason.isPresent()) {
-            return reason;
-        }
-        try (InputStream in = beginning.length < MOST_KEPT ? bytes.reopen(beginning) : bytes.open()) {
+        try (InputStream in = kept.complete() ? bytes.reopen(kept.content()) : bytes.open()) {
             return readOnce(file, in, intake);
         }
     }

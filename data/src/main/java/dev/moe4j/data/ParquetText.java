@@ -24,7 +24,7 @@ import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
-/** Takes one column out of a Parquet file, a document a row, numbered by its row. The other columns are not read. */
+/** Takes one column out of a Parquet file, a document a row, numbered by its row. The other columns are read only if its name is not enough for the library. */
 final class ParquetText {
     /** Held, or the level would be forgotten: hardwood tells which codecs it found. */
     private static final Logger CODECS = Logger.getLogger("dev.hardwood");

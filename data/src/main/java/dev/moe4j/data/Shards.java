@@ -112,6 +112,11 @@ public final class Shards implements AutoCloseable {
         return Optional.ofNullable(readers.get(Preparation.VALID));
     }
 
+    /** The documents to evaluate on: those that were held out, or all if none were. */
+    public ShardList evaluation() {
+        return valid().orElse(train());
+    }
+
     /** Unmaps the files. */
     @Override
     public void close() {

@@ -23,6 +23,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
 import java.util.zip.GZIPInputStream;
 import java.util.zip.GZIPOutputStream;
 import org.junit.jupiter.api.Test;
@@ -417,6 +418,25 @@ final class RecordTest {
         assertThat(reader.read(new TextFile("b", "b"), twice, intake)).isEmpty();
         assertThat(opened[0]).isEqualTo(3);
         assertThat(read).containsExactly("one", "two", "one", "two");
+    }
+
+    /** Otherwise a damaged binary among texts would end a preparation. */
+    @Test
+    void aBinaryFileIsReadNoFurtherThanItsFirstZero() throws IOException {
+        byte[] binary = new byte[1 << 20];
+        Random random = new Random(1);
+        for (int i = 1; i < binary.length; i++) {
+            binary[i] = (byte) ('a' + random.nextInt(26));
+        }
+        byte[] compressed = compress("gz", binary);
+        byte[] truncated = Arrays.copyOf(compressed, compressed.length / 2);
+        DocumentReader reader = new DocumentReader(ReadOptions.DEFAULT.splitting(Splitting.BLANK_LINE));
+
+        assertThat(reader.read(
+                        new TextFile("a.gz", "a.gz"),
+                        () -> new GzipStream(new ByteArrayInputStream(truncated)),
+                        new Intake(_ -> {}, OnError.FAIL, new Skipped())))
+                .contains(Skipped.Reason.BINARY);
     }
 
     @Test

@@ -63,7 +63,7 @@ final class Validation implements AutoCloseable {
                         + own.tokenizer().spec()
                         + "; prepare it again with that of the run's data");
             }
-            sets.put(name, shards.valid().<TokenStream>map(valid -> valid).orElseGet(shards::train));
+            sets.put(name, shards.evaluation());
         });
         if (sets.isEmpty()) {
             sets.putAll(own.valid(OWN));
