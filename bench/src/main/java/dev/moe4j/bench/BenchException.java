@@ -1,7 +1,9 @@
 package dev.moe4j.bench;
 
+import dev.moe4j.base.UserException;
+
 /** A benchmark cannot run; the message says what, where and what to do. */
-public final class BenchException extends RuntimeException {
+public final class BenchException extends UserException {
 
     public BenchException(String message) {
         super(message);

@@ -1,6 +1,6 @@
 package dev.moe4j.bench;
 
-import dev.moe4j.model.LossReport;
+import dev.moe4j.model.LayerRouting;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
@@ -13,8 +13,8 @@ final class ExpertLoads {
     private int routers;
 
     /** One step's routers. */
-    void add(List<LossReport.LayerRouting> routing) {
-        for (LossReport.LayerRouting layer : routing) {
+    void add(List<LayerRouting> routing) {
+        for (LayerRouting layer : routing) {
             double[] load = layer.statistics().load();
             idle += (double) Arrays.stream(load).filter(share -> share == 0).count() / load.length;
             busiest += Arrays.stream(load).max().orElseThrow();

@@ -11,6 +11,7 @@ import dev.moe4j.train.BatchConfig;
 import dev.moe4j.train.OptimizerConfig;
 import dev.moe4j.train.ResidentMemory;
 import dev.moe4j.train.ScheduleConfig;
+import dev.moe4j.train.StepResult;
 import dev.moe4j.train.Trainer;
 import java.util.ArrayList;
 import java.util.List;
@@ -102,7 +103,7 @@ public final class MemoryLaw {
                     steps);
             int warmup = steps / PARTS;
             for (int step = 1; step <= steps; step++) {
-                Trainer.Result _ = trainer.step();
+                StepResult _ = trainer.step();
                 progress.accept(step);
                 if (step % warmup == 0 || step == steps) {
                     samples.add(new Sample(step, NativeHeap.inUse(), ResidentMemory.now(), Scope.liveTensors()));

@@ -9,6 +9,7 @@ import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.train.RunConfig;
+import dev.moe4j.train.StepResult;
 import dev.moe4j.train.Trainer;
 
 /**
@@ -105,7 +106,7 @@ public final class PrecisionLaw {
                     config.seed(),
                     steps);
             for (int step = 1; step <= steps; step++) {
-                Trainer.Result result = trainer.step();
+                StepResult result = trainer.step();
                 sum += step > steps - averaged(steps) ? result.loss() : 0;
                 skipped = result.skipped();
                 progress.step(step, result.loss());

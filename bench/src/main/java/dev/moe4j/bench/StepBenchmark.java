@@ -15,6 +15,7 @@ import dev.moe4j.train.MemoryUse;
 import dev.moe4j.train.OptimizerConfig;
 import dev.moe4j.train.RunConfig;
 import dev.moe4j.train.ScheduleConfig;
+import dev.moe4j.train.StepResult;
 import dev.moe4j.train.Trainer;
 import java.util.Arrays;
 import java.util.List;
@@ -164,7 +165,7 @@ public final class StepBenchmark {
             double all = 0;
             for (int i = 0; i < steps; i++) {
                 long start = System.nanoTime();
-                Trainer.Result result = trainer.step();
+                StepResult result = trainer.step();
                 double taken = seconds(start);
                 best = Math.min(best, taken);
                 all += taken;

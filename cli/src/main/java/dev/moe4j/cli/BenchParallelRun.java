@@ -90,13 +90,13 @@ record BenchParallelRun(
         }
         options.data.forEach(data -> command.addAll(List.of("--data", data)));
         keys.forEach(key -> command.addAll(List.of("--set", key)));
-        Path logs = LaunchRun.temporaryFolder();
+        Path logs = Launcher.temporaryLogs();
         List<String> printed = new ArrayList<>();
         Launcher.Plan plan =
                 new Launcher.Plan(command, List.of(), ranks, threads, 0, Environment.DEFAULT_TIMEOUT, logs);
         try (Launcher launcher = new Launcher(plan, printed::add, _ -> {})) {
             int code = launcher.run();
-            if (code == Main.WRONG_USAGE) {
+            if (code == ExitCode.WRONG_USAGE) {
                 throw new CliException("bench train refuses this model in " + ranks + " processes; see " + logs);
             }
             if (code != 0) {
@@ -104,7 +104,7 @@ record BenchParallelRun(
             }
         }
         delete(logs);
-        return Json.read(printed.getLast(), BenchTrainCommand.Report.class);
+        return ResultJson.read(printed.getLast(), BenchTrainCommand.Report.class);
     }
 
     /** Logs of processes that have done well; those of a failure stay, and its message names them. */

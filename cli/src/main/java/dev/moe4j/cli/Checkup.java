@@ -1,5 +1,6 @@
 package dev.moe4j.cli;
 
+import dev.moe4j.base.FirstLine;
 import dev.moe4j.bench.DTypes;
 import dev.moe4j.bench.Sanity;
 import dev.moe4j.cli.DoctorCommand.Check;
@@ -22,7 +23,6 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
 
 /** Looks this machine over; apart from the command, whose class loads with every {@code --help}. */
 final class Checkup {
@@ -230,7 +230,7 @@ final class Checkup {
             add(
                     "libtorch",
                     Status.FAIL,
-                    "cannot be loaded: " + firstLine(cause)
+                    "cannot be loaded: " + FirstLine.of(cause)
                             + (missingLibraries.isEmpty()
                                     ? "; free space in its cache, or delete the cache"
                                     : "; see the CUDA libraries above"));
@@ -335,7 +335,7 @@ final class Checkup {
                     small ? Status.WARN : Status.OK,
                     words + (small ? String.format("; only %.2f GiB are free for it", gib(free)) : ""));
         } catch (IOException e) {
-            add("cache", Status.WARN, words + "; the disk cannot be read: " + firstLine(e));
+            add("cache", Status.WARN, words + "; the disk cannot be read: " + FirstLine.of(e));
         }
     }
 
@@ -373,13 +373,6 @@ final class Checkup {
         } catch (IOException | UncheckedIOException e) {
             return "";
         }
-    }
-
-    private static String firstLine(Throwable e) {
-        @Nullable String message = e.getMessage();
-        return message == null
-                ? e.getClass().getSimpleName()
-                : message.lines().findFirst().orElse("");
     }
 
     private static double gib(long bytes) {

@@ -2,7 +2,6 @@ package dev.moe4j.cli;
 
 import dev.moe4j.data.DataStatistics;
 import dev.moe4j.data.Manifest;
-import dev.moe4j.data.Preparation;
 import dev.moe4j.data.ShardList;
 import dev.moe4j.data.Shards;
 import java.io.PrintWriter;
@@ -49,8 +48,8 @@ final class DataStatsCommand implements Callable<Integer> {
         String tokenizer;
         try (Shards shards = Shards.open(folder)) {
             tokenizer = shards.tokenizer().spec();
-            splits.put(Preparation.TRAIN, split(shards, Preparation.TRAIN, shards.train()));
-            shards.valid().ifPresent(valid -> splits.put(Preparation.VALID, split(shards, Preparation.VALID, valid)));
+            splits.put(Shards.TRAIN, split(shards, Shards.TRAIN, shards.train()));
+            shards.valid().ifPresent(valid -> splits.put(Shards.VALID, split(shards, Shards.VALID, valid)));
         }
         Statistics statistics = new Statistics(folder, tokenizer, splits);
         output.print(statistics, to -> print(statistics, to));

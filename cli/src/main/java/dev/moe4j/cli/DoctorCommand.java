@@ -92,7 +92,7 @@ final class DoctorCommand implements Callable<Integer> {
     public Integer call() {
         Report report = new Checkup().run();
         output.print(report, out -> print(report, out));
-        return report.problems().isEmpty() ? 0 : Main.FAILED;
+        return report.problems().isEmpty() ? 0 : ExitCode.FAILED;
     }
 
     private static void print(Report report, PrintWriter out) {

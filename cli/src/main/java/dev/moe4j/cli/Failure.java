@@ -49,7 +49,7 @@ record Failure(Throwable cause, boolean expected, String message) {
             cause.printStackTrace(err);
         }
         err.println("moe4j: " + message + (expected ? "" : ". This is a bug: please report it with the lines above"));
-        return Main.FAILED;
+        return ExitCode.FAILED;
     }
 
     private static Failure expected(Throwable e, String message) {

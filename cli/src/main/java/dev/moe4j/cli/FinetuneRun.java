@@ -56,7 +56,7 @@ final class FinetuneRun {
                             checkpoint, tokenizer, precision, Device.parse(command.model.device), data, settings)
                     .run(command.out, progress);
         }
-        write(command.out.resolve(RESULT), Json.line(result) + "\n");
+        write(command.out.resolve(RESULT), ResultJson.line(result) + "\n");
         output.print(result, to -> print(result, to));
     }
 

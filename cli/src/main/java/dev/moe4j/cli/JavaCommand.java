@@ -8,6 +8,9 @@ import java.util.List;
 /** How to start {@code moe4j} once more. */
 final class JavaCommand {
 
+    /** The class that the command line starts from. */
+    static final String MAIN = "dev.moe4j.cli.Main";
+
     private JavaCommand() {}
 
     /** The JVM that runs this, with the same flags and no terminal, up to the arguments of {@code moe4j}. */
@@ -16,7 +19,7 @@ final class JavaCommand {
         words.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         words.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
         words.add("-Dmoe4j.terminal=false");
-        words.addAll(List.of("-cp", System.getProperty("java.class.path"), Main.class.getName()));
+        words.addAll(List.of("-cp", System.getProperty("java.class.path"), MAIN));
         return words;
     }
 }

@@ -73,7 +73,8 @@ final class LaunchCommand implements Callable<Integer> {
         }
         // What is wrong with the command is said once, before any rank starts.
         String[] arguments = command.toArray(String[]::new);
-        Main.commandLine(new Main(), arguments)
+        ((CommandLineFactory) spec.root().userObject())
+                .commandLine(arguments)
                 .setErr(spec.commandLine().getErr())
                 .parseArgs(arguments);
         return new LaunchRun(

@@ -3,10 +3,7 @@ package dev.moe4j.cli;
 import dev.moe4j.parallel.Environment;
 import dev.moe4j.parallel.Launcher;
 import dev.moe4j.tensor.Processors;
-import java.io.IOException;
 import java.io.PrintWriter;
-import java.io.UncheckedIOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -24,7 +21,7 @@ record LaunchRun(
         @Nullable Path logs) {
 
     int run() {
-        Path folder = logs == null ? temporaryFolder() : logs;
+        Path folder = logs == null ? Launcher.temporaryLogs() : logs;
         int each = threads != null ? threads : Processors.threads(processes);
         err.println("moe4j: logs of " + processes + " processes, " + each + " threads each, in " + folder);
         Launcher.Plan plan = new Launcher.Plan(
@@ -44,13 +41,5 @@ record LaunchRun(
         List<String> words = JavaCommand.words();
         words.addAll(command);
         return words;
-    }
-
-    static Path temporaryFolder() {
-        try {
-            return Files.createTempDirectory("moe4j-launch-");
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
     }
 }

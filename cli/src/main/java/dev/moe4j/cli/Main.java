@@ -34,11 +34,9 @@ import picocli.CommandLine.UnmatchedArgumentException;
         scope = INHERIT,
         usageHelpWidth = 100,
         synopsisSubcommandLabel = "COMMAND",
-        exitCodeOnInvalidInput = Main.WRONG_USAGE,
-        exitCodeOnExecutionException = Main.FAILED)
-public final class Main {
-    static final int FAILED = 1;
-    static final int WRONG_USAGE = 2;
+        exitCodeOnInvalidInput = ExitCode.WRONG_USAGE,
+        exitCodeOnExecutionException = ExitCode.FAILED)
+public final class Main implements CommandLineFactory {
 
     private static final List<Class<?>> COMMANDS = List.of(
             QuickstartCommand.class,
@@ -97,6 +95,11 @@ public final class Main {
         return commandLine(main, _ -> true);
     }
 
+    @Override
+    public CommandLine commandLine(String... arguments) {
+        return commandLine(new Main(), arguments);
+    }
+
     /**
      * What a command line needs: commands that it does not name have a name and a description only, since reading the
      * options of all takes as long as the rest of a start.
@@ -142,7 +145,7 @@ public final class Main {
         CommandSpec command = line.getCommandSpec();
         line.getErr().println("moe4j: " + message(e));
         line.getErr().println("Try: " + command.qualifiedName() + " --help");
-        return WRONG_USAGE;
+        return ExitCode.WRONG_USAGE;
     }
 
     private static String message(ParameterException e) {

@@ -20,7 +20,7 @@ final class Output {
     void print(Object result, Consumer<PrintWriter> text) {
         PrintWriter out = command.commandLine().getOut();
         if (json) {
-            out.println(Json.line(result));
+            out.println(ResultJson.line(result));
         } else {
             text.accept(out);
         }

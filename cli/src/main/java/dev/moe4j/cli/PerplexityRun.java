@@ -1,11 +1,11 @@
 package dev.moe4j.cli;
 
+import dev.moe4j.base.Sha256;
 import dev.moe4j.cli.PerplexityCommand.LayerLoad;
 import dev.moe4j.cli.PerplexityCommand.Mean;
 import dev.moe4j.cli.PerplexityCommand.Measured;
 import dev.moe4j.cli.PerplexityCommand.Report;
 import dev.moe4j.data.Manifest;
-import dev.moe4j.data.Preparation;
 import dev.moe4j.data.Shards;
 import dev.moe4j.data.TextSize;
 import dev.moe4j.data.TokenStream;
@@ -18,9 +18,7 @@ import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
@@ -146,7 +144,7 @@ record PerplexityRun(
         try (Shards shards = Shards.open(set.path())) {
             loaded.checkTokenizer(shards.tokenizer(), set.path());
             boolean held = shards.valid().isPresent();
-            String split = held ? Preparation.VALID : Preparation.TRAIN;
+            String split = held ? Shards.VALID : Shards.TRAIN;
             TextSize size = Objects.requireNonNull(shards.manifest().splits().get(split))
                     .size();
             Text text = new Text(split, shards.evaluation(), size, denominator(shards.manifest(), size));
@@ -183,20 +181,16 @@ record PerplexityRun(
 
     /** Over the token ids. */
     private static String sha256(TokenStream tokens) {
-        try {
-            MessageDigest digest = MessageDigest.getInstance("SHA-256");
-            int[] ids = new int[1 << 14];
-            ByteBuffer bytes = ByteBuffer.allocate(ids.length * Integer.BYTES);
-            for (long from = 0; from < tokens.tokens(); from += ids.length) {
-                int n = (int) Math.min(ids.length, tokens.tokens() - from);
-                tokens.copyTokens(from, ids, 0, n);
-                bytes.clear().asIntBuffer().put(ids, 0, n);
-                digest.update(bytes.limit(n * Integer.BYTES));
-            }
-            return HexFormat.of().formatHex(digest.digest());
-        } catch (NoSuchAlgorithmException e) {
-            throw new AssertionError("every JDK has SHA-256", e);
+        MessageDigest digest = Sha256.digest();
+        int[] ids = new int[1 << 14];
+        ByteBuffer bytes = ByteBuffer.allocate(ids.length * Integer.BYTES);
+        for (long from = 0; from < tokens.tokens(); from += ids.length) {
+            int n = (int) Math.min(ids.length, tokens.tokens() - from);
+            tokens.copyTokens(from, ids, 0, n);
+            bytes.clear().asIntBuffer().put(ids, 0, n);
+            digest.update(bytes.limit(n * Integer.BYTES));
         }
+        return Sha256.hex(digest);
     }
 
     private Measured score(NamedData set, Text text, Perplexity perplexity) {

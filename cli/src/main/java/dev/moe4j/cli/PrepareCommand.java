@@ -126,7 +126,7 @@ final class PrepareCommand implements Callable<Integer> {
         }
         TextInput source = input.read(output);
         if (selection != null) {
-            source = source.selection(Selection.read(selection));
+            source = source.filter(Selection.read(selection));
         }
         Tokenizer chosen = Tokenizer.of(name);
         chosen.remark().ifPresent(output.err()::println);

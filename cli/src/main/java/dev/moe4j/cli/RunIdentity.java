@@ -1,6 +1,6 @@
 package dev.moe4j.cli;
 
-import dev.moe4j.model.CheckpointState;
+import dev.moe4j.base.Sha256;
 import dev.moe4j.parallel.CodeVersion;
 import dev.moe4j.parallel.Environment;
 import dev.moe4j.parallel.Identity;
@@ -18,6 +18,6 @@ final class RunIdentity {
      */
     static Identity of(Environment environment, String configuration) {
         String code = environment.isDistributed() ? CodeVersion.here() : "alone";
-        return new Identity(code, CheckpointState.digest(configuration).substring(0, DIGITS));
+        return new Identity(code, Sha256.of(configuration).substring(0, DIGITS));
     }
 }

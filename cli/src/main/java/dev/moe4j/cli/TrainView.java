@@ -1,7 +1,7 @@
 package dev.moe4j.cli;
 
-import dev.moe4j.train.Trainer;
-import dev.moe4j.train.TrainingRun;
+import dev.moe4j.train.StepResult;
+import dev.moe4j.train.TrainingProgress;
 import java.io.PrintWriter;
 import java.time.Duration;
 import java.util.LinkedHashMap;
@@ -62,8 +62,8 @@ final class TrainView implements AutoCloseable {
      *
      * @param memoryBytes that the process has in memory; 0 where it is not known
      */
-    void update(TrainingRun.Progress progress, long memoryBytes) {
-        Trainer.Result result = progress.result();
+    void update(TrainingProgress progress, long memoryBytes) {
+        StepResult result = progress.result();
         validation.putAll(progress.evaluation());
         if (plain != null) {
             plain.update(

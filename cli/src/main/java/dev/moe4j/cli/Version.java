@@ -14,6 +14,6 @@ final class Version implements IVersionProvider {
 
     /** Returns the version in the jar's manifest; classes that run outside of a jar have none. */
     static String moe4j() {
-        return Objects.requireNonNullElse(Main.class.getPackage().getImplementationVersion(), "development");
+        return Objects.requireNonNullElse(Version.class.getPackage().getImplementationVersion(), "development");
     }
 }

@@ -2,10 +2,10 @@ package dev.moe4j.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.moe4j.model.LossReport;
+import dev.moe4j.model.LayerRouting;
 import dev.moe4j.model.RoutingCounts;
-import dev.moe4j.train.Trainer;
-import dev.moe4j.train.TrainingRun;
+import dev.moe4j.train.StepResult;
+import dev.moe4j.train.TrainingProgress;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.time.Duration;
@@ -24,11 +24,11 @@ class TrainViewTest {
         return TrainView.start(new PrintWriter(err), 1000, terminal, 80, nanos::get);
     }
 
-    private static TrainingRun.Progress progress(long step, double loss) {
+    private static TrainingProgress progress(long step, double loss) {
         RoutingCounts counts =
                 new RoutingCounts(4, new double[1][2], new double[1], new double[1], new double[] {1, 3});
-        return new TrainingRun.Progress(
-                new Trainer.Result(
+        return new TrainingProgress(
+                new StepResult(
                         step,
                         step,
                         loss,
@@ -37,7 +37,7 @@ class TrainViewTest {
                         0.5,
                         1,
                         4096,
-                        List.of(new LossReport.LayerRouting(1, 1, 0.6, new double[2], counts)),
+                        List.of(new LayerRouting(1, 1, 0.6, new double[2], counts)),
                         1),
                 1000,
                 5000,
@@ -45,8 +45,8 @@ class TrainViewTest {
                 new TreeMap<>());
     }
 
-    private static TrainingRun.Progress evaluated(TrainingRun.Progress step) {
-        return new TrainingRun.Progress(
+    private static TrainingProgress evaluated(TrainingProgress step) {
+        return new TrainingProgress(
                 step.result(),
                 step.steps(),
                 step.tokensPerSecond(),

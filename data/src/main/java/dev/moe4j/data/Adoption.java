@@ -1,5 +1,6 @@
 package dev.moe4j.data;
 
+import dev.moe4j.base.Sha256;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -51,11 +52,11 @@ public final class Adoption {
         Map<String, List<Manifest.Shard>> shards = new TreeMap<>();
         for (String name : pairs()) {
             if (!name.startsWith("test")) {
-                String split = name.startsWith(Preparation.VALID) ? Preparation.VALID : Preparation.TRAIN;
+                String split = name.startsWith(Shards.VALID) ? Shards.VALID : Shards.TRAIN;
                 shards.computeIfAbsent(split, _ -> new ArrayList<>()).add(shard(name));
             }
         }
-        if (!shards.containsKey(Preparation.TRAIN)) {
+        if (!shards.containsKey(Shards.TRAIN)) {
             throw new DataException(
                     folder + " has no pair of .bin and .idx to train on; give the folder of such files");
         }
@@ -126,7 +127,7 @@ public final class Adoption {
     private Manifest.Stored stored(String name) {
         Path file = folder.resolve(name);
         try {
-            return new Manifest.Stored(name, Files.size(file), Checksums.of(file));
+            return new Manifest.Stored(name, Files.size(file), Sha256.of(file));
         } catch (IOException e) {
             throw DataException.of("cannot read " + file, e, "check the path and its permissions");
         }

@@ -4,6 +4,7 @@ import com.knuddels.jtokkit.Encodings;
 import com.knuddels.jtokkit.api.Encoding;
 import com.knuddels.jtokkit.api.EncodingRegistry;
 import com.knuddels.jtokkit.api.GptBytePairEncodingParams;
+import dev.moe4j.base.Json;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -208,6 +209,6 @@ record ByteLevelBpe(byte[][] tokens, List<Merge> merges, int endOfText) {
         for (Merge merge : merges) {
             list.addArray().add(ByteLevel.spell(tokens[merge.left])).add(ByteLevel.spell(tokens[merge.right]));
         }
-        return Manifest.json(json).getBytes(StandardCharsets.UTF_8);
+        return Json.indented(json).getBytes(StandardCharsets.UTF_8);
     }
 }

@@ -1,5 +1,6 @@
 package dev.moe4j.data;
 
+import dev.moe4j.base.UserException;
 import java.io.IOException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileAlreadyExistsException;
@@ -7,7 +8,7 @@ import java.nio.file.FileSystemException;
 import java.nio.file.NoSuchFileException;
 
 /** Bad input or a failed read or write. The message is one line: what is wrong, where, what to do. */
-public final class DataException extends RuntimeException {
+public final class DataException extends UserException {
 
     /** With a message of one line. */
     public DataException(String message) {

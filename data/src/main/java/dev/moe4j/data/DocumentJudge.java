@@ -1,5 +1,6 @@
 package dev.moe4j.data;
 
+import dev.moe4j.base.Sha256;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
@@ -68,7 +69,7 @@ record DocumentJudge(
             return leftOut(document, "evaluation", found[0]);
         }
         byte[] utf8 = text.getBytes(StandardCharsets.UTF_8);
-        ByteBuffer digest = ByteBuffer.wrap(exact ? Checksums.sha256().digest(utf8) : new byte[Long.BYTES * 2]);
+        ByteBuffer digest = ByteBuffer.wrap(exact ? Sha256.digest().digest(utf8) : new byte[Long.BYTES * 2]);
         return new Judged(
                 document.file(),
                 document.part(),

@@ -1,5 +1,6 @@
 package dev.moe4j.data;
 
+import dev.moe4j.base.Json;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
@@ -53,7 +54,7 @@ final class EvaluationText {
             return false;
         }
         try {
-            strings(Manifest.JSON.readTree(text), this::add);
+            strings(Json.MAPPER.readTree(text), this::add);
             return true;
         } catch (JacksonException e) {
             return false; // text that begins with a bracket, or one object a line

@@ -2,6 +2,8 @@ package dev.moe4j.data;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
 import dev.moe4j.base.AtomicFile;
+import dev.moe4j.base.Json;
+import dev.moe4j.base.Sha256;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -15,13 +17,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Stream;
 import tools.jackson.core.JacksonException;
-import tools.jackson.core.util.DefaultIndenter;
-import tools.jackson.core.util.DefaultPrettyPrinter;
-import tools.jackson.databind.DeserializationFeature;
 import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.MapperFeature;
-import tools.jackson.databind.PropertyNamingStrategies;
-import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
@@ -49,17 +45,6 @@ public record Manifest(
     static final int VERSION = 3;
     /** The oldest version that can be read; it has no words. */
     private static final int OLDEST = 2;
-
-    static final JsonMapper JSON = JsonMapper.builder()
-            .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
-            .enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
-            .enable(DeserializationFeature.FAIL_ON_NULL_CREATOR_PROPERTIES)
-            .enable(DeserializationFeature.FAIL_ON_MISSING_CREATOR_PROPERTIES)
-            .disable(MapperFeature.SORT_PROPERTIES_ALPHABETICALLY)
-            .build();
-    /** The same line breaks on every system. */
-    static final DefaultPrettyPrinter LAYOUT =
-            new DefaultPrettyPrinter().withObjectIndenter(new DefaultIndenter("  ", "\n"));
 
     /** Copies what could change; maps are sorted, so that equal data gives equal bytes. */
     public Manifest {
@@ -166,7 +151,7 @@ public record Manifest(
                     holdOut.seed(),
                     layout,
                     shardBytes,
-                    read.selection().hash());
+                    read.filter().hash());
         }
     }
 
@@ -191,16 +176,11 @@ public record Manifest(
         return splits.values().stream().mapToLong(Split::documents).sum();
     }
 
-    /** As text, in the same bytes on every system. */
-    static String json(Object value) {
-        return JSON.writer().with(LAYOUT).writeValueAsString(value) + "\n";
-    }
-
     /** The SHA-256 of the manifest's file: with the checksums in it, that of all the data. */
     public String sha256() {
-        MessageDigest digest = Checksums.sha256();
-        digest.update(json(this).getBytes(StandardCharsets.UTF_8));
-        return Checksums.hex(digest);
+        MessageDigest digest = Sha256.digest();
+        digest.update(Json.indented(this).getBytes(StandardCharsets.UTF_8));
+        return Sha256.hex(digest);
     }
 
     /**
@@ -211,7 +191,7 @@ public record Manifest(
     void write(Path folder) {
         Path file = folder.resolve(FILE);
         try {
-            AtomicFile.write(file, json(this));
+            AtomicFile.write(file, Json.indented(this));
         } catch (IOException e) {
             throw DataException.of("cannot write " + file, e, "free some space there or choose another output folder");
         }
@@ -230,7 +210,7 @@ public record Manifest(
         }
         Manifest manifest;
         try {
-            JsonNode tree = JSON.readTree(Files.readString(file));
+            JsonNode tree = Json.MAPPER.readTree(Files.readString(file));
             if (!FORMAT.equals(tree.path("format").asString(""))) {
                 throw new DataException(file + " is not of the format " + FORMAT
                         + "; give the folder that `prepare --out` has written");
@@ -244,7 +224,7 @@ public record Manifest(
                 options.put("selection", "");
             }
             addMissingWords(tree);
-            manifest = JSON.treeToValue(tree, Manifest.class);
+            manifest = Json.MAPPER.treeToValue(tree, Manifest.class);
         } catch (IOException e) {
             throw DataException.of("cannot read " + file, e, "check the path, or prepare the data again");
         } catch (JacksonException e) {
@@ -316,7 +296,7 @@ public record Manifest(
 
     private static void verify(Path file, String sha256) {
         try {
-            if (!Checksums.of(file).equals(sha256)) {
+            if (!Sha256.of(file).equals(sha256)) {
                 throw new DataException(file + " does not have its checksum; copy it again or prepare the data again");
             }
         } catch (IOException e) {

@@ -4,6 +4,7 @@ import dev.moe4j.base.AtomicFile;
 import dev.moe4j.base.AtomicFolder;
 import dev.moe4j.base.FileTree;
 import dev.moe4j.base.Fsync;
+import dev.moe4j.base.Json;
 import dev.moe4j.base.ProcessLock;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -170,7 +171,7 @@ final class OutputFolder implements AutoCloseable {
         Path file = parts.resolve(record.name());
         try {
             Fsync.folder(data); // the names of the part's files, before the record of them
-            AtomicFile.write(file, Manifest.json(record));
+            AtomicFile.write(file, Json.indented(record));
         } catch (IOException e) {
             throw DataException.of("cannot write " + file, e, SPACE);
         }
@@ -189,9 +190,9 @@ final class OutputFolder implements AutoCloseable {
             if (!Files.exists(file)) {
                 return Optional.empty();
             }
-            JsonNode record = Manifest.JSON.readTree(Files.readString(file));
+            JsonNode record = Json.MAPPER.readTree(Files.readString(file));
             Manifest.addMissingWords(record);
-            return Optional.of(Manifest.JSON.treeToValue(record, PartRecord.class));
+            return Optional.of(Json.MAPPER.treeToValue(record, PartRecord.class));
         } catch (IOException e) {
             throw DataException.of("cannot read " + file, e, ADVICE);
         } catch (JacksonException e) {

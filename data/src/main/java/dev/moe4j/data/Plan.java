@@ -1,5 +1,7 @@
 package dev.moe4j.data;
 
+import dev.moe4j.base.Json;
+import dev.moe4j.base.Sha256;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 
@@ -9,27 +11,27 @@ final class Plan {
 
     /** The same on all machines that share the work: the files by name and length, the tokenizer and the options. */
     static String hash(TextInput input, Tokenizer tokenizer, Manifest.Options options) {
-        MessageDigest digest = Checksums.sha256();
-        add(digest, Manifest.json(options));
+        MessageDigest digest = Sha256.digest();
+        add(digest, Json.indented(options));
         add(digest, tokenizer.hash());
         for (FileList.Item item : input.items()) {
             add(digest, item.file().source());
             add(digest, item.file().path());
             add(digest, Long.toString(item.bytes()));
         }
-        return Checksums.hex(digest);
+        return Sha256.hex(digest);
     }
 
     /** What an interrupted run goes on with: the same share of the same plan and format, of files that were not touched. */
     static String resume(String plan, Share share, TextInput input) {
-        MessageDigest digest = Checksums.sha256();
+        MessageDigest digest = Sha256.digest();
         add(digest, plan);
         add(digest, Integer.toString(Manifest.VERSION));
         add(digest, share.toString());
         for (FileList.Item item : input.items()) {
             add(digest, Long.toString(item.modified()));
         }
-        return Checksums.hex(digest);
+        return Sha256.hex(digest);
     }
 
     private static void add(MessageDigest digest, String text) {

@@ -24,12 +24,6 @@ import java.util.function.Consumer;
  * of the input, what an earlier run has written there is no text.
  */
 public final class Preparation {
-    /** The name of the split that is trained on. */
-    public static final String TRAIN = "train";
-
-    /** The name of the split that is held out. */
-    public static final String VALID = "valid";
-
     /** The text of a shard, about: 1 GiB. */
     public static final long SHARD_BYTES = 1L << 30;
 
@@ -165,7 +159,7 @@ public final class Preparation {
 
     private Map<String, Manifest.Split> splits(List<PartRecord> parts) {
         Map<String, Manifest.Split> splits = new TreeMap<>();
-        for (String name : holdOut.fraction() > 0 ? List.of(TRAIN, VALID) : List.of(TRAIN)) {
+        for (String name : holdOut.fraction() > 0 ? List.of(Shards.TRAIN, Shards.VALID) : List.of(Shards.TRAIN)) {
             splits.put(
                     name,
                     Manifest.Split.of(parts.stream()
@@ -198,7 +192,7 @@ public final class Preparation {
             if (split.documents() == 0) {
                 throw new DataException("holding out a fraction of "
                         + manifest.options().holdOutFraction() + " of " + manifest.documents() + " documents leaves "
-                        + (name.equals(VALID) ? "none for validation" : "none for training")
+                        + (name.equals(Shards.VALID) ? "none for validation" : "none for training")
                         + "; choose another fraction or seed, or give more documents");
             }
         });
@@ -302,7 +296,7 @@ public final class Preparation {
                     finish(part, false, new Skipped());
                     part = begin(part.next());
                 }
-                String split = holdOut.holds(document.text()) ? VALID : TRAIN;
+                String split = holdOut.holds(document.text()) ? Shards.VALID : Shards.TRAIN;
                 encoder.add(part.add(split, document), document.text());
             }
         }

@@ -12,36 +12,42 @@ record ReadOptions(
         TextTransform transform,
         OnError onError,
         Limits limits,
-        Selection selection) {
+        DocumentFilter filter) {
 
     static final ReadOptions DEFAULT = new ReadOptions(
-            TextFormat.TEXT, "text", Splitting.FILE, TextTransform.NONE, OnError.FAIL, Limits.DEFAULT, Selection.ALL);
+            TextFormat.TEXT,
+            "text",
+            Splitting.FILE,
+            TextTransform.NONE,
+            OnError.FAIL,
+            Limits.DEFAULT,
+            DocumentFilter.ALL);
 
     ReadOptions format(TextFormat value) {
-        return new ReadOptions(value, field, splitting, transform, onError, limits, selection);
+        return new ReadOptions(value, field, splitting, transform, onError, limits, filter);
     }
 
     ReadOptions field(String value) {
-        return new ReadOptions(format, value, splitting, transform, onError, limits, selection);
+        return new ReadOptions(format, value, splitting, transform, onError, limits, filter);
     }
 
     ReadOptions splitting(Splitting value) {
-        return new ReadOptions(format, field, value, transform, onError, limits, selection);
+        return new ReadOptions(format, field, value, transform, onError, limits, filter);
     }
 
     ReadOptions transform(TextTransform value) {
-        return new ReadOptions(format, field, splitting, value, onError, limits, selection);
+        return new ReadOptions(format, field, splitting, value, onError, limits, filter);
     }
 
     ReadOptions onError(OnError value) {
-        return new ReadOptions(format, field, splitting, transform, value, limits, selection);
+        return new ReadOptions(format, field, splitting, transform, value, limits, filter);
     }
 
     ReadOptions limits(Limits value) {
-        return new ReadOptions(format, field, splitting, transform, onError, value, selection);
+        return new ReadOptions(format, field, splitting, transform, onError, value, filter);
     }
 
-    ReadOptions selection(Selection value) {
+    ReadOptions filter(DocumentFilter value) {
         return new ReadOptions(format, field, splitting, transform, onError, limits, value);
     }
 

@@ -1,6 +1,8 @@
 package dev.moe4j.data;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
+import dev.moe4j.base.Json;
+import dev.moe4j.base.Sha256;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -19,13 +21,10 @@ import tools.jackson.databind.JsonNode;
  * Which documents of an input are to be left out, as a {@link Selector} has decided and written to a file
  * (docs/data-quality.md). In memory it takes 8 bytes for each of them.
  */
-public final class Selection {
+public final class Selection implements DocumentFilter {
     static final String FORMAT = "moe4j-selection";
     /** 2: files in archives that a pattern matches have the archive in their path. */
     static final int VERSION = 2;
-
-    /** Leaves nothing out. */
-    static final Selection ALL = new Selection("", "", "", Map.of());
 
     private final String file;
     private final String hash;
@@ -73,7 +72,7 @@ public final class Selection {
                     first = line;
                 } else {
                     if (last != null) {
-                        JsonNode one = Manifest.JSON.readTree(last);
+                        JsonNode one = Json.MAPPER.readTree(last);
                         TextFile text = new TextFile(
                                 one.path("source").asString(""),
                                 one.path("path").asString(""));
@@ -84,13 +83,13 @@ public final class Selection {
                     last = line;
                 }
             }
-            JsonNode header = Manifest.JSON.readTree(first == null ? "" : first);
+            JsonNode header = Json.MAPPER.readTree(first == null ? "" : first);
             if (!FORMAT.equals(header.path("format").asString(""))
                     || header.path("version").asInt(0) != VERSION) {
                 throw new DataException(file
                         + " is no selection of this version; give the file that `data select --out`" + " has written");
             }
-            JsonNode end = Manifest.JSON.readTree(last == null ? "" : last).path("report");
+            JsonNode end = Json.MAPPER.readTree(last == null ? "" : last).path("report");
             if (end.path("dropped").asLong(-1) != count) {
                 throw new DataException(file + " is not whole: its last line does not count the " + count
                         + " documents before it; run `data select` again");
@@ -102,7 +101,7 @@ public final class Selection {
                 sorted.put(text, all);
             });
             return new Selection(
-                    file.toString(), Checksums.of(file), header.path("input").asString(""), sorted);
+                    file.toString(), Sha256.of(file), header.path("input").asString(""), sorted);
         } catch (IOException e) {
             throw DataException.of("cannot read " + file, e, "give the file that `data select --out` has written");
         } catch (JacksonException e) {
@@ -114,11 +113,13 @@ public final class Selection {
     }
 
     /** SHA-256 of the file; empty if nothing is left out. */
-    String hash() {
+    @Override
+    public String hash() {
         return hash;
     }
 
-    boolean keeps(Document document) {
+    @Override
+    public boolean keeps(Document document) {
         long @Nullable [] of = dropped.get(document.file());
         return of == null || Arrays.binarySearch(of, document.part()) < 0;
     }
@@ -128,7 +129,8 @@ public final class Selection {
      *
      * @throws DataException if not
      */
-    void check(TextInput other) {
+    @Override
+    public void check(TextInput other) {
         if (!hash.isEmpty() && !input.equals(hash(other))) {
             throw new DataException(
                     file + " was made of other input, or read with other options; give `data select` and"
@@ -140,7 +142,7 @@ public final class Selection {
     /** What decides which documents there are: the files by name and length, and how they are read. */
     static String hash(TextInput input) {
         ReadOptions o = input.options();
-        MessageDigest digest = Checksums.sha256();
+        MessageDigest digest = Sha256.digest();
         for (Object part : List.of(
                 o.format(),
                 o.field(),
@@ -154,6 +156,6 @@ public final class Selection {
             String line = item.file().source() + "\n" + item.file().path() + "\n" + item.bytes() + "\n";
             digest.update(line.getBytes(StandardCharsets.UTF_8));
         }
-        return Checksums.hex(digest);
+        return Sha256.hex(digest);
     }
 }

@@ -1,5 +1,6 @@
 package dev.moe4j.data;
 
+import dev.moe4j.base.Json;
 import java.io.BufferedWriter;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -251,7 +252,7 @@ public final class Selector {
 
         private void line(Object value) {
             try {
-                out.write(Manifest.JSON.writeValueAsString(value));
+                out.write(Json.MAPPER.writeValueAsString(value));
                 out.write('\n');
             } catch (IOException e) {
                 throw DataException.of("cannot write the selection", e, NewFile.ADVICE);

@@ -1,5 +1,6 @@
 package dev.moe4j.data;
 
+import dev.moe4j.base.Sha256;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -140,7 +141,7 @@ public final class ShardWriter implements AutoCloseable {
     private static final class Output implements AutoCloseable {
         private final Path file;
         private final FileChannel channel;
-        private final MessageDigest digest = Checksums.sha256();
+        private final MessageDigest digest = Sha256.digest();
         private final ByteBuffer buffer = ByteBuffer.allocate(1 << 18);
         private long bytes;
 
@@ -193,7 +194,7 @@ public final class ShardWriter implements AutoCloseable {
             } catch (IOException e) {
                 throw DataException.of("cannot write " + file, e, ADVICE);
             }
-            return new Manifest.Stored(String.valueOf(file.getFileName()), bytes, Checksums.hex(digest));
+            return new Manifest.Stored(String.valueOf(file.getFileName()), bytes, Sha256.hex(digest));
         }
 
         @Override

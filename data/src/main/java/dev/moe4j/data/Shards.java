@@ -10,6 +10,13 @@ import org.jspecify.annotations.Nullable;
 
 /** A folder of prepared data, opened. */
 public final class Shards implements AutoCloseable {
+
+    /** The name of the split that is trained on. */
+    public static final String TRAIN = "train";
+
+    /** The name of the split that is held out. */
+    public static final String VALID = "valid";
+
     private final Manifest manifest;
     private final Tokenizer tokenizer;
     private final Map<String, ShardList> readers;
@@ -42,13 +49,13 @@ public final class Shards implements AutoCloseable {
         Map<String, ShardList> readers = new HashMap<>();
         Shards shards = new Shards(manifest, tokenizer, readers);
         try {
-            for (String name : new String[] {Preparation.TRAIN, Preparation.VALID}) {
+            for (String name : new String[] {TRAIN, VALID}) {
                 Manifest.@Nullable Split split = manifest.splits().get(name);
                 if (split != null) {
                     readers.put(name, open(folder, name, split));
                 }
             }
-            if (!readers.containsKey(Preparation.TRAIN)) {
+            if (!readers.containsKey(TRAIN)) {
                 throw new DataException(folder + " has no split named train; prepare the data again");
             }
             return shards;
@@ -100,7 +107,7 @@ public final class Shards implements AutoCloseable {
 
     /** The documents to train on. */
     public ShardList train() {
-        ShardList train = readers.get(Preparation.TRAIN);
+        ShardList train = readers.get(TRAIN);
         if (train == null) {
             throw new IllegalStateException("open has checked that there is one");
         }
@@ -109,7 +116,7 @@ public final class Shards implements AutoCloseable {
 
     /** The documents that were held out, if any were. */
     public Optional<ShardList> valid() {
-        return Optional.ofNullable(readers.get(Preparation.VALID));
+        return Optional.ofNullable(readers.get(VALID));
     }
 
     /** The documents to evaluate on: those that were held out, or all if none were. */

@@ -1,5 +1,6 @@
 package dev.moe4j.data;
 
+import dev.moe4j.base.Sha256;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -107,8 +108,8 @@ public final class TextInput {
      *
      * @param value made of this input, read with these options; else reading fails
      */
-    public TextInput selection(Selection value) {
-        return with(options.selection(value));
+    public TextInput filter(DocumentFilter value) {
+        return with(options.filter(value));
     }
 
     /** With those files only, see {@link TextFile#group}; the others are not read and not counted. */
@@ -165,16 +166,16 @@ public final class TextInput {
      * @throws DataException if a file cannot be read
      */
     public String sha256() {
-        MessageDigest digest = Checksums.sha256();
+        MessageDigest digest = Sha256.digest();
         for (FileList.Item item : list.items()) {
             try {
-                String line = item.path().getFileName() + " " + Checksums.of(item.path()) + "\n";
+                String line = item.path().getFileName() + " " + Sha256.of(item.path()) + "\n";
                 digest.update(line.getBytes(StandardCharsets.UTF_8));
             } catch (IOException e) {
                 throw DataException.of("cannot read " + item.path(), e, "check the path and its permissions");
             }
         }
-        return Checksums.hex(digest);
+        return Sha256.hex(digest);
     }
 
     /**
@@ -193,7 +194,7 @@ public final class TextInput {
 
     /** What was left out, or is an error, before any file is read. */
     Skipped listed() {
-        options.selection().check(this);
+        options.filter().check(this);
         Skipped skipped = new Skipped();
         skipped.add(list.skipped());
         Intake intake = new Intake(_ -> {}, options.onError(), skipped);
@@ -221,7 +222,7 @@ public final class TextInput {
         ReadProgress progress = new ReadProgress(read);
         Consumer<Document> kept = document -> {
             progress.document();
-            if (!options.selection().keeps(document)) {
+            if (!options.filter().keeps(document)) {
                 skipped.add(Skipped.Reason.NOT_SELECTED, document.file().toString());
             } else if (keepDocuments.test(document)) {
                 documents[0]++;

@@ -1,6 +1,8 @@
 package dev.moe4j.data;
 
 import dev.moe4j.base.AtomicFile;
+import dev.moe4j.base.Json;
+import dev.moe4j.base.Sha256;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -28,15 +30,15 @@ record TokenizerFile(byte[] content) {
 
     /** SHA-256 of the file, in hex. */
     String hash() {
-        MessageDigest digest = Checksums.sha256();
+        MessageDigest digest = Sha256.digest();
         digest.update(content);
-        return Checksums.hex(digest);
+        return Sha256.hex(digest);
     }
 
     /** What is said about a dropout in the file; empty if it has none. */
     Optional<String> remark() {
         double dropout =
-                Manifest.JSON.readTree(content).path("model").path("dropout").asDouble(0);
+                Json.MAPPER.readTree(content).path("model").path("dropout").asDouble(0);
         return dropout == 0
                 ? Optional.empty()
                 : Optional.of("the tokenizer's dropout of " + dropout
@@ -59,7 +61,7 @@ record TokenizerFile(byte[] content) {
                         file + " has " + Files.size(file) + " bytes, too many for a tokenizer; give a tokenizer.json");
             }
             content = new TokenizerFile(Files.readAllBytes(file));
-            json = Manifest.JSON.readTree(content.content);
+            json = Json.MAPPER.readTree(content.content);
         } catch (IOException e) {
             throw DataException.of("cannot read the tokenizer " + file, e, "give the path of a tokenizer.json");
         } catch (JacksonException e) {

@@ -1,5 +1,6 @@
 package dev.moe4j.data;
 
+import dev.moe4j.base.Json;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -35,8 +36,8 @@ public final class TokenizerJson {
     }
 
     private static byte[] config(byte[] tokenizer, int endOfText, int context) {
-        ObjectNode config = Manifest.JSON.createObjectNode().put("tokenizer_class", "PreTrainedTokenizerFast");
-        for (JsonNode added : Manifest.JSON.readTree(tokenizer).path("added_tokens")) {
+        ObjectNode config = Json.MAPPER.createObjectNode().put("tokenizer_class", "PreTrainedTokenizerFast");
+        for (JsonNode added : Json.MAPPER.readTree(tokenizer).path("added_tokens")) {
             if (added.path("id").asInt(-1) == endOfText) {
                 config.set("eos_token", added.path("content"));
             }

@@ -6,6 +6,7 @@ import com.knuddels.jtokkit.api.EncodingRegistry;
 import com.knuddels.jtokkit.api.EncodingType;
 import com.knuddels.jtokkit.api.GptBytePairEncodingParams;
 import com.knuddels.jtokkit.api.IntArrayList;
+import dev.moe4j.base.Sha256;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -91,13 +92,13 @@ final class Tokenizers {
 
     /** The hash of a definition; the layout is in docs/data-format.md. */
     static String hash(String algorithm, byte[][] bytes) {
-        var digest = Checksums.sha256();
+        var digest = Sha256.digest();
         digest.update(algorithm.getBytes(StandardCharsets.UTF_8));
         for (byte[] token : bytes) {
             digest.update(ByteBuffer.allocate(4).putInt(token.length).flip());
             digest.update(token);
         }
-        return Checksums.hex(digest);
+        return Sha256.hex(digest);
     }
 
     /** GPT-2's table, read once, when first needed. */

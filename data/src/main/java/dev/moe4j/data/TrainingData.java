@@ -1,5 +1,6 @@
 package dev.moe4j.data;
 
+import dev.moe4j.base.Sha256;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.security.MessageDigest;
@@ -76,10 +77,10 @@ public final class TrainingData implements AutoCloseable {
         if (sources.size() == 1) {
             return sources.firstEntry().getValue().manifest().sha256();
         }
-        MessageDigest digest = Checksums.sha256();
+        MessageDigest digest = Sha256.digest();
         sources.forEach((name, shards) ->
                 digest.update((name + " " + shards.manifest().sha256() + "\n").getBytes(StandardCharsets.UTF_8)));
-        return Checksums.hex(digest);
+        return Sha256.hex(digest);
     }
 
     /** The documents that were held out: of a single source under the given name, else under the sources' names. */

@@ -45,7 +45,7 @@ final class ArchiveSelectionTest {
         Selector.Report report = new Selector(input).exact(true).run(selection, false);
         assertThat(report.sources().keySet()).containsExactly("a", "b");
         assertThat(Files.readString(selection)).contains("\"path\":\"a.zip!data.txt\",\"document\":2");
-        assertThat(texts(input.selection(Selection.read(selection)))).containsExactly("one", "two", "three", "four");
+        assertThat(texts(input.filter(Selection.read(selection)))).containsExactly("one", "two", "three", "four");
     }
 
     @Test

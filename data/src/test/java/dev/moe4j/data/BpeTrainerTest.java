@@ -3,6 +3,7 @@ package dev.moe4j.data;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.moe4j.base.Sha256;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -58,7 +59,7 @@ final class BpeTrainerTest {
         Tokenizer own = Tokenizer.of(file.toString());
         NativeTokenizer library = TokenizerFiles.byLibrary(file);
         assertThat(own).isInstanceOf(GptTokenizer.class);
-        assertThat(own.hash()).isEqualTo(trained.hash()).isEqualTo(Checksums.of(file));
+        assertThat(own.hash()).isEqualTo(trained.hash()).isEqualTo(Sha256.of(file));
         assertThat(own.vocabularySize()).isEqualTo(VOCABULARY).isEqualTo(library.vocabularySize());
         assertThat(own.endOfText()).isEqualTo(VOCABULARY - 1).isEqualTo(library.endOfText());
         for (int id = 0; id < VOCABULARY; id++) {

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.moe4j.base.FileTree;
+import dev.moe4j.base.Sha256;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -152,8 +153,8 @@ final class PreparationTest {
                         }
                         """.formatted(
                         hash,
-                        Checksums.of(out().resolve("train-00000-000.bin")),
-                        Checksums.of(out().resolve("train-00000-000.idx")),
+                        Sha256.of(out().resolve("train-00000-000.bin")),
+                        Sha256.of(out().resolve("train-00000-000.idx")),
                         texts(),
                         Manifest.read(out()).work().plan()));
         assertThat(names()).containsExactly("out", "texts");
@@ -179,7 +180,7 @@ final class PreparationTest {
                     "valid-00000-000.bin",
                     "valid-00000-000.idx",
                     "manifest.json")) {
-                sum.add(Checksums.of(out().resolve(name)));
+                sum.add(Sha256.of(out().resolve(name)));
             }
             sums.add(sum);
             assertThat(result.manifest().splits().values().stream()
@@ -376,7 +377,7 @@ final class PreparationTest {
         assertThat(manifest.splits().get("train"))
                 .extracting(Manifest.Split::size)
                 .isEqualTo(new TextSize(11, 0));
-        assertThat(manifest.sha256()).isEqualTo(Checksums.of(file));
+        assertThat(manifest.sha256()).isEqualTo(Sha256.of(file));
         assertThat(manifest.adopted()).isFalse();
     }
 

@@ -3,6 +3,7 @@ package dev.moe4j.data;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.moe4j.base.Sha256;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -51,7 +52,7 @@ final class ResumeTest {
         Map<String, String> sums = new TreeMap<>();
         try (Stream<Path> files = Files.list(out)) {
             for (Path file : files.toList()) {
-                sums.put(String.valueOf(file.getFileName()), Checksums.of(file));
+                sums.put(String.valueOf(file.getFileName()), Sha256.of(file));
             }
         }
         return sums;

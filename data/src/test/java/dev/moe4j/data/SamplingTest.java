@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.moe4j.base.Sha256;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -76,7 +77,7 @@ final class SamplingTest {
     /** A law of the format: resuming years later must find the same sequences. */
     @Test
     void wholeDocumentsAreAlwaysPackedAlike() {
-        MessageDigest digest = Checksums.sha256();
+        MessageDigest digest = Sha256.digest();
         for (int length : new int[] {1, 7, 50, 400}) {
             Documents documents = Documents.random(length, 3 * DocumentSampler.WINDOW + 17, 60);
             DocumentSampler sampler = new DocumentSampler(documents, length, Documents.END, 3);
@@ -86,7 +87,7 @@ final class SamplingTest {
                                 .getBytes(StandardCharsets.UTF_8));
             }
         }
-        assertThat(Checksums.hex(digest)).isEqualTo("ad2a37eb8726c9338c9f2a24adeb55ca847d9ee8f8ade3cf0199580d995f4120");
+        assertThat(Sha256.hex(digest)).isEqualTo("ad2a37eb8726c9338c9f2a24adeb55ca847d9ee8f8ade3cf0199580d995f4120");
     }
 
     /** Packing a window looks up the place of each of its documents, which takes milliseconds. */

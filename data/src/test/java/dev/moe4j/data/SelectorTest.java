@@ -3,6 +3,8 @@ package dev.moe4j.data;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.moe4j.base.Json;
+import dev.moe4j.base.Sha256;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -49,7 +51,7 @@ final class SelectorTest {
     private static List<JsonNode> lines(Path selection) throws IOException {
         List<JsonNode> lines = new ArrayList<>();
         for (String line : Files.readAllLines(selection)) {
-            lines.add(Manifest.JSON.readTree(line));
+            lines.add(Json.MAPPER.readTree(line));
         }
         return lines.subList(1, lines.size() - 1);
     }
@@ -259,7 +261,7 @@ final class SelectorTest {
         Path texts = mixed();
         Path file = folder.resolve("selection");
         Selector.Report report = all(input(texts)).run(file, false);
-        TextInput selected = input(texts).selection(Selection.read(file));
+        TextInput selected = input(texts).filter(Selection.read(file));
         Set<List<Object>> dropped = new HashSet<>();
         lines(file)
                 .forEach(line -> dropped.add(List.of(
@@ -273,7 +275,7 @@ final class SelectorTest {
         Path whole = folder.resolve("whole");
         Preparation.Result result = preparation(selected, whole).run();
         assertThat(result.skipped().counts()).isEqualTo(Map.of(Skipped.Reason.NOT_SELECTED, report.dropped()));
-        assertThat(result.manifest().options().selection()).isEqualTo(Checksums.of(file));
+        assertThat(result.manifest().options().selection()).isEqualTo(Sha256.of(file));
         try (Shards shards = Shards.open(whole)) {
             assertThat(shards.train().documents()).isEqualTo(expected.size());
             for (int d = 0; d < expected.size(); d++) {
@@ -287,7 +289,7 @@ final class SelectorTest {
         for (boolean done = false; !done; interruptions++) {
             int[] left = {4};
             try {
-                preparation(input(texts).selection(Selection.read(file)), resumed)
+                preparation(input(texts).filter(Selection.read(file)), resumed)
                         .onProgress(_ -> {
                             if (--left[0] == 0) {
                                 throw new IllegalStateException("killed");
@@ -324,12 +326,12 @@ final class SelectorTest {
         Path file = folder.resolve("selection");
         all(input(texts)).run(file, false);
         Selection selection = Selection.read(file);
-        TextInput other = TextInput.of(List.of(texts)).selection(selection);
+        TextInput other = TextInput.of(List.of(texts)).filter(selection);
         assertThatThrownBy(() -> preparation(other, folder.resolve("out")).run())
                 .isInstanceOf(DataException.class)
                 .hasMessageContaining(file + " was made of other input, or read with other options");
         Files.writeString(texts.resolve("0.txt"), "more");
-        assertThatThrownBy(() -> input(texts).selection(selection).read(_ -> {}))
+        assertThatThrownBy(() -> input(texts).filter(selection).read(_ -> {}))
                 .isInstanceOf(DataException.class)
                 .hasMessageContaining("was made of other input");
 
@@ -370,7 +372,7 @@ final class SelectorTest {
         assertThat(report.kept().documents()).isEqualTo(2);
         assertThat(lines(selection)).hasSize(1);
         List<String> kept = new ArrayList<>();
-        skip.selection(Selection.read(selection)).read(document -> kept.add(document.text()));
+        skip.filter(Selection.read(selection)).read(document -> kept.add(document.text()));
         assertThat(kept).containsExactly("one", "two");
 
         assertThatThrownBy(() -> new Selector(skip).exact(true).run(selection, false))

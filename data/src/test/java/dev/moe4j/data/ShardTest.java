@@ -3,6 +3,7 @@ package dev.moe4j.data;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.moe4j.base.Sha256;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -131,9 +132,9 @@ final class ShardTest {
     }
 
     private static String sha256(String hex) {
-        var digest = Checksums.sha256();
+        var digest = Sha256.digest();
         digest.update(HexFormat.of().parseHex(hex));
-        return Checksums.hex(digest);
+        return Sha256.hex(digest);
     }
 
     @Test

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.moe4j.base.FileTree;
+import dev.moe4j.base.Sha256;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -138,7 +139,7 @@ final class TokenizerFileTest {
         Path file = file(CHARACTERS);
         assertThat(Tokenizer.of(folder + "/").hash())
                 .isEqualTo(Tokenizer.of(file.toString()).hash())
-                .isEqualTo(Checksums.of(file));
+                .isEqualTo(Sha256.of(file));
     }
 
     @Test
@@ -188,7 +189,7 @@ final class TokenizerFileTest {
         Preparation preparation = new Preparation(tokenizer, TextInput.of(List.of(text)), out);
         Manifest manifest = preparation.run().manifest();
         assertThat(manifest.tokenizer().spec()).isEqualTo("tokenizer.json");
-        assertThat(manifest.tokenizer().hash()).isEqualTo(Checksums.of(file));
+        assertThat(manifest.tokenizer().hash()).isEqualTo(Sha256.of(file));
         assertThat(out.resolve("tokenizer.json")).hasSameBinaryContentAs(file);
         Files.delete(file);
         try (Shards shards = Shards.open(out)) {

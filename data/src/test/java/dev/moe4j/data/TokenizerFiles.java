@@ -1,5 +1,6 @@
 package dev.moe4j.data;
 
+import dev.moe4j.base.Json;
 import dev.moe4j.data.ByteLevelBpe.Merge;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -62,7 +63,7 @@ final class TokenizerFiles {
     /** The tokenizer as the library has it, also where our own code would do. */
     static NativeTokenizer byLibrary(Path file) throws IOException {
         byte[] content = Files.readAllBytes(file);
-        JsonNode json = Manifest.JSON.readTree(content);
+        JsonNode json = Json.MAPPER.readTree(content);
         int end = json.path("added_tokens").get(0).path("id").asInt();
         return NativeTokenizer.of(file, new TokenizerFile(content), json, end);
     }

@@ -2,6 +2,7 @@ package dev.moe4j.data;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.moe4j.base.Json;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -62,9 +63,9 @@ final class TokenizerJsonTest {
         Map<String, byte[]> files = TokenizerJson.files(Tokenizer.of(spec), 128);
 
         assertThat(files).containsOnlyKeys("tokenizer.json", "tokenizer_config.json");
-        JsonNode config = Manifest.JSON.readTree(Objects.requireNonNull(files.get("tokenizer_config.json")));
+        JsonNode config = Json.MAPPER.readTree(Objects.requireNonNull(files.get("tokenizer_config.json")));
         assertThat(config)
-                .isEqualTo(Manifest.JSON
+                .isEqualTo(Json.MAPPER
                         .createObjectNode()
                         .put("tokenizer_class", "PreTrainedTokenizerFast")
                         .put("eos_token", "<|endoftext|>")

@@ -1,6 +1,6 @@
 package dev.moe4j.eval;
 
-import dev.moe4j.model.CheckpointState;
+import dev.moe4j.base.Sha256;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
@@ -82,7 +82,7 @@ public final class Finished<T> {
     }
 
     static String key(int version, String... parts) {
-        return CheckpointState.digest("scoring version " + version + "\n" + String.join("\n", parts));
+        return Sha256.of("scoring version " + version + "\n" + String.join("\n", parts));
     }
 
     private void read(Path path) throws IOException {

@@ -3,6 +3,7 @@ package dev.moe4j.eval;
 import dev.moe4j.data.EvalWindows;
 import dev.moe4j.data.TokenText;
 import dev.moe4j.model.LanguageModel;
+import dev.moe4j.model.LayerRouting;
 import dev.moe4j.model.LossReport;
 import dev.moe4j.model.Pass;
 import dev.moe4j.model.RoutingConfig;
@@ -187,7 +188,7 @@ final class WindowScorer {
                 Tape tape = Tape.inference()) {
             LossReport report = model.loss(tape, tokenBatch, Pass.evaluation(size));
             double[] nll = report.nll().tensor().toDoubles();
-            List<LossReport.LayerRouting> routing = report.routing();
+            List<LayerRouting> routing = report.routing();
             for (int i = 0; i < routing.size(); i++) {
                 if (i == layers.size()) {
                     layers.add(new ExpertLoadSums(routing.get(i).layer()));

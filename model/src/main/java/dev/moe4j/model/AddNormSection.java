@@ -27,8 +27,8 @@ record AddNormSection(String name, Parameter weight, Parameter bias, boolean inP
     public Tensor[] forward(Saved saved, Tensor... inputs) {
         Tensor branch_TD = inputs[1];
         Tensor sum_TD = inPlace ? branch_TD.detach() : branch_TD.emptyLike();
-        Tensor[] results = kernels.addNorm(
-                inputs[0], branch_TD, weight.tensor(), bias.tensor(), LanguageModel.NORM_EPSILON, sum_TD);
+        Tensor[] results =
+                kernels.addNorm(inputs[0], branch_TD, weight.tensor(), bias.tensor(), NormSection.EPSILON, sum_TD);
         saved.save(sum_TD, results[1]);
         return new Tensor[] {sum_TD, results[0]};
     }

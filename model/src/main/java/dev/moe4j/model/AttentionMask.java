@@ -69,7 +69,7 @@ sealed interface AttentionMask {
     private static Tensor withPadding(TokenBatch batch, boolean[] padding, DType type, Device device) {
         int length = batch.length();
         Tensor causal_B1SS = causal(batch, type, device);
-        Tensor hidden = Routes.mask(padding, DType.BOOL, device).view(batch.sequences(), 1, 1, length);
+        Tensor hidden = Functions.mask(padding, DType.BOOL, device).view(batch.sequences(), 1, 1, length);
         Tensor mask = causal_B1SS.maskedFill(hidden, Double.NEGATIVE_INFINITY);
         for (int sequence = 0; sequence < batch.sequences(); sequence++) {
             int leading = 0;

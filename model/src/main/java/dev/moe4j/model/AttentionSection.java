@@ -26,6 +26,8 @@ record AttentionSection(
         Dropout outputDropout,
         boolean adding)
         implements Section.Derived {
+    /** Up to this length attention in blocks keeps its weights; beyond, they are computed again in the backward pass. */
+    static final int LONGEST_KEPT = 512;
 
     /** Up to this length a plain product, mask and softmax beat libtorch's fused kernel on a CPU. */
     static final long LONGEST_PLAIN = 256;
@@ -61,7 +63,7 @@ record AttentionSection(
         long length = x_TD.size(0) / sequences;
         long head = model / heads;
         Tensor h_TD = Functions.layerNorm(
-                x_TD, weights.normWeight().tensor(), weights.normBias().tensor(), LanguageModel.NORM_EPSILON);
+                x_TD, weights.normWeight().tensor(), weights.normBias().tensor(), NormSection.EPSILON);
         Tensor qkv = Functions.linear(
                         h_TD, weights.qkvWeight().tensor(), weights.qkvBias().tensor())
                 .view(sequences, length, 3, heads, head)

@@ -129,7 +129,7 @@ final class BlockedAttentionSection implements Section.Written {
     /** The normalised input with its statistics. */
     private Tensor[] norm(Tensor x_TD) {
         return Functions.layerNormWithStatistics(
-                x_TD, weights.normWeight().tensor(), weights.normBias().tensor(), LanguageModel.NORM_EPSILON);
+                x_TD, weights.normWeight().tensor(), weights.normBias().tensor(), NormSection.EPSILON);
     }
 
     /** [tokens, parts · model] as [parts, sequences · heads, length, model / heads]. */

@@ -32,7 +32,7 @@ record CachedAttentionSection(
         Tensor x_TD = inputs[0];
         long head = x_TD.size(1) / heads;
         Tensor h_TD = Functions.layerNorm(
-                x_TD, weights.normWeight().tensor(), weights.normBias().tensor(), LanguageModel.NORM_EPSILON);
+                x_TD, weights.normWeight().tensor(), weights.normBias().tensor(), NormSection.EPSILON);
         Tensor qkv_T3HC = Functions.linear(
                         h_TD, weights.qkvWeight().tensor(), weights.qkvBias().tensor())
                 .view(-1, 3, heads, head);

@@ -1,5 +1,6 @@
 package dev.moe4j.model;
 
+import dev.moe4j.base.FirstLine;
 import dev.moe4j.tensor.DType;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -131,8 +132,7 @@ public record CheckpointConfig(
             String reason = Files.isDirectory(file) ? "it is a folder" : e.getMessage();
             throw new ModelException("Cannot read " + file + ": " + reason, e);
         } catch (JacksonException e) {
-            throw new ModelException(
-                    file + " is no valid JSON: " + SafetensorsFile.firstLine(e.getOriginalMessage()), e);
+            throw new ModelException(file + " is no valid JSON: " + FirstLine.of(e.getOriginalMessage()), e);
         }
     }
 

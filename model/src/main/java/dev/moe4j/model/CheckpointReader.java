@@ -1,5 +1,6 @@
 package dev.moe4j.model;
 
+import dev.moe4j.base.Sha256;
 import dev.moe4j.base.TemporaryName;
 import dev.moe4j.data.DataException;
 import dev.moe4j.parallel.Fabric;
@@ -235,13 +236,13 @@ public final class CheckpointReader implements AutoCloseable {
     public String digest() {
         List<String> sums = new ArrayList<>();
         try {
-            sums.add(CheckpointState.digest(Files.readString(folder.resolve(CheckpointConfig.FILE))));
+            sums.add(Sha256.of(Files.readString(folder.resolve(CheckpointConfig.FILE))));
         } catch (IOException e) {
             throw new ModelException(
                     "Cannot read " + folder.resolve(CheckpointConfig.FILE) + ": " + DataException.reason(e), e);
         }
         files.forEach(file -> sums.add(file.sha256()));
-        return CheckpointState.digest(String.join("\n", sums));
+        return Sha256.of(String.join("\n", sums));
     }
 
     public Architecture architecture() {

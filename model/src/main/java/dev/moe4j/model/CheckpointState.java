@@ -1,11 +1,10 @@
 package dev.moe4j.model;
 
+import dev.moe4j.base.Sha256;
 import dev.moe4j.data.DataException;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.HexFormat;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
@@ -44,7 +43,7 @@ public final class CheckpointState {
             int at = text.lastIndexOf(sum);
             if (sum.length() != NO_SUM.length()
                     || at < 0
-                    || !digest(text.substring(0, at) + NO_SUM + text.substring(at + sum.length()))
+                    || !Sha256.of(text.substring(0, at) + NO_SUM + text.substring(at + sum.length()))
                             .equals(sum)) {
                 throw new ModelException(file + " is not what was written: its SHA-256 differs from that in its key "
                         + SUM + "; copy it again or use an older checkpoint");
@@ -59,19 +58,9 @@ public final class CheckpointState {
     public static String text(ObjectNode state) {
         state.remove(SUM);
         state.put(SUM, NO_SUM);
-        String sum = digest(JSON.writerWithDefaultPrettyPrinter().writeValueAsString(state));
+        String sum = Sha256.of(JSON.writerWithDefaultPrettyPrinter().writeValueAsString(state));
         state.put(SUM, sum);
         return JSON.writerWithDefaultPrettyPrinter().writeValueAsString(state);
-    }
-
-    /** The SHA-256 of a text in UTF-8, as 64 lower-case hexadecimal digits. */
-    public static String digest(String text) {
-        return digest(text.getBytes(StandardCharsets.UTF_8));
-    }
-
-    /** The SHA-256 of a file's content in hexadecimal digits. */
-    public static String digest(byte[] content) {
-        return HexFormat.of().formatHex(SafetensorsFile.newSha256().digest(content));
     }
 
     JsonNode json() {
@@ -85,7 +74,7 @@ public final class CheckpointState {
     void check(Path text) {
         check(text, () -> {
             try {
-                return digest(Files.readString(text));
+                return Sha256.of(Files.readString(text));
             } catch (IOException e) {
                 throw new ModelException("Cannot read " + text + ": " + DataException.reason(e), e);
             }

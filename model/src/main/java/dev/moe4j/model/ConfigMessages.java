@@ -14,8 +14,8 @@ final class ConfigMessages {
     private ConfigMessages() {}
 
     /** The error for a node that is not what its component wants. */
-    static ModelException mismatch(ConfigNode node, String path, String expected) {
-        return new ModelException(node.where() + ": " + path + ": expected " + expected + ", found " + node.words());
+    static ConfigException mismatch(ConfigNode node, String path, String expected) {
+        return new ConfigException(node.where() + ": " + path + ": expected " + expected + ", found " + node.words());
     }
 
     /**
@@ -26,7 +26,7 @@ final class ConfigMessages {
      * @param siblings the record's keys
      * @param root whose other keys may have been meant
      */
-    static ModelException unknown(String where, String wanted, String path, Iterable<String> siblings, Class<?> root) {
+    static ConfigException unknown(String where, String wanted, String path, Iterable<String> siblings, Class<?> root) {
         List<String> known = new ArrayList<>();
         siblings.forEach(key -> known.add(join(path, key)));
         List<String> everywhere = new ArrayList<>();
@@ -46,7 +46,7 @@ final class ConfigMessages {
                 .or(() -> Nearest.names(wanted, everywhere, 1).stream().findFirst())
                 .map(key -> "; did you mean " + key + "?")
                 .orElse("");
-        return new ModelException(
+        return new ConfigException(
                 where + ": unknown key " + wanted + hint + "; known here: " + String.join(", ", known));
     }
 

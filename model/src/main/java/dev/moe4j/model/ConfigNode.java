@@ -1,5 +1,6 @@
 package dev.moe4j.model;
 
+import dev.moe4j.base.FirstLine;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
@@ -65,7 +66,7 @@ sealed interface ConfigNode {
     static String text(Path file) {
         try {
             if (Files.size(file) > MAX_FILE_BYTES) {
-                throw new ModelException(
+                throw new ConfigException(
                         file + " has " + Files.size(file) + " bytes, too many for a configuration file");
             }
             byte[] bytes = Files.readAllBytes(file);
@@ -74,12 +75,12 @@ sealed interface ConfigNode {
                     .decode(ByteBuffer.wrap(bytes))
                     .toString();
         } catch (NoSuchFileException e) {
-            throw new ModelException("The configuration file " + file + " does not exist", e);
+            throw new ConfigException("The configuration file " + file + " does not exist", e);
         } catch (CharacterCodingException e) {
-            throw new ModelException(file + " is not UTF-8 text; save it as UTF-8", e);
+            throw new ConfigException(file + " is not UTF-8 text; save it as UTF-8", e);
         } catch (IOException e) {
             String reason = Files.isDirectory(file) ? "it is a folder" : e.getMessage();
-            throw new ModelException("Cannot read the configuration file " + file + ": " + reason, e);
+            throw new ConfigException("Cannot read the configuration file " + file + ": " + reason, e);
         }
     }
 
@@ -87,12 +88,12 @@ sealed interface ConfigNode {
     static Mapping document(String yaml, String source) {
         ConfigNode node = parse(yaml, source, true);
         if (node == null) {
-            throw new ModelException(source + " is empty; give at least one key, or leave the file out");
+            throw new ConfigException(source + " is empty; give at least one key, or leave the file out");
         }
         if (node instanceof Mapping mapping) {
             return mapping;
         }
-        throw new ModelException(node.where() + ": expected a mapping of keys to values, found " + node.words());
+        throw new ConfigException(node.where() + ": expected a mapping of keys to values, found " + node.words());
     }
 
     /**
@@ -109,7 +110,7 @@ sealed interface ConfigNode {
             }
             ConfigNode node = parsing.node(token, parsing.where(), 0);
             if (parser.nextToken() != null) {
-                throw new ModelException(parsing.where() + ": a second document begins; keep one");
+                throw new ConfigException(parsing.where() + ": a second document begins; keep one");
             }
             return node;
         } catch (JacksonException e) {
@@ -118,7 +119,7 @@ sealed interface ConfigNode {
     }
 
     /** The parser's message in one line, with the line where it found the fault rather than where it stood. */
-    private static ModelException invalid(JacksonException e, String source, boolean lines) {
+    private static ConfigException invalid(JacksonException e, String source, boolean lines) {
         String message = Objects.requireNonNullElse(e.getOriginalMessage(), "");
         String line =
                 e.getLocation() == null ? "" : ":" + Math.max(1, e.getLocation().getLineNr());
@@ -129,9 +130,9 @@ sealed interface ConfigNode {
         String problem = message.lines()
                 .filter(text -> text.startsWith("while") || text.startsWith("expected") || text.startsWith("found"))
                 .collect(Collectors.joining(": "));
-        return new ModelException(
+        return new ConfigException(
                 source + (lines ? line : "") + ": no valid YAML: "
-                        + (problem.isEmpty() ? SafetensorsFile.firstLine(message) : problem),
+                        + (problem.isEmpty() ? FirstLine.of(message) : problem),
                 e);
     }
 
@@ -145,14 +146,15 @@ sealed interface ConfigNode {
 
         ConfigNode node(JsonToken token, String where, int depth) {
             if (depth > MAX_DEPTH) {
-                throw new ModelException(where + ": nested more than " + MAX_DEPTH + " deep");
+                throw new ConfigException(where + ": nested more than " + MAX_DEPTH + " deep");
             }
             if (parser.isCurrentAlias()) {
-                throw new ModelException(
+                throw new ConfigException(
                         where + ": the alias *" + parser.getString() + " is not supported; write the value itself");
             }
             if (parser.getTypeId() != null) {
-                throw new ModelException(where + ": the tag " + parser.getTypeId() + " is not supported; leave it out");
+                throw new ConfigException(
+                        where + ": the tag " + parser.getTypeId() + " is not supported; leave it out");
             }
             return switch (token) {
                 case START_OBJECT -> mapping(where, depth);
@@ -178,8 +180,8 @@ sealed interface ConfigNode {
                 ConfigNode earlier = entries.get(key);
                 ConfigNode value = node(next(), place, depth + 1);
                 if (earlier != null) {
-                    throw new ModelException(place + ": the key " + key + " is given twice, first at " + earlier.where()
-                            + "; remove one");
+                    throw new ConfigException(place + ": the key " + key + " is given twice, first at "
+                            + earlier.where() + "; remove one");
                 }
                 entries.put(key, value);
             }
@@ -189,7 +191,7 @@ sealed interface ConfigNode {
         private JsonToken next() {
             JsonToken token = parser.nextToken();
             if (token == null) {
-                throw new ModelException(where() + ": no valid YAML: it ends too early");
+                throw new ConfigException(where() + ": no valid YAML: it ends too early");
             }
             return token;
         }

@@ -1,5 +1,6 @@
 package dev.moe4j.model;
 
+import dev.moe4j.base.UserException;
 import dev.moe4j.model.ConfigNode.Mapping;
 import dev.moe4j.model.ConfigNode.Scalar;
 import dev.moe4j.model.ConfigNode.Sequence;
@@ -94,7 +95,7 @@ public final class ConfigReader {
         if (ConfigNode.of(json, source) instanceof Mapping root) {
             return overlay(defaults, root);
         }
-        throw new ModelException(source + ": expected a mapping of keys to values");
+        throw new ConfigException(source + ": expected a mapping of keys to values");
     }
 
     // ---- overrides ----
@@ -138,7 +139,7 @@ public final class ConfigReader {
         String where = "--set " + text;
         int equals = text.indexOf('=');
         if (equals < 1) {
-            throw new ModelException(where + ": expected key=value, such as model.experts=32");
+            throw new ConfigException(where + ": expected key=value, such as model.experts=32");
         }
         String[] path = text.substring(0, equals).strip().split("\\.", -1);
         ConfigNode value = ConfigNode.parse(text.substring(equals + 1), where, false);
@@ -147,7 +148,7 @@ public final class ConfigReader {
         }
         for (int i = path.length - 1; i >= 0; i--) {
             if (path[i].isEmpty()) {
-                throw new ModelException(where + ": the key has an empty part");
+                throw new ConfigException(where + ": the key has an empty part");
             }
             Mapping mapping = Mapping.empty(where);
             mapping.entries().put(path[i], value);
@@ -194,7 +195,7 @@ public final class ConfigReader {
                         ? absent(component, where, place)
                         : value(component.getGenericType(), old, given, place, root);
             } else if (start == null && !nullable(component)) {
-                throw new ModelException(mapping.where() + ": " + place + " is missing");
+                throw new ConfigException(mapping.where() + ": " + place + " is missing");
             } else {
                 arguments[i] = old;
             }
@@ -206,7 +207,7 @@ public final class ConfigReader {
         if (nullable(component)) {
             return null;
         }
-        throw new ModelException(where + ": " + path + ": expected " + ConfigMessages.words(component.getGenericType())
+        throw new ConfigException(where + ": " + path + ": expected " + ConfigMessages.words(component.getGenericType())
                 + ", found nothing; give a value or leave the key out");
     }
 
@@ -282,9 +283,9 @@ public final class ConfigReader {
     private static RuntimeException refused(InvocationTargetException e, String where) {
         return switch (e.getCause()) {
             case IllegalArgumentException cause ->
-                new ModelException(where + ": " + Objects.requireNonNullElse(cause.getMessage(), "refused"), cause);
-            case ModelException cause ->
-                new ModelException(where + ": " + Objects.requireNonNullElse(cause.getMessage(), "refused"), cause);
+                new ConfigException(where + ": " + Objects.requireNonNullElse(cause.getMessage(), "refused"), cause);
+            case UserException cause ->
+                new ConfigException(where + ": " + Objects.requireNonNullElse(cause.getMessage(), "refused"), cause);
             case RuntimeException cause -> cause;
             case Error cause -> throw cause;
             case null, default -> new IllegalStateException(e);

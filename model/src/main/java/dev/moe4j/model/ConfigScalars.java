@@ -18,7 +18,7 @@ final class ConfigScalars {
      *
      * @param type of the component: a primitive or its box, String, {@link Path} or an enum
      * @param node that the text is of, for the error
-     * @throws ModelException if the text is no such value
+     * @throws ConfigException if the text is no such value
      */
     static Object value(Class<?> type, String text, ConfigNode node, String path) {
         if (type == String.class) {

@@ -6,6 +6,7 @@ import dev.moe4j.parallel.Pending;
 import dev.moe4j.parallel.Splits;
 import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Device;
+import dev.moe4j.tensor.Functions;
 import dev.moe4j.tensor.Scope;
 import dev.moe4j.tensor.Tape;
 import dev.moe4j.tensor.Tensor;
@@ -47,8 +48,8 @@ final class ExpertExchange {
             arrivedOf_R =
                     tape.constant(Tensor.of(arrivals.arrivedOf()).to(device)).tensor();
             rowOf_A = tape.constant(Tensor.of(arrivals.rowOf()).to(device)).tensor();
-            filled_R1 = tape.constant(
-                            Routes.mask(arrivals.filled(), like.dtype(), device).unsqueeze(1))
+            filled_R1 = tape.constant(Functions.mask(arrivals.filled(), like.dtype(), device)
+                            .unsqueeze(1))
                     .tensor();
         }
     }
@@ -148,7 +149,7 @@ final class ExpertExchange {
      *
      * @param own this rank's, in the rows that it sends
      */
-    ExpertsSection.Choices choices(ExpertsSection.Choices own, Tape tape) {
+    RowChoices choices(RowChoices own, Tape tape) {
         try (Scope _ = Scope.open()) {
             Tensor first = Tensor.of((long) group.members().index() * own.count())
                     .to(own.of_R().device());
@@ -158,7 +159,7 @@ final class ExpertExchange {
             group.allToAll(arrived_A1, global_S1, numbers, layer + " choices").await();
             Tensor of_R = tape.constant(arrived_A1.view(-1).indexSelect(0, arrivedOf_R))
                     .tensor();
-            return new ExpertsSection.Choices(of_R, group.members().size() * own.count());
+            return new RowChoices(of_R, group.members().size() * own.count());
         }
     }
 

@@ -168,7 +168,7 @@ sealed interface ExpertProducts {
             }
             OnDevice all = new OnDevice(
                     Tensor.of(rows.ends()).to(device), Tensor.of(expertOf).to(device), null);
-            return new Grouped(all, any ? Routes.mask(none, DType.BOOL, device) : null);
+            return new Grouped(all, any ? Functions.mask(none, DType.BOOL, device) : null);
         }
 
         @Override

@@ -15,22 +15,8 @@ import org.jspecify.annotations.Nullable;
  * @param networks those over the rows
  * @param lean whether only fc1's result is saved, from which backward computes the rest again
  */
-record ExpertsSection(String name, ExpertNetworks networks, Dropout activationDropout, Choices choices, boolean lean)
+record ExpertsSection(String name, ExpertNetworks networks, Dropout activationDropout, RowChoices choices, boolean lean)
         implements Section.Written {
-
-    /**
-     * What dropout is drawn for.
-     *
-     * @param of_R the choice in each row, int64; any where a row is empty
-     * @param count choices of all sequences that dropout knows
-     */
-    record Choices(Tensor of_R, long count) {
-
-        /** Those of some of the rows. */
-        Choices rows(Tensor rows_H) {
-            return new Choices(of_R.indexSelect(0, rows_H), count);
-        }
-    }
 
     @Override
     public List<Parameter> parameters() {

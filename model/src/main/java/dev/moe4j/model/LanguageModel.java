@@ -28,11 +28,6 @@ import org.jspecify.annotations.Nullable;
  */
 public final class LanguageModel implements AutoCloseable {
 
-    static final double NORM_EPSILON = 1e-5;
-
-    /** Up to this length attention in blocks keeps its weights; beyond, they are computed again in the backward pass. */
-    static final int LONGEST_KEPT = 512;
-
     private final Architecture architecture;
     private final Fabric fabric;
     private final UnitExchange denseUnits;

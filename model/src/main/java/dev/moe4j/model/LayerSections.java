@@ -63,7 +63,7 @@ final class LayerSections {
                 && !parameters.device().isCuda()
                 && execution.kernels() == null
                 && !weightDropout.active();
-        boolean lean = execution.recompute().lean() || batch.length() > LanguageModel.LONGEST_KEPT;
+        boolean lean = execution.recompute().lean() || batch.length() > AttentionSection.LONGEST_KEPT;
         return blocked
                 ? new BlockedAttentionSection(
                         name, weights, config.heads(), mask, batch.sequences(), outputDropout, lean)
@@ -120,7 +120,7 @@ final class LayerSections {
     }
 
     /** The experts on rows of which the host knows whose they are. */
-    ExpertsSection experts(int layer, ExpertRows rows, ExpertsSection.Choices choices, Dropout dropout) {
+    ExpertsSection experts(int layer, ExpertRows rows, RowChoices choices, Dropout dropout) {
         if (execution.reference()) {
             return experts(layer, new ExpertProducts.Loop(rows), choices, dropout);
         }
@@ -128,7 +128,7 @@ final class LayerSections {
     }
 
     /** The experts by these products. */
-    ExpertsSection experts(int layer, ExpertProducts products, ExpertsSection.Choices choices, Dropout dropout) {
+    ExpertsSection experts(int layer, ExpertProducts products, RowChoices choices, Dropout dropout) {
         return experts(
                 layer,
                 new ExpertNetworks.ByProducts(expertWeights(layer), config.activation(), products),
@@ -136,8 +136,7 @@ final class LayerSections {
                 dropout);
     }
 
-    private ExpertsSection experts(
-            int layer, ExpertNetworks networks, ExpertsSection.Choices choices, Dropout dropout) {
+    private ExpertsSection experts(int layer, ExpertNetworks networks, RowChoices choices, Dropout dropout) {
         return new ExpertsSection(
                 "layers." + layer + ".experts",
                 networks,

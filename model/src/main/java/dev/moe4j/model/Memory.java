@@ -236,7 +236,7 @@ public record Memory(
             double length = model.context();
             double groups = sequences * model.heads();
             if (blocked()) {
-                if (length > LanguageModel.LONGEST_KEPT) {
+                if (length > AttentionSection.LONGEST_KEPT) {
                     return leanAttention();
                 }
                 double scores = 0;

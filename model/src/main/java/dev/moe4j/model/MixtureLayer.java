@@ -147,7 +147,7 @@ final class MixtureLayer {
         String name = "layers." + layer + ".";
         ExpertExchange exchange = ExpertExchange.of(fabric.rows(), layer, sent, even, rows.tensor(), tape);
         Dropout dropout = own;
-        ExpertsSection.Choices choices = routes.choices();
+        RowChoices choices = routes.choices();
         if (own.active()) {
             dropout = LayerSections.activationDropout(
                     layer, "experts", expertDropout, pass.withSequences(exchange.sequences(pass.sequences())));
@@ -167,16 +167,10 @@ final class MixtureLayer {
     }
 
     private Value overlapped(
-            Tape tape,
-            int layer,
-            ExpertExchange exchange,
-            Value rows,
-            ExpertsSection.Choices choices,
-            Dropout dropout) {
+            Tape tape, int layer, ExpertExchange exchange, Value rows, RowChoices choices, Dropout dropout) {
         List<OverlappedExpertsSection.Part> parts = new ArrayList<>();
         for (ExpertExchange.Half half : exchange.halves(rows.tensor(), tape)) {
-            ExpertsSection.Choices own =
-                    dropout.active() ? half.exchange().choices(choices.rows(half.sentOf_H()), tape) : choices;
+            RowChoices own = dropout.active() ? half.exchange().choices(choices.rows(half.sentOf_H()), tape) : choices;
             parts.add(new OverlappedExpertsSection.Part(
                     half.exchange(),
                     half.sentOf_H(),

@@ -8,6 +8,7 @@ import java.util.List;
 
 /** Layer normalisation of the residual stream [tokens, model]. */
 record NormSection(String name, Parameter weight, Parameter bias) implements Section.Derived {
+    static final double EPSILON = 1e-5;
 
     @Override
     public List<Parameter> parameters() {
@@ -16,7 +17,6 @@ record NormSection(String name, Parameter weight, Parameter bias) implements Sec
 
     @Override
     public Tensor[] forward(Tensor... inputs) {
-        return new Tensor[] {Functions.layerNorm(inputs[0], weight.tensor(), bias.tensor(), LanguageModel.NORM_EPSILON)
-        };
+        return new Tensor[] {Functions.layerNorm(inputs[0], weight.tensor(), bias.tensor(), EPSILON)};
     }
 }

@@ -180,7 +180,7 @@ final class RouteSection implements Section.Derived {
         Device device = p_TE.device();
         return new Choices(
                 keep(Tensor.of(all.expertOf()).view(-1, all.topK()).to(device)),
-                keep(Routes.mask(all.kept(), p_TE.dtype(), device).view(-1, all.topK())),
+                keep(Functions.mask(all.kept(), p_TE.dtype(), device).view(-1, all.topK())),
                 keep(Tensor.of(firstChoices(all, padding))
                         .view(balanceGroups(), experts)
                         .to(device)));
@@ -201,7 +201,7 @@ final class RouteSection implements Section.Derived {
     private Choices chooseOnDevice(Tensor logits_TE, Tensor p_TE) {
         boolean[] flags = setting.padding();
         Device device = logits_TE.device();
-        Tensor padding_T = flags == null ? null : Routes.mask(flags, DType.BOOL, device);
+        Tensor padding_T = flags == null ? null : Functions.mask(flags, DType.BOOL, device);
         DeviceAssignment made = DeviceAssignment.of(logits_TE, routing.topK(), padding_T, tape, kernels);
         deviceAssignment = made;
         long tokens = logits_TE.size(0);

@@ -2,6 +2,7 @@ package dev.moe4j.model;
 
 import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Device;
+import dev.moe4j.tensor.Functions;
 import dev.moe4j.tensor.Scope;
 import dev.moe4j.tensor.Tape;
 import dev.moe4j.tensor.Tensor;
@@ -34,9 +35,10 @@ record Routes(
                     tape.constant(Tensor.of(tokenOf).to(device)).tensor(),
                     tape.constant(Tensor.of(rows.rowOf()).to(device)).tensor(),
                     tape.constant(Tensor.of(rows.choiceOf()).to(device)).tensor(),
-                    tape.constant(mask(rows.filled(), type, device).unsqueeze(1))
+                    tape.constant(Functions.mask(rows.filled(), type, device).unsqueeze(1))
                             .tensor(),
-                    tape.constant(mask(assignment.kept(), type, device).view(-1, assignment.topK(), 1))
+                    tape.constant(Functions.mask(assignment.kept(), type, device)
+                                    .view(-1, assignment.topK(), 1))
                             .tensor());
         }
     }
@@ -55,18 +57,9 @@ record Routes(
         }
     }
 
-    /** 1 where the flag is set, else 0. */
-    static Tensor mask(boolean[] flags, DType type, Device device) {
-        float[] values = new float[flags.length];
-        for (int i = 0; i < flags.length; i++) {
-            values[i] = flags[i] ? 1 : 0;
-        }
-        return Tensor.of(values).to(type).to(device);
-    }
-
     /** The choices of this process's own sequences. */
-    ExpertsSection.Choices choices() {
-        return new ExpertsSection.Choices(choiceOf_R, (long) tokens * topK);
+    RowChoices choices() {
+        return new RowChoices(choiceOf_R, (long) tokens * topK);
     }
 
     /** The rows of each choice, {@code [tokens, k, model]}. */

@@ -83,14 +83,14 @@ final class RoutingFigures {
     }
 
     /** The report on a layer's router; reads what is not read yet. */
-    LossReport.LayerRouting read(int layer) {
+    LayerRouting read(int layer) {
         DoubleBuffer values = DoubleBuffer.wrap(figure.values());
         double balance = values.get();
         // −Σ p · log p = log-sum-exp − Σ p · logit, in the mean over tokens.
         double entropy = values.get() - values.get() / tokens;
         double[] firstChoices = next(values, experts);
         RoutingCounts counts = known == null ? counts(values) : known;
-        return new LossReport.LayerRouting(layer, balance, entropy, firstChoices, counts);
+        return new LayerRouting(layer, balance, entropy, firstChoices, counts);
     }
 
     private RoutingCounts counts(DoubleBuffer values) {

@@ -1,5 +1,6 @@
 package dev.moe4j.model;
 
+import dev.moe4j.base.Sha256;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -10,13 +11,10 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import org.jspecify.annotations.Nullable;
 
 /**
  * A .safetensors file, mapped into memory for reading.
@@ -26,7 +24,7 @@ import org.jspecify.annotations.Nullable;
  * end of the header; under {@code __metadata__} it may hold texts. The ranges cover the data without overlap and
  * without gaps.
  *
- * <p>Nothing in the file is trusted: whatever contradicts the format is a {@link ModelException} that names the tensor,
+ * <p>Nothing in the file is trusted: whatever contradicts the format is a {@link FormatException} that names the tensor,
  * thrown on opening. The values of the tensors are not looked at.
  *
  * <p>Segments handed out live until {@link #close}; reading one afterwards throws {@link IllegalStateException}. Any
@@ -124,10 +122,10 @@ public final class SafetensorsFile implements AutoCloseable {
                 throw t;
             }
         } catch (NoSuchFileException e) {
-            throw new ModelException(path + " does not exist", e);
+            throw new FormatException(path + " does not exist", e);
         } catch (IOException e) {
             String reason = Files.isDirectory(path) ? "it is a folder" : e.getMessage();
-            throw new ModelException("Cannot read " + path + ": " + reason, e);
+            throw new FormatException("Cannot read " + path + ": " + reason, e);
         }
     }
 
@@ -147,7 +145,7 @@ public final class SafetensorsFile implements AutoCloseable {
             return entry;
         }
         List<String> nearest = Nearest.names(name, entries.keySet(), 3);
-        throw new ModelException(path + " has no tensor " + name
+        throw new FormatException(path + " has no tensor " + name
                 + (nearest.isEmpty()
                         ? " (it holds " + entries.size() + " others)"
                         : "; the nearest it has: " + String.join(", ", nearest)));
@@ -160,28 +158,20 @@ public final class SafetensorsFile implements AutoCloseable {
 
     /** The SHA-256 of the whole file as 64 lower-case hexadecimal digits; reads all of it. */
     public String sha256() {
-        MessageDigest digest = newSha256();
+        MessageDigest digest = Sha256.digest();
         byte[] chunk = new byte[1 << 20];
         for (long at = 0; at < content.byteSize(); at += chunk.length) {
             int length = (int) Math.min(chunk.length, content.byteSize() - at);
             MemorySegment.copy(content, ValueLayout.JAVA_BYTE, at, chunk, 0, length);
             digest.update(chunk, 0, length);
         }
-        return HexFormat.of().formatHex(digest.digest());
+        return Sha256.hex(digest);
     }
 
     @Override
     public void close() {
         if (arena.scope().isAlive()) {
             arena.close();
-        }
-    }
-
-    static MessageDigest newSha256() {
-        try {
-            return MessageDigest.getInstance("SHA-256");
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("every JDK has SHA-256", e);
         }
     }
 
@@ -199,10 +189,5 @@ public final class SafetensorsFile implements AutoCloseable {
             bytes = Math.multiplyExact(bytes, size);
         }
         return bytes;
-    }
-
-    /** The first line of a library's message, which may go on with excerpts and positions. */
-    static String firstLine(@Nullable String message) {
-        return message == null ? "" : message.lines().findFirst().orElse("");
     }
 }

@@ -1,5 +1,6 @@
 package dev.moe4j.model;
 
+import dev.moe4j.base.FirstLine;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
@@ -44,7 +45,7 @@ final class SafetensorsHeader {
     private final Path path;
     private final MemorySegment data;
 
-    /** @throws ModelException that names the tensor, where there is one, for whatever contradicts the format */
+    /** @throws FormatException that names the tensor, where there is one, for whatever contradicts the format */
     SafetensorsHeader(Path path, MemorySegment content) {
         this.path = path;
         if (content.byteSize() < Long.BYTES) {
@@ -68,9 +69,9 @@ final class SafetensorsHeader {
         try (JsonParser parser = JSON.createParser(ObjectReadContext.empty(), json)) {
             parse(parser, ranges);
         } catch (JacksonException e) {
-            throw new ModelException(
+            throw new FormatException(
                     path + " is no valid safetensors file: its header is no valid JSON: "
-                            + SafetensorsFile.firstLine(e.getOriginalMessage()),
+                            + FirstLine.of(e.getOriginalMessage()),
                     e);
         }
         this.entries = Collections.unmodifiableMap(checked(ranges));
@@ -157,7 +158,7 @@ final class SafetensorsHeader {
                 return type;
             }
         }
-        throw new ModelException(path + ": tensor " + name + " has the dtype " + wanted
+        throw new FormatException(path + ": tensor " + name + " has the dtype " + wanted
                 + ", which is not supported; known are " + Arrays.toString(SafetensorsFile.Type.values()));
     }
 
@@ -243,7 +244,7 @@ final class SafetensorsHeader {
         };
     }
 
-    private ModelException damaged(String how) {
-        return new ModelException(path + " is no valid safetensors file: " + how);
+    private FormatException damaged(String how) {
+        return new FormatException(path + " is no valid safetensors file: " + how);
     }
 }

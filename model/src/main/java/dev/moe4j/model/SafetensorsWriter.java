@@ -1,6 +1,7 @@
 package dev.moe4j.model;
 
 import dev.moe4j.base.AtomicFile;
+import dev.moe4j.base.Sha256;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -15,7 +16,6 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.util.Arrays;
-import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -49,7 +49,7 @@ public final class SafetensorsWriter implements AutoCloseable {
     private final Path target;
     private final AtomicFile file;
     private final WritableByteChannel out;
-    private final MessageDigest digest = SafetensorsFile.newSha256();
+    private final MessageDigest digest = Sha256.digest();
     private final byte[] chunk = new byte[CHUNK];
 
     private final Map<String, String> metadata;
@@ -144,7 +144,7 @@ public final class SafetensorsWriter implements AutoCloseable {
         } catch (IOException e) {
             throw failed(e);
         }
-        return HexFormat.of().formatHex(digest.digest());
+        return Sha256.hex(digest);
     }
 
     /** Deletes the temporary file if there was no commit. */
@@ -212,7 +212,7 @@ public final class SafetensorsWriter implements AutoCloseable {
         byte[] header = bytes.toByteArray();
         int length = header.length - Long.BYTES;
         if (length > SafetensorsFile.MAX_HEADER_BYTES) {
-            throw new ModelException("Cannot write " + target + ": a header of " + length + " bytes for "
+            throw new FormatException("Cannot write " + target + ": a header of " + length + " bytes for "
                     + declared.size() + " tensors is longer than the format allows; use several files");
         }
         ByteBuffer.wrap(header).order(ByteOrder.LITTLE_ENDIAN).putLong(length);
@@ -252,7 +252,7 @@ public final class SafetensorsWriter implements AutoCloseable {
         }
     }
 
-    private ModelException failed(IOException e) {
+    private FormatException failed(IOException e) {
         String message = String.valueOf(e.getMessage());
         if (message.contains("No space left") || message.contains("not enough space") || message.contains("quota")) {
             return noSpace(-1, usable(), e);
@@ -263,7 +263,7 @@ public final class SafetensorsWriter implements AutoCloseable {
             case ClosedByInterruptException _ -> "the thread was interrupted";
             default -> message;
         };
-        return new ModelException("Cannot write " + target + ": " + reason, e);
+        return new FormatException("Cannot write " + target + ": " + reason, e);
     }
 
     private long usable() {
@@ -274,10 +274,10 @@ public final class SafetensorsWriter implements AutoCloseable {
         }
     }
 
-    private ModelException noSpace(long needed, long free, @Nullable IOException cause) {
+    private FormatException noSpace(long needed, long free, @Nullable IOException cause) {
         String message = "Cannot write " + target + ": no space left on the device ("
                 + (needed < 0 ? "" : needed + " bytes needed, ") + free
                 + " free); free some or choose another folder";
-        return cause == null ? new ModelException(message) : new ModelException(message, cause);
+        return cause == null ? new FormatException(message) : new FormatException(message, cause);
     }
 }

@@ -208,7 +208,7 @@ class ConfigReaderTest {
     @MethodSource("mistakes")
     void namesAMistakeAndItsPlace(String yaml, String message) {
         assertThatThrownBy(() -> parse(yaml))
-                .isInstanceOf(ModelException.class)
+                .isInstanceOf(ConfigException.class)
                 .hasMessageStartingWith("run.yaml")
                 .hasMessageContaining(message)
                 .hasMessageNotContaining("\n");
@@ -229,7 +229,7 @@ class ConfigReaderTest {
 
     private static void assertMistake(String override, String message) {
         assertThatThrownBy(() -> ConfigReader.read(DEFAULTS, null, List.of(override)))
-                .isInstanceOf(ModelException.class)
+                .isInstanceOf(ConfigException.class)
                 .hasMessageContaining(message)
                 .hasMessageNotContaining("\n");
     }
@@ -248,7 +248,7 @@ class ConfigReaderTest {
 
     private static void assertUnreadable(Path file, String message) {
         assertThatThrownBy(() -> ConfigReader.read(DEFAULTS, file, List.of()))
-                .isInstanceOf(ModelException.class)
+                .isInstanceOf(ConfigException.class)
                 .hasMessageContaining(message);
     }
 
@@ -384,7 +384,7 @@ class ConfigReaderTest {
         return text.toString();
     }
 
-    /** Whatever the text, it is a configuration or a ModelException. */
+    /** Whatever the text, it is a configuration or a ConfigException. */
     @Test
     void survivesAnyText() {
         long seed = Long.getLong("test.seed", System.nanoTime());
@@ -400,12 +400,12 @@ class ConfigReaderTest {
             }
             try {
                 parse(yaml.toString());
-            } catch (ModelException e) {
+            } catch (ConfigException e) {
                 assertThat(e).hasMessageStartingWith("run.yaml").hasMessageNotContaining("\n");
             }
             try {
                 ConfigReader.read(DEFAULTS, null, List.of("name=" + yaml));
-            } catch (ModelException e) {
+            } catch (ConfigException e) {
                 assertThat(e).hasMessageStartingWith("--set");
             }
         }

@@ -9,6 +9,7 @@ import static dev.moe4j.model.SampleCheckpoints.write;
 import static dev.moe4j.model.SampleCheckpoints.writeConfig;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.moe4j.base.Sha256;
 import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Precision;
@@ -184,7 +185,7 @@ class DamagedCheckpointTest {
 
     private static void note(ObjectNode files, Path file) throws IOException {
         HexFormat hex = HexFormat.of();
-        String sum = hex.formatHex(SafetensorsFile.newSha256().digest(Files.readAllBytes(file)));
+        String sum = hex.formatHex(Sha256.digest().digest(Files.readAllBytes(file)));
         files.putObject(file.getFileName().toString())
                 .put("bytes", Files.size(file))
                 .put("sha256", sum);

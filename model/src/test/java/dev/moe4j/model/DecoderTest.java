@@ -278,8 +278,7 @@ class DecoderTest {
                 long[] wide = Arrays.stream(text).asLongStream().toArray();
                 try (Scope _ = Scope.open();
                         Tape tape = Tape.inference()) {
-                    List<LossReport.LayerRouting> layers = model.loss(
-                                    tape, new TokenBatch(wide, wide, 1), Pass.evaluation(1))
+                    List<LayerRouting> layers = model.loss(tape, new TokenBatch(wide, wide, 1), Pass.evaluation(1))
                             .routing();
                     for (int layer = 0; layer < expected.length; layer++) {
                         double[] kept = layers.get(layer).counts().kept();

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Device;
+import dev.moe4j.tensor.Functions;
 import dev.moe4j.tensor.HostLauncher;
 import dev.moe4j.tensor.Kernels;
 import dev.moe4j.tensor.Parameter;
@@ -94,7 +95,7 @@ class DeviceAssignmentTest {
             return DeviceAssignment.of(
                     Tensor.of(logits()).view(tokens, EXPERTS).to(DType.FLOAT32).to(device),
                     topK,
-                    padding == null ? null : Routes.mask(padding, DType.BOOL, device),
+                    padding == null ? null : Functions.mask(padding, DType.BOOL, device),
                     tape,
                     kernels);
         }
@@ -370,7 +371,7 @@ class DeviceAssignmentTest {
         return results;
     }
 
-    private static DoubleStream numbers(LossReport.LayerRouting layer) {
+    private static DoubleStream numbers(LayerRouting layer) {
         RoutingCounts counts = layer.counts();
         return Stream.of(
                         new double[] {layer.balance(), layer.entropy(), counts.tokens()},

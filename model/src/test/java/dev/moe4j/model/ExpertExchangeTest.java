@@ -207,7 +207,7 @@ class ExpertExchangeTest {
                 "experts",
                 ExpertNetworks.of(weights, Activation.GELU, rows),
                 none("activation"),
-                new ExpertsSection.Choices(choices, 1),
+                new RowChoices(choices, 1),
                 false);
     }
 

@@ -85,7 +85,7 @@ class GatingGoldenTest {
             Value dot = tape.run(new Dot(upstream), routed[0]);
             tape.backward(dot, routed[1], routed[2]);
 
-            LossReport.LayerRouting report = route.figures().read(0);
+            LayerRouting report = route.figures().read(0);
             agreement.check("l_aux", report.balance());
             Agreement.logged("l_aux", report.balance(), golden.json().path("l_aux"));
             agreement.check("grad_logits", Objects.requireNonNull(tape.gradient(logits)));
@@ -137,7 +137,7 @@ class GatingGoldenTest {
         }
     }
 
-    private static void checkStatistics(JsonNode metadata, LossReport.LayerRouting report) {
+    private static void checkStatistics(JsonNode metadata, LayerRouting report) {
         RoutingStatistics statistics = report.statistics();
         assertThat(metadata.properties()).isNotEmpty();
         metadata.properties()

@@ -198,7 +198,7 @@ class LanguageModelTest {
                                 .sum();
                         double nll = report.nll().tensor().sum().item();
                         double sum = report.routing().stream()
-                                .mapToDouble(LossReport.LayerRouting::balance)
+                                .mapToDouble(LayerRouting::balance)
                                 .sum();
                         double combined = combine == BalanceConfig.Combine.SUM ? sum : sum / 3;
                         assertThat(loss)

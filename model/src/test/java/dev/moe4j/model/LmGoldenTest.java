@@ -145,7 +145,7 @@ class LmGoldenTest {
                 agreement.check(
                         "l_aux",
                         report.routing().stream()
-                                .mapToDouble(LossReport.LayerRouting::balance)
+                                .mapToDouble(LayerRouting::balance)
                                 .toArray());
             }
             agreement.check("logits", model.logits(batch, pass));
@@ -197,7 +197,7 @@ class LmGoldenTest {
     }
 
     private static double balance(BalanceConfig config, LossReport report) {
-        DoubleStream losses = report.routing().stream().mapToDouble(LossReport.LayerRouting::balance);
+        DoubleStream losses = report.routing().stream().mapToDouble(LayerRouting::balance);
         double combined = config.combine() == BalanceConfig.Combine.SUM
                 ? losses.sum()
                 : losses.average().orElseThrow();

@@ -19,7 +19,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class LongAttentionTest {
 
     @ParameterizedTest
-    @ValueSource(ints = {LanguageModel.LONGEST_KEPT, LanguageModel.LONGEST_KEPT + 88})
+    @ValueSource(ints = {AttentionSection.LONGEST_KEPT, AttentionSection.LONGEST_KEPT + 88})
     void blocksGiveWhatTheWholeGives(int length) {
         ModelConfig config =
                 new ModelConfig(2, 8, 2, 16, 32, length, Activation.GELU, 0, 0, TinyModels.PADDING, 0, 1, 0, 0);

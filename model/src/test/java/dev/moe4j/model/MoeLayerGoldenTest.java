@@ -117,7 +117,7 @@ class MoeLayerGoldenTest {
 
             Tensor output = y.tensor();
             agreement.check("output", output);
-            LossReport.LayerRouting report = route.figures().read(0);
+            LayerRouting report = route.figures().read(0);
             agreement.check("l_aux", report.balance());
             if (data.has("grad.input")) {
                 agreement.check("grad.input", Objects.requireNonNull(tape.gradient(x)));

@@ -3,6 +3,7 @@ package dev.moe4j.model;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.moe4j.base.Sha256;
 import dev.moe4j.model.SafetensorsFile.Entry;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -71,7 +72,7 @@ class SafetensorsTest {
                 + "\"model.layers.0.fc2.weight\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,2]}}";
         try (SafetensorsFile file = SafetensorsFile.open(file(header, new byte[2]))) {
             assertThatThrownBy(() -> file.entry("model.layer.0.fc2.weight"))
-                    .isInstanceOf(ModelException.class)
+                    .isInstanceOf(FormatException.class)
                     .hasMessageContaining("has no tensor model.layer.0.fc2.weight; the nearest it has: "
                             + "model.layers.0.fc2.weight, model.layers.0.fc1.weight");
             assertThatThrownBy(() -> file.entry("x")).hasMessageContaining("it holds 2 others");
@@ -91,10 +92,10 @@ class SafetensorsTest {
     @Test
     void namesWhatCannotBeOpened() {
         assertThatThrownBy(() -> SafetensorsFile.open(folder.resolve("none")))
-                .isInstanceOf(ModelException.class)
+                .isInstanceOf(FormatException.class)
                 .hasMessageContaining("none does not exist");
         assertThatThrownBy(() -> SafetensorsFile.open(folder))
-                .isInstanceOf(ModelException.class)
+                .isInstanceOf(FormatException.class)
                 .hasMessageContaining(folder.toString());
     }
 
@@ -151,7 +152,7 @@ class SafetensorsTest {
     @MethodSource("damagedHeaders")
     void namesWhatIsWrongInAHeader(String header, String message) {
         assertThatThrownBy(() -> SafetensorsFile.open(file(header, new byte[4])))
-                .isInstanceOf(ModelException.class)
+                .isInstanceOf(FormatException.class)
                 .hasMessageContaining(message)
                 .hasMessageContaining(folder.toString())
                 .hasMessageNotContaining("\n");
@@ -171,11 +172,11 @@ class SafetensorsTest {
     private void assertDamaged(byte[] content, String message) throws IOException {
         Path file = Files.write(folder.resolve("damaged"), content);
         assertThatThrownBy(() -> SafetensorsFile.open(file))
-                .isInstanceOf(ModelException.class)
+                .isInstanceOf(FormatException.class)
                 .hasMessageContaining(message);
     }
 
-    /** Whatever a damaged byte does, it is a valid file or a ModelException, and what is readable stays in bounds. */
+    /** Whatever a damaged byte does, it is a valid file or a FormatException, and what is readable stays in bounds. */
     @Test
     void survivesDamage() throws IOException {
         long seed = Long.getLong("test.seed", System.nanoTime());
@@ -209,7 +210,7 @@ class SafetensorsTest {
                     assertThat(SafetensorsFile.byteSize(entry.type(), entry.shape()))
                             .isEqualTo(entry.data().byteSize());
                 }
-            } catch (ModelException e) {
+            } catch (FormatException e) {
                 assertThat(e).hasMessageContaining(file.toString()).hasMessageNotContaining("\n");
             }
         }
@@ -341,7 +342,7 @@ class SafetensorsTest {
         try (SafetensorsWriter writer = new SafetensorsWriter(path, Map.of())) {
             writer.declare("a", SafetensorsFile.Type.U8, 1L << 60);
             assertThatThrownBy(() -> writer.write("a", MemorySegment.ofArray(new byte[1])))
-                    .isInstanceOf(ModelException.class)
+                    .isInstanceOf(FormatException.class)
                     .hasMessageContaining("no space left on the device")
                     .hasMessageContaining("bytes needed");
         }
@@ -355,7 +356,7 @@ class SafetensorsTest {
         try (SafetensorsWriter writer = new SafetensorsWriter(path, Map.of(), FullDisk::new)) {
             writer.declare("a", SafetensorsFile.Type.U8, 5_000_000);
             assertThatThrownBy(() -> writer.write("a", MemorySegment.ofArray(new byte[5_000_000])))
-                    .isInstanceOf(ModelException.class)
+                    .isInstanceOf(FormatException.class)
                     .hasMessageContaining("no space left on the device")
                     .hasMessageContaining("choose another folder");
         }
@@ -395,7 +396,7 @@ class SafetensorsTest {
     @Test
     void namesAFolderThatIsNotThere() {
         assertThatThrownBy(() -> new SafetensorsWriter(folder.resolve("no/target"), Map.of()))
-                .isInstanceOf(ModelException.class)
+                .isInstanceOf(FormatException.class)
                 .hasMessageContaining("no does not exist");
     }
 
@@ -434,7 +435,7 @@ class SafetensorsTest {
     }
 
     private static String sha256(byte[] bytes) {
-        MessageDigest digest = SafetensorsFile.newSha256();
+        MessageDigest digest = Sha256.digest();
         return HexFormat.of().formatHex(digest.digest(bytes));
     }
 }

@@ -1,5 +1,6 @@
 package dev.moe4j.parallel;
 
+import dev.moe4j.base.Sha256;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;
@@ -9,8 +10,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.DigestOutputStream;
 import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.stream.Stream;
 
@@ -52,7 +51,7 @@ public final class CodeVersion {
                     .filter(Files::isRegularFile)
                     .sorted()
                     .toList();
-            MessageDigest digest = MessageDigest.getInstance("SHA-256");
+            MessageDigest digest = Sha256.digest();
             try (OutputStream out = new DigestOutputStream(OutputStream.nullOutputStream(), digest)) {
                 for (Path file : code) {
                     out.write((folder.relativize(file) + "\n").getBytes(StandardCharsets.UTF_8));
@@ -61,11 +60,9 @@ public final class CodeVersion {
                     }
                 }
             }
-            return HexFormat.of().formatHex(digest.digest(), 0, 6);
+            return Sha256.hex(digest).substring(0, 12);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException(e); // every JDK has it
         }
     }
 

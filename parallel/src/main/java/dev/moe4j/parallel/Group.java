@@ -1,5 +1,6 @@
 package dev.moe4j.parallel;
 
+import dev.moe4j.base.FirstLine;
 import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.NativeTensor;
@@ -320,7 +321,7 @@ public final class Group {
             return Pending.of(exchange, watched, begun.work(), begun.onDevice(), temporaries, begun.completion());
         } catch (RuntimeException e) {
             temporaries.close();
-            throw watched.failure(exchange, 0, Rendezvous.firstLine(e), e);
+            throw watched.failure(exchange, 0, FirstLine.of(e), e);
         }
     }
 

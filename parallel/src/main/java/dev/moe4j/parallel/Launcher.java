@@ -136,4 +136,13 @@ public final class Launcher implements AutoCloseable {
         }
         return command;
     }
+
+    /** Returns a new folder for logs among the temporary files. */
+    public static Path temporaryLogs() {
+        try {
+            return Files.createTempDirectory("moe4j-launch-");
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
 }

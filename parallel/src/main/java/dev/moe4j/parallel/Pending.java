@@ -1,5 +1,6 @@
 package dev.moe4j.parallel;
 
+import dev.moe4j.base.FirstLine;
 import dev.moe4j.tensor.Scope;
 import org.bytedeco.javacpp.chrono.Milliseconds;
 import org.bytedeco.pytorch.Work;
@@ -72,7 +73,7 @@ public final class Pending {
         try {
             work._wait();
         } catch (RuntimeException e) {
-            throw watch.failure(exchange, 0, Rendezvous.firstLine(e), e);
+            throw watch.failure(exchange, 0, FirstLine.of(e), e);
         }
     }
 
@@ -91,7 +92,7 @@ public final class Pending {
                             throw watch.failure(exchange, seconds, "", e);
                         }
                     } else if (!work.isSuccess()) {
-                        throw watch.failure(exchange, seconds, Rendezvous.firstLine(e), e);
+                        throw watch.failure(exchange, seconds, FirstLine.of(e), e);
                     }
                 }
             }

@@ -1,5 +1,6 @@
 package dev.moe4j.parallel;
 
+import dev.moe4j.base.FirstLine;
 import java.net.InetAddress;
 import java.net.URI;
 import java.nio.file.Path;
@@ -102,9 +103,9 @@ final class Rendezvous {
             throw new ParallelException(
                     server
                             ? "rank 0 cannot listen at %s (%s): choose another MASTER_PORT, or end the program that has it"
-                                    .formatted(meeting, firstLine(e))
+                                    .formatted(meeting, FirstLine.of(e))
                             : "rank %d reached %s at %s, but not its store (%s): another program has the port, or %s has ended; see %s's log"
-                                    .formatted(environment.rank(), keeper, meeting, firstLine(e), keeper, keeper),
+                                    .formatted(environment.rank(), keeper, meeting, FirstLine.of(e), keeper, keeper),
                     e);
         }
     }
@@ -239,10 +240,6 @@ final class Rendezvous {
         return time.toSeconds() + " s";
     }
 
-    static String firstLine(RuntimeException e) {
-        return String.valueOf(e.getMessage()).lines().findFirst().orElse("unknown reason");
-    }
-
     /**
      * Makes calls that may wait for another rank longer than they should: a store's socket has no timeout of its own.
      */
@@ -267,7 +264,7 @@ final class Rendezvous {
                 case RuntimeException native_ ->
                     throw new ParallelException(
                             "rank %d: %s failed (%s): see the other ranks' logs"
-                                    .formatted(environment.rank(), what, firstLine(native_)),
+                                    .formatted(environment.rank(), what, FirstLine.of(native_)),
                             native_);
                 case Error error -> throw error;
                 case null, default -> throw new IllegalStateException(e);

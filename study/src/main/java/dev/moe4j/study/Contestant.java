@@ -7,12 +7,13 @@ import dev.moe4j.eval.Score;
 import dev.moe4j.model.ConfigWriter;
 import dev.moe4j.model.Cost;
 import dev.moe4j.model.LanguageModel;
-import dev.moe4j.model.LossReport;
+import dev.moe4j.model.LayerRouting;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.train.CheckpointWriter;
 import dev.moe4j.train.RunConfig;
+import dev.moe4j.train.StepResult;
 import dev.moe4j.train.Trainer;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -127,7 +128,7 @@ final class Contestant implements AutoCloseable {
         long tokensRated = 0;
         while (seconds < budget && !stop.getAsBoolean()) {
             long start = System.nanoTime();
-            Trainer.Result result = trainer.step();
+            StepResult result = trainer.step();
             seconds += (System.nanoTime() - start) / 1e9;
             tokens += result.tokens();
             learningRate = result.learningRate();
@@ -185,8 +186,8 @@ final class Contestant implements AutoCloseable {
         return Perplexity.of(model).batch(EVALUATION_BATCH).maxWindows(windows).score(text.tokens());
     }
 
-    private void addLoad(List<LossReport.LayerRouting> routing) {
-        for (LossReport.LayerRouting layer : routing) {
+    private void addLoad(List<LayerRouting> routing) {
+        for (LayerRouting layer : routing) {
             double[] now = layer.statistics().load();
             double[] sum = load.computeIfAbsent(layer.layer(), _ -> new double[now.length]);
             // An average that forgets: what the report shows is the load towards the end.
@@ -219,7 +220,7 @@ final class Contestant implements AutoCloseable {
     /** Writes the model's checkpoint into a run's folder and returns the checkpoint's. */
     Path save(Path folder, Shards data) {
         double loss = losses.isEmpty() ? Double.NaN : losses.getLast()[1];
-        return CheckpointWriter.save(folder, trainer, config, data, tokens, seconds, loss);
+        return CheckpointWriter.save(folder, trainer.model(), trainer.state(), config, data, tokens, seconds, loss);
     }
 
     /** The mean perplexity of the texts in or out of the domain of training, as the published study averages. */

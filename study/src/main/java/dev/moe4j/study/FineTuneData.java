@@ -40,13 +40,13 @@ public record FineTuneData(Questions train, Questions validation, Questions test
      * Reads a task's files.
      *
      * @param scored the split to report, how much of it, and how texts begin
-     * @throws StudyException if the task has no split to train on, or one that is also measured on
+     * @throws FineTuneException if the task has no split to train on, or one that is also measured on
      */
     public static FineTuneData read(Task task, Path folder, Splits splits, TaskSettings scored) {
         String train = Objects.requireNonNullElse(splits.train(), task.exampleSplit());
         String test = Objects.requireNonNullElse(scored.split(), task.test());
         if (train.isEmpty()) {
-            throw new StudyException("the task " + task.name()
+            throw new FineTuneException("the task " + task.name()
                     + " has no split to train on: name it with `examples:` in "
                     + "its description, or with --train-split; its splits are " + String.join(", ", task.splits()));
         }
@@ -55,7 +55,7 @@ public record FineTuneData(Questions train, Questions validation, Questions test
             validation = Questions.isThere(task, folder, VALIDATION) ? VALIDATION : null;
         }
         if (train.equals(test) || train.equals(validation) || test.equals(validation)) {
-            throw new StudyException(task.name() + ": training on " + train + ", validating on "
+            throw new FineTuneException(task.name() + ": training on " + train + ", validating on "
                     + Objects.requireNonNullElse(validation, "a part of it") + " and scoring " + test
                     + " uses one split twice; name others with --train-split, --validation-split and --split");
         }

@@ -57,7 +57,7 @@ public final class FineTuneSearch {
 
     /**
      * @param checkpoint stays its caller's to close
-     * @throws StudyException if head, task and model do not go together
+     * @throws FineTuneException if head, task and model do not go together
      */
     public FineTuneSearch(
             CheckpointReader checkpoint,
@@ -79,19 +79,19 @@ public final class FineTuneSearch {
 
     private void check() {
         if (settings.learningRates().isEmpty() || settings.seeds().isEmpty()) {
-            throw new StudyException("a search needs at least one learning rate and one seed");
+            throw new FineTuneException("a search needs at least one learning rate and one seed");
         }
         if (precision.equals(Precision.FP16)) {
-            throw new StudyException("fine-tuning does not scale its loss, which fp16 needs; use bf16 or fp32");
+            throw new FineTuneException("fine-tuning does not scale its loss, which fp16 needs; use bf16 or fp32");
         }
         boolean dense = checkpoint.architecture().model().experts() == 0;
         if (dense && (settings.freezeRouter() || settings.freezeExperts() || settings.expertDropout() != null)) {
-            throw new StudyException("the model in " + checkpoint.folder()
+            throw new FineTuneException("the model in " + checkpoint.folder()
                     + " is dense: it has no router or experts to freeze or drop from; leave these options out");
         }
         if (data.task().generates() && settings.head() != FineTuneSettings.Head.ANSWER) {
-            throw new StudyException("the task " + data.task() + " has an answer to say and none to choose from; use "
-                    + "--head answer");
+            throw new FineTuneException("the task " + data.task()
+                    + " has an answer to say and none to choose from; use " + "--head answer");
         }
     }
 
@@ -99,7 +99,7 @@ public final class FineTuneSearch {
      * Makes what is not finished.
      *
      * @param out the folder for finished runs and models, which is created where it is missing
-     * @throws StudyException if every run diverges
+     * @throws FineTuneException if every run diverges
      */
     public FineTuneResult run(Path out, Progress progress) {
         try (ModelFolders models = ModelFolders.lock(out)) {
@@ -153,11 +153,11 @@ public final class FineTuneSearch {
                             of(all, rate).stream().allMatch(cell -> cell.run().usable()))
                     .max(Comparator.<Double>comparingDouble(rate -> validation(of(all, rate)))
                             .thenComparing(Comparator.reverseOrder()))
-                    .orElseThrow(() -> new StudyException("every learning rate of " + settings.learningRates()
+                    .orElseThrow(() -> new FineTuneException("every learning rate of " + settings.learningRates()
                             + " diverged with some seed; give smaller ones"));
             Cell best = best(of(all, chosen));
             if (best == null) {
-                throw new StudyException("no run is usable; give smaller learning rates");
+                throw new FineTuneException("no run is usable; give smaller learning rates");
             }
             if (!models.has(best.name())) {
                 train(best.rate(), best.seed(), best.key(), null); // its folder was deleted

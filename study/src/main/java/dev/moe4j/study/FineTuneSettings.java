@@ -70,22 +70,22 @@ public record FineTuneSettings(
         learningRates = List.copyOf(learningRates);
         seeds = List.copyOf(seeds);
         if (learningRates.stream().anyMatch(rate -> !(rate > 0) || rate.isInfinite())) {
-            throw new StudyException("learning rates " + learningRates + ": each must be above 0");
+            throw new FineTuneException("learning rates " + learningRates + ": each must be above 0");
         }
         if (Stream.of(learningRates, seeds)
                 .anyMatch(list -> list.stream().distinct().count() < list.size())) {
-            throw new StudyException(
+            throw new FineTuneException(
                     "learning rates " + learningRates + " and seeds " + seeds + ": each may be named once");
         }
         if (epochs < 1 || patience < 1 || batch < 1 || batchTokens < 1) {
-            throw new StudyException("epochs, patience, batch and batch tokens must be at least 1");
+            throw new FineTuneException("epochs, patience, batch and batch tokens must be at least 1");
         }
         if (!(warmUp >= 0 && warmUp < 1)) {
-            throw new StudyException("warm-up: " + warmUp + " is no share of the updates; give 0.03 to 0.06");
+            throw new FineTuneException("warm-up: " + warmUp + " is no share of the updates; give 0.03 to 0.06");
         }
         double experts = expertDropout == null ? 0 : expertDropout;
         if (!(dropout >= 0 && dropout < 1 && experts >= 0 && experts < 1)) {
-            throw new StudyException("dropout must be at least 0 and below 1");
+            throw new FineTuneException("dropout must be at least 0 and below 1");
         }
     }
 

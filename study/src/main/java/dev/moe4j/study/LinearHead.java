@@ -66,7 +66,7 @@ public final class LinearHead implements AutoCloseable {
      * A head of zeros: every answer is as good at first, and the first gradient is the data's alone.
      *
      * @param model stays its caller's to close
-     * @throws StudyException if no question fits the model's context
+     * @throws FineTuneException if no question fits the model's context
      */
     static LinearHead zeros(LanguageModel model, Tokenizer tokenizer, Questions questions) {
         return new LinearHead(model, tokenizer, questions.task(), outputs(model, tokenizer, questions));
@@ -78,20 +78,20 @@ public final class LinearHead implements AutoCloseable {
      * @param folder of the model
      * @param model of that folder; stays its caller's to close
      * @param questions of the task that it was fine-tuned on
-     * @throws StudyException if there is no head, it answers another kind of question, or no question fits the model's
+     * @throws FineTuneException if there is no head, it answers another kind of question, or no question fits the model's
      *     context
      */
     public static LinearHead read(Path folder, LanguageModel model, Tokenizer tokenizer, Questions questions) {
         Path path = folder.resolve(ModelFolders.HEAD_FILE);
         if (!Files.exists(path)) {
-            throw new StudyException(path + " does not exist; give a model of `finetune --head linear`");
+            throw new FineTuneException(path + " does not exist; give a model of `finetune --head linear`");
         }
         LinearHead head = zeros(model, tokenizer, questions);
         try (SafetensorsFile file = SafetensorsFile.open(path)) {
             long[] shape = file.entry(WEIGHT).shape();
             long outputs = head.parameters.get(WEIGHT).spec().shape().getFirst();
             if (shape.length == 2 && shape[0] != outputs) {
-                throw new StudyException(file.path() + " has an output for each of " + shape[0] + " answers, and "
+                throw new FineTuneException(file.path() + " has an output for each of " + shape[0] + " answers, and "
                         + questions.task() + " asks for " + outputs
                         + "; give the task that the model was fine-tuned on");
             }
@@ -115,8 +115,8 @@ public final class LinearHead implements AutoCloseable {
                 .orElseThrow(() -> tooLong(questions));
     }
 
-    static StudyException tooLong(Questions questions) {
-        return new StudyException(questions.task() + ": not one question of " + questions.split()
+    static FineTuneException tooLong(Questions questions) {
+        return new FineTuneException(questions.task() + ": not one question of " + questions.split()
                 + " fits the model's context; take a model with a longer one");
     }
 

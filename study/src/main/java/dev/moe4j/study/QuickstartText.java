@@ -162,8 +162,8 @@ final class QuickstartText implements AutoCloseable {
     }
 
     private void addTraining(String name, Manifest manifest) {
-        addSource(name, "training", manifest, Preparation.TRAIN);
-        addSource(name, "held out, in-domain", manifest, Preparation.VALID);
+        addSource(name, "training", manifest, Shards.TRAIN);
+        addSource(name, "held out, in-domain", manifest, Shards.VALID);
         heldOut.add(new HeldOutText(
                 "held-out documents",
                 true,
@@ -187,7 +187,7 @@ final class QuickstartText implements AutoCloseable {
         }
         Shards shards = Shards.open(folder);
         others.add(shards);
-        addSource(name, "out-of-domain", manifest, Preparation.TRAIN);
+        addSource(name, "out-of-domain", manifest, Shards.TRAIN);
         heldOut.add(new HeldOutText(name, false, shards.train()));
     }
 

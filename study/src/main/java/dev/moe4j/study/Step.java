@@ -1,10 +1,7 @@
 package dev.moe4j.study;
 
-import java.nio.charset.StandardCharsets;
+import dev.moe4j.base.Sha256;
 import java.nio.file.Path;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
 import tools.jackson.databind.json.JsonMapper;
@@ -62,19 +59,10 @@ record Step(
     /** The folder, below {@code steps}, of a step with that identity. */
     static Path folder(Path steps, Kind kind, ObjectNode identity) {
         return steps.resolve(kind.word() + "-"
-                + sha256(kind.word() + JSON.writeValueAsString(identity)).substring(0, SHORT));
+                + Sha256.of(kind.word() + JSON.writeValueAsString(identity)).substring(0, SHORT));
     }
 
     static ObjectNode object() {
         return JSON.createObjectNode();
-    }
-
-    static String sha256(String text) {
-        try {
-            byte[] digest = MessageDigest.getInstance("SHA-256").digest(text.getBytes(StandardCharsets.UTF_8));
-            return HexFormat.of().formatHex(digest);
-        } catch (NoSuchAlgorithmException e) {
-            throw new AssertionError("every JDK has SHA-256", e);
-        }
     }
 }

@@ -1,7 +1,9 @@
 package dev.moe4j.study;
 
+import dev.moe4j.base.UserException;
+
 /** A comparison cannot be made; the message says what, where and what to do. */
-public final class StudyException extends RuntimeException {
+public final class StudyException extends UserException {
 
     public StudyException(String message) {
         super(message);

@@ -1,6 +1,7 @@
 package dev.moe4j.study;
 
 import java.util.List;
+import java.util.Set;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
@@ -22,6 +23,9 @@ record StudyIndex(
         List<Run> runs) {
 
     static final String FILE = "study.json";
+
+    /** Keys of a run's configuration that its result does not depend on. */
+    static final Set<String> WITHOUT_EFFECT = Set.of("log", "checkpoint", "recompute");
 
     StudyIndex {
         inDomain = List.copyOf(inDomain);
@@ -66,8 +70,8 @@ record StudyIndex(
             List<String> finetune) {
 
         /** Keys at the first level of YAML, with what is below them. */
-        private static final Pattern NOT_THE_MODEL = Pattern.compile(
-                "(?m)^(seed|" + String.join("|", StudyPlan.WITHOUT_EFFECT) + "):.*\\R?(^[ \\t].*\\R?)*");
+        private static final Pattern NOT_THE_MODEL =
+                Pattern.compile("(?m)^(seed|" + String.join("|", WITHOUT_EFFECT) + "):.*\\R?(^[ \\t].*\\R?)*");
 
         Run {
             finetune = List.copyOf(finetune);

@@ -1,5 +1,6 @@
 package dev.moe4j.study;
 
+import dev.moe4j.base.Sha256;
 import dev.moe4j.data.TextOverlap;
 import dev.moe4j.eval.Finished;
 import dev.moe4j.eval.Questions;
@@ -26,9 +27,6 @@ import tools.jackson.databind.node.ObjectNode;
 
 /** The steps that a ladder asks for, in the order to run them, and what they belong to. */
 final class StudyPlan {
-
-    /** Keys of a run's configuration that its result does not depend on. */
-    static final Set<String> WITHOUT_EFFECT = Set.of("log", "checkpoint", "recompute");
 
     private final Ladder ladder;
     private final Path file;
@@ -149,7 +147,7 @@ final class StudyPlan {
 
         ObjectNode identity = Step.object();
         ObjectNode resolved = ConfigWriter.toJson(config);
-        WITHOUT_EFFECT.forEach(resolved::remove);
+        StudyIndex.WITHOUT_EFFECT.forEach(resolved::remove);
         identity.set("config", resolved);
         identity.put("steps", updates);
         identity.put("data", prepared.key());
@@ -368,7 +366,7 @@ final class StudyPlan {
     private String files(String name) {
         return digests.computeIfAbsent(
                 "files of " + name,
-                _ -> Step.sha256(Task.named(nameOrFile(name)).stream()
+                _ -> Sha256.of(Task.named(nameOrFile(name)).stream()
                         .map(task -> Questions.checksums(task, taskFolder()))
                         .reduce("", String::concat)));
     }
@@ -379,7 +377,7 @@ final class StudyPlan {
             TaskSettings settings = TaskSettings.ZERO_SHOT
                     .withShots(group.shots(), group.runs())
                     .withLimit(group.limit());
-            return Step.sha256(Stream.of(nameOrFile(name))
+            return Sha256.of(Stream.of(nameOrFile(name))
                     .flatMap(each -> Task.named(each).stream())
                     .map(task -> Questions.read(task, taskFolder(), settings).identity(0))
                     .reduce("", String::concat));

@@ -327,7 +327,7 @@ class FineTuneSearchTest {
         FineTuneSettings hopeless = new FineTuneSettings(
                 Head.LINEAR, List.of(1e38), List.of(1L), 3, 3, 16, 0, 0.1, null, false, false, true, 256);
         assertThatThrownBy(() -> search("moe", "classes", hopeless, "out"))
-                .isInstanceOf(StudyException.class)
+                .isInstanceOf(FineTuneException.class)
                 .hasMessageContaining("diverged with some seed; give smaller ones");
     }
 
@@ -350,11 +350,11 @@ class FineTuneSearchTest {
                 .hasMessageContaining("is dense: it has no router or experts to freeze");
         assertThatThrownBy(() -> FineTuneData.read(
                         task("classes"), temp, new FineTuneData.Splits("test", null, 10), TaskSettings.ZERO_SHOT))
-                .isInstanceOf(StudyException.class)
+                .isInstanceOf(FineTuneException.class)
                 .hasMessageContaining("uses one split twice; name others with --train-split");
         Files.writeString(temp.resolve("none.yaml"), CLASSES.replace("examples: train\n", ""));
         assertThatThrownBy(() -> data(task("none")))
-                .isInstanceOf(StudyException.class)
+                .isInstanceOf(FineTuneException.class)
                 .hasMessageContaining("the task none has no split to train on");
         Files.writeString(temp.resolve("exact.yaml"), CLASSES + "scoring: {measure: exact}\n");
         assertThatThrownBy(() -> search("moe", "exact", QUICK, "out")).hasMessageContaining("use --head answer");

@@ -295,4 +295,13 @@ public final class Functions {
         }
         return vector;
     }
+
+    /** Returns 1 where a flag is set and 0 elsewhere, {@code [flags]}. */
+    public static Tensor mask(boolean[] flags, DType type, Device device) {
+        float[] values = new float[flags.length];
+        for (int i = 0; i < flags.length; i++) {
+            values[i] = flags[i] ? 1 : 0;
+        }
+        return Tensor.of(values).to(type).to(device);
+    }
 }

@@ -23,8 +23,6 @@ public final class Libtorch {
     /** The release of libtorch that the native libraries hold. */
     public static final String VERSION = "2.10.0";
 
-    static final boolean LINUX = System.getProperty("os.name", "").equals("Linux");
-
     private static final AtomicInteger THREADS = new AtomicInteger();
 
     /** Bound where {@link #onOneThread} runs. */
@@ -61,7 +59,7 @@ public final class Libtorch {
      */
     private static int initialThreads() {
         int wanted = Processors.threads(1);
-        return LINUX ? wanted : Math.min(wanted, torch.get_num_threads());
+        return NativeLibraries.LINUX ? wanted : Math.min(wanted, torch.get_num_threads());
     }
 
     /** The number of threads that an operation on the CPU may use. */
@@ -150,7 +148,7 @@ public final class Libtorch {
     }
 
     private static void setEnvironmentDefaults() {
-        if (!LINUX) {
+        if (!NativeLibraries.LINUX) {
             return;
         }
         // libgomp's waiting threads spin; on cores that are shared this costs up to a factor of five. OpenBLAS's, which

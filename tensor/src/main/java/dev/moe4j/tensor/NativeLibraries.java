@@ -23,10 +23,12 @@ final class NativeLibraries {
     private static final List<String> IN_ORDER =
             List.of("gomp@.1", "c10", "torch_cpu", "c10_cuda", "torch_cuda", "torch");
 
+    static final boolean LINUX = System.getProperty("os.name", "").equals("Linux");
+
     private NativeLibraries() {}
 
     static void load() {
-        if (Libtorch.LINUX) {
+        if (LINUX) {
             Loader.load(openblas.class); // libtorch_cpu.so needs it
             ClassProperties properties = Loader.loadProperties(torch.class, Loader.loadProperties(), true);
             List<Library> libraries = IN_ORDER.stream()

@@ -67,7 +67,7 @@ final class NativeThreads {
         try {
             function.invokeExact(count);
         } catch (Throwable e) {
-            throw new TensorException("cannot set a number of threads", e);
+            throw new IllegalStateException("cannot set a number of threads", e);
         }
     }
 

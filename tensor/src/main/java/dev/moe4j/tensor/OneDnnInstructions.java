@@ -57,7 +57,7 @@ final class OneDnnInstructions {
         try {
             return (boolean) function.invokeExact();
         } catch (Throwable e) {
-            throw new TensorException("cannot ask for the CPU's instructions", e);
+            throw new IllegalStateException("cannot ask for the CPU's instructions", e);
         }
     }
 

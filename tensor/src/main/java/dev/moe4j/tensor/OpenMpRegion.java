@@ -49,7 +49,7 @@ final class OpenMpRegion {
         try {
             Objects.requireNonNull(PARALLEL).invokeExact(RUN_BODY, number, count, 0);
         } catch (Throwable e) {
-            throw new TensorException("cannot run on OpenMP's threads", e);
+            throw new IllegalStateException("cannot run on OpenMP's threads", e);
         } finally {
             BODIES.remove(number);
         }

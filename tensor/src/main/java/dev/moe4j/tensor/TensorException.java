@@ -1,10 +1,12 @@
 package dev.moe4j.tensor;
 
+import dev.moe4j.base.UserException;
+
 /**
  * A failed tensor operation. The message is one line: the operation, libtorch's reason and the shapes involved; the
  * C++ trace, where there is one, stays in the cause.
  */
-public final class TensorException extends RuntimeException {
+public final class TensorException extends UserException {
 
     public TensorException(String message) {
         super(message);

@@ -2,6 +2,7 @@ package dev.moe4j.train;
 
 import dev.moe4j.base.AtomicFolder;
 import dev.moe4j.base.FileTree;
+import dev.moe4j.base.Sha256;
 import dev.moe4j.base.TemporaryName;
 import dev.moe4j.data.DataException;
 import dev.moe4j.data.Shards;
@@ -11,7 +12,8 @@ import dev.moe4j.model.CheckpointConfig;
 import dev.moe4j.model.CheckpointState;
 import dev.moe4j.model.CheckpointStep;
 import dev.moe4j.model.CheckpointTensors;
-import dev.moe4j.model.ModelException;
+import dev.moe4j.model.FormatException;
+import dev.moe4j.model.LanguageModel;
 import dev.moe4j.model.TokenizerSpec;
 import dev.moe4j.tensor.Scope;
 import java.io.IOException;
@@ -41,25 +43,33 @@ public final class CheckpointWriter {
     }
 
     /**
-     * Saves what a trainer has made outside a {@link TrainingRun}.
+     * Saves a model that was trained without a run.
      *
-     * @param folder of the run, which is created where it is missing
+     * @param folder the run's folder, created if missing
+     * @param trained the state of the trainer
      * @param data that it was trained on
      * @param tokens trained on
      * @param loss of the last step, nats per token
      * @return the checkpoint's folder
      */
     public static Path save(
-            Path folder, Trainer trainer, RunConfig config, Shards data, long tokens, double seconds, double loss) {
+            Path folder,
+            LanguageModel model,
+            TrainerState trained,
+            RunConfig config,
+            Shards data,
+            long tokens,
+            double seconds,
+            double loss) {
         TrainingState state = new TrainingState(
                 TrainingState.Circumstances.of(
                         config,
                         data.manifest().sha256(),
-                        Math.max(1, trainer.stepsDone()),
-                        trainer.model().fabric().layout()),
-                TrainingState.Position.of(trainer, tokens, seconds, new TrainingState.Figures(loss, null)));
+                        Math.max(1, trained.step()),
+                        model.fabric().layout()),
+                TrainingState.Position.of(trained, tokens, seconds, new TrainingState.Figures(loss, null)));
         try (RunFolder run = RunFolder.lock(folder);
-                Snapshot snapshot = Snapshot.of(trainer.model())) {
+                Snapshot snapshot = Snapshot.of(model)) {
             return new CheckpointWriter(run, data.tokenizer()).write(snapshot, state);
         }
     }
@@ -80,7 +90,7 @@ public final class CheckpointWriter {
             AtomicFolder.commit(temporary, target, replaced);
             FileTree.delete(replaced);
             return target;
-        } catch (IOException | ModelException | DataException e) {
+        } catch (IOException | FormatException | DataException e) {
             String reason = e instanceof IOException io
                     ? DataException.reason(io) + "; make room or choose another folder"
                     : e.getMessage();
@@ -99,7 +109,7 @@ public final class CheckpointWriter {
         Map<String, TrainingState.Stored> files = new LinkedHashMap<>();
         String configText = config.text(snapshot.master());
         Files.writeString(folder.resolve(CheckpointConfig.FILE), configText);
-        note(folder.resolve(CheckpointConfig.FILE), CheckpointState.digest(configText), files);
+        note(folder.resolve(CheckpointConfig.FILE), Sha256.of(configText), files);
         if (tokenizerFiles.isEmpty()) {
             tokenizerFiles.putAll(TokenizerJson.files(
                     tokenizer, snapshot.architecture().model().context()));
@@ -107,7 +117,7 @@ public final class CheckpointWriter {
         for (Map.Entry<String, byte[]> file : tokenizerFiles.entrySet()) {
             Path path = folder.resolve(file.getKey());
             Files.write(path, file.getValue());
-            note(path, CheckpointState.digest(file.getValue()), files);
+            note(path, Sha256.of(file.getValue()), files);
         }
         try (Scope _ = Scope.open()) {
             writeTensors(folder.resolve(CheckpointTensors.MODEL_FILE), snapshot.model(), files);

@@ -1,6 +1,6 @@
 package dev.moe4j.train;
 
-import dev.moe4j.model.LossReport;
+import dev.moe4j.model.LayerRouting;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -23,11 +23,11 @@ final class ExpertWatch {
     }
 
     /** Takes a step's report and returns what there is to warn of: nothing but at the end of a window. */
-    List<String> step(List<LossReport.LayerRouting> routing) {
+    List<String> step(List<LayerRouting> routing) {
         if (config.window() == 0 || routing.isEmpty()) {
             return List.of();
         }
-        for (LossReport.LayerRouting layer : routing) {
+        for (LayerRouting layer : routing) {
             double[] now = layer.statistics().load();
             double[] sum = loads.computeIfAbsent(layer.layer(), _ -> new double[now.length]);
             Arrays.setAll(sum, expert -> sum[expert] + now[expert]);

@@ -1,7 +1,7 @@
 package dev.moe4j.train;
 
 import dev.moe4j.base.AtomicFile;
-import dev.moe4j.model.LossReport;
+import dev.moe4j.model.LayerRouting;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -91,7 +91,7 @@ final class Metrics implements AutoCloseable {
      * @param exchangeSeconds that it waited for other processes since the line before
      */
     record Line(
-            TrainingRun.Progress progress,
+            TrainingProgress progress,
             long tokens,
             double seconds,
             double dataWaitSeconds,
@@ -99,7 +99,7 @@ final class Metrics implements AutoCloseable {
             double exchangeSeconds) {}
 
     void write(Line written) {
-        TrainingRun.Progress progress = written.progress();
+        TrainingProgress progress = written.progress();
         SequencedMap<String, ObjectNode> sections = new LinkedHashMap<>();
         sections.put("train", train(progress.result(), written.tokens()));
         sections.put("eval", evaluation(progress.evaluation()));
@@ -125,7 +125,7 @@ final class Metrics implements AutoCloseable {
         board.write(progress.result().step(), scalars);
     }
 
-    private static ObjectNode train(Trainer.Result result, long tokens) {
+    private static ObjectNode train(StepResult result, long tokens) {
         ObjectNode fields = JSON.createObjectNode();
         fields.put("tokens", tokens);
         fields.put("loss", result.loss());
@@ -164,14 +164,14 @@ final class Metrics implements AutoCloseable {
         channel.force(false);
     }
 
-    private static ObjectNode experts(Trainer.Result result) {
+    private static ObjectNode experts(StepResult result) {
         ObjectNode fields = JSON.createObjectNode();
-        List<LossReport.LayerRouting> layers = result.routing();
+        List<LayerRouting> layers = result.routing();
         if (layers.isEmpty()) {
             return fields;
         }
         fields.put("gate_loss", result.balance());
-        fields.put("entropy_gating", mean(layers, LossReport.LayerRouting::entropy));
+        fields.put("entropy_gating", mean(layers, LayerRouting::entropy));
         int ranks = layers.getFirst().statistics().overflow().length;
         for (int rank = 0; rank < ranks; rank++) {
             int r = rank;
@@ -192,7 +192,7 @@ final class Metrics implements AutoCloseable {
         return fields;
     }
 
-    private static double mean(List<LossReport.LayerRouting> layers, ToDoubleFunction<LossReport.LayerRouting> figure) {
+    private static double mean(List<LayerRouting> layers, ToDoubleFunction<LayerRouting> figure) {
         return layers.stream().mapToDouble(figure).average().orElse(0);
     }
 

@@ -1,5 +1,6 @@
 package dev.moe4j.train;
 
+import dev.moe4j.base.UserException;
 import dev.moe4j.data.DataException;
 import java.io.IOException;
 import java.nio.file.AccessDeniedException;
@@ -7,7 +8,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 
 /** A training run cannot start or go on; the message says what, where and what to do. */
-public final class TrainException extends RuntimeException {
+public final class TrainException extends UserException {
 
     public TrainException(String message) {
         super(message);

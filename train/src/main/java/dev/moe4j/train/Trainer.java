@@ -2,6 +2,7 @@ package dev.moe4j.train;
 
 import dev.moe4j.data.TrainingSequences;
 import dev.moe4j.model.LanguageModel;
+import dev.moe4j.model.LayerRouting;
 import dev.moe4j.model.LossReport;
 import dev.moe4j.model.Pass;
 import dev.moe4j.model.TokenBatch;
@@ -75,56 +76,6 @@ public final class Trainer {
             };
         }
     }
-
-    /**
-     * One step's figures.
-     *
-     * @param step its number, from 1 on
-     * @param updates steps so far that changed the parameters: all but those that were skipped
-     * @param loss nats per token, without the balance losses
-     * @param balance the mean balance loss over layers, without its weight; 0 for dense models
-     * @param learningRate of this step
-     * @param gradientNorm over all parameters, before clipping; NaN or infinite where gradients overflowed in fp16
-     * @param lossScale that this step's loss was multiplied by; 1 where the precision is not fp16
-     * @param tokens predicted in this step
-     * @param routing each MoE layer's report on the last micro-batch
-     * @param optimizerNanoseconds spent on the norm and the optimizer; on a GPU only a trainer that is {@linkplain
-     *     Trainer#time timed} waits for the end of the update
-     */
-    public record Result(
-            long step,
-            long updates,
-            double loss,
-            double balance,
-            double learningRate,
-            double gradientNorm,
-            double lossScale,
-            long tokens,
-            List<LossReport.LayerRouting> routing,
-            long optimizerNanoseconds) {
-
-        /** Steps so far that made no update. */
-        public long skipped() {
-            return step - updates;
-        }
-    }
-
-    /**
-     * Where a trainer stands beside its model's parameters and moments.
-     *
-     * @param step finished steps
-     * @param updates those that changed the parameters
-     * @param sequences the global number of the next sequence
-     * @param lossScale null where the loss is not scaled
-     * @param balance the last step's fractions of first choices; see {@link dev.moe4j.model.BalanceTracker}
-     */
-    record State(
-            long step,
-            long updates,
-            long sequences,
-            LossScale.@Nullable State lossScale,
-            SpikeGuard.State spikes,
-            List<List<Double>> balance) {}
 
     /**
      * @param seed of dropout and of random routing
@@ -216,8 +167,8 @@ public final class Trainer {
         return step;
     }
 
-    State state() {
-        return new State(
+    public TrainerState state() {
+        return new TrainerState(
                 step,
                 updates,
                 sequencesBefore(step + 1),
@@ -227,7 +178,7 @@ public final class Trainer {
     }
 
     /** Goes on where another trainer stood; the model has its parameters and moments already. */
-    void restore(State earlier) {
+    void restore(TrainerState earlier) {
         step = earlier.step();
         updates = earlier.updates();
         origin = earlier.sequences() - step * batch.sequences();
@@ -241,7 +192,7 @@ public final class Trainer {
      *
      * @throws TrainException if the loss or its gradient is no number; the parameters are then as they were before
      */
-    public Result step() {
+    public StepResult step() {
         step++;
         Parameters parameters = model.parameters();
         parameters.startGradients();
@@ -254,7 +205,7 @@ public final class Trainer {
         double loss;
         double balance;
         double squares;
-        List<LossReport.LayerRouting> routing;
+        List<LayerRouting> routing;
         long start;
         // What the step tells is read once, at its end: each read waits for the device.
         try (Scope figures = Scope.open()) {
@@ -308,15 +259,12 @@ public final class Trainer {
         if (timer != null) {
             Libtorch.synchronize(model.device());
         }
-        return new Result(
+        return new StepResult(
                 step, updates, loss, balance, learningRate, norm, scale, tokens, routing, System.nanoTime() - start);
     }
 
-    private static double meanBalance(List<LossReport.LayerRouting> routing) {
-        return routing.stream()
-                .mapToDouble(LossReport.LayerRouting::balance)
-                .average()
-                .orElse(0);
+    private static double meanBalance(List<LayerRouting> routing) {
+        return routing.stream().mapToDouble(LayerRouting::balance).average().orElse(0);
     }
 
     /** Runs the step again, watching every section, and tells where it first went wrong. */

@@ -55,7 +55,7 @@ final class TrainingLoop {
         this.loss = origin.position().metrics().loss();
     }
 
-    TrainingRun.Outcome run(Consumer<TrainingRun.Progress> listener, Consumer<String> notices, BooleanSupplier stop) {
+    TrainingRun.Outcome run(Consumer<TrainingProgress> listener, Consumer<String> notices, BooleanSupplier stop) {
         while (trainer.stepsDone() < origin.run().steps() && !validation.exhausted() && !stops(stop)) {
             step(listener, notices);
         }
@@ -83,8 +83,8 @@ final class TrainingLoop {
         return stopped;
     }
 
-    private void step(Consumer<TrainingRun.Progress> listener, Consumer<String> notices) {
-        Trainer.Result result;
+    private void step(Consumer<TrainingProgress> listener, Consumer<String> notices) {
+        StepResult result;
         try {
             result = trainer.step();
         } catch (TrainException e) {
@@ -95,14 +95,14 @@ final class TrainingLoop {
         tokensSince += result.tokens();
         loss = result.loss();
         double rate = tokensSince * 1e9 / (System.nanoTime() - reported);
-        TrainingRun.Progress trained = new TrainingRun.Progress(
+        TrainingProgress trained = new TrainingProgress(
                 result, origin.run().steps(), rate, rate / peakTokensPerSecond, Collections.emptySortedMap());
         boolean last = step == origin.run().steps();
         boolean evaluated = validation.due(step, origin.run().steps());
         boolean due = last || config.checkpoint().due(step);
         // Copied before validation, in all processes together: a validation may fail in one of them.
         Snapshot copy = due && evaluated ? copy() : null;
-        TrainingRun.Progress progress = evaluated ? validated(trained, copy, notices) : trained;
+        TrainingProgress progress = evaluated ? validated(trained, copy, notices) : trained;
         listener.accept(progress);
         experts.step(result.routing()).forEach(warning -> notices.accept("step %,d, %s".formatted(step, warning)));
 
@@ -124,8 +124,7 @@ final class TrainingLoop {
      *
      * @param copy of the model; null if no checkpoint is due
      */
-    private TrainingRun.Progress validated(
-            TrainingRun.Progress trained, @Nullable Snapshot copy, Consumer<String> notices) {
+    private TrainingProgress validated(TrainingProgress trained, @Nullable Snapshot copy, Consumer<String> notices) {
         long step = trained.result().step();
         try {
             return trained.withEvaluation(validation.score(trainer.model(), step));
@@ -139,7 +138,7 @@ final class TrainingLoop {
         }
     }
 
-    private void report(TrainingRun.Progress progress) {
+    private void report(TrainingProgress progress) {
         if (metrics != null) {
             double now = fabric.waitedSeconds();
             metrics.write(new Metrics.Line(
@@ -174,6 +173,6 @@ final class TrainingLoop {
 
     private TrainingState state() {
         TrainingState.Figures figures = new TrainingState.Figures(loss, validation.best());
-        return new TrainingState(origin.run(), TrainingState.Position.of(trainer, tokens, seconds(), figures));
+        return new TrainingState(origin.run(), TrainingState.Position.of(trainer.state(), tokens, seconds(), figures));
     }
 }

@@ -22,7 +22,6 @@ import dev.moe4j.tensor.RandomKey;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.SequencedMap;
 import java.util.Set;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
@@ -46,31 +45,11 @@ public final class TrainingRun {
     private final long steps;
     private final Device device;
     private Fabric fabric = Fabric.SINGLE;
-    private Consumer<Progress> listener = _ -> {};
+    private Consumer<TrainingProgress> listener = _ -> {};
     private Consumer<String> notices = _ -> {};
     private BooleanSupplier stop = () -> false;
     private boolean resume;
     private Set<String> allowed = Set.of();
-
-    /**
-     * One step as a progress line shows it.
-     *
-     * @param steps of the whole run
-     * @param tokensPerSecond over the steps since the last report
-     * @param utilization useful floating-point operations over the matmul peak of this process
-     * @param evaluation nats per token on each validation set; empty where this step was not evaluated
-     */
-    public record Progress(
-            Trainer.Result result,
-            long steps,
-            double tokensPerSecond,
-            double utilization,
-            SequencedMap<String, Double> evaluation) {
-
-        Progress withEvaluation(SequencedMap<String, Double> losses) {
-            return new Progress(result, steps, tokensPerSecond, utilization, losses);
-        }
-    }
 
     /**
      * What a run leaves.
@@ -149,7 +128,7 @@ public final class TrainingRun {
     }
 
     /** Hears of every step from now on. */
-    public TrainingRun onStep(Consumer<Progress> value) {
+    public TrainingRun onStep(Consumer<TrainingProgress> value) {
         listener = value;
         return this;
     }

@@ -102,9 +102,8 @@ record TrainingState(Circumstances run, Position position) {
             balance = balance.stream().map(List::copyOf).toList();
         }
 
-        /** Where a trainer stands, and what its run knows beside it. */
-        static Position of(Trainer trainer, long tokens, double seconds, Figures metrics) {
-            Trainer.State state = trainer.state();
+        /** The position of a run whose trainer has this state. */
+        static Position of(TrainerState state, long tokens, double seconds, Figures metrics) {
             return new Position(
                     state.step(),
                     state.updates(),
@@ -117,8 +116,8 @@ record TrainingState(Circumstances run, Position position) {
                     state.balance());
         }
 
-        Trainer.State trainer() {
-            return new Trainer.State(step, updates, sequences, lossScale, spikes, balance);
+        TrainerState trainer() {
+            return new TrainerState(step, updates, sequences, lossScale, spikes, balance);
         }
     }
 

@@ -44,7 +44,7 @@ class CheckpointSaverTest {
         first = train(1, _ -> {}).checkpoint();
     }
 
-    private TrainingRun.Outcome train(int steps, Consumer<TrainingRun.Progress> listener) {
+    private TrainingRun.Outcome train(int steps, Consumer<TrainingProgress> listener) {
         List<String> overrides = List.of("precision=fp32", "checkpoint.keep=1");
         try (Shards shards = Shards.open(folder.resolve("data"))) {
             return new TrainingRun(RunConfig.read("cpu-tiny-moe", overrides), shards, run, steps, Device.CPU)

@@ -11,7 +11,7 @@ import dev.moe4j.model.CheckpointTensors;
 import dev.moe4j.model.Difference;
 import dev.moe4j.model.ExpertGradients;
 import dev.moe4j.model.LanguageModel;
-import dev.moe4j.model.LossReport;
+import dev.moe4j.model.LayerRouting;
 import dev.moe4j.model.ModelConfig;
 import dev.moe4j.model.ModelException;
 import dev.moe4j.model.RanksInThreads;
@@ -111,10 +111,9 @@ class LayoutLawTest {
             List<List<List<Double>>> chosen,
             List<List<Double>> kept) {
 
-        static Figures of(Trainer.Result result, LanguageModel model) {
-            List<RoutingCounts> counts = result.routing().stream()
-                    .map(LossReport.LayerRouting::counts)
-                    .toList();
+        static Figures of(StepResult result, LanguageModel model) {
+            List<RoutingCounts> counts =
+                    result.routing().stream().map(LayerRouting::counts).toList();
             return new Figures(
                     result.loss(),
                     result.balance(),

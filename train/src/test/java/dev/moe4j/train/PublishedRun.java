@@ -91,7 +91,7 @@ final class PublishedRun {
     }
 
     /** The balance loss as the run combines it over layers. */
-    static double balance(Architecture architecture, Trainer.Result result) {
+    static double balance(Architecture architecture, StepResult result) {
         return architecture.balance().combine() == BalanceConfig.Combine.SUM
                 ? result.balance() * architecture.model().moeLayers()
                 : result.balance();

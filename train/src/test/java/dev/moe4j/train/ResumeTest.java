@@ -59,7 +59,7 @@ class ResumeTest {
         Path text = Files.writeString(common.resolve(name + ".txt"), sentence.repeat(300));
         Path out = common.resolve(name);
         Preparation.Result result = new Preparation(Tokenizer.of("bytes"), TextInput.of(List.of(text)), out).run();
-        assertThat(result.manifest().splits()).containsKey(Preparation.TRAIN);
+        assertThat(result.manifest().splits()).containsKey(Shards.TRAIN);
         return out;
     }
 

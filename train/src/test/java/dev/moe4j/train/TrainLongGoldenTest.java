@@ -79,11 +79,11 @@ class TrainLongGoldenTest {
         Architecture architecture = PublishedRun.architecture(golden, length, config);
         Precision precision = golden.name().equals("f64") ? Precision.FP64 : Precision.FP32;
 
-        List<Trainer.Result> results = new ArrayList<>();
+        List<StepResult> results = new ArrayList<>();
         try (LanguageModel model = PublishedModel.load(architecture, golden.weights(), precision, device)) {
             Trainer trainer = new Trainer(model, new BatchConfig(sequences, 1), adam, schedule, source, 1, updates);
             for (JsonNode row : rows) {
-                Trainer.Result result = trainer.step();
+                StepResult result = trainer.step();
                 results.add(result);
                 assertThat(result.learningRate()).isCloseTo(row.path("lr").asDouble(), within(1e-12 * peak));
                 if (result.step() <= TOGETHER) {
@@ -95,7 +95,7 @@ class TrainLongGoldenTest {
                 .isCloseTo(lastMean(updates, i -> rows.path(i).path("loss").asDouble()), within(DRIFT));
     }
 
-    private static void checkTogether(String name, Architecture architecture, Trainer.Result result, JsonNode row) {
+    private static void checkTogether(String name, Architecture architecture, StepResult result, JsonNode row) {
         String kind = "train_long " + name + ", ";
         int step = row.path("step").asInt();
         assertThat(result.step()).isEqualTo(step);

@@ -140,7 +140,7 @@ class TrainMoeGoldenTest {
         return true;
     }
 
-    private static void check(Architecture architecture, Trainer.Result result, JsonNode row, boolean wide) {
+    private static void check(Architecture architecture, StepResult result, JsonNode row, boolean wide) {
         String kind = "train_moe " + (wide ? "float64" : "float32") + ", ";
         int step = row.path("step").asInt();
         double bound = wide ? FLOAT64 : FLOAT32;

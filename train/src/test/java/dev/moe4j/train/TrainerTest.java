@@ -95,8 +95,8 @@ class TrainerTest {
             Trainer one = trainer(whole, 1);
             Trainer four = trainer(split, 4);
             for (int i = 0; i < 5; i++) {
-                Trainer.Result a = one.step();
-                Trainer.Result b = four.step();
+                StepResult a = one.step();
+                StepResult b = four.step();
                 assertThat(b.loss()).isCloseTo(a.loss(), within(1e-5 * a.loss()));
                 // The first step has no previous one, so that its balance loss is each micro-batch's own.
                 if (i > 0) {
@@ -124,8 +124,8 @@ class TrainerTest {
             Trainer one = new Trainer(whole, new BatchConfig(8, 1), OptimizerConfig.DEFAULT, CONSTANT, source, 1, 10);
             Trainer four = new Trainer(split, new BatchConfig(8, 4), OptimizerConfig.DEFAULT, CONSTANT, source, 1, 10);
             for (int i = 0; i < 3; i++) {
-                Trainer.Result a = one.step();
-                Trainer.Result b = four.step();
+                StepResult a = one.step();
+                StepResult b = four.step();
                 assertThat(b.loss()).isCloseTo(a.loss(), within(1e-9));
                 assertThat(b.gradientNorm()).isCloseTo(a.gradientNorm(), within(1e-9 * a.gradientNorm()));
             }
@@ -161,7 +161,7 @@ class TrainerTest {
         for (double scale : new double[] {16, 1024}) {
             try (LanguageModel model = model(architecture(4, 0), Precision.FP16)) {
                 Trainer trainer = trainer(model, 2).scaleLoss(new LossScaleConfig(scale, 1000, 1));
-                Trainer.Result result = trainer.step();
+                StepResult result = trainer.step();
                 assertThat(result.lossScale()).isEqualTo(scale);
                 assertThat(result.loss()).isCloseTo(Math.log(64), within(1.0));
                 norms.add(result.gradientNorm());
@@ -177,7 +177,7 @@ class TrainerTest {
             Trainer trainer = trainer(model, 1).scaleLoss(new LossScaleConfig(first, 4, 1));
             double[] before = model.parameters().all().getFirst().master().toDoubles();
             int skipped = 0;
-            Trainer.Result result = trainer.step();
+            StepResult result = trainer.step();
             while (result.skipped() > skipped) {
                 skipped++;
                 assertThat(result.updates()).isZero();
@@ -311,7 +311,7 @@ class TrainerTest {
         try (LanguageModel model = model(architecture(0, 0), Precision.FP32)) {
             Trainer trainer =
                     new Trainer(model, new BatchConfig(8, 1), clipped, CONSTANT, TrainerTest::counting, 1, 1000);
-            Trainer.Result result = trainer.step();
+            StepResult result = trainer.step();
             assertThat(result.gradientNorm()).isGreaterThan(0.1);
             // The optimizer divides the gradients that it has read.
             assertThat(AdamW.gradientNorm(model.parameters())).isCloseTo(1e-3, within(1e-6));
@@ -408,7 +408,7 @@ class TrainerTest {
                 counting(number, tokens);
                 Arrays.fill(tokens, 9, tokens.length, 63);
             };
-            Trainer.Result result = new Trainer(
+            StepResult result = new Trainer(
                             model, new BatchConfig(4, 2), OptimizerConfig.DEFAULT, CONSTANT, halfEmpty, 1, 10)
                     .step();
             assertThat(result.tokens()).isEqualTo(4 * 8);

@@ -45,7 +45,7 @@ class TrainingRunTest {
         Files.writeString(text, "To be, or not to be, that is the question. ".repeat(200));
         data = folder.resolve("data");
         Preparation.Result prepared = new Preparation(Tokenizer.of("bytes"), TextInput.of(List.of(text)), data).run();
-        assertThat(prepared.manifest().splits()).containsKey(Preparation.TRAIN);
+        assertThat(prepared.manifest().splits()).containsKey(Shards.TRAIN);
     }
 
     private TrainingRun.Outcome train(String out, int steps, String... overrides) {

@@ -3,7 +3,7 @@ package dev.moe4j.train;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.moe4j.model.LossReport;
+import dev.moe4j.model.LayerRouting;
 import dev.moe4j.model.RoutingCounts;
 import java.util.ArrayList;
 import java.util.List;
@@ -67,11 +67,11 @@ class WatchTest {
         }
     }
 
-    private static List<LossReport.LayerRouting> routing(double[]... loads) {
-        List<LossReport.LayerRouting> layers = new ArrayList<>();
+    private static List<LayerRouting> routing(double[]... loads) {
+        List<LayerRouting> layers = new ArrayList<>();
         for (double[] load : loads) {
             RoutingCounts counts = new RoutingCounts(4, new double[1][load.length], new double[1], new double[1], load);
-            layers.add(new LossReport.LayerRouting(2 * layers.size() + 1, 1, 1, load, counts));
+            layers.add(new LayerRouting(2 * layers.size() + 1, 1, 1, load, counts));
         }
         return layers;
     }

@@ -9,7 +9,7 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
-class JsonTest {
+class ResultJsonTest {
     record Result(
             String zooName,
             long flopsPerToken,
@@ -36,7 +36,7 @@ class JsonTest {
                 Path.of("runs/report.html"),
                 new Inner(true, List.of(0.5f, Float.NaN)));
 
-        assertThat(Json.line(result))
+        assertThat(ResultJson.line(result))
                 .isEqualTo("{\"zoo_name\":\"a\\nb\",\"flops_per_token\":1099511627776,\"loss\":0.1,\"rate\":0.25,"
                         + "\"speedup_flops\":null,\"curve\":[1.0,null],\"by_key\":{\"Kept_As-is\":1},"
                         + "\"report_file\":\"runs/report.html\",\"inner\":{\"is_done\":true,\"values\":[0.5,null]}}");
@@ -44,6 +44,6 @@ class JsonTest {
 
     @Test
     void whatIsNoNumberIsNull() {
-        assertThat(Json.line(Map.of("x", Float.POSITIVE_INFINITY))).isEqualTo("{\"x\":null}");
+        assertThat(ResultJson.line(Map.of("x", Float.POSITIVE_INFINITY))).isEqualTo("{\"x\":null}");
     }
 }

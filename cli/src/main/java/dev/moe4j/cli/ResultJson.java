@@ -10,7 +10,7 @@ import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.module.SimpleModule;
 
 /** Results as JSON: a record's components in their order, names in snake_case, null for numbers that are not finite. */
-final class Json {
+final class ResultJson {
     private static final JsonMapper MAPPER = JsonMapper.builder()
             .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
             .disable(MapperFeature.SORT_PROPERTIES_ALPHABETICALLY)
@@ -22,7 +22,7 @@ final class Json {
                     .addSerializer(Path.class, new PathText()))
             .build();
 
-    private Json() {}
+    private ResultJson() {}
 
     /** Returns {@code value} in one line. */
     static String line(Object value) {
