@@ -49,7 +49,7 @@ public final class Launcher implements AutoCloseable {
         }
     }
 
-    /** For a checkpoint to be written when all is asked to stop. */
+    /** For a checkpoint to be written when all ranks are asked to stop, or after one has failed. */
     static final Duration PATIENCE = Duration.ofMinutes(10);
 
     private final Plan plan;

@@ -9,6 +9,7 @@ import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.net.SocketTimeoutException;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -128,6 +129,24 @@ final class Peers implements AutoCloseable {
                     // It is gone or stuck: there is nobody to tell.
                 }
             });
+        }
+    }
+
+    /**
+     * Waits until rank 0 has ended, at most that long. Rank 0 may have a checkpoint to write, and launchers and schedulers
+     * end all ranks soon after one has ended.
+     */
+    void awaitFirst(Duration patience) {
+        long end = System.nanoTime() + patience.toNanos();
+        for (Card card : others) {
+            while (card.rank() == 0 && System.nanoTime() < end && ask(card, "") instanceof Answer.Alive) {
+                try {
+                    Thread.sleep(Watch.LOOK_MILLIS);
+                } catch (InterruptedException e) {
+                    Thread.currentThread().interrupt();
+                    return;
+                }
+            }
         }
     }
 

@@ -30,7 +30,8 @@ public final class Processes {
 
     /**
      * Meets the other processes, does {@code work}, and waits until all have done theirs. If this one fails it tells the
-     * others before it throws, so that they end as well.
+     * others before it throws, so that they end as well. It throws after rank 0 has ended, which may have to write a
+     * checkpoint.
      *
      * @throws ParallelException if ranks are missing, differ in {@code identity}, or are lost; it names the rank
      */
@@ -55,6 +56,7 @@ public final class Processes {
             } catch (Throwable e) {
                 peers.tell("rank %d failed: %s"
                         .formatted(environment.rank(), e.getMessage() == null ? e : e.getMessage()));
+                peers.awaitFirst(Launcher.PATIENCE);
                 throw e;
             }
         }

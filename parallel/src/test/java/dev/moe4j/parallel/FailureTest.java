@@ -64,6 +64,17 @@ class FailureTest {
         }
     }
 
+    /** Whatever starts ranks may end rank 0 soon after another one has ended. */
+    @Test
+    void aRankThatThrowsEndsAfterRank0HasWritten() throws InterruptedException {
+        try (Ranks ranks = Ranks.start(folder, 2, LONG, "late-write")) {
+            assertThat(ranks.exitCode(1)).isEqualTo(1);
+            assertThat(folder.resolve("written")).exists();
+            assertThat(ranks.output(1)).isEqualTo("failed: the disk is full\n");
+            assertBlamed(ranks, 0, "rank 1 failed: the disk is full");
+        }
+    }
+
     @Test
     void aRankThatEndsEarly() throws InterruptedException {
         try (Ranks ranks = Ranks.start(folder, 2, LONG, "early-end")) {

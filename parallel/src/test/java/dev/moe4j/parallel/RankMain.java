@@ -64,6 +64,17 @@ final class RankMain {
                     steps(3, () -> {
                         throw new IllegalStateException("the disk is full");
                     });
+                case "late-write" -> {
+                    try {
+                        steps(3, () -> {
+                            throw new IllegalStateException("the disk is full");
+                        });
+                    } catch (ParallelException e) {
+                        sleep(3_000);
+                        write(Ranks.written());
+                        throw e;
+                    }
+                }
                 case "slow" -> steps(3, () -> sleep(9_000));
                 case "early-end" -> steps(3, () -> System.exit(0));
                 case "other-label" -> {
@@ -174,6 +185,14 @@ final class RankMain {
                 CollectivesCheck.all(DType.FLOAT32, Device.CPU, everyone().onWire(DType.BFLOAT16));
             }
             CollectivesCheck.check(Scope.liveTensors() == before, "tensors stay alive");
+        }
+    }
+
+    private static void write(Path file) {
+        try {
+            Files.createFile(file);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
         }
     }
 

@@ -70,6 +70,11 @@ final class Ranks implements AutoCloseable {
         }
     }
 
+    /** In a process of {@link #startTogether}: a file for it to write. */
+    static Path written() {
+        return Path.of(System.getenv(GO)).resolveSibling("written");
+    }
+
     /** Ranks that meet there, none of which is started yet. */
     static Ranks at(Path folder, String meeting, int world, int timeoutSeconds) {
         Ranks ranks = new Ranks(folder, "RANK");
