@@ -6,7 +6,6 @@ import dev.moe4j.parallel.Processes;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;
-import java.net.NetworkInterface;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -47,8 +46,7 @@ public final class RanksInThreads {
     }
 
     private static <T> List<T> run(int world, URI meeting, Function<Processes, T> work) throws IOException {
-        String loopback = NetworkInterface.getByInetAddress(InetAddress.getLoopbackAddress())
-                .getName();
+        String loopback = InetAddress.getLoopbackAddress().getHostAddress();
         List<Future<T>> results = new ArrayList<>();
         try (ExecutorService threads = Executors.newThreadPerTaskExecutor(
                 Thread.ofPlatform().name("rank-", 0).factory())) {

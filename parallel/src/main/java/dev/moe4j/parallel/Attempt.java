@@ -7,7 +7,6 @@ import java.io.InputStreamReader;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;
-import java.net.NetworkInterface;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -109,10 +108,8 @@ final class Attempt {
         environment.put("LOCAL_RANK", String.valueOf(rank));
         environment.put("LOCAL_WORLD_SIZE", String.valueOf(plan.processes()));
         environment.put(Environment.MEETING, meeting.toUri().toString());
-        environment.put(
-                Environment.INTERFACE,
-                NetworkInterface.getByInetAddress(InetAddress.getLoopbackAddress())
-                        .getName());
+        // By address: the loopback's interface may have other addresses too.
+        environment.put(Environment.INTERFACE, InetAddress.getLoopbackAddress().getHostAddress());
         environment.put(Environment.TIMEOUT, String.valueOf(plan.timeout().toSeconds()));
         environment.put(
                 LauncherWatch.VARIABLE, String.valueOf(ProcessHandle.current().pid()));

@@ -19,7 +19,8 @@ import java.util.regex.Pattern;
  * @param meeting where they meet: {@code tcp://host:port} or {@code file:///path}. In {@code tcp://host:port/path} the
  *     path is a prefix of the store's keys, so that ranks of another run or attempt at that port are told apart
  * @param agentStore whether torchrun's agent keeps the store, and not rank 0
- * @param networkInterface the network interface that exchanges use; empty for the one that leads to rank 0
+ * @param networkInterface the network interface that exchanges use, by its name or by one of its addresses; empty for the
+ *     one that leads to rank 0
  * @param timeout how long a rank waits for others
  */
 public record Environment(

@@ -23,8 +23,8 @@ final class Network {
     private Network() {}
 
     /**
-     * The address of the named interface; without a name, of the one that leads to where the ranks meet. A host's own
-     * name is no guide: it often stands for 127.0.1.1.
+     * The address of the named interface, or the address that stands in place of a name. Without a name, the address of the
+     * interface that leads to where the ranks meet. A host's own name is no guide: it often stands for 127.0.1.1.
      */
     static InetAddress addressOf(Environment environment) {
         String name = environment.networkInterface();
@@ -47,16 +47,25 @@ final class Network {
     private static InetAddress ofInterface(String name) throws IOException {
         NetworkInterface found = NetworkInterface.getByName(name);
         if (found == null) {
-            throw new ParallelException(
-                    "GLOO_SOCKET_IFNAME is '" + name + "', but there is no such network interface; " + "there are "
-                            + NetworkInterface.networkInterfaces()
-                                    .map(NetworkInterface::getName)
-                                    .toList());
+            return ofLiteral(name);
         }
         return Collections.list(found.getInetAddresses()).stream()
                 .filter(address -> !address.isLinkLocalAddress())
                 .min(Comparator.comparing((InetAddress address) -> !(address instanceof Inet4Address)))
                 .orElseThrow(() -> new ParallelException("network interface " + name + " has no address"));
+    }
+
+    private static InetAddress ofLiteral(String address) throws IOException {
+        try {
+            return InetAddress.ofLiteral(address);
+        } catch (IllegalArgumentException e) {
+            throw new ParallelException(
+                    "GLOO_SOCKET_IFNAME is '" + address + "', but there is no such network interface; there are "
+                            + NetworkInterface.networkInterfaces()
+                                    .map(NetworkInterface::getName)
+                                    .toList(),
+                    e);
+        }
     }
 
     /**

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
+import java.net.InetAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -62,7 +63,8 @@ class LauncherTest {
         assertThat(launch(2, 0, launched("environment"))).isZero();
         assertThat(out.getFirst())
                 .startsWith("Environment[rank=0, world=2, localRank=0, localWorld=2, meeting=file:///")
-                .endsWith("timeout=PT2M]");
+                .endsWith("networkInterface=%s, timeout=PT2M]"
+                        .formatted(InetAddress.getLoopbackAddress().getHostAddress()));
         assertThat(out.get(1)).isEqualTo("threads 3 3");
         assertThat(err).containsExactly("on stderr 0");
         assertThat(log(0)).contains("rank=0").contains("on stderr 0");

@@ -25,6 +25,14 @@ class NetworkTest {
                 .isEqualTo("127.0.0.1");
     }
 
+    /** An interface may have several addresses. */
+    @Test
+    void anAddressInPlaceOfAnInterface() {
+        assertThat(Network.addressOf(environment("nowhere.invalid", "127.0.0.1"))
+                        .getHostAddress())
+                .isEqualTo("127.0.0.1");
+    }
+
     @Test
     void whatCannotBeFoundIsNamed() {
         assertThatThrownBy(() -> Network.addressOf(environment("127.0.0.1", "nosuch0")))
