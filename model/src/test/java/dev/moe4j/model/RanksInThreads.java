@@ -30,12 +30,22 @@ public final class RanksInThreads {
 
     /** Lets every rank do that; returns what each gives, in their order. */
     public static <T> List<T> run(int world, Function<Processes, T> work) {
+        return each(world, environment -> process(environment, work));
+    }
+
+    /** One rank: meets the others and does that. */
+    public static <T> T process(Environment environment, Function<Processes, T> work) {
+        return Processes.run(environment, new Identity("test", "test"), work);
+    }
+
+    /** Calls {@code rank} for every rank, which is to begin with {@link #process}; returns the results in order of ranks. */
+    public static <T> List<T> each(int world, Function<Environment, T> rank) {
         try {
             // They meet at a file of their own: a port that is free now may be taken when rank 0 comes to listen there.
             Path folder = Files.createTempDirectory("moe4j-ranks-");
             Path store = folder.resolve("store");
             try {
-                return run(world, store.toUri(), work);
+                return each(world, store.toUri(), rank);
             } finally {
                 Files.deleteIfExists(store);
                 Files.delete(folder);
@@ -45,14 +55,15 @@ public final class RanksInThreads {
         }
     }
 
-    private static <T> List<T> run(int world, URI meeting, Function<Processes, T> work) throws IOException {
+    private static <T> List<T> each(int world, URI meeting, Function<Environment, T> rank) {
         String loopback = InetAddress.getLoopbackAddress().getHostAddress();
         List<Future<T>> results = new ArrayList<>();
         try (ExecutorService threads = Executors.newThreadPerTaskExecutor(
                 Thread.ofPlatform().name("rank-", 0).factory())) {
-            for (int rank = 0; rank < world; rank++) {
-                Environment environment = new Environment(rank, world, rank, world, meeting, false, loopback, TIMEOUT);
-                results.add(threads.submit(() -> Processes.run(environment, new Identity("test", "test"), work)));
+            for (int number = 0; number < world; number++) {
+                Environment environment =
+                        new Environment(number, world, number, world, meeting, false, loopback, TIMEOUT);
+                results.add(threads.submit(() -> rank.apply(environment)));
             }
             List<T> values = new ArrayList<>();
             for (Future<T> result : results) {

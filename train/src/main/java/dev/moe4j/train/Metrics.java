@@ -33,7 +33,8 @@ final class Metrics implements AutoCloseable {
     private final FileChannel channel;
     private final TensorBoard board;
 
-    private Metrics(Path file, FileChannel channel, TensorBoard board) {
+    /** Writes to open files; see {@link #open}. */
+    Metrics(Path file, FileChannel channel, TensorBoard board) {
         this.file = file;
         this.channel = channel;
         this.board = board;

@@ -99,42 +99,65 @@ final class TrainingLoop {
                 result, origin.run().steps(), rate, rate / peakTokensPerSecond, Collections.emptySortedMap());
         boolean last = step == origin.run().steps();
         boolean evaluated = validation.due(step, origin.run().steps());
-        boolean due = last || config.checkpoint().due(step);
-        // Copied before validation, in all processes together: a validation may fail in one of them.
-        Snapshot copy = due && evaluated ? copy() : null;
-        TrainingProgress progress = evaluated ? validated(trained, copy, notices) : trained;
-        listener.accept(progress);
-        experts.step(result.routing()).forEach(warning -> notices.accept("step %,d, %s".formatted(step, warning)));
-
-        if (evaluated || last || step % config.log().every() == 0) {
-            report(progress);
+        // Copied before validation and reports, in all processes together: these may fail in one of them.
+        Snapshot due = last || config.checkpoint().due(step) ? copy() : null;
+        String task = "validation";
+        try (DueCheckpoint _ = new DueCheckpoint(due)) {
+            TrainingProgress progress = evaluated ? validated(trained) : trained;
+            task = "reporting";
+            if (evaluated || last || step % config.log().every() == 0) {
+                report(progress);
+            }
+            listener.accept(progress);
+            experts.step(result.routing()).forEach(warning -> notices.accept("step %,d, %s".formatted(step, warning)));
+        } catch (RuntimeException | Error e) {
+            String failed = "step %,d: %s failed; ".formatted(step, task);
+            despite(e, () -> notices.accept(failed + saver.lastGood()));
+            throw e;
         }
         BestEvaluation best = validation.best();
         boolean isBest = evaluated && best != null && best.step() == step;
-        if (copy != null) {
-            saver.save(copy, state());
-        } else if (due || (isBest && config.checkpoint().keepBest())) {
+        if (due == null && isBest && config.checkpoint().keepBest()) {
             saver.save(copy(), state());
         }
     }
 
-    /**
-     * Scores the validation sets. If that fails, the run ends with the step reported and its checkpoint, if one is due,
-     * saved.
-     *
-     * @param copy of the model; null if no checkpoint is due
-     */
-    private TrainingProgress validated(TrainingProgress trained, @Nullable Snapshot copy, Consumer<String> notices) {
-        long step = trained.result().step();
-        try {
-            return trained.withEvaluation(validation.score(trainer.model(), step));
-        } catch (RuntimeException | Error e) {
-            report(trained);
+    /** Saves the checkpoint that is due at a step, if one is, however the step ends. */
+    private final class DueCheckpoint implements AutoCloseable {
+
+        private final @Nullable Snapshot copy;
+
+        DueCheckpoint(@Nullable Snapshot copy) {
+            this.copy = copy;
+        }
+
+        @Override
+        public void close() {
             if (copy != null) {
                 saver.save(copy, state());
             }
-            notices.accept("step %,d: validation failed; %s".formatted(step, saver.lastGood()));
+        }
+    }
+
+    /** Scores the validation sets. If that fails, the step is reported without their losses. */
+    private TrainingProgress validated(TrainingProgress trained) {
+        try {
+            return trained.withEvaluation(
+                    validation.score(trainer.model(), trained.result().step()));
+        } catch (RuntimeException | Error e) {
+            despite(e, () -> report(trained));
             throw e;
+        }
+    }
+
+    /** Does something in spite of a failure, which stays the one that is thrown. */
+    private static void despite(Throwable failure, Runnable action) {
+        try {
+            action.run();
+        } catch (RuntimeException | Error later) {
+            if (!later.equals(failure)) {
+                failure.addSuppressed(later);
+            }
         }
     }
 

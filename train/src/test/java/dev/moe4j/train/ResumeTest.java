@@ -19,7 +19,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import java.util.Set;
@@ -385,33 +384,6 @@ class ResumeTest {
                 .hasMessageContaining("was made with the tokenizer gpt2:512")
                 .hasMessageContaining("the run's data with another, bytes; prepare it again");
         assertThatThrownBy(() -> train("run4", 1, "evaluation.patience=1")).hasMessageContaining("evaluation.every");
-    }
-
-    /** Of the two evaluations, one is at a step whose checkpoint is due, and one at the last step. */
-    @ParameterizedTest
-    @ValueSource(ints = {4, 100})
-    void aFailingValidationComesAfterTheDueCheckpoint(int every) throws IOException {
-        Path damaged = prepare("damaged" + every, "All the world's a stage.\n\n");
-        Path ids = damaged.resolve("train-00000-000.bin");
-        byte[] whole = Files.readAllBytes(ids);
-        byte[] noIds = new byte[whole.length];
-        Arrays.fill(noIds, (byte) 0xff);
-        Files.write(ids, noIds);
-        int due = every == 4 ? 4 : STEPS;
-        String[] overrides = {
-            "evaluation.every=" + every, "checkpoint.every=" + every, "evaluation.sets.stage=" + damaged
-        };
-
-        assertThatThrownBy(() -> train("run", STEPS, overrides)).hasMessageContaining("65535");
-        assertThat(checkpoints("run")).containsExactly((long) due);
-        assertThat(metrics("run")).hasSize(due);
-        assertThat(notices)
-                .contains("step %d: validation failed; the last good checkpoint is %s"
-                        .formatted(due, CheckpointStep.folder(folder.resolve("run"), due)));
-
-        Files.write(ids, whole);
-        assertThat(resume("run", overrides).steps()).isEqualTo(STEPS);
-        assertThat(metrics("run")).hasSize(STEPS);
     }
 
     @Test
