@@ -19,13 +19,22 @@ public final class Fsync {
     /**
      * Forces the list of a folder's files to the disk: creations, renames and deletions in the folder.
      *
-     * <p>Windows cannot open folders, so there this does nothing; NTFS journals renames.
+     * <p>Does nothing where the system cannot: Windows does not open folders, and NTFS journals renames. Some network file
+     * systems refuse to force a folder.
      */
     public static void folder(Path folder) throws IOException {
         try (FileChannel channel = FileChannel.open(folder, StandardOpenOption.READ)) {
-            channel.force(true);
+            force(channel);
         } catch (AccessDeniedException e) {
             // Windows, or a folder that may be written to but not read.
+        }
+    }
+
+    private static void force(FileChannel folder) {
+        try {
+            folder.force(true);
+        } catch (IOException e) {
+            // Java does not tell a refusal from a failure. The contents of files are forced apart from this.
         }
     }
 

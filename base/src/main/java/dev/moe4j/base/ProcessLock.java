@@ -96,9 +96,13 @@ public final class ProcessLock implements AutoCloseable {
         }
     }
 
-    /** The process that holds the lock on a file, as in "process 4711"; empty if the file does not say. */
+    /** The process that holds the lock on a file, as in "process 4711"; empty if the file does not say or is gone. */
     public static String holder(Path file) throws IOException {
-        return HELD.contains(real(file)) ? owner() : Files.readString(file).strip();
+        try {
+            return HELD.contains(real(file)) ? owner() : Files.readString(file).strip();
+        } catch (NoSuchFileException e) {
+            return ""; // the holder deleted the file just now
+        }
     }
 
     private static String owner() {

@@ -54,6 +54,7 @@ class ProcessLockTest {
             Files.delete(file);
         }
 
+        assertThat(ProcessLock.holder(file)).as("the file is gone").isEmpty();
         assertThat(askAnotherProcess(file)).isEqualTo("free");
     }
 

@@ -1,5 +1,6 @@
 package dev.moe4j.cli;
 
+import dev.moe4j.base.FullDisk;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
@@ -32,8 +33,8 @@ record Failure(Throwable cause, boolean expected, String message) {
             case NotDirectoryException file -> expected(e, file.getFile() + ": not a folder; name a folder");
             case DirectoryNotEmptyException file ->
                 expected(e, file.getFile() + ": the folder is not empty; empty it or choose another one");
-            case FileSystemException file -> expected(e, file.getFile() + ": " + fileReason(file.getReason()));
-            case IOException io -> expected(e, fileReason(io.getMessage()));
+            case FileSystemException file -> expected(e, file.getFile() + ": " + fileReason(file, file.getReason()));
+            case IOException io -> expected(e, fileReason(io, io.getMessage()));
             case OutOfMemoryError memory ->
                 expected(e, "the Java heap is too small (" + memory.getMessage() + "); set MOE4J_JAVA_OPTS=-Xmx8g");
             default ->
@@ -60,12 +61,9 @@ record Failure(Throwable cause, boolean expected, String message) {
         return e instanceof RuntimeException && e.getClass().getName().startsWith("dev.moe4j.");
     }
 
-    private static String fileReason(@Nullable String reason) {
-        if (reason == null) {
-            return "cannot be read or written";
-        }
-        return reason.contains("No space left on device")
+    private static String fileReason(IOException failure, @Nullable String reason) {
+        return FullDisk.explains(failure)
                 ? "the disk is full; free some space or choose a folder on another disk"
-                : reason;
+                : Objects.requireNonNullElse(reason, "cannot be read or written");
     }
 }

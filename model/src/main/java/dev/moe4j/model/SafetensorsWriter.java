@@ -1,6 +1,7 @@
 package dev.moe4j.model;
 
 import dev.moe4j.base.AtomicFile;
+import dev.moe4j.base.FullDisk;
 import dev.moe4j.base.Sha256;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -253,15 +254,14 @@ public final class SafetensorsWriter implements AutoCloseable {
     }
 
     private FormatException failed(IOException e) {
-        String message = String.valueOf(e.getMessage());
-        if (message.contains("No space left") || message.contains("not enough space") || message.contains("quota")) {
+        if (FullDisk.explains(e)) {
             return noSpace(-1, usable(), e);
         }
         String reason = switch (e) {
             case NoSuchFileException _ -> "the folder " + target.getParent() + " does not exist";
             case AccessDeniedException _ -> "no permission to write into " + target.getParent();
             case ClosedByInterruptException _ -> "the thread was interrupted";
-            default -> message;
+            default -> String.valueOf(e.getMessage());
         };
         return new FormatException("Cannot write " + target + ": " + reason, e);
     }

@@ -33,17 +33,10 @@ final class CheckpointSaver implements Checkpoints {
     private final Consumer<String> notices;
     private final ExecutorService thread = Executors.newSingleThreadExecutor(
             Thread.ofPlatform().name("checkpoint-writer").factory());
-    private @Nullable Future<Written> pending;
+    private @Nullable Future<CheckpointWriter.Written> pending;
     private @Nullable Path last;
     private long lastStep = -1;
     private long stalled;
-
-    /**
-     * A checkpoint on the disk.
-     *
-     * @param undeleted why older ones are there still; null where all went that should
-     */
-    private record Written(Path checkpoint, @Nullable IOException undeleted) {}
 
     /**
      * @param metrics put on the disk before a checkpoint is whole, so that none is ahead of them
@@ -91,13 +84,13 @@ final class CheckpointSaver implements Checkpoints {
 
     @Override
     public boolean stillWriting() {
-        Future<Written> writing = pending;
+        Future<CheckpointWriter.Written> writing = pending;
         if (writing == null) {
             return false;
         }
         long start = System.nanoTime();
         try {
-            Written _ = writing.get(MOMENT.toMillis(), TimeUnit.MILLISECONDS);
+            CheckpointWriter.Written _ = writing.get(MOMENT.toMillis(), TimeUnit.MILLISECONDS);
             return false;
         } catch (TimeoutException e) {
             return true;
@@ -140,13 +133,13 @@ final class CheckpointSaver implements Checkpoints {
     }
 
     private void finishPending() {
-        Future<Written> writing = pending;
+        Future<CheckpointWriter.Written> writing = pending;
         if (writing == null) {
             return;
         }
         pending = null;
         try {
-            Written written = writing.get();
+            CheckpointWriter.Written written = writing.get();
             last = written.checkpoint();
             IOException undeleted = written.undeleted();
             if (undeleted != null) {
@@ -164,12 +157,15 @@ final class CheckpointSaver implements Checkpoints {
         }
     }
 
-    private Written write(Snapshot snapshot, TrainingState state) throws IOException {
+    private CheckpointWriter.Written write(Snapshot snapshot, TrainingState state) throws IOException {
         try (snapshot) {
             metrics.force();
-            Path written = writer.write(snapshot, state);
+            CheckpointWriter.Written written = writer.write(snapshot, state);
             BestEvaluation best = state.position().metrics().best();
-            return new Written(written, deleteOthers(best == null ? -1 : best.step()));
+            IOException undeleted = deleteOthers(best == null ? -1 : best.step());
+            return written.undeleted() != null
+                    ? written
+                    : new CheckpointWriter.Written(written.checkpoint(), undeleted);
         }
     }
 

@@ -24,6 +24,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Writes checkpoints as docs/checkpoint-format.md has them: beside their place, forced to the disk, and renamed when
@@ -35,6 +36,13 @@ public final class CheckpointWriter {
     private final Tokenizer tokenizer;
     /** By name, for all checkpoints: GPT-2's merges take half a second to list. */
     private final SortedMap<String, byte[]> tokenizerFiles = new TreeMap<>();
+
+    /**
+     * A checkpoint on the disk.
+     *
+     * @param undeleted why older ones are there still; null where all went that should
+     */
+    record Written(Path checkpoint, @Nullable IOException undeleted) {}
 
     /** A writer into a run's folder, of models for that tokenizer. */
     CheckpointWriter(RunFolder run, Tokenizer tokenizer) {
@@ -70,26 +78,25 @@ public final class CheckpointWriter {
                 TrainingState.Position.of(trained, tokens, seconds, new TrainingState.Figures(loss, null)));
         try (RunFolder run = RunFolder.lock(folder);
                 Snapshot snapshot = Snapshot.of(model)) {
-            return new CheckpointWriter(run, data.tokenizer()).write(snapshot, state);
+            Written written = new CheckpointWriter(run, data.tokenizer()).write(snapshot, state);
+            IOException undeleted = written.undeleted();
+            if (undeleted != null) {
+                throw TrainException.cannotReplace(written.checkpoint(), undeleted);
+            }
+            return written.checkpoint();
         }
     }
 
-    /**
-     * Writes {@code step-NNNNNNNN/} in the run's folder.
-     *
-     * @return the checkpoint's folder
-     */
-    Path write(Snapshot snapshot, TrainingState state) {
+    /** Writes {@code step-NNNNNNNN/} in the run's folder. */
+    Written write(Snapshot snapshot, TrainingState state) {
         Path target = CheckpointStep.folder(run.path(), state.position().step());
         Path temporary = TemporaryName.nextTo(target);
+        // A run that was resumed from an older step replaces the checkpoints of later steps.
+        Path replaced = TemporaryName.nextTo(target);
         try {
             Files.createDirectories(temporary);
             fill(temporary, snapshot, state);
-            // A run that was resumed from an older step replaces the checkpoints of later steps.
-            Path replaced = TemporaryName.nextTo(target);
             AtomicFolder.commit(temporary, target, replaced);
-            FileTree.delete(replaced);
-            return target;
         } catch (IOException | FormatException | DataException e) {
             String reason = e instanceof IOException io
                     ? DataException.reason(io) + "; make room or choose another folder"
@@ -101,6 +108,12 @@ public final class CheckpointWriter {
                 failure.addSuppressed(again);
             }
             throw failure;
+        }
+        try {
+            FileTree.delete(replaced);
+            return new Written(target, null);
+        } catch (IOException e) {
+            return new Written(target, e);
         }
     }
 

@@ -59,6 +59,7 @@ public final class ModelFolders implements AutoCloseable {
     public void write(String name, LanguageModel model, Tokenizer tokenizer, @Nullable Parameters head) {
         Path target = folder(name);
         Path temporary = TemporaryName.nextTo(target);
+        Path replaced = TemporaryName.nextTo(target);
         try (Scope _ = Scope.open()) {
             Files.createDirectories(temporary);
             Files.writeString(
@@ -75,14 +76,17 @@ public final class ModelFolders implements AutoCloseable {
             if (head != null) {
                 String _ = CheckpointTensors.write(temporary.resolve(HEAD_FILE), CheckpointTensors.parameters(head));
             }
-            Path replaced = TemporaryName.nextTo(target);
             AtomicFolder.commit(temporary, target, replaced);
-            FileTree.delete(replaced);
         } catch (IOException e) {
             throw new TrainException(
                     "cannot write the model " + target + ": " + DataException.reason(e)
                             + "; make room or choose another folder",
                     e);
+        }
+        try {
+            FileTree.delete(replaced);
+        } catch (IOException e) {
+            throw TrainException.cannotReplace(target, e);
         }
     }
 

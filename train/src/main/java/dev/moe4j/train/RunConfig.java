@@ -46,11 +46,12 @@ public record RunConfig(
         Recompute recompute,
         long seed) {
 
-    /** What a configuration file without a {@code preset} starts from. */
     private static final String PRESET = "preset";
 
+    /** The preset that a configuration file without the key {@code preset} starts from. */
     public static final String DEFAULT_PRESET = "cpu-tiny-moe";
 
+    /** The precision that follows from the device. */
     public static final String AUTO = "auto";
 
     public RunConfig {

@@ -28,4 +28,12 @@ public final class TrainException extends UserException {
         return new TrainException(
                 "cannot write " + file + ": " + DataException.reason(cause) + "; " + advice + ", then --resume", cause);
     }
+
+    /** A folder was written, and the older one of its name, which was moved aside, cannot be deleted. */
+    static TrainException cannotReplace(Path written, IOException cause) {
+        return new TrainException(
+                written + " is written, but the older one cannot be deleted: " + cause.getMessage()
+                        + "; delete what is left of it",
+                cause);
+    }
 }

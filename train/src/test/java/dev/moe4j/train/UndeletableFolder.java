@@ -1,0 +1,38 @@
+package dev.moe4j.train;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.stream.Stream;
+
+/**
+ * A folder that cannot be deleted under a temporary name. In it lies another one, whose path the longer name makes too
+ * long for a system call.
+ */
+record UndeletableFolder(Path folder) implements AutoCloseable {
+
+    /** Of a path that a Linux system call takes. */
+    private static final int LONGEST_PATH = 4095;
+
+    /** Makes the folder undeletable; creates it if it is missing. */
+    static UndeletableFolder at(Path folder) throws IOException {
+        Path deep = folder;
+        while (deep.toString().length() < LONGEST_PATH - 1) {
+            int left = LONGEST_PATH - 1 - deep.toString().length();
+            deep = deep.resolve("x".repeat(Math.min(200, left)));
+        }
+        Files.createDirectories(deep);
+        return new UndeletableFolder(folder);
+    }
+
+    /** Gives what is left of it a short name, so that the test's folder can be deleted. */
+    @Override
+    public void close() throws IOException {
+        try (Stream<Path> left = Files.list(folder.resolveSibling(""))) {
+            Path renamed = left.filter(file -> file.toString().endsWith(".tmp"))
+                    .findFirst()
+                    .orElse(folder);
+            Files.move(renamed, folder.resolveSibling("x"));
+        }
+    }
+}
