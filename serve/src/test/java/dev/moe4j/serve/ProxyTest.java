@@ -6,7 +6,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import dev.moe4j.serve.RunningServer.Setup;
 import java.io.IOException;
 import java.net.InetAddress;
-import java.net.ServerSocket;
+import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -37,9 +37,11 @@ class ProxyTest {
     @Test
     void nginxWithTheDocumentedLines(@TempDir Path folder) throws Exception {
         assumeTrue(Files.isExecutable(NGINX), "no nginx on this machine: the lines for a proxy were not tried");
-        try (RunningServer server = new RunningServer(Setup.PLAIN)) {
-            int plain = freePort();
-            int documented = freePort();
+        try (RunningServer server = new RunningServer(Setup.PLAIN);
+                Socket plainHolder = reservePort();
+                Socket documentedHolder = reservePort()) {
+            int plain = plainHolder.getLocalPort();
+            int documented = documentedHolder.getLocalPort();
             String upstream = "http://127.0.0.1:" + server.port();
             Files.createDirectory(folder.resolve("logs"));
             Files.writeString(folder.resolve("nginx.conf"), """
@@ -83,10 +85,17 @@ class ProxyTest {
         return client.send(request, BodyHandlers.ofString());
     }
 
-    private static int freePort() throws IOException {
-        try (ServerSocket socket = new ServerSocket(0)) {
-            return socket.getLocalPort();
-        }
+    /**
+     * A socket at a port that the system chose. It never listens: no other process gets the port, but nginx, which sets
+     * SO_REUSEADDR, can still listen there.
+     */
+    private static Socket reservePort() throws IOException {
+        Socket holder = new Socket();
+        // With the option the system could choose a port that another socket with the option has.
+        holder.setReuseAddress(false);
+        holder.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
+        holder.setReuseAddress(true);
+        return holder;
     }
 
     private static void awaitPort(int port, Process nginx, Path folder) throws Exception {
