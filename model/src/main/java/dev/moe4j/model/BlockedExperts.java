@@ -1,7 +1,5 @@
 package dev.moe4j.model;
 
-import dev.moe4j.model.BlockProducts.Block;
-import dev.moe4j.model.BlockProducts.Columns;
 import dev.moe4j.tensor.Libtorch;
 import dev.moe4j.tensor.ParallelTasks;
 import dev.moe4j.tensor.Parameter;
@@ -15,8 +13,7 @@ import org.jspecify.annotations.Nullable;
  * The CPU's way: each thread takes some rows through their experts, which stay in the core's cache on the way, and no thread
  * waits for another before the end.
  */
-record BlockedExperts(Weights weights, Activation activation, ExpertRows rows, BlockProducts products)
-        implements ExpertNetworks {
+record BlockedExperts(Weights weights, Activation activation, ExpertRows rows) implements ExpertNetworks {
 
     /** The most rows of a block, and of a task: docs/log.md has the measurement. */
     private static final int ROWS = 512;
@@ -26,6 +23,40 @@ record BlockedExperts(Weights weights, Activation activation, ExpertRows rows, B
 
     /** The least tasks for each thread, if there are blocks enough: experts have different sizes. */
     private static final int TASKS = 4;
+
+    /** Some of an expert's rows, those from {@code start} on among all experts'. */
+    private record Block(int expert, int start, int size) {
+
+        Tensor rows(Tensor all) {
+            return all.narrow(0, start, size);
+        }
+
+        /** Writes y = x · Wᵀ + b, the block's rows of {@code y_RO}. */
+        void forward(Tensor x_RI, Parameter weight_EOI, Parameter bias_EO, Tensor y_RO) {
+            rows(y_RO)
+                    .setToProduct(
+                            rows(x_RI), weight_EOI.tensor().select(0, expert).t())
+                    .addInPlace(bias_EO.tensor().select(0, expert));
+        }
+
+        /** Writes the gradient of x, the block's rows of {@code xGradient_RI}. */
+        void backward(Tensor gradient_RO, Parameter weight_EOI, Tensor xGradient_RI) {
+            rows(xGradient_RI)
+                    .setToProduct(rows(gradient_RO), weight_EOI.tensor().select(0, expert));
+        }
+    }
+
+    /** Some columns of an expert's rows. */
+    private record Columns(Block block, int start, int size) {
+
+        /** Adds the gradients of as many rows of the weight and of their biases. */
+        void addGradients(Tensor gradient_RO, Tensor x_RI, Parameter weight_EOI, Parameter bias_EO) {
+            Tensor gradient_NB = block.rows(gradient_RO).narrow(1, start, size);
+            long row = block.expert() * gradient_RO.size(1) + start;
+            weight_EOI.addGradientRows(row, gradient_NB.t(), block.rows(x_RI));
+            bias_EO.addGradientElements(row, gradient_NB.sum(0));
+        }
+    }
 
     /** Neighbouring blocks, which one thread computes. */
     private record Task(List<Block> blocks) {
@@ -49,15 +80,11 @@ record BlockedExperts(Weights weights, Activation activation, ExpertRows rows, B
         Tensor inner_RF = Tensor.empty(x_RD.dtype(), x_RD.device(), x_RD.size(0), weights.ffn());
         Tensor active_RF = inner_RF.emptyLike();
         Tensor y_RD = x_RD.emptyLike();
-        Consumer<Block> fc1 = products.forward(
-                x_RD, weights.fc1Weight().tensor(), weights.fc1Bias().tensor(), inner_RF);
-        Consumer<Block> fc2 = products.forward(
-                active_RF, weights.fc2Weight().tensor(), weights.fc2Bias().tensor(), y_RD);
         run(tasks(), task -> {
-            task.blocks().forEach(fc1);
+            task.blocks().forEach(block -> block.forward(x_RD, weights.fc1Weight(), weights.fc1Bias(), inner_RF));
             Tensor active_NF = activation.forward(task.rows(inner_RF), task.rows(active_RF));
             task.multiply(active_NF, mask_RF);
-            task.blocks().forEach(fc2);
+            task.blocks().forEach(block -> block.forward(active_RF, weights.fc2Weight(), weights.fc2Bias(), y_RD));
         });
         return new Passed(inner_RF, active_RF, y_RD);
     }
@@ -67,15 +94,12 @@ record BlockedExperts(Weights weights, Activation activation, ExpertRows rows, B
             Tensor gradient_RD, Tensor x_RD, Tensor inner_RF, Tensor active_RF, @Nullable Tensor mask_RF) {
         Tensor innerGradient_RF = inner_RF.emptyLike();
         Tensor xGradient_RD = x_RD.emptyLike();
-        Consumer<Block> fc2 = products.backward(gradient_RD, weights.fc2Weight().tensor(), innerGradient_RF);
-        Consumer<Block> fc1 =
-                products.backward(innerGradient_RF, weights.fc1Weight().tensor(), xGradient_RD);
         run(tasks(), task -> {
-            task.blocks().forEach(fc2);
+            task.blocks().forEach(block -> block.backward(gradient_RD, weights.fc2Weight(), innerGradient_RF));
             Tensor innerGradient_NF = task.rows(innerGradient_RF);
             task.multiply(innerGradient_NF, mask_RF);
             activation.backward(innerGradient_NF, task.rows(inner_RF), innerGradient_NF);
-            task.blocks().forEach(fc1);
+            task.blocks().forEach(block -> block.backward(innerGradient_RF, weights.fc1Weight(), xGradient_RD));
         });
         addGradients(gradient_RD, active_RF, weights.fc2Weight(), weights.fc2Bias());
         addGradients(innerGradient_RF, x_RD, weights.fc1Weight(), weights.fc1Bias());
@@ -89,14 +113,13 @@ record BlockedExperts(Weights weights, Activation activation, ExpertRows rows, B
      * @param x_RI what it was given
      */
     private void addGradients(Tensor gradient_RO, Tensor x_RI, Parameter weight, Parameter bias) {
-        Consumer<Columns> add = products.gradients(gradient_RO, x_RI, weight, bias);
         run(columns((int) gradient_RO.size(1)), columns -> {
             Block block = columns.block();
             if (block.size() == 0) {
                 weight.addGradientEntry(block.expert(), null);
                 bias.addGradientEntry(block.expert(), null);
             } else {
-                add.accept(columns);
+                columns.addGradients(gradient_RO, x_RI, weight, bias);
             }
         });
         weight.entriesWritten();

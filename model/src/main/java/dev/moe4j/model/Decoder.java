@@ -284,7 +284,7 @@ public final class Decoder implements AutoCloseable {
         return onThreadsFor(count(tokens), () -> continued(first, tokens));
     }
 
-    /** Computes for so many tokens, on one thread where they are too few for several; one token has its own products. */
+    /** Computes for so many tokens, on one thread where they are too few for several. */
     Tensor onThreadsFor(int tokens, Supplier<Tensor> work) {
         if (model.device().isCuda()) {
             return work.get();
@@ -292,8 +292,7 @@ public final class Decoder implements AutoCloseable {
         ModelConfig config = model.config();
         long widest = (long) config.width() * Math.max(config.ffn(), 3 * config.width());
         long bytes = tokens * widest * last_BD.dtype().bytes();
-        Supplier<Tensor> multiplied = tokens == 1 ? () -> Libtorch.onSingleRow(work) : work;
-        return bytes > SMALL_PRODUCT ? multiplied.get() : Libtorch.onOneThread(multiplied);
+        return bytes > SMALL_PRODUCT ? work.get() : Libtorch.onOneThread(work);
     }
 
     private Tensor continued(int first, int[]... tokens) {

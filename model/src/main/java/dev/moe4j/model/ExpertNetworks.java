@@ -35,7 +35,7 @@ sealed interface ExpertNetworks permits ExpertNetworks.ByProducts, BlockedExpert
         Parameter fc1Weight = weights.fc1Weight();
         return fc1Weight.tensor().device().isCuda()
                 ? new ByProducts(weights, activation, ExpertProducts.of(rows, fc1Weight))
-                : new BlockedExperts(weights, activation, rows, BlockProducts.of(fc1Weight));
+                : new BlockedExperts(weights, activation, rows);
     }
 
     Weights weights();

@@ -92,7 +92,6 @@ class ExpertProductsTest {
             Parameter elsewhere = TinyExperts.weights(shared, 2, 8, 16, share).fc1Weight();
             assertThat(elsewhere.tensor().elements()).isZero();
             assertThat(ExpertProducts.of(rows, elsewhere)).hasSameClassAs(ExpertProducts.of(rows, there));
-            assertThat(BlockProducts.of(elsewhere)).isEqualTo(BlockProducts.of(there));
         }
     }
 

@@ -1,14 +1,11 @@
 package dev.moe4j.tensor;
 
-import java.util.function.Supplier;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.pytorch.global.torch;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Who multiplies libtorch's products in float32 on the CPU: oneDNN where the CPU has AVX-512 and the error allows it, since it
- * follows the CPU's instructions and waits with the threads that all operations have; else OpenBLAS. Those of small experts
- * go by OpenBLAS everywhere, without libtorch: {@link FloatMatrix#suits} says which.
+ * follows the CPU's instructions and waits with the threads that all operations have; else OpenBLAS.
  */
 final class Float32Products {
 
@@ -18,9 +15,6 @@ final class Float32Products {
     private static final String OPEN_BLAS = "highest";
 
     private static final double LARGEST_ERROR = 1e-5;
-
-    /** Bound where {@link #onSingleRow} runs. */
-    private static final ScopedValue<Boolean> SINGLE_ROW = ScopedValue.newInstance();
 
     private static boolean oneDnn;
 
@@ -41,17 +35,9 @@ final class Float32Products {
         }
     }
 
-    /** Whether oneDNN computes the products that this thread asks for, other than those of single rows. */
+    /** Whether oneDNN computes them. */
     static synchronized boolean throughOneDnn() {
-        return oneDnn && !SINGLE_ROW.isBound();
-    }
-
-    /**
-     * Runs work in which {@link Functions#linear} and {@link FloatMatrix#suits} choose OpenBLAS, which multiplies one row
-     * faster than oneDNN does, and two more slowly (docs/log.md has the measurement). Other threads are not affected.
-     */
-    static <T extends @Nullable Object> T onSingleRow(Supplier<T> work) {
-        return ScopedValue.where(SINGLE_ROW, true).call(work::get);
+        return oneDnn;
     }
 
     private static void send(String precision) {

@@ -4,7 +4,6 @@ import java.util.List;
 import java.util.function.Supplier;
 import org.bytedeco.javacpp.BoolPointer;
 import org.bytedeco.pytorch.DoubleOptional;
-import org.bytedeco.pytorch.GradMode;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
@@ -22,12 +21,6 @@ public final class Functions {
 
     /** x · Wᵀ + b with x {@code [rows, in]}, W {@code [out, in]}, b {@code [out]}. */
     public static Tensor linear(Tensor x, Tensor weight, Tensor bias) {
-        if (isVector(x, weight)) {
-            Tensor y = bias.copy().unsqueeze(0);
-            FloatMatrix.of(y)
-                    .addProduct(FloatMatrix.of(x), FloatMatrix.of(weight).t());
-            return y;
-        }
         try (TensorOptional optional = new TensorOptional(bias.handle())) {
             return Tensor.op("linear", () -> torch.linear(x.handle(), weight.handle(), optional), x, weight, bias);
         }
@@ -35,29 +28,7 @@ public final class Functions {
 
     /** x · Wᵀ with x {@code [rows, in]}, W {@code [out, in]}. */
     public static Tensor linear(Tensor x, Tensor weight) {
-        if (isVector(x, weight)) {
-            Tensor y = Tensor.empty(DType.FLOAT32, Device.CPU, 1, weight.size(0));
-            FloatMatrix.of(y)
-                    .setToProduct(FloatMatrix.of(x), FloatMatrix.of(weight).t());
-            return y;
-        }
         return Tensor.op("linear", () -> torch.linear(x.handle(), weight.handle()), x, weight);
-    }
-
-    /**
-     * Whether OpenBLAS multiplies, x is one row and no graph is recorded. OpenBLAS's product of a matrix and a vector takes a
-     * third of the time of its product of matrices once the matrix is large (docs/log.md has the measurement).
-     */
-    private static boolean isVector(Tensor x, Tensor weight) {
-        return x.size(0) == 1
-                && x.dtype() == DType.FLOAT32
-                && x.shape().length == 2
-                && !x.device().isCuda()
-                && !Float32Products.throughOneDnn()
-                && OpenBlas.available()
-                && !GradMode.is_enabled()
-                && x.isContiguous()
-                && weight.isContiguous();
     }
 
     /** Layer normalisation over the last dimension (Ba et al. 2016) with weight and bias {@code [model]}. */

@@ -100,14 +100,6 @@ public final class Libtorch {
     }
 
     /**
-     * Runs work whose linear layers have one row. In float32 OpenBLAS computes them, since it multiplies vectors faster
-     * than oneDNN does. What other threads compute does not change.
-     */
-    public static <T extends @Nullable Object> T onSingleRow(Supplier<T> work) {
-        return Float32Products.onSingleRow(work);
-    }
-
-    /**
      * The instructions that results on this CPU depend on: those that libtorch's own kernels use and those that oneDNN
      * does, such as {@code AVX512/AVX512_CORE_AMX}; the latter only where they are known, which is on x86 but not on Windows.
      */
@@ -136,7 +128,7 @@ public final class Libtorch {
         }
     }
 
-    /** Whether oneDNN, which follows this CPU's instructions, computes the products that this thread asks for in float32. */
+    /** Whether oneDNN, which follows this CPU's instructions, computes products in float32. */
     public static boolean float32ThroughOneDnn() {
         return Float32Products.throughOneDnn();
     }

@@ -194,26 +194,6 @@ public final class Parameter {
         add(gradient.view(-1).narrow(0, first, contribution.elements()), contribution);
     }
 
-    /** As {@link #addGradientRows(long, Tensor, Tensor)}, of matrices without tensors; for parameters in float32. */
-    public void addGradientRows(int row, FloatMatrix a, FloatMatrix b) {
-        unit.openGradient();
-        FloatMatrix target = FloatMatrix.of(gradient).rows(row, a.rows());
-        if (written) {
-            target.addProduct(a, b);
-        } else {
-            target.setToProduct(a, b);
-        }
-    }
-
-    /**
-     * As {@link #addGradientElements}, of the sum of a matrix's rows: as many elements of an entry as it has columns, from
-     * number {@code first} on; for parameters in float32.
-     */
-    public void addGradientSum(int entry, int first, FloatMatrix matrix) {
-        unit.openGradient();
-        FloatMatrix.of(gradient).rows(entry, 1).columns(first, matrix.columns()).sumRows(matrix, written);
-    }
-
     private void add(Tensor target, Tensor contribution) {
         if (written) {
             target.addInPlace(contribution.to(target.dtype()));

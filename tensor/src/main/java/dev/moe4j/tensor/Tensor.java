@@ -379,13 +379,6 @@ public final class Tensor extends TensorViews {
                 "scatter_add_", () -> handle().scatter_add_(dim, index.handle(), source.handle()), this, index, source);
     }
 
-    /** Writes {@code value} to the places that {@code index} names along {@code dim}. */
-    public Tensor scatterInPlace(int dim, Tensor index, double value) {
-        try (Scalar scalar = scalar(value)) {
-            return inPlace("scatter_", () -> handle().scatter_(dim, index.handle(), scalar), this, index);
-        }
-    }
-
     public Tensor softmax(int dim) {
         try (ScalarTypeOptional none = new ScalarTypeOptional()) {
             return op("softmax", () -> handle().softmax(dim, none), this);

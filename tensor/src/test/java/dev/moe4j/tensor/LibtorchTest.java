@@ -92,47 +92,6 @@ class LibtorchTest {
         }
     }
 
-    /** A thread that has single rows takes OpenBLAS; nothing that other threads compute changes. */
-    @Test
-    void singleRowsChangeNothingOnOtherThreads() {
-        boolean before = Libtorch.float32ThroughOneDnn();
-        float[] product = product();
-        String precision = precision();
-        String result = Libtorch.onSingleRow(() -> {
-            assertThat(Libtorch.float32ThroughOneDnn()).isFalse();
-            elsewhere(() -> {
-                assertThat(Libtorch.float32ThroughOneDnn()).isEqualTo(before);
-                assertThat(product()).containsExactly(product);
-            });
-            assertThat(product()).containsExactly(product);
-            assertThat(precision()).isEqualTo(precision);
-            return "result";
-        });
-        assertThat(result).isEqualTo("result");
-        assertThat(Libtorch.float32ThroughOneDnn()).isEqualTo(before);
-        assertThat(precision()).isEqualTo(precision);
-        assertThatThrownBy(() -> Libtorch.onSingleRow(() -> {
-                    throw new IllegalStateException("in the work");
-                }))
-                .hasMessage("in the work");
-        assertThat(Libtorch.float32ThroughOneDnn()).isEqualTo(before);
-    }
-
-    /** Of matrices, as training has them. */
-    private static float[] product() {
-        try (Scope _ = Scope.open()) {
-            Tensor a = Tensor.zeros(DType.FLOAT32, Device.CPU, 200, 300);
-            Tensor b = Tensor.zeros(DType.FLOAT32, Device.CPU, 300, 100);
-            new RandomKey(1).fillNormal(a, 1);
-            new RandomKey(2).fillNormal(b, 1);
-            return a.matmul(b).toFloats();
-        }
-    }
-
-    private static String precision() {
-        return torch.globalContext().float32MatmulPrecision().intern().name();
-    }
-
     @Test
     void tilesThatAreSettledTooLateAreReported() {
         assertThat(AmxTiles.refusal(true, false, "AVX512_CORE_AMX", null).orElseThrow())

@@ -103,7 +103,7 @@ class NativeHeapTest {
         });
         OPERATIONS.put("selection", () -> {
             x.indexSelect(0, index).indexCopyInPlace(0, Tensor.arange(4, Device.CPU), y);
-            y.gather(1, longs4()).scatterAddInPlace(1, longs4(), y).scatterInPlace(1, longs4(), 1);
+            y.gather(1, longs4()).scatterAddInPlace(1, longs4(), y);
         });
         OPERATIONS.put("softmax", () -> {
             y.softmax(1);

@@ -3,7 +3,6 @@ package dev.moe4j.tensor;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.List;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -44,25 +43,6 @@ class ParameterTest {
                 w.entriesWritten();
                 assertThat(w.gradient().toDoubles()).containsExactly(45, 60, 73, 94, 7, 10, 15, 22);
             }
-        }
-    }
-
-    @Test
-    void whatFloatMatricesMakeIsWrittenAndThenAdded() {
-        try (Parameters parameters = parameters(Precision.FP32, List.of(2L, 2L), "w.0", "w.1");
-                Scope _ = Scope.open()) {
-            Parameter w = parameters.get("w");
-            FloatMatrix a = FloatMatrix.of(matrix(Precision.FP32, 1, 2, 3, 4));
-            w.gradient().fill(7);
-            parameters.startGradients();
-            w.addGradientRows(1, a.rows(0, 1), a);
-            w.addGradientSum(0, 0, a);
-            w.entriesWritten();
-            assertThat(w.gradient().toDoubles()).containsExactly(4, 6, 7, 10);
-            w.addGradientRows(0, a.t(), a);
-            w.addGradientSum(1, 1, a.columns(0, 1));
-            w.entriesWritten();
-            assertThat(w.gradient().toDoubles()).containsExactly(4 + 10, 6 + 14, 7 + 14, 10 + 20 + 4);
         }
     }
 
