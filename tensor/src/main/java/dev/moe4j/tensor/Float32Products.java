@@ -16,7 +16,7 @@ final class Float32Products {
 
     private static final double LARGEST_ERROR = 1e-5;
 
-    private static boolean oneDnn;
+    private static volatile boolean oneDnn;
 
     private Float32Products() {}
 
@@ -29,14 +29,15 @@ final class Float32Products {
             return;
         }
         send(ONE_DNN);
-        oneDnn = error() <= LARGEST_ERROR;
+        // On one thread: other threads would wait until Libtorch is initialised.
+        oneDnn = Libtorch.asOneThread(Float32Products::error) <= LARGEST_ERROR;
         if (!oneDnn) {
             send(OPEN_BLAS);
         }
     }
 
     /** Whether oneDNN computes them. */
-    static synchronized boolean throughOneDnn() {
+    static boolean throughOneDnn() {
         return oneDnn;
     }
 

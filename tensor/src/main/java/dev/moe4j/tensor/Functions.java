@@ -21,6 +21,12 @@ public final class Functions {
 
     /** x · Wᵀ + b with x {@code [rows, in]}, W {@code [out, in]}, b {@code [out]}. */
     public static Tensor linear(Tensor x, Tensor weight, Tensor bias) {
+        Tensor columns = weight.t();
+        if (DividedProducts.suit(x, columns)) {
+            return Tensor.empty(x.dtype(), x.device(), x.size(0), weight.size(0))
+                    .copy(bias)
+                    .addProductInPlace(x, columns);
+        }
         try (TensorOptional optional = new TensorOptional(bias.handle())) {
             return Tensor.op("linear", () -> torch.linear(x.handle(), weight.handle(), optional), x, weight, bias);
         }
@@ -28,7 +34,7 @@ public final class Functions {
 
     /** x · Wᵀ with x {@code [rows, in]}, W {@code [out, in]}. */
     public static Tensor linear(Tensor x, Tensor weight) {
-        return Tensor.op("linear", () -> torch.linear(x.handle(), weight.handle()), x, weight);
+        return x.matmul(weight.t());
     }
 
     /** Layer normalisation over the last dimension (Ba et al. 2016) with weight and bias {@code [model]}. */

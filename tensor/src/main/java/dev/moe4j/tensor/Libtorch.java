@@ -77,26 +77,30 @@ public final class Libtorch {
         }
         torch.set_num_threads(count);
         THREADS.set(count);
-        NativeThreads.ofOpenBlas(count);
+        // OpenBLAS has one number for the whole process. Where products are divided, it is always 1.
+        NativeThreads.ofOpenBlas(ParallelTasks.inParallel() ? 1 : count);
     }
 
     /**
      * Runs work whose operations on the CPU use the calling thread alone, where each thread can have a number of its own:
-     * for many that are so small that several threads would take longer to meet than to compute. Others' operations use
-     * as many as before, but for OpenBLAS's products.
+     * for many that are so small that several threads would take longer to meet than to compute. Other threads' operations
+     * use as many as before.
      */
     public static <T extends @Nullable Object> T onOneThread(Supplier<T> work) {
         if (threads() == 1 || !NativeThreads.perThread()) {
             return work.get();
         }
         NativeThreads.ofThisThread(1);
-        NativeThreads.beginOpenBlasAlone();
         try {
-            return ScopedValue.where(ONE_THREAD, true).call(work::get);
+            return asOneThread(work);
         } finally {
-            NativeThreads.endOpenBlasAlone();
             NativeThreads.ofThisThread(threads());
         }
+    }
+
+    /** Runs work for which {@link #threads} is 1. */
+    static <T extends @Nullable Object> T asOneThread(Supplier<T> work) {
+        return ScopedValue.where(ONE_THREAD, true).call(work::get);
     }
 
     /**
@@ -143,11 +147,8 @@ public final class Libtorch {
         if (!NativeLibraries.LINUX) {
             return;
         }
-        // libgomp's waiting threads spin; on cores that are shared this costs up to a factor of five. OpenBLAS's, which
-        // multiplies in float32 where oneDNN does not, spin for 2^26 cycles after each product, in the way of
-        // libgomp's: 2^12 instead gave whole steps of cpu-dense 1.1 times the speed.
-        Map<String, String> defaults = new HashMap<>(
-                Map.of("GOMP_SPINCOUNT", "1000", "OPENBLAS_THREAD_TIMEOUT", "12", "TORCH_CPP_LOG_LEVEL", "ERROR"));
+        // libgomp's waiting threads spin; on cores that are shared this costs up to a factor of five.
+        Map<String, String> defaults = new HashMap<>(Map.of("GOMP_SPINCOUNT", "1000", "TORCH_CPP_LOG_LEVEL", "ERROR"));
         if (!ONE_DNN_UP_TO.equals(NO_LIMIT)) {
             defaults.put(ONE_DNN_LIMIT, ONE_DNN_UP_TO);
         }

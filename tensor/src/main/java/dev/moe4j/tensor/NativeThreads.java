@@ -16,9 +16,6 @@ final class NativeThreads {
     private static final @Nullable MethodHandle OPEN_MP = find("omp_set_num_threads", NUMBER);
     private static final @Nullable MethodHandle OPEN_BLAS = find("openblas_set_num_threads", NUMBER);
 
-    /** Who wants OpenBLAS to use one thread at present. */
-    private static int alone;
-
     private NativeThreads() {}
 
     /** Whether a thread can have a number of its own. */
@@ -33,31 +30,9 @@ final class NativeThreads {
         call(OPEN_MP, count);
     }
 
-    /**
-     * For OpenBLAS, which multiplies in double precision and, where oneDNN does not, in float32, and of whose threads libtorch
-     * does not know. They spin: on cores that are shared they cost up to ten times what they compute. Where some want one
-     * thread, the number is {@link Libtorch#threads()} when all of them are done.
-     */
-    static synchronized void ofOpenBlas(int count) {
-        if (alone == 0) {
-            call(OPEN_BLAS, count);
-        }
-    }
-
-    /**
-     * From here on OpenBLAS uses one thread; for all who call it, since it has one number, until each who called this has
-     * called {@link #endOpenBlasAlone}.
-     */
-    static synchronized void beginOpenBlasAlone() {
-        if (alone++ == 0) {
-            call(OPEN_BLAS, 1);
-        }
-    }
-
-    static synchronized void endOpenBlasAlone() {
-        if (--alone == 0) {
-            call(OPEN_BLAS, Libtorch.threads());
-        }
+    /** For OpenBLAS, of whose threads libtorch does not know: it has one number for all callers. */
+    static void ofOpenBlas(int count) {
+        call(OPEN_BLAS, count);
     }
 
     private static void call(@Nullable MethodHandle function, int count) {

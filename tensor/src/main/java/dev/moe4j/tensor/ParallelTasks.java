@@ -19,7 +19,7 @@ public final class ParallelTasks {
 
     /**
      * Calls {@code task} with each number from 0 to {@code count - 1}, lower ones first, and returns when all are done.
-     * Each call has a scope of its own. A task must not run tasks.
+     * Each call has a scope of its own. Tasks that a task runs take that task's thread.
      *
      * @throws RuntimeException what a task threw; those that had not begun by then are not run
      */
@@ -27,27 +27,30 @@ public final class ParallelTasks {
         Libtorch.load();
         int threads = Libtorch.threads();
         AtomicInteger next = new AtomicInteger();
-        if (Math.min(count, threads) <= 1 || !NativeThreads.perThread() || !OpenMpRegion.available()) {
+        if (Math.min(count, threads) <= 1 || !inParallel()) {
             work(next, count, task);
             return;
         }
         AtomicReference<@Nullable Throwable> failure = new AtomicReference<>();
-        NativeThreads.beginOpenBlasAlone();
-        try {
-            // As many threads as operations use, even if tasks are fewer: OpenMP would end those that are left over.
-            OpenMpRegion.run(threads, () -> {
-                try {
-                    NativeThreads.ofThisThread(1);
+        // As many threads as operations use, even if tasks are fewer: OpenMP would end those that are left over.
+        OpenMpRegion.run(threads, () -> {
+            try {
+                NativeThreads.ofThisThread(1);
+                Libtorch.asOneThread(() -> {
                     work(next, count, task);
-                } catch (Throwable e) {
-                    next.set(count);
-                    failure.compareAndSet(null, e);
-                }
-            });
-        } finally {
-            NativeThreads.endOpenBlasAlone();
-        }
+                    return null;
+                });
+            } catch (Throwable e) {
+                next.set(count);
+                failure.compareAndSet(null, e);
+            }
+        });
         rethrow(failure.get());
+    }
+
+    /** Whether this machine can run tasks in parallel. */
+    static boolean inParallel() {
+        return NativeThreads.perThread() && OpenMpRegion.available();
     }
 
     private static void work(AtomicInteger next, int count, IntConsumer task) {

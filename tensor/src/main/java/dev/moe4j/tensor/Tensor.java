@@ -327,44 +327,39 @@ public final class Tensor extends TensorViews {
     // Products and selection
 
     public Tensor matmul(Tensor other) {
-        return op("matmul", () -> torch.matmul(handle(), other.handle()), this, other);
+        return DividedProducts.suit(this, other)
+                ? empty(dtype(), device(), size(0), other.size(1)).setToProduct(this, other)
+                : op("matmul", () -> torch.matmul(handle(), other.handle()), this, other);
     }
 
     /** Writes {@code a · b} into this tensor. */
     public Tensor setToProduct(Tensor a, Tensor b) {
-        return inPlace("mm", () -> torch.mm_out(handle(), a.handle(), b.handle()), a, b, this);
+        DividedProducts.set(this, a, b);
+        return this;
     }
 
     /** Adds {@code a · b} to this tensor. */
     public Tensor addProductInPlace(Tensor a, Tensor b) {
-        return inPlace("addmm_", () -> handle().addmm_(a.handle(), b.handle()), a, b, this);
+        DividedProducts.add(this, a, b);
+        return this;
     }
 
     /** Writes the products of the matrices in {@code a} and {@code b} {@code [batch, …]} into this tensor. */
     public Tensor setToBatchProduct(Tensor a, Tensor b) {
-        return inPlace("bmm", () -> torch.bmm_out(handle(), a.handle(), b.handle()), a, b, this);
+        DividedProducts.setBatch(this, a, b);
+        return this;
     }
 
     /** As {@link #setToBatchProduct(Tensor, Tensor)}, times {@code factor}. */
     public Tensor setToBatchProduct(Tensor a, Tensor b, double factor) {
-        return scaledBatchProduct(a, b, 0, factor);
+        DividedProducts.addBatch(this, a, b, 0, factor);
+        return this;
     }
 
     /** Adds {@code factor} times the products of the matrices in {@code a} and {@code b} {@code [batch, …]}. */
     public Tensor addBatchProductInPlace(Tensor a, Tensor b, double factor) {
-        return scaledBatchProduct(a, b, 1, factor);
-    }
-
-    private Tensor scaledBatchProduct(Tensor a, Tensor b, double ofThis, double factor) {
-        try (Scalar beta = scalar(ofThis);
-                Scalar alpha = scalar(factor)) {
-            return inPlace(
-                    "baddbmm_",
-                    () -> torch.baddbmm_out(handle(), handle(), a.handle(), b.handle(), beta, alpha),
-                    a,
-                    b,
-                    this);
-        }
+        DividedProducts.addBatch(this, a, b, 1, factor);
+        return this;
     }
 
     /** Overwrites the entries of {@code dim} that {@code index}, a vector of int64, names by those of {@code source}. */

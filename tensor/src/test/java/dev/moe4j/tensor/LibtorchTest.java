@@ -11,7 +11,11 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Supplier;
 import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
@@ -19,16 +23,17 @@ import org.junit.jupiter.api.condition.OS;
 
 class LibtorchTest {
 
-    /** OpenBLAS's too, which libtorch does not reach. */
+    /** OpenBLAS has one: products that it computes are divided among the others. */
     @Test
     @EnabledOnOs(OS.LINUX)
-    void threadsAreThoseOfEveryLibrary() {
+    void threadsAreThoseOfEveryOperation() {
         int before = Libtorch.threads();
         try {
             for (int count : new int[] {1, 2, 1}) {
                 Libtorch.threads(count);
                 assertThat(Libtorch.threads()).isEqualTo(count);
-                assertThat(threadsOfOpenBlas()).isEqualTo(count);
+                assertThat(torch.get_num_threads()).isEqualTo(count);
+                assertThat(threadsOfOpenBlas()).isOne();
             }
         } finally {
             Libtorch.threads(before);
@@ -51,28 +56,59 @@ class LibtorchTest {
         assertThat(OneDnnInstructions.within("AVX512_CORE_BF16", "AVX2")).isEqualTo("AVX2");
     }
 
-    /** It has one number for the process: whoever is done first leaves it to the others. */
+    /** Products on all threads, on one, in tasks and of one row: each is what it is when nothing else runs. */
     @Test
     @EnabledOnOs(OS.LINUX)
-    void openBlasHasOneThreadUntilTheLastWhoWantsThatIsDone() {
+    void whatAThreadComputesDoesNotDependOnOthers() {
         int before = Libtorch.threads();
         Libtorch.threads(3);
         try {
-            int meanwhile = Libtorch.onOneThread(() -> {
-                elsewhere(() -> {
-                    ParallelTasks.run(3, _ -> assertThat(threadsOfOpenBlas()).isEqualTo(1));
-                    assertThat(threadsOfOpenBlas()).as("after tasks").isEqualTo(1);
-                    int inner = Libtorch.onOneThread(LibtorchTest::threadsOfOpenBlas);
-                    assertThat(inner).isEqualTo(1);
-                    assertThat(threadsOfOpenBlas()).as("after work").isEqualTo(1);
-                    Libtorch.threads(2);
-                });
-                return threadsOfOpenBlas();
-            });
-            assertThat(meanwhile).as("set meanwhile").isEqualTo(1);
-            assertThat(threadsOfOpenBlas()).isEqualTo(2);
+            List<Supplier<float[]>> ways = List.of(
+                    () -> product(200),
+                    () -> Libtorch.onOneThread(() -> product(200)),
+                    LibtorchTest::products,
+                    () -> product(1));
+            List<float[]> alone = ways.stream().map(Supplier::get).toList();
+            int number = threadsOfOpenBlas();
+            AtomicInteger rounds = new AtomicInteger();
+            CompletableFuture<Void> other = CompletableFuture.runAsync(
+                    () -> {
+                        while (rounds.get() < 30) {
+                            for (int way = 1; way < ways.size(); way++) {
+                                assertThat(Arrays.equals(ways.get(way).get(), alone.get(way)))
+                                        .as("way %s", way)
+                                        .isTrue();
+                                assertThat(threadsOfOpenBlas()).isEqualTo(number);
+                            }
+                            rounds.incrementAndGet();
+                        }
+                    },
+                    Thread.ofPlatform()::start);
+            while (!other.isDone()) {
+                assertThat(Arrays.equals(ways.getFirst().get(), alone.getFirst()))
+                        .isTrue();
+                assertThat(threadsOfOpenBlas()).isEqualTo(number);
+            }
+            other.join();
         } finally {
             Libtorch.threads(before);
+        }
+    }
+
+    /** Of several tasks. */
+    private static float[] products() {
+        float[][] results = new float[4][];
+        ParallelTasks.run(results.length, i -> results[i] = product(100 + i));
+        return results[3];
+    }
+
+    private static float[] product(long rows) {
+        try (Scope _ = Scope.open()) {
+            Tensor a = Tensor.zeros(DType.FLOAT32, Device.CPU, rows, 300);
+            Tensor b = Tensor.zeros(DType.FLOAT32, Device.CPU, 4000, 300);
+            new RandomKey(1).fillNormal(a, 1);
+            new RandomKey(2).fillNormal(b, 1);
+            return Functions.linear(a, b).toFloats();
         }
     }
 
@@ -104,10 +140,6 @@ class LibtorchTest {
         assertThat(AmxTiles.refusal(true, false, "AVX512_CORE_AMX", "AVX512_CORE"))
                 .as("the environment decides")
                 .isEmpty();
-    }
-
-    private static void elsewhere(Runnable work) {
-        CompletableFuture.runAsync(work, Thread.ofPlatform()::start).join();
     }
 
     @Test
