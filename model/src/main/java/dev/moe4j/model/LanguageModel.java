@@ -376,7 +376,8 @@ public final class LanguageModel implements AutoCloseable {
 
     @Override
     public void close() {
-        scope.close();
+        // Closes the model's scope too.
+        parameters.close();
     }
 
     AttentionSection.Weights attentionWeights(int layer) {

@@ -108,13 +108,12 @@ final class UnitExchange implements UnitKeeper {
             return;
         }
         Gathering known = ahead;
-        ahead = null;
         if (known != null && known.unit() == unit) {
+            ahead = null;
             await(known);
         } else {
             if (known != null) {
-                await(known);
-                known.unit().closeWork();
+                dropGathered(known.unit());
             }
             await(gather(unit));
         }
@@ -124,6 +123,16 @@ final class UnitExchange implements UnitKeeper {
         } catch (RuntimeException | Error e) {
             release(unit);
             throw e;
+        }
+    }
+
+    /** Drops a unit's parameters that were gathered before a section has asked for them. */
+    private void dropGathered(Unit unit) {
+        Gathering known = ahead;
+        if (known != null && known.unit() == unit) {
+            ahead = null;
+            await(known);
+            unit.closeWork();
         }
     }
 
@@ -147,6 +156,7 @@ final class UnitExchange implements UnitKeeper {
 
     @Override
     public void refreshed(Unit unit) {
+        dropGathered(unit);
         if (unit.share().states() && !unit.share().work()) {
             try (Scope _ = Scope.open()) {
                 gatherInto(unit).await();
@@ -199,6 +209,18 @@ final class UnitExchange implements UnitKeeper {
         }
     }
 
+    @Override
+    public void reset(Unit unit) {
+        reduced.remove(unit);
+        for (Reducing old : reducing.stream().filter(one -> one.unit() == unit).toList()) {
+            reducing.remove(old);
+            try (Scope _ = old.scope()) {
+                old.pending().await();
+            }
+        }
+        dropGathered(unit);
+    }
+
     private void reduce(Unit unit) {
         unit.zeroUnwritten();
         reduced.add(unit);
@@ -234,13 +256,14 @@ final class UnitExchange implements UnitKeeper {
     }
 
     private static void complete(Reducing done) {
-        done.pending().await();
-        Tensor piece = done.piece();
-        if (piece != null) {
-            try (Scope _ = Scope.open()) {
-                done.unit().addReduced(piece);
+        try (Scope _ = done.scope()) {
+            done.pending().await();
+            Tensor piece = done.piece();
+            if (piece != null) {
+                try (Scope _ = Scope.open()) {
+                    done.unit().addReduced(piece);
+                }
             }
         }
-        done.scope().close();
     }
 }

@@ -2,6 +2,7 @@ package dev.moe4j.tensor;
 
 import java.util.ArrayList;
 import java.util.HashSet;
+import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -154,8 +155,21 @@ public final class Parameters implements AutoCloseable {
         units.forEach(Unit::finishGradients);
     }
 
+    /** Frees all units, even if one cannot wait for its exchanges. */
     @Override
     public void close() {
-        scope.close();
+        close(units.iterator());
+    }
+
+    private void close(Iterator<Unit> rest) {
+        if (!rest.hasNext()) {
+            scope.close();
+            return;
+        }
+        try {
+            rest.next().close();
+        } finally {
+            close(rest);
+        }
     }
 }

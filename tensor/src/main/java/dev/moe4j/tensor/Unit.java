@@ -327,10 +327,21 @@ public final class Unit {
     }
 
     void startGradients() {
-        // A backward pass that failed leaves its contributions behind.
+        // A pass that failed leaves its contributions behind, and exchanges that still use them.
+        keeper.reset(this);
         closeGradient();
         parameters.forEach(Parameter::startStep);
         reduced = false;
+    }
+
+    /** Frees what a pass that failed has left: the whole working copy and the whole gradient. */
+    void close() {
+        try {
+            keeper.reset(this);
+        } finally {
+            closeWork();
+            closeGradient();
+        }
     }
 
     void finishGradients() {

@@ -21,6 +21,9 @@ public interface UnitKeeper {
         public void finish(Unit unit) {}
 
         @Override
+        public void reset(Unit unit) {}
+
+        @Override
         public void refreshed(Unit unit) {}
     };
 
@@ -35,6 +38,9 @@ public interface UnitKeeper {
 
     /** The step has no more backward passes; returns when the unit's gradient is the sum over the processes. */
     void finish(Unit unit);
+
+    /** A pass may have failed: returns when the unit's exchanges that are under way have ended, and drops their results. */
+    void reset(Unit unit);
 
     /** The own piece of the working copy has changed; returns when the others' are here, where they are kept. */
     void refreshed(Unit unit);

@@ -51,6 +51,9 @@ class TapeFailureTest {
         public void finish(Unit unit) {}
 
         @Override
+        public void reset(Unit unit) {}
+
+        @Override
         public void refreshed(Unit unit) {}
     }
 
