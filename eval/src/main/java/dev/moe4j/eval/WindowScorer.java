@@ -80,7 +80,9 @@ final class WindowScorer {
         int done = 0;
         for (List<int[]> round : rounds()) {
             boolean own = here < round.size();
-            scoreBatch(own, round.get(own ? here : 0));
+            // Every process reads the whole round: a token that the vocabulary lacks then fails in all of them.
+            List<Batch> batches = round.stream().map(this::read).toList();
+            scoreBatch(own, batches.get(own ? here : 0));
             done += round.stream().mapToInt(windowsOf -> windowsOf.length).sum();
             progress.scored(done, count, sum / predicted);
             if (everyone.any(!Double.isFinite(sum), "whether losses are finite")) {
@@ -163,11 +165,19 @@ final class WindowScorer {
     }
 
     /**
-     * Computes a batch.
+     * Windows to compute together, padded to one width.
      *
-     * @param own whether it is this process's batch, so that its losses count
+     * @param chosen their indices among the scored windows
+     * @param targetCounts tokens of each that have a loss
      */
-    private void scoreBatch(boolean own, int... chosen) {
+    private record Batch(int[] chosen, int size, int width, int[] inputs, int[] targets, int[] targetCounts) {}
+
+    /**
+     * Reads a batch.
+     *
+     * @throws EvalException if it has a token that the model's vocabulary lacks
+     */
+    private Batch read(int... chosen) {
         int size = shape(chosen)[0];
         int width = shape(chosen)[1];
         int[] inputs = new int[size * width];
@@ -178,7 +188,22 @@ final class WindowScorer {
         for (int i = 0; i < chosen.length; i++) {
             targetCounts[i] = windows.window(number(chosen[i]), inputs, targets, i * width, width);
         }
-        TokenBatch tokenBatch = new TokenBatch(checked(inputs), checked(targets), size);
+        check(inputs);
+        check(targets);
+        return new Batch(chosen, size, width, inputs, targets, targetCounts);
+    }
+
+    /**
+     * Computes a batch.
+     *
+     * @param own whether it is this process's batch, so that its losses count
+     */
+    private void scoreBatch(boolean own, Batch of) {
+        int[] chosen = of.chosen();
+        int[] inputs = of.inputs();
+        int[] targets = of.targets();
+        int width = of.width();
+        TokenBatch tokenBatch = new TokenBatch(wide(inputs), wide(targets), of.size());
         int routed = own
                 ? (int) Arrays.stream(inputs)
                         .filter(id -> id != Perplexity.FILL)
@@ -186,7 +211,7 @@ final class WindowScorer {
                 : 0;
         try (Scope _ = Scope.open();
                 Tape tape = Tape.inference()) {
-            LossReport report = model.loss(tape, tokenBatch, Pass.evaluation(size));
+            LossReport report = model.loss(tape, tokenBatch, Pass.evaluation(of.size()));
             double[] nll = report.nll().tensor().toDoubles();
             List<LayerRouting> routing = report.routing();
             for (int i = 0; i < routing.size(); i++) {
@@ -197,9 +222,9 @@ final class WindowScorer {
             }
             for (int i = 0; own && i < chosen.length; i++) {
                 nats[chosen[i]] = Arrays.stream(nll, i * width, (i + 1) * width).sum();
-                tokens[chosen[i]] = targetCounts[i];
+                tokens[chosen[i]] = of.targetCounts()[i];
                 sum += nats[chosen[i]];
-                predicted += targetCounts[i];
+                predicted += of.targetCounts()[i];
             }
         }
         for (int i = 0; own && i < targets.length; i++) {
@@ -210,17 +235,18 @@ final class WindowScorer {
         }
     }
 
-    private long[] checked(int... ids) {
+    private void check(int... ids) {
         int vocabulary = model.config().vocabulary();
-        long[] wide = new long[ids.length];
-        for (int i = 0; i < ids.length; i++) {
-            if (ids[i] >= vocabulary) {
-                throw new EvalException("the text has the token " + ids[i] + ", and the model's vocabulary has "
+        for (int id : ids) {
+            if (id >= vocabulary) {
+                throw new EvalException("the text has the token " + id + ", and the model's vocabulary has "
                         + vocabulary + "; prepare the text with the model's own tokenizer");
             }
-            wide[i] = ids[i];
         }
-        return wide;
+    }
+
+    private static long[] wide(int... ids) {
+        return Arrays.stream(ids).asLongStream().toArray();
     }
 
     /** Brings together what the processes have scored. Each window was scored by one, and is 0 in the others. */

@@ -135,4 +135,28 @@ class SharedEvaluationTest {
                         .hasMessageStartingWith("the loss of window "));
         assertThat(failures.get(0)).hasMessage(failures.get(1).getMessage());
     }
+
+    /** Also in the process that computes other windows, which would wait for the one that has failed. */
+    @Test
+    void aTokenOutsideTheVocabularyFailsInAllProcesses() {
+        List<Throwable> failures = RanksInThreads.run(2, processes -> {
+            int[] ids = new int[4 * CONTEXT + 1];
+            Architecture architecture = architecture(false, 0);
+            ids[3 * CONTEXT + 1] = architecture.model().vocabulary();
+            try (LanguageModel model = LanguageModel.initialize(
+                    architecture,
+                    Precision.FP32,
+                    Device.CPU,
+                    Fabric.of(processes, 1, Sharding.NONE),
+                    ExpertGradients.EXACT,
+                    new RandomKey(7))) {
+                Perplexity perplexity = Perplexity.of(model).batch(1);
+                return catchThrowable(() -> perplexity.score(TokenStream.of(ids)));
+            }
+        });
+        assertThat(failures)
+                .allSatisfy(failure -> assertThat(failure)
+                        .isInstanceOf(EvalException.class)
+                        .hasMessageStartingWith("the text has the token "));
+    }
 }
