@@ -25,6 +25,9 @@ import org.jspecify.annotations.Nullable;
  */
 final class Peers implements AutoCloseable {
 
+    /** The time between looks for failures that other ranks have reported. */
+    static final long LOOK_MILLIS = 100;
+
     /** A process that lives answers sooner, even on a crowded machine. */
     private static final int PATIENCE_MILLIS = 5_000;
     /** What is sent arrives, whether or not it is confirmed by then. */
@@ -141,7 +144,7 @@ final class Peers implements AutoCloseable {
         for (Card card : others) {
             while (card.rank() == 0 && System.nanoTime() < end && ask(card, "") instanceof Answer.Alive) {
                 try {
-                    Thread.sleep(Watch.LOOK_MILLIS);
+                    Thread.sleep(LOOK_MILLIS);
                 } catch (InterruptedException e) {
                     Thread.currentThread().interrupt();
                     return;

@@ -79,7 +79,7 @@ public final class Pending {
 
     private static void waitFor(Exchange exchange, Watch watch, Work work) {
         long start = System.nanoTime();
-        try (Milliseconds look = new Milliseconds(Watch.LOOK_MILLIS)) {
+        try (Milliseconds look = new Milliseconds(Peers.LOOK_MILLIS)) {
             while (true) {
                 try {
                     work._wait(look);

@@ -12,9 +12,6 @@ import org.jspecify.annotations.Nullable;
  */
 record Watch(int rank, Duration timeout, Journal journal, Peers peers) {
 
-    /** Between looks at whether another rank has told of a failure. */
-    static final long LOOK_MILLIS = 100;
-
     /** How often others are asked until the one whose connection broke is seen to be gone. */
     private static final int QUESTIONS = 10;
 
@@ -69,7 +66,7 @@ record Watch(int rank, Duration timeout, Journal journal, Peers peers) {
             }
             // A process that dies closes its sockets one after the other.
             try {
-                Thread.sleep(LOOK_MILLIS);
+                Thread.sleep(Peers.LOOK_MILLIS);
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
                 return Diagnosis.of(exchange, answers, timeout, broken);
