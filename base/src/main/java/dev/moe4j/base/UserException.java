@@ -1,6 +1,7 @@
 package dev.moe4j.base;
 
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A failure that the user can correct. The message is one line: what is wrong, where, and what to do. The command line
@@ -14,7 +15,7 @@ public abstract class UserException extends RuntimeException {
         super(message);
     }
 
-    protected UserException(String message, Throwable cause) {
+    protected UserException(String message, @Nullable Throwable cause) {
         super(message, cause);
     }
 

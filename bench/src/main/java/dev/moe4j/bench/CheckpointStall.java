@@ -1,9 +1,9 @@
 package dev.moe4j.bench;
 
-import dev.moe4j.model.CheckpointReader;
+import dev.moe4j.model.checkpoint.CheckpointReader;
 import dev.moe4j.tensor.Device;
-import dev.moe4j.train.RunConfig;
 import dev.moe4j.train.TrainingRun;
+import dev.moe4j.train.config.RunConfig;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

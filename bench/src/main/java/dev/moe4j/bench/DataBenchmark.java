@@ -5,16 +5,16 @@ import com.knuddels.jtokkit.Encodings;
 import com.knuddels.jtokkit.api.Encoding;
 import com.knuddels.jtokkit.api.EncodingType;
 import com.sun.management.OperatingSystemMXBean;
-import dev.moe4j.base.FileTree;
-import dev.moe4j.data.Manifest;
-import dev.moe4j.data.Preparation;
-import dev.moe4j.data.ShardList;
-import dev.moe4j.data.Shards;
-import dev.moe4j.data.Splitting;
-import dev.moe4j.data.TextInput;
-import dev.moe4j.data.Tokenizer;
-import dev.moe4j.data.TokenizerJson;
-import dev.moe4j.train.ResidentMemory;
+import dev.moe4j.base.file.FileTree;
+import dev.moe4j.data.prepare.Preparation;
+import dev.moe4j.data.shard.Manifest;
+import dev.moe4j.data.shard.ShardList;
+import dev.moe4j.data.shard.Shards;
+import dev.moe4j.text.source.DocumentBoundary;
+import dev.moe4j.text.source.TextInput;
+import dev.moe4j.text.tokenizer.Tokenizer;
+import dev.moe4j.text.tokenizer.TokenizerJson;
+import dev.moe4j.train.metrics.ResidentMemory;
 import java.io.BufferedWriter;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
@@ -160,7 +160,7 @@ public final class DataBenchmark {
     }
 
     private Manifest prepare(Path text, Path shards, Consumer<Long> progress) {
-        return new Preparation(tokenizer, TextInput.of(List.of(text)).splitting(Splitting.BLANK_LINE), shards)
+        return new Preparation(tokenizer, TextInput.of(List.of(text)).splitting(DocumentBoundary.BLANK_LINE), shards)
                 .threads(threads)
                 .onProgress(p -> progress.accept(p.inputBytes()))
                 .run()

@@ -1,21 +1,21 @@
 package dev.moe4j.bench;
 
-import dev.moe4j.data.TokenStream;
-import dev.moe4j.eval.Perplexity;
-import dev.moe4j.model.Architecture;
-import dev.moe4j.model.Cost;
-import dev.moe4j.model.Decoder;
+import dev.moe4j.data.shard.TokenStream;
+import dev.moe4j.eval.perplexity.Perplexity;
 import dev.moe4j.model.LanguageModel;
+import dev.moe4j.model.cost.Cost;
+import dev.moe4j.model.decode.Decoder;
+import dev.moe4j.model.spec.Architecture;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Libtorch;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.tensor.Scope;
 import dev.moe4j.tensor.Tensor;
-import dev.moe4j.train.BatchConfig;
-import dev.moe4j.train.OptimizerConfig;
-import dev.moe4j.train.ScheduleConfig;
 import dev.moe4j.train.Trainer;
+import dev.moe4j.train.config.BatchConfig;
+import dev.moe4j.train.config.OptimizerConfig;
+import dev.moe4j.train.config.ScheduleConfig;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 

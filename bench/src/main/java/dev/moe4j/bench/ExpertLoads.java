@@ -1,6 +1,6 @@
 package dev.moe4j.bench;
 
-import dev.moe4j.model.LayerRouting;
+import dev.moe4j.model.routing.LayerRouting;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;

@@ -2,7 +2,7 @@ package dev.moe4j.bench;
 
 import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Device;
-import dev.moe4j.tensor.MatmulPeak;
+import dev.moe4j.tensor.hardware.MatmulPeak;
 import java.util.ArrayList;
 import java.util.List;
 

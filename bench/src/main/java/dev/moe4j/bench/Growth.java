@@ -1,9 +1,9 @@
 package dev.moe4j.bench;
 
-import dev.moe4j.parallel.Fabric;
+import dev.moe4j.parallel.ParallelContext;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Precision;
-import dev.moe4j.train.RunConfig;
+import dev.moe4j.train.config.RunConfig;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -66,7 +66,7 @@ public final class Growth {
 
     private void measure(List<RunConfig> runs, List<Integer> values, int steps, List<Point> best, Runnable done) {
         for (int i = 0; i < runs.size(); i++) {
-            StepBenchmark.Result result = new StepBenchmark(runs.get(i), precision, device, Fabric.SINGLE)
+            StepBenchmark.Result result = new StepBenchmark(runs.get(i), precision, device, ParallelContext.SINGLE)
                     .run(StepBenchmark.LEAST_WARMUP, steps, (_, _) -> {});
             Point point =
                     new Point(values.get(i), result.tokens(), result.seconds(), result.flopsPerToken(), result.peak());

@@ -1,6 +1,6 @@
 package dev.moe4j.bench;
 
-import dev.moe4j.eval.Markup;
+import dev.moe4j.eval.perplexity.Markup;
 import java.util.List;
 import java.util.Locale;
 

@@ -1,18 +1,18 @@
 package dev.moe4j.bench;
 
-import dev.moe4j.model.Architecture;
 import dev.moe4j.model.LanguageModel;
+import dev.moe4j.model.spec.Architecture;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.NativeHeap;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.tensor.Scope;
-import dev.moe4j.train.BatchConfig;
-import dev.moe4j.train.OptimizerConfig;
-import dev.moe4j.train.ResidentMemory;
-import dev.moe4j.train.ScheduleConfig;
-import dev.moe4j.train.StepResult;
 import dev.moe4j.train.Trainer;
+import dev.moe4j.train.config.BatchConfig;
+import dev.moe4j.train.config.OptimizerConfig;
+import dev.moe4j.train.config.ScheduleConfig;
+import dev.moe4j.train.metrics.ResidentMemory;
+import dev.moe4j.train.metrics.StepResult;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalDouble;

@@ -1,16 +1,16 @@
 package dev.moe4j.bench;
 
-import dev.moe4j.data.SequenceSampler;
-import dev.moe4j.data.Shards;
-import dev.moe4j.model.Architecture;
+import dev.moe4j.data.sample.BlockSampler;
+import dev.moe4j.data.shard.Shards;
 import dev.moe4j.model.LanguageModel;
-import dev.moe4j.model.ModelConfig;
+import dev.moe4j.model.spec.Architecture;
+import dev.moe4j.model.spec.ModelConfig;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
-import dev.moe4j.train.RunConfig;
-import dev.moe4j.train.StepResult;
 import dev.moe4j.train.Trainer;
+import dev.moe4j.train.config.RunConfig;
+import dev.moe4j.train.metrics.StepResult;
 
 /**
  * The law that a run in a narrower type follows its twin in float32: from the same seed and on the same sequences, the
@@ -90,8 +90,7 @@ public final class PrecisionLaw {
     private Twin train(Precision precision, int steps, Progress progress) {
         Architecture architecture = config.architecture()
                 .withVocabulary(ModelConfig.paddedVocabulary(shards.tokenizer().vocabularySize()));
-        SequenceSampler sampler =
-                new SequenceSampler(shards.train(), config.model().context(), config.seed());
+        BlockSampler sampler = new BlockSampler(shards.train(), config.model().context(), config.seed());
         long start = System.nanoTime();
         double sum = 0;
         long skipped = 0;

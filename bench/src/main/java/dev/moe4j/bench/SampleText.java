@@ -1,11 +1,11 @@
 package dev.moe4j.bench;
 
-import dev.moe4j.base.FileTree;
-import dev.moe4j.data.Preparation;
-import dev.moe4j.data.Shards;
-import dev.moe4j.data.TextInput;
-import dev.moe4j.data.TextTransform;
-import dev.moe4j.data.Tokenizer;
+import dev.moe4j.base.file.FileTree;
+import dev.moe4j.data.prepare.Preparation;
+import dev.moe4j.data.shard.Shards;
+import dev.moe4j.text.source.TextInput;
+import dev.moe4j.text.source.TextTransform;
+import dev.moe4j.text.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

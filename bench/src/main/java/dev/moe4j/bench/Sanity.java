@@ -4,13 +4,13 @@ import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Functions;
 import dev.moe4j.tensor.Libtorch;
-import dev.moe4j.tensor.Parameter;
 import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.tensor.Scope;
-import dev.moe4j.tensor.Section;
-import dev.moe4j.tensor.Tape;
 import dev.moe4j.tensor.Tensor;
-import dev.moe4j.tensor.Value;
+import dev.moe4j.tensor.autograd.Section;
+import dev.moe4j.tensor.autograd.Tape;
+import dev.moe4j.tensor.autograd.Value;
+import dev.moe4j.tensor.parameter.Parameter;
 import java.util.List;
 
 /** Whether a device computes right: small calculations against others that must agree. */

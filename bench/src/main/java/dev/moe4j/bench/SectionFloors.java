@@ -1,11 +1,11 @@
 package dev.moe4j.bench;
 
-import dev.moe4j.model.Architecture;
-import dev.moe4j.model.Cost;
-import dev.moe4j.model.ModelConfig;
-import dev.moe4j.model.ParameterCounts;
-import dev.moe4j.parallel.Layout;
-import dev.moe4j.parallel.Sharding;
+import dev.moe4j.model.cost.Cost;
+import dev.moe4j.model.cost.ParameterCounts;
+import dev.moe4j.model.spec.Architecture;
+import dev.moe4j.model.spec.ModelConfig;
+import dev.moe4j.parallel.layout.Layout;
+import dev.moe4j.parallel.layout.Sharding;
 import dev.moe4j.tensor.Precision;
 import java.util.OptionalDouble;
 

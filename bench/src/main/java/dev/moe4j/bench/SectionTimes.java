@@ -1,6 +1,6 @@
 package dev.moe4j.bench;
 
-import dev.moe4j.tensor.Tape;
+import dev.moe4j.tensor.autograd.Tape;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;

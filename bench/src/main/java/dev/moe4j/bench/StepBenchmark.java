@@ -1,22 +1,22 @@
 package dev.moe4j.bench;
 
-import dev.moe4j.data.TrainingData;
-import dev.moe4j.model.Cost;
+import dev.moe4j.data.sample.TrainingData;
 import dev.moe4j.model.LanguageModel;
-import dev.moe4j.parallel.Fabric;
-import dev.moe4j.tensor.CudaMemory;
+import dev.moe4j.model.cost.Cost;
+import dev.moe4j.parallel.ParallelContext;
+import dev.moe4j.plan.MemoryUse;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Libtorch;
-import dev.moe4j.tensor.MatmulPeak;
 import dev.moe4j.tensor.NativeHeap;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
-import dev.moe4j.train.MemoryUse;
-import dev.moe4j.train.OptimizerConfig;
-import dev.moe4j.train.RunConfig;
-import dev.moe4j.train.ScheduleConfig;
-import dev.moe4j.train.StepResult;
+import dev.moe4j.tensor.cuda.CudaMemory;
+import dev.moe4j.tensor.hardware.MatmulPeak;
 import dev.moe4j.train.Trainer;
+import dev.moe4j.train.config.OptimizerConfig;
+import dev.moe4j.train.config.RunConfig;
+import dev.moe4j.train.config.ScheduleConfig;
+import dev.moe4j.train.metrics.StepResult;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
@@ -32,7 +32,7 @@ public final class StepBenchmark {
     private final RunConfig run;
     private final Precision precision;
     private final Device device;
-    private final Fabric fabric;
+    private final ParallelContext fabric;
     private boolean balanced;
     private @Nullable TrainingData text;
 
@@ -96,7 +96,7 @@ public final class StepBenchmark {
     }
 
     /** A benchmark of one run's model and batch, on these processes. */
-    public StepBenchmark(RunConfig run, Precision precision, Device device, Fabric fabric) {
+    public StepBenchmark(RunConfig run, Precision precision, Device device, ParallelContext fabric) {
         this.run = run;
         this.precision = precision;
         this.device = device;

@@ -2,8 +2,8 @@ package dev.moe4j.bench;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.moe4j.train.BatchConfig;
-import dev.moe4j.train.RunConfig;
+import dev.moe4j.train.config.BatchConfig;
+import dev.moe4j.train.config.RunConfig;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -2,20 +2,20 @@ package dev.moe4j.bench;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.moe4j.data.Preparation;
-import dev.moe4j.data.Shards;
-import dev.moe4j.data.TextInput;
-import dev.moe4j.data.Tokenizer;
-import dev.moe4j.data.TrainingData;
-import dev.moe4j.model.Architecture;
-import dev.moe4j.model.Cost;
-import dev.moe4j.model.ModelConfig;
-import dev.moe4j.parallel.Fabric;
-import dev.moe4j.parallel.Layout;
-import dev.moe4j.parallel.Sharding;
+import dev.moe4j.data.prepare.Preparation;
+import dev.moe4j.data.sample.TrainingData;
+import dev.moe4j.data.shard.Shards;
+import dev.moe4j.model.cost.Cost;
+import dev.moe4j.model.spec.Architecture;
+import dev.moe4j.model.spec.ModelConfig;
+import dev.moe4j.parallel.ParallelContext;
+import dev.moe4j.parallel.layout.Layout;
+import dev.moe4j.parallel.layout.Sharding;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Precision;
-import dev.moe4j.train.RunConfig;
+import dev.moe4j.text.source.TextInput;
+import dev.moe4j.text.tokenizer.Tokenizer;
+import dev.moe4j.train.config.RunConfig;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -26,7 +26,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 class StepBenchmarkTest {
     private static StepBenchmark tiny(int sequences) {
-        return new StepBenchmark(run(sequences, 256), Precision.FP32, Device.CPU, Fabric.SINGLE);
+        return new StepBenchmark(run(sequences, 256), Precision.FP32, Device.CPU, ParallelContext.SINGLE);
     }
 
     private static RunConfig run(int sequences, int vocabulary) {
@@ -78,7 +78,7 @@ class StepBenchmarkTest {
     @Test
     void denseModelsHaveNoLoad() {
         RunConfig dense = RunConfig.read("cpu-tiny-dense", List.of("batch.sequences=2", "batch.accumulation=1"));
-        StepBenchmark benchmark = new StepBenchmark(dense, Precision.FP32, Device.CPU, Fabric.SINGLE);
+        StepBenchmark benchmark = new StepBenchmark(dense, Precision.FP32, Device.CPU, ParallelContext.SINGLE);
 
         assertThat(benchmark.run(2, 1, (_, _) -> {}).load()).isEmpty();
     }
@@ -94,7 +94,7 @@ class StepBenchmarkTest {
         double lossOfRandom = tiny(4).run(2, 1, (_, _) -> {}).lastLoss();
 
         try (TrainingData data = TrainingData.of(Shards.open(shards))) {
-            StepBenchmark.Result result = new StepBenchmark(run, Precision.FP32, Device.CPU, Fabric.SINGLE)
+            StepBenchmark.Result result = new StepBenchmark(run, Precision.FP32, Device.CPU, ParallelContext.SINGLE)
                     .on(data)
                     .run(2, 3, (_, _) -> {});
 

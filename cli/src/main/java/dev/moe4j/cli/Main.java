@@ -2,8 +2,28 @@ package dev.moe4j.cli;
 
 import static picocli.CommandLine.ScopeType.INHERIT;
 
-import dev.moe4j.model.Nearest;
-import dev.moe4j.parallel.LauncherWatch;
+import dev.moe4j.base.text.NearestName;
+import dev.moe4j.bench.command.BenchCommand;
+import dev.moe4j.cli.data.DataCommand;
+import dev.moe4j.cli.data.PrepareCommand;
+import dev.moe4j.cli.data.TokenizerCommand;
+import dev.moe4j.cli.doctor.DoctorCommand;
+import dev.moe4j.cli.eval.EvalCommand;
+import dev.moe4j.cli.eval.FinetuneCommand;
+import dev.moe4j.cli.plan.PlanCommand;
+import dev.moe4j.cli.serve.GenerateCommand;
+import dev.moe4j.cli.serve.ServeCommand;
+import dev.moe4j.cli.study.QuickstartCommand;
+import dev.moe4j.cli.study.ReportCommand;
+import dev.moe4j.cli.study.StudyCommand;
+import dev.moe4j.cli.train.LaunchCommand;
+import dev.moe4j.cli.train.TrainCommand;
+import dev.moe4j.console.output.CommandLineFactory;
+import dev.moe4j.console.output.ExitCode;
+import dev.moe4j.console.output.Failure;
+import dev.moe4j.console.output.OutputPipe;
+import dev.moe4j.console.output.Version;
+import dev.moe4j.parallel.launch.LauncherWatch;
 import java.io.PrintWriter;
 import java.util.List;
 import java.util.Locale;
@@ -21,8 +41,8 @@ import picocli.CommandLine.UnmatchedArgumentException;
 /**
  * The command line's entry: one class a command, listed in {@code COMMANDS} below.
  *
- * <p>A command is a class {@code XCommand implements Callable<Integer>}. It takes an {@link Output} as a mixin, hands
- * it the result, and returns 0. What goes wrong it throws: {@link CliException} or a module's own exception for what
+ * <p>A command is a class {@code XCommand implements Callable<Integer>}. It takes an {@code Output} as a mixin, hands
+ * it the result, and returns 0. What goes wrong it throws: {@code CliException} or a module's own exception for what
  * the user can mend, {@link ParameterException} for wrong usage; see {@link Failure} for the rest. Loading a command's
  * class must load nothing heavy, since {@code --help} loads them all.
  */
@@ -72,13 +92,13 @@ public final class Main implements CommandLineFactory {
     }
 
     /** Runs a command line and returns its exit code: 0 done, 1 failed, 2 wrong usage. */
-    static int run(PrintWriter out, PrintWriter err, String... args) {
+    public static int run(PrintWriter out, PrintWriter err, String... args) {
         Main main = new Main();
         return run(main, commandLine(main, args), out, err, args);
     }
 
     /** As above, with commands of a test's own. */
-    static int run(Main main, CommandLine line, PrintWriter out, PrintWriter err, String... args) {
+    public static int run(Main main, CommandLine line, PrintWriter out, PrintWriter err, String... args) {
         line.setOut(out).setErr(err);
         try {
             return line.execute(args);
@@ -179,7 +199,7 @@ public final class Main implements CommandLineFactory {
     }
 
     private static String didYouMean(String word, Set<String> names) {
-        return Nearest.names(word, names, 1).stream()
+        return NearestName.names(word, names, 1).stream()
                 .findFirst()
                 .map(name -> ". Did you mean " + name + "?")
                 .orElse("");

@@ -1,6 +1,7 @@
 package dev.moe4j.cli;
 
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
+import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 
 import com.tngtech.archunit.core.domain.Dependency;
 import com.tngtech.archunit.core.domain.JavaClass;
@@ -9,24 +10,26 @@ import com.tngtech.archunit.lang.ArchCondition;
 import com.tngtech.archunit.lang.ArchRule;
 import com.tngtech.archunit.lang.ConditionEvents;
 import com.tngtech.archunit.lang.SimpleConditionEvent;
+import dev.moe4j.base.Internal;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.jspecify.annotations.NullMarked;
 
-/** The rules between moe4j's modules. Each takes the root package, so that a test can show what breaks it. */
+/**
+ * The rules between moe4j's modules and packages. A rule takes the root package, so that a test can show what breaks the
+ * rule. A module is the first name after the root, a package the first two.
+ */
 final class Architecture {
-    /** From the ground up. A module may use those of the levels below its own, and none beside it. */
-    static final List<Set<String>> LEVELS = List.of(
-            Set.of("base"),
-            Set.of("tensor", "data"),
-            Set.of("parallel"),
-            Set.of("model"),
-            Set.of("eval"),
-            Set.of("train"),
-            Set.of("study", "serve", "bench"),
-            Set.of("cli"));
+    /** The modules from the ground up, each with the modules that it builds on; it may use theirs too. */
+    static final Map<String, List<String>> MODULES = modules();
 
     /** What {@code parallel} may use of libtorch: its process groups, c10d. */
     private static final Pattern C10D = Pattern.compile("org\\.bytedeco\\.(javacpp\\..*"
@@ -40,37 +43,83 @@ final class Architecture {
             "java.time.LocalDateTime.now",
             "java.time.ZonedDateTime.now");
 
-    /** Those that may. */
-    private static final Set<String> TELLS_THE_TIME = Set.of(
-            "train.TensorBoard",
-            "study.Quickstart",
-            "study.StudyReport",
-            "serve.CompletionAnswer",
-            "serve.ServedModel",
-            "cli.QuickstartRun");
+    /** The classes that write the time of day for people and for other programs. */
+    private static final Set<String> WRITES_THE_DATE = Set.of(
+            "train.metrics.TensorBoard",
+            "quickstart.Quickstart",
+            "report.ladder.StudyReport",
+            "serve.http.CompletionAnswer",
+            "serve.http.ServedModel",
+            "cli.study.QuickstartRun");
 
     private static final Set<String> RENAMES = Set.of("java.nio.file.Files.move", "java.io.File.renameTo");
 
     private Architecture() {}
 
-    /** A class uses its own package and those of the levels below. */
-    static ArchRule arrowsPointDown(String root) {
-        return classes().should(check("use only modules below their own", (type, events) -> {
+    private static Map<String, List<String>> modules() {
+        Map<String, List<String>> all = new LinkedHashMap<>();
+        all.put("base", List.of());
+        all.put("config", List.of("base"));
+        all.put("formats", List.of("base"));
+        all.put("tensor", List.of("base"));
+        all.put("text", List.of("base"));
+        all.put("data", List.of("text"));
+        all.put("parallel", List.of("tensor"));
+        all.put("model", List.of("config", "formats", "text", "parallel"));
+        all.put("eval", List.of("model", "data"));
+        all.put("train", List.of("eval"));
+        all.put("plan", List.of("train"));
+        all.put("finetune", List.of("train"));
+        all.put("study", List.of("train"));
+        all.put("report", List.of("study"));
+        all.put("quickstart", List.of("report"));
+        all.put("serve", List.of("model"));
+        all.put("console", List.of("train"));
+        all.put("bench", List.of("console", "plan", "serve"));
+        all.put("cli", List.of("bench", "finetune", "quickstart"));
+        return all;
+    }
+
+    /** A class uses its own module and the modules that it builds on. */
+    static ArchRule modulesPointDown(String root) {
+        return classes().should(check("use only modules that their own builds on", (type, events) -> {
+            Set<String> usable = usable(module(root, type));
             for (Dependency dependency : type.getDirectDependenciesFromSelf()) {
                 JavaClass target = dependency.getTargetClass().getBaseComponentType();
-                if (target.getPackageName().startsWith(root + ".")
-                        && !target.getPackageName().equals(type.getPackageName())
-                        && level(root, target) >= level(root, type)) {
+                if (target.getPackageName().startsWith(root + ".") && !usable.contains(module(root, target))) {
                     violated(events, type, dependency.getDescription());
                 }
             }
         }));
     }
 
-    static ArchRule onePackagePerModule(String root) {
-        return classes().should(check("live in the flat package of a known module", (type, events) -> {
-            if (level(root, type) < 0) {
-                violated(events, type, "its package is no module's");
+    /** Imports between packages form no cycle, inside a module as between modules. */
+    static ArchRule packagesFormNoCycle(String root) {
+        return slices().matching(root + ".(**)").should().beFreeOfCycles();
+    }
+
+    /** A package belongs to a module, at most one level below the module's root package. */
+    static ArchRule packagesLieInModules(String root) {
+        return classes().should(check("lie in a module, at most one level deep", (type, events) -> {
+            String[] names = relativePackage(root, type).split("\\.");
+            if (!MODULES.containsKey(names[0])) {
+                violated(events, type, "its package is not in a module");
+            } else if (names.length > 2) {
+                violated(events, type, "its package is more than one level deep");
+            }
+        }));
+    }
+
+    /** A package marked {@link Internal} is used by its own module alone. */
+    static ArchRule internalPackagesStayInternal(String root) {
+        return classes().should(check("use no internal package of another module", (type, events) -> {
+            for (Dependency dependency : type.getDirectDependenciesFromSelf()) {
+                JavaClass target = dependency.getTargetClass().getBaseComponentType();
+                if (target.getPackageName().startsWith(root + ".")
+                        && target.getPackage().isAnnotatedWith(Internal.class)
+                        && !module(root, target).equals(module(root, type))) {
+                    violated(events, type, dependency.getDescription());
+                }
             }
         }));
     }
@@ -78,14 +127,14 @@ final class Architecture {
     static ArchRule libtorchStaysInTensor(String root) {
         return classes()
                 .should(check("use org.bytedeco in tensor only, and in parallel its process groups", (type, events) -> {
-                    String module = type.getPackageName();
+                    String module = module(root, type);
                     for (Dependency dependency : type.getDirectDependenciesFromSelf()) {
                         String target = dependency
                                 .getTargetClass()
                                 .getBaseComponentType()
                                 .getName();
-                        boolean allowed = module.equals(root + ".tensor")
-                                || (module.equals(root + ".parallel")
+                        boolean allowed = module.equals("tensor")
+                                || (module.equals("parallel")
                                         && C10D.matcher(target).matches());
                         if (target.startsWith("org.bytedeco.") && !allowed) {
                             violated(events, type, dependency.getDescription());
@@ -106,10 +155,7 @@ final class Architecture {
                                 .forEach(call -> violated(events, type, call.getDescription()))));
     }
 
-    /**
-     * Nothing is measured by a clock that may be set while a run goes on. Only what writes for people and other programs
-     * asks for the time of day.
-     */
+    /** Durations are measured by {@code System.nanoTime}, since the wall clock may be set during a run. */
     static ArchRule timeIsMonotonic(String root) {
         return classes()
                 .should(check(
@@ -117,12 +163,12 @@ final class Architecture {
                         (type, events) -> type.getMethodCallsFromSelf().stream()
                                 .filter(call -> WALL_CLOCK.contains(
                                         call.getTargetOwner().getName() + "." + call.getName()))
-                                .filter(_ -> !TELLS_THE_TIME.contains(
-                                        type.getName().replaceFirst("^" + Pattern.quote(root) + "\\.", "")))
+                                .filter(_ ->
+                                        !WRITES_THE_DATE.contains(type.getName().substring(root.length() + 1)))
                                 .forEach(call -> violated(events, type, call.getDescription()))));
     }
 
-    /** A rename without the right fsync calls loses files in a power failure, so {@code base} alone renames. */
+    /** A rename without the right fsync calls loses files in a power failure, so {@code base.file} alone renames. */
     static ArchRule renamesStayInBase(String root) {
         return classes()
                 .should(check(
@@ -130,7 +176,7 @@ final class Architecture {
                         (type, events) -> type.getMethodCallsFromSelf().stream()
                                 .filter(call ->
                                         RENAMES.contains(call.getTargetOwner().getName() + "." + call.getName()))
-                                .filter(_ -> !type.getPackageName().equals(root + ".base"))
+                                .filter(_ -> !type.getPackageName().equals(root + ".base.file"))
                                 .forEach(call -> violated(events, type, call.getDescription()))));
     }
 
@@ -142,22 +188,45 @@ final class Architecture {
         }));
     }
 
+    /** The simple names of top-level types that several packages use, each with those packages. */
+    static Map<String, Set<String>> sharedNames(Iterable<JavaClass> types) {
+        Map<String, Set<String>> packages = new TreeMap<>();
+        for (JavaClass type : types) {
+            if (type.isTopLevelClass() && !type.getSimpleName().equals("package-info")) {
+                packages.computeIfAbsent(type.getSimpleName(), _ -> new TreeSet<>())
+                        .add(type.getPackageName());
+            }
+        }
+        packages.values().removeIf(names -> names.size() == 1);
+        return packages;
+    }
+
+    private static Set<String> usable(String module) {
+        Set<String> usable = new TreeSet<>();
+        Deque<String> open = new ArrayDeque<>(List.of(module));
+        while (!open.isEmpty()) {
+            String next = open.pop();
+            if (usable.add(next)) {
+                open.addAll(MODULES.getOrDefault(next, List.of()));
+            }
+        }
+        return usable;
+    }
+
+    private static String module(String root, JavaClass type) {
+        return relativePackage(root, type).split("\\.", 2)[0];
+    }
+
+    private static String relativePackage(String root, JavaClass type) {
+        String name = type.getPackageName();
+        return name.startsWith(root + ".") ? name.substring(root.length() + 1) : name;
+    }
+
     private static boolean castsPointer(JavaCodeUnitAccess<?> call) {
         List<JavaClass> parameters = call.getTarget().getRawParameterTypes();
         return call.getTargetOwner().getName().startsWith("org.bytedeco.")
                 && parameters.size() == 1
                 && parameters.getFirst().getName().equals("org.bytedeco.javacpp.Pointer");
-    }
-
-    private static int level(String root, JavaClass type) {
-        for (int level = 0; level < LEVELS.size(); level++) {
-            for (String module : LEVELS.get(level)) {
-                if (type.getPackageName().equals(root + "." + module)) {
-                    return level;
-                }
-            }
-        }
-        return -1;
     }
 
     private static void violated(ConditionEvents events, JavaClass type, String what) {

@@ -2,25 +2,28 @@ package dev.moe4j.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
 import com.tngtech.archunit.lang.ArchRule;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
 import java.util.Set;
-import java.util.TreeSet;
+import java.util.TreeMap;
 import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
-import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /** Holds all modules to the rules of {@link Architecture}, and shows on the rotten packages that each rule can fail. */
 class ArchitectureTest {
     private static final String ROOT = "dev.moe4j";
     private static final String ROTTEN = "dev.moe4j.cli.rotten";
+    private static final int MAX_FILES = 25;
 
     private static final JavaClasses ALL = new ClassFileImporter()
             .withImportOption(new ImportOption.DoNotIncludeTests())
@@ -29,30 +32,47 @@ class ArchitectureTest {
 
     @Test
     void everyModuleOfTheBuildIsSeen() throws IOException {
-        Set<String> built = Pattern.compile("<module>(.*)</module>")
+        List<String> built = Pattern.compile("<module>(.*)</module>")
                 .matcher(Files.readString(Path.of("../pom.xml")))
                 .results()
-                .map((MatchResult m) -> ROOT + "." + m.group(1))
-                .collect(Collectors.toCollection(TreeSet::new));
+                .map((MatchResult m) -> m.group(1))
+                .toList();
 
-        assertThat(built).isNotEmpty();
-        assertThat(packages(ALL)).isEqualTo(built);
+        assertThat(built).isNotEmpty().containsExactlyInAnyOrderElementsOf(Architecture.MODULES.keySet());
+        assertThat(ALL.stream().map(type -> type.getPackageName().split("\\.")[2]))
+                .containsAll(built);
     }
 
     @Test
-    void arrowsPointDown() {
-        Architecture.arrowsPointDown(ROOT).check(ALL);
-        assertBrokenBy(Architecture.arrowsPointDown(ROTTEN), "data.KnowsTensor", "serve.Serve", "tensor.LooksUp");
+    void modulesPointDown() {
+        Architecture.modulesPointDown(ROOT).check(ALL);
+        assertBrokenBy(Architecture.modulesPointDown(ROTTEN), "data.KnowsTensor", "serve.Serve", "tensor.LooksUp");
     }
 
     @Test
-    void onePackagePerModule() {
-        Architecture.onePackagePerModule(ROOT).check(ALL);
+    void packagesFormNoCycle() {
+        Architecture.packagesFormNoCycle(ROOT).check(ALL);
+        assertThat(Architecture.packagesFormNoCycle(ROTTEN)
+                        .evaluate(ROTTEN_ONES)
+                        .getFailureReport()
+                        .getDetails())
+                .anyMatch(cycle -> cycle.contains("Slice model.egg") && cycle.contains("Slice model.hen"));
+    }
+
+    @Test
+    void packagesLieInModules() {
+        Architecture.packagesLieInModules(ROOT).check(ALL);
         assertBrokenBy(
-                Architecture.onePackagePerModule(ROTTEN),
+                Architecture.packagesLieInModules(ROTTEN),
                 "attic.Forgotten",
-                "model.deep.Nested",
-                "model.deep.package-info");
+                "model.deep.deeper.Nested",
+                "model.deep.deeper.package-info");
+    }
+
+    @Test
+    void internalPackagesStayInternal() {
+        Architecture.internalPackagesStayInternal(ROOT).check(ALL);
+        assertBrokenBy(Architecture.internalPackagesStayInternal(ROTTEN), "serve.UsesInternal");
     }
 
     @Test
@@ -91,14 +111,40 @@ class ArchitectureTest {
         assertBrokenBy(Architecture.everyPackageIsNullMarked(), "attic.Forgotten");
     }
 
+    @Test
+    void oneNameMeansOneType() {
+        assertThat(Architecture.sharedNames(ALL)).isEmpty();
+        assertThat(Architecture.sharedNames(ROTTEN_ONES))
+                .isEqualTo(Map.of("Twin", Set.of(ROTTEN + ".model.egg", ROTTEN + ".model.hen")));
+    }
+
+    @Test
+    void foldersStaySmall() throws IOException {
+        Map<String, Long> files = new TreeMap<>();
+        for (String module : Architecture.MODULES.keySet()) {
+            try (Stream<Path> folders = Files.walk(Path.of("..", module, "src/main/java"))) {
+                folders.filter(Files::isDirectory).forEach(folder -> files.put(folder.toString(), sources(folder)));
+            }
+        }
+
+        assertThat(files).hasSizeGreaterThan(Architecture.MODULES.size());
+        files.values().removeIf(count -> count <= MAX_FILES);
+        assertThat(files).as("folders of more than " + MAX_FILES + " files").isEmpty();
+    }
+
+    private static long sources(Path folder) {
+        try (Stream<Path> files = Files.list(folder)) {
+            return files.filter(file -> file.toString().endsWith(".java") && !file.endsWith("package-info.java"))
+                    .count();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
     /** Asserts that exactly these classes break a rule. */
     private static void assertBrokenBy(ArchRule rule, String... names) {
         assertThat(rule.evaluate(ROTTEN_ONES).getFailureReport().getDetails())
                 .extracting(detail -> detail.substring(ROTTEN.length() + 1, detail.indexOf(':')))
                 .containsOnly(names);
-    }
-
-    private static Set<String> packages(JavaClasses classes) {
-        return classes.stream().map(JavaClass::getPackageName).collect(Collectors.toCollection(TreeSet::new));
     }
 }

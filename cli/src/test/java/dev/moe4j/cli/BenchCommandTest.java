@@ -4,8 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.withinPercentage;
 
-import dev.moe4j.tensor.AutoPrecision;
+import dev.moe4j.bench.command.BenchMemoryCommand;
+import dev.moe4j.bench.command.BenchPrecisionCommand;
+import dev.moe4j.console.output.CliException;
 import dev.moe4j.tensor.Device;
+import dev.moe4j.tensor.hardware.AutoPrecision;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

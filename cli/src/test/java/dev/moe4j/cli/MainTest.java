@@ -2,6 +2,7 @@ package dev.moe4j.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.moe4j.console.output.CliException;
 import java.lang.reflect.Field;
 import java.util.List;
 import java.util.concurrent.Callable;

@@ -7,10 +7,10 @@ import java.util.ArrayList;
 import java.util.List;
 
 /** A command line in a process of its own, for what only a process can show: signals, locks, a death. */
-record RealProcess(Process process, Path err) {
+public record RealProcess(Process process, Path err) {
 
     /** Starts {@code moe4j} with these arguments; what it says on stderr is added to a file. */
-    static RealProcess start(Path err, String... args) throws IOException {
+    public static RealProcess start(Path err, String... args) throws IOException {
         Process process = builder(args)
                 .redirectOutput(ProcessBuilder.Redirect.DISCARD)
                 .redirectError(ProcessBuilder.Redirect.appendTo(err.toFile()))
@@ -19,7 +19,7 @@ record RealProcess(Process process, Path err) {
     }
 
     /** {@code moe4j} with these arguments, not started yet. */
-    static ProcessBuilder builder(String... args) {
+    public static ProcessBuilder builder(String... args) {
         List<String> command = new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-XX:+UseSerialGC",
@@ -33,16 +33,16 @@ record RealProcess(Process process, Path err) {
         return new ProcessBuilder(command);
     }
 
-    boolean alive() {
+    public boolean alive() {
         return process.isAlive();
     }
 
     /** Waits for the end and returns the exit code. */
-    int code() throws InterruptedException {
+    public int code() throws InterruptedException {
         return process.waitFor();
     }
 
-    String said() throws IOException {
+    public String said() throws IOException {
         return Files.readString(err);
     }
 }

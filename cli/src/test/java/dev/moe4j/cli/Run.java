@@ -5,13 +5,13 @@ import java.io.StringWriter;
 import picocli.CommandLine;
 
 /** A command line that ran in this JVM: its exit code and what it printed, lines ending in \n. */
-record Run(int code, String out, String err) {
-    static Run of(String... args) {
+public record Run(int code, String out, String err) {
+    public static Run of(String... args) {
         Main main = new Main();
         return of(main, Main.commandLine(main, args), args);
     }
 
-    static Run of(Main main, CommandLine line, String... args) {
+    public static Run of(Main main, CommandLine line, String... args) {
         StringWriter out = new StringWriter();
         StringWriter err = new StringWriter();
         int code = Main.run(main, line, new PrintWriter(out), new PrintWriter(err), args);

@@ -1,36 +1,36 @@
 package dev.moe4j.cli;
 
-import dev.moe4j.data.Tokenizer;
-import dev.moe4j.model.Activation;
-import dev.moe4j.model.Architecture;
-import dev.moe4j.model.BalanceConfig;
-import dev.moe4j.model.CheckpointConfig;
-import dev.moe4j.model.CheckpointTensors;
 import dev.moe4j.model.LanguageModel;
-import dev.moe4j.model.ModelConfig;
-import dev.moe4j.model.RoutingConfig;
-import dev.moe4j.model.TokenizerSpec;
+import dev.moe4j.model.checkpoint.CheckpointConfig;
+import dev.moe4j.model.checkpoint.CheckpointTensors;
+import dev.moe4j.model.spec.Activation;
+import dev.moe4j.model.spec.Architecture;
+import dev.moe4j.model.spec.BalanceConfig;
+import dev.moe4j.model.spec.ModelConfig;
+import dev.moe4j.model.spec.RoutingConfig;
+import dev.moe4j.model.spec.TokenizerSpec;
 import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.tensor.Scope;
+import dev.moe4j.text.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
 /** Checkpoints of an untrained model over bytes, with a context of 16. */
-final class TinyCheckpoint {
-    static final int CONTEXT = 16;
+public final class TinyCheckpoint {
+    public static final int CONTEXT = 16;
 
     private TinyCheckpoint() {}
 
     /** Writes one into a run's folder, under the number of its step, and returns its own folder. */
-    static Path write(Path run, int step, int experts) throws IOException {
+    public static Path write(Path run, int step, int experts) throws IOException {
         return write(run, step, experts, RoutingConfig.DEFAULT);
     }
 
-    static Path write(Path run, int step, int experts, RoutingConfig routing) throws IOException {
+    public static Path write(Path run, int step, int experts, RoutingConfig routing) throws IOException {
         Tokenizer tokenizer = Tokenizer.of("bytes");
         Architecture architecture = new Architecture(
                 new ModelConfig(2, 32, 4, 64, 264, CONTEXT, Activation.GELU, 0.1, 0, -1, experts, 2, 32, 0),

@@ -5,6 +5,16 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeFalse;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.moe4j.data.prepare.Preparation;
+import dev.moe4j.data.shard.Manifest;
+import dev.moe4j.data.shard.Shards;
+import dev.moe4j.text.DataException;
+import dev.moe4j.text.source.DocumentBoundary;
+import dev.moe4j.text.source.Limits;
+import dev.moe4j.text.source.OnError;
+import dev.moe4j.text.source.Skipped;
+import dev.moe4j.text.source.TextInput;
+import dev.moe4j.text.tokenizer.Tokenizer;
 import java.io.BufferedOutputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -53,7 +63,7 @@ final class BadInputTest {
         return bytes.toByteArray();
     }
 
-    private String prepare(int expected, OnError onError, Splitting splitting, Path out, Path... inputs)
+    private String prepare(int expected, OnError onError, DocumentBoundary splitting, Path out, Path... inputs)
             throws IOException, InterruptedException {
         Path log = folder.resolve("log");
         Process process = PrepareProcess.start(log, SMALL_HEAP, out, 1 << 30, onError, splitting, inputs);
@@ -75,12 +85,12 @@ final class BadInputTest {
     void aLineOfAGigabyteNeedsNoMemory() throws IOException, InterruptedException {
         Path json = line("a.jsonl.gz", 1024, "{\"text\":\"one\"}\n{\"text\":\"", "\"}\n{\"text\":\"two\"}\n");
         Path text = line("b.txt.gz", 128, "three\n\n", "\n\nfour\n");
-        assertThat(prepare(1, OnError.FAIL, Splitting.FILE, folder.resolve("no"), json))
+        assertThat(prepare(1, OnError.FAIL, DocumentBoundary.FILE, folder.resolve("no"), json))
                 .contains("a.jsonl.gz line 2 is longer than 1048576 bytes");
-        assertThat(prepare(1, OnError.FAIL, Splitting.FILE, folder.resolve("no"), text))
+        assertThat(prepare(1, OnError.FAIL, DocumentBoundary.FILE, folder.resolve("no"), text))
                 .contains("b.txt.gz is longer than 1048576 bytes");
         Path out = folder.resolve("out");
-        assertThat(prepare(0, OnError.SKIP, Splitting.BLANK_LINE, out, json, text))
+        assertThat(prepare(0, OnError.SKIP, DocumentBoundary.BLANK_LINE, out, json, text))
                 .contains("2 too large (")
                 .contains("a.jsonl.gz line 2")
                 .contains("document 1 of ")

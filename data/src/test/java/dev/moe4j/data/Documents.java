@@ -1,5 +1,6 @@
 package dev.moe4j.data;
 
+import dev.moe4j.data.shard.DocumentStream;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 

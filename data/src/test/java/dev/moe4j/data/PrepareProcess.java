@@ -1,5 +1,13 @@
 package dev.moe4j.data;
 
+import dev.moe4j.data.prepare.Preparation;
+import dev.moe4j.text.DataException;
+import dev.moe4j.text.source.DocumentBoundary;
+import dev.moe4j.text.source.Limits;
+import dev.moe4j.text.source.OnError;
+import dev.moe4j.text.source.TextFormat;
+import dev.moe4j.text.source.TextInput;
+import dev.moe4j.text.tokenizer.Tokenizer;
 import java.io.File;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -13,7 +21,13 @@ final class PrepareProcess {
 
     /** Starts one; its output goes to {@code log}. */
     static Process start(
-            Path log, List<String> jvm, Path out, long shardBytes, OnError onError, Splitting splitting, Path... inputs)
+            Path log,
+            List<String> jvm,
+            Path out,
+            long shardBytes,
+            OnError onError,
+            DocumentBoundary splitting,
+            Path... inputs)
             throws IOException {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
@@ -43,7 +57,7 @@ final class PrepareProcess {
         TextInput input = TextInput.of(inputs)
                 .format(TextFormat.AUTO)
                 .onError(OnError.valueOf(args[2]))
-                .splitting(Splitting.valueOf(args[3]))
+                .splitting(DocumentBoundary.valueOf(args[3]))
                 .limits(Limits.DEFAULT.documentBytes(1 << 20));
         try {
             Preparation.Result result = new Preparation(Tokenizer.of("bytes"), input, Path.of(args[0]))

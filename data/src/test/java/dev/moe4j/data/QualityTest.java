@@ -4,6 +4,18 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.moe4j.base.primitive.SplitMix64;
+import dev.moe4j.data.prepare.Preparation;
+import dev.moe4j.data.shard.Shards;
+import dev.moe4j.data.statistics.DataStatistics;
+import dev.moe4j.text.DataException;
+import dev.moe4j.text.Generator;
+import dev.moe4j.text.select.QualityRule;
+import dev.moe4j.text.select.TextStatistics;
+import dev.moe4j.text.select.Words;
+import dev.moe4j.text.source.DocumentBoundary;
+import dev.moe4j.text.source.TextInput;
+import dev.moe4j.text.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -50,7 +62,7 @@ final class QualityTest {
         Generator random = new Generator("rollingHashes");
         long[] words = new long[500];
         for (int i = 0; i < words.length; i++) {
-            words[i] = Mix.mix(random.below(3));
+            words[i] = SplitMix64.mix(random.below(3));
         }
         Words.Grams rolling = new Words.Grams(7);
         Map<List<Long>, Long> seen = new HashMap<>();
@@ -130,7 +142,7 @@ final class QualityTest {
         documents.add("three times");
         Path file = Files.writeString(folder.resolve("a.txt"), String.join("\n\n", documents));
         Path out = folder.resolve("out");
-        TextInput input = TextInput.of(List.of(file)).splitting(Splitting.BLANK_LINE);
+        TextInput input = TextInput.of(List.of(file)).splitting(DocumentBoundary.BLANK_LINE);
         new Preparation(Tokenizer.of("bytes"), input, out).run();
         try (Shards shards = Shards.open(out)) {
             DataStatistics.Split s = DataStatistics.of(shards.train(), 400, shards.tokenizer(), 1, _ -> {});

@@ -4,6 +4,25 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.github.luben.zstd.ZstdOutputStream;
+import dev.moe4j.base.primitive.IntList;
+import dev.moe4j.data.prepare.Preparation;
+import dev.moe4j.data.prepare.WorkShare;
+import dev.moe4j.data.shard.Shards;
+import dev.moe4j.text.DataException;
+import dev.moe4j.text.Generator;
+import dev.moe4j.text.compression.GzipStream;
+import dev.moe4j.text.source.Document;
+import dev.moe4j.text.source.DocumentBoundary;
+import dev.moe4j.text.source.DocumentReader;
+import dev.moe4j.text.source.DocumentSink;
+import dev.moe4j.text.source.Limits;
+import dev.moe4j.text.source.OnError;
+import dev.moe4j.text.source.ReadOptions;
+import dev.moe4j.text.source.Skipped;
+import dev.moe4j.text.source.TextFile;
+import dev.moe4j.text.source.TextFormat;
+import dev.moe4j.text.source.TextInput;
+import dev.moe4j.text.tokenizer.Tokenizer;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -350,7 +369,7 @@ final class RecordTest {
         assertThat(skipped.byName()).isEqualTo(Map.of("damaged", 1L));
         assertThat(before).hasSizeLessThan(2001).endsWith("ok");
         // Of text, unlike of records, a damaged file gives all or nothing.
-        for (Splitting splitting : Splitting.values()) {
+        for (DocumentBoundary splitting : DocumentBoundary.values()) {
             TextInput text =
                     input(cut, folder.resolve("ok")).format(TextFormat.TEXT).splitting(splitting);
             assertThat(skipped(text, "ok")).isEqualTo(Map.of("damaged", 1L));
@@ -401,8 +420,8 @@ final class RecordTest {
         byte[] text = "one\n\ntwo\n".getBytes(StandardCharsets.UTF_8);
         int[] opened = {0};
         List<String> read = new ArrayList<>();
-        DocumentReader reader = new DocumentReader(ReadOptions.DEFAULT.splitting(Splitting.BLANK_LINE));
-        Intake intake = new Intake(document -> read.add(document.text()), OnError.FAIL, new Skipped());
+        DocumentReader reader = new DocumentReader(ReadOptions.DEFAULT.splitting(DocumentBoundary.BLANK_LINE));
+        DocumentSink intake = new DocumentSink(document -> read.add(document.text()), OnError.FAIL, new Skipped());
         DocumentReader.Bytes small = () -> {
             opened[0]++;
             return new ByteArrayInputStream(text);
@@ -430,12 +449,12 @@ final class RecordTest {
         }
         byte[] compressed = compress("gz", binary);
         byte[] truncated = Arrays.copyOf(compressed, compressed.length / 2);
-        DocumentReader reader = new DocumentReader(ReadOptions.DEFAULT.splitting(Splitting.BLANK_LINE));
+        DocumentReader reader = new DocumentReader(ReadOptions.DEFAULT.splitting(DocumentBoundary.BLANK_LINE));
 
         assertThat(reader.read(
                         new TextFile("a.gz", "a.gz"),
                         () -> new GzipStream(new ByteArrayInputStream(truncated)),
-                        new Intake(_ -> {}, OnError.FAIL, new Skipped())))
+                        new DocumentSink(_ -> {}, OnError.FAIL, new Skipped())))
                 .contains(Skipped.Reason.BINARY);
     }
 
@@ -459,14 +478,14 @@ final class RecordTest {
             TextInput input = TextInput.ofNames(List.of("-"));
             assertThat(texts(input.format(TextFormat.JSONL))).containsExactly("one", "two", "one", "two");
             System.setIn(new ByteArrayInputStream("a\nb\n\nc\n".getBytes(StandardCharsets.UTF_8)));
-            assertThat(texts(input.splitting(Splitting.BLANK_LINE))).containsExactly("a\nb", "c");
+            assertThat(texts(input.splitting(DocumentBoundary.BLANK_LINE))).containsExactly("a\nb", "c");
             System.setIn(new ByteArrayInputStream(new byte[] {'a', (byte) 0xff}));
             assertFails(input, "no text in -: it is invalid UTF-8");
             System.setIn(new ByteArrayInputStream(new byte[] {'P', 'K', 3, 4, 0, 0}));
             assertFails(input, "standard input is an archive");
             assertThatThrownBy(() -> TextInput.ofNames(List.of("-", "-"))).hasMessageContaining("one time");
             Preparation shared =
-                    new Preparation(Tokenizer.of("bytes"), input, folder.resolve("out")).share(new Share(1, 2));
+                    new Preparation(Tokenizer.of("bytes"), input, folder.resolve("out")).share(new WorkShare(1, 2));
             assertThatThrownBy(shared::run).hasMessageContaining("cannot be shared out");
         } finally {
             System.setIn(before);
@@ -491,8 +510,8 @@ final class RecordTest {
     }
 
     @ParameterizedTest
-    @EnumSource(Splitting.class)
-    void aByteOrderMarkIsNotText(Splitting splitting) throws IOException {
+    @EnumSource(DocumentBoundary.class)
+    void aByteOrderMarkIsNotText(DocumentBoundary splitting) throws IOException {
         Path marked = write("marked.txt", "\ufeffone");
         Path only = write("only.txt", "\ufeff");
         Path inside = write("inside.txt", "o\ufeffne");
@@ -519,7 +538,7 @@ final class RecordTest {
     void inPaperModeALineMayEndInCarriageReturnAndNewline() throws IOException {
         Path file = write("a.txt", "one\r\nt\rwo\r\n\r\nthree\r\n");
         Path out = folder.resolve("out");
-        new Preparation(Tokenizer.of("bytes"), input(file).splitting(Splitting.PAPER), out).run();
+        new Preparation(Tokenizer.of("bytes"), input(file).splitting(DocumentBoundary.PAPER), out).run();
         try (Shards shards = Shards.open(out)) {
             assertThat(shards.train().document(0)).containsExactly('o', 'n', 'e', 256, 't', '\r', 'w', 'o', 256, 256);
             assertThat(shards.train().document(1)).containsExactly('t', 'h', 'r', 'e', 'e', 256, 256);
@@ -530,7 +549,7 @@ final class RecordTest {
     void inPaperModeEachNewlineEndsText() throws IOException {
         Path file = write("a.txt", "one\ntwo\n\n\nthree\n");
         Path out = folder.resolve("out");
-        new Preparation(Tokenizer.of("bytes"), input(file).splitting(Splitting.PAPER), out).run();
+        new Preparation(Tokenizer.of("bytes"), input(file).splitting(DocumentBoundary.PAPER), out).run();
         try (Shards shards = Shards.open(out)) {
             assertThat(shards.train().document(0)).containsExactly('o', 'n', 'e', 256, 't', 'w', 'o', 256, 256);
             assertThat(shards.train().document(1)).containsExactly('t', 'h', 'r', 'e', 'e', 256, 256);
@@ -543,7 +562,7 @@ final class RecordTest {
                         .toList());
         Path large = write("large.txt", text);
         Path gpt2 = folder.resolve("gpt2");
-        new Preparation(Tokenizer.of("gpt2"), input(large).splitting(Splitting.PAPER), gpt2).run();
+        new Preparation(Tokenizer.of("gpt2"), input(large).splitting(DocumentBoundary.PAPER), gpt2).run();
         IntList expected = new IntList(16);
         for (String line : text.split("\n", -1)) {
             Tokenizer.of("gpt2").encode(line, expected);

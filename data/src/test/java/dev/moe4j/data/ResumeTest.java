@@ -3,7 +3,25 @@ package dev.moe4j.data;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.moe4j.base.Sha256;
+import dev.moe4j.base.digest.Sha256;
+import dev.moe4j.data.prepare.OutputFolder;
+import dev.moe4j.data.prepare.Preparation;
+import dev.moe4j.data.prepare.ShardMerge;
+import dev.moe4j.data.prepare.WorkShare;
+import dev.moe4j.data.sample.BlockSampler;
+import dev.moe4j.data.shard.HoldOut;
+import dev.moe4j.data.shard.Manifest;
+import dev.moe4j.data.shard.ShardLayout;
+import dev.moe4j.data.shard.ShardList;
+import dev.moe4j.data.shard.Shards;
+import dev.moe4j.text.DataException;
+import dev.moe4j.text.Generator;
+import dev.moe4j.text.source.DocumentBoundary;
+import dev.moe4j.text.source.Limits;
+import dev.moe4j.text.source.OnError;
+import dev.moe4j.text.source.TextFormat;
+import dev.moe4j.text.source.TextInput;
+import dev.moe4j.text.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -44,7 +62,7 @@ final class ResumeTest {
     }
 
     private Preparation preparation(Path texts, Path out) {
-        TextInput input = TextInput.of(List.of(texts)).format(TextFormat.AUTO).splitting(Splitting.BLANK_LINE);
+        TextInput input = TextInput.of(List.of(texts)).format(TextFormat.AUTO).splitting(DocumentBoundary.BLANK_LINE);
         return new Preparation(Tokenizer.of("bytes"), input, out).shardBytes(SHARD);
     }
 
@@ -102,8 +120,8 @@ final class ResumeTest {
                 b.copyTokens(from, ofB, 1, count);
                 assertThat(ofA).isEqualTo(ofB);
             }
-            SequenceSampler ofParts = new SequenceSampler(a, 1000, 7);
-            SequenceSampler ofOne = new SequenceSampler(b, 1000, 7);
+            BlockSampler ofParts = new BlockSampler(a, 1000, 7);
+            BlockSampler ofOne = new BlockSampler(b, 1000, 7);
             int[] x = new int[1001];
             int[] y = new int[1001];
             for (long i = 0; i < 2 * ofParts.sequencesPerEpoch(); i++) {
@@ -123,7 +141,7 @@ final class ResumeTest {
         Path wanted = folder.resolve("wanted");
         TextInput input = TextInput.of(List.of(texts))
                 .format(TextFormat.AUTO)
-                .splitting(Splitting.BLANK_LINE)
+                .splitting(DocumentBoundary.BLANK_LINE)
                 .limits(Limits.DEFAULT.documentBytes(1 << 20));
         new Preparation(Tokenizer.of("bytes"), input, wanted).shardBytes(SHARD).run();
 
@@ -134,7 +152,7 @@ final class ResumeTest {
         long before = 0;
         while (true) {
             Process process =
-                    PrepareProcess.start(log, List.of(), out, SHARD, OnError.FAIL, Splitting.BLANK_LINE, texts);
+                    PrepareProcess.start(log, List.of(), out, SHARD, OnError.FAIL, DocumentBoundary.BLANK_LINE, texts);
             // Each run gets some parts further and is then killed at once, or a moment later.
             long goal = before + 1 + random.below(8);
             while (process.isAlive() && count(parts) < goal) {
@@ -169,7 +187,7 @@ final class ResumeTest {
                 Path share = folder.resolve("share-" + of + "-" + number);
                 preparation(texts, share)
                         .holdOut(holdOut)
-                        .share(new Share(number, of))
+                        .share(new WorkShare(number, of))
                         .run();
                 shares.add(share);
             }
@@ -196,9 +214,9 @@ final class ResumeTest {
         Files.write(bin, bytes);
         assertFails(() -> ShardMerge.merge(List.of(one, two, three), out, false), "does not have its checksum");
         assertThat(out).doesNotExist();
-        assertFails(() -> Share.parse("0/3"), "is no shard");
-        assertFails(() -> Share.parse("4/3"), "no shard 4/3");
-        assertThat(Share.parse("2/3")).isEqualTo(new Share(2, 3));
+        assertFails(() -> WorkShare.parse("0/3"), "is no shard");
+        assertFails(() -> WorkShare.parse("4/3"), "no shard 4/3");
+        assertThat(WorkShare.parse("2/3")).isEqualTo(new WorkShare(2, 3));
     }
 
     private static void assertFails(org.assertj.core.api.ThrowableAssert.ThrowingCallable call, String words) {

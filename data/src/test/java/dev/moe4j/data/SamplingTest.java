@@ -4,7 +4,19 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
-import dev.moe4j.base.Sha256;
+import dev.moe4j.base.digest.Sha256;
+import dev.moe4j.data.prepare.Preparation;
+import dev.moe4j.data.sample.BlockSampler;
+import dev.moe4j.data.sample.DocumentSampler;
+import dev.moe4j.data.sample.MixedSequences;
+import dev.moe4j.data.sample.TrainingData;
+import dev.moe4j.data.sample.TrainingSequences;
+import dev.moe4j.data.shard.DocumentStream;
+import dev.moe4j.data.shard.Shards;
+import dev.moe4j.text.DataException;
+import dev.moe4j.text.source.DocumentBoundary;
+import dev.moe4j.text.source.TextInput;
+import dev.moe4j.text.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -33,7 +45,7 @@ final class SamplingTest {
     @Test
     void blocksTellWhereDocumentsBeginInThem() {
         Documents documents = Documents.random(1, 400, 60);
-        SequenceSampler sampler = new SequenceSampler(documents, 16, 5);
+        BlockSampler sampler = new BlockSampler(documents, 16, 5);
         for (long number = 0; number < 2 * sampler.sequencesPerEpoch(); number++) {
             long target = sampler.offset(number) + 1;
             int[] expected = IntStream.range(1, 16)
@@ -215,10 +227,10 @@ final class SamplingTest {
 
     @Test
     void aMixtureBySizeHasEachSequenceOnceAnEpoch() {
-        List<SequenceSampler> sources = List.of(
-                new SequenceSampler(Documents.of(41), 10, 1),
-                new SequenceSampler(Documents.of(2001), 10, 2),
-                new SequenceSampler(Documents.of(301), 10, 3));
+        List<BlockSampler> sources = List.of(
+                new BlockSampler(Documents.of(41), 10, 1),
+                new BlockSampler(Documents.of(2001), 10, 2),
+                new BlockSampler(Documents.of(301), 10, 3));
         MixedSequences mixed = MixedSequences.bySize(sources, 9);
         assertThat(mixed.sequencesPerEpoch()).isEqualTo(4 + 200 + 30);
         for (int epoch = 0; epoch < 3; epoch++) {
@@ -226,7 +238,7 @@ final class SamplingTest {
             for (int i = 0; i < 234; i++) {
                 long number = epoch * 234L + i;
                 MixedSequences.Turn turn = mixed.turn(number);
-                SequenceSampler source = sources.get(turn.source());
+                BlockSampler source = sources.get(turn.source());
                 assertThat(turn.number() / source.sequencesPerEpoch()).isEqualTo(epoch);
                 int chunk = (int) source.offset(turn.number()) / 10;
                 assertThat(seen[turn.source()][chunk]).isFalse();
@@ -239,8 +251,8 @@ final class SamplingTest {
 
     @Test
     void weightsAreSharesAndNoNumberOfASourceIsLeftOut() {
-        List<SequenceSampler> sources = IntStream.range(0, 3)
-                .mapToObj(i -> new SequenceSampler(Documents.of(1001), 10, i))
+        List<BlockSampler> sources = IntStream.range(0, 3)
+                .mapToObj(i -> new BlockSampler(Documents.of(1001), 10, i))
                 .toList();
         MixedSequences mixed = MixedSequences.byWeight(sources, new double[] {5, 1, 2}, 9);
         int count = 3 * MixedSequences.ROUND;
@@ -279,7 +291,7 @@ final class SamplingTest {
         for (String name : List.of("a", "b")) {
             Path text = Files.writeString(folder.resolve(name + ".txt"), (name + "\n\n").repeat(200));
             Path out = folder.resolve(name);
-            TextInput input = TextInput.of(List.of(text)).splitting(Splitting.BLANK_LINE);
+            TextInput input = TextInput.of(List.of(text)).splitting(DocumentBoundary.BLANK_LINE);
             Preparation.Result _ = new Preparation(Tokenizer.of("bytes"), input, out).run();
             folders.put(name, out);
         }

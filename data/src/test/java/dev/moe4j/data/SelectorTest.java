@@ -3,8 +3,26 @@ package dev.moe4j.data;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.moe4j.base.Json;
-import dev.moe4j.base.Sha256;
+import dev.moe4j.base.digest.Sha256;
+import dev.moe4j.base.json.Json;
+import dev.moe4j.data.prepare.Preparation;
+import dev.moe4j.data.prepare.ShardMerge;
+import dev.moe4j.data.prepare.WorkShare;
+import dev.moe4j.data.shard.HoldOut;
+import dev.moe4j.data.shard.Manifest;
+import dev.moe4j.data.shard.Shards;
+import dev.moe4j.text.DataException;
+import dev.moe4j.text.Generator;
+import dev.moe4j.text.select.MinHash;
+import dev.moe4j.text.select.QualityRule;
+import dev.moe4j.text.select.Selection;
+import dev.moe4j.text.select.Selector;
+import dev.moe4j.text.source.DocumentBoundary;
+import dev.moe4j.text.source.Limits;
+import dev.moe4j.text.source.OnError;
+import dev.moe4j.text.source.Skipped;
+import dev.moe4j.text.source.TextInput;
+import dev.moe4j.text.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -45,7 +63,7 @@ final class SelectorTest {
     }
 
     private static TextInput input(Path... files) {
-        return TextInput.of(List.of(files)).splitting(Splitting.BLANK_LINE);
+        return TextInput.of(List.of(files)).splitting(DocumentBoundary.BLANK_LINE);
     }
 
     private static List<JsonNode> lines(Path selection) throws IOException {
@@ -304,8 +322,8 @@ final class SelectorTest {
         assertThat(interruptions).isGreaterThan(2);
         Path first = folder.resolve("first");
         Path second = folder.resolve("second");
-        preparation(selected, first).share(new Share(1, 2)).run();
-        preparation(selected, second).share(new Share(2, 2)).run();
+        preparation(selected, first).share(new WorkShare(1, 2)).run();
+        preparation(selected, second).share(new WorkShare(2, 2)).run();
         Path merged = folder.resolve("merged");
         ShardMerge.merge(List.of(first, second), merged, false);
         for (Manifest.Stored stored : result.manifest().files()) {

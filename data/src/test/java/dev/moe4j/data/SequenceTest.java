@@ -3,6 +3,12 @@ package dev.moe4j.data;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.moe4j.data.sample.BlockSampler;
+import dev.moe4j.data.sample.EvalWindows;
+import dev.moe4j.data.sample.Permutation;
+import dev.moe4j.data.shard.DocumentStream;
+import dev.moe4j.data.shard.TokenStream;
+import dev.moe4j.text.DataException;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.Set;
@@ -59,7 +65,7 @@ final class SequenceTest {
 
     @Test
     void anEpochHasEachChunkOnceInAnotherOrder() {
-        SequenceSampler sampler = new SequenceSampler(counting(1003), 10, 7);
+        BlockSampler sampler = new BlockSampler(counting(1003), 10, 7);
         assertThat(sampler.sequencesPerEpoch()).isEqualTo(100);
         int[] out = new int[11];
         int[][] orders = new int[3][100];
@@ -81,7 +87,7 @@ final class SequenceTest {
                 .isNotEqualTo(orders[1])
                 .isNotEqualTo(IntStream.range(0, 100).toArray());
         assertThat(orders[1]).isNotEqualTo(orders[2]);
-        SequenceSampler other = new SequenceSampler(counting(1003), 10, 8);
+        BlockSampler other = new BlockSampler(counting(1003), 10, 8);
         assertThat(IntStream.range(0, 100).map(i -> (int) other.offset(i) / 10).toArray())
                 .isNotEqualTo(orders[0]);
         // A law of the format: resuming years later must find the same order.
@@ -90,7 +96,7 @@ final class SequenceTest {
 
     @Test
     void aSequenceCanBeWrittenIntoABatch() {
-        SequenceSampler sampler = new SequenceSampler(counting(5), 4, 0);
+        BlockSampler sampler = new BlockSampler(counting(5), 4, 0);
         int[] batch = new int[12];
         sampler.sequence(9, batch, 6);
         assertThat(batch).containsExactly(0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 0);
@@ -100,11 +106,11 @@ final class SequenceTest {
 
     @Test
     void tooLittleTextIsAnError() {
-        assertThatThrownBy(() -> new SequenceSampler(counting(4), 4, 0))
+        assertThatThrownBy(() -> new BlockSampler(counting(4), 4, 0))
                 .isInstanceOf(DataException.class)
                 .hasMessageContaining("4 tokens, too few for one sequence of 4")
                 .hasMessageEndingWith("give more text or set a smaller model.context");
-        assertThatThrownBy(() -> new SequenceSampler(counting(4), 0, 0)).isInstanceOf(DataException.class);
+        assertThatThrownBy(() -> new BlockSampler(counting(4), 0, 0)).isInstanceOf(DataException.class);
         assertThatThrownBy(() -> new EvalWindows(counting(1), 4, 0)).isInstanceOf(DataException.class);
         assertThatThrownBy(() -> new EvalWindows(counting(9), 0, 0)).isInstanceOf(DataException.class);
     }

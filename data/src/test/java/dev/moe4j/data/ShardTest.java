@@ -3,7 +3,13 @@ package dev.moe4j.data;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.moe4j.base.Sha256;
+import dev.moe4j.base.digest.Sha256;
+import dev.moe4j.data.shard.Manifest;
+import dev.moe4j.data.shard.ShardLayout;
+import dev.moe4j.data.shard.ShardReader;
+import dev.moe4j.data.shard.ShardWriter;
+import dev.moe4j.text.DataException;
+import dev.moe4j.text.Generator;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;

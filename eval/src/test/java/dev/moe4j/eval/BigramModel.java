@@ -1,19 +1,19 @@
 package dev.moe4j.eval;
 
-import dev.moe4j.data.Tokenizer;
-import dev.moe4j.model.Activation;
-import dev.moe4j.model.Architecture;
-import dev.moe4j.model.BalanceConfig;
 import dev.moe4j.model.LanguageModel;
-import dev.moe4j.model.ModelConfig;
-import dev.moe4j.model.Positions;
-import dev.moe4j.model.RoutingConfig;
+import dev.moe4j.model.spec.Activation;
+import dev.moe4j.model.spec.Architecture;
+import dev.moe4j.model.spec.BalanceConfig;
+import dev.moe4j.model.spec.ModelConfig;
+import dev.moe4j.model.spec.Positions;
+import dev.moe4j.model.spec.RoutingConfig;
 import dev.moe4j.tensor.Device;
-import dev.moe4j.tensor.Parameter;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.tensor.Scope;
 import dev.moe4j.tensor.Tensor;
+import dev.moe4j.tensor.parameter.Parameter;
+import dev.moe4j.text.tokenizer.Tokenizer;
 import java.util.Arrays;
 import java.util.SplittableRandom;
 
@@ -24,9 +24,9 @@ import java.util.SplittableRandom;
  * <p>Attention and feed-forward network add nothing, so that the logits are the output's table times the normalised sum
  * of a unit vector for the token and a random one for the place.
  */
-final class BigramModel implements AutoCloseable {
+public final class BigramModel implements AutoCloseable {
 
-    static final Tokenizer TOKENIZER = Tokenizer.of("bytes");
+    public static final Tokenizer TOKENIZER = Tokenizer.of("bytes");
     private static final int WIDTH = 264;
     private static final int FIRST_ROW = 2;
 
@@ -37,7 +37,7 @@ final class BigramModel implements AutoCloseable {
     /**
      * @param favoured a text each of whose bytes makes the next the most likely one
      */
-    BigramModel(long seed, int context, String favoured) {
+    public BigramModel(long seed, int context, String favoured) {
         SplittableRandom random = new SplittableRandom(seed);
         positions = new double[context + FIRST_ROW][WIDTH];
         for (double[] row : output) {
@@ -82,7 +82,7 @@ final class BigramModel implements AutoCloseable {
         model.parameters().get(name).master().copy(Tensor.of(flat).view(rows.length, WIDTH));
     }
 
-    LanguageModel model() {
+    public LanguageModel model() {
         return model;
     }
 
@@ -103,7 +103,7 @@ final class BigramModel implements AutoCloseable {
     }
 
     /** ln p of each token of a text from {@code from} on. */
-    double[] logProbabilities(int[] tokens, int from) {
+    public double[] logProbabilities(int[] tokens, int from) {
         double[] values = new double[tokens.length - from];
         for (int t = from; t < tokens.length; t++) {
             double[] logits = logits(tokens[t - 1], t - 1);

@@ -3,6 +3,13 @@ package dev.moe4j.eval;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.withinPercentage;
 
+import dev.moe4j.eval.task.Example;
+import dev.moe4j.eval.task.PromptBuilder;
+import dev.moe4j.eval.task.Questions;
+import dev.moe4j.eval.task.Task;
+import dev.moe4j.eval.task.TaskEvaluation;
+import dev.moe4j.eval.task.TaskResult;
+import dev.moe4j.eval.task.TaskSettings;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;

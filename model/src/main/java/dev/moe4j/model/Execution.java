@@ -1,7 +1,8 @@
 package dev.moe4j.model;
 
+import dev.moe4j.model.spec.Recompute;
 import dev.moe4j.tensor.Device;
-import dev.moe4j.tensor.Kernels;
+import dev.moe4j.tensor.cuda.Kernels;
 import org.jspecify.annotations.Nullable;
 
 /** Which of the ways that give the same numbers a model computes in; it may change between passes. */

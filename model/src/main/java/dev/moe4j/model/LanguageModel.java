@@ -1,19 +1,38 @@
 package dev.moe4j.model;
 
-import dev.moe4j.parallel.Fabric;
+import dev.moe4j.model.batch.PassContext;
+import dev.moe4j.model.batch.TokenBatch;
+import dev.moe4j.model.block.AttentionMask;
+import dev.moe4j.model.block.AttentionSection;
+import dev.moe4j.model.block.Dropout;
+import dev.moe4j.model.block.EmbeddingSection;
+import dev.moe4j.model.block.HeadSection;
+import dev.moe4j.model.block.SinusoidalPositions;
+import dev.moe4j.model.parameter.ModelParameters;
+import dev.moe4j.model.parameter.ParameterExchange;
+import dev.moe4j.model.routing.BalanceLogSection;
+import dev.moe4j.model.routing.BalanceTracker;
+import dev.moe4j.model.spec.Architecture;
+import dev.moe4j.model.spec.BalanceConfig;
+import dev.moe4j.model.spec.ExpertGradients;
+import dev.moe4j.model.spec.ModelConfig;
+import dev.moe4j.model.spec.ModelException;
+import dev.moe4j.model.spec.Recompute;
+import dev.moe4j.model.spec.RoutingConfig;
+import dev.moe4j.parallel.ParallelContext;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Functions;
-import dev.moe4j.tensor.Kernels;
-import dev.moe4j.tensor.Parameter;
-import dev.moe4j.tensor.Parameters;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.tensor.Scope;
-import dev.moe4j.tensor.Section;
-import dev.moe4j.tensor.Tape;
 import dev.moe4j.tensor.Tensor;
-import dev.moe4j.tensor.Unit;
-import dev.moe4j.tensor.Value;
+import dev.moe4j.tensor.autograd.Section;
+import dev.moe4j.tensor.autograd.Tape;
+import dev.moe4j.tensor.autograd.Value;
+import dev.moe4j.tensor.cuda.Kernels;
+import dev.moe4j.tensor.parameter.Parameter;
+import dev.moe4j.tensor.parameter.ParameterGroup;
+import dev.moe4j.tensor.parameter.Parameters;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -29,9 +48,9 @@ import org.jspecify.annotations.Nullable;
 public final class LanguageModel implements AutoCloseable {
 
     private final Architecture architecture;
-    private final Fabric fabric;
-    private final UnitExchange denseUnits;
-    private final UnitExchange expertUnits;
+    private final ParallelContext fabric;
+    private final ParameterExchange denseUnits;
+    private final ParameterExchange expertUnits;
     private final Parameters parameters;
     private final Scope scope;
     private final Tensor positions;
@@ -44,13 +63,18 @@ public final class LanguageModel implements AutoCloseable {
      * @param scope owns all memory
      */
     private LanguageModel(
-            Architecture architecture, Precision precision, Device device, Fabric fabric, double factor, Scope scope) {
+            Architecture architecture,
+            Precision precision,
+            Device device,
+            ParallelContext fabric,
+            double factor,
+            Scope scope) {
         checkLayout(architecture, fabric);
         this.scope = scope;
         this.architecture = architecture;
         this.fabric = fabric;
-        this.denseUnits = new UnitExchange(fabric.everyone(), 1);
-        this.expertUnits = new UnitExchange(fabric.replicas(), factor);
+        this.denseUnits = new ParameterExchange(fabric.everyone(), 1);
+        this.expertUnits = new ParameterExchange(fabric.replicas(), factor);
         ModelConfig config = architecture.model();
         this.execution = new Execution(device);
         this.parameters =
@@ -66,7 +90,7 @@ public final class LanguageModel implements AutoCloseable {
     }
 
     /** What several processes cannot compute as one would: what one loss or capacity takes all of a micro-batch for. */
-    private static void checkLayout(Architecture architecture, Fabric fabric) {
+    private static void checkLayout(Architecture architecture, ParallelContext fabric) {
         if (fabric.layout().world() == 1 || architecture.model().experts() == 0) {
             return;
         }
@@ -92,7 +116,7 @@ public final class LanguageModel implements AutoCloseable {
     /** A model with the published initialisation, drawn from the key. */
     public static LanguageModel initialize(
             Architecture architecture, Precision precision, Device device, RandomKey key) {
-        return initialize(architecture, precision, device, Fabric.SINGLE, ExpertGradients.EXACT, key);
+        return initialize(architecture, precision, device, ParallelContext.SINGLE, ExpertGradients.EXACT, key);
     }
 
     /** As {@link #initialize(Architecture, Precision, Device, RandomKey)}, this process's part of it. */
@@ -100,7 +124,7 @@ public final class LanguageModel implements AutoCloseable {
             Architecture architecture,
             Precision precision,
             Device device,
-            Fabric fabric,
+            ParallelContext fabric,
             ExpertGradients rule,
             RandomKey key) {
         LanguageModel model = blank(architecture, precision, device, fabric, rule);
@@ -114,24 +138,28 @@ public final class LanguageModel implements AutoCloseable {
     }
 
     /** A model whose parameters are zero until they are read from somewhere. */
-    static LanguageModel blank(Architecture architecture, Precision precision, Device device) {
-        return blank(architecture, precision, device, Fabric.SINGLE, ExpertGradients.EXACT);
+    public static LanguageModel blank(Architecture architecture, Precision precision, Device device) {
+        return blank(architecture, precision, device, ParallelContext.SINGLE, ExpertGradients.EXACT);
     }
 
     /** This process's part of a model whose parameters are zero until they are read from somewhere. */
-    static LanguageModel blank(
-            Architecture architecture, Precision precision, Device device, Fabric fabric, ExpertGradients rule) {
+    public static LanguageModel blank(
+            Architecture architecture,
+            Precision precision,
+            Device device,
+            ParallelContext fabric,
+            ExpertGradients rule) {
         double factor = rule.factor(fabric.layout().world());
         return Scope.owner(scope -> new LanguageModel(architecture, precision, device, fabric, factor, scope));
     }
 
     /** The processes that the model works on. */
-    public Fabric fabric() {
+    public ParallelContext fabric() {
         return fabric;
     }
 
     /** The exchange that a unit takes part in. */
-    UnitExchange exchangeOf(Unit unit) {
+    public ParameterExchange exchangeOf(ParameterGroup unit) {
         return unit.parameters().getFirst().spec().stacked() ? expertUnits : denseUnits;
     }
 
@@ -192,7 +220,7 @@ public final class LanguageModel implements AutoCloseable {
 
     /** Kernels of our own that sections use; null where they compute by libtorch's operators. */
     @Nullable
-    Kernels kernels() {
+    public Kernels kernels() {
         return execution.kernels();
     }
 
@@ -219,9 +247,9 @@ public final class LanguageModel implements AutoCloseable {
     }
 
     /** Runs a batch and gives its loss; on a recording tape backward may follow. */
-    public LossReport loss(Tape tape, TokenBatch batch, Pass pass) {
+    public LossReport loss(Tape tape, TokenBatch batch, PassContext pass) {
         try (Scope _ = Scope.open()) {
-            Beside beside = new Beside(true);
+            ForwardOutputs beside = new ForwardOutputs(true);
             Value out = body(tape, batch, pass, beside);
             HeadSection head = new HeadSection(
                     output(), parameters.precision().stable(), pass.lossPerToken(), execution.kernels());
@@ -242,9 +270,9 @@ public final class LanguageModel implements AutoCloseable {
     public record Body(Value states, List<Value> roots) {}
 
     /** Runs a batch up to the head; backward may follow from a head's loss and the roots. */
-    public Body body(Tape tape, TokenBatch batch, Pass pass) {
+    public Body body(Tape tape, TokenBatch batch, PassContext pass) {
         try (Scope _ = Scope.open()) {
-            Beside beside = new Beside(true);
+            ForwardOutputs beside = new ForwardOutputs(true);
             Value states = body(tape, batch, pass, beside);
             return new Body(states, beside.roots);
         }
@@ -252,20 +280,20 @@ public final class LanguageModel implements AutoCloseable {
 
     /** The logits of every position, {@code [sequences, length, vocabulary]}, without gradients, in the innermost scope. */
     public Tensor logits(TokenBatch batch) {
-        return logits(batch, Pass.evaluation(batch.sequences()));
+        return logits(batch, PassContext.evaluation(batch.sequences()));
     }
 
     /** As {@link #logits(TokenBatch)}, with the capacity and the dropout of the given pass. */
-    Tensor logits(TokenBatch batch, Pass pass) {
+    Tensor logits(TokenBatch batch, PassContext pass) {
         try (Scope inner = Scope.open();
                 Tape tape = Tape.inference()) {
-            Value out = body(tape, batch, pass, new Beside(false));
+            Value out = body(tape, batch, pass, new ForwardOutputs(false));
             Tensor logits = Functions.linear(out.tensor(), output().tensor());
             return inner.escape(logits.view(batch.sequences(), batch.length(), -1));
         }
     }
 
-    private void check(TokenBatch batch, Pass pass) {
+    private void check(TokenBatch batch, PassContext pass) {
         if (batch.length() > config().context()) {
             throw new ModelException("sequences of " + batch.length()
                     + " tokens are longer than the model's context of " + config().context());
@@ -277,7 +305,7 @@ public final class LanguageModel implements AutoCloseable {
         batch.checkVocabulary(config().vocabulary());
     }
 
-    private Value body(Tape tape, TokenBatch batch, Pass pass, Beside beside) {
+    private Value body(Tape tape, TokenBatch batch, PassContext pass, ForwardOutputs beside) {
         check(batch, pass);
         AttentionMask mask = AttentionMask.of(
                 batch, config().padding(), parameters.precision().compute(), device(), tape);
@@ -300,14 +328,15 @@ public final class LanguageModel implements AutoCloseable {
      * @param attention gives a layer's attention
      * @param load hears of each layer with experts, numbered among those, how many choices each one got, {@code [experts]}
      */
-    Tensor continued(long[] tokens, long[] rows, IntFunction<Section> attention, ObjIntConsumer<Tensor> load) {
+    public Tensor continued(long[] tokens, long[] rows, IntFunction<Section> attention, ObjIntConsumer<Tensor> load) {
         long[] none = new long[tokens.length];
         Arrays.fill(none, TokenBatch.NONE);
         TokenBatch batch = new TokenBatch(tokens, none, 1);
         try (Scope inner = Scope.open();
                 Tape tape = Tape.inference()) {
             RoutingConfig routing = architecture.routing().dropless();
-            Value out = body(tape, batch, rows, attention, routing, Pass.evaluation(1), new Beside(false, load));
+            Value out = body(
+                    tape, batch, rows, attention, routing, PassContext.evaluation(1), new ForwardOutputs(false, load));
             return inner.escape(out.tensor().detach());
         }
     }
@@ -318,8 +347,8 @@ public final class LanguageModel implements AutoCloseable {
             long[] rows,
             IntFunction<Section> attention,
             RoutingConfig routing,
-            Pass pass,
-            Beside beside) {
+            PassContext pass,
+            ForwardOutputs beside) {
         ModelConfig config = config();
         Value x = tape.run(
                 embedding(pass),
@@ -345,8 +374,8 @@ public final class LanguageModel implements AutoCloseable {
             Section attention,
             TokenBatch batch,
             RoutingConfig routing,
-            Pass pass,
-            Beside beside) {
+            PassContext pass,
+            ForwardOutputs beside) {
         String prefix = LayerSections.prefix(layer);
         Recompute recompute = execution.recompute();
         Value[] attended = sections.attend(tape, layer, attention, input);
@@ -359,7 +388,7 @@ public final class LanguageModel implements AutoCloseable {
         return output;
     }
 
-    private EmbeddingSection embedding(Pass pass) {
+    private EmbeddingSection embedding(PassContext pass) {
         Parameter tokens = parameters.get(ModelParameters.EMBEDDING);
         int padding = config().padding();
         Dropout dropout = new Dropout(config().dropout(), pass, "embedding");
@@ -380,7 +409,7 @@ public final class LanguageModel implements AutoCloseable {
         parameters.close();
     }
 
-    AttentionSection.Weights attentionWeights(int layer) {
+    public AttentionSection.Weights attentionWeights(int layer) {
         return sections.attentionWeights(layer);
     }
 

@@ -1,10 +1,26 @@
 package dev.moe4j.model;
 
-import dev.moe4j.tensor.Kernels;
-import dev.moe4j.tensor.Parameters;
-import dev.moe4j.tensor.Section;
-import dev.moe4j.tensor.Tape;
-import dev.moe4j.tensor.Value;
+import dev.moe4j.model.batch.PassContext;
+import dev.moe4j.model.batch.TokenBatch;
+import dev.moe4j.model.block.AddNormSection;
+import dev.moe4j.model.block.AttentionMask;
+import dev.moe4j.model.block.AttentionSection;
+import dev.moe4j.model.block.BlockedAttentionSection;
+import dev.moe4j.model.block.Dropout;
+import dev.moe4j.model.block.FeedForwardSection;
+import dev.moe4j.model.block.NormSection;
+import dev.moe4j.model.expert.ExpertNetworks;
+import dev.moe4j.model.expert.ExpertProducts;
+import dev.moe4j.model.expert.ExpertsSection;
+import dev.moe4j.model.routing.ExpertRows;
+import dev.moe4j.model.routing.RowChoices;
+import dev.moe4j.model.spec.ModelConfig;
+import dev.moe4j.model.spec.Recompute;
+import dev.moe4j.tensor.autograd.Section;
+import dev.moe4j.tensor.autograd.Tape;
+import dev.moe4j.tensor.autograd.Value;
+import dev.moe4j.tensor.cuda.Kernels;
+import dev.moe4j.tensor.parameter.Parameters;
 
 /** A layer's sections, with the model's parameters of that layer. */
 final class LayerSections {
@@ -28,7 +44,7 @@ final class LayerSections {
         return new NormSection(name, parameters.get(parameter + ".weight"), parameters.get(parameter + ".bias"));
     }
 
-    FeedForwardSection feedForward(int layer, String site, String prefix, Pass pass) {
+    FeedForwardSection feedForward(int layer, String site, String prefix, PassContext pass) {
         return new FeedForwardSection(
                 "layers." + layer + "." + site,
                 new FeedForwardSection.Weights(
@@ -53,7 +69,7 @@ final class LayerSections {
                 parameters.get(prefix + "self_attn.out_proj.bias"));
     }
 
-    Section attention(int layer, AttentionMask mask, TokenBatch batch, Pass pass) {
+    Section attention(int layer, AttentionMask mask, TokenBatch batch, PassContext pass) {
         AttentionSection.Weights weights = attentionWeights(layer);
         String name = "layers." + layer + ".attention";
         Dropout weightDropout = new Dropout(config.attentionDropout(), pass, "layers." + layer + ".attention_weights");
@@ -154,11 +170,11 @@ final class LayerSections {
                 parameters.get(prefix + "fc2.bias"));
     }
 
-    Dropout dropout(int layer, String site, Pass pass) {
+    Dropout dropout(int layer, String site, PassContext pass) {
         return new Dropout(config.dropout(), pass, "layers." + layer + "." + site);
     }
 
-    static Dropout activationDropout(int layer, String site, double probability, Pass pass) {
+    static Dropout activationDropout(int layer, String site, double probability, PassContext pass) {
         return new Dropout(probability, pass, "layers." + layer + "." + site + "_activation");
     }
 }

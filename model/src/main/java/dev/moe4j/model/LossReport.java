@@ -1,8 +1,10 @@
 package dev.moe4j.model;
 
-import dev.moe4j.parallel.Group;
-import dev.moe4j.tensor.Figure;
-import dev.moe4j.tensor.Value;
+import dev.moe4j.model.routing.LayerRouting;
+import dev.moe4j.model.routing.RoutingFigures;
+import dev.moe4j.parallel.ProcessGroup;
+import dev.moe4j.tensor.DeferredScalars;
+import dev.moe4j.tensor.autograd.Value;
 import java.util.List;
 
 /**
@@ -23,18 +25,18 @@ public record LossReport(List<Value> roots, Value nll, List<Value> hidden, List<
     record Routed(int layer, RoutingFigures figures) {}
 
     /** What {@link #routing} reads; whoever has more to read reads all at once. The tape owns them. */
-    public List<Figure> figures() {
+    public List<DeferredScalars> figures() {
         return routed.stream().map(layer -> layer.figures().figure()).toList();
     }
 
     /** What each MoE layer's router did, in order; reads it if nothing has, while the tape lives. */
     public List<LayerRouting> routing() {
-        Figure.read(figures());
+        DeferredScalars.read(figures());
         return routed.stream().map(layer -> layer.figures().read(layer.layer())).toList();
     }
 
     /** Reports on what all members of a group routed, each as many tokens. */
-    public static List<LayerRouting> over(Group group, List<LayerRouting> routing) {
+    public static List<LayerRouting> over(ProcessGroup group, List<LayerRouting> routing) {
         return group.members().size() == 1
                 ? routing
                 : routing.stream().map(layer -> layer.over(group)).toList();

@@ -1,11 +1,34 @@
 package dev.moe4j.model;
 
-import dev.moe4j.parallel.Fabric;
+import dev.moe4j.model.batch.PassContext;
+import dev.moe4j.model.batch.TokenBatch;
+import dev.moe4j.model.block.Dropout;
+import dev.moe4j.model.expert.CombineSection;
+import dev.moe4j.model.expert.DispatchSection;
+import dev.moe4j.model.expert.ExpertProducts;
+import dev.moe4j.model.expertparallel.ExchangeSection;
+import dev.moe4j.model.expertparallel.ExpertExchange;
+import dev.moe4j.model.expertparallel.OverlappedExpertsSection;
+import dev.moe4j.model.routing.AssignedRows;
+import dev.moe4j.model.routing.Assignment;
+import dev.moe4j.model.routing.BalanceTracker;
+import dev.moe4j.model.routing.DeviceAssignment;
+import dev.moe4j.model.routing.RouteSection;
+import dev.moe4j.model.routing.Routing;
+import dev.moe4j.model.routing.RowChoices;
+import dev.moe4j.model.routing.RowIndices;
+import dev.moe4j.model.spec.Architecture;
+import dev.moe4j.model.spec.BalanceConfig;
+import dev.moe4j.model.spec.ModelConfig;
+import dev.moe4j.model.spec.ModelException;
+import dev.moe4j.model.spec.Recompute;
+import dev.moe4j.model.spec.RoutingConfig;
+import dev.moe4j.parallel.ParallelContext;
 import dev.moe4j.tensor.DType;
-import dev.moe4j.tensor.Parameters;
-import dev.moe4j.tensor.Section;
-import dev.moe4j.tensor.Tape;
-import dev.moe4j.tensor.Value;
+import dev.moe4j.tensor.autograd.Section;
+import dev.moe4j.tensor.autograd.Tape;
+import dev.moe4j.tensor.autograd.Value;
+import dev.moe4j.tensor.parameter.Parameters;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.IntUnaryOperator;
@@ -19,7 +42,7 @@ final class MixtureLayer {
 
     private final Architecture architecture;
     private final ModelConfig model;
-    private final Fabric fabric;
+    private final ParallelContext fabric;
     private final Parameters parameters;
     private final LayerSections sections;
     private final BalanceTracker balanceTracker;
@@ -29,7 +52,7 @@ final class MixtureLayer {
 
     MixtureLayer(
             Architecture architecture,
-            Fabric fabric,
+            ParallelContext fabric,
             Parameters parameters,
             LayerSections sections,
             BalanceTracker balanceTracker,
@@ -67,8 +90,8 @@ final class MixtureLayer {
             Value h,
             TokenBatch batch,
             RoutingConfig routing,
-            Pass pass,
-            Beside beside) {
+            PassContext pass,
+            ForwardOutputs beside) {
         String name = "layers." + layer + ".";
         String prefix = LayerSections.prefix(layer) + "moe.";
         RouteSection.Setting setting = routeSetting(layer, batch, routing, pass, beside.measured);
@@ -89,12 +112,12 @@ final class MixtureLayer {
 
         DType compute = parameters.precision().compute();
         Dropout dropout = LayerSections.activationDropout(layer, "experts", expertDropout, pass);
-        Routes routes;
+        RowIndices routes;
         Value rows;
         Value outputs;
         if (setting.onDevice()) {
             DeviceAssignment made = route.deviceAssignment();
-            routes = Routes.of(made, compute, tape);
+            routes = RowIndices.of(made, compute, tape);
             rows = dispatch(tape, name, routes, h);
             ExpertProducts products =
                     new ExpertProducts.OnDevice(made.ends_E(), made.expertOf_R(), execution.kernels());
@@ -103,7 +126,7 @@ final class MixtureLayer {
         } else if (fabric.layout().expertParallel() == 1) {
             IntUnaryOperator room = pass.training() ? AssignedRows::rounded : AssignedRows::tight;
             AssignedRows made = new AssignedRows(route.assignment(), room);
-            routes = Routes.of(made, compute, parameters.device(), tape);
+            routes = RowIndices.of(made, compute, parameters.device(), tape);
             rows = dispatch(tape, name, routes, h);
             outputs = tape.run(
                     execution.recompute().costly(), sections.experts(layer, made, routes.choices(), dropout), rows);
@@ -111,7 +134,7 @@ final class MixtureLayer {
             boolean even = routing.strategy() == RoutingConfig.Strategy.CAPACITY;
             Assignment made = route.assignment();
             AssignedRows sent = new AssignedRows(made, even ? _ -> setting.places(made) : IntUnaryOperator.identity());
-            routes = Routes.of(sent, compute, parameters.device(), tape);
+            routes = RowIndices.of(sent, compute, parameters.device(), tape);
             rows = dispatch(tape, name, routes, h);
             outputs = elsewhere(tape, layer, sent, routes, even, rows, dropout, pass);
         }
@@ -137,13 +160,20 @@ final class MixtureLayer {
         return output;
     }
 
-    private Value dispatch(Tape tape, String name, Routes routes, Value h) {
+    private Value dispatch(Tape tape, String name, RowIndices routes, Value h) {
         return tape.run(execution.recompute().cheap(), new DispatchSection(name + "dispatch", routes), h);
     }
 
     /** The experts of several processes on rows that travel to them and back: exchanges are not repeated in backward. */
     private Value elsewhere(
-            Tape tape, int layer, AssignedRows sent, Routes routes, boolean even, Value rows, Dropout own, Pass pass) {
+            Tape tape,
+            int layer,
+            AssignedRows sent,
+            RowIndices routes,
+            boolean even,
+            Value rows,
+            Dropout own,
+            PassContext pass) {
         String name = "layers." + layer + ".";
         ExpertExchange exchange = ExpertExchange.of(fabric.rows(), layer, sent, even, rows.tensor(), tape);
         Dropout dropout = own;
@@ -184,7 +214,7 @@ final class MixtureLayer {
     }
 
     private RouteSection.Setting routeSetting(
-            int layer, TokenBatch batch, RoutingConfig routing, Pass pass, boolean measured) {
+            int layer, TokenBatch batch, RoutingConfig routing, PassContext pass, boolean measured) {
         BalanceConfig balance = architecture.balance();
         // Groups matter for capacity and for the group's balance loss; evaluation of dropless models has neither.
         boolean grouped =
@@ -231,7 +261,7 @@ final class MixtureLayer {
      * What a mean over the batch's positions counts in the step's loss: as much as its sequences are of the step's, which
      * have as many positions each, whatever of them has a loss.
      */
-    static double share(TokenBatch batch, Pass pass) {
+    static double share(TokenBatch batch, PassContext pass) {
         double tokens = Double.isNaN(pass.tokensPerSequence())
                 ? batch.predicted()
                 : pass.tokensPerSequence() * batch.sequences();

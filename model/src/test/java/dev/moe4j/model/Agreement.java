@@ -14,7 +14,7 @@ import tools.jackson.databind.JsonNode;
  * for float32 vectors and 1e-9 where the vector has a float64 evaluation and the run is in float64. Remembers the
  * largest difference of each family.
  */
-final class Agreement {
+public final class Agreement {
 
     static final double FLOAT32 = 2e-5;
     static final double FLOAT64 = 1e-9;
@@ -24,17 +24,17 @@ final class Agreement {
     private final Golden.Case golden;
     private final boolean wide;
 
-    Agreement(Golden.Case golden, Precision precision) {
+    public Agreement(Golden.Case golden, Precision precision) {
         this.golden = golden;
         this.wide = precision.equals(Precision.FP64);
     }
 
     /** Compares with the golden tensor of that name. */
-    void check(String name, Tensor actual) {
+    public void check(String name, Tensor actual) {
         check(name, actual.toDoubles());
     }
 
-    void check(String name, double... actual) {
+    public void check(String name, double... actual) {
         String stored = stored(name);
         within(stored, actual, golden.tensors().doubles(stored));
     }

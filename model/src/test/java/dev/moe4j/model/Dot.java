@@ -1,9 +1,9 @@
 package dev.moe4j.model;
 
-import dev.moe4j.tensor.Parameter;
-import dev.moe4j.tensor.Saved;
-import dev.moe4j.tensor.Section;
 import dev.moe4j.tensor.Tensor;
+import dev.moe4j.tensor.autograd.Saved;
+import dev.moe4j.tensor.autograd.Section;
+import dev.moe4j.tensor.parameter.Parameter;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 

@@ -2,16 +2,22 @@ package dev.moe4j.model;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.moe4j.parallel.Fabric;
-import dev.moe4j.parallel.Sharding;
+import dev.moe4j.model.batch.PassContext;
+import dev.moe4j.model.batch.TokenBatch;
+import dev.moe4j.model.spec.Architecture;
+import dev.moe4j.model.spec.BalanceConfig;
+import dev.moe4j.model.spec.ExpertGradients;
+import dev.moe4j.model.spec.ModelConfig;
+import dev.moe4j.parallel.ParallelContext;
+import dev.moe4j.parallel.layout.Sharding;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.tensor.Scope;
-import dev.moe4j.tensor.Tape;
 import dev.moe4j.tensor.Tensor;
-import dev.moe4j.tensor.Unit;
-import dev.moe4j.tensor.Value;
+import dev.moe4j.tensor.autograd.Tape;
+import dev.moe4j.tensor.autograd.Value;
+import dev.moe4j.tensor.parameter.ParameterGroup;
 import java.util.List;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -59,7 +65,7 @@ class FailedPassTest {
     @EnumSource
     void theNextStepIsThatOfAFreshModel(Sharding sharding) {
         List<List<Trial>> ranks = RanksInThreads.run(2, processes -> {
-            Fabric fabric = Fabric.of(processes, 1, sharding);
+            ParallelContext fabric = ParallelContext.of(processes, 1, sharding);
             int rank = fabric.everyone().members().index();
             return List.of(trial(Place.FORWARD, fabric, rank), trial(Place.BACKWARD, fabric, rank));
         });
@@ -80,7 +86,7 @@ class FailedPassTest {
         long before = Scope.liveTensors();
         for (Place place : Place.values()) {
             RanksInThreads.run(2, processes -> {
-                try (LanguageModel model = model(Fabric.of(processes, 1, sharding), 1)) {
+                try (LanguageModel model = model(ParallelContext.of(processes, 1, sharding), 1)) {
                     fail(model, place, 1);
                     return true;
                 }
@@ -90,7 +96,7 @@ class FailedPassTest {
     }
 
     /** The weights change between the pass that fails and the next one. */
-    private static Trial trial(Place place, Fabric fabric, int rank) {
+    private static Trial trial(Place place, ParallelContext fabric, int rank) {
         try (LanguageModel model = model(fabric, 1);
                 LanguageModel fresh = model(fabric, 2)) {
             fail(model, place, rank);
@@ -99,7 +105,7 @@ class FailedPassTest {
         }
     }
 
-    private static LanguageModel model(Fabric fabric, long key) {
+    private static LanguageModel model(ParallelContext fabric, long key) {
         return LanguageModel.initialize(
                 new Architecture(CONFIG, TinyModels.dropless(2), BalanceConfig.DEFAULT),
                 Precision.FP32,
@@ -123,7 +129,7 @@ class FailedPassTest {
         step(model, Tape.recording(), rank);
         try (Scope _ = Scope.open()) {
             return model.parameters().units().stream()
-                    .map(Unit::gradient)
+                    .map(ParameterGroup::gradient)
                     .map(Tensor::toDoubles)
                     .toList();
         }
@@ -134,7 +140,8 @@ class FailedPassTest {
         try (Scope _ = Scope.open();
                 Tape tape = opened) {
             TokenBatch batch = TinyModels.batch(seed, 2, CONFIG.context(), CONFIG.vocabulary());
-            LossReport report = model.loss(tape, batch, new Pass(true, 0.1, new RandomKey(1), new long[] {0, 1}));
+            LossReport report =
+                    model.loss(tape, batch, new PassContext(true, 0.1, new RandomKey(1), new long[] {0, 1}));
             model.beginBackward(true);
             tape.backward(report.roots().toArray(Value[]::new));
             model.parameters().finishGradients();

@@ -3,13 +3,18 @@ package dev.moe4j.model;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.moe4j.model.batch.Packing;
+import dev.moe4j.model.batch.PassContext;
+import dev.moe4j.model.batch.TokenBatch;
+import dev.moe4j.model.spec.Architecture;
+import dev.moe4j.model.spec.BalanceConfig;
 import dev.moe4j.tensor.Device;
-import dev.moe4j.tensor.Parameter;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.tensor.Scope;
-import dev.moe4j.tensor.Tape;
-import dev.moe4j.tensor.Value;
+import dev.moe4j.tensor.autograd.Tape;
+import dev.moe4j.tensor.autograd.Value;
+import dev.moe4j.tensor.parameter.Parameter;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -46,7 +51,8 @@ class FillTest {
         for (TokenBatch batch : batches) {
             try (Scope _ = Scope.open();
                     Tape tape = Tape.recording()) {
-                Pass pass = new Pass(true, 1.0 / 20, 20.0 / 3, new RandomKey(1), new long[batch.sequences()]);
+                PassContext pass =
+                        new PassContext(true, 1.0 / 20, 20.0 / 3, new RandomKey(1), new long[batch.sequences()]);
                 LossReport report = model.loss(tape, batch, pass);
                 double[] nll = report.nll().tensor().toDoubles();
                 for (int i = 0; i < nll.length; i++) {
@@ -102,7 +108,7 @@ class FillTest {
                         LanguageModel.initialize(architecture, Precision.FP32, Device.CPU, new RandomKey(3));
                 Scope _ = Scope.open();
                 Tape tape = Tape.inference()) {
-            LossReport report = model.loss(tape, together(), Pass.evaluation(3));
+            LossReport report = model.loss(tape, together(), PassContext.evaluation(3));
             assertThat(report.routing())
                     .allSatisfy(layer -> assertThat(
                                     Arrays.stream(layer.firstChoices()).sum())
@@ -148,7 +154,7 @@ class FillTest {
     private static List<Double> losses(LanguageModel model, boolean training) {
         try (Scope _ = Scope.open();
                 Tape tape = Tape.inference()) {
-            Pass pass = new Pass(training, 1, new RandomKey(1), new long[1]);
+            PassContext pass = new PassContext(training, 1, new RandomKey(1), new long[1]);
             return Arrays.stream(model.loss(tape, alone(0), pass).nll().tensor().toDoubles())
                     .boxed()
                     .toList();

@@ -2,16 +2,23 @@ package dev.moe4j.model;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.moe4j.model.routing.Assignment;
+import dev.moe4j.model.routing.LayerRouting;
+import dev.moe4j.model.routing.PublishedFigures;
+import dev.moe4j.model.routing.RouteSection;
+import dev.moe4j.model.routing.Routing;
+import dev.moe4j.model.routing.RoutingStatistics;
+import dev.moe4j.model.spec.RoutingConfig;
 import dev.moe4j.tensor.Device;
-import dev.moe4j.tensor.Kernels;
-import dev.moe4j.tensor.Parameter;
-import dev.moe4j.tensor.Parameters;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.Scope;
-import dev.moe4j.tensor.Tape;
 import dev.moe4j.tensor.Tensor;
 import dev.moe4j.tensor.TestDevices;
-import dev.moe4j.tensor.Value;
+import dev.moe4j.tensor.autograd.Tape;
+import dev.moe4j.tensor.autograd.Value;
+import dev.moe4j.tensor.cuda.Kernels;
+import dev.moe4j.tensor.parameter.Parameter;
+import dev.moe4j.tensor.parameter.Parameters;
 import java.util.List;
 import java.util.Objects;
 import java.util.stream.Stream;
@@ -26,7 +33,7 @@ import tools.jackson.databind.JsonNode;
  * of the logits. The gate's weight is the identity, so that the router's input is its logits.
  */
 @Tag("device")
-class GatingGoldenTest {
+public class GatingGoldenTest {
 
     @TestFactory
     Stream<DynamicContainer> gating() {
@@ -176,7 +183,7 @@ class GatingGoldenTest {
         };
     }
 
-    static Parameter identity(Parameters parameters, int size) {
+    public static Parameter identity(Parameters parameters, int size) {
         parameters.add(
                 "gate",
                 List.of(new Parameter.Spec(

@@ -1,5 +1,6 @@
 package dev.moe4j.model;
 
+import dev.moe4j.formats.safetensors.SafetensorsFile;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;

@@ -3,14 +3,23 @@ package dev.moe4j.model;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.moe4j.model.batch.PassContext;
+import dev.moe4j.model.batch.TokenBatch;
+import dev.moe4j.model.block.SinusoidalPositions;
+import dev.moe4j.model.parameter.ModelParameters;
+import dev.moe4j.model.spec.Architecture;
+import dev.moe4j.model.spec.BalanceConfig;
+import dev.moe4j.model.spec.ModelConfig;
+import dev.moe4j.model.spec.Positions;
+import dev.moe4j.model.spec.RoutingConfig;
 import dev.moe4j.tensor.Device;
-import dev.moe4j.tensor.Parameter;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.tensor.Scope;
-import dev.moe4j.tensor.Tape;
 import dev.moe4j.tensor.Tensor;
-import dev.moe4j.tensor.Value;
+import dev.moe4j.tensor.autograd.Tape;
+import dev.moe4j.tensor.autograd.Value;
+import dev.moe4j.tensor.parameter.Parameter;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
@@ -123,7 +132,7 @@ class GradientTest {
         Architecture architecture = trial.architecture();
         TokenBatch batch =
                 TinyModels.padded(TinyModels.batch(3, 4, 9, architecture.model().vocabulary()));
-        Pass pass = new Pass(trial.training(), 0.1, new RandomKey(77), new long[] {4, 0, 9, 2});
+        PassContext pass = new PassContext(trial.training(), 0.1, new RandomKey(77), new long[] {4, 0, 9, 2});
         SplittableRandom random = new SplittableRandom(SEED);
         try (Scope _ = Scope.open();
                 LanguageModel model =
@@ -160,7 +169,7 @@ class GradientTest {
     }
 
     private static void check(
-            LanguageModel model, TokenBatch batch, Pass pass, Parameter parameter, SplittableRandom random) {
+            LanguageModel model, TokenBatch batch, PassContext pass, Parameter parameter, SplittableRandom random) {
         Tensor direction = parameter.master().emptyLike();
         new RandomKey(random.nextLong()).fillNormal(direction, 1);
         if (parameter.name().equals(ModelParameters.EMBEDDING)) {
@@ -185,7 +194,7 @@ class GradientTest {
         }
     }
 
-    private static double loss(LanguageModel model, TokenBatch batch, Pass pass) {
+    private static double loss(LanguageModel model, TokenBatch batch, PassContext pass) {
         try (Scope _ = Scope.open();
                 Tape tape = Tape.inference()) {
             return model.loss(tape, batch, pass).roots().stream()

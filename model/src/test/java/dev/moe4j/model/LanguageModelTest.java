@@ -3,17 +3,30 @@ package dev.moe4j.model;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.moe4j.model.batch.PassContext;
+import dev.moe4j.model.batch.TokenBatch;
+import dev.moe4j.model.block.Dropout;
+import dev.moe4j.model.block.EmbeddingSection;
+import dev.moe4j.model.block.SinusoidalPositions;
+import dev.moe4j.model.parameter.ModelParameters;
+import dev.moe4j.model.routing.LayerRouting;
+import dev.moe4j.model.spec.Architecture;
+import dev.moe4j.model.spec.BalanceConfig;
+import dev.moe4j.model.spec.ModelConfig;
+import dev.moe4j.model.spec.ModelException;
+import dev.moe4j.model.spec.Positions;
+import dev.moe4j.model.spec.RoutingConfig;
 import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.FastProducts;
-import dev.moe4j.tensor.Parameter;
-import dev.moe4j.tensor.Parameters;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.tensor.Scope;
-import dev.moe4j.tensor.Tape;
 import dev.moe4j.tensor.Tensor;
-import dev.moe4j.tensor.Value;
+import dev.moe4j.tensor.autograd.Tape;
+import dev.moe4j.tensor.autograd.Value;
+import dev.moe4j.tensor.parameter.Parameter;
+import dev.moe4j.tensor.parameter.Parameters;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
@@ -34,7 +47,7 @@ class LanguageModelTest {
         return LanguageModel.initialize(architecture, precision, Device.CPU, new RandomKey(42));
     }
 
-    private static double[] nll(LanguageModel model, TokenBatch batch, Pass pass) {
+    private static double[] nll(LanguageModel model, TokenBatch batch, PassContext pass) {
         try (Scope _ = Scope.open();
                 Tape tape = Tape.inference()) {
             return model.loss(tape, batch, pass).nll().tensor().toDoubles();
@@ -54,9 +67,10 @@ class LanguageModelTest {
                             FastProducts.assumeInstructions(precision.compute());
                             try (LanguageModel model = model(dropless(64, 0.1), precision)) {
                                 TokenBatch batch = TinyModels.batch(5, 7, length, 24);
-                                double[] together = nll(model, batch, Pass.evaluation(7));
+                                double[] together = nll(model, batch, PassContext.evaluation(7));
                                 for (int i = 0; i < 7; i++) {
-                                    double[] alone = nll(model, TinyModels.sequence(batch, i), Pass.evaluation(1));
+                                    double[] alone =
+                                            nll(model, TinyModels.sequence(batch, i), PassContext.evaluation(1));
                                     assertThat(alone)
                                             .as("sequence " + i)
                                             .usingComparatorWithPrecision(neighbourBound(precision))
@@ -81,12 +95,12 @@ class LanguageModelTest {
                 .map(precision -> DynamicTest.dynamicTest(precision.compute().toString(), () -> {
                     try (LanguageModel model = model(dropless(64, 0.3), precision)) {
                         TokenBatch batch = TinyModels.batch(6, 3, LENGTH, 24);
-                        Pass pass = new Pass(true, 1, new RandomKey(3), new long[] {11, 12, 13});
+                        PassContext pass = new PassContext(true, 1, new RandomKey(3), new long[] {11, 12, 13});
                         double[] first = nll(model, batch, pass);
                         assertThat(nll(model, batch, pass)).isEqualTo(first);
-                        Pass otherKey = new Pass(true, 1, new RandomKey(4), new long[] {11, 12, 13});
+                        PassContext otherKey = new PassContext(true, 1, new RandomKey(4), new long[] {11, 12, 13});
                         assertThat(nll(model, batch, otherKey)).isNotEqualTo(first);
-                        Pass otherNumbers = new Pass(true, 1, new RandomKey(3), new long[] {11, 12, 14});
+                        PassContext otherNumbers = new PassContext(true, 1, new RandomKey(3), new long[] {11, 12, 14});
                         double[] changed = nll(model, batch, otherNumbers);
                         // Other choices of the third sequence change how many rows the experts' products have.
                         assertThat(Arrays.copyOf(changed, 2 * LENGTH))
@@ -94,8 +108,9 @@ class LanguageModelTest {
                                 .containsExactly(Arrays.copyOf(first, 2 * LENGTH));
                         assertThat(changed).isNotEqualTo(first);
                         double[] alone = nll(
-                                model, TinyModels.sequence(batch, 1), new Pass(true, 1, new RandomKey(3), new long[] {12
-                                }));
+                                model,
+                                TinyModels.sequence(batch, 1),
+                                new PassContext(true, 1, new RandomKey(3), new long[] {12}));
                         assertThat(alone)
                                 .usingComparatorWithPrecision(neighbourBound(precision))
                                 .containsExactly(Arrays.copyOfRange(first, LENGTH, 2 * LENGTH));
@@ -120,9 +135,9 @@ class LanguageModelTest {
             System.arraycopy(plain.targets(), 0, targetsBefore, 3, 10);
             System.arraycopy(plain.targets(), 0, targetsAfter, 0, 10);
 
-            double[] wanted = nll(model, plain, Pass.evaluation(1));
-            double[] shifted = nll(model, new TokenBatch(before, targetsBefore, 1), Pass.evaluation(1));
-            double[] extended = nll(model, new TokenBatch(after, targetsAfter, 1), Pass.evaluation(1));
+            double[] wanted = nll(model, plain, PassContext.evaluation(1));
+            double[] shifted = nll(model, new TokenBatch(before, targetsBefore, 1), PassContext.evaluation(1));
+            double[] extended = nll(model, new TokenBatch(after, targetsAfter, 1), PassContext.evaluation(1));
             for (int i = 0; i < 10; i++) {
                 assertThat(shifted[i + 3]).isCloseTo(wanted[i], org.assertj.core.api.Assertions.within(1e-12));
                 assertThat(extended[i]).isCloseTo(wanted[i], org.assertj.core.api.Assertions.within(1e-12));
@@ -139,7 +154,7 @@ class LanguageModelTest {
     void ownTablesEqualThoseThatTheyReplace() {
         ModelConfig config = TinyModels.mixture(16, 4, 1, 0.2);
         TokenBatch batch = TinyModels.padded(TinyModels.batch(4, 3, LENGTH, 24));
-        Pass pass = new Pass(true, 1, new RandomKey(3), new long[] {11, 12, 13});
+        PassContext pass = new PassContext(true, 1, new RandomKey(3), new long[] {11, 12, 13});
         try (Scope _ = Scope.open();
                 LanguageModel plain =
                         model(new Architecture(config, TinyModels.capacity(2), BalanceConfig.DEFAULT), Precision.FP64);
@@ -171,7 +186,7 @@ class LanguageModelTest {
         }
     }
 
-    private static void backward(LanguageModel model, TokenBatch batch, Pass pass) {
+    private static void backward(LanguageModel model, TokenBatch batch, PassContext pass) {
         model.parameters().startGradients();
         try (Tape tape = Tape.recording()) {
             tape.backward(model.loss(tape, batch, pass).roots().toArray(Value[]::new));
@@ -192,7 +207,7 @@ class LanguageModelTest {
                                     new Architecture(TinyModels.mixture(16, 4, 0, 0), TinyModels.capacity(1), balance),
                                     Precision.FP64);
                             Tape tape = Tape.inference()) {
-                        LossReport report = model.loss(tape, batch, Pass.evaluation(3));
+                        LossReport report = model.loss(tape, batch, PassContext.evaluation(3));
                         double loss = report.roots().stream()
                                 .mapToDouble(root -> root.tensor().item())
                                 .sum();
@@ -237,13 +252,14 @@ class LanguageModelTest {
                     try (LanguageModel model = model(
                             new Architecture(config, TinyModels.dropless(2), BalanceConfig.DEFAULT), Precision.FP64)) {
                         TokenBatch batch = TinyModels.batch(6, 3, LENGTH, 24);
-                        Pass pass = new Pass(true, 1, new RandomKey(3), new long[] {11, 12, 13});
+                        PassContext pass = new PassContext(true, 1, new RandomKey(3), new long[] {11, 12, 13});
                         double[] first = nll(model, batch, pass);
                         assertThat(nll(model, batch, pass)).isEqualTo(first);
-                        assertThat(nll(model, batch, Pass.evaluation(3))).isNotEqualTo(first);
+                        assertThat(nll(model, batch, PassContext.evaluation(3))).isNotEqualTo(first);
                         double[] alone = nll(
-                                model, TinyModels.sequence(batch, 1), new Pass(true, 1, new RandomKey(3), new long[] {12
-                                }));
+                                model,
+                                TinyModels.sequence(batch, 1),
+                                new PassContext(true, 1, new RandomKey(3), new long[] {12}));
                         assertThat(alone)
                                 .usingComparatorWithPrecision(neighbourBound(Precision.FP64))
                                 .containsExactly(Arrays.copyOfRange(first, LENGTH, 2 * LENGTH));
@@ -264,18 +280,18 @@ class LanguageModelTest {
                         model(new Architecture(config, routing.withPaddedSequences(6), balance), Precision.FP64);
                 LanguageModel enough =
                         model(new Architecture(config, routing.withPaddedSequences(3), balance), Precision.FP64)) {
-            double[] wanted = nll(plain, batch, Pass.evaluation(3));
-            assertThat(nll(enough, batch, Pass.evaluation(3))).isEqualTo(wanted);
+            double[] wanted = nll(plain, batch, PassContext.evaluation(3));
+            assertThat(nll(enough, batch, PassContext.evaluation(3))).isEqualTo(wanted);
             // Twice the places, so that fewer are turned away.
             assertThat(overflow(filled, batch)).isLessThan(overflow(plain, batch));
-            assertThat(nll(filled, batch, Pass.evaluation(3))).isNotEqualTo(wanted);
+            assertThat(nll(filled, batch, PassContext.evaluation(3))).isNotEqualTo(wanted);
         }
     }
 
     private static double overflow(LanguageModel model, TokenBatch batch) {
         try (Scope _ = Scope.open();
                 Tape tape = Tape.inference()) {
-            return model.loss(tape, batch, Pass.evaluation(batch.sequences())).routing().stream()
+            return model.loss(tape, batch, PassContext.evaluation(batch.sequences())).routing().stream()
                     .mapToDouble(layer -> layer.statistics().overflow()[0])
                     .sum();
         }
@@ -292,15 +308,15 @@ class LanguageModelTest {
                     try (LanguageModel model =
                             model(new Architecture(config, routing, BalanceConfig.DEFAULT), Precision.FP64)) {
                         TokenBatch batch = TinyModels.batch(6, 3, LENGTH, 24);
-                        Pass pass = new Pass(false, 1, new RandomKey(3), new long[] {11, 12, 13});
+                        PassContext pass = new PassContext(false, 1, new RandomKey(3), new long[] {11, 12, 13});
                         double[] first = nll(model, batch, pass);
                         assertThat(nll(model, batch, pass)).isEqualTo(first);
-                        Pass otherKey = new Pass(false, 1, new RandomKey(4), new long[] {11, 12, 13});
+                        PassContext otherKey = new PassContext(false, 1, new RandomKey(4), new long[] {11, 12, 13});
                         assertThat(nll(model, batch, otherKey)).isNotEqualTo(first);
                         double[] alone = nll(
                                 model,
                                 TinyModels.sequence(batch, 1),
-                                new Pass(false, 1, new RandomKey(3), new long[] {12}));
+                                new PassContext(false, 1, new RandomKey(3), new long[] {12}));
                         assertThat(alone)
                                 .usingComparatorWithPrecision(neighbourBound(Precision.FP64))
                                 .containsExactly(Arrays.copyOfRange(first, LENGTH, 2 * LENGTH));
@@ -344,7 +360,7 @@ class LanguageModelTest {
                             (part, key) -> {},
                             true)));
             Parameter embedding = parameters.get("embedding");
-            Pass pass = Pass.evaluation(1);
+            PassContext pass = PassContext.evaluation(1);
             Value x = tape.run(
                     new EmbeddingSection(
                             embedding,
@@ -376,7 +392,7 @@ class LanguageModelTest {
                 LanguageModel model = model(architecture, precision);
                 Tape tape = Tape.recording()) {
             model.parameters().startGradients();
-            Pass pass = new Pass(true, 1e-3, new RandomKey(0), new long[64]);
+            PassContext pass = new PassContext(true, 1e-3, new RandomKey(0), new long[64]);
             tape.backward(model.loss(tape, batch, pass).roots().toArray(Value[]::new));
             model.parameters().finishGradients();
             return model.parameters().all().stream()
@@ -395,7 +411,9 @@ class LanguageModelTest {
                     Scope _ = Scope.open();
                     Tape tape = Tape.recording()) {
                 LossReport report = model.loss(
-                        tape, TinyModels.batch(1, 2, LENGTH, 24), new Pass(true, 1, new RandomKey(0), new long[2]));
+                        tape,
+                        TinyModels.batch(1, 2, LENGTH, 24),
+                        new PassContext(true, 1, new RandomKey(0), new long[2]));
                 assertThat(report.roots())
                         .hasSizeGreaterThan(2)
                         .allSatisfy(root -> assertThat(root.tensor().dtype()).isEqualTo(stable));
@@ -413,7 +431,7 @@ class LanguageModelTest {
     void refusesSequencesBeyondTheContext() {
         try (LanguageModel model = model(dropless(8, 0), Precision.FP32)) {
             TokenBatch batch = TinyModels.batch(1, 1, 33, 24);
-            assertThatThrownBy(() -> nll(model, batch, Pass.evaluation(1)))
+            assertThatThrownBy(() -> nll(model, batch, PassContext.evaluation(1)))
                     .isInstanceOf(ModelException.class)
                     .hasMessage("sequences of 33 tokens are longer than the model's context of 32");
         }
@@ -424,7 +442,7 @@ class LanguageModelTest {
         long before = Scope.liveTensors();
         try (LanguageModel model = model(dropless(16, 0.1), Precision.BF16)) {
             TokenBatch batch = TinyModels.batch(1, 2, LENGTH, 24);
-            Pass pass = new Pass(true, 1, new RandomKey(0), new long[2]);
+            PassContext pass = new PassContext(true, 1, new RandomKey(0), new long[2]);
             long inUse = -1;
             for (int step = 0; step < 4; step++) {
                 try (Scope _ = Scope.open();

@@ -2,14 +2,21 @@ package dev.moe4j.model;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.moe4j.model.batch.PassContext;
+import dev.moe4j.model.batch.TokenBatch;
+import dev.moe4j.model.routing.LayerRouting;
+import dev.moe4j.model.routing.PublishedFigures;
+import dev.moe4j.model.spec.Architecture;
+import dev.moe4j.model.spec.BalanceConfig;
+import dev.moe4j.model.spec.Recompute;
 import dev.moe4j.tensor.Device;
-import dev.moe4j.tensor.Parameter;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.tensor.Scope;
-import dev.moe4j.tensor.Tape;
 import dev.moe4j.tensor.TestDevices;
-import dev.moe4j.tensor.Value;
+import dev.moe4j.tensor.autograd.Tape;
+import dev.moe4j.tensor.autograd.Value;
+import dev.moe4j.tensor.parameter.Parameter;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
@@ -73,9 +80,9 @@ class LmGoldenTest {
         return new TokenBatch(data.longs("src_tokens"), targets, (int) data.shape("src_tokens")[0]);
     }
 
-    private static Pass pass(Golden.Case golden, TokenBatch batch) {
+    private static PassContext pass(Golden.Case golden, TokenBatch batch) {
         boolean training = golden.json().path("train").asBoolean(true);
-        return new Pass(training, 1, new RandomKey(0), new long[batch.sequences()]);
+        return new PassContext(training, 1, new RandomKey(0), new long[batch.sequences()]);
     }
 
     private static void checkBf16(Golden.Case golden, Device device) {
@@ -121,7 +128,7 @@ class LmGoldenTest {
         Agreement agreement = new Agreement(golden, precision);
         Architecture architecture = PublishedModel.architecture(golden);
         TokenBatch batch = batch(data, architecture.model().padding());
-        Pass pass = pass(golden, batch);
+        PassContext pass = pass(golden, batch);
         try (Scope _ = Scope.open();
                 LanguageModel model = PublishedModel.load(architecture, golden.weights(), precision, device);
                 Tape tape = Tape.recording()) {

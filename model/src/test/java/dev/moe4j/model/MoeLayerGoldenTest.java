@@ -2,16 +2,31 @@ package dev.moe4j.model;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.moe4j.model.batch.PassContext;
+import dev.moe4j.model.block.Dropout;
+import dev.moe4j.model.expert.CombineSection;
+import dev.moe4j.model.expert.DispatchSection;
+import dev.moe4j.model.expert.ExpertNetworks;
+import dev.moe4j.model.expert.ExpertProducts;
+import dev.moe4j.model.expert.ExpertsSection;
+import dev.moe4j.model.routing.AssignedRows;
+import dev.moe4j.model.routing.LayerRouting;
+import dev.moe4j.model.routing.PublishedFigures;
+import dev.moe4j.model.routing.RouteSection;
+import dev.moe4j.model.routing.RoutingStatistics;
+import dev.moe4j.model.routing.RowIndices;
+import dev.moe4j.model.spec.Activation;
+import dev.moe4j.model.spec.RoutingConfig;
 import dev.moe4j.tensor.Device;
-import dev.moe4j.tensor.Kernels;
-import dev.moe4j.tensor.Parameter;
-import dev.moe4j.tensor.Parameters;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.Scope;
-import dev.moe4j.tensor.Tape;
 import dev.moe4j.tensor.Tensor;
 import dev.moe4j.tensor.TestDevices;
-import dev.moe4j.tensor.Value;
+import dev.moe4j.tensor.autograd.Tape;
+import dev.moe4j.tensor.autograd.Value;
+import dev.moe4j.tensor.cuda.Kernels;
+import dev.moe4j.tensor.parameter.Parameter;
+import dev.moe4j.tensor.parameter.Parameters;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
@@ -84,10 +99,10 @@ class MoeLayerGoldenTest {
                     tape,
                     kernels);
             Value[] routed = tape.runAll(route, x);
-            Pass pass = Pass.evaluation(1);
+            PassContext pass = PassContext.evaluation(1);
             Dropout none = new Dropout(0, pass, "experts");
             AssignedRows assigned = new AssignedRows(route.assignment(), AssignedRows::rounded);
-            Routes routes = Routes.of(assigned, precision.compute(), device, tape);
+            RowIndices routes = RowIndices.of(assigned, precision.compute(), device, tape);
             Value rows = tape.run(new DispatchSection("dispatch", routes), x);
             ExpertNetworks.Weights weights = new ExpertNetworks.Weights(
                     parameters.get("fc1.weight"),

@@ -4,7 +4,7 @@ import dev.moe4j.tensor.NativeHeap;
 import java.util.stream.LongStream;
 
 /** Native memory at its most. */
-final class PeakMemory {
+public final class PeakMemory {
 
     private static final int RUNS = 7;
 
@@ -14,7 +14,7 @@ final class PeakMemory {
      * Bytes over what was in use before: the median of several runs, since the JVM's compiler takes some and gives it back
      * beside them.
      */
-    static long of(Runnable work) {
+    public static long of(Runnable work) {
         return LongStream.generate(() -> NativeHeap.peak(work).orElseThrow())
                 .limit(RUNS)
                 .sorted()

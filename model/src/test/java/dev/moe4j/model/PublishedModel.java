@@ -1,10 +1,17 @@
 package dev.moe4j.model;
 
+import dev.moe4j.model.block.SinusoidalPositions;
+import dev.moe4j.model.spec.Activation;
+import dev.moe4j.model.spec.Architecture;
+import dev.moe4j.model.spec.BalanceConfig;
+import dev.moe4j.model.spec.ModelConfig;
+import dev.moe4j.model.spec.Positions;
+import dev.moe4j.model.spec.RoutingConfig;
 import dev.moe4j.tensor.Device;
-import dev.moe4j.tensor.Parameter;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.Scope;
 import dev.moe4j.tensor.Tensor;
+import dev.moe4j.tensor.parameter.Parameter;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;

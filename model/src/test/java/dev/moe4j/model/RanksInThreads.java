@@ -1,8 +1,8 @@
 package dev.moe4j.model;
 
-import dev.moe4j.parallel.Environment;
-import dev.moe4j.parallel.Identity;
 import dev.moe4j.parallel.Processes;
+import dev.moe4j.parallel.health.Identity;
+import dev.moe4j.parallel.rendezvous.Environment;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;

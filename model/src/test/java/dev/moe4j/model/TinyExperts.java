@@ -1,26 +1,29 @@
 package dev.moe4j.model;
 
-import dev.moe4j.tensor.Parameter;
-import dev.moe4j.tensor.Parameters;
+import dev.moe4j.model.expert.ExpertNetworks;
+import dev.moe4j.model.parameter.Initializations;
 import dev.moe4j.tensor.RandomKey;
-import dev.moe4j.tensor.Share;
-import dev.moe4j.tensor.UnitKeeper;
+import dev.moe4j.tensor.parameter.Parameter;
+import dev.moe4j.tensor.parameter.Parameters;
+import dev.moe4j.tensor.parameter.ShardSpec;
+import dev.moe4j.tensor.parameter.ShardSync;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
 
 /** Experts' parameters for tests, without a model around them. */
-final class TinyExperts {
+public final class TinyExperts {
 
     private TinyExperts() {}
 
     /** Adds them to parameters that are otherwise empty, and fills them from a fixed key. */
-    static ExpertNetworks.Weights weights(Parameters parameters, int experts, int width, int ffn) {
-        return weights(parameters, experts, width, ffn, Share.WHOLE);
+    public static ExpertNetworks.Weights weights(Parameters parameters, int experts, int width, int ffn) {
+        return weights(parameters, experts, width, ffn, ShardSpec.WHOLE);
     }
 
     /** The same, of which this process keeps a share. */
-    static ExpertNetworks.Weights weights(Parameters parameters, int experts, int width, int ffn, Share share) {
+    public static ExpertNetworks.Weights weights(
+            Parameters parameters, int experts, int width, int ffn, ShardSpec share) {
         parameters.add(
                 "experts",
                 List.of(
@@ -30,7 +33,7 @@ final class TinyExperts {
                         spec("fc2.bias", width, experts, width)),
                 parameters.precision(),
                 share,
-                UnitKeeper.NONE);
+                ShardSync.NONE);
         parameters.initialize(new RandomKey(1));
         return new ExpertNetworks.Weights(
                 parameters.get("fc1.weight"),

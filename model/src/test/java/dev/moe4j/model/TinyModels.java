@@ -1,16 +1,20 @@
 package dev.moe4j.model;
 
+import dev.moe4j.model.batch.TokenBatch;
+import dev.moe4j.model.spec.Activation;
+import dev.moe4j.model.spec.ModelConfig;
+import dev.moe4j.model.spec.RoutingConfig;
 import java.util.Arrays;
 import java.util.SplittableRandom;
 
 /** Small models and batches for tests. */
-final class TinyModels {
+public final class TinyModels {
 
-    static final int PADDING = 1;
+    public static final int PADDING = 1;
 
     private TinyModels() {}
 
-    static ModelConfig mixture(int width, int experts, int shared, double dropout) {
+    public static ModelConfig mixture(int width, int experts, int shared, double dropout) {
         return new ModelConfig(
                 3,
                 width,
@@ -28,18 +32,18 @@ final class TinyModels {
                 shared);
     }
 
-    static RoutingConfig dropless(int k) {
+    public static RoutingConfig dropless(int k) {
         return new RoutingConfig(
                 RoutingConfig.Strategy.DROPLESS, k, 1, 1, -1, false, RoutingConfig.SecondExpert.ALL, false, true);
     }
 
-    static RoutingConfig capacity(int k) {
+    public static RoutingConfig capacity(int k) {
         return new RoutingConfig(
                 RoutingConfig.Strategy.CAPACITY, k, 1, 1, 0.25, false, RoutingConfig.SecondExpert.ALL, false, true);
     }
 
     /** Random tokens other than padding, each with its successor as target. */
-    static TokenBatch batch(long seed, int sequences, int length, int vocabulary) {
+    public static TokenBatch batch(long seed, int sequences, int length, int vocabulary) {
         SplittableRandom random = new SplittableRandom(seed);
         long[] tokens = random.longs((long) sequences * length, 2, vocabulary).toArray();
         long[] targets = random.longs((long) sequences * length, 2, vocabulary).toArray();
@@ -47,7 +51,7 @@ final class TinyModels {
     }
 
     /** The batch with padding behind and, in its second sequence, before the tokens. */
-    static TokenBatch padded(TokenBatch batch) {
+    public static TokenBatch padded(TokenBatch batch) {
         long[] tokens = batch.tokens().clone();
         long[] targets = batch.targets().clone();
         int length = batch.length();

@@ -1,6 +1,10 @@
 package dev.moe4j.parallel;
 
-import dev.moe4j.base.FirstLine;
+import dev.moe4j.base.text.FirstLine;
+import dev.moe4j.parallel.health.Exchange;
+import dev.moe4j.parallel.health.Journal;
+import dev.moe4j.parallel.health.Peers;
+import dev.moe4j.parallel.rendezvous.FailureDetector;
 import dev.moe4j.tensor.Scope;
 import org.bytedeco.javacpp.chrono.Milliseconds;
 import org.bytedeco.pytorch.Work;
@@ -14,7 +18,12 @@ public final class Pending {
 
     /** What is waited for, and what is done with what came. */
     private record Running(
-            Exchange exchange, Watch watch, Work work, boolean onDevice, Scope temporaries, Runnable completion) {}
+            Exchange exchange,
+            FailureDetector watch,
+            Work work,
+            boolean onDevice,
+            Scope temporaries,
+            Runnable completion) {}
 
     private @Nullable Running running;
 
@@ -33,14 +42,19 @@ public final class Pending {
      * @param completion turns what came into the result
      */
     static Pending of(
-            Exchange exchange, Watch watch, Work work, boolean onDevice, Scope temporaries, Runnable completion) {
+            Exchange exchange,
+            FailureDetector watch,
+            Work work,
+            boolean onDevice,
+            Scope temporaries,
+            Runnable completion) {
         return new Pending(new Running(exchange, watch, work, onDevice, temporaries, completion));
     }
 
     /**
      * Waits until the result is there, on a GPU until what its stream does next has it; nothing if it was awaited before.
      *
-     * @throws ParallelException if it does not come within the run's timeout, or a rank is lost; it names the rank
+     * @throws dev.moe4j.parallel.layout.ParallelException if it does not come within the run's timeout, or a rank is lost; it names the rank
      */
     public void await() {
         Running now = running;
@@ -68,7 +82,7 @@ public final class Pending {
      * Lets the device's stream wait. NCCL takes a wait with a time for the exchange's own limit: it would abort what is not
      * done by then.
      */
-    private static void holdStream(Exchange exchange, Watch watch, Work work) {
+    private static void holdStream(Exchange exchange, FailureDetector watch, Work work) {
         watch.checkTold(exchange, 0);
         try {
             work._wait();
@@ -77,7 +91,7 @@ public final class Pending {
         }
     }
 
-    private static void waitFor(Exchange exchange, Watch watch, Work work) {
+    private static void waitFor(Exchange exchange, FailureDetector watch, Work work) {
         long start = System.nanoTime();
         try (Milliseconds look = new Milliseconds(Peers.LOOK_MILLIS)) {
             while (true) {

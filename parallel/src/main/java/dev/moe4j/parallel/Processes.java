@@ -1,5 +1,19 @@
 package dev.moe4j.parallel;
 
+import dev.moe4j.parallel.c10d.Backends;
+import dev.moe4j.parallel.c10d.Gloo;
+import dev.moe4j.parallel.c10d.Nccl;
+import dev.moe4j.parallel.health.Identity;
+import dev.moe4j.parallel.health.Journal;
+import dev.moe4j.parallel.health.Peers;
+import dev.moe4j.parallel.launch.Launcher;
+import dev.moe4j.parallel.layout.Layout;
+import dev.moe4j.parallel.layout.Members;
+import dev.moe4j.parallel.layout.Sharding;
+import dev.moe4j.parallel.rendezvous.Environment;
+import dev.moe4j.parallel.rendezvous.FailureDetector;
+import dev.moe4j.parallel.rendezvous.Network;
+import dev.moe4j.parallel.rendezvous.Rendezvous;
 import dev.moe4j.tensor.Libtorch;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -17,11 +31,11 @@ import org.jspecify.annotations.Nullable;
 public final class Processes {
 
     /** How this process is connected to others. */
-    private record Connection(Rendezvous rendezvous, Watch watch, String address) {}
+    private record Connection(Rendezvous rendezvous, FailureDetector watch, String address) {}
 
     private final Environment environment;
     private final @Nullable Connection connection;
-    private final Map<String, Group> groups = new HashMap<>();
+    private final Map<String, ProcessGroup> groups = new HashMap<>();
 
     private Processes(Environment environment, @Nullable Connection connection) {
         this.environment = environment;
@@ -33,7 +47,7 @@ public final class Processes {
      * others before it throws, so that they end as well. It throws after rank 0 has ended, which may have to write a
      * checkpoint.
      *
-     * @throws ParallelException if ranks are missing, differ in {@code identity}, or are lost; it names the rank
+     * @throws dev.moe4j.parallel.layout.ParallelException if ranks are missing, differ in {@code identity}, or are lost; it names the rank
      */
     public static <T> T run(Environment environment, Identity identity, Function<Processes, T> work) {
         if (!environment.isDistributed()) {
@@ -43,11 +57,11 @@ public final class Processes {
         Journal journal = new Journal();
         try (Peers peers = Peers.listen(Network.addressOf(environment), journal)) {
             Rendezvous rendezvous = Rendezvous.meet(environment, identity, peers);
-            Watch watch = new Watch(environment.rank(), environment.timeout(), journal, peers);
+            FailureDetector watch = new FailureDetector(environment.rank(), environment.timeout(), journal, peers);
             String address = peers.card(environment.rank(), identity).address();
             try {
                 Processes processes = new Processes(environment, new Connection(rendezvous, watch, address));
-                Group everyone = processes.group(
+                ProcessGroup everyone = processes.group(
                         new Layout(environment.world(), environment.rank(), 1, Sharding.NONE).everyone());
                 T result = work.apply(processes);
                 everyone.barrier("end of the run");
@@ -73,10 +87,10 @@ public final class Processes {
     /**
      * The group of these members, which all of them ask for in the same order. The first time connects them.
      *
-     * @throws ParallelException if they cannot be connected
+     * @throws dev.moe4j.parallel.layout.ParallelException if they cannot be connected
      */
-    public Group group(Members members) {
-        Group known = groups.get(members.name());
+    public ProcessGroup group(Members members) {
+        ProcessGroup known = groups.get(members.name());
         if (known != null) {
             if (!known.members().equals(members)) {
                 throw new IllegalArgumentException(
@@ -84,15 +98,15 @@ public final class Processes {
             }
             return known;
         }
-        Group made = connect(members);
+        ProcessGroup made = connect(members);
         groups.put(members.name(), made);
         return made;
     }
 
-    private Group connect(Members members) {
+    private ProcessGroup connect(Members members) {
         Connection to = connection;
         if (members.size() == 1 || to == null) {
-            return Group.alone(members);
+            return ProcessGroup.alone(members);
         }
         Gloo gloo = to.rendezvous()
                 .within(
@@ -100,7 +114,7 @@ public final class Processes {
                         () -> new Gloo(members, to.rendezvous().store(), to.address(), environment.timeout()));
         Backends backends =
                 new Backends(gloo, () -> new Nccl(members, to.rendezvous().store(), environment.timeout()));
-        return new Group(members, backends, to.watch(), null);
+        return new ProcessGroup(members, backends, to.watch(), null);
     }
 
     /** A file where ranks met must not be found by the next run. */

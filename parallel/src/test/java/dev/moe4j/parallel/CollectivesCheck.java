@@ -1,17 +1,18 @@
 package dev.moe4j.parallel;
 
+import dev.moe4j.parallel.layout.Splits;
 import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Tensor;
 import java.util.Arrays;
 
 /** What every collective should give, on whatever device; values are small integers, exact in bfloat16. */
-final class CollectivesCheck {
+public final class CollectivesCheck {
 
     private CollectivesCheck() {}
 
     /** Every collective against what it should give. */
-    static void all(DType type, Device device, Group group) {
+    public static void all(DType type, Device device, ProcessGroup group) {
         int world = group.members().size();
         int me = group.members().index();
         int sum = world * (world + 1) / 2;
@@ -58,7 +59,7 @@ final class CollectivesCheck {
     }
 
     /** Member r sends r + i rows of two elements to member i, of two kinds: one row of the first, the others. */
-    private static void uneven(DType type, Device device, Group group) {
+    private static void uneven(DType type, Device device, ProcessGroup group) {
         int world = group.members().size();
         int me = group.members().index();
         long[][] rows = new long[world][2];
@@ -91,7 +92,7 @@ final class CollectivesCheck {
     }
 
     /** Nobody sends anything but member 0, which sends one row to the last. */
-    private static void nothing(DType type, Device device, Group group) {
+    private static void nothing(DType type, Device device, ProcessGroup group) {
         int world = group.members().size();
         int me = group.members().index();
         long[][] rows = new long[world][1];

@@ -2,6 +2,7 @@ package dev.moe4j.parallel;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.moe4j.parallel.rendezvous.Environment;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Files;

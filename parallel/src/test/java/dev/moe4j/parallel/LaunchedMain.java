@@ -1,5 +1,10 @@
 package dev.moe4j.parallel;
 
+import dev.moe4j.parallel.health.Identity;
+import dev.moe4j.parallel.launch.LauncherWatch;
+import dev.moe4j.parallel.layout.Layout;
+import dev.moe4j.parallel.layout.Sharding;
+import dev.moe4j.parallel.rendezvous.Environment;
 import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Scope;
@@ -10,7 +15,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 
 /** A command for a launcher: its first argument says what it does. */
-final class LaunchedMain {
+public final class LaunchedMain {
 
     /** Longer than any test waits. */
     private static final long LONG_MILLIS = 600_000;

@@ -1,5 +1,11 @@
 package dev.moe4j.parallel;
 
+import dev.moe4j.parallel.health.Identity;
+import dev.moe4j.parallel.layout.Layout;
+import dev.moe4j.parallel.layout.ParallelException;
+import dev.moe4j.parallel.layout.Sharding;
+import dev.moe4j.parallel.layout.Splits;
+import dev.moe4j.parallel.rendezvous.Environment;
 import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Libtorch;
@@ -93,13 +99,13 @@ final class RankMain {
         }
     }
 
-    private Group everyone() {
+    private ProcessGroup everyone() {
         return processes.group(new Layout(processes.world(), processes.rank(), 1, Sharding.NONE).everyone());
     }
 
     /** Exchanges without end, as training does; rank 1 does something else at one of them. */
     private void steps(int odd, Runnable act) {
-        Group group = everyone();
+        ProcessGroup group = everyone();
         for (int step = 0; step < STEPS; step++) {
             if (step == odd && processes.rank() == 1) {
                 act.run();
@@ -117,11 +123,11 @@ final class RankMain {
 
     /** How many bytes this process writes, to sockets as it happens, to exchange the same rows in each type. */
     private void wire() {
-        Group group = everyone();
+        ProcessGroup group = everyone();
         int[] rows = {1024, 1024};
         int width = 1024;
         for (boolean narrow : new boolean[] {false, true}) {
-            Group used = narrow ? group.onWire(DType.BFLOAT16) : group;
+            ProcessGroup used = narrow ? group.onWire(DType.BFLOAT16) : group;
             for (DType type : List.of(DType.FLOAT32, DType.BFLOAT16, DType.INT64)) {
                 try (Scope _ = Scope.open()) {
                     Tensor sent = Tensor.full(1, type, Device.CPU, rows[0] + rows[1], width);
@@ -152,7 +158,7 @@ final class RankMain {
     private void groups() {
         Layout layout = new Layout(processes.world(), processes.rank(), 2, Sharding.NONE);
         Tensor x = Tensor.of((float) processes.rank());
-        Group experts = processes.group(layout.expertGroup());
+        ProcessGroup experts = processes.group(layout.expertGroup());
         experts.allReduce(Reduction.SUM, x, "experts").await();
         int first = processes.rank() / 2 * 2;
         CollectivesCheck.expect(x, 2 * first + 1);
@@ -165,7 +171,7 @@ final class RankMain {
     }
 
     private void twoAtATime() {
-        Group group = everyone();
+        ProcessGroup group = everyone();
         Tensor a = Tensor.of(1f);
         Tensor b = Tensor.of(2f);
         Pending first = group.allReduce(Reduction.SUM, a, "first");

@@ -14,13 +14,13 @@ import java.util.function.IntFunction;
 import java.util.stream.IntStream;
 
 /** Real processes of a test: each a small JVM that runs {@link RankMain}, with its output in a file. */
-final class Ranks implements AutoCloseable {
+public final class Ranks implements AutoCloseable {
 
     /** A process that has not ended by then is stuck. */
-    static final long STUCK_SECONDS = 300;
+    public static final long STUCK_SECONDS = 300;
 
     /** A process prints this to stderr when it has loaded libtorch. */
-    static final String READY = "ready";
+    public static final String READY = "ready";
 
     /** Names the file that lets ready processes go on. */
     private static final String GO = "TEST_GO";
@@ -37,7 +37,7 @@ final class Ranks implements AutoCloseable {
     }
 
     /** Starts ranks 0 to {@code world} − 1, which meet at a port of their own. */
-    static Ranks start(Path folder, int world, int timeoutSeconds, String scenario) throws InterruptedException {
+    public static Ranks start(Path folder, int world, int timeoutSeconds, String scenario) throws InterruptedException {
         ReservedPort port = ReservedPort.take();
         Ranks ranks = at(folder, port.meeting(), world, timeoutSeconds);
         ranks.reserved.add(port);
@@ -46,7 +46,7 @@ final class Ranks implements AutoCloseable {
     }
 
     /** Starts these ranks, and lets them meet when all are ready: on a busy machine some begin seconds after others. */
-    void startTogether(String scenario, int... ranks) throws InterruptedException {
+    public void startTogether(String scenario, int... ranks) throws InterruptedException {
         Path go = folder.resolve("go");
         with(GO, go.toString());
         for (int rank : ranks) {
@@ -63,7 +63,7 @@ final class Ranks implements AutoCloseable {
     }
 
     /** In a process of {@link #startTogether}: waits for the others. */
-    static void awaitGo() {
+    public static void awaitGo() {
         String go = System.getenv(GO);
         while (go != null && !Files.exists(Path.of(go))) {
             LockSupport.parkNanos(5_000_000);
@@ -71,12 +71,12 @@ final class Ranks implements AutoCloseable {
     }
 
     /** In a process of {@link #startTogether}: a file for it to write. */
-    static Path written() {
+    public static Path written() {
         return Path.of(System.getenv(GO)).resolveSibling("written");
     }
 
     /** Ranks that meet there, none of which is started yet. */
-    static Ranks at(Path folder, String meeting, int world, int timeoutSeconds) {
+    public static Ranks at(Path folder, String meeting, int world, int timeoutSeconds) {
         Ranks ranks = new Ranks(folder, "RANK");
         ranks.common.put("WORLD_SIZE", String.valueOf(world));
         ranks.common.put("MOE4J_MEETING", meeting);
@@ -85,7 +85,7 @@ final class Ranks implements AutoCloseable {
     }
 
     /** Ranks that torchrun's agent, which listens at a port of the loopback, would start. */
-    static Ranks ofAgent(Path folder, int port, int world, int timeoutSeconds) {
+    public static Ranks ofAgent(Path folder, int port, int world, int timeoutSeconds) {
         return new Ranks(folder, "RANK")
                 .with("WORLD_SIZE", String.valueOf(world))
                 .with("MASTER_ADDR", "127.0.0.1")
@@ -96,7 +96,7 @@ final class Ranks implements AutoCloseable {
     }
 
     /** Tasks of a job of Slurm on this machine. */
-    static Ranks ofSlurm(Path folder, int job, int world, int timeoutSeconds) {
+    public static Ranks ofSlurm(Path folder, int job, int world, int timeoutSeconds) {
         return new Ranks(folder, "SLURM_PROCID")
                 .with("SLURM_STEP_NUM_TASKS", String.valueOf(world))
                 .with("SLURM_STEP_NODELIST", "localhost")
@@ -104,13 +104,13 @@ final class Ranks implements AutoCloseable {
                 .with("MOE4J_TIMEOUT", String.valueOf(timeoutSeconds));
     }
 
-    Ranks with(String variable, String value) {
+    public Ranks with(String variable, String value) {
         common.put(variable, value);
         return this;
     }
 
     /** Starts the next process as {@code rank}; {@code prefix} are words before the command, such as those of a sandbox. */
-    Process start(int rank, String scenario, String... prefix) {
+    public Process start(int rank, String scenario, String... prefix) {
         List<String> command = new ArrayList<>(List.of(prefix));
         command.addAll(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
@@ -138,12 +138,12 @@ final class Ranks implements AutoCloseable {
         }
     }
 
-    Process process(int index) {
+    public Process process(int index) {
         return processes.get(index);
     }
 
     /** The exit code of the process, which must end by itself. */
-    int exitCode(int index) throws InterruptedException {
+    public int exitCode(int index) throws InterruptedException {
         if (!processes.get(index).waitFor(STUCK_SECONDS, TimeUnit.SECONDS)) {
             throw new AssertionError("rank " + index + " does not end; it printed: " + output(index) + errors(index));
         }
@@ -151,12 +151,12 @@ final class Ranks implements AutoCloseable {
     }
 
     /** What the process has printed to stdout. */
-    String output(int index) {
+    public String output(int index) {
         return read(log(index, "out"));
     }
 
     /** What the process has printed to stderr. */
-    String errors(int index) {
+    public String errors(int index) {
         return read(log(index, "err"));
     }
 
@@ -169,7 +169,7 @@ final class Ranks implements AutoCloseable {
     }
 
     /** Waits until the process has printed that. */
-    void awaitOutput(int index, String text) throws InterruptedException {
+    public void awaitOutput(int index, String text) throws InterruptedException {
         await(index, text, this::output);
     }
 

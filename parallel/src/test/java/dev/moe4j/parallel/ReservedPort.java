@@ -13,14 +13,14 @@ import java.util.concurrent.ThreadLocalRandom;
  * test gets it, and connections are refused. A process of the test can still listen there: c10d's server sets
  * SO_REUSEADDR.
  */
-record ReservedPort(int number, Socket holder) implements AutoCloseable {
+public record ReservedPort(int number, Socket holder) implements AutoCloseable {
 
     /** The ports that Slurm's jobs use; the system gives connections others (on Linux from 32768 on). */
     private static final int FIRST = 20_000;
 
     private static final int COUNT = 10_000;
 
-    static ReservedPort take() {
+    public static ReservedPort take() {
         int start = ThreadLocalRandom.current().nextInt(COUNT);
         for (int tried = 0; tried < COUNT; tried++) {
             int port = FIRST + (start + tried) % COUNT;
@@ -41,11 +41,11 @@ record ReservedPort(int number, Socket holder) implements AutoCloseable {
     }
 
     /** The number of a job whose first step meets at this port. */
-    int slurmJob() {
+    public int slurmJob() {
         return number - FIRST;
     }
 
-    String meeting() {
+    public String meeting() {
         return "tcp://127.0.0.1:" + number;
     }
 

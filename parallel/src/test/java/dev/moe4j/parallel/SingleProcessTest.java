@@ -3,6 +3,11 @@ package dev.moe4j.parallel;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.moe4j.parallel.health.Identity;
+import dev.moe4j.parallel.layout.Layout;
+import dev.moe4j.parallel.layout.Members;
+import dev.moe4j.parallel.layout.Splits;
+import dev.moe4j.parallel.rendezvous.Environment;
 import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Scope;
 import dev.moe4j.tensor.Tensor;
@@ -13,7 +18,7 @@ import org.junit.jupiter.api.Test;
 /** A run of one process, which code must not tell from one of many. */
 class SingleProcessTest {
 
-    private static Group alone() {
+    private static ProcessGroup alone() {
         return Processes.run(Environment.of(Map.of()), new Identity("v1", "c1"), processes -> {
             assertThat(processes.rank()).isZero();
             assertThat(processes.world()).isEqualTo(1);
@@ -23,7 +28,7 @@ class SingleProcessTest {
 
     @Test
     void exchangesWithItself() {
-        Group group = alone();
+        ProcessGroup group = alone();
         try (Scope _ = Scope.open()) {
             Tensor x = Tensor.of(1f, 2f);
             group.allReduce(Reduction.SUM, x, "sum").await();
@@ -51,7 +56,7 @@ class SingleProcessTest {
 
     @Test
     void whatDoesNotFitIsRefusedBeforeItIsSent() {
-        Group group = alone();
+        ProcessGroup group = alone();
         try (Scope _ = Scope.open()) {
             Tensor x = Tensor.of(1f, 2f, 3f, 4f).view(2, 2);
             assertThatThrownBy(() -> group.broadcast(x.t(), 0, "x"))
@@ -75,7 +80,7 @@ class SingleProcessTest {
     @Test
     void oneGroupAName() {
         Processes.run(Environment.of(Map.of()), new Identity("v1", "c1"), processes -> {
-            Group group = processes.group(Layout.SINGLE.everyone());
+            ProcessGroup group = processes.group(Layout.SINGLE.everyone());
             assertThat(processes.group(Layout.SINGLE.everyone())).isSameAs(group);
             assertThatThrownBy(() -> processes.group(new Members("world", List.of(0, 1), 0)))
                     .isInstanceOf(IllegalArgumentException.class)

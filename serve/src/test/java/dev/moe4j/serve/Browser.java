@@ -21,7 +21,7 @@ import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
 /** The system's own Chromium with one page, told what to do by its debugging protocol. */
-final class Browser implements AutoCloseable {
+public final class Browser implements AutoCloseable {
     private static final JsonMapper JSON = new JsonMapper();
     private static final int PATIENCE_SECONDS = 90;
 
@@ -59,7 +59,7 @@ final class Browser implements AutoCloseable {
     }
 
     /** Where the browser is, if there is one. */
-    static Optional<String> installed() {
+    public static Optional<String> installed() {
         String path = Optional.ofNullable(System.getenv("PATH")).orElse("/usr/bin");
         return Stream.of("chromium", "chromium-browser", "google-chrome")
                 .flatMap(name -> Stream.of(path.split(File.pathSeparator)).map(folder -> Path.of(folder, name)))
@@ -69,7 +69,7 @@ final class Browser implements AutoCloseable {
     }
 
     /** Opens a page; its profile lies in an empty folder. */
-    static Browser open(String program, Path folder, URI address) throws Exception {
+    public static Browser open(String program, Path folder, URI address) throws Exception {
         Process process = new ProcessBuilder(
                         program,
                         "--headless",
@@ -93,7 +93,7 @@ final class Browser implements AutoCloseable {
     }
 
     /** The value of a script's expression, as text. */
-    String evaluate(String expression) throws Exception {
+    public String evaluate(String expression) throws Exception {
         ObjectNode parameters = JSON.createObjectNode()
                 .put("expression", expression)
                 .put("returnByValue", true)
@@ -106,7 +106,7 @@ final class Browser implements AutoCloseable {
     }
 
     /** Waits until an expression is true. */
-    void await(String expression) throws Exception {
+    public void await(String expression) throws Exception {
         long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(PATIENCE_SECONDS);
         // While the page is loading there is nothing to ask.
         String asked = "(() => { try { return String(" + expression + ") } catch { return '' } })()";
@@ -120,7 +120,7 @@ final class Browser implements AutoCloseable {
     }
 
     /** Writes what the page looks like as PNG. */
-    void screenshot(Path file) throws Exception {
+    public void screenshot(Path file) throws Exception {
         JsonNode result = call(
                 "Page.captureScreenshot",
                 JSON.createObjectNode().put("format", "png").put("captureBeyondViewport", true));

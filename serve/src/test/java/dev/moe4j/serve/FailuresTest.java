@@ -4,8 +4,17 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.moe4j.model.LanguageModel;
-import dev.moe4j.model.ModelException;
+import dev.moe4j.model.spec.ModelException;
 import dev.moe4j.serve.RunningServer.Setup;
+import dev.moe4j.serve.engine.Engine;
+import dev.moe4j.serve.engine.Generated;
+import dev.moe4j.serve.engine.Generator;
+import dev.moe4j.serve.engine.Sampling;
+import dev.moe4j.serve.engine.ScoredToken;
+import dev.moe4j.serve.engine.TextListener;
+import dev.moe4j.serve.http.ApiException;
+import dev.moe4j.serve.http.CompletionAnswer;
+import dev.moe4j.serve.http.TextEvent;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.Scope;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;

@@ -3,7 +3,7 @@ package dev.moe4j.serve;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
-import dev.moe4j.model.Decoder;
+import dev.moe4j.model.decode.Decoder;
 import dev.moe4j.serve.RunningServer.Setup;
 import java.util.List;
 import org.junit.jupiter.api.Test;

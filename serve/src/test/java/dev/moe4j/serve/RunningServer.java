@@ -1,8 +1,11 @@
 package dev.moe4j.serve;
 
-import dev.moe4j.data.Tokenizer;
 import dev.moe4j.model.LanguageModel;
+import dev.moe4j.serve.engine.Engine;
+import dev.moe4j.serve.http.ModelServer;
+import dev.moe4j.serve.http.ServedModel;
 import dev.moe4j.tensor.Precision;
+import dev.moe4j.text.tokenizer.Tokenizer;
 import io.micrometer.prometheusmetrics.PrometheusConfig;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import java.io.IOException;

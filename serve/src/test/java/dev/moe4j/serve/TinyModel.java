@@ -1,32 +1,36 @@
 package dev.moe4j.serve;
 
-import dev.moe4j.data.Tokenizer;
-import dev.moe4j.model.Activation;
-import dev.moe4j.model.Architecture;
-import dev.moe4j.model.BalanceConfig;
 import dev.moe4j.model.LanguageModel;
-import dev.moe4j.model.ModelConfig;
-import dev.moe4j.model.RoutingConfig;
+import dev.moe4j.model.spec.Activation;
+import dev.moe4j.model.spec.Architecture;
+import dev.moe4j.model.spec.BalanceConfig;
+import dev.moe4j.model.spec.ModelConfig;
+import dev.moe4j.model.spec.RoutingConfig;
+import dev.moe4j.serve.engine.GenerationRequest;
+import dev.moe4j.serve.engine.Prompt;
+import dev.moe4j.serve.engine.Sampling;
+import dev.moe4j.serve.http.TextEvent;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
+import dev.moe4j.text.tokenizer.Tokenizer;
 import java.util.List;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.TimeUnit;
 
 /** A mixture of four experts that reads bytes. */
-final class TinyModel {
-    static final Tokenizer BYTES = Tokenizer.of("bytes");
+public final class TinyModel {
+    public static final Tokenizer BYTES = Tokenizer.of("bytes");
 
     private TinyModel() {}
 
     /** One with room for so many tokens. */
-    static LanguageModel of(int context, Precision precision) {
+    public static LanguageModel of(int context, Precision precision) {
         return of(context, precision, 264, -1);
     }
 
     /** One with a padding token; −1: none. */
-    static LanguageModel of(int context, Precision precision, int vocabulary, int padding) {
+    public static LanguageModel of(int context, Precision precision, int vocabulary, int padding) {
         Architecture architecture = new Architecture(
                 new ModelConfig(2, 32, 4, 64, vocabulary, context, Activation.GELU, 0.1, 0, padding, 4, 2, 32, 0),
                 RoutingConfig.DEFAULT,
@@ -35,16 +39,16 @@ final class TinyModel {
     }
 
     /** A text without stops and probabilities. */
-    static GenerationRequest request(String prompt, int tokens, Sampling sampling, long seed) {
+    public static GenerationRequest request(String prompt, int tokens, Sampling sampling, long seed) {
         return new GenerationRequest(prompt(prompt), tokens, sampling, seed, List.of(), null, false);
     }
 
-    static Prompt prompt(String text) {
+    public static Prompt prompt(String text) {
         return Prompt.of(text, BYTES, Integer.MAX_VALUE);
     }
 
     /** The next thing that happens to a text. */
-    static TextEvent next(BlockingQueue<TextEvent> events) throws InterruptedException {
+    public static TextEvent next(BlockingQueue<TextEvent> events) throws InterruptedException {
         TextEvent event = events.poll(60, TimeUnit.SECONDS);
         if (event == null) {
             throw new AssertionError("nothing happened to the text for a minute");

@@ -1,6 +1,14 @@
 package dev.moe4j.study;
 
-import dev.moe4j.tensor.Processors;
+import dev.moe4j.base.machine.Processors;
+import dev.moe4j.study.ladder.Ladder;
+import dev.moe4j.study.ladder.StudyPlan;
+import dev.moe4j.study.steps.EnergyMeter;
+import dev.moe4j.study.steps.RunningStep;
+import dev.moe4j.study.steps.Step;
+import dev.moe4j.study.steps.StepRates;
+import dev.moe4j.study.steps.StudyException;
+import dev.moe4j.study.steps.StudyFolder;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;

@@ -1,4 +1,7 @@
-/** Runs of several models side by side, their comparison and the report. */
+/**
+ * Studies: {@link Study} runs all steps of a ladder of models, several at once if memory allows, and resumes after
+ * any failure. Depends on {@code study.ladder} and {@code study.steps}.
+ */
 @NullMarked
 package dev.moe4j.study;
 

@@ -1,5 +1,6 @@
 package dev.moe4j.tensor;
 
+import dev.moe4j.tensor.cpu.OneDnnInstructions;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;

@@ -265,7 +265,7 @@ public final class Functions {
                 null);
     }
 
-    static TensorVector vector(Tensor... tensors) {
+    public static TensorVector vector(Tensor... tensors) {
         TensorVector vector = new TensorVector(tensors.length);
         for (int i = 0; i < tensors.length; i++) {
             vector.put(i, tensors[i].handle());

@@ -1,5 +1,9 @@
 package dev.moe4j.tensor;
 
+import dev.moe4j.base.machine.Processors;
+import dev.moe4j.tensor.cpu.NativeLibraries;
+import dev.moe4j.tensor.cpu.NativeThreads;
+import dev.moe4j.tensor.cpu.OneDnnInstructions;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
@@ -115,7 +119,7 @@ public final class Libtorch {
     }
 
     /** The instruction set that oneDNN uses, such as {@code AVX512_CORE_AMX}; null where it is not known. */
-    static @Nullable String oneDnnInstructions() {
+    public static @Nullable String oneDnnInstructions() {
         load();
         String ofCpu = OneDnnInstructions.ofCpu();
         return ofCpu == null ? null : OneDnnInstructions.within(ONE_DNN_UP_TO, ofCpu);

@@ -1,5 +1,7 @@
 package dev.moe4j.tensor;
 
+import dev.moe4j.tensor.cpu.NativeThreads;
+import dev.moe4j.tensor.cpu.OpenMpRegion;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.IntConsumer;

@@ -159,7 +159,7 @@ public final class Scope implements AutoCloseable {
     }
 
     /** Adopts a second handle of a tensor that some native container holds. */
-    static Tensor adoptCopy(org.bytedeco.pytorch.Tensor held) {
+    public static Tensor adoptCopy(org.bytedeco.pytorch.Tensor held) {
         return adopt(new org.bytedeco.pytorch.Tensor(held));
     }
 

@@ -397,7 +397,7 @@ public final class Tensor extends TensorViews {
         return op("detach", () -> handle().detach(), this);
     }
 
-    Tensor requireGradient() {
+    public Tensor requireGradient() {
         handle().requires_grad_(true);
         return this;
     }
@@ -411,7 +411,7 @@ public final class Tensor extends TensorViews {
 
     // The binding gives back the handle itself, or a second one for the same tensor: identity is what matters.
     @SuppressWarnings("ReferenceEquality")
-    Tensor inPlace(String name, Supplier<org.bytedeco.pytorch.Tensor> call, Tensor... inputs) {
+    public Tensor inPlace(String name, Supplier<org.bytedeco.pytorch.Tensor> call, Tensor... inputs) {
         org.bytedeco.pytorch.Tensor same;
         try {
             same = call.get();

@@ -163,7 +163,7 @@ abstract sealed class TensorBase implements AutoCloseable permits TensorViews {
     }
 
     /** Where the first element is on its device; 0 for tensors without elements. */
-    long address() {
+    public long address() {
         try (Pointer pointer = handle().data_ptr()) {
             return pointer == null ? 0 : pointer.address();
         }
@@ -172,12 +172,12 @@ abstract sealed class TensorBase implements AutoCloseable permits TensorViews {
     // Autograd
 
     /** Makes this handle, in graphs that have it too, stand for what {@code other} has. */
-    void pointTo(Tensor other) {
+    public void pointTo(Tensor other) {
         handle().set_data(other.handle());
         shape = null;
     }
 
-    boolean requiresGradient() {
+    public boolean requiresGradient() {
         return handle().requires_grad();
     }
 
@@ -198,7 +198,7 @@ abstract sealed class TensorBase implements AutoCloseable permits TensorViews {
      *
      * @throws TensorException if this tensor is closed
      */
-    org.bytedeco.pytorch.Tensor handle() {
+    public org.bytedeco.pytorch.Tensor handle() {
         if (owner == null) {
             throw new TensorException(
                     "a tensor was used after it was closed; keep its scope, tape, decoder or model open");

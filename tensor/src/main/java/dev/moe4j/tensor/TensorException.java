@@ -17,7 +17,7 @@ public final class TensorException extends UserException {
     }
 
     /** Translates an error that libtorch threw in {@code operation}, called on {@code inputs}. */
-    static TensorException of(String operation, RuntimeException cause, TensorBase... inputs) {
+    public static TensorException of(String operation, RuntimeException cause, TensorBase... inputs) {
         if (cause instanceof TensorException known) {
             return known; // of a closed tensor, which cannot be described
         }

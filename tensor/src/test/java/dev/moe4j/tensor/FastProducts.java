@@ -2,6 +2,8 @@ package dev.moe4j.tensor;
 
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.moe4j.tensor.cpu.OneDnnInstructions;
+
 /**
  * Whether this processor has the instructions that a test needs to multiply in a type. The instruction set decides, since a
  * measured speed depends on what else the machine does.

@@ -1,8 +1,11 @@
 package dev.moe4j.tensor;
 
-import static dev.moe4j.tensor.NativeCalls.INT;
-import static dev.moe4j.tensor.NativeCalls.LONG;
+import static dev.moe4j.tensor.cuda.NativeCalls.INT;
+import static dev.moe4j.tensor.cuda.NativeCalls.LONG;
 
+import dev.moe4j.tensor.cuda.KernelLauncher;
+import dev.moe4j.tensor.cuda.Kernels;
+import dev.moe4j.tensor.cuda.NativeCalls;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;

@@ -3,6 +3,10 @@ package dev.moe4j.tensor;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.moe4j.tensor.autograd.Section;
+import dev.moe4j.tensor.autograd.Tape;
+import dev.moe4j.tensor.parameter.Parameter;
+import dev.moe4j.tensor.parameter.Parameters;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -121,7 +125,7 @@ class NativeHeapTest {
         });
         OPERATIONS.put("dropoutMask", () -> new RandomKey(1).dropoutMask(y, 0.5, new long[] {0, 1, 2, 3}));
         OPERATIONS.put("fillNormal", () -> new RandomKey(1).fillNormal(y.emptyLike(), 1));
-        OPERATIONS.put("figure", () -> Figure.of(y.sum(), INPUTS).value());
+        OPERATIONS.put("figure", () -> DeferredScalars.of(y.sum(), INPUTS).value());
     }
 
     private static Tensor longs4() {

@@ -3,6 +3,7 @@ package dev.moe4j.tensor;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assumptions.assumeThat;
 
+import dev.moe4j.base.machine.Processors;
 import java.io.File;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;

@@ -1,9 +1,11 @@
 package dev.moe4j.train;
 
-import dev.moe4j.data.TrainingSequences;
-import dev.moe4j.model.ModelConfig;
-import dev.moe4j.model.Packing;
-import dev.moe4j.model.TokenBatch;
+import dev.moe4j.data.sample.TrainingSequences;
+import dev.moe4j.model.batch.Packing;
+import dev.moe4j.model.batch.TokenBatch;
+import dev.moe4j.model.spec.ModelConfig;
+import dev.moe4j.train.config.DataConfig;
+import dev.moe4j.train.config.TrainException;
 
 /**
  * Makes batches of sequences.

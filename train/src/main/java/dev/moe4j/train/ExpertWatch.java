@@ -1,6 +1,7 @@
 package dev.moe4j.train;
 
-import dev.moe4j.model.LayerRouting;
+import dev.moe4j.model.routing.LayerRouting;
+import dev.moe4j.train.config.WatchConfig;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;

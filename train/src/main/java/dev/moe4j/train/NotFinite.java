@@ -2,15 +2,16 @@ package dev.moe4j.train;
 
 import dev.moe4j.model.LanguageModel;
 import dev.moe4j.model.LossReport;
-import dev.moe4j.model.Pass;
-import dev.moe4j.model.TokenBatch;
-import dev.moe4j.parallel.Group;
-import dev.moe4j.tensor.Parameter;
+import dev.moe4j.model.batch.PassContext;
+import dev.moe4j.model.batch.TokenBatch;
+import dev.moe4j.parallel.ProcessGroup;
 import dev.moe4j.tensor.Scope;
-import dev.moe4j.tensor.Tape;
 import dev.moe4j.tensor.Tensor;
-import dev.moe4j.tensor.Unit;
-import dev.moe4j.tensor.Value;
+import dev.moe4j.tensor.autograd.Tape;
+import dev.moe4j.tensor.autograd.Value;
+import dev.moe4j.tensor.parameter.Parameter;
+import dev.moe4j.tensor.parameter.ParameterGroup;
+import dev.moe4j.train.config.TrainException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -42,8 +43,8 @@ final class NotFinite implements Tape.Inspector {
      *
      * @return the place; empty where every value and every gradient is finite
      */
-    static Optional<Place> find(LanguageModel model, TokenBatch batch, Pass pass) {
-        Group everyone = model.fabric().everyone();
+    static Optional<Place> find(LanguageModel model, TokenBatch batch, PassContext pass) {
+        ProcessGroup everyone = model.fabric().everyone();
         Optional<Place> parameter = ofParameters(model, false).first(everyone);
         if (parameter.isPresent()) {
             return parameter;
@@ -69,7 +70,7 @@ final class NotFinite implements Tape.Inspector {
     }
 
     /** The first place among those of all processes, where one has found any. */
-    private Optional<Place> first(Group everyone) {
+    private Optional<Place> first(ProcessGroup everyone) {
         double[] own = new double[everyone.members().size()];
         own[everyone.members().index()] = found + 1;
         double[] all = everyone.sum(own, "where a value is no number");
@@ -94,7 +95,7 @@ final class NotFinite implements Tape.Inspector {
     private static NotFinite ofParameters(LanguageModel model, boolean gradients) {
         NotFinite inspector = new NotFinite();
         String of = gradients ? "the gradient of " : "";
-        for (Unit unit : model.parameters().units()) {
+        for (ParameterGroup unit : model.parameters().units()) {
             try (Scope _ = Scope.open()) {
                 if (unit.share().states()) {
                     inspector.inspect(

@@ -1,5 +1,6 @@
 package dev.moe4j.train;
 
+import dev.moe4j.train.config.TrainException;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.function.LongFunction;

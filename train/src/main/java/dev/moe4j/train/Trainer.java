@@ -1,21 +1,33 @@
 package dev.moe4j.train;
 
-import dev.moe4j.data.TrainingSequences;
+import dev.moe4j.data.sample.TrainingSequences;
 import dev.moe4j.model.LanguageModel;
-import dev.moe4j.model.LayerRouting;
 import dev.moe4j.model.LossReport;
-import dev.moe4j.model.Pass;
-import dev.moe4j.model.TokenBatch;
-import dev.moe4j.parallel.Group;
-import dev.moe4j.parallel.Members;
-import dev.moe4j.parallel.Slice;
-import dev.moe4j.tensor.Figure;
+import dev.moe4j.model.batch.PassContext;
+import dev.moe4j.model.batch.TokenBatch;
+import dev.moe4j.model.routing.LayerRouting;
+import dev.moe4j.parallel.ProcessGroup;
+import dev.moe4j.parallel.layout.Members;
+import dev.moe4j.parallel.layout.Slice;
+import dev.moe4j.tensor.DeferredScalars;
 import dev.moe4j.tensor.Libtorch;
-import dev.moe4j.tensor.Parameters;
 import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.tensor.Scope;
-import dev.moe4j.tensor.Tape;
-import dev.moe4j.tensor.Value;
+import dev.moe4j.tensor.autograd.Tape;
+import dev.moe4j.tensor.autograd.Value;
+import dev.moe4j.tensor.parameter.Parameters;
+import dev.moe4j.train.checkpoint.TrainerState;
+import dev.moe4j.train.config.BatchConfig;
+import dev.moe4j.train.config.DataConfig;
+import dev.moe4j.train.config.LossScaleConfig;
+import dev.moe4j.train.config.OptimizerConfig;
+import dev.moe4j.train.config.ScheduleConfig;
+import dev.moe4j.train.config.TrainException;
+import dev.moe4j.train.config.WatchConfig;
+import dev.moe4j.train.metrics.StepResult;
+import dev.moe4j.train.optimizer.AdamW;
+import dev.moe4j.train.optimizer.LossScale;
+import dev.moe4j.train.optimizer.SpikeGuard;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -29,7 +41,7 @@ import org.jspecify.annotations.Nullable;
 public final class Trainer {
 
     private final LanguageModel model;
-    private final Group everyone;
+    private final ProcessGroup everyone;
     private final BatchConfig batch;
     /** This process's sequences of each micro-batch. */
     private final Slice share;
@@ -200,7 +212,7 @@ public final class Trainer {
         double predicted = micros.stream().mapToLong(TokenBatch::predicted).sum();
         long tokens = (long) everyone.sum(new double[] {predicted}, "tokens of the step")[0];
         double scale = lossScale.scale();
-        List<Figure> losses = new ArrayList<>();
+        List<DeferredScalars> losses = new ArrayList<>();
         List<LossReport> reports = new ArrayList<>();
         double loss;
         double balance;
@@ -214,7 +226,7 @@ public final class Trainer {
                         Tape tape = tape()) {
                     LossReport report =
                             model.loss(tape, micros.get(micro), pass(firstSequence(micro), scale / tokens, tokens));
-                    losses.add(Figure.of(report.roots().getFirst().tensor(), figures));
+                    losses.add(DeferredScalars.of(report.roots().getFirst().tensor(), figures));
                     report.figures().forEach(figure -> figure.keepIn(figures));
                     reports.add(report);
                     model.beginBackward(micro == batch.accumulation() - 1);
@@ -223,17 +235,17 @@ public final class Trainer {
             }
             parameters.finishGradients();
             start = System.nanoTime();
-            Figure norms = AdamW.gradientNorms(parameters, figures);
-            List<Figure> all = new ArrayList<>(losses);
+            DeferredScalars norms = AdamW.gradientNorms(parameters, figures);
+            List<DeferredScalars> all = new ArrayList<>(losses);
             reports.forEach(report -> all.addAll(report.figures()));
             all.add(norms);
             if (model.config().experts() > 0) {
                 all.add(model.balanceTracker().count(figures));
             }
-            Figure.read(all);
+            DeferredScalars.read(all);
             loss = 0;
             balance = 0;
-            for (Figure figure : losses) {
+            for (DeferredScalars figure : losses) {
                 loss += figure.value() / scale;
             }
             for (LossReport report : reports) {
@@ -274,7 +286,7 @@ public final class Trainer {
         long last = first + batch.sequences() - 1;
         for (int micro = 0; micro < batch.accumulation(); micro++) {
             long sequence = firstSequence(micro);
-            Pass pass = pass(sequence, 1.0 / tokens, tokens);
+            PassContext pass = pass(sequence, 1.0 / tokens, tokens);
             Optional<NotFinite.Place> found = NotFinite.find(model, micros.get(micro), pass);
             if (found.isPresent()) {
                 int rank = found.get().rank();
@@ -312,11 +324,11 @@ public final class Trainer {
         return micros;
     }
 
-    private Pass pass(long firstSequence, double lossPerToken, long tokens) {
+    private PassContext pass(long firstSequence, double lossPerToken, long tokens) {
         long[] sequences = new long[(int) share.length()];
         for (int i = 0; i < sequences.length; i++) {
             sequences[i] = firstSequence + i;
         }
-        return new Pass(true, lossPerToken, (double) tokens / batch.sequences(), key.fold(step), sequences);
+        return new PassContext(true, lossPerToken, (double) tokens / batch.sequences(), key.fold(step), sequences);
     }
 }

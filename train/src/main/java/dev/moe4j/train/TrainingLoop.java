@@ -1,6 +1,15 @@
 package dev.moe4j.train;
 
-import dev.moe4j.parallel.Fabric;
+import dev.moe4j.parallel.ParallelContext;
+import dev.moe4j.train.checkpoint.BestEvaluation;
+import dev.moe4j.train.checkpoint.Checkpoints;
+import dev.moe4j.train.checkpoint.Snapshot;
+import dev.moe4j.train.checkpoint.TrainingState;
+import dev.moe4j.train.config.RunConfig;
+import dev.moe4j.train.config.TrainException;
+import dev.moe4j.train.metrics.Metrics;
+import dev.moe4j.train.metrics.StepResult;
+import dev.moe4j.train.metrics.TrainingProgress;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.Objects;
@@ -15,7 +24,7 @@ final class TrainingLoop {
     private final RunConfig config;
     private final TrainingState origin;
     private final Validation validation;
-    private final Fabric fabric;
+    private final ParallelContext fabric;
     private final @Nullable Metrics metrics;
     private final Checkpoints saver;
     private final double peakTokensPerSecond;

@@ -1,24 +1,35 @@
 package dev.moe4j.train;
 
-import dev.moe4j.data.Shards;
-import dev.moe4j.data.Tokenizer;
-import dev.moe4j.data.TrainingData;
-import dev.moe4j.data.TrainingSequences;
-import dev.moe4j.model.CheckpointReader;
-import dev.moe4j.model.CheckpointState;
-import dev.moe4j.model.CheckpointStep;
-import dev.moe4j.model.ConfigWriter;
-import dev.moe4j.model.Cost;
+import dev.moe4j.config.ConfigWriter;
+import dev.moe4j.data.sample.TrainingData;
+import dev.moe4j.data.sample.TrainingSequences;
+import dev.moe4j.data.shard.Shards;
 import dev.moe4j.model.LanguageModel;
-import dev.moe4j.model.TokenizerSpec;
-import dev.moe4j.parallel.Fabric;
+import dev.moe4j.model.checkpoint.CheckpointReader;
+import dev.moe4j.model.checkpoint.CheckpointState;
+import dev.moe4j.model.checkpoint.CheckpointStep;
+import dev.moe4j.model.cost.Cost;
+import dev.moe4j.model.spec.TokenizerSpec;
+import dev.moe4j.parallel.ParallelContext;
 import dev.moe4j.tensor.AmxTiles;
-import dev.moe4j.tensor.AutoPrecision;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Libtorch;
-import dev.moe4j.tensor.MatmulPeak;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
+import dev.moe4j.tensor.hardware.AutoPrecision;
+import dev.moe4j.tensor.hardware.MatmulPeak;
+import dev.moe4j.text.tokenizer.Tokenizer;
+import dev.moe4j.train.checkpoint.BestEvaluation;
+import dev.moe4j.train.checkpoint.CheckpointSaver;
+import dev.moe4j.train.checkpoint.Checkpoints;
+import dev.moe4j.train.checkpoint.ResumeCompatibility;
+import dev.moe4j.train.checkpoint.TrainingState;
+import dev.moe4j.train.config.RunConfig;
+import dev.moe4j.train.config.RunFolder;
+import dev.moe4j.train.config.TrainException;
+import dev.moe4j.train.metrics.Metrics;
+import dev.moe4j.train.metrics.TrainingProgress;
+import dev.moe4j.train.optimizer.AdamW;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -29,7 +40,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A run from prepared text to checkpoints. Its folder gets {@code config.yaml}, the resolved configuration, {@code
- * metrics.jsonl}, and {@code step-NNNNNNNN/} as {@link CheckpointPolicy} has it. A run that was ended or killed goes on
+ * metrics.jsonl}, and {@code step-NNNNNNNN/} as {@code CheckpointPolicy} has it. A run that was ended or killed goes on
  * from its newest checkpoint as if nothing had happened.
  */
 public final class TrainingRun {
@@ -44,7 +55,7 @@ public final class TrainingRun {
     private final Path folder;
     private final long steps;
     private final Device device;
-    private Fabric fabric = Fabric.SINGLE;
+    private ParallelContext fabric = ParallelContext.SINGLE;
     private Consumer<TrainingProgress> listener = _ -> {};
     private Consumer<String> notices = _ -> {};
     private BooleanSupplier stop = () -> false;
@@ -122,7 +133,7 @@ public final class TrainingRun {
     }
 
     /** Makes this process one of several, all of which run the same. The first one writes what there is to write. */
-    public TrainingRun on(Fabric processes) {
+    public TrainingRun on(ParallelContext processes) {
         fabric = processes;
         return this;
     }
@@ -228,7 +239,7 @@ public final class TrainingRun {
         RunConfig resolved = config.precision().equals(RunConfig.AUTO)
                 ? config.withPrecision(Precision.parse(before.precision()))
                 : config;
-        Changes.refuse(state.run(), before, circumstances(resolved), allowed, fabric.leads());
+        ResumeCompatibility.refuse(state.run(), before, circumstances(resolved), allowed, fabric.leads());
         requireTokenizer(reader);
         LanguageModel model = reader.model(
                 resolved.architecture(),

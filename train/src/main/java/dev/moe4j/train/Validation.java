@@ -1,11 +1,14 @@
 package dev.moe4j.train;
 
-import dev.moe4j.data.DataException;
-import dev.moe4j.data.Shards;
-import dev.moe4j.data.TokenStream;
-import dev.moe4j.data.TrainingData;
-import dev.moe4j.eval.Perplexity;
+import dev.moe4j.data.sample.TrainingData;
+import dev.moe4j.data.shard.Shards;
+import dev.moe4j.data.shard.TokenStream;
+import dev.moe4j.eval.perplexity.Perplexity;
 import dev.moe4j.model.LanguageModel;
+import dev.moe4j.text.DataException;
+import dev.moe4j.train.checkpoint.BestEvaluation;
+import dev.moe4j.train.config.EvaluationConfig;
+import dev.moe4j.train.config.TrainException;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;

@@ -3,19 +3,23 @@ package dev.moe4j.train;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.moe4j.data.DataException;
-import dev.moe4j.data.HoldOut;
-import dev.moe4j.data.Preparation;
-import dev.moe4j.data.Splitting;
-import dev.moe4j.data.TextInput;
-import dev.moe4j.data.Tokenizer;
-import dev.moe4j.data.TrainingData;
-import dev.moe4j.data.TrainingSequences;
-import dev.moe4j.model.Activation;
-import dev.moe4j.model.ModelConfig;
-import dev.moe4j.model.Packing;
-import dev.moe4j.model.TokenBatch;
+import dev.moe4j.data.prepare.Preparation;
+import dev.moe4j.data.sample.TrainingData;
+import dev.moe4j.data.sample.TrainingSequences;
+import dev.moe4j.data.shard.HoldOut;
+import dev.moe4j.model.batch.Packing;
+import dev.moe4j.model.batch.TokenBatch;
+import dev.moe4j.model.spec.Activation;
+import dev.moe4j.model.spec.ModelConfig;
 import dev.moe4j.tensor.Device;
+import dev.moe4j.text.DataException;
+import dev.moe4j.text.source.DocumentBoundary;
+import dev.moe4j.text.source.TextInput;
+import dev.moe4j.text.tokenizer.Tokenizer;
+import dev.moe4j.train.config.DataConfig;
+import dev.moe4j.train.config.RunConfig;
+import dev.moe4j.train.config.RunFolder;
+import dev.moe4j.train.config.TrainException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -69,7 +73,9 @@ class DataRunTest {
             Path file = Files.writeString(common.resolve(name + ".txt"), text);
             Path out = common.resolve(name);
             Preparation.Result _ = new Preparation(
-                            Tokenizer.of("bytes"), TextInput.of(List.of(file)).splitting(Splitting.BLANK_LINE), out)
+                            Tokenizer.of("bytes"),
+                            TextInput.of(List.of(file)).splitting(DocumentBoundary.BLANK_LINE),
+                            out)
                     .holdOut(new HoldOut(0.1, 1))
                     .run();
             FOLDERS.put(name, out);

@@ -4,21 +4,28 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
-import dev.moe4j.data.Preparation;
-import dev.moe4j.data.Shards;
-import dev.moe4j.data.TextInput;
-import dev.moe4j.data.Tokenizer;
-import dev.moe4j.data.TrainingData;
-import dev.moe4j.model.CheckpointStep;
-import dev.moe4j.model.ExpertGradients;
+import dev.moe4j.data.prepare.Preparation;
+import dev.moe4j.data.sample.TrainingData;
+import dev.moe4j.data.shard.Shards;
 import dev.moe4j.model.LanguageModel;
 import dev.moe4j.model.RanksInThreads;
-import dev.moe4j.parallel.Environment;
-import dev.moe4j.parallel.Fabric;
+import dev.moe4j.model.checkpoint.CheckpointStep;
+import dev.moe4j.model.spec.ExpertGradients;
+import dev.moe4j.parallel.ParallelContext;
+import dev.moe4j.parallel.rendezvous.Environment;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.tensor.Scope;
+import dev.moe4j.text.source.TextInput;
+import dev.moe4j.text.tokenizer.Tokenizer;
+import dev.moe4j.train.checkpoint.CheckpointSaver;
+import dev.moe4j.train.checkpoint.TrainingState;
+import dev.moe4j.train.config.RunConfig;
+import dev.moe4j.train.config.RunFolder;
+import dev.moe4j.train.config.TrainException;
+import dev.moe4j.train.metrics.Metrics;
+import dev.moe4j.train.metrics.TensorBoard;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
@@ -209,7 +216,7 @@ class DueCheckpointTest {
                             config.architecture(),
                             Precision.FP32,
                             Device.CPU,
-                            Fabric.SINGLE,
+                            ParallelContext.SINGLE,
                             ExpertGradients.EXACT,
                             new RandomKey(7));
                     Metrics metrics = new Metrics(
@@ -227,7 +234,7 @@ class DueCheckpointTest {
                         config.seed(),
                         STEPS);
                 TrainingState start = new TrainingState(
-                        TrainingState.Circumstances.of(config, data.sha256(), STEPS, Fabric.SINGLE.layout()),
+                        TrainingState.Circumstances.of(config, data.sha256(), STEPS, ParallelContext.SINGLE.layout()),
                         TrainingState.Position.START);
                 TrainingLoop loop = new TrainingLoop(trainer, config, start, validation, metrics, saver, 1);
                 return catchThrowable(() -> loop.run(_ -> {}, notices::add, () -> false));

@@ -4,28 +4,34 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
-import dev.moe4j.model.Activation;
-import dev.moe4j.model.Architecture;
-import dev.moe4j.model.BalanceConfig;
-import dev.moe4j.model.CheckpointTensors;
 import dev.moe4j.model.Difference;
-import dev.moe4j.model.ExpertGradients;
 import dev.moe4j.model.LanguageModel;
-import dev.moe4j.model.LayerRouting;
-import dev.moe4j.model.ModelConfig;
-import dev.moe4j.model.ModelException;
 import dev.moe4j.model.RanksInThreads;
-import dev.moe4j.model.Recompute;
-import dev.moe4j.model.RoutingConfig;
-import dev.moe4j.model.RoutingCounts;
-import dev.moe4j.parallel.Fabric;
+import dev.moe4j.model.checkpoint.CheckpointTensors;
+import dev.moe4j.model.routing.LayerRouting;
+import dev.moe4j.model.routing.RoutingCounts;
+import dev.moe4j.model.spec.Activation;
+import dev.moe4j.model.spec.Architecture;
+import dev.moe4j.model.spec.BalanceConfig;
+import dev.moe4j.model.spec.ExpertGradients;
+import dev.moe4j.model.spec.ModelConfig;
+import dev.moe4j.model.spec.ModelException;
+import dev.moe4j.model.spec.Recompute;
+import dev.moe4j.model.spec.RoutingConfig;
+import dev.moe4j.parallel.ParallelContext;
 import dev.moe4j.parallel.Processes;
-import dev.moe4j.parallel.Sharding;
+import dev.moe4j.parallel.layout.Sharding;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.tensor.Scope;
-import dev.moe4j.tensor.Unit;
+import dev.moe4j.tensor.parameter.ParameterGroup;
+import dev.moe4j.train.config.BatchConfig;
+import dev.moe4j.train.config.OptimizerConfig;
+import dev.moe4j.train.config.ScheduleConfig;
+import dev.moe4j.train.config.TrainException;
+import dev.moe4j.train.config.UpdateConvention;
+import dev.moe4j.train.metrics.StepResult;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -143,7 +149,7 @@ class LayoutLawTest {
         }
     }
 
-    private static Run run(Subject subject, Division division, Fabric fabric, ExpertGradients rule) {
+    private static Run run(Subject subject, Division division, ParallelContext fabric, ExpertGradients rule) {
         return run(subject, division, Precision.FP32, fabric, rule, STEPS);
     }
 
@@ -151,7 +157,7 @@ class LayoutLawTest {
             Subject subject,
             Division division,
             Precision precision,
-            Fabric fabric,
+            ParallelContext fabric,
             ExpertGradients rule,
             int stepCount) {
         return run(subject, division, precision, fabric, rule, stepCount, _ -> {}, _ -> {});
@@ -159,14 +165,23 @@ class LayoutLawTest {
 
     /** One process on that device. */
     static Run run(Subject subject, Division division, Precision precision, Device device) {
-        return run(subject, division, precision, device, Fabric.SINGLE, ExpertGradients.EXACT, STEPS, _ -> {}, _ -> {});
+        return run(
+                subject,
+                division,
+                precision,
+                device,
+                ParallelContext.SINGLE,
+                ExpertGradients.EXACT,
+                STEPS,
+                _ -> {},
+                _ -> {});
     }
 
     static Run run(
             Subject subject,
             Division division,
             Precision precision,
-            Fabric fabric,
+            ParallelContext fabric,
             ExpertGradients rule,
             int stepCount,
             Consumer<LanguageModel> begin,
@@ -183,7 +198,7 @@ class LayoutLawTest {
             Division division,
             Precision precision,
             Device device,
-            Fabric fabric,
+            ParallelContext fabric,
             ExpertGradients rule,
             int stepCount,
             Consumer<LanguageModel> begin,
@@ -196,7 +211,7 @@ class LayoutLawTest {
             Trainer trainer = new Trainer(
                     model,
                     new BatchConfig(16, division.accumulation()),
-                    new OptimizerConfig(2e-3, 0.9, 0.98, 1e-6, 0.01, Convention.PLAIN, 1.0),
+                    new OptimizerConfig(2e-3, 0.9, 0.98, 1e-6, 0.01, UpdateConvention.PLAIN, 1.0),
                     ScheduleConfig.constant(2),
                     LayoutLawTest::text,
                     1,
@@ -208,8 +223,8 @@ class LayoutLawTest {
             }
             return new Run(
                     steps,
-                    values(CheckpointTensors.copies(model, Unit::gradient, "", scope)),
-                    values(CheckpointTensors.copies(model, Unit::master, "", scope)));
+                    values(CheckpointTensors.copies(model, ParameterGroup::gradient, "", scope)),
+                    values(CheckpointTensors.copies(model, ParameterGroup::master, "", scope)));
         }
     }
 
@@ -269,7 +284,7 @@ class LayoutLawTest {
                             subject,
                             division,
                             Precision.FP32,
-                            Fabric.SINGLE,
+                            ParallelContext.SINGLE,
                             ExpertGradients.EXACT,
                             STEPS,
                             _ -> {},
@@ -307,7 +322,7 @@ class LayoutLawTest {
     private static List<Case> all(Processes processes, int expert, int experts, int turn) {
         List<Case> cases = new ArrayList<>();
         for (Sharding sharding : Sharding.values()) {
-            Fabric fabric = Fabric.of(processes, expert, sharding);
+            ParallelContext fabric = ParallelContext.of(processes, expert, sharding);
             for (int half = 0; half < 2; half++) {
                 Division way = WAYS.get((cases.size() + 3 * turn) % WAYS.size());
                 Division division = new Division(sharding, way.accumulation(), way.recompute());
@@ -322,14 +337,14 @@ class LayoutLawTest {
     @Test
     void theRootRuleMultipliesExpertsGradients() {
         Subject subject = new Subject(false, false, 4);
-        Run exact = run(subject, Division.PLAIN, Precision.FP32, Fabric.SINGLE, ExpertGradients.EXACT, 1);
+        Run exact = run(subject, Division.PLAIN, Precision.FP32, ParallelContext.SINGLE, ExpertGradients.EXACT, 1);
         Run rooted = RanksInThreads.run(
                         4,
                         processes -> run(
                                 subject,
                                 Division.PLAIN,
                                 Precision.FP32,
-                                Fabric.of(processes, 2, Sharding.NONE),
+                                ParallelContext.of(processes, 2, Sharding.NONE),
                                 ExpertGradients.SQRT_WORLD_SIZE,
                                 1))
                 .getFirst();
@@ -368,7 +383,7 @@ class LayoutLawTest {
                         processes -> run(
                                 subject,
                                 Division.PLAIN,
-                                Fabric.of(processes, 1, Sharding.NONE),
+                                ParallelContext.of(processes, 1, Sharding.NONE),
                                 ExpertGradients.EXACT)))
                 .isInstanceOf(TrainException.class)
                 .hasMessageContaining("micro-batches of 16 sequences cannot be divided among 3 processes");
@@ -386,7 +401,7 @@ class LayoutLawTest {
                         true),
                 BalanceConfig.DEFAULT);
         assertThatThrownBy(() -> RanksInThreads.run(2, processes -> {
-                    Fabric fabric = Fabric.of(processes, 1, Sharding.NONE);
+                    ParallelContext fabric = ParallelContext.of(processes, 1, Sharding.NONE);
                     return LanguageModel.initialize(
                             wholeBatch, Precision.FP32, Device.CPU, fabric, ExpertGradients.EXACT, new RandomKey(1));
                 }))

@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.moe4j.model.Golden;
+import dev.moe4j.train.config.ScheduleConfig;
+import dev.moe4j.train.config.UpdateConvention;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.TestFactory;
@@ -59,7 +61,7 @@ class LrScheduleGoldenTest {
         };
         return new ScheduleConfig(
                 kind,
-                Convention.PUBLISHED,
+                UpdateConvention.PUBLISHED,
                 warmup,
                 initial >= 0 ? initial / peak : warmup > 0 ? 0 : 1,
                 config.path("end_learning_rate").asDouble(config.path("min_lr").asDouble(0)) / peak,

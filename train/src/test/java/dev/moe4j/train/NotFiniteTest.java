@@ -3,16 +3,17 @@ package dev.moe4j.train;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
-import dev.moe4j.model.ExpertGradients;
 import dev.moe4j.model.LanguageModel;
 import dev.moe4j.model.RanksInThreads;
-import dev.moe4j.parallel.Fabric;
+import dev.moe4j.model.spec.ExpertGradients;
+import dev.moe4j.parallel.ParallelContext;
 import dev.moe4j.parallel.Processes;
-import dev.moe4j.parallel.Sharding;
+import dev.moe4j.parallel.layout.Sharding;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.Scope;
 import dev.moe4j.train.LayoutLawTest.Division;
 import dev.moe4j.train.LayoutLawTest.Subject;
+import dev.moe4j.train.config.TrainException;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -27,7 +28,7 @@ class NotFiniteTest {
                 new Subject(false, false, 4),
                 Division.PLAIN,
                 Precision.FP32,
-                Fabric.of(processes, 2, Sharding.NONE),
+                ParallelContext.of(processes, 2, Sharding.NONE),
                 ExpertGradients.EXACT,
                 STEPS,
                 model -> {

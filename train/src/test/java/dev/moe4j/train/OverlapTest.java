@@ -1,10 +1,10 @@
 package dev.moe4j.train;
 
-import dev.moe4j.model.ExpertGradients;
 import dev.moe4j.model.RanksInThreads;
-import dev.moe4j.model.Recompute;
-import dev.moe4j.parallel.Fabric;
-import dev.moe4j.parallel.Sharding;
+import dev.moe4j.model.spec.ExpertGradients;
+import dev.moe4j.model.spec.Recompute;
+import dev.moe4j.parallel.ParallelContext;
+import dev.moe4j.parallel.layout.Sharding;
 import dev.moe4j.tensor.Precision;
 import java.util.List;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -29,7 +29,8 @@ class OverlapTest {
                 new LayoutLawTest.Subject(true, true, 4));
         LayoutLawTest.Division division = new LayoutLawTest.Division(sharding, 2, recompute);
         List<LayoutLawTest.Run> runs = RanksInThreads.run(world, processes -> {
-                    Fabric fabric = Fabric.of(processes, expert, sharding).withOverlap();
+                    ParallelContext fabric =
+                            ParallelContext.of(processes, expert, sharding).withOverlap();
                     return subjects.stream()
                             .map(subject -> run(subject, division, fabric))
                             .toList();
@@ -40,12 +41,12 @@ class OverlapTest {
             LayoutLawTest.same(
                     subjects.get(i) + " over " + expert + " of " + world,
                     runs.get(i),
-                    run(subjects.get(i), plain, Fabric.SINGLE));
+                    run(subjects.get(i), plain, ParallelContext.SINGLE));
         }
     }
 
     private static LayoutLawTest.Run run(
-            LayoutLawTest.Subject subject, LayoutLawTest.Division division, Fabric fabric) {
+            LayoutLawTest.Subject subject, LayoutLawTest.Division division, ParallelContext fabric) {
         return LayoutLawTest.run(subject, division, Precision.FP32, fabric, ExpertGradients.EXACT, STEPS);
     }
 }

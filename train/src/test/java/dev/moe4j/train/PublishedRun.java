@@ -2,13 +2,14 @@ package dev.moe4j.train;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.moe4j.model.Activation;
-import dev.moe4j.model.Architecture;
-import dev.moe4j.model.BalanceConfig;
 import dev.moe4j.model.Golden;
-import dev.moe4j.model.ModelConfig;
-import dev.moe4j.model.RoutingConfig;
+import dev.moe4j.model.spec.Activation;
+import dev.moe4j.model.spec.Architecture;
+import dev.moe4j.model.spec.BalanceConfig;
+import dev.moe4j.model.spec.ModelConfig;
+import dev.moe4j.model.spec.RoutingConfig;
 import dev.moe4j.tensor.Libtorch;
+import dev.moe4j.train.metrics.StepResult;
 import java.util.Locale;
 import java.util.TreeMap;
 import tools.jackson.databind.JsonNode;

@@ -2,9 +2,9 @@ package dev.moe4j.train;
 
 import dev.moe4j.model.LanguageModel;
 import dev.moe4j.tensor.DType;
-import dev.moe4j.tensor.Parameter;
-import dev.moe4j.tensor.Tape;
 import dev.moe4j.tensor.Tensor;
+import dev.moe4j.tensor.autograd.Tape;
+import dev.moe4j.tensor.parameter.Parameter;
 import java.util.Arrays;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;

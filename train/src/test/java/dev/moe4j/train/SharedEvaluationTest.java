@@ -4,26 +4,26 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
 import static org.assertj.core.api.Assertions.within;
 
-import dev.moe4j.data.TextSize;
-import dev.moe4j.data.TokenStream;
-import dev.moe4j.data.Tokenizer;
+import dev.moe4j.data.shard.TextSize;
+import dev.moe4j.data.shard.TokenStream;
 import dev.moe4j.eval.EvalException;
-import dev.moe4j.eval.Perplexity;
-import dev.moe4j.eval.Score;
-import dev.moe4j.model.Activation;
-import dev.moe4j.model.Architecture;
-import dev.moe4j.model.BalanceConfig;
-import dev.moe4j.model.ExpertGradients;
+import dev.moe4j.eval.perplexity.Perplexity;
+import dev.moe4j.eval.perplexity.Score;
 import dev.moe4j.model.LanguageModel;
-import dev.moe4j.model.ModelConfig;
 import dev.moe4j.model.RanksInThreads;
-import dev.moe4j.model.RoutingConfig;
-import dev.moe4j.parallel.Fabric;
-import dev.moe4j.parallel.Sharding;
+import dev.moe4j.model.spec.Activation;
+import dev.moe4j.model.spec.Architecture;
+import dev.moe4j.model.spec.BalanceConfig;
+import dev.moe4j.model.spec.ExpertGradients;
+import dev.moe4j.model.spec.ModelConfig;
+import dev.moe4j.model.spec.RoutingConfig;
+import dev.moe4j.parallel.ParallelContext;
+import dev.moe4j.parallel.layout.Sharding;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.tensor.Scope;
+import dev.moe4j.text.tokenizer.Tokenizer;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -50,7 +50,7 @@ class SharedEvaluationTest {
     }
 
     /** 21 windows: 20 full ones and a shorter one, or 3 documents that end with shorter ones. */
-    private static Shared score(Architecture architecture, Fabric fabric, boolean documents) {
+    private static Shared score(Architecture architecture, ParallelContext fabric, boolean documents) {
         int[] ids = new SplittableRandom(3).ints(20 * CONTEXT + 6, 0, 256).toArray();
         if (documents) {
             ids[2] = TOKENIZER.endOfText();
@@ -83,9 +83,10 @@ class SharedEvaluationTest {
     void twoProcessesComputeHalfEach(
             boolean capacity, int group, int expertParallel, Sharding sharding, boolean documents, int most) {
         Architecture architecture = architecture(capacity, group);
-        Shared alone = score(architecture, Fabric.SINGLE, documents);
+        Shared alone = score(architecture, ParallelContext.SINGLE, documents);
         List<Shared> both = RanksInThreads.run(
-                2, processes -> score(architecture, Fabric.of(processes, expertParallel, sharding), documents));
+                2,
+                processes -> score(architecture, ParallelContext.of(processes, expertParallel, sharding), documents));
 
         for (Shared each : both) {
             assertThat(each.score().windowTokens()).isEqualTo(alone.score().windowTokens());
@@ -114,7 +115,7 @@ class SharedEvaluationTest {
                     architecture(false, 0),
                     Precision.FP32,
                     Device.CPU,
-                    Fabric.of(processes, 1, Sharding.NONE),
+                    ParallelContext.of(processes, 1, Sharding.NONE),
                     ExpertGradients.EXACT,
                     new RandomKey(7))) {
                 try (Scope _ = Scope.open()) {
@@ -147,7 +148,7 @@ class SharedEvaluationTest {
                     architecture,
                     Precision.FP32,
                     Device.CPU,
-                    Fabric.of(processes, 1, Sharding.NONE),
+                    ParallelContext.of(processes, 1, Sharding.NONE),
                     ExpertGradients.EXACT,
                     new RandomKey(7))) {
                 Perplexity perplexity = Perplexity.of(model).batch(1);

@@ -3,18 +3,18 @@ package dev.moe4j.train;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
-import dev.moe4j.model.ExpertGradients;
 import dev.moe4j.model.LanguageModel;
 import dev.moe4j.model.RanksInThreads;
-import dev.moe4j.model.Recompute;
-import dev.moe4j.parallel.Fabric;
-import dev.moe4j.parallel.Sharding;
+import dev.moe4j.model.spec.ExpertGradients;
+import dev.moe4j.model.spec.Recompute;
+import dev.moe4j.parallel.ParallelContext;
+import dev.moe4j.parallel.layout.Sharding;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.tensor.Tensor;
 import dev.moe4j.tensor.TestDevices;
-import dev.moe4j.tensor.Unit;
+import dev.moe4j.tensor.parameter.ParameterGroup;
 import dev.moe4j.train.LayoutLawTest.Division;
 import dev.moe4j.train.LayoutLawTest.Run;
 import dev.moe4j.train.LayoutLawTest.Subject;
@@ -44,7 +44,7 @@ class StarvedExpertsTest {
      */
     private static void starve(LanguageModel model, List<Integer> order) {
         RandomKey key = new RandomKey(1);
-        model.parameters().write(Unit::master, (parameter, part, target) -> {
+        model.parameters().write(ParameterGroup::master, (parameter, part, target) -> {
             String name = parameter.spec().parts().get(part);
             parameter.spec().initialization().fill(target, key.fold(name));
             if (name.endsWith(".final_layer_norm.weight")) {
@@ -63,7 +63,7 @@ class StarvedExpertsTest {
     }
 
     private static Run run(
-            Subject subject, Division division, Precision precision, Fabric fabric, List<Integer> order) {
+            Subject subject, Division division, Precision precision, ParallelContext fabric, List<Integer> order) {
         return run(subject, division, precision, Device.CPU, fabric, order);
     }
 
@@ -72,7 +72,7 @@ class StarvedExpertsTest {
             Division division,
             Precision precision,
             Device device,
-            Fabric fabric,
+            ParallelContext fabric,
             List<Integer> order) {
         return LayoutLawTest.run(
                 subject,
@@ -99,7 +99,7 @@ class StarvedExpertsTest {
                 Arrays.stream(experts.split(" ")).map(Integer::valueOf).toList();
         List<Subject> subjects = List.of(new Subject(false, true, 4), new Subject(true, true, 4));
         List<Run> runs = RanksInThreads.run(world, processes -> {
-                    Fabric fabric = Fabric.of(processes, expert, sharding);
+                    ParallelContext fabric = ParallelContext.of(processes, expert, sharding);
                     Division division = new Division(sharding, 1, Recompute.FULL);
                     return subjects.stream()
                             .map(subject -> run(subject, division, Precision.FP32, fabric, order))
@@ -107,7 +107,7 @@ class StarvedExpertsTest {
                 })
                 .getFirst();
         for (int i = 0; i < subjects.size(); i++) {
-            Run one = run(subjects.get(i), Division.PLAIN, Precision.FP32, Fabric.SINGLE, order);
+            Run one = run(subjects.get(i), Division.PLAIN, Precision.FP32, ParallelContext.SINGLE, order);
             assertStarved(one, order.subList(2, 4));
             LayoutLawTest.same(subjects.get(i) + ", experts " + experts + " over " + expert, runs.get(i), one);
         }
@@ -121,8 +121,8 @@ class StarvedExpertsTest {
             for (Precision precision : List.of(Precision.FP32, Precision.BF16)) {
                 for (boolean capacity : List.of(false, true)) {
                     Subject subject = new Subject(capacity, false, 4);
-                    Run plain = run(subject, Division.PLAIN, Precision.FP32, Fabric.SINGLE, order);
-                    Run run = run(subject, Division.PLAIN, precision, device, Fabric.SINGLE, order);
+                    Run plain = run(subject, Division.PLAIN, Precision.FP32, ParallelContext.SINGLE, order);
+                    Run run = run(subject, Division.PLAIN, precision, device, ParallelContext.SINGLE, order);
                     assertStarved(run, order.subList(2, 4));
                     double bound = precision.equals(Precision.FP32) ? 1e-5 : 5e-3;
                     for (int step = 0; step < STEPS; step++) {
@@ -143,7 +143,11 @@ class StarvedExpertsTest {
         Run run = RanksInThreads.run(
                         2,
                         processes -> run(
-                                subject, Division.PLAIN, Precision.BF16, Fabric.of(processes, 2, Sharding.NONE), order))
+                                subject,
+                                Division.PLAIN,
+                                Precision.BF16,
+                                ParallelContext.of(processes, 2, Sharding.NONE),
+                                order))
                 .getFirst();
         assertStarved(run, order.subList(2, 4));
         run.parameters()

@@ -3,13 +3,18 @@ package dev.moe4j.train;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
-import dev.moe4j.model.Architecture;
 import dev.moe4j.model.Golden;
 import dev.moe4j.model.LanguageModel;
 import dev.moe4j.model.PublishedModel;
+import dev.moe4j.model.spec.Architecture;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.TestDevices;
+import dev.moe4j.train.config.BatchConfig;
+import dev.moe4j.train.config.OptimizerConfig;
+import dev.moe4j.train.config.ScheduleConfig;
+import dev.moe4j.train.config.UpdateConvention;
+import dev.moe4j.train.metrics.StepResult;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.IntToDoubleFunction;
@@ -71,7 +76,7 @@ class TrainLongGoldenTest {
                 0.98,
                 1e-8,
                 config.path("weight_decay").asDouble(),
-                Convention.PUBLISHED,
+                UpdateConvention.PUBLISHED,
                 config.path("clip").asDouble());
         JsonNode warmup = JsonMapper.shared().createObjectNode().set("warmup_updates", config.path("warmup"));
         ScheduleConfig schedule =

@@ -2,20 +2,24 @@ package dev.moe4j.train;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.moe4j.model.Architecture;
 import dev.moe4j.model.Difference;
 import dev.moe4j.model.Golden;
 import dev.moe4j.model.LanguageModel;
-import dev.moe4j.model.Pass;
 import dev.moe4j.model.PublishedModel;
-import dev.moe4j.model.TokenBatch;
+import dev.moe4j.model.batch.PassContext;
+import dev.moe4j.model.batch.TokenBatch;
+import dev.moe4j.model.spec.Architecture;
 import dev.moe4j.tensor.Device;
-import dev.moe4j.tensor.Parameter;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.tensor.Scope;
-import dev.moe4j.tensor.Tape;
 import dev.moe4j.tensor.TestDevices;
+import dev.moe4j.tensor.autograd.Tape;
+import dev.moe4j.tensor.parameter.Parameter;
+import dev.moe4j.train.config.BatchConfig;
+import dev.moe4j.train.config.OptimizerConfig;
+import dev.moe4j.train.config.UpdateConvention;
+import dev.moe4j.train.metrics.StepResult;
 import java.util.Arrays;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -76,7 +80,7 @@ class TrainMoeGoldenTest {
                 betas.path(1).asDouble(),
                 optimizer.path("adam_eps").asDouble(),
                 optimizer.path("weight_decay").asDouble(),
-                Convention.PUBLISHED,
+                UpdateConvention.PUBLISHED,
                 golden.json().path("clip").asDouble());
         long[] shape = golden.tensors().shape("src_tokens");
         int sequences = (int) shape[1];
@@ -124,7 +128,7 @@ class TrainMoeGoldenTest {
     private static double loss(LanguageModel model, TokenBatch batch) {
         try (Scope _ = Scope.open();
                 Tape tape = Tape.inference()) {
-            Pass pass = new Pass(true, 1, new RandomKey(0), new long[batch.sequences()]);
+            PassContext pass = new PassContext(true, 1, new RandomKey(0), new long[batch.sequences()]);
             return model.loss(tape, batch, pass).roots().stream()
                     .mapToDouble(root -> root.tensor().item())
                     .sum();

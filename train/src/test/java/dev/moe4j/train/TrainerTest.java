@@ -4,19 +4,28 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
-import dev.moe4j.data.TrainingSequences;
-import dev.moe4j.model.Activation;
-import dev.moe4j.model.Architecture;
-import dev.moe4j.model.BalanceConfig;
+import dev.moe4j.data.sample.TrainingSequences;
 import dev.moe4j.model.LanguageModel;
-import dev.moe4j.model.ModelConfig;
-import dev.moe4j.model.RoutingConfig;
+import dev.moe4j.model.spec.Activation;
+import dev.moe4j.model.spec.Architecture;
+import dev.moe4j.model.spec.BalanceConfig;
+import dev.moe4j.model.spec.ModelConfig;
+import dev.moe4j.model.spec.RoutingConfig;
 import dev.moe4j.tensor.Device;
-import dev.moe4j.tensor.Parameter;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.tensor.Scope;
 import dev.moe4j.tensor.Tensor;
+import dev.moe4j.tensor.parameter.Parameter;
+import dev.moe4j.train.config.BatchConfig;
+import dev.moe4j.train.config.LossScaleConfig;
+import dev.moe4j.train.config.OptimizerConfig;
+import dev.moe4j.train.config.ScheduleConfig;
+import dev.moe4j.train.config.TrainException;
+import dev.moe4j.train.config.UpdateConvention;
+import dev.moe4j.train.metrics.StepResult;
+import dev.moe4j.train.optimizer.AdamW;
+import dev.moe4j.train.optimizer.LossScale;
 import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -307,7 +316,7 @@ class TrainerTest {
 
     @Test
     void clippingBoundsTheUpdateButNotTheReportedNorm() {
-        OptimizerConfig clipped = new OptimizerConfig(1e-3, 0.9, 0.98, 1e-8, 0, Convention.PLAIN, 1e-3);
+        OptimizerConfig clipped = new OptimizerConfig(1e-3, 0.9, 0.98, 1e-8, 0, UpdateConvention.PLAIN, 1e-3);
         try (LanguageModel model = model(architecture(0, 0), Precision.FP32)) {
             Trainer trainer =
                     new Trainer(model, new BatchConfig(8, 1), clipped, CONSTANT, TrainerTest::counting, 1, 1000);
@@ -337,14 +346,16 @@ class TrainerTest {
     /** The first update already learns, and the one after the warm-up has the peak. */
     @Test
     void schedulesRiseAndFall() {
-        ScheduleConfig linear = new ScheduleConfig(ScheduleConfig.Kind.POLYNOMIAL, Convention.PLAIN, 10, 0, 0.1, 1);
+        ScheduleConfig linear =
+                new ScheduleConfig(ScheduleConfig.Kind.POLYNOMIAL, UpdateConvention.PLAIN, 10, 0, 0.1, 1);
         assertRates(linear, 1, 0.1, 10, 1, 11, 1, 61, 0.55, 110, 0.109, 111, 0.1, 1000, 0.1);
-        ScheduleConfig square = new ScheduleConfig(ScheduleConfig.Kind.POLYNOMIAL, Convention.PLAIN, 10, 0.5, 0, 2);
+        ScheduleConfig square =
+                new ScheduleConfig(ScheduleConfig.Kind.POLYNOMIAL, UpdateConvention.PLAIN, 10, 0.5, 0, 2);
         assertRates(square, 1, 0.55, 10, 1, 11, 1, 61, 0.25, 111, 0);
-        ScheduleConfig cosine = new ScheduleConfig(ScheduleConfig.Kind.COSINE, Convention.PLAIN, 10, 0, 0.1, 1);
+        ScheduleConfig cosine = new ScheduleConfig(ScheduleConfig.Kind.COSINE, UpdateConvention.PLAIN, 10, 0, 0.1, 1);
         assertRates(cosine, 1, 0.1, 11, 1, 36, 0.1 + 0.9 * (2 + Math.sqrt(2)) / 4, 61, 0.55, 111, 0.1, 500, 0.1);
         ScheduleConfig root =
-                new ScheduleConfig(ScheduleConfig.Kind.INVERSE_SQUARE_ROOT, Convention.PLAIN, 10, 0, 0, 1);
+                new ScheduleConfig(ScheduleConfig.Kind.INVERSE_SQUARE_ROOT, UpdateConvention.PLAIN, 10, 0, 0, 1);
         assertRates(root, 1, 0.1, 10, 1, 11, 1, 41, 0.5, 1001, 0.1);
         assertRates(ScheduleConfig.constant(10), 1, 0.1, 10, 1, 11, 1, 5000, 1);
     }
@@ -353,7 +364,7 @@ class TrainerTest {
     @Test
     void publishedWarmUpsCountFromZero() {
         for (ScheduleConfig.Kind kind : ScheduleConfig.Kind.values()) {
-            ScheduleConfig published = new ScheduleConfig(kind, Convention.PUBLISHED, 10, 0, 0, 1);
+            ScheduleConfig published = new ScheduleConfig(kind, UpdateConvention.PUBLISHED, 10, 0, 0, 1);
             double first = kind == ScheduleConfig.Kind.CONSTANT ? 0.1 : 0;
             assertRates(published, 1, first, 6, first + 0.5, 10, first + 0.9, 11, 1);
         }
@@ -371,12 +382,12 @@ class TrainerTest {
     @Test
     void schedulesThatMakeNoSenseAreRefused() {
         assertThatThrownBy(() -> ScheduleConfig.constant(-1)).hasMessageContaining("schedule.warmup");
-        assertThatThrownBy(
-                        () -> new ScheduleConfig(ScheduleConfig.Kind.INVERSE_SQUARE_ROOT, Convention.PLAIN, 0, 0, 0, 1))
+        assertThatThrownBy(() ->
+                        new ScheduleConfig(ScheduleConfig.Kind.INVERSE_SQUARE_ROOT, UpdateConvention.PLAIN, 0, 0, 0, 1))
                 .hasMessageContaining("use at least 1");
-        assertThatThrownBy(() -> new ScheduleConfig(ScheduleConfig.Kind.POLYNOMIAL, Convention.PLAIN, 1, 2, 0, 1))
+        assertThatThrownBy(() -> new ScheduleConfig(ScheduleConfig.Kind.POLYNOMIAL, UpdateConvention.PLAIN, 1, 2, 0, 1))
                 .hasMessageContaining("schedule.initial_fraction: 2.0");
-        assertThatThrownBy(() -> new ScheduleConfig(ScheduleConfig.Kind.POLYNOMIAL, Convention.PLAIN, 1, 0, 0, 0))
+        assertThatThrownBy(() -> new ScheduleConfig(ScheduleConfig.Kind.POLYNOMIAL, UpdateConvention.PLAIN, 1, 0, 0, 0))
                 .hasMessageContaining("schedule.power: 0.0");
         assertThatThrownBy(() -> new BatchConfig(8, 3)).hasMessageContaining("accumulation must divide");
     }
@@ -384,7 +395,7 @@ class TrainerTest {
     /** With decay of everything only the published convention changes a layer norm whose gradient is zero. */
     @Test
     void onlyThePublishedConventionDecaysLayerNorms() {
-        for (Convention convention : Convention.values()) {
+        for (UpdateConvention convention : UpdateConvention.values()) {
             OptimizerConfig decaying = new OptimizerConfig(1e-2, 0.9, 0.98, 1e-8, 0.5, convention, 0);
             try (LanguageModel model = model(architecture(0, 0), Precision.FP32)) {
                 model.parameters().startGradients();
@@ -394,7 +405,7 @@ class TrainerTest {
                         .get("model.layer_norm.weight")
                         .master()
                         .toFloats()[0];
-                assertThat(norm).isEqualTo(convention == Convention.PLAIN ? 1 : 1 - 0.5f * 1e-2f);
+                assertThat(norm).isEqualTo(convention == UpdateConvention.PLAIN ? 1 : 1 - 0.5f * 1e-2f);
             }
         }
     }

@@ -9,13 +9,13 @@ import java.util.stream.Stream;
  * A folder that cannot be deleted under a temporary name. In it lies another one, whose path the longer name makes too
  * long for a system call.
  */
-record UndeletableFolder(Path folder) implements AutoCloseable {
+public record UndeletableFolder(Path folder) implements AutoCloseable {
 
     /** Of a path that a Linux system call takes. */
     private static final int LONGEST_PATH = 4095;
 
     /** Makes the folder undeletable; creates it if it is missing. */
-    static UndeletableFolder at(Path folder) throws IOException {
+    public static UndeletableFolder at(Path folder) throws IOException {
         Path deep = folder;
         while (deep.toString().length() < LONGEST_PATH - 1) {
             int left = LONGEST_PATH - 1 - deep.toString().length();

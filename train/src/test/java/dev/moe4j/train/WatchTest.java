@@ -3,8 +3,13 @@ package dev.moe4j.train;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.moe4j.model.LayerRouting;
-import dev.moe4j.model.RoutingCounts;
+import dev.moe4j.model.routing.LayerRouting;
+import dev.moe4j.model.routing.RoutingCounts;
+import dev.moe4j.train.config.CheckpointPolicy;
+import dev.moe4j.train.config.EvaluationConfig;
+import dev.moe4j.train.config.TrainException;
+import dev.moe4j.train.config.WatchConfig;
+import dev.moe4j.train.optimizer.SpikeGuard;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;

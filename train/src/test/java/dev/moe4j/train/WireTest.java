@@ -3,14 +3,15 @@ package dev.moe4j.train;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
-import dev.moe4j.model.ExpertGradients;
 import dev.moe4j.model.RanksInThreads;
+import dev.moe4j.model.spec.ExpertGradients;
 import dev.moe4j.parallel.Processes;
-import dev.moe4j.parallel.Sharding;
+import dev.moe4j.parallel.layout.Sharding;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.train.LayoutLawTest.Division;
 import dev.moe4j.train.LayoutLawTest.Run;
 import dev.moe4j.train.LayoutLawTest.Subject;
+import dev.moe4j.train.config.ParallelConfig;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -1,0 +1,81 @@
+package dev.moe4j.bench.command;
+
+import dev.moe4j.console.output.Output;
+import java.util.List;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** {@code moe4j bench parallel}: several processes against one. */
+@Command(
+        name = "parallel",
+        description = {
+            "Several processes against one, on this machine, at the same batch: bench train as one process with all threads, "
+                    + "as several that share the threads out, and, for weak scaling, as one process with one's share of "
+                    + "threads and batch.",
+            "They take turns; of each the fastest step of all rounds counts."
+        })
+final class BenchParallelCommand implements Callable<Integer> {
+    @Mixin
+    private Output output;
+
+    @Mixin
+    private BenchStepOptions options;
+
+    @Option(names = "--processes", paramLabel = "N", description = "How many processes, at least 2 (default: 2).")
+    private int processes = 2;
+
+    @Option(names = "--rounds", paramLabel = "N", description = "Turns of each (default: 2).")
+    private int rounds = 2;
+
+    BenchParallelCommand() {}
+
+    /**
+     * What {@code --json} prints.
+     *
+     * @param threads of all processes together
+     * @param one process with all threads
+     * @param parallel all processes, with the same batch
+     * @param share one process alone, with one's share of threads and batch
+     * @param overOne tokens per second of all processes over those of one
+     * @param weakScaling tokens per second of all processes over those of as many that never wait for each other
+     */
+    record Report(
+            String preset,
+            String dtype,
+            int processes,
+            int threads,
+            List<String> set,
+            Side one,
+            Side parallel,
+            Side share,
+            double overOne,
+            double weakScaling) {}
+
+    /**
+     * One way to run.
+     *
+     * @param exchangeShare of the measured time, what rank 0 waited in exchanges; of the fastest round
+     * @param memory of each process's tensors, by rank
+     * @param memoryOverPlanned the process's that is furthest from what {@code plan} predicts; null where it cannot be told
+     */
+    record Side(
+            double tokensPerSecond,
+            double fractionOfPeak,
+            double exchangeShare,
+            List<BenchTrainCommand.Memory> memory,
+            @Nullable Double memoryOverPlanned) {}
+
+    @Override
+    public Integer call() {
+        if (processes < 2 || rounds < 1) {
+            throw output.wrongUsage("--processes must be at least 2 and --rounds at least 1");
+        }
+        options.check(output);
+        Report report = BenchParallelRun.run(options, processes, rounds, output);
+        output.print(report, out -> BenchParallelRun.print(report, out));
+        return 0;
+    }
+}

@@ -1,0 +1,71 @@
+package dev.moe4j.bench.command;
+
+import dev.moe4j.console.option.ModelOptions;
+import dev.moe4j.console.output.Output;
+import java.nio.file.Path;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** {@code moe4j bench tasks}: what it saves to compute once what candidates share. */
+@Command(
+        name = "tasks",
+        description = {
+            "A task's questions scored with what candidates share computed once, and each candidate in full.",
+            "Both take turns in one process; of each the fastest round counts."
+        })
+final class BenchTasksCommand implements Callable<Integer> {
+    @Mixin
+    private Output output;
+
+    @Mixin
+    private ModelOptions model;
+
+    @Option(names = "--data", required = true, paramLabel = "DIR", description = "The folder with the task's files.")
+    private Path data;
+
+    @Option(names = "--task", required = true, paramLabel = "NAME|FILE", description = "A task's name, or a YAML file.")
+    private String task;
+
+    @Option(names = "--shots", paramLabel = "K", description = "Examples before each question (default: 0).")
+    private int shots;
+
+    @Option(names = "--limit", paramLabel = "N", description = "Questions, spread evenly (default: 128).")
+    private int limit = 128;
+
+    @Option(names = "--rounds", paramLabel = "N", description = "Of each way (default: 3).")
+    private int rounds = 3;
+
+    BenchTasksCommand() {}
+
+    /**
+     * What {@code --json} prints.
+     *
+     * @param threads that an operation on the CPU used
+     * @param sharedSeconds of the fastest round in which what is shared is computed once
+     * @param inFullSeconds of the fastest round in which each candidate is computed in full
+     * @param speedup how many times as fast the first is
+     * @param same whether both gave the same figures
+     */
+    record Report(
+            Path checkpoint,
+            String task,
+            int threads,
+            int shots,
+            int questions,
+            double sharedSeconds,
+            double inFullSeconds,
+            double speedup,
+            boolean same) {}
+
+    @Override
+    public Integer call() {
+        if (shots < 0 || limit < 1 || rounds < 1) {
+            throw output.wrongUsage("--shots must be at least 0, --limit and --rounds at least 1");
+        }
+        Report report = BenchTasksRun.run(model, task, data, shots, limit, rounds, output.err());
+        output.print(report, out -> BenchTasksRun.print(report, out));
+        return 0;
+    }
+}

@@ -1,0 +1,8 @@
+/**
+ * Options that several commands share, and what they name: inputs, models, presets, data, precision. Depends on
+ * {@code console.output} and {@code train}.
+ */
+@NullMarked
+package dev.moe4j.console.option;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,8 @@
+/**
+ * What a command prints: results as text or JSON ({@link Output}), failures as one line ({@link Failure}), exit
+ * codes ({@link ExitCode}), units. Depends on picocli and {@code base}.
+ */
+@NullMarked
+package dev.moe4j.console.output;
+
+import org.jspecify.annotations.NullMarked;

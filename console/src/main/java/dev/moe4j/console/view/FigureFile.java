@@ -1,0 +1,43 @@
+package dev.moe4j.console.view;
+
+import dev.moe4j.console.output.CliException;
+import dev.moe4j.text.DataException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
+/**
+ * A figure that a command draws beside its result.
+ *
+ * @param option that names the file
+ */
+public record FigureFile(String option, Path path) {
+
+    /**
+     * Before long work rather than after it.
+     *
+     * @throws CliException if the file cannot be written
+     */
+    public void check() {
+        Path folder = path.toAbsolutePath().getParent();
+        if (Files.isDirectory(path)) {
+            throw unwritable("it is a folder");
+        }
+        Path at = Files.exists(path) ? path : folder;
+        if (at == null || !Files.isWritable(at)) {
+            throw unwritable("no such folder, or it may not be written to");
+        }
+    }
+
+    public void write(String svg) {
+        try {
+            Files.writeString(path, svg);
+        } catch (IOException e) {
+            throw unwritable(DataException.reason(e));
+        }
+    }
+
+    private CliException unwritable(String why) {
+        return new CliException(option + " " + path + ": cannot be written (" + why + "); give another file");
+    }
+}

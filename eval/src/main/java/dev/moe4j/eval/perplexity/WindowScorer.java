@@ -1,0 +1,275 @@
+package dev.moe4j.eval.perplexity;
+
+import dev.moe4j.data.prepare.TokenText;
+import dev.moe4j.data.sample.EvalWindows;
+import dev.moe4j.eval.EvalException;
+import dev.moe4j.model.LanguageModel;
+import dev.moe4j.model.LossReport;
+import dev.moe4j.model.batch.PassContext;
+import dev.moe4j.model.batch.TokenBatch;
+import dev.moe4j.model.routing.LayerRouting;
+import dev.moe4j.model.spec.RoutingConfig;
+import dev.moe4j.parallel.ProcessGroup;
+import dev.moe4j.tensor.Scope;
+import dev.moe4j.tensor.autograd.Tape;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
+import java.util.stream.IntStream;
+import java.util.stream.LongStream;
+
+/**
+ * Scores the windows of one text, in batches that the model's processes share in rounds of one batch each. The batches do
+ * not depend on the number of processes, and losses are added in the order of the text, so that a score does not either.
+ *
+ * <p>Processes that hold parts of a model exchange tensors in each forward pass. In a round with fewer batches than
+ * processes, the others therefore compute the first batch too, and discard its losses.
+ */
+final class WindowScorer {
+
+    private final LanguageModel model;
+    private final EvalWindows windows;
+    private final int count;
+    private final int batch;
+    private final TokenText text;
+    private final Perplexity.Progress progress;
+    private final ProcessGroup everyone;
+    private final boolean hasCapacity;
+    /** Sequences that share the experts' capacity, so that they must share a batch. */
+    private final int group;
+
+    private final double[] nats;
+    private final long[] tokens;
+    private final List<ExpertLoadSums> layers = new ArrayList<>();
+    private long bytes;
+    private long words;
+    /** Of this process. */
+    private double sum;
+
+    private long predicted;
+
+    /**
+     * @param count windows to score, spread evenly over the text
+     * @param batch windows at a time
+     * @param text counts the bytes and words of the predicted tokens
+     */
+    WindowScorer(
+            LanguageModel model,
+            EvalWindows windows,
+            int count,
+            int batch,
+            TokenText text,
+            Perplexity.Progress progress) {
+        this.model = model;
+        this.windows = windows;
+        this.count = count;
+        this.batch = batch;
+        this.text = text;
+        this.progress = progress;
+        this.everyone = model.fabric().everyone();
+        RoutingConfig routing = model.architecture().routing();
+        this.hasCapacity = model.config().experts() > 0 && routing.strategy() == RoutingConfig.Strategy.CAPACITY;
+        this.group = hasCapacity ? Math.max(1, routing.group()) : 1;
+        this.nats = new double[count];
+        this.tokens = new long[count];
+    }
+
+    /** The score, equal in all processes. Bytes and words are those of the decoded text. */
+    Score score() {
+        int here = everyone.members().index();
+        int done = 0;
+        for (List<int[]> round : rounds()) {
+            boolean own = here < round.size();
+            // Every process reads the whole round: a token that the vocabulary lacks then fails in all of them.
+            List<Batch> batches = round.stream().map(this::read).toList();
+            scoreBatch(own, batches.get(own ? here : 0));
+            done += round.stream().mapToInt(windowsOf -> windowsOf.length).sum();
+            progress.scored(done, count, sum / predicted);
+            if (everyone.any(!Double.isFinite(sum), "whether losses are finite")) {
+                gather();
+                throw notFinite();
+            }
+        }
+        gather();
+        return new Score(
+                nats,
+                tokens,
+                bytes,
+                words,
+                layers.stream().map(ExpertLoadSums::mean).toList());
+    }
+
+    /**
+     * Batches that are computed at the same time. Where experts have a capacity, all processes send as many rows, so the
+     * batches of a round have one shape.
+     */
+    private List<List<int[]>> rounds() {
+        List<List<int[]>> rounds = new ArrayList<>();
+        for (int[] next : batches()) {
+            List<int[]> last = rounds.isEmpty() ? List.of() : rounds.getLast();
+            boolean joins = !last.isEmpty()
+                    && last.size() < everyone.members().size()
+                    && (!hasCapacity || Arrays.equals(shape(last.getFirst()), shape(next)));
+            if (!joins) {
+                rounds.add(new ArrayList<>());
+            }
+            rounds.getLast().add(next);
+        }
+        return rounds;
+    }
+
+    /** The indices of scored windows. Windows of a batch have one length, unless they share a capacity. */
+    private List<int[]> batches() {
+        int step = Math.ceilDiv(batch, group) * group;
+        int[] order = order();
+        List<int[]> batches = new ArrayList<>();
+        for (int from = 0; from < count; ) {
+            int to = Math.min(from + step, count);
+            while (!shared() && width(order[to - 1]) != width(order[from])) {
+                to--;
+            }
+            batches.add(Arrays.copyOfRange(order, from, to));
+            from = to;
+        }
+        return batches;
+    }
+
+    /** In the order of the text where windows share a capacity; else by length, so that none is padded. */
+    private int[] order() {
+        IntStream all = IntStream.range(0, count);
+        return shared()
+                ? all.toArray()
+                : all.boxed()
+                        .sorted(Comparator.comparingInt(i -> -width(i)))
+                        .mapToInt(Integer::intValue)
+                        .toArray();
+    }
+
+    private boolean shared() {
+        return group > 1;
+    }
+
+    /** Sequences and their length. */
+    private int[] shape(int... chosen) {
+        return new int[] {Math.ceilDiv(chosen.length, group) * group, shared() ? windows.length() : width(chosen[0])};
+    }
+
+    /** The number in the text of the scored window {@code i}. */
+    private long number(int i) {
+        long total = windows.windows();
+        return count == total ? i : (long) ((i + 0.5) / count * total);
+    }
+
+    private int width(int i) {
+        return windows.length(number(i));
+    }
+
+    /**
+     * Windows to compute together, padded to one width.
+     *
+     * @param chosen their indices among the scored windows
+     * @param targetCounts tokens of each that have a loss
+     */
+    private record Batch(int[] chosen, int size, int width, int[] inputs, int[] targets, int[] targetCounts) {}
+
+    /**
+     * Reads a batch.
+     *
+     * @throws EvalException if it has a token that the model's vocabulary lacks
+     */
+    private Batch read(int... chosen) {
+        int size = shape(chosen)[0];
+        int width = shape(chosen)[1];
+        int[] inputs = new int[size * width];
+        int[] targets = new int[size * width];
+        Arrays.fill(inputs, Perplexity.FILL);
+        Arrays.fill(targets, EvalWindows.NO_TARGET);
+        int[] targetCounts = new int[chosen.length];
+        for (int i = 0; i < chosen.length; i++) {
+            targetCounts[i] = windows.window(number(chosen[i]), inputs, targets, i * width, width);
+        }
+        check(inputs);
+        check(targets);
+        return new Batch(chosen, size, width, inputs, targets, targetCounts);
+    }
+
+    /**
+     * Computes a batch.
+     *
+     * @param own whether it is this process's batch, so that its losses count
+     */
+    private void scoreBatch(boolean own, Batch of) {
+        int[] chosen = of.chosen();
+        int[] inputs = of.inputs();
+        int[] targets = of.targets();
+        int width = of.width();
+        TokenBatch tokenBatch = new TokenBatch(wide(inputs), wide(targets), of.size());
+        int routed = own
+                ? (int) Arrays.stream(inputs)
+                        .filter(id -> id != Perplexity.FILL)
+                        .count()
+                : 0;
+        try (Scope _ = Scope.open();
+                Tape tape = Tape.inference()) {
+            LossReport report = model.loss(tape, tokenBatch, PassContext.evaluation(of.size()));
+            double[] nll = report.nll().tensor().toDoubles();
+            List<LayerRouting> routing = report.routing();
+            for (int i = 0; i < routing.size(); i++) {
+                if (i == layers.size()) {
+                    layers.add(new ExpertLoadSums(routing.get(i).layer()));
+                }
+                layers.get(i).add(routing.get(i).statistics(), routed);
+            }
+            for (int i = 0; own && i < chosen.length; i++) {
+                nats[chosen[i]] = Arrays.stream(nll, i * width, (i + 1) * width).sum();
+                tokens[chosen[i]] = of.targetCounts()[i];
+                sum += nats[chosen[i]];
+                predicted += of.targetCounts()[i];
+            }
+        }
+        for (int i = 0; own && i < targets.length; i++) {
+            if (targets[i] >= 0) {
+                bytes += text.bytes(targets[i]);
+                words += text.words(inputs[i], targets[i]);
+            }
+        }
+    }
+
+    private void check(int... ids) {
+        int vocabulary = model.config().vocabulary();
+        for (int id : ids) {
+            if (id >= vocabulary) {
+                throw new EvalException("the text has the token " + id + ", and the model's vocabulary has "
+                        + vocabulary + "; prepare the text with the model's own tokenizer");
+            }
+        }
+    }
+
+    private static long[] wide(int... ids) {
+        return Arrays.stream(ids).asLongStream().toArray();
+    }
+
+    /** Brings together what the processes have scored. Each window was scored by one, and is 0 in the others. */
+    private void gather() {
+        System.arraycopy(everyone.sum(nats, "losses of windows"), 0, nats, 0, count);
+        double[] counts = everyone.sum(
+                LongStream.concat(LongStream.of(tokens), LongStream.of(bytes, words))
+                        .asDoubleStream()
+                        .toArray(),
+                "tokens of windows");
+        Arrays.setAll(tokens, i -> (long) counts[i]);
+        bytes = (long) counts[count];
+        words = (long) counts[count + 1];
+        layers.replaceAll(layer -> layer.over(everyone));
+    }
+
+    private EvalException notFinite() {
+        int window = IntStream.range(0, count)
+                .filter(i -> !Double.isFinite(nats[i]))
+                .findFirst()
+                .orElseThrow();
+        return new EvalException("the loss of window " + number(window) + " of the text is " + nats[window]
+                + ": the model's parameters or its precision cannot be used; take an earlier checkpoint, or fp32");
+    }
+}

@@ -1,0 +1,196 @@
+package dev.moe4j.eval.task;
+
+import dev.moe4j.data.shard.TextSize;
+import dev.moe4j.eval.EvalException;
+import dev.moe4j.eval.scoring.Request;
+import dev.moe4j.text.tokenizer.Tokenizer;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * Builds the token sequences of an example's candidates. Prompt and continuation are encoded apart, so which tokens are
+ * scored never depends on how the tokenizer would join them; where the continuation begins with a space, GPT-2's pieces
+ * make it the same as encoding both at once. Few-shot examples are encoded like the question and their right answer.
+ *
+ * <p>What does not fit the model's context is cut from the left: whole examples first, then the prompt.
+ * A question whose scored part alone does not fit is left out.
+ */
+public final class PromptBuilder {
+
+    private final Tokenizer tokenizer;
+    private final int limit;
+    private final TaskFile.Scoring scoring;
+    private final TaskSettings settings;
+    private final List<int[]> examples;
+    private final int[] separator;
+    private final Map<String, int[]> encoded = new HashMap<>();
+
+    /**
+     * The requests of one example.
+     *
+     * @param candidates one a candidate
+     * @param alone the candidates after the answer prompt; empty unless the task is scored so
+     * @param dropped examples that did not fit
+     * @param cut tokens of the prompt that did not fit
+     */
+    record Prompts(List<Request> candidates, List<Request> alone, int dropped, int cut) {}
+
+    /**
+     * For one run.
+     *
+     * @param context the model's, in tokens
+     * @param examples what stands before each question, in order
+     */
+    PromptBuilder(
+            Tokenizer tokenizer, int context, TaskFile.Scoring scoring, TaskSettings settings, List<Example> examples) {
+        this.tokenizer = tokenizer;
+        this.limit = context + 1; // the last token is predicted and never read
+        this.scoring = scoring;
+        this.settings = settings;
+        String between = scoring.separator();
+        this.separator = between == null ? new int[] {tokenizer.endOfText()} : encode(between);
+        this.examples = examples.stream()
+                .map(example -> join(
+                        encode(example.answer().prompt()),
+                        encode(example.answer().continuation()),
+                        separator))
+                .toList();
+    }
+
+    /**
+     * The requests of an example; empty if a scored part alone does not fit the context.
+     *
+     * @throws EvalException if a scored part is empty
+     */
+    Optional<Prompts> build(Example example) {
+        List<int[]> prompts = example.candidates().stream()
+                .map(candidate -> encode(candidate.prompt()))
+                .toList();
+        List<int[]> continuations = example.candidates().stream()
+                .map(candidate -> encode(candidate.continuation()))
+                .toList();
+        int longest = 0;
+        for (int i = 0; i < prompts.size(); i++) {
+            if (continuations.get(i).length == 0) {
+                throw new EvalException(example.place() + ": the scored part of a candidate is empty");
+            }
+            longest = Math.max(longest, prompts.get(i).length + continuations.get(i).length);
+        }
+        int room = limit - begin().length - longest;
+        int dropped = 0;
+        int shots = examples.stream().mapToInt(tokens -> tokens.length).sum();
+        while (shots > Math.max(0, room)) {
+            shots -= examples.get(dropped++).length;
+        }
+        int[] before =
+                join(begin(), join(examples.subList(dropped, examples.size()).toArray(int[][]::new)));
+        int cut = Math.max(0, -room);
+        List<int[]> texts = new ArrayList<>();
+        List<Integer> starts = new ArrayList<>();
+        for (int i = 0; i < prompts.size(); i++) {
+            int[] prompt = prompts.get(i);
+            if (cut > prompt.length) {
+                return Optional.empty();
+            }
+            int[] kept = Arrays.copyOfRange(prompt, cut, prompt.length);
+            texts.add(join(before, kept, continuations.get(i)));
+            starts.add(before.length + kept.length);
+        }
+        int shared = scoring.part() == TaskFile.Part.DIFFERENCE ? sharedBeginning(texts) : 0;
+        List<Request> requests = new ArrayList<>();
+        for (int i = 0; i < texts.size(); i++) {
+            String scored = example.candidates().get(i).continuation();
+            requests.add(request(example, texts.get(i), starts.get(i), Math.max(starts.get(i), shared), scored));
+        }
+        List<Request> alone = alone(example, continuations);
+        return alone.stream().anyMatch(request -> request.length() > limit)
+                ? Optional.empty()
+                : Optional.of(new Prompts(requests, alone, dropped, cut));
+    }
+
+    /** Tokens at the beginning that all texts share, less where that would leave one of them without a token. */
+    private static int sharedBeginning(List<int[]> texts) {
+        if (texts.size() == 1) {
+            return 0;
+        }
+        int[] first = texts.getFirst();
+        int shared = first.length;
+        for (int[] text : texts) {
+            int mismatch = Arrays.mismatch(first, text);
+            shared = Math.min(shared, mismatch < 0 ? first.length : mismatch);
+            shared = Math.min(shared, text.length - 1);
+        }
+        return shared;
+    }
+
+    private List<Request> alone(Example example, List<int[]> continuations) {
+        String answerPrompt = scoring.answerPrompt();
+        if (answerPrompt == null) {
+            return List.of();
+        }
+        int[] before = join(begin(), encode(answerPrompt));
+        List<Request> alone = new ArrayList<>();
+        for (int i = 0; i < continuations.size(); i++) {
+            int[] tokens = join(before, continuations.get(i));
+            String scored = example.candidates().get(i).continuation();
+            alone.add(request(example, tokens, before.length, before.length, scored));
+        }
+        return alone;
+    }
+
+    /**
+     * Without a token to begin with, a text's very first token has no probability and is not scored.
+     *
+     * @param start the continuation's first token
+     * @param from the first token that is scored; the bytes of those before it are the ones that they decode to
+     */
+    private Request request(Example example, int[] tokens, int start, int from, String continuation) {
+        if (tokens.length < 2) {
+            throw new EvalException(
+                    example.place() + ": a candidate is a single token, which has no probability without"
+                            + " one before it; score with the token that begins texts");
+        }
+        int first = Math.max(1, from);
+        int skipped = tokenizer.decodeBytes(Arrays.copyOfRange(tokens, start, first)).length;
+        return new Request(
+                tokens,
+                first,
+                Math.max(0, Math.toIntExact(TextSize.of(continuation).bytes()) - skipped));
+    }
+
+    private int[] begin() {
+        return settings.beginToken() ? new int[] {tokenizer.endOfText()} : new int[0];
+    }
+
+    private int[] encode(String text) {
+        return encoded.size() > 100_000 ? tokens(text) : encoded.computeIfAbsent(text, this::tokens);
+    }
+
+    private int[] tokens(String text) {
+        if (settings.newlines() == TaskSettings.Newlines.KEEP) {
+            return tokenizer.encode(text);
+        }
+        int[] tokens = {};
+        String[] lines = text.split("\n", -1);
+        for (int i = 0; i < lines.length; i++) {
+            tokens = i == 0
+                    ? tokenizer.encode(lines[i])
+                    : join(tokens, new int[] {tokenizer.endOfText()}, tokenizer.encode(lines[i]));
+        }
+        return tokens;
+    }
+
+    public static int[] join(int[]... parts) {
+        int[] whole = new int[Arrays.stream(parts).mapToInt(part -> part.length).sum()];
+        int at = 0;
+        for (int[] part : parts) {
+            System.arraycopy(part, 0, whole, at, part.length);
+            at += part.length;
+        }
+        return whole;
+    }
+}

@@ -1,0 +1,51 @@
+package dev.moe4j.finetune;
+
+import dev.moe4j.tensor.DType;
+import dev.moe4j.tensor.Functions;
+import dev.moe4j.tensor.Tensor;
+import dev.moe4j.tensor.autograd.Section;
+import dev.moe4j.tensor.parameter.Parameter;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The candidates' scores {@code [sheets, candidates]} from the hidden states {@code [tokens, model]}, 0 where a sheet has
+ * no such candidate.
+ *
+ * @param table of the head, {@code [outputs, model]}
+ * @param bias {@code [outputs]}; null for none
+ * @param normalised whether a value is the logarithm of a probability among all outputs, or the output itself
+ * @param stable the type of scores
+ */
+record ScoreSection(Parameter table, @Nullable Parameter bias, boolean normalised, SheetBatch batch, DType stable)
+        implements Section.Derived {
+
+    @Override
+    public String name() {
+        return "scores";
+    }
+
+    @Override
+    public List<Parameter> parameters() {
+        return bias == null ? List.of(table) : List.of(table, bias);
+    }
+
+    @Override
+    public Tensor[] forward(Tensor... inputs) {
+        Tensor hidden_TD = inputs[0];
+        Tensor table_OD = table.tensor();
+        Tensor hidden_ND =
+                hidden_TD.indexSelect(0, batch.rows(hidden_TD.device())).to(table_OD.dtype());
+        Tensor outputs_NO = (bias == null
+                        ? Functions.linear(hidden_ND, table_OD)
+                        : Functions.linear(hidden_ND, table_OD, bias.tensor()))
+                .to(stable);
+        Tensor target_N1 = batch.targets(hidden_TD.device()).unsqueeze(1);
+        Tensor value_N1 = outputs_NO.gather(1, target_N1);
+        if (normalised) {
+            value_N1 = value_N1.sub(outputs_NO.logSumExp(-1).unsqueeze(1));
+        }
+        Tensor weights_SN = batch.weights(stable, hidden_TD.device());
+        return new Tensor[] {weights_SN.matmul(value_N1).view(batch.sheets().size(), batch.candidates())};
+    }
+}

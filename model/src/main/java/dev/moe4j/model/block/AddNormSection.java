@@ -1,0 +1,53 @@
+package dev.moe4j.model.block;
+
+import dev.moe4j.tensor.Tensor;
+import dev.moe4j.tensor.autograd.Saved;
+import dev.moe4j.tensor.autograd.Section;
+import dev.moe4j.tensor.cuda.Kernels;
+import dev.moe4j.tensor.parameter.Parameter;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The residual stream with what a section adds to it, and that sum's layer norm, by kernels. Inputs: the stream [tokens,
+ * model] and what is added. Outputs: the sum and its normalised form. The plain twin is the addition in that section
+ * and {@link NormSection}.
+ *
+ * @param inPlace whether the sum takes the memory of what is added: only where this never runs again
+ */
+public record AddNormSection(String name, Parameter weight, Parameter bias, boolean inPlace, Kernels kernels)
+        implements Section.Written {
+
+    @Override
+    public List<Parameter> parameters() {
+        return List.of(weight, bias);
+    }
+
+    @Override
+    public Tensor[] forward(Saved saved, Tensor... inputs) {
+        Tensor branch_TD = inputs[1];
+        Tensor sum_TD = inPlace ? branch_TD.detach() : branch_TD.emptyLike();
+        Tensor[] results =
+                kernels.addNorm(inputs[0], branch_TD, weight.tensor(), bias.tensor(), NormSection.EPSILON, sum_TD);
+        saved.save(sum_TD, results[1]);
+        return new Tensor[] {sum_TD, results[0]};
+    }
+
+    @Override
+    public @Nullable Tensor[] backward(Saved saved, @Nullable Tensor... gradients) {
+        Tensor sumGradient_TD = gradients[0];
+        Tensor normedGradient_TD = gradients[1];
+        if (normedGradient_TD == null) {
+            return new @Nullable Tensor[] {sumGradient_TD, sumGradient_TD};
+        }
+        Tensor[] results = kernels.addNormBackward(
+                sumGradient_TD == null ? null : sumGradient_TD.contiguous(),
+                normedGradient_TD.contiguous(),
+                saved.get(0),
+                saved.get(1),
+                weight.tensor());
+        weight.addGradient(results[1]);
+        bias.addGradient(results[2]);
+        return new @Nullable Tensor[] {results[0], results[0]};
+    }
+}

@@ -1,0 +1,95 @@
+package dev.moe4j.model.block;
+
+import dev.moe4j.tensor.Functions;
+import dev.moe4j.tensor.Tensor;
+import dev.moe4j.tensor.autograd.Saved;
+import dev.moe4j.tensor.autograd.Section;
+import dev.moe4j.tensor.parameter.Parameter;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** x = √model · embedding[token] + position, then dropout. Input: ids and rows of positions; output [tokens, model]. */
+public final class EmbeddingSection implements Section.Written {
+
+    private final Parameter embedding;
+    private final Tensor positions;
+    private final @Nullable Parameter learned;
+    private final int padding;
+    private final Dropout dropout;
+
+    /**
+     * @param positions the table of positions {@code [rows, model]}, which stays as it is
+     * @param padding the token whose embedding gets no gradient; −1 where there is none
+     */
+    public EmbeddingSection(Parameter embedding, Tensor positions, int padding, Dropout dropout) {
+        this(embedding, positions, null, padding, dropout);
+    }
+
+    /**
+     * @param positions the table of positions {@code [rows, model]}, whose row for padding gets no gradient
+     * @param padding the token whose embedding gets no gradient; −1 where there is none
+     */
+    public EmbeddingSection(Parameter embedding, Parameter positions, int padding, Dropout dropout) {
+        this(embedding, positions.tensor(), positions, padding, dropout);
+    }
+
+    private EmbeddingSection(
+            Parameter embedding, Tensor positions, @Nullable Parameter learned, int padding, Dropout dropout) {
+        this.embedding = embedding;
+        this.positions = positions;
+        this.learned = learned;
+        this.padding = padding;
+        this.dropout = dropout;
+    }
+
+    @Override
+    public String name() {
+        return "embedding";
+    }
+
+    @Override
+    public List<Parameter> parameters() {
+        return learned == null ? List.of(embedding) : List.of(embedding, learned);
+    }
+
+    @Override
+    public Tensor[] forward(Saved saved, Tensor... inputs) {
+        Tensor ids_BS = inputs[0];
+        Tensor rows_BS = inputs[1];
+        Tensor table = embedding.tensor();
+        Tensor x_BSD = Functions.embedding(table, ids_BS)
+                .mul(Math.sqrt((double) table.size(1)))
+                .add(Functions.embedding(positions, rows_BS));
+        Tensor mask = dropout.mask(x_BSD);
+        saved.save(mask);
+        Dropout.multiply(x_BSD, mask);
+        return new Tensor[] {x_BSD.view(-1, x_BSD.size(-1))};
+    }
+
+    @Override
+    public @Nullable Tensor[] backward(Saved saved, @Nullable Tensor... gradients) {
+        Tensor gradient = gradients[0];
+        if (gradient != null) {
+            Tensor ids_BS = saved.input(0);
+            Tensor mask = saved.find(0);
+            Tensor g_BSD = gradient.view(ids_BS.size(0), ids_BS.size(1), -1);
+            // A frequent token's gradient is a long sum: bfloat16 would lose its later terms.
+            Tensor wide_BSD = g_BSD.to(embedding.gradientType());
+            Tensor dropped_BSD = mask == null ? wide_BSD : wide_BSD.mul(mask);
+            if (learned != null) {
+                addGradient(learned, dropped_BSD, saved.input(1), SinusoidalPositions.PADDING_ROW);
+            }
+            addGradient(embedding, dropped_BSD.mul(Math.sqrt((double) g_BSD.size(-1))), ids_BS, padding);
+        }
+        return new @Nullable Tensor[] {null, null};
+    }
+
+    /** Adds the gradient of a table whose rows were looked up, leaving one of them out. */
+    private static void addGradient(Parameter table, Tensor g_BSD, Tensor rows_BS, int leftOut) {
+        Tensor g_RD = Functions.embeddingBackward(g_BSD, rows_BS, table.tensor().size(0));
+        if (leftOut >= 0) {
+            g_RD.select(0, leftOut).zero();
+        }
+        table.addGradient(g_RD);
+    }
+}

@@ -1,0 +1,287 @@
+package dev.moe4j.model.checkpoint;
+
+import dev.moe4j.base.text.FirstLine;
+import dev.moe4j.config.ConfigReader;
+import dev.moe4j.config.ConfigWriter;
+import dev.moe4j.model.spec.Activation;
+import dev.moe4j.model.spec.Architecture;
+import dev.moe4j.model.spec.BalanceConfig;
+import dev.moe4j.model.spec.ModelConfig;
+import dev.moe4j.model.spec.ModelException;
+import dev.moe4j.model.spec.Positions;
+import dev.moe4j.model.spec.Presets;
+import dev.moe4j.model.spec.RoutingConfig;
+import dev.moe4j.model.spec.TokenizerSpec;
+import dev.moe4j.tensor.DType;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.core.JacksonException;
+import tools.jackson.core.StreamReadFeature;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * A checkpoint's {@code config.json}: the keys of Hugging Face's XGLM, and under {@code moe4j} everything that those
+ * cannot say. docs/checkpoint-format.md describes it.
+ *
+ * @param tokenizer null in a folder from elsewhere, one without the block {@code moe4j}
+ */
+public record CheckpointConfig(
+        Architecture architecture, @Nullable TokenizerSpec tokenizer) {
+
+    /** The version of the format that this code writes and reads. */
+    public static final int FORMAT_VERSION = 1;
+
+    /** The file's name in a checkpoint's folder. */
+    public static final String FILE = "config.json";
+
+    private static final String BLOCK = "moe4j";
+    private static final String XGLM = "xglm";
+    /** Those of an index of tensors are the most: a line for each of many experts' parameters. */
+    private static final long MAX_BYTES = 64 << 20;
+
+    /** Keys that say nothing about what the model computes: another value there is no contradiction. */
+    private static final Set<String> INFORMATION =
+            Set.of("architectures", "use_cache", "torch_dtype", "init_std", "bos_token_id");
+
+    private static final JsonMapper JSON = JsonMapper.builder()
+            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+            .build();
+
+    public CheckpointConfig {
+        if (tokenizer != null && tokenizer.vocabulary() > architecture.model().vocabulary()) {
+            throw new ModelException("the tokenizer " + tokenizer.name() + " has " + tokenizer.vocabulary()
+                    + " entries, more than the model's vocabulary of "
+                    + architecture.model().vocabulary());
+        }
+    }
+
+    /**
+     * The file's content.
+     *
+     * @param stored the element type of the stored parameters
+     */
+    public String text(DType stored) {
+        return JSON.writerWithDefaultPrettyPrinter().writeValueAsString(toJson(stored));
+    }
+
+    ObjectNode toJson(DType stored) {
+        ObjectNode json = xglm();
+        json.put("torch_dtype", stored.name().toLowerCase(Locale.ROOT));
+        ObjectNode block = json.putObject(BLOCK);
+        block.put("format_version", FORMAT_VERSION);
+        ConfigWriter.toJson(architecture).properties().forEach(part -> block.set(part.getKey(), part.getValue()));
+        if (tokenizer != null) {
+            block.set("tokenizer", ConfigWriter.toJson(tokenizer));
+        }
+        return json;
+    }
+
+    private ObjectNode xglm() {
+        ModelConfig model = architecture.model();
+        boolean xglm = model.experts() == 0 && model.tied() && model.positions() == Positions.SINUSOIDAL;
+        ObjectNode json = JsonNodeFactory.instance.objectNode();
+        json.put("model_type", xglm ? XGLM : BLOCK);
+        json.putArray("architectures").add(xglm ? "XGLMForCausalLM" : "Moe4jForCausalLM");
+        json.put("vocab_size", model.vocabulary());
+        json.put("max_position_embeddings", model.context());
+        json.put("d_model", model.width());
+        json.put("ffn_dim", model.ffn());
+        json.put("num_layers", model.layers());
+        json.put("attention_heads", model.heads());
+        json.put("activation_function", model.activation().name().toLowerCase(Locale.ROOT));
+        json.put("dropout", model.dropout());
+        json.put("attention_dropout", model.attentionDropout());
+        json.put("activation_dropout", model.activationDropout());
+        json.put("layerdrop", 0.0);
+        json.put("init_std", 1 / Math.sqrt(model.width()));
+        json.put("scale_embedding", true);
+        json.put("tie_word_embeddings", model.tied());
+        json.put("use_cache", true);
+        if (model.padding() >= 0) {
+            json.put("pad_token_id", model.padding());
+        } else {
+            json.putNull("pad_token_id");
+        }
+        json.putNull("bos_token_id");
+        if (tokenizer != null) {
+            json.put("eos_token_id", tokenizer.endOfText());
+        } else {
+            json.putNull("eos_token_id");
+        }
+        return json;
+    }
+
+    /**
+     * Reads the file of that name in a folder.
+     *
+     * @throws ModelException if it is missing, damaged, of a newer version, or contradicts itself
+     */
+    public static CheckpointConfig read(Path folder) {
+        Path file = folder.resolve(FILE);
+        return fromJson(parse(file), file.toString());
+    }
+
+    /** A JSON file of a checkpoint. */
+    static JsonNode parse(Path file) {
+        try {
+            if (Files.size(file) > MAX_BYTES) {
+                throw new ModelException(file + " has " + Files.size(file) + " bytes, too many for its kind");
+            }
+            return JSON.readTree(Files.readAllBytes(file));
+        } catch (NoSuchFileException e) {
+            throw new ModelException(file + " does not exist; a checkpoint has this file", e);
+        } catch (IOException e) {
+            String reason = Files.isDirectory(file) ? "it is a folder" : e.getMessage();
+            throw new ModelException("Cannot read " + file + ": " + reason, e);
+        } catch (JacksonException e) {
+            throw new ModelException(file + " is no valid JSON: " + FirstLine.of(e.getOriginalMessage()), e);
+        }
+    }
+
+    /**
+     * Reads what {@link #toJson} gives, or the configuration of an XGLM model from elsewhere.
+     *
+     * @param source what errors call it, say the path of the file
+     */
+    public static CheckpointConfig fromJson(JsonNode json, String source) {
+        if (!json.isObject()) {
+            throw new ModelException(source + ": expected a JSON object");
+        }
+        return json.has(BLOCK) ? ours(json, source) : foreign(json, source);
+    }
+
+    private static CheckpointConfig ours(JsonNode json, String source) {
+        JsonNode block = json.path(BLOCK);
+        JsonNode version = block.path("format_version");
+        if (!version.isInt() || version.intValue() < 1) {
+            throw new ModelException(source + ": moe4j.format_version is missing or no positive whole number");
+        }
+        if (version.intValue() > FORMAT_VERSION) {
+            throw new ModelException(source + ": the checkpoint has format version " + version.intValue()
+                    + ", and this program reads up to " + FORMAT_VERSION + "; use a newer release");
+        }
+        ObjectNode parts = JsonNodeFactory.instance.objectNode();
+        for (String part : List.of("model", "routing", "balance")) {
+            parts.set(part, block.path(part).isMissingNode() ? parts.objectNode() : block.path(part));
+        }
+        Architecture defaults = Presets.architecture("cpu-tiny-moe");
+        requireKeys(ConfigWriter.toJson(defaults), parts, source, BLOCK);
+        Architecture architecture = named(source, () -> ConfigReader.fromJson(defaults, parts, source));
+
+        JsonNode tokenizer = block.path("tokenizer");
+        TokenizerSpec anyTokenizer = new TokenizerSpec("", "", 1, 0);
+        requireKeys(ConfigWriter.toJson(anyTokenizer), tokenizer, source, BLOCK + ".tokenizer");
+        CheckpointConfig config = named(
+                source,
+                () -> new CheckpointConfig(architecture, ConfigReader.fromJson(anyTokenizer, tokenizer, source)));
+        config.refuseContradictions(json, source);
+        return config;
+    }
+
+    private static void requireKeys(JsonNode expected, JsonNode given, String source, String path) {
+        for (var entry : expected.properties()) {
+            String key = path + "." + entry.getKey();
+            JsonNode value = given.path(entry.getKey());
+            if (value.isMissingNode()) {
+                throw new ModelException(source + ": the key " + key + " is missing");
+            }
+            if (entry.getValue().isObject()) {
+                requireKeys(entry.getValue(), value, source, key);
+            }
+        }
+    }
+
+    private void refuseContradictions(JsonNode json, String source) {
+        for (var entry : xglm().properties()) {
+            JsonNode given = json.path(entry.getKey());
+            if (given.isMissingNode()) {
+                throw new ModelException(source + ": the key " + entry.getKey() + " is missing");
+            }
+            if (!INFORMATION.contains(entry.getKey()) && !same(given, entry.getValue())) {
+                throw new ModelException(source + ": " + entry.getKey() + " is " + given
+                        + ", but by the block moe4j it is " + entry.getValue());
+            }
+        }
+    }
+
+    private static boolean same(JsonNode a, JsonNode b) {
+        boolean numbers = a.isNumber() && b.isNumber();
+        return numbers ? a.asDouble() == b.asDouble() : a.equals(b);
+    }
+
+    private static CheckpointConfig foreign(JsonNode json, String source) {
+        String type = json.path("model_type").asString("");
+        if (!type.equals(XGLM)) {
+            throw new ModelException(
+                    source + ": the model type '" + type + "' is not supported; known are xglm and moe4j");
+        }
+        if (!json.path("scale_embedding").asBoolean(true)) {
+            throw new ModelException(source + ": scale_embedding is false, which is not supported");
+        }
+        JsonNode padding = json.path("pad_token_id");
+        String activation = json.path("activation_function").asString("gelu");
+        if (!activation.equals("gelu") && !activation.equals("relu")) {
+            throw new ModelException(
+                    source + ": activation_function is " + activation + "; supported are gelu and relu");
+        }
+        return named(
+                source,
+                () -> new CheckpointConfig(
+                        new Architecture(
+                                new ModelConfig(
+                                        integer(json, "num_layers", source),
+                                        integer(json, "d_model", source),
+                                        integer(json, "attention_heads", source),
+                                        integer(json, "ffn_dim", source),
+                                        integer(json, "vocab_size", source),
+                                        integer(json, "max_position_embeddings", source),
+                                        Positions.SINUSOIDAL,
+                                        json.path("tie_word_embeddings").asBoolean(true),
+                                        Activation.valueOf(activation.toUpperCase(Locale.ROOT)),
+                                        json.path("dropout").asDouble(0.1),
+                                        json.path("attention_dropout").asDouble(0.1),
+                                        json.path("activation_dropout").asDouble(0),
+                                        padding.isMissingNode()
+                                                ? 1
+                                                : padding.isNull() ? -1 : integer(json, "pad_token_id", source),
+                                        0,
+                                        1,
+                                        0,
+                                        0),
+                                RoutingConfig.DEFAULT,
+                                BalanceConfig.DEFAULT),
+                        null));
+    }
+
+    private static int integer(JsonNode json, String key, String source) {
+        JsonNode value = json.path(key);
+        if (!value.isInt()) {
+            throw new ModelException(source + ": " + key
+                    + (value.isMissingNode() ? " is missing" : " is " + value + ", no whole number"));
+        }
+        return value.intValue();
+    }
+
+    private interface Reading<T> {
+        T read();
+    }
+
+    /** Puts the file's name before a message that lacks it. */
+    private static <T> T named(String source, Reading<T> reading) {
+        try {
+            return reading.read();
+        } catch (ModelException e) {
+            String message = String.valueOf(e.getMessage());
+            throw message.startsWith(source) ? e : new ModelException(source + ": " + message, e);
+        }
+    }
+}

@@ -1,0 +1,244 @@
+package dev.moe4j.model.checkpoint;
+
+import dev.moe4j.formats.safetensors.SafetensorsFile;
+import dev.moe4j.formats.safetensors.SafetensorsWriter;
+import dev.moe4j.model.LanguageModel;
+import dev.moe4j.model.parameter.ModelParameters;
+import dev.moe4j.model.spec.ModelException;
+import dev.moe4j.parallel.ParallelContext;
+import dev.moe4j.tensor.DType;
+import dev.moe4j.tensor.Device;
+import dev.moe4j.tensor.Scope;
+import dev.moe4j.tensor.Tensor;
+import dev.moe4j.tensor.parameter.Parameter;
+import dev.moe4j.tensor.parameter.ParameterGroup;
+import dev.moe4j.tensor.parameter.Parameters;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collection;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.Function;
+
+/** A model's tensors under the names that checkpoints have for them: one list, by which writer and reader agree. */
+public final class CheckpointTensors {
+
+    /** The file of the parameters in a checkpoint's folder. */
+    public static final String MODEL_FILE = "model.safetensors";
+
+    /** The file of the optimizer's moments. */
+    public static final String OPTIMIZER_FILE = "optimizer.safetensors";
+
+    /** What the header says under {@code __metadata__}; Hugging Face's loader asks for it. */
+    private static final Map<String, String> METADATA = Map.of("format", "pt");
+
+    private CheckpointTensors() {}
+
+    /**
+     * A tensor with its name in the file.
+     *
+     * @param tensor a view of the model's memory: reading writes into it
+     */
+    public record Named(String name, Tensor tensor) {}
+
+    /** The parameters' master values. The views belong to the innermost scope. */
+    public static List<Named> parameters(Parameters parameters) {
+        return named(parameters, ParameterGroup::master, "");
+    }
+
+    /**
+     * What the optimizer keeps beside the parameters, under {@code <parameter>.<purpose>}. The views belong to the
+     * innermost scope.
+     *
+     * @param purpose that of {@link ParameterGroup#state}, such as {@code exp_avg}
+     */
+    public static List<Named> states(Parameters parameters, String purpose) {
+        return named(parameters, unit -> unit.state(purpose), "." + purpose);
+    }
+
+    /**
+     * Each parameter's parts in flat buffers of its units, such as copies of them. The views belong to the innermost
+     * scope.
+     *
+     * @param suffix behind the parts' own names
+     */
+    public static List<Named> named(Parameters parameters, Function<ParameterGroup, Tensor> flat, String suffix) {
+        List<Named> tensors = new ArrayList<>();
+        for (ParameterGroup unit : parameters.units()) {
+            Tensor buffer = flat.apply(unit);
+            for (Parameter parameter : unit.parameters()) {
+                add(tensors, parameter, unit.view(buffer, parameter), suffix);
+            }
+        }
+        return tensors;
+    }
+
+    private static void add(List<Named> tensors, Parameter parameter, Tensor whole, String suffix) {
+        List<String> parts = parameter.spec().parts();
+        for (int i = 0; i < parts.size(); i++) {
+            tensors.add(new Named(parts.get(i) + suffix, parameter.part(whole, i)));
+        }
+    }
+
+    /**
+     * Writes the tensors to a file, forced to the disk.
+     *
+     * @return the SHA-256 of the file as 64 lower-case hexadecimal digits
+     */
+    public static String write(Path file, List<Named> tensors) {
+        try (SafetensorsWriter writer = new SafetensorsWriter(file, METADATA)) {
+            for (Named named : tensors) {
+                writer.declare(
+                        named.name(),
+                        type(named.tensor().dtype()),
+                        named.tensor().shape());
+            }
+            for (Named named : tensors) {
+                try (Scope _ = Scope.open()) {
+                    writer.write(
+                            named.name(),
+                            named.tensor().to(Device.CPU).contiguous().memory());
+                }
+            }
+            return writer.commit();
+        }
+    }
+
+    /**
+     * Copies of what all processes keep in some of their units' buffers, in the host's memory of the first; the others
+     * get none. All processes must come here. Apart from the copies it takes the memory of one unit.
+     *
+     * @param kept which of a unit's buffers: the master or a state
+     * @param suffix behind the parts' own names
+     * @param owner of the copies
+     */
+    public static List<Named> copies(
+            LanguageModel model, Function<ParameterGroup, Tensor> kept, String suffix, Scope owner) {
+        ParallelContext fabric = model.fabric();
+        List<Named> tensors = new ArrayList<>();
+        for (ParameterGroup unit : model.parameters().units()) {
+            try (Scope _ = Scope.open()) {
+                boolean spread = fabric.layout().expertParallel() > 1
+                        && unit.parameters().getFirst().spec().stacked();
+                Tensor whole =
+                        model.exchangeOf(unit).whole(unit, kept.apply(unit)).to(Device.CPU);
+                int holders = spread ? fabric.experts().members().size() : 1;
+                Tensor all = whole;
+                if (spread && fabric.experts().members().ranks().contains(0)) {
+                    all = Tensor.empty(whole.dtype(), Device.CPU, holders * unit.elements());
+                    fabric.experts()
+                            .allGather(all, whole, "copy of " + unit.name())
+                            .await();
+                }
+                if (fabric.leads()) {
+                    add(tensors, unit, owner.keep(all.copy()), holders, suffix, owner);
+                }
+            }
+        }
+        return tensors;
+    }
+
+    /** Adds the parts of a unit that so many processes hold one after the other, of each parameter those of all. */
+    private static void add(
+            List<Named> tensors, ParameterGroup unit, Tensor all, int holders, String suffix, Scope owner) {
+        for (Parameter parameter : unit.parameters()) {
+            List<String> parts = parameter.spec().parts();
+            for (int holder = 0; holder < holders; holder++) {
+                Tensor view = unit.view(all.narrow(0, holder * unit.elements(), unit.elements()), parameter);
+                for (int i = 0; i < parts.size(); i++) {
+                    String name = holders == 1
+                            ? parts.get(i)
+                            : ModelParameters.ofExpert(parts.get(i), holder * parts.size() + i);
+                    tensors.add(new Named(name + suffix, owner.keep(parameter.part(view, i))));
+                }
+            }
+        }
+    }
+
+    /**
+     * Refuses a file that lacks one of these tensors or has another.
+     *
+     * @throws ModelException if it does
+     */
+    static void requireNames(SafetensorsFile file, Collection<String> names) {
+        names.forEach(file::entry);
+        refuseOthers(file.path(), file.names(), names);
+    }
+
+    /**
+     * Reads whatever this process keeps of the parameters from a file.
+     *
+     * @param kept which of a unit's buffers: the master or a state
+     * @param suffix behind the parts' own names
+     * @throws ModelException if a tensor is missing or has another shape
+     */
+    public static void read(
+            SafetensorsFile file, Parameters parameters, Function<ParameterGroup, Tensor> kept, String suffix) {
+        parameters.write(kept, (parameter, part, target) -> {
+            SafetensorsFile.Entry entry = file.entry(parameter.spec().parts().get(part) + suffix);
+            requireFit(file.path(), entry, target.shape());
+            copy(entry, target);
+        });
+    }
+
+    /** Checks that a stored tensor has this shape and a type for numbers. */
+    static void requireFit(Path file, SafetensorsFile.Entry entry, long[] shape) {
+        if (!Arrays.equals(entry.shape(), shape)) {
+            throw new ModelException(file + ": tensor " + entry.name() + " has the shape "
+                    + Arrays.toString(entry.shape()) + "; the model's is " + Arrays.toString(shape));
+        }
+        switch (entry.type()) {
+            case F64, F32, F16, BF16 -> {}
+            default ->
+                throw new ModelException(file + ": tensor " + entry.name() + " has the type " + entry.type()
+                        + "; a parameter has F32, F64, F16 or BF16");
+        }
+    }
+
+    /** Refuses stored tensors that nothing asks for. */
+    static void refuseOthers(Path file, Collection<String> stored, Collection<String> wanted) {
+        Set<String> known = new HashSet<>(wanted);
+        for (String name : stored) {
+            if (!known.contains(name)) {
+                throw new ModelException(file + ": the model has no tensor " + name
+                        + "; the file belongs to another model or configuration");
+            }
+        }
+    }
+
+    static void copy(SafetensorsFile.Entry entry, Tensor target) {
+        try (Scope _ = Scope.open()) {
+            target.copy(Tensor.copyOf(entry.data(), dtype(entry.type()), Device.CPU, entry.shape()));
+        }
+    }
+
+    private static SafetensorsFile.Type type(DType type) {
+        return switch (type) {
+            case FLOAT64 -> SafetensorsFile.Type.F64;
+            case FLOAT32 -> SafetensorsFile.Type.F32;
+            case BFLOAT16 -> SafetensorsFile.Type.BF16;
+            case FLOAT16 -> SafetensorsFile.Type.F16;
+            case INT64 -> SafetensorsFile.Type.I64;
+            case INT32 -> SafetensorsFile.Type.I32;
+            case UINT8 -> SafetensorsFile.Type.U8;
+            case BOOL -> SafetensorsFile.Type.BOOL;
+        };
+    }
+
+    private static DType dtype(SafetensorsFile.Type type) {
+        return switch (type) {
+            case F64 -> DType.FLOAT64;
+            case F32 -> DType.FLOAT32;
+            case BF16 -> DType.BFLOAT16;
+            case F16 -> DType.FLOAT16;
+            case I64 -> DType.INT64;
+            case I32 -> DType.INT32;
+            case U8 -> DType.UINT8;
+            case BOOL -> DType.BOOL;
+            case I16, I8 -> throw new ModelException("no tensor has the type " + type);
+        };
+    }
+}

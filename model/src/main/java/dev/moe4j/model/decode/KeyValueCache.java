@@ -1,0 +1,196 @@
+package dev.moe4j.model.decode;
+
+import dev.moe4j.model.spec.ModelConfig;
+import dev.moe4j.tensor.DType;
+import dev.moe4j.tensor.Device;
+import dev.moe4j.tensor.Scope;
+import dev.moe4j.tensor.Tensor;
+import java.util.Arrays;
+
+/**
+ * Every layer's keys and values of sequences that grow, in memory that is taken once. B sequences, H heads, G = B · H, C
+ * model / heads, S the room of a sequence.
+ */
+final class KeyValueCache {
+
+    /**
+     * Attention reads keys up to a multiple of this, beyond the longest sequence masked ones: oneDNN compiles a product
+     * for every shape, which would be one for each length.
+     */
+    private static final int SPAN = 32;
+
+    private final int heads;
+    private final int capacity;
+    private final int[] lengths;
+    private final Tensor[] keys_GSC;
+    private final Tensor[] values_GSC;
+
+    /**
+     * An empty cache.
+     *
+     * @param scope owns its memory
+     */
+    KeyValueCache(ModelConfig config, DType type, Device device, int sequences, int capacity, Scope scope) {
+        this.heads = config.heads();
+        this.capacity = capacity;
+        this.lengths = new int[sequences];
+        this.keys_GSC = new Tensor[config.layers()];
+        this.values_GSC = new Tensor[config.layers()];
+        try (Scope _ = Scope.open()) {
+            for (int layer = 0; layer < config.layers(); layer++) {
+                long rows = (long) sequences * heads;
+                // What is masked is multiplied by 0, so it must be finite.
+                keys_GSC[layer] = scope.keep(Tensor.zeros(type, device, rows, capacity, config.headWidth()));
+                values_GSC[layer] = scope.keep(Tensor.zeros(type, device, rows, capacity, config.headWidth()));
+            }
+        }
+    }
+
+    /** Fills this empty cache: its sequence i begins as the other's sequence {@code of[i]}. */
+    void copyFrom(KeyValueCache other, int... of) {
+        long[] rows = new long[of.length * heads];
+        for (int i = 0; i < of.length; i++) {
+            lengths[i] = other.lengths[of[i]];
+            for (int head = 0; head < heads; head++) {
+                rows[i * heads + head] = (long) of[i] * heads + head;
+            }
+        }
+        int longest = longest(0, lengths.length);
+        for (int layer = 0; layer < keys_GSC.length; layer++) {
+            try (Scope _ = Scope.open()) {
+                Tensor index = Tensor.of(rows).to(keys_GSC[layer].device());
+                keys_GSC[layer]
+                        .narrow(1, 0, longest)
+                        .copy(other.keys_GSC[layer].narrow(1, 0, longest).indexSelect(0, index));
+                values_GSC[layer]
+                        .narrow(1, 0, longest)
+                        .copy(other.values_GSC[layer].narrow(1, 0, longest).indexSelect(0, index));
+            }
+        }
+    }
+
+    int sequences() {
+        return lengths.length;
+    }
+
+    /** Tokens that each sequence has room for. */
+    int capacity() {
+        return capacity;
+    }
+
+    int length(int sequence) {
+        return lengths[sequence];
+    }
+
+    /** Tokens of the longest of so many sequences. */
+    private int longest(int first, int sequences) {
+        return Arrays.stream(lengths, first, first + sequences).max().orElse(0);
+    }
+
+    /** {@code [sequences · heads, capacity, model / heads]}. */
+    Tensor keys(int layer) {
+        return keys_GSC[layer];
+    }
+
+    /** {@code [sequences · heads, capacity, model / heads]}. */
+    Tensor values(int layer) {
+        return values_GSC[layer];
+    }
+
+    /** Counts tokens whose keys and values every layer has written, those of sequence {@code first} and after it. */
+    void grow(int first, int... counts) {
+        for (int i = 0; i < counts.length; i++) {
+            lengths[first + i] += counts[i];
+        }
+    }
+
+    /** Forgets a sequence's tokens. */
+    void clear(int sequence) {
+        lengths[sequence] = 0;
+        // Masked places are read, and a NaN in one would stay in every text that comes there after it.
+        for (int layer = 0; layer < keys_GSC.length; layer++) {
+            try (Scope _ = Scope.open()) {
+                keys_GSC[layer].narrow(0, (long) sequence * heads, heads).zero();
+                values_GSC[layer].narrow(0, (long) sequence * heads, heads).zero();
+            }
+        }
+    }
+
+    /** How many keys attention reads where the longest sequence has that many. */
+    int span(int length) {
+        return Math.min(capacity, Math.ceilDiv(length, SPAN) * SPAN);
+    }
+
+    /** Where tokens go that are appended, {@code counts[i]} of them to sequence {@code first + i}, in the innermost scope. */
+    Places places(DType type, int first, int... counts) {
+        return Places.of(this, type, first, counts);
+    }
+
+    /**
+     * Where the tokens of one append stand. B neighbouring sequences, T tokens over all of them; N queries: the most of one
+     * sequence; G = B · H.
+     *
+     * @param first the first of these sequences in the cache
+     * @param queries N
+     * @param slot_I the row in the cache's {@code [· S]} of each token's heads, {@code [T · H]}, token by token
+     * @param grid whether every sequence has N tokens, so that they fill the grid of B · N queries as they are
+     * @param tokenOf_P the token at each place of the grid, {@code [B · N]}, 0 where there is none
+     * @param placeOf_T each token's place in the grid
+     * @param mask_B1NE 0 where a query may look, −∞ elsewhere
+     * @param start the keys that all queries of the grid's first column may see, at most
+     */
+    record Places(
+            int first,
+            int sequences,
+            int queries,
+            Tensor slot_I,
+            boolean grid,
+            Tensor tokenOf_P,
+            Tensor placeOf_T,
+            Tensor mask_B1NE,
+            int start) {
+
+        private static Places of(KeyValueCache cache, DType type, int first, int... counts) {
+            int queries = Arrays.stream(counts).max().orElse(0);
+            int tokens = Arrays.stream(counts).sum();
+            int heads = cache.heads;
+            int sequences = counts.length;
+            long[] slot = new long[tokens * heads];
+            long[] tokenOf = new long[sequences * queries];
+            long[] placeOf = new long[tokens];
+            long[] seen = new long[sequences * queries];
+            int token = 0;
+            for (int sequence = 0; sequence < sequences; sequence++) {
+                int length = cache.lengths[first + sequence];
+                for (int i = 0; i < queries; i++) {
+                    seen[sequence * queries + i] = (long) length + i;
+                }
+                for (int i = 0; i < counts[sequence]; i++, token++) {
+                    for (int head = 0; head < heads; head++) {
+                        slot[token * heads + head] =
+                                ((long) (first + sequence) * heads + head) * cache.capacity + length + i;
+                    }
+                    tokenOf[sequence * queries + i] = token;
+                    placeOf[token] = (long) sequence * queries + i;
+                }
+            }
+            Device device = cache.keys_GSC[0].device();
+            int longest = cache.longest(first, sequences);
+            int span = cache.span(longest + queries);
+            Tensor last_BN1 = Tensor.of(seen).view(sequences, queries, 1).to(device);
+            Tensor ahead_BNE = last_BN1.lessThan(Tensor.arange(span, device));
+            Tensor mask_BNE = Tensor.zeros(type, device, sequences, queries, span)
+                    .maskedFill(ahead_BNE, Double.NEGATIVE_INFINITY);
+            return new Places(
+                    first,
+                    sequences,
+                    queries,
+                    Tensor.of(slot).to(device),
+                    tokens == sequences * queries,
+                    Tensor.of(tokenOf).to(device),
+                    Tensor.of(placeOf).to(device),
+                    mask_BNE.unsqueeze(1),
+                    longest);
+        }
+    }
+}

@@ -1,0 +1,180 @@
+package dev.moe4j.model.expert;
+
+import dev.moe4j.model.routing.ExpertRows;
+import dev.moe4j.model.spec.Activation;
+import dev.moe4j.tensor.Libtorch;
+import dev.moe4j.tensor.ParallelTasks;
+import dev.moe4j.tensor.Tensor;
+import dev.moe4j.tensor.parameter.Parameter;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The CPU's way: each thread takes some rows through their experts, which stay in the core's cache on the way, and no thread
+ * waits for another before the end.
+ */
+record BlockedExperts(Weights weights, Activation activation, ExpertRows rows) implements ExpertNetworks {
+
+    /** The most rows of a block, and of a task: docs/log.md has the measurement. */
+    private static final int ROWS = 512;
+
+    /** The least columns of a block of a weight's gradient. */
+    private static final int COLUMNS = 256;
+
+    /** The least tasks for each thread, if there are blocks enough: experts have different sizes. */
+    private static final int TASKS = 4;
+
+    /** Some of an expert's rows, those from {@code start} on among all experts'. */
+    private record Block(int expert, int start, int size) {
+
+        Tensor rows(Tensor all) {
+            return all.narrow(0, start, size);
+        }
+
+        /** Writes y = x · Wᵀ + b, the block's rows of {@code y_RO}. */
+        void forward(Tensor x_RI, Parameter weight_EOI, Parameter bias_EO, Tensor y_RO) {
+            rows(y_RO)
+                    .setToProduct(
+                            rows(x_RI), weight_EOI.tensor().select(0, expert).t())
+                    .addInPlace(bias_EO.tensor().select(0, expert));
+        }
+
+        /** Writes the gradient of x, the block's rows of {@code xGradient_RI}. */
+        void backward(Tensor gradient_RO, Parameter weight_EOI, Tensor xGradient_RI) {
+            rows(xGradient_RI)
+                    .setToProduct(rows(gradient_RO), weight_EOI.tensor().select(0, expert));
+        }
+    }
+
+    /** Some columns of an expert's rows. */
+    private record Columns(Block block, int start, int size) {
+
+        /** Adds the gradients of as many rows of the weight and of their biases. */
+        void addGradients(Tensor gradient_RO, Tensor x_RI, Parameter weight_EOI, Parameter bias_EO) {
+            Tensor gradient_NB = block.rows(gradient_RO).narrow(1, start, size);
+            long row = block.expert() * gradient_RO.size(1) + start;
+            weight_EOI.addGradientRows(row, gradient_NB.t(), block.rows(x_RI));
+            bias_EO.addGradientElements(row, gradient_NB.sum(0));
+        }
+    }
+
+    /** Neighbouring blocks, which one thread computes. */
+    private record Task(List<Block> blocks) {
+
+        Tensor rows(Tensor all) {
+            int start = blocks.getFirst().start();
+            return all.narrow(
+                    0, start, blocks.getLast().start() + blocks.getLast().size() - start);
+        }
+
+        /** Multiplies the task's rows by theirs of a mask for all rows, null for none. */
+        void multiply(Tensor taskRows, @Nullable Tensor mask) {
+            if (mask != null) {
+                taskRows.mulInPlace(rows(mask));
+            }
+        }
+    }
+
+    @Override
+    public Passed forward(Tensor x_RD, @Nullable Tensor mask_RF) {
+        Tensor inner_RF = Tensor.empty(x_RD.dtype(), x_RD.device(), x_RD.size(0), weights.ffn());
+        Tensor active_RF = inner_RF.emptyLike();
+        Tensor y_RD = x_RD.emptyLike();
+        run(tasks(), task -> {
+            task.blocks().forEach(block -> block.forward(x_RD, weights.fc1Weight(), weights.fc1Bias(), inner_RF));
+            Tensor active_NF = activation.forward(task.rows(inner_RF), task.rows(active_RF));
+            task.multiply(active_NF, mask_RF);
+            task.blocks().forEach(block -> block.forward(active_RF, weights.fc2Weight(), weights.fc2Bias(), y_RD));
+        });
+        return new Passed(inner_RF, active_RF, y_RD);
+    }
+
+    @Override
+    public Tensor backward(
+            Tensor gradient_RD, Tensor x_RD, Tensor inner_RF, Tensor active_RF, @Nullable Tensor mask_RF) {
+        Tensor innerGradient_RF = inner_RF.emptyLike();
+        Tensor xGradient_RD = x_RD.emptyLike();
+        run(tasks(), task -> {
+            task.blocks().forEach(block -> block.backward(gradient_RD, weights.fc2Weight(), innerGradient_RF));
+            Tensor innerGradient_NF = task.rows(innerGradient_RF);
+            task.multiply(innerGradient_NF, mask_RF);
+            activation.backward(innerGradient_NF, task.rows(inner_RF), innerGradient_NF);
+            task.blocks().forEach(block -> block.backward(innerGradient_RF, weights.fc1Weight(), xGradient_RD));
+        });
+        addGradients(gradient_RD, active_RF, weights.fc2Weight(), weights.fc2Bias());
+        addGradients(innerGradient_RF, x_RD, weights.fc1Weight(), weights.fc1Bias());
+        return xGradient_RD;
+    }
+
+    /**
+     * Adds the gradients of one of the two layers' parameters, block by block of its results' columns.
+     *
+     * @param gradient_RO of the layer's results
+     * @param x_RI what it was given
+     */
+    private void addGradients(Tensor gradient_RO, Tensor x_RI, Parameter weight, Parameter bias) {
+        run(columns((int) gradient_RO.size(1)), columns -> {
+            Block block = columns.block();
+            if (block.size() == 0) {
+                weight.addGradientEntry(block.expert(), null);
+                bias.addGradientEntry(block.expert(), null);
+            } else {
+                columns.addGradients(gradient_RO, x_RI, weight, bias);
+            }
+        });
+        weight.entriesWritten();
+        bias.entriesWritten();
+    }
+
+    /** Blocks of few rows together: what all of them need takes one operator. */
+    private List<Task> tasks() {
+        List<Block> blocks = blocks();
+        int most = Math.ceilDiv(blocks.size(), TASKS * Libtorch.threads());
+        List<Task> tasks = new ArrayList<>();
+        int first = 0;
+        int size = 0;
+        for (int i = 0; i < blocks.size(); i++) {
+            int more = blocks.get(i).size();
+            if (i > first && (size + more > ROWS || i - first == most)) {
+                tasks.add(new Task(blocks.subList(first, i)));
+                first = i;
+                size = 0;
+            }
+            size += more;
+        }
+        if (first < blocks.size()) {
+            tasks.add(new Task(blocks.subList(first, blocks.size())));
+        }
+        return tasks;
+    }
+
+    private List<Block> blocks() {
+        List<Block> blocks = new ArrayList<>();
+        for (int e = 0; e < rows.experts(); e++) {
+            for (int done = 0; done < rows.size(e); done += ROWS) {
+                blocks.add(new Block(e, rows.start(e) + done, Math.min(ROWS, rows.size(e) - done)));
+            }
+        }
+        return blocks;
+    }
+
+    /** Columns that take about as long as {@link #ROWS} rows do; all at once of an expert without rows. */
+    private List<Columns> columns(int count) {
+        List<Columns> all = new ArrayList<>();
+        for (int e = 0; e < rows.experts(); e++) {
+            Block block = new Block(e, rows.start(e), rows.size(e));
+            int parts = Math.clamp(Math.ceilDiv(block.size(), ROWS), 1, Math.max(1, count / COLUMNS));
+            int size = Math.ceilDiv(count, parts);
+            for (int start = 0; start < count; start += size) {
+                all.add(new Columns(block, start, Math.min(size, count - start)));
+            }
+        }
+        return all;
+    }
+
+    private static <T> void run(List<T> all, Consumer<T> task) {
+        ParallelTasks.run(all.size(), i -> task.accept(all.get(i)));
+    }
+}

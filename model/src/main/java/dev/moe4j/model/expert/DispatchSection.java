@@ -1,0 +1,34 @@
+package dev.moe4j.model.expert;
+
+import dev.moe4j.model.routing.RowIndices;
+import dev.moe4j.tensor.Tensor;
+import dev.moe4j.tensor.autograd.Saved;
+import dev.moe4j.tensor.autograd.Section;
+import dev.moe4j.tensor.parameter.Parameter;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** Sorts tokens [tokens, model] to their experts' rows [rows, model]. Backward gathers, so it needs no atomic sums. */
+public record DispatchSection(String name, RowIndices routes) implements Section.Written {
+
+    @Override
+    public List<Parameter> parameters() {
+        return List.of();
+    }
+
+    @Override
+    public Tensor[] forward(Saved saved, Tensor... inputs) {
+        return new Tensor[] {inputs[0].indexSelect(0, routes.tokenOf_R())};
+    }
+
+    @Override
+    public @Nullable Tensor[] backward(Saved saved, @Nullable Tensor... gradients) {
+        Tensor gradient = gradients[0];
+        if (gradient == null) {
+            return new @Nullable Tensor[1];
+        }
+        return new @Nullable Tensor[] {
+            routes.sumOfChoices(routes.gatherChoices(gradient).mulInPlace(routes.kept_TK1()))
+        };
+    }
+}

@@ -1,0 +1,280 @@
+package dev.moe4j.model.expert;
+
+import dev.moe4j.model.routing.ExpertRows;
+import dev.moe4j.model.spec.Activation;
+import dev.moe4j.tensor.DType;
+import dev.moe4j.tensor.Device;
+import dev.moe4j.tensor.Functions;
+import dev.moe4j.tensor.Scope;
+import dev.moe4j.tensor.Tensor;
+import dev.moe4j.tensor.cuda.Kernels;
+import dev.moe4j.tensor.parameter.Parameter;
+import java.util.Arrays;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The three products of one of the experts' layers, y = x · Wᵀ, over rows sorted by expert. Every implementation gives
+ * the same numbers and passes the same tests.
+ */
+public sealed interface ExpertProducts {
+
+    /**
+     * The implementation for that many rows of each expert.
+     *
+     * @param weight {@code [experts, out, in]}, which need not be there yet where it is shared out among processes
+     */
+    static ExpertProducts of(ExpertRows rows, Parameter weight) {
+        List<Long> shape = weight.spec().shape();
+        Tensor copy = weight.tensor();
+        return canGroup(copy.dtype(), shape.get(0), shape.get(2), shape.get(1)) && rows.count() > 0
+                ? Grouped.of(rows, copy.device())
+                : new Loop(rows);
+    }
+
+    /** The most products that libtorch's grouped ones take on a GPU ({@code GroupMM.cu}). */
+    int MOST_GROUPED = 1023;
+
+    /** Whether libtorch has grouped products: for bfloat16, rows of a multiple of 16 bytes, and not too many experts. */
+    static boolean canGroup(DType type, long experts, long in, long out) {
+        return type == DType.BFLOAT16 && experts <= MOST_GROUPED && in % 8 == 0 && out % 8 == 0;
+    }
+
+    /**
+     * y = x · Wᵀ for each expert's rows.
+     *
+     * @param x {@code [rows, in]}
+     * @param weight {@code [experts, out, in]}
+     */
+    Tensor forward(Tensor x, Tensor weight);
+
+    /**
+     * The gradient of x, {@code [rows, in]}.
+     *
+     * @param gradient of y, {@code [rows, out]}
+     */
+    Tensor backward(Tensor gradient, Tensor weight);
+
+    /** Adds the gradient of the weight; rows that hold no token have a gradient of zero. */
+    void weightGradient(Tensor gradient, Tensor x, Parameter weight);
+
+    /**
+     * Adds each expert's bias to its rows, empty ones included: these must hold a number.
+     *
+     * @param y {@code [rows, out]}, is changed
+     * @param bias {@code [experts, out]}
+     */
+    void addBias(Tensor y, Tensor bias);
+
+    /** Adds the bias as {@link #addBias} does, and gives what the activation makes of the rows. */
+    default Tensor activate(Tensor y, Tensor bias, Activation activation) {
+        addBias(y, bias);
+        return activation.forward(y);
+    }
+
+    /**
+     * The gradient of what {@link #activate} was given.
+     *
+     * @param gradient of its result, may be changed
+     * @param inner the rows with their bias
+     */
+    default Tensor activationBackward(Tensor gradient, Tensor inner, Activation activation) {
+        return activation.backward(gradient, inner);
+    }
+
+    /** Adds the gradient of the bias, given that of y; rows that hold no token have a gradient of zero. */
+    void biasGradient(Tensor gradient, Parameter bias);
+
+    /** One expert after the other: the reference. */
+    record Loop(ExpertRows rows) implements ExpertProducts {
+
+        @Override
+        public Tensor forward(Tensor x, Tensor weight) {
+            Tensor y = Tensor.empty(x.dtype(), x.device(), x.size(0), weight.size(1));
+            for (int e = 0; e < rows.experts(); e++) {
+                if (hasRows(e)) {
+                    of(y, e).setToProduct(of(x, e), weight.select(0, e).t());
+                }
+            }
+            return y;
+        }
+
+        @Override
+        public Tensor backward(Tensor gradient, Tensor weight) {
+            Tensor x = Tensor.empty(gradient.dtype(), gradient.device(), gradient.size(0), weight.size(2));
+            for (int e = 0; e < rows.experts(); e++) {
+                if (hasRows(e)) {
+                    of(x, e).setToProduct(of(gradient, e), weight.select(0, e));
+                }
+            }
+            return x;
+        }
+
+        @Override
+        public void weightGradient(Tensor gradient, Tensor x, Parameter weight) {
+            for (int e = 0; e < rows.experts(); e++) {
+                try (Scope _ = Scope.open()) {
+                    if (hasRows(e)) {
+                        weight.addGradientRows(
+                                e * gradient.size(1), of(gradient, e).t(), of(x, e));
+                    } else {
+                        weight.addGradientEntry(e, null);
+                    }
+                }
+            }
+            weight.entriesWritten();
+        }
+
+        @Override
+        public void addBias(Tensor y, Tensor bias) {
+            for (int e = 0; e < rows.experts(); e++) {
+                if (hasRows(e)) {
+                    of(y, e).addInPlace(bias.select(0, e));
+                }
+            }
+        }
+
+        @Override
+        public void biasGradient(Tensor gradient, Parameter bias) {
+            for (int e = 0; e < rows.experts(); e++) {
+                bias.addGradientEntry(e, hasRows(e) ? of(gradient, e).sum(0) : null);
+            }
+            bias.entriesWritten();
+        }
+
+        private boolean hasRows(int e) {
+            return rows.size(e) > 0;
+        }
+
+        private Tensor of(Tensor all, int e) {
+            return all.narrow(0, rows.start(e), rows.size(e));
+        }
+    }
+
+    /**
+     * One call for all experts, over rows whose ends the host knows: {@link OnDevice}, but some experts may have no rows.
+     *
+     * @param none_E whether each expert has no rows, bool: grouped products of some devices do not write the gradients of
+     *     these; null if all have rows
+     */
+    record Grouped(OnDevice all, @Nullable Tensor none_E) implements ExpertProducts {
+
+        static Grouped of(ExpertRows rows, Device device) {
+            long[] expertOf = new long[rows.count()];
+            boolean[] none = new boolean[rows.experts()];
+            boolean any = false;
+            for (int e = 0; e < none.length; e++) {
+                Arrays.fill(expertOf, rows.start(e), rows.start(e + 1), e);
+                none[e] = rows.size(e) == 0;
+                any |= none[e];
+            }
+            OnDevice all = new OnDevice(
+                    Tensor.of(rows.ends()).to(device), Tensor.of(expertOf).to(device), null);
+            return new Grouped(all, any ? Functions.mask(none, DType.BOOL, device) : null);
+        }
+
+        @Override
+        public Tensor forward(Tensor x, Tensor weight) {
+            return all.forward(x, weight);
+        }
+
+        @Override
+        public Tensor backward(Tensor gradient, Tensor weight) {
+            return all.backward(gradient, weight);
+        }
+
+        @Override
+        public void weightGradient(Tensor gradient, Tensor x, Parameter weight) {
+            weight.addGradient(written(all.weightGradient(gradient, x)));
+        }
+
+        @Override
+        public void addBias(Tensor y, Tensor bias) {
+            all.addBias(y, bias);
+        }
+
+        @Override
+        public void biasGradient(Tensor gradient, Parameter bias) {
+            bias.addGradient(written(all.biasGradient(gradient)));
+        }
+
+        /** A gradient {@code [experts, ...]} with zeros for experts without rows. */
+        private Tensor written(Tensor gradient) {
+            if (none_E == null) {
+                return gradient;
+            }
+            long[] shape = new long[gradient.shape().length];
+            Arrays.fill(shape, 1);
+            shape[0] = gradient.size(0);
+            return gradient.maskedFill(none_E.view(shape), 0);
+        }
+    }
+
+    /**
+     * Over rows whose ends the device alone knows: every call is for all experts. Rows past the last end are neither
+     * read nor written by products.
+     *
+     * @param ends_E where each expert's rows end, int32; each has a row at least
+     * @param expertOf_R the expert of each row, int64; any past the last end
+     * @param kernels for bias and GELU; null for operators of libtorch
+     */
+    record OnDevice(
+            Tensor ends_E, Tensor expertOf_R, @Nullable Kernels kernels) implements ExpertProducts {
+
+        /** Grouped products want columns of a multiple of 16 bytes. */
+        private static final int LEAST_COLUMNS = 8;
+
+        @Override
+        public Tensor forward(Tensor x, Tensor weight) {
+            return Functions.groupedMatmul(x, weight.transpose(1, 2), ends_E);
+        }
+
+        @Override
+        public Tensor backward(Tensor gradient, Tensor weight) {
+            return Functions.groupedMatmul(gradient, weight, ends_E);
+        }
+
+        @Override
+        public void weightGradient(Tensor gradient, Tensor x, Parameter weight) {
+            weight.addGradient(weightGradient(gradient, x));
+        }
+
+        /** {@code [experts, out, in]}. */
+        Tensor weightGradient(Tensor gradient, Tensor x) {
+            return Functions.groupedMatmul(gradient.t(), x, ends_E);
+        }
+
+        @Override
+        public void addBias(Tensor y, Tensor bias) {
+            y.addInPlace(bias.indexSelect(0, expertOf_R));
+        }
+
+        @Override
+        public Tensor activate(Tensor y, Tensor bias, Activation activation) {
+            return kernels != null && activation == Activation.GELU
+                    ? kernels.biasGelu(y, bias, expertOf_R, ends_E)
+                    : ExpertProducts.super.activate(y, bias, activation);
+        }
+
+        @Override
+        public Tensor activationBackward(Tensor gradient, Tensor inner, Activation activation) {
+            if (kernels == null || activation != Activation.GELU) {
+                return ExpertProducts.super.activationBackward(gradient, inner, activation);
+            }
+            kernels.geluBackward(gradient, inner, ends_E);
+            return gradient;
+        }
+
+        @Override
+        public void biasGradient(Tensor gradient, Parameter bias) {
+            bias.addGradient(biasGradient(gradient));
+        }
+
+        /** {@code [experts, out]}. */
+        Tensor biasGradient(Tensor gradient) {
+            // The sum over an expert's rows is its product with ones.
+            Tensor ones = Tensor.full(1, gradient.dtype(), gradient.device(), gradient.size(0), LEAST_COLUMNS);
+            return Functions.groupedMatmul(gradient.t(), ones, ends_E).select(2, 0);
+        }
+    }
+}

@@ -1,0 +1,52 @@
+package dev.moe4j.model.routing;
+
+import dev.moe4j.parallel.ProcessGroup;
+import java.nio.DoubleBuffer;
+import java.util.Arrays;
+import java.util.stream.DoubleStream;
+import java.util.stream.Stream;
+
+/**
+ * One router's report.
+ *
+ * @param layer the layer's number, from 0
+ * @param balance the balance loss without its weight; 1 for perfect balance
+ * @param entropy the mean entropy of the tokens' distributions over experts, in nats
+ * @param firstChoices tokens whose first choice each expert is, padding left out, {@code [experts]}
+ * @param counts of its choices
+ */
+public record LayerRouting(int layer, double balance, double entropy, double[] firstChoices, RoutingCounts counts) {
+
+    /** The published figures. */
+    public RoutingStatistics statistics() {
+        return counts.statistics();
+    }
+
+    /** The report on what all members of a group routed, each as many tokens. */
+    public LayerRouting over(ProcessGroup group) {
+        RoutingCounts own = counts;
+        int topK = own.wanted().length;
+        int experts = own.kept().length;
+        DoubleStream.Builder parts =
+                DoubleStream.builder().add(balance).add(entropy).add(own.tokens());
+        DoubleStream.concat(
+                        Arrays.stream(own.chosen()).flatMapToDouble(Arrays::stream),
+                        Stream.of(own.wanted(), own.dropped(), own.kept(), firstChoices)
+                                .flatMapToDouble(Arrays::stream))
+                .forEach(parts::add);
+        DoubleBuffer sums = DoubleBuffer.wrap(group.sum(parts.build().toArray(), "layer " + layer + " statistics"));
+        double meanBalance = sums.get() / group.members().size();
+        double meanEntropy = sums.get() / group.members().size();
+        double tokens = sums.get();
+        double[][] chosen = new double[topK][];
+        Arrays.setAll(chosen, _ -> next(sums, experts));
+        RoutingCounts all = new RoutingCounts(tokens, chosen, next(sums, topK), next(sums, topK), next(sums, experts));
+        return new LayerRouting(layer, meanBalance, meanEntropy, next(sums, experts), all);
+    }
+
+    private static double[] next(DoubleBuffer from, int count) {
+        double[] values = new double[count];
+        from.get(values);
+        return values;
+    }
+}

@@ -1,0 +1,121 @@
+package dev.moe4j.model.spec;
+
+import dev.moe4j.base.text.NearestName;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * Architectures by name: the published study's, and small ones for a CPU.
+ *
+ * <p>The published ones (Artetxe et al. 2021, tables 1 and 7) have GPT-3's shapes, a context of 2048 and GPT-2's
+ * vocabulary; the mixtures replace every second feed-forward network by 512 experts of the same width, top-2 with
+ * capacity counted over the micro-batch. Their dropout is that of the published recipes, 0.1 where a size has none.
+ *
+ * <p>A run takes its vocabulary from its data; those of the small ones here are where measurements start from.
+ */
+public final class Presets {
+
+    /** GPT-2's 50,257 entries and the published system's four special ones, up to a multiple of 8. */
+    public static final int GPT2_VOCABULARY = ModelConfig.paddedVocabulary(50_257 + 4);
+
+    private static final int PUBLISHED_CONTEXT = 2048;
+    private static final int PUBLISHED_EXPERTS = 512;
+    private static final int NO_PADDING = -1;
+
+    private static final RoutingConfig PUBLISHED_ROUTING = new RoutingConfig(
+            RoutingConfig.Strategy.CAPACITY, 2, 0, 1, 0.05, false, RoutingConfig.SecondExpert.ALL, false, false);
+
+    private static final BalanceConfig PUBLISHED_BALANCE =
+            new BalanceConfig(0.01, BalanceConfig.Scope.GROUP, BalanceConfig.Combine.MEAN, 0);
+
+    private static final Map<String, Architecture> ARCHITECTURES = architectures();
+
+    private Presets() {}
+
+    /** The names, small ones first. */
+    public static Set<String> names() {
+        return ARCHITECTURES.keySet();
+    }
+
+    /**
+     * The architecture of that name.
+     *
+     * @throws ModelException if there is none; the message has the nearest names
+     */
+    public static Architecture architecture(String name) {
+        Architecture architecture = ARCHITECTURES.get(name);
+        if (architecture == null) {
+            List<String> nearest = NearestName.names(name, ARCHITECTURES.keySet(), 3);
+            throw new ModelException("no preset is called '" + name + "'; "
+                    + (nearest.isEmpty() ? "there are " : "the nearest are ")
+                    + String.join(", ", nearest.isEmpty() ? ARCHITECTURES.keySet() : nearest));
+        }
+        return architecture;
+    }
+
+    private static Map<String, Architecture> architectures() {
+        Map<String, Architecture> all = new LinkedHashMap<>();
+        all.put("cpu-tiny-dense", small(4, 64, 64, 2048, 0));
+        all.put("cpu-tiny-moe", small(4, 64, 64, 2048, 8));
+        all.put("quickstart-dense", small(4, 64, 128, 2048, 0));
+        all.put("quickstart-moe", withExpertFfn(small(4, 64, 128, 2048, 32), 128));
+        all.put("cpu-dense", small(6, 256, 256, 8192, 0));
+        all.put("cpu-moe8", small(6, 256, 256, 8192, 8));
+        all.put("cpu-moe32", small(6, 256, 256, 8192, 32));
+        all.put("cpu-moe128", small(6, 256, 256, 8192, 128));
+        all.put("dense-125m", published(12, 768, 12, 0.1, 0));
+        all.put("dense-355m", published(24, 1024, 16, 0, 0));
+        all.put("dense-760m", published(24, 1536, 16, 0.1, 0));
+        all.put("dense-1.3b", published(24, 2048, 32, 0.1, 0));
+        all.put("dense-2.7b", published(32, 2560, 32, 0.1, 0));
+        all.put("dense-6.7b", published(32, 4096, 32, 0.1, 0));
+        all.put("dense-13b", published(40, 5120, 40, 0.1, 0));
+        all.put("dense-175b", published(96, 12288, 96, 0.1, 0));
+        all.put("moe-15b", published(12, 768, 12, 0.1, PUBLISHED_EXPERTS));
+        all.put("moe-52b", published(24, 1024, 16, 0, PUBLISHED_EXPERTS));
+        all.put("moe-207b", published(24, 2048, 32, 0.1, PUBLISHED_EXPERTS));
+        all.put("moe-1.1t", published(32, 4096, 32, 0.1, PUBLISHED_EXPERTS));
+        return Collections.unmodifiableMap(all);
+    }
+
+    /** Four heads, feed-forward networks and experts of four times the width, dropless top-2. */
+    private static Architecture small(int layers, int width, int context, int vocabulary, int experts) {
+        return new Architecture(
+                model(layers, width, 4, vocabulary, context, 0, experts), RoutingConfig.DEFAULT, BalanceConfig.DEFAULT);
+    }
+
+    /** Narrower experts: top-2 of half width costs what the dense network costs. */
+    private static Architecture withExpertFfn(Architecture architecture, int expertFfn) {
+        ModelConfig model = architecture.model();
+        return new Architecture(model.withExpertFfn(expertFfn), architecture.routing(), architecture.balance());
+    }
+
+    private static Architecture published(int layers, int width, int heads, double dropout, int experts) {
+        return new Architecture(
+                model(layers, width, heads, GPT2_VOCABULARY, PUBLISHED_CONTEXT, dropout, experts),
+                PUBLISHED_ROUTING,
+                PUBLISHED_BALANCE);
+    }
+
+    private static ModelConfig model(
+            int layers, int width, int heads, int vocabulary, int context, double dropout, int experts) {
+        return new ModelConfig(
+                layers,
+                width,
+                heads,
+                4 * width,
+                vocabulary,
+                context,
+                Activation.GELU,
+                dropout,
+                dropout,
+                NO_PADDING,
+                experts,
+                2,
+                4 * width,
+                0);
+    }
+}

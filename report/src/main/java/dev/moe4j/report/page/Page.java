@@ -1,0 +1,107 @@
+package dev.moe4j.report.page;
+
+import dev.moe4j.base.file.AtomicFile;
+import dev.moe4j.eval.perplexity.Markup;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.time.ZoneOffset;
+import java.time.format.DateTimeFormatter;
+import java.util.Locale;
+import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.webjars.WebJarVersionLocator;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * One HTML file that needs nothing else, not even a network.
+ *
+ * <p>The page is a template, a style sheet and scripts beside this class; the scripts draw the JSON that is embedded.
+ * Every text from outside reaches the page either escaped or as JSON that cannot end its script element, and from there
+ * as text nodes, never as markup. A content security policy forbids the page every request.
+ *
+ * @param title the page's heading
+ * @param sentence the result; what stands in brackets at its end are its limits, and set smaller
+ * @param name of the page's sections, {@code NAME.html}, and of its script, {@code NAME.js}
+ * @param data what the script draws
+ */
+public record Page(String title, Instant created, String sentence, String name, ObjectNode data) {
+    private static final Pattern PLACEHOLDER = Pattern.compile("\\{\\{([a-z-]+)}}");
+    private static final DateTimeFormatter MINUTE = DateTimeFormatter.ofPattern("yyyy-MM-dd HH:mm 'UTC'", Locale.ROOT);
+    private static final JsonMapper JSON = new JsonMapper();
+
+    /**
+     * Writes the page. An interrupted write leaves an older page as it was.
+     *
+     * @param file to create or replace; its folder must exist
+     */
+    public void write(Path file) throws IOException {
+        AtomicFile.write(file, html());
+    }
+
+    /** The page as text. */
+    public String html() {
+        int limits = sentence.endsWith(").") ? sentence.indexOf(" (") : -1;
+        String finding = limits < 0 ? sentence : sentence.substring(0, limits);
+        return fill(
+                resource("page.html"),
+                Map.ofEntries(
+                        Map.entry("title", Markup.escape(title)),
+                        Map.entry("finding", Markup.escape(finding)),
+                        Map.entry("limits", Markup.escape(sentence.substring(finding.length()))),
+                        Map.entry("created", Markup.escape(MINUTE.format(created.atOffset(ZoneOffset.UTC)))),
+                        Map.entry("main", resource(name + ".html")),
+                        Map.entry("uplot-licence", resource(uplot("LICENSE")).replace("*/", "* /")),
+                        Map.entry("uplot-css", resource(uplot("dist/uPlot.min.css"))),
+                        Map.entry("uplot-js", resource(uplot("dist/uPlot.iife.min.js"))),
+                        Map.entry("style", resource("report.css")),
+                        Map.entry("page-js", resource("page.js")),
+                        Map.entry("script", resource(name + ".js")),
+                        Map.entry("data", inScript(data))));
+    }
+
+    /** JSON that may stand inside a script element: no markup character survives in it. */
+    private static String inScript(ObjectNode data) {
+        return JSON.writeValueAsString(data)
+                .replace("&", "\\u0026")
+                .replace("<", "\\u003c")
+                .replace(">", "\\u003e")
+                .replace("\u2028", "\\u2028")
+                .replace("\u2029", "\\u2029");
+    }
+
+    /** Replaces each {@code {{name}}} once; what is put in is not searched again. */
+    public static String fill(String template, Map<String, String> values) {
+        return PLACEHOLDER.matcher(template).replaceAll(match -> {
+            String value = values.get(match.group(1));
+            if (value == null) {
+                throw new IllegalStateException("The report's template asks for an unknown " + match.group());
+            }
+            return Matcher.quoteReplacement(value);
+        });
+    }
+
+    /** The path of a file of the chart library, whose version is in its path. */
+    private static String uplot(String file) {
+        String path = new WebJarVersionLocator().fullPath("uplot", file);
+        if (path == null) {
+            throw new IllegalStateException("The chart library org.webjars.npm:uplot is not on the class path");
+        }
+        return "/" + path;
+    }
+
+    private static String resource(String name) {
+        try (InputStream in = Page.class.getResourceAsStream(name)) {
+            if (in == null) {
+                throw new IllegalStateException("The report's part " + name + " is not on the class path");
+            }
+            return new String(in.readAllBytes(), StandardCharsets.UTF_8);
+        } catch (IOException e) {
+            throw new IllegalStateException("The report's part " + name + " cannot be read", e);
+        }
+    }
+}

@@ -1,0 +1,66 @@
+package dev.moe4j.report.pair;
+
+import dev.moe4j.report.statistics.LayerLoad;
+import dev.moe4j.report.statistics.LearningCurve;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.SequencedMap;
+
+/**
+ * What a report says about one trained model.
+ *
+ * @param name such as {@code dense} or {@code 32 experts, top-2}
+ * @param configuration the resolved configuration as YAML
+ * @param parametersTotal all parameters
+ * @param parametersActive the parameters that one token uses
+ * @param flopsPerToken training FLOPs per token, forward and backward, the router's included
+ * @param routerFlopsPerToken the router's part of {@code flopsPerToken}; 0 in a dense model
+ * @param tokens training tokens seen
+ * @param seconds training time
+ * @param finalLearningRate the learning rate of the last step
+ * @param perplexities at the end of training, by domain, in the order to show
+ * @param trainingLoss nats per token over training tokens
+ * @param curves held-out learning curves by group of domains ({@code in-domain}, {@code out-of-domain}), in the order
+ *     to show
+ * @param throughput training tokens per second over seconds of training
+ * @param utilisation useful FLOP/s over the measured matmul peak (0 to 1) over seconds of training
+ * @param expertLoad one entry for each MoE layer; empty in a dense model
+ */
+public record RunSummary(
+        String name,
+        String configuration,
+        long parametersTotal,
+        long parametersActive,
+        double flopsPerToken,
+        double routerFlopsPerToken,
+        long tokens,
+        double seconds,
+        double finalLearningRate,
+        SequencedMap<String, DomainPerplexity> perplexities,
+        Series trainingLoss,
+        SequencedMap<String, LearningCurve> curves,
+        Series throughput,
+        Series utilisation,
+        List<LayerLoad> expertLoad) {
+
+    /**
+     * A model's perplexity on one held-out text.
+     *
+     * @param perplexity per token
+     * @param inDomain whether text of this kind was trained on
+     */
+    public record DomainPerplexity(double perplexity, boolean inDomain) {
+        public DomainPerplexity {
+            if (!(perplexity >= 1)) {
+                throw new IllegalArgumentException("A perplexity is at least 1, not " + perplexity);
+            }
+        }
+    }
+
+    public RunSummary {
+        perplexities = Collections.unmodifiableSequencedMap(new LinkedHashMap<>(perplexities));
+        curves = Collections.unmodifiableSequencedMap(new LinkedHashMap<>(curves));
+        expertLoad = List.copyOf(expertLoad);
+    }
+}

@@ -1,0 +1,77 @@
+package dev.moe4j.report.pair;
+
+import dev.moe4j.base.text.Numbers;
+import dev.moe4j.report.statistics.CostMeasure;
+import dev.moe4j.report.statistics.Verdict;
+
+/** A {@link Speedup} in plain English. */
+public final class SpeedupWords {
+
+    /** Measured between seeds of the quickstart's models, which have width 64. */
+    static final double SEED_SPREAD = 0.1;
+
+    private SpeedupWords() {}
+
+    /** The comparison in one sentence; its limits stand in brackets at the end. */
+    static String sentence(Speedup speedup) {
+        String interval =
+                speedup.reading().map(reading -> interval("", range(reading))).orElse("");
+        return finding(speedup) + verdict(speedup) + " (" + interval + limits(speedup);
+    }
+
+    /** The same with the factor in time, which need not agree with that in FLOPs. */
+    public static String headline(Speedup flops, Speedup seconds) {
+        String time = seconds.reading()
+                .map(reading -> "; in time the speedup factor is " + Numbers.fixed(reading.factor(), 2))
+                .orElse(flops.reading().isPresent() ? "; in time it cannot be told" : "; nor can it be told in time");
+        String intervals = "";
+        if (flops.reading().isPresent() && seconds.reading().isPresent()) {
+            intervals = interval(
+                    "",
+                    range(flops.reading().get()) + ", in time "
+                            + range(seconds.reading().get()));
+        } else if (flops.reading().isPresent()) {
+            intervals = interval("", range(flops.reading().get()));
+        } else if (seconds.reading().isPresent()) {
+            intervals = interval("in time ", range(seconds.reading().get()));
+        }
+        String verdict = verdict(flops).isEmpty() ? verdict(seconds) : verdict(flops);
+        return finding(flops) + time + verdict + " (" + intervals + limits(flops);
+    }
+
+    private static String finding(Speedup speedup) {
+        String perplexity = speedup.domain() + " perplexity " + Numbers.significant(speedup.targetPerplexity(), 3);
+        CostMeasure cost = speedup.cost();
+        if (speedup.verdict() == Verdict.NOT_REACHED) {
+            return "Whether the mixture pays in " + cost.label()
+                    + " cannot be told from this run: the two curves do not" + " both safely enclose " + perplexity
+                    + ", the best that both had, and nothing is extrapolated";
+        }
+        double factor = speedup.factor().orElseThrow();
+        return factor >= 1
+                ? "In this run the mixture reached " + perplexity + " with " + cost.less(factor)
+                        + " than the dense model"
+                : "In this run the dense model reached " + perplexity + " with " + cost.less(1 / factor)
+                        + " than the mixture, a speedup factor of " + Numbers.fixed(factor, 2);
+    }
+
+    private static String verdict(Speedup speedup) {
+        return speedup.reading().isPresent() ? "; " + speedup.verdict().words() : "";
+    }
+
+    private static String interval(String cost, String range) {
+        return "95 % interval over the held-out text " + cost + range + "; ";
+    }
+
+    private static String range(Speedup.Reading reading) {
+        return Numbers.fixed(reading.interval().low(), 2) + " to "
+                + Numbers.fixed(reading.interval().high(), 2);
+    }
+
+    private static String limits(Speedup speedup) {
+        CostMeasure cost = speedup.cost();
+        return "budget " + cost.format(speedup.denseBudget()) + " dense and " + cost.format(speedup.moeBudget())
+                + " mixture; factors of models of this size differ by ±" + Numbers.fixed(SEED_SPREAD, 1)
+                + " or more between seeds).";
+    }
+}

@@ -1,0 +1,34 @@
+package dev.moe4j.report.statistics;
+
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * Which experts of one layer the tokens went to.
+ *
+ * @param layer 0-based number of the Transformer block
+ * @param shares per expert its share of all assignments of the layer; they sum to 1
+ */
+public record LayerLoad(int layer, List<Double> shares) {
+    public LayerLoad {
+        shares = List.copyOf(shares);
+        double sum = 0;
+        for (double share : shares) {
+            if (!(share >= 0)) {
+                throw new IllegalArgumentException("An expert's share cannot be " + share);
+            }
+            sum += share;
+        }
+        if (!(Math.abs(sum - 1) < 1e-3)) {
+            throw new IllegalArgumentException(
+                    "The shares of layer " + layer + "'s " + shares.size() + " experts must sum to 1, not " + sum);
+        }
+    }
+
+    /** From counted tokens or shares of any sum; all zero means that nothing was routed and is refused. */
+    public static LayerLoad of(int layer, double[] loads) {
+        double sum = Arrays.stream(loads).sum();
+        return new LayerLoad(
+                layer, Arrays.stream(loads).map(load -> load / sum).boxed().toList());
+    }
+}

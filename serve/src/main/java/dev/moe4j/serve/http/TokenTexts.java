@@ -1,0 +1,35 @@
+package dev.moe4j.serve.http;
+
+import dev.moe4j.text.tokenizer.Tokenizer;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+
+/** Tokens by themselves as text. */
+public final class TokenTexts {
+
+    /** What stands for the end of text, whatever the tokenizer calls it. */
+    private static final String END_OF_TEXT = "<|endoftext|>";
+
+    private TokenTexts() {}
+
+    /** A token's text, or where its bytes are a part of a character those, as OpenAI writes them: {@code bytes:\xe2\x82}. */
+    public static String of(int token, Tokenizer tokenizer) {
+        if (token == tokenizer.endOfText()) {
+            return END_OF_TEXT;
+        }
+        byte[] bytes = tokenizer.bytes(token);
+        try {
+            return StandardCharsets.UTF_8
+                    .newDecoder()
+                    .decode(ByteBuffer.wrap(bytes))
+                    .toString();
+        } catch (CharacterCodingException e) {
+            StringBuilder text = new StringBuilder("bytes:");
+            for (byte value : bytes) {
+                text.append("\\x%02x".formatted(value & 0xff));
+            }
+            return text.toString();
+        }
+    }
+}

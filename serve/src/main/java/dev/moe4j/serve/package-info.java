@@ -1,5 +1,0 @@
-/** Text generation. */
-@NullMarked
-package dev.moe4j.serve;
-
-import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,183 @@
+package dev.moe4j.study.ladder;
+
+import dev.moe4j.data.shard.Manifest;
+import dev.moe4j.study.steps.Step;
+import dev.moe4j.study.steps.StudyException;
+import dev.moe4j.text.source.Limits;
+import dev.moe4j.text.source.OnError;
+import dev.moe4j.text.source.TextFormat;
+import dev.moe4j.text.source.TextInput;
+import dev.moe4j.text.source.TextTransform;
+import dev.moe4j.text.tokenizer.Tokenizer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.ObjectNode;
+
+/** Plans the steps that prepare a ladder's texts. */
+final class TextSteps {
+
+    private final Path file;
+    private final Path root;
+    private final Path folder;
+    private final int threads;
+    private final UnaryOperator<Step> add;
+    private final Map<List<String>, String> digests = new HashMap<>();
+
+    /**
+     * @param file the ladder's, for messages
+     * @param root folder of data
+     * @param folder of steps
+     * @param threads of each step
+     * @param add plans a step and gives it, or the equal one that was planned before
+     */
+    TextSteps(Path file, Path root, Path folder, int threads, UnaryOperator<Step> add) {
+        this.file = file;
+        this.root = root;
+        this.folder = folder;
+        this.threads = threads;
+        this.add = add;
+    }
+
+    /**
+     * Prepared text.
+     *
+     * @param key tells its content from any other's
+     * @param as how it is prepared, so that others can be prepared as it is
+     * @param options likewise, what a ladder has no keys for, as words of the command; only what differs from its defaults
+     * @param step that prepares it; null where it is there already
+     */
+    record Prepared(
+            Path folder,
+            String key,
+            Ladder.Text as,
+            List<String> options,
+            int vocabulary,
+            @Nullable Step step) {
+        List<Step> needs() {
+            return step == null ? List.of() : List.of(step);
+        }
+    }
+
+    /**
+     * Text that is prepared already.
+     *
+     * @param key of the ladder, for messages
+     * @param path of its folder, from the folder of data on
+     */
+    Prepared ready(String key, String path) {
+        Path shards = root.resolve(path);
+        require(key, shards);
+        Manifest manifest = Manifest.read(shards);
+        Manifest.Options made = manifest.options();
+        String tokenizer = manifest.tokenizer().spec();
+        Ladder.Text as = new Ladder.Text(
+                List.of(),
+                path,
+                tokenizer.equals(Tokenizer.FILE) ? shards.resolve(tokenizer).toString() : tokenizer,
+                word(made.splitting()),
+                made.transform() == TextTransform.COLLAPSE_SPACES);
+        // Adopted data has no plan, and its options say nothing.
+        List<String> options = manifest.work().plan().isEmpty() ? List.of() : options(made);
+        return new Prepared(
+                shards, manifest.sha256(), as, options, manifest.tokenizer().vocabulary(), null);
+    }
+
+    private static List<String> options(Manifest.Options made) {
+        List<String> words = new ArrayList<>();
+        if (made.format() != TextFormat.AUTO) {
+            words.add("--format=" + word(made.format()));
+        }
+        if (!made.field().equals("text")) {
+            words.add("--field=" + made.field());
+        }
+        if (made.onError() != OnError.FAIL) {
+            words.add("--on-error=" + word(made.onError()));
+        }
+        if (made.documentBytes() != Limits.DEFAULT.documentBytes()) {
+            words.add("--max-document=" + Math.ceilDiv(made.documentBytes(), 1L << 20));
+        }
+        return words;
+    }
+
+    private static String word(Enum<?> constant) {
+        return constant.name().toLowerCase(Locale.ROOT).replace('_', '-');
+    }
+
+    /** A training text that a step will prepare. */
+    Prepared prepare(String key, String title, Ladder.Text text) {
+        return prepare(key, title, text.inputs(), text, List.of());
+    }
+
+    /** A text that a step will prepare as another one is. */
+    Prepared prepareLike(Prepared other, String key, String title, String input) {
+        return prepare(key, title, List.of(input), other.as(), other.options());
+    }
+
+    /**
+     * Text that a step will prepare. Reads it once, for its checksum.
+     *
+     * @param key of the ladder, for messages
+     * @param title of the text
+     * @param inputs paths and patterns, from the folder of data on
+     * @param as how to prepare it
+     * @param options likewise
+     */
+    private Prepared prepare(String key, String title, List<String> inputs, Ladder.Text as, List<String> options) {
+        List<String> paths =
+                inputs.stream().map(input -> root.resolve(input).toString()).toList();
+        for (String path : paths) {
+            if (!path.matches(".*[*?\\[{].*")) {
+                require(key, Path.of(path));
+            }
+        }
+        TextInput input = TextInput.ofNames(paths);
+        Tokenizer tokenizer = Tokenizer.of(as.tokenizer());
+        ObjectNode identity = Step.object();
+        identity.put("text", digests.computeIfAbsent(paths, _ -> input.sha256()));
+        identity.put("tokenizer", tokenizer.hash());
+        identity.put("split", as.split());
+        identity.put("collapse_spaces", as.collapseSpaces());
+        if (!options.isEmpty()) { // text that has none keeps the name that it had before there were any
+            ArrayNode words = identity.putArray("options");
+            options.forEach(words::add);
+        }
+        Path to = Step.folder(folder, Step.Kind.PREPARE, identity);
+        Path shards = to.resolve("shards");
+        List<String> command = new ArrayList<>(List.of(
+                "prepare",
+                "--tokenizer=" + as.tokenizer(),
+                "--split=" + as.split(),
+                "--threads=" + threads,
+                "--out=" + shards,
+                "--overwrite", // data that is whole, but whose step was not filed as finished
+                "--json"));
+        if (as.collapseSpaces()) {
+            command.add("--collapse-spaces");
+        }
+        command.addAll(options);
+        command.addAll(paths);
+        Step step = add.apply(
+                new Step(Step.Kind.PREPARE, "prepare " + title, identity, to, command, List.of(), input.bytes(), 0));
+        return new Prepared(shards, step.name(), as, options, tokenizer.vocabularySize(), step);
+    }
+
+    /**
+     * Refuses a ladder that names what is not there.
+     *
+     * @param key of the ladder
+     */
+    void require(String key, Path path) {
+        if (!Files.exists(path)) {
+            throw new StudyException(file + ": " + key + ": " + path
+                    + " does not exist; mend the ladder, or give the folder of its data with --data");
+        }
+    }
+}

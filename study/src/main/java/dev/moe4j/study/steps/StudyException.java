@@ -1,0 +1,15 @@
+package dev.moe4j.study.steps;
+
+import dev.moe4j.base.UserException;
+
+/** A comparison cannot be made; the message says what, where and what to do. */
+public final class StudyException extends UserException {
+
+    public StudyException(String message) {
+        super(message);
+    }
+
+    public StudyException(String message, Throwable cause) {
+        super(message, cause);
+    }
+}

@@ -1,0 +1,208 @@
+package dev.moe4j.tensor.autograd;
+
+import dev.moe4j.tensor.Device;
+import dev.moe4j.tensor.Functions;
+import dev.moe4j.tensor.Scope;
+import dev.moe4j.tensor.Tensor;
+import dev.moe4j.tensor.TensorException;
+import dev.moe4j.tensor.parameter.Parameter;
+import dev.moe4j.tensor.parameter.ParameterGroup;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+import org.bytedeco.pytorch.BoolOptional;
+import org.bytedeco.pytorch.GradMode;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
+
+/** One run of a section on a {@link Tape}: its inputs and outputs, and what its backward pass needs. */
+final class SectionRun {
+
+    private final Section section;
+    private final Value[] inputs;
+    private final boolean recording;
+    private final Set<ParameterGroup> units = new LinkedHashSet<>();
+    private Scope saved = Scope.detached();
+    private Device device = Device.CPU;
+    private Value[] outputs = {};
+    private Tensor[] leaves = {};
+    private Tensor[] attached = {};
+    private @Nullable Saved state;
+    private boolean remembers;
+
+    /**
+     * @param inputs not copied
+     * @param recording whether there will be a backward pass
+     */
+    SectionRun(Section section, Value[] inputs, boolean recording) {
+        this.section = section;
+        this.inputs = inputs;
+        this.recording = recording;
+        section.parameters().forEach(parameter -> units.add(parameter.unit()));
+    }
+
+    Section section() {
+        return section;
+    }
+
+    Value[] inputs() {
+        return inputs;
+    }
+
+    /** Those that the section's parameters are in. */
+    Set<ParameterGroup> units() {
+        return units;
+    }
+
+    Value[] outputs() {
+        return outputs;
+    }
+
+    /** Where it ran. */
+    Device device() {
+        return device;
+    }
+
+    /** Whether what the backward pass needs is there. */
+    boolean remembers() {
+        return remembers;
+    }
+
+    /** Notes what became of the results. */
+    void gave(Value[] values, Device where) {
+        outputs = values;
+        device = where;
+    }
+
+    /** Whether that output carries a gradient, once the section has run. */
+    boolean differentiable(int output, Tensor tensor) {
+        return switch (section) {
+            case Section.Derived _ -> attached[output].requiresGradient();
+            case Section.Written _ -> tensor.dtype().floating();
+        };
+    }
+
+    /** Runs the section forward; what its backward pass needs is saved, the results are in the innermost scope. */
+    Tensor[] forward() {
+        Tensor[] results = switch (section) {
+            case Section.Derived derived -> forward(derived);
+            case Section.Written written -> forward(written);
+        };
+        remembers = true;
+        return results;
+    }
+
+    private Tensor[] forward(Section.Derived derived) {
+        Tensor[] tensors = new Tensor[inputs.length];
+        for (int i = 0; i < tensors.length; i++) {
+            Value value = inputs[i];
+            tensors[i] = recording && value.differentiable()
+                    ? saved.keep(value.tensor().detach().requireGradient())
+                    : value.tensor();
+        }
+        GradMode.set_enabled(recording);
+        Tensor[] results;
+        try {
+            results = derived.forward(tensors);
+        } finally {
+            GradMode.set_enabled(false);
+        }
+        leaves = tensors;
+        attached = results;
+        Arrays.stream(results).forEach(saved::keep);
+        return Arrays.stream(results).map(Tensor::detach).toArray(Tensor[]::new);
+    }
+
+    private Tensor[] forward(Section.Written written) {
+        Saved fresh = new Saved(saved, recording, inputs);
+        state = fresh;
+        return written.forward(fresh, Arrays.stream(inputs).map(Value::tensor).toArray(Tensor[]::new));
+    }
+
+    /**
+     * From the outputs' gradients those of the inputs, null where there is none. Parameters' gradients are added to their
+     * units.
+     */
+    @Nullable
+    Tensor[] backward() {
+        return switch (section) {
+            case Section.Derived derived -> backward(derived);
+            case Section.Written written -> {
+                Saved there = state;
+                if (there == null) {
+                    throw new TensorException(section.name() + " has not run forward");
+                }
+                @Nullable Tensor[] gradients = new Tensor[outputs.length];
+                for (int i = 0; i < gradients.length; i++) {
+                    gradients[i] = outputs[i].gradient();
+                }
+                yield written.backward(there, gradients);
+            }
+        };
+    }
+
+    private @Nullable Tensor[] backward(Section.Derived derived) {
+        List<Tensor> roots = new ArrayList<>();
+        List<Tensor> gradients = new ArrayList<>();
+        for (int i = 0; i < outputs.length; i++) {
+            Tensor gradient = outputs[i].gradient();
+            if (gradient != null && outputs[i].differentiable()) {
+                roots.add(attached[i]);
+                gradients.add(gradient);
+            }
+        }
+        List<Tensor> sources = new ArrayList<>();
+        for (int i = 0; i < inputs.length; i++) {
+            if (inputs[i].differentiable()) {
+                sources.add(leaves[i]);
+            }
+        }
+        derived.parameters().forEach(parameter -> sources.add(parameter.tensor()));
+
+        @Nullable Tensor[] results = gradientsOf(derived.name(), roots, sources, gradients);
+        int next = 0;
+        @Nullable Tensor[] ofInputs = new Tensor[inputs.length];
+        for (int i = 0; i < inputs.length; i++) {
+            ofInputs[i] = inputs[i].differentiable() ? results[next++] : null;
+        }
+        for (Parameter parameter : derived.parameters()) {
+            Tensor gradient = results[next++];
+            if (gradient != null) {
+                parameter.addGradient(gradient);
+            }
+        }
+        return ofInputs;
+    }
+
+    private static @Nullable Tensor[] gradientsOf(
+            String name, List<Tensor> outputs, List<Tensor> sources, List<Tensor> gradients) {
+        // Undefined results are those that nothing depends on.
+        try (TensorVector outs = Functions.vector(outputs.toArray(Tensor[]::new));
+                TensorVector ins = Functions.vector(sources.toArray(Tensor[]::new));
+                TensorVector grads = Functions.vector(gradients.toArray(Tensor[]::new));
+                BoolOptional retain = new BoolOptional();
+                TensorVector results = torch.grad(outs, ins, grads, retain, false, true)) {
+            @Nullable Tensor[] tensors = new Tensor[sources.size()];
+            for (int i = 0; i < tensors.length; i++) {
+                org.bytedeco.pytorch.Tensor result = results.get(i);
+                tensors[i] = result.defined() ? Scope.adoptCopy(result) : null;
+            }
+            return tensors;
+        } catch (RuntimeException e) {
+            throw TensorException.of("gradients of " + name, e, outputs.toArray(Tensor[]::new));
+        }
+    }
+
+    /** Frees what was saved. */
+    void forget() {
+        saved.close();
+        saved = Scope.detached();
+        leaves = new Tensor[0];
+        attached = new Tensor[0];
+        state = null;
+        remembers = false;
+    }
+}

@@ -1,0 +1,61 @@
+package dev.moe4j.text.source;
+
+import dev.moe4j.text.DataException;
+import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.NoSuchFileException;
+import java.util.function.Consumer;
+
+/** Takes what reading finds: documents, which it gives on, and what is no document, which it counts or refuses. */
+public final class DocumentSink {
+    private final Consumer<Document> out;
+    private final OnError onError;
+    private final Skipped skipped;
+    private long documents;
+
+    public DocumentSink(Consumer<Document> out, OnError onError, Skipped skipped) {
+        this.out = out;
+        this.onError = onError;
+        this.skipped = skipped;
+    }
+
+    void document(Document document) {
+        documents++;
+        out.accept(document);
+    }
+
+    /** The documents given on. */
+    long documents() {
+        return documents;
+    }
+
+    /** Counts what needs no one's attention. */
+    void leaveOut(Skipped.Reason reason, String what) {
+        skipped.add(reason, what);
+    }
+
+    /**
+     * Counts or refuses bad input.
+     *
+     * @param what the file, the entry or the record that is lost
+     */
+    void bad(String what, IOException e) {
+        if (onError == OnError.SKIP) {
+            skipped.add(reason(e), what);
+        } else if (e instanceof BadInputException bad) {
+            throw new DataException(bad.line(), e);
+        } else {
+            throw DataException.of("cannot read " + what, e, "check the file, leave it out, or skip what is bad");
+        }
+    }
+
+    private static Skipped.Reason reason(IOException e) {
+        return switch (e) {
+            case BadInputException bad -> bad.reason();
+            case AccessDeniedException _, NoSuchFileException _ -> Skipped.Reason.UNREADABLE;
+            case CharacterCodingException _ -> Skipped.Reason.INVALID_UTF8;
+            default -> Skipped.Reason.DAMAGED;
+        };
+    }
+}

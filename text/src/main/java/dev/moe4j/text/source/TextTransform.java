@@ -1,0 +1,37 @@
+package dev.moe4j.text.source;
+
+import com.fasterxml.jackson.annotation.JsonProperty;
+
+/** A change to the text of a document. */
+public enum TextTransform {
+    /** No change. */
+    @JsonProperty("none")
+    NONE,
+    /** Each run of two or more spaces and tabs becomes one space; small vocabularies have no runs of spaces. */
+    @JsonProperty("collapse_spaces")
+    COLLAPSE_SPACES;
+
+    String apply(String text) {
+        return switch (this) {
+            case NONE -> text;
+            case COLLAPSE_SPACES -> collapse(text);
+        };
+    }
+
+    private static String collapse(String text) {
+        StringBuilder out = new StringBuilder(text.length());
+        for (int i = 0; i < text.length(); ) {
+            int end = i;
+            while (end < text.length() && (text.charAt(end) == ' ' || text.charAt(end) == '\t')) {
+                end++;
+            }
+            if (end - i >= 2) {
+                out.append(' ');
+                i = end;
+            } else {
+                out.append(text.charAt(i++));
+            }
+        }
+        return out.toString();
+    }
+}

@@ -1,0 +1,34 @@
+package dev.moe4j.train.metrics;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.OptionalLong;
+import java.util.stream.Stream;
+
+/** The memory of this process that is resident, in bytes, where the system tells: Linux does. */
+public final class ResidentMemory {
+    private static final Path STATUS = Path.of("/proc/self/status");
+
+    private ResidentMemory() {}
+
+    /** What is resident now. */
+    public static OptionalLong now() {
+        return field("VmRSS", STATUS);
+    }
+
+    /** The most that ever was. */
+    public static OptionalLong peak() {
+        return field("VmHWM", STATUS);
+    }
+
+    static OptionalLong field(String name, Path status) {
+        try (Stream<String> lines = Files.lines(status)) {
+            return lines.filter(line -> line.matches(name + ":\\s+\\d+ kB"))
+                    .mapToLong(line -> 1024 * Long.parseLong(line.replaceAll("\\D", "")))
+                    .findFirst();
+        } catch (IOException e) {
+            return OptionalLong.empty();
+        }
+    }
+}
