@@ -116,7 +116,7 @@ public final class Main implements CommandLineFactory {
     }
 
     @Override
-    public CommandLine commandLine(String... arguments) {
+    public CommandLine forArguments(String... arguments) {
         return commandLine(new Main(), arguments);
     }
 

@@ -101,7 +101,7 @@ final class Architecture {
     /** A package belongs to a module, at most one level below the module's root package. */
     static ArchRule packagesLieInModules(String root) {
         return classes().should(check("lie in a module, at most one level deep", (type, events) -> {
-            String[] names = relativePackage(root, type).split("\\.");
+            String[] names = relativePackage(root, type).split("\\.", -1);
             if (!MODULES.containsKey(names[0])) {
                 violated(events, type, "its package is not in a module");
             } else if (names.length > 2) {

@@ -39,7 +39,7 @@ class ArchitectureTest {
                 .toList();
 
         assertThat(built).isNotEmpty().containsExactlyInAnyOrderElementsOf(Architecture.MODULES.keySet());
-        assertThat(ALL.stream().map(type -> type.getPackageName().split("\\.")[2]))
+        assertThat(ALL.stream().map(type -> type.getPackageName().split("\\.", -1)[2]))
                 .containsAll(built);
     }
 

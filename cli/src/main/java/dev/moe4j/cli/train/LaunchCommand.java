@@ -75,7 +75,7 @@ public final class LaunchCommand implements Callable<Integer> {
         // What is wrong with the command is said once, before any rank starts.
         String[] arguments = command.toArray(String[]::new);
         ((CommandLineFactory) spec.root().userObject())
-                .commandLine(arguments)
+                .forArguments(arguments)
                 .setErr(spec.commandLine().getErr())
                 .parseArgs(arguments);
         return new LaunchRun(

@@ -6,5 +6,5 @@ import picocli.CommandLine;
 public interface CommandLineFactory {
 
     /** Returns a command line on which these arguments can be parsed. */
-    CommandLine commandLine(String... arguments);
+    CommandLine forArguments(String... arguments);
 }

@@ -39,7 +39,7 @@ public final class PrefixScorer implements Scorer {
         private final PrefixPlan plan;
         private final Likelihood[] results;
 
-        public Run(List<Request> requests) {
+        Run(List<Request> requests) {
             requests.forEach(request ->
                     LogProbabilities.checkVocabulary(request, model.config().vocabulary()));
             this.requests = requests;

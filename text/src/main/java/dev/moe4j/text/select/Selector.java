@@ -220,7 +220,7 @@ public final class Selector {
         private long documents;
         private long dropped;
 
-        public Run(BufferedWriter out) {
+        Run(BufferedWriter out) {
             this.out = out;
         }
 
