@@ -2,6 +2,7 @@ package dev.moe4j.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
@@ -16,6 +17,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
@@ -130,6 +132,18 @@ class ArchitectureTest {
         assertThat(files).hasSizeGreaterThan(Architecture.MODULES.size());
         files.values().removeIf(count -> count <= MAX_FILES);
         assertThat(files).as("folders of more than " + MAX_FILES + " files").isEmpty();
+    }
+
+    @Test
+    void theArchitecturePageNamesClassesThatExist() throws IOException {
+        Set<String> named = Pattern.compile("`((?:[a-z]\\w*\\.)+[A-Z]\\w*)`")
+                .matcher(Files.readString(Path.of("../docs/architecture.md")))
+                .results()
+                .map(match -> ROOT + "." + match.group(1))
+                .collect(Collectors.toSet());
+
+        assertThat(named).hasSizeGreaterThan(20);
+        assertThat(ALL.stream().map(JavaClass::getName)).containsAll(named);
     }
 
     private static long sources(Path folder) {
