@@ -5,7 +5,10 @@ import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.cuda.Kernels;
 import org.jspecify.annotations.Nullable;
 
-/** Which of the ways that give the same numbers a model computes in; it may change between passes. */
+/**
+ * Settings that choose among implementations with equal results: reference or fast, activation recomputation, routing
+ * on host or device, fused kernels. They may change between passes.
+ */
 final class Execution {
 
     private boolean reference;
@@ -13,13 +16,13 @@ final class Execution {
     private boolean deviceRouting;
     private @Nullable Kernels kernels;
 
-    /** The way that is usual on the device. */
+    /** The default settings for a device. */
     Execution(Device device) {
         deviceRouting = device.isCuda();
         kernels = Kernels.of(device).orElse(null);
     }
 
-    /** Whether every section computes in its plainest way. */
+    /** Whether every section uses its reference implementation. */
     boolean reference() {
         return reference;
     }
@@ -28,7 +31,7 @@ final class Execution {
         reference = true;
     }
 
-    /** What is computed again in the backward pass. */
+    /** The activation recomputation in use. */
     Recompute recompute() {
         return recompute;
     }
@@ -37,7 +40,7 @@ final class Execution {
         recompute = setting;
     }
 
-    /** Whether the device assigns tokens to experts where it can. */
+    /** Whether the device assigns tokens to experts if it can. */
     boolean routesOnDevice() {
         return deviceRouting && !reference;
     }
@@ -46,7 +49,7 @@ final class Execution {
         deviceRouting = setting;
     }
 
-    /** Kernels of our own; null where sections compute by libtorch's operators. */
+    /** The fused kernels; null if sections use libtorch's operators only. */
     @Nullable
     Kernels kernels() {
         return reference ? null : kernels;

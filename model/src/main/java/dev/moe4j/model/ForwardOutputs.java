@@ -7,17 +7,20 @@ import java.util.List;
 import java.util.function.ObjIntConsumer;
 import org.jspecify.annotations.Nullable;
 
-/** What a pass collects on its way beside the residual stream. */
+/** Collects the outputs of a forward pass other than the residual stream. */
 final class ForwardOutputs {
-    /** Whether anybody asks for balance losses and routers' figures. */
+    /** Whether load balancing losses and routing figures are computed. */
     final boolean measured;
 
-    /** Hears of each mixture, numbered among themselves, how many choices its experts got, {@code [experts]}; null: nobody. */
+    /**
+     * Receives each MoE layer's number of choices per expert {@code [experts]} and its index among the MoE layers; may
+     * be null.
+     */
     final @Nullable ObjIntConsumer<Tensor> load;
 
     final List<Value> hidden = new ArrayList<>();
     final List<Value> roots = new ArrayList<>();
-    /** The layers' shares of a balance loss that is yet to be transformed. */
+    /** The layers' balance losses, if a transformation of their sum is still to be applied. */
     final List<Value> balances = new ArrayList<>();
 
     final List<LossReport.Routed> routing = new ArrayList<>();

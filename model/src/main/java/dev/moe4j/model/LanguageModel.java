@@ -41,9 +41,12 @@ import java.util.function.ObjIntConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A decoder-only Transformer, dense or with a mixture of experts in some layers, as the published study has it: pre-norm
- * blocks on a residual stream, sinusoidal or learned positions, output tied to the embedding or not. Owns its
- * parameters.
+ * A decoder-only Transformer language model, dense or with mixture-of-experts layers. Follows the published study:
+ * pre-norm blocks on a residual stream, sinusoidal or learned positions, output projection tied to the embedding or
+ * separate.
+ *
+ * <p>A model owns its parameters. Under expert parallelism or with a sharded optimizer (ZeRO), an instance is one
+ * process's part of the model. To be used by one thread at a time; close it to free its memory.
  */
 public final class LanguageModel implements AutoCloseable {
 
@@ -89,19 +92,18 @@ public final class LanguageModel implements AutoCloseable {
         };
     }
 
-    /** What several processes cannot compute as one would: what one loss or capacity takes all of a micro-batch for. */
+    /** Rejects settings whose result depends on the complete micro-batch, of which each process has only a part. */
     private static void checkLayout(Architecture architecture, ParallelContext fabric) {
         if (fabric.layout().world() == 1 || architecture.model().experts() == 0) {
             return;
         }
         if (architecture.routing().group() == 0) {
-            throw new ModelException(
-                    "routing.group: 0 lets all sequences of a micro-batch share a capacity, and "
-                            + "several processes have a part of them each; use a number that divides each one's share, such as 1");
+            throw new ModelException("routing.group: 0 shares one capacity among all sequences of a micro-batch, but "
+                    + "each process has only a part of them; use a number that divides a process's share, such as 1");
         }
         if (architecture.balance().transform() != BalanceConfig.Transform.NONE) {
-            throw new ModelException("balance.transform: the logarithm is taken of a whole micro-batch's loss, and "
-                    + "several processes have a part of it each; use none");
+            throw new ModelException("balance.transform: the logarithm needs the loss of the complete micro-batch, but "
+                    + "each process has only a part of it; use none");
         }
     }
 
@@ -113,13 +115,25 @@ public final class LanguageModel implements AutoCloseable {
         }
     }
 
-    /** A model with the published initialisation, drawn from the key. */
+    /**
+     * A model with the published initialisation, complete in this process.
+     *
+     * @param key the seed of the initial values
+     */
     public static LanguageModel initialize(
             Architecture architecture, Precision precision, Device device, RandomKey key) {
         return initialize(architecture, precision, device, ParallelContext.SINGLE, ExpertGradients.EXACT, key);
     }
 
-    /** As {@link #initialize(Architecture, Precision, Device, RandomKey)}, this process's part of it. */
+    /**
+     * This process's part of a model with the published initialisation. The values do not depend on the layout of the
+     * processes.
+     *
+     * @param fabric the process groups of data parallel and expert parallel training
+     * @param rule how experts' gradients are scaled
+     * @param key the seed of the initial values, equal in all processes
+     * @throws ModelException if several processes cannot compute this architecture
+     */
     public static LanguageModel initialize(
             Architecture architecture,
             Precision precision,
@@ -137,12 +151,16 @@ public final class LanguageModel implements AutoCloseable {
         }
     }
 
-    /** A model whose parameters are zero until they are read from somewhere. */
+    /** A model with all parameters zero, complete in this process. Used before its values are loaded. */
     public static LanguageModel blank(Architecture architecture, Precision precision, Device device) {
         return blank(architecture, precision, device, ParallelContext.SINGLE, ExpertGradients.EXACT);
     }
 
-    /** This process's part of a model whose parameters are zero until they are read from somewhere. */
+    /**
+     * This process's part of a model with all parameters zero. Used before its values are loaded.
+     *
+     * @throws ModelException if several processes cannot compute this architecture
+     */
     public static LanguageModel blank(
             Architecture architecture,
             Precision precision,
@@ -153,20 +171,20 @@ public final class LanguageModel implements AutoCloseable {
         return Scope.owner(scope -> new LanguageModel(architecture, precision, device, fabric, factor, scope));
     }
 
-    /** The processes that the model works on. */
+    /** The process groups that the model is distributed over. */
     public ParallelContext fabric() {
         return fabric;
     }
 
-    /** The exchange that a unit takes part in. */
+    /** The exchange that reduces and gathers the given group's parameters: expert parameters have their own. */
     public ParameterExchange exchangeOf(ParameterGroup unit) {
         return unit.parameters().getFirst().spec().stacked() ? expertUnits : denseUnits;
     }
 
     /**
-     * Begins a backward pass of a step.
+     * Prepares for a backward pass. Call it before each backward pass of a step (gradient accumulation has several).
      *
-     * @param last whether it is the step's last, so that gradients may be summed over processes on its way
+     * @param last whether this is the step's last backward pass. Gradients are then all-reduced while the pass runs.
      */
     public void beginBackward(boolean last) {
         denseUnits.beginBackward(last);
@@ -189,101 +207,117 @@ public final class LanguageModel implements AutoCloseable {
         return parameters.device();
     }
 
-    /** The first-choice fractions that the global balance loss takes from one step to the next. */
+    /**
+     * The tracker that carries first-choice fractions from one step to the next, for the global load balancing loss.
+     */
     public BalanceTracker balanceTracker() {
         return balanceTracker;
     }
 
-    /**
-     * Computes every section in its plainest way from now on: the reference that faster ways are held against.
-     */
+    /** Switches to the reference implementation of every section. Faster implementations are tested against it. */
     public void useReferenceSections() {
         execution.useReference();
     }
 
     /**
-     * Whether the device assigns tokens to experts from now on, where it can, rather than the host, which then waits for
-     * every router's logits. By default on CUDA.
+     * Sets where tokens are assigned to experts. On the device, the host does not wait for the router's logits;
+     * dropless routing only. On the host, it waits in every MoE layer. The default is the device for CUDA, and the host
+     * for the CPU.
      */
     public void routeOnDevice(boolean setting) {
         execution.routeOnDevice(setting);
     }
 
     /**
-     * Computes by these kernels of our own from now on, by default by those of its device.
+     * Replaces the fused kernels. The default is the device's kernels, if it has any.
      *
-     * @param given null for libtorch's operators
+     * @param given null to use libtorch's operators only
      */
     public void useKernels(@Nullable Kernels given) {
         execution.useKernels(given);
     }
 
-    /** Kernels of our own that sections use; null where they compute by libtorch's operators. */
+    /** The fused kernels in use; null if sections use libtorch's operators only. */
     @Nullable
     public Kernels kernels() {
         return execution.kernels();
     }
 
     /**
-     * Deals tokens out to experts in turns from now on, whatever routers say: the load of a perfectly balanced mixture, for
-     * benchmarks. What is learned so is worth nothing.
+     * Assigns tokens to experts round robin and ignores the router, which gives a perfectly balanced load. For
+     * benchmarks: a model trained this way is useless.
      */
     public void dealInTurns() {
-        mixture.dealInTurns();
+        mixture.assignRoundRobin();
     }
 
-    /** Keeps no more for the backward pass than that from now on. */
+    /** Sets activation recomputation for later passes. The default is {@link Recompute#NONE}. */
     public void recompute(Recompute setting) {
         execution.recompute(setting);
     }
 
     /**
-     * Drops that share of the activations inside experts in training from now on, rather than the configuration's
-     * {@code activation_dropout}: few examples meet each expert when a model is fine-tuned, so that experts overfit
-     * before the rest does (Fedus et al. 2021, section 2.4).
+     * Sets the dropout probability inside experts during training, in place of the configuration's {@code
+     * activation_dropout}. Fine-tuning raises it: each expert sees few examples, so experts overfit before the dense
+     * parameters do (Fedus et al. 2021, section 2.4).
      */
     public void expertDropout(double probability) {
         mixture.expertDropout(probability);
     }
 
-    /** Runs a batch and gives its loss; on a recording tape backward may follow. */
+    /**
+     * Runs the forward pass of a batch and computes its loss. If the tape records, run backward from the report's
+     * roots.
+     *
+     * @throws ModelException if a sequence is longer than the context, a token is not in the vocabulary, or the pass
+     *     has another number of sequences than the batch
+     */
     public LossReport loss(Tape tape, TokenBatch batch, PassContext pass) {
         try (Scope _ = Scope.open()) {
-            ForwardOutputs beside = new ForwardOutputs(true);
-            Value out = body(tape, batch, pass, beside);
+            ForwardOutputs outputs = new ForwardOutputs(true);
+            Value out = body(tape, batch, pass, outputs);
             HeadSection head = new HeadSection(
                     output(), parameters.precision().stable(), pass.lossPerToken(), execution.kernels());
             Value[] results = tape.runAll(head, out, tape.constant(batch.targetTensor(device())));
             List<Value> roots = new ArrayList<>(List.of(results[0]));
-            roots.addAll(beside.roots);
-            return new LossReport(roots, results[1], beside.hidden, beside.routing);
+            roots.addAll(outputs.roots);
+            return new LossReport(roots, results[1], outputs.hidden, outputs.routing);
         }
     }
 
     /**
-     * What a head of another kind begins with.
+     * The result of a forward pass without the output head.
      *
      * @param states the normalised hidden states, {@code [tokens, model]}
-     * @param roots scalars from which backward starts beside the head's own: the balance losses, weighted by the share
-     *     of the step's targets that the batch has
+     * @param roots scalars from which backward starts, in addition to the head's loss: the load balancing losses,
+     *     weighted by the batch's share of the step's targets
      */
     public record Body(Value states, List<Value> roots) {}
 
-    /** Runs a batch up to the head; backward may follow from a head's loss and the roots. */
+    /**
+     * Runs the forward pass of a batch without the output head. Backward starts from the caller's loss and the roots.
+     *
+     * @throws ModelException as {@link #loss} does
+     */
     public Body body(Tape tape, TokenBatch batch, PassContext pass) {
         try (Scope _ = Scope.open()) {
-            ForwardOutputs beside = new ForwardOutputs(true);
-            Value states = body(tape, batch, pass, beside);
-            return new Body(states, beside.roots);
+            ForwardOutputs outputs = new ForwardOutputs(true);
+            Value states = body(tape, batch, pass, outputs);
+            return new Body(states, outputs.roots);
         }
     }
 
-    /** The logits of every position, {@code [sequences, length, vocabulary]}, without gradients, in the innermost scope. */
+    /**
+     * The logits of every position, {@code [sequences, length, vocabulary]}, without gradients or dropout. The
+     * innermost scope owns them.
+     *
+     * @throws ModelException if a sequence is longer than the context or a token is not in the vocabulary
+     */
     public Tensor logits(TokenBatch batch) {
         return logits(batch, PassContext.evaluation(batch.sequences()));
     }
 
-    /** As {@link #logits(TokenBatch)}, with the capacity and the dropout of the given pass. */
+    /** As {@link #logits(TokenBatch)}, with the given pass's capacity and dropout. */
     Tensor logits(TokenBatch batch, PassContext pass) {
         try (Scope inner = Scope.open();
                 Tape tape = Tape.inference()) {
@@ -299,13 +333,13 @@ public final class LanguageModel implements AutoCloseable {
                     + " tokens are longer than the model's context of " + config().context());
         }
         if (pass.sequences().length != batch.sequences()) {
-            throw new ModelException("a pass of " + pass.sequences().length + " sequences was given with a batch of "
-                    + batch.sequences() + "; both need one number for each sequence");
+            throw new ModelException("the pass has " + pass.sequences().length + " sequences, but the batch has "
+                    + batch.sequences() + "; give the pass one number for each sequence of the batch");
         }
         batch.checkVocabulary(config().vocabulary());
     }
 
-    private Value body(Tape tape, TokenBatch batch, PassContext pass, ForwardOutputs beside) {
+    private Value body(Tape tape, TokenBatch batch, PassContext pass, ForwardOutputs outputs) {
         check(batch, pass);
         AttentionMask mask = AttentionMask.of(
                 batch, config().padding(), parameters.precision().compute(), device(), tape);
@@ -316,17 +350,18 @@ public final class LanguageModel implements AutoCloseable {
                 layer -> sections.attention(layer, mask, batch, pass),
                 architecture.routing(),
                 pass,
-                beside);
+                outputs);
     }
 
     /**
-     * The normalised hidden states behind tokens that continue a decoder's sequences, {@code [tokens, model]}, without
-     * gradients, in the innermost scope. Every choice of experts is computed, whatever the strategy: what a token gets
-     * does not depend on which others come with it.
+     * The normalised hidden states of tokens that continue a decoder's sequences, {@code [tokens, model]}, without
+     * gradients. The innermost scope owns them. Routing is dropless, regardless of the configured strategy, so a
+     * token's state does not depend on the other tokens of the call.
      *
-     * @param rows each token's row in the table of positions
-     * @param attention gives a layer's attention
-     * @param load hears of each layer with experts, numbered among those, how many choices each one got, {@code [experts]}
+     * @param rows each token's row in the position table
+     * @param attention gives the attention section of a layer
+     * @param load receives, for each MoE layer, the number of choices per expert {@code [experts]} and the layer's
+     *     index among the MoE layers
      */
     public Tensor continued(long[] tokens, long[] rows, IntFunction<Section> attention, ObjIntConsumer<Tensor> load) {
         long[] none = new long[tokens.length];
@@ -348,21 +383,21 @@ public final class LanguageModel implements AutoCloseable {
             IntFunction<Section> attention,
             RoutingConfig routing,
             PassContext pass,
-            ForwardOutputs beside) {
+            ForwardOutputs outputs) {
         ModelConfig config = config();
         Value x = tape.run(
                 embedding(pass),
                 tape.constant(batch.tokenTensor(device())),
                 tape.constant(
                         Tensor.of(rows).view(batch.sequences(), batch.length()).to(device())));
-        beside.hidden.add(x);
+        outputs.hidden.add(x);
         for (int layer = 0; layer < config.layers(); layer++) {
-            x = layer(tape, layer, x, attention.apply(layer), batch, routing, pass, beside);
-            beside.hidden.add(x);
+            x = layer(tape, layer, x, attention.apply(layer), batch, routing, pass, outputs);
+            outputs.hidden.add(x);
         }
-        if (!beside.balances.isEmpty()) {
+        if (!outputs.balances.isEmpty()) {
             double coefficient = architecture.balance().weight() * MixtureLayer.share(batch, pass);
-            beside.roots.add(tape.run(new BalanceLogSection(coefficient), beside.balances.toArray(Value[]::new)));
+            outputs.roots.add(tape.run(new BalanceLogSection(coefficient), outputs.balances.toArray(Value[]::new)));
         }
         return tape.run(sections.norm("norm", "model.layer_norm"), x);
     }
@@ -375,14 +410,14 @@ public final class LanguageModel implements AutoCloseable {
             TokenBatch batch,
             RoutingConfig routing,
             PassContext pass,
-            ForwardOutputs beside) {
+            ForwardOutputs outputs) {
         String prefix = LayerSections.prefix(layer);
         Recompute recompute = execution.recompute();
         Value[] attended = sections.attend(tape, layer, attention, input);
         Value x = attended[0];
         Value h = attended[1];
         Value output = config().isMoeLayer(layer)
-                ? mixture.run(tape, layer, x, h, batch, routing, pass, beside)
+                ? mixture.run(tape, layer, x, h, batch, routing, pass, outputs)
                 : tape.run(recompute.costly(), sections.feedForward(layer, "ffn", prefix, pass), x, h);
         tape.drop(x, h);
         return output;
@@ -398,14 +433,14 @@ public final class LanguageModel implements AutoCloseable {
         };
     }
 
-    /** The table of the output, {@code [vocabulary, model]}. */
+    /** The output table, {@code [vocabulary, model]}; the embedding if the two are tied. */
     public Parameter output() {
         return parameters.get(config().tied() ? ModelParameters.EMBEDDING : ModelParameters.HEAD);
     }
 
     @Override
     public void close() {
-        // Closes the model's scope too.
+        // This also closes the model's scope.
         parameters.close();
     }
 

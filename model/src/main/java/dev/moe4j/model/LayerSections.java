@@ -22,7 +22,7 @@ import dev.moe4j.tensor.autograd.Value;
 import dev.moe4j.tensor.cuda.Kernels;
 import dev.moe4j.tensor.parameter.Parameters;
 
-/** A layer's sections, with the model's parameters of that layer. */
+/** Creates the sections of a layer with the layer's parameters. */
 final class LayerSections {
 
     private final ModelConfig config;
@@ -35,7 +35,7 @@ final class LayerSections {
         this.execution = execution;
     }
 
-    /** What the names of a layer's parameters begin with. */
+    /** The prefix of a layer's parameter names. */
     static String prefix(int layer) {
         return "model.layers." + layer + ".";
     }
@@ -74,7 +74,7 @@ final class LayerSections {
         String name = "layers." + layer + ".attention";
         Dropout weightDropout = new Dropout(config.attentionDropout(), pass, "layers." + layer + ".attention_weights");
         Dropout outputDropout = dropout(layer, "attention", pass);
-        // Kernels of our own are a GPU's: with them the CPU computes as it does, for tests.
+        // The fused kernels emulate a GPU. When a test runs them on the CPU, attention runs as on a GPU too.
         boolean blocked = !execution.reference()
                 && !parameters.device().isCuda()
                 && execution.kernels() == null
@@ -101,9 +101,9 @@ final class LayerSections {
     }
 
     /**
-     * Runs a layer's attention and the norm behind it, in one pass over memory where there are kernels.
+     * Runs a layer's attention and the norm after it. With kernels, the residual addition and the norm are fused.
      *
-     * @return the residual stream behind attention and its normalised form
+     * @return the residual stream after attention, and its normalised form
      */
     Value[] attend(Tape tape, int layer, Section attention, Value input) {
         String name = "layers." + layer + ".norm";
@@ -128,14 +128,16 @@ final class LayerSections {
         return new Value[] {x, tape.run(recompute.cheap(), norm, x)};
     }
 
-    /** Attention weights inside a graph that libtorch derives can be computed again with the whole section only. */
+    /**
+     * Unfused attention keeps its weights in libtorch's graph. To free them, the complete section must be recomputed.
+     */
     private Tape.Retention retention(Section attention) {
         return attention instanceof AttentionSection plain && !plain.fused()
                 ? execution.recompute().cheap()
                 : execution.recompute().costly();
     }
 
-    /** The experts on rows of which the host knows whose they are. */
+    /** The experts on rows that the host assigned. */
     ExpertsSection experts(int layer, ExpertRows rows, RowChoices choices, Dropout dropout) {
         if (execution.reference()) {
             return experts(layer, new ExpertProducts.Loop(rows), choices, dropout);
@@ -143,7 +145,7 @@ final class LayerSections {
         return experts(layer, ExpertNetworks.of(expertWeights(layer), config.activation(), rows), choices, dropout);
     }
 
-    /** The experts by these products. */
+    /** The experts computed with the given products. */
     ExpertsSection experts(int layer, ExpertProducts products, RowChoices choices, Dropout dropout) {
         return experts(
                 layer,

@@ -8,34 +8,43 @@ import dev.moe4j.tensor.autograd.Value;
 import java.util.List;
 
 /**
- * What a model's pass over a batch gives.
+ * The result of a forward pass: the loss to differentiate, per-token losses, and routing figures.
  *
  * @param roots scalars whose sum is the loss, from which backward starts
- * @param nll each token's negative log-likelihood in nats, {@code [tokens]}, 0 where there is no target
- * @param hidden the residual stream before the first layer and after each, {@code [tokens, model]}
- * @param routed what each MoE layer's router did, in order
+ * @param nll each token's negative log-likelihood in nats, {@code [tokens]}; 0 for positions without a target
+ * @param hidden the residual stream before the first layer and after each layer, {@code [tokens, model]} each
+ * @param routed the routing figures of each MoE layer, in order
  */
 public record LossReport(List<Value> roots, Value nll, List<Value> hidden, List<Routed> routed) {
 
     /**
-     * One router's figures, which the host need not know yet.
+     * One router's figures, which may still be on the device.
      *
-     * @param layer the layer's number, from 0
+     * @param layer the layer's index, from 0
      */
     record Routed(int layer, RoutingFigures figures) {}
 
-    /** What {@link #routing} reads; whoever has more to read reads all at once. The tape owns them. */
+    /**
+     * The deferred scalars that {@link #routing} reads. A caller with more deferred scalars should read all of them in
+     * one call. The tape owns them.
+     */
     public List<DeferredScalars> figures() {
         return routed.stream().map(layer -> layer.figures().figure()).toList();
     }
 
-    /** What each MoE layer's router did, in order; reads it if nothing has, while the tape lives. */
+    /**
+     * The routing report of each MoE layer, in order. Reads the figures from the device if nothing has read them yet;
+     * the tape must still be open.
+     */
     public List<LayerRouting> routing() {
         DeferredScalars.read(figures());
         return routed.stream().map(layer -> layer.figures().read(layer.layer())).toList();
     }
 
-    /** Reports on what all members of a group routed, each as many tokens. */
+    /**
+     * Reports over all members of a group. Each member must have routed the same number of tokens. Every member must
+     * call this.
+     */
     public static List<LayerRouting> over(ProcessGroup group, List<LayerRouting> routing) {
         return group.members().size() == 1
                 ? routing

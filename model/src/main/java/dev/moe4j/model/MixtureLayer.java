@@ -35,8 +35,8 @@ import java.util.function.IntUnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A model's mixtures of experts, which stand in the place of a layer's feed-forward network: route, dispatch, experts,
- * combine.
+ * Runs the mixture-of-experts layers, which replace a block's feed-forward network. The steps are route (router and
+ * top-k), dispatch, experts, combine. Under expert parallelism, an all-to-all precedes and follows the experts.
  */
 final class MixtureLayer {
 
@@ -48,7 +48,7 @@ final class MixtureLayer {
     private final BalanceTracker balanceTracker;
     private final Execution execution;
     private double expertDropout;
-    private boolean inTurns;
+    private boolean roundRobin;
 
     MixtureLayer(
             Architecture architecture,
@@ -67,21 +67,22 @@ final class MixtureLayer {
         this.expertDropout = model.activationDropout();
     }
 
-    /** Drops that share of the activations inside experts in training from now on. */
+    /** Sets the dropout probability inside experts during training. */
     void expertDropout(double probability) {
         expertDropout = probability;
     }
 
-    /** Deals tokens out to experts in turns from now on, whatever routers say. */
-    void dealInTurns() {
-        inTurns = true;
+    /** Assigns tokens to experts round robin and ignores the router. */
+    void assignRoundRobin() {
+        roundRobin = true;
     }
 
     /**
-     * Adds what a token's experts make of it to the residual stream.
+     * Adds the weighted outputs of each token's experts to the residual stream.
      *
-     * @param residual {@code [tokens, model]}, and so is {@code h}, its normalised form
-     * @param beside collects balance losses and figures, if it wants them
+     * @param residual {@code [tokens, model]}
+     * @param h the normalised residual stream, {@code [tokens, model]}
+     * @param collected receives balance losses and routing figures
      */
     Value run(
             Tape tape,
@@ -91,20 +92,20 @@ final class MixtureLayer {
             TokenBatch batch,
             RoutingConfig routing,
             PassContext pass,
-            ForwardOutputs beside) {
+            ForwardOutputs collected) {
         String name = "layers." + layer + ".";
         String prefix = LayerSections.prefix(layer) + "moe.";
-        RouteSection.Setting setting = routeSetting(layer, batch, routing, pass, beside.measured);
+        RouteSection.Setting setting = routeSetting(layer, batch, routing, pass, collected.measured);
         RouteSection route = new RouteSection(
                 name + "route", parameters.get(prefix + "gate.weight"), routing, setting, tape, execution.kernels());
         Value[] routed = tape.runAll(execution.recompute().cheap(), route, h);
-        if (beside.measured) {
-            (transformed() ? beside.balances : beside.roots).add(routed[1]);
-            beside.roots.add(routed[2]);
-            beside.routing.add(new LossReport.Routed(layer, route.figures()));
+        if (collected.measured) {
+            (transformed() ? collected.balances : collected.roots).add(routed[1]);
+            collected.roots.add(routed[2]);
+            collected.routing.add(new LossReport.Routed(layer, route.figures()));
         }
-        if (beside.load != null) {
-            beside.load.accept(route.load(), moeIndex(layer));
+        if (collected.load != null) {
+            collected.load.accept(route.load(), moeIndex(layer));
         }
         if (pass.training()) {
             balanceTracker.add(moeIndex(layer), route.firstChoices());
@@ -136,7 +137,7 @@ final class MixtureLayer {
             AssignedRows sent = new AssignedRows(made, even ? _ -> setting.places(made) : IntUnaryOperator.identity());
             routes = RowIndices.of(sent, compute, parameters.device(), tape);
             rows = dispatch(tape, name, routes, h);
-            outputs = elsewhere(tape, layer, sent, routes, even, rows, dropout, pass);
+            outputs = exchanged(tape, layer, sent, routes, even, rows, dropout, pass);
         }
         Value base = model.sharedExperts() == 0
                 ? residual
@@ -164,8 +165,11 @@ final class MixtureLayer {
         return tape.run(execution.recompute().cheap(), new DispatchSection(name + "dispatch", routes), h);
     }
 
-    /** The experts of several processes on rows that travel to them and back: exchanges are not repeated in backward. */
-    private Value elsewhere(
+    /**
+     * Sends rows to the ranks that hold their experts, runs the local experts, and returns the results (expert
+     * parallel). Backward never repeats the all-to-all exchanges.
+     */
+    private Value exchanged(
             Tape tape,
             int layer,
             AssignedRows sent,
@@ -216,13 +220,13 @@ final class MixtureLayer {
     private RouteSection.Setting routeSetting(
             int layer, TokenBatch batch, RoutingConfig routing, PassContext pass, boolean measured) {
         BalanceConfig balance = architecture.balance();
-        // Groups matter for capacity and for the group's balance loss; evaluation of dropless models has neither.
+        // Groups matter for capacity and for the balance loss. Evaluation of a dropless model uses neither.
         boolean grouped =
                 routing.group() > 0 && (pass.training() || routing.strategy() == RoutingConfig.Strategy.CAPACITY);
         if (grouped && batch.sequences() % routing.group() != 0) {
-            throw new ModelException("routing.group: groups of " + routing.group()
-                    + " sequences do not divide a batch of " + batch.sequences()
-                    + (fabric.layout().world() == 1 ? "" : ", one process's share"));
+            throw new ModelException("routing.group: " + routing.group()
+                    + " does not divide the batch of " + batch.sequences() + " sequences"
+                    + (fabric.layout().world() == 1 ? "" : " that each process has"));
         }
         double perLayer = balance.combine() == BalanceConfig.Combine.MEAN ? 1.0 / model.moeLayers() : 1;
         double @Nullable [] fractions = balance.scope() == BalanceConfig.Scope.GLOBAL && pass.training()
@@ -239,11 +243,14 @@ final class MixtureLayer {
                 transformed() ? perLayer : balance.weight() * share(batch, pass) * perLayer,
                 balance.zWeight() * share(batch, pass) * perLayer,
                 routesOnDevice(routing),
-                inTurns,
+                roundRobin,
                 measured);
     }
 
-    /** Whether the device makes the assignment: it is dropless, of experts that are all here, in grouped products. */
+    /**
+     * Whether the device assigns tokens to experts. It can if routing is dropless, all experts are local, and grouped
+     * products are available.
+     */
     private boolean routesOnDevice(RoutingConfig routing) {
         return execution.routesOnDevice()
                 && routing.strategy() == RoutingConfig.Strategy.DROPLESS
@@ -252,14 +259,14 @@ final class MixtureLayer {
                         parameters.precision().compute(), model.experts(), model.width(), model.expertFfn());
     }
 
-    /** Whether the layers' balance losses become one before they are weighted. */
+    /** Whether the sum of the layers' balance losses is transformed before it is weighted. */
     private boolean transformed() {
         return architecture.balance().transform() != BalanceConfig.Transform.NONE;
     }
 
     /**
-     * What a mean over the batch's positions counts in the step's loss: as much as its sequences are of the step's, which
-     * have as many positions each, whatever of them has a loss.
+     * The weight of a mean over the batch's positions in the step's loss. It is the batch's share of the step's
+     * sequences, because all sequences have the same number of positions. How many of them have a loss does not matter.
      */
     static double share(TokenBatch batch, PassContext pass) {
         double tokens = Double.isNaN(pass.tokensPerSequence())

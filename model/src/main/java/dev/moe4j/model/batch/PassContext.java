@@ -3,30 +3,30 @@ package dev.moe4j.model.batch;
 import dev.moe4j.tensor.RandomKey;
 
 /**
- * One run of a model over a batch: what differs between training and evaluation.
+ * The context of one pass over a batch: training or evaluation, the loss weights, and the random key.
  *
- * @param training whether dropout acts and capacity is that of training
- * @param lossPerToken what each token's loss counts in the roots that backward starts from: one over the tokens of
- *     the whole step, times the loss scale
- * @param tokensPerSequence tokens with a loss of a sequence, in the mean over the whole step, by which balance losses are
- *     weighted however the step is divided; NaN where each batch counts by its own
- * @param key of this step's random numbers
- * @param sequences the global number of each sequence of the batch, which with the key decides its random numbers
+ * @param training whether dropout is active and the training capacity applies
+ * @param lossPerToken the weight of each token's loss in the roots that backward starts from: the loss scale divided by
+ *     the number of tokens of the complete step
+ * @param tokensPerSequence the step's mean number of tokens with a loss per sequence. It weights the balance losses, so
+ *     they do not depend on how the step is divided into micro-batches. NaN: each batch counts its own targets.
+ * @param key the step's random key
+ * @param sequences each sequence's global number, which together with the key determines its random numbers
  */
 public record PassContext(
         boolean training, double lossPerToken, double tokensPerSequence, RandomKey key, long[] sequences) {
 
-    /** A pass over a whole step, or over one of several batches whose sequences are of lengths of their own. */
+    /** A pass over a complete step, or over one of several batches of different sequence lengths. */
     public PassContext(boolean training, double lossPerToken, RandomKey key, long[] sequences) {
         this(training, lossPerToken, Double.NaN, key, sequences);
     }
 
-    /** The same pass over these sequences. */
+    /** The same pass over other sequences. */
     public PassContext withSequences(long... others) {
         return new PassContext(training, lossPerToken, tokensPerSequence, key, others);
     }
 
-    /** A pass without dropout for a batch of that many sequences. */
+    /** An evaluation pass, without dropout, for a batch of the given number of sequences. */
     public static PassContext evaluation(int sequences) {
         return new PassContext(false, 1, new RandomKey(0), new long[sequences]);
     }

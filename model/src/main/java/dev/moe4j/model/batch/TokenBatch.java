@@ -6,12 +6,12 @@ import dev.moe4j.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Sequences for a model.
+ * A batch of token sequences with their targets.
  *
- * @param tokens {@code [sequences · length]}, sequence by sequence; {@link #FILL} behind the end of a shorter one
- * @param targets the token that follows each, {@link #NONE} where nothing is to be predicted
- * @param sequences how many there are
- * @param packing the documents in them; null where each sequence is one text
+ * @param tokens {@code [sequences · length]}, sequence by sequence; {@link #FILL} after the end of a shorter sequence
+ * @param targets the token to predict at each position; {@link #NONE} for positions without a loss
+ * @param sequences the number of sequences
+ * @param packing the documents of packed sequences; null if each sequence is one document
  */
 public record TokenBatch(
         long[] tokens,
@@ -19,19 +19,19 @@ public record TokenBatch(
         int sequences,
         @Nullable Packing packing) {
 
-    /** The target of a position that has no loss. */
+    /** The target of a position without a loss. */
     public static final long NONE = -1;
 
     /**
-     * No token: what fills a sequence up behind its end. Causal attention does not look there, and no expert gets it. It
-     * has no target.
+     * Padding after the end of a shorter sequence. Causal attention hides it from all tokens, no expert receives it,
+     * and its target is {@link #NONE}.
      */
     public static final long FILL = -1;
 
     public TokenBatch {
         if (sequences < 1 || tokens.length % sequences != 0 || targets.length != tokens.length) {
             throw new ModelException("a batch of " + tokens.length + " tokens and " + targets.length
-                    + " targets cannot be " + sequences + " sequences of one length");
+                    + " targets cannot be divided into " + sequences + " sequences of equal length");
         }
         checkNumbers("token", tokens, FILL, "padding after a sequence's end");
         checkNumbers("target", targets, NONE, "no target");
@@ -40,7 +40,7 @@ public record TokenBatch(
         }
     }
 
-    /** Sequences of one text each. */
+    /** Sequences of one document each. */
     public TokenBatch(long[] tokens, long[] targets, int sequences) {
         this(tokens, targets, sequences, null);
     }
@@ -55,9 +55,9 @@ public record TokenBatch(
     }
 
     /**
-     * Refuses tokens and targets that a vocabulary of that size lacks.
+     * Checks that all tokens and targets are below the vocabulary size.
      *
-     * @throws ModelException if there is one
+     * @throws ModelException if one is not
      */
     public void checkVocabulary(int size) {
         checkBelow("token", tokens, size);
@@ -78,7 +78,7 @@ public record TokenBatch(
         return tokens.length / sequences;
     }
 
-    /** Positions that have a target. */
+    /** The number of positions with a target. */
     public long predicted() {
         long count = 0;
         for (long target : targets) {
@@ -88,9 +88,10 @@ public record TokenBatch(
     }
 
     /**
-     * Whether each token is padding; null where none is. In sequences of documents it is what fills them up.
+     * A mask of padding, {@code [sequences · length]}; null if there is none. In packed sequences, padding is the
+     * positions without a document.
      *
-     * @param id the padding token's id in sequences of one text, −1 where there is none
+     * @param id the padding token's id in sequences of one document, −1 for none
      */
     public boolean @Nullable [] padding(int id) {
         boolean[] flags = new boolean[tokens.length];
@@ -103,11 +104,11 @@ public record TokenBatch(
     }
 
     /**
-     * Whether no expert may get a token: it is {@link #FILL} or, where that is masked, {@linkplain #padding padding}; null
-     * where all may.
+     * A mask of tokens that no expert receives, {@code [sequences · length]}; null if there are none. These are {@link
+     * #FILL} and, if {@code maskPadding}, {@linkplain #padding padding}.
      *
      * @param maskPadding whether padding is masked
-     * @param id as {@link #padding} has it
+     * @param id the padding token's id, as for {@link #padding}
      */
     public boolean @Nullable [] unrouted(boolean maskPadding, int id) {
         boolean @Nullable [] padding = maskPadding ? padding(id) : null;
@@ -120,7 +121,7 @@ public record TokenBatch(
         return any ? flags : null;
     }
 
-    /** Whether there is a token at each position; null where there is one at all. */
+    /** A mask of real tokens, {@code [sequences · length]}; null if no position is {@link #FILL}. */
     public boolean @Nullable [] present() {
         boolean[] flags = new boolean[tokens.length];
         boolean all = true;
@@ -131,12 +132,12 @@ public record TokenBatch(
         return all ? null : flags;
     }
 
-    /** {@code [sequences, length]} int64, some token where there is none. */
+    /** The tokens, {@code [sequences, length]} int64; 0 for {@link #FILL}. */
     public Tensor tokenTensor(Device device) {
         return Tensor.of(tokens).clampMin(0).view(sequences, length()).to(device);
     }
 
-    /** {@code [sequences · length]} int64. */
+    /** The targets, {@code [sequences · length]} int64. */
     public Tensor targetTensor(Device device) {
         return Tensor.of(targets).to(device);
     }

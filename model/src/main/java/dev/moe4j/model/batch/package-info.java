@@ -1,6 +1,6 @@
 /**
- * What a model is given: {@link TokenBatch} (tokens, targets, padding) and {@link PassContext} (seed and position
- * of a pass, for dropout). Depends on {@code tensor}.
+ * A model's inputs. {@link TokenBatch} holds tokens, targets and padding, {@link Packing} the documents of packed
+ * sequences, and {@link PassContext} a pass's mode, loss weights and random key. Depends on {@code tensor}.
  */
 @NullMarked
 package dev.moe4j.model.batch;

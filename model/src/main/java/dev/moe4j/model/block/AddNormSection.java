@@ -9,11 +9,11 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The residual stream with what a section adds to it, and that sum's layer norm, by kernels. Inputs: the stream [tokens,
- * model] and what is added. Outputs: the sum and its normalised form. The plain twin is the addition in that section
- * and {@link NormSection}.
+ * Fused residual addition and layer norm, on CUDA kernels. Inputs: the residual stream and the branch to add to it,
+ * [tokens, model] each. Outputs: the sum, and its normalised form. Without kernels, the branch's section adds the
+ * residual, and {@link NormSection} normalises.
  *
- * @param inPlace whether the sum takes the memory of what is added: only where this never runs again
+ * @param inPlace whether the sum overwrites the branch; only allowed if this section is never recomputed
  */
 public record AddNormSection(String name, Parameter weight, Parameter bias, boolean inPlace, Kernels kernels)
         implements Section.Written {

@@ -10,25 +10,25 @@ import java.util.List;
 import java.util.function.Consumer;
 
 /**
- * softmax(q·kᵀ / √C + mask)·v on a CPU, in blocks of queries: a block looks only at keys up to its own end, so that most
- * of what a causal mask would throw away is never computed. Each thread takes some sequences' heads through all blocks,
- * since products of single heads are too small for several threads (docs/log.md has the measurement).
+ * Causal attention softmax(q·kᵀ / √C + mask)·v on a CPU, in blocks of queries. A block reads only the keys up to its
+ * own end, so most of the masked scores are never computed. Each thread runs some sequences' heads through all blocks,
+ * because products of single heads are too small for several threads (docs/log.md has the measurement).
  *
- * <p>Shapes: B sequences, G = B · heads, H those of a part, S length, C model / heads, N queries of a block, E keys up to
- * its end.
+ * <p>Shapes: B sequences, G = B · heads, H heads of a part, S length, C model / heads, N queries of a block, E keys up
+ * to its end.
  */
 public record AttentionBlocks(AttentionMask mask, long sequences, int heads) {
 
-    /** The most queries of a block: docs/log.md has the measurement. */
+    /** The most queries of a block; docs/log.md has the measurement. */
     public static final long QUERIES = 128;
 
-    /** Heads of a task, if there are sequences enough: docs/log.md has the measurement. */
+    /** The heads of a task, if there are enough sequences; docs/log.md has the measurement. */
     private static final long HEADS = 16;
 
-    /** The least tasks for each thread when they are as large: one that a neighbour slows down takes fewer. */
+    /** The minimum number of full-sized tasks per thread. With several, a thread that is slowed down takes fewer. */
     private static final long TASKS = 2;
 
-    /** All heads of some sequences, or some heads of one, which need nothing of others. */
+    /** All heads of some sequences, or some heads of one sequence. Parts are independent of each other. */
     private record Part(long start, long heads) {
 
         Tensor of(Tensor all_GSC) {
@@ -36,7 +36,7 @@ public record AttentionBlocks(AttentionMask mask, long sequences, int heads) {
         }
     }
 
-    /** Queries from {@code start} to {@code end}, which look at the keys before {@code end}. */
+    /** Queries from {@code start} to {@code end}, which attend to the keys before {@code end}. */
     private record Block(int number, long start, long end) {
 
         long size() {
@@ -51,18 +51,18 @@ public record AttentionBlocks(AttentionMask mask, long sequences, int heads) {
             return all_HSC.narrow(1, 0, end);
         }
 
-        /** [G, N, E] for as many heads as there are in {@code like_GSC}. */
+        /** An uninitialised [G, N, E] for the heads of {@code like_GSC}. */
         Tensor emptyWeights(Tensor like_GSC) {
             return Tensor.empty(like_GSC.dtype(), like_GSC.device(), like_GSC.size(0), size(), end);
         }
     }
 
     /**
-     * Writes what attention gives to {@code a_GSC}.
+     * Writes the attention output to {@code a_GSC}.
      *
      * @param qkv_3GSC queries, keys and values
-     * @param keep whether {@link #backward} will be given the weights
-     * @return each block's weights [G, N, E]; none unless kept
+     * @param keep whether {@link #backward} needs the attention weights
+     * @return each block's attention weights [G, N, E]; empty unless kept
      */
     List<Tensor> forward(Tensor qkv_3GSC, Tensor a_GSC, boolean keep) {
         List<Tensor> weights_GNE = keep ? emptyWeights(a_GSC) : List.of();
@@ -73,15 +73,15 @@ public record AttentionBlocks(AttentionMask mask, long sequences, int heads) {
     /**
      * Writes the gradients of queries, keys and values to {@code gradient_3GSC}.
      *
-     * @param qkv_3GSC as {@link #forward} was given it
-     * @param weights_GNE those of {@link #forward}; none if they are to be computed again
-     * @param a_GSC the gradient of what attention gave
+     * @param qkv_3GSC the input of {@link #forward}
+     * @param weights_GNE the result of {@link #forward}; if empty, the weights are recomputed
+     * @param a_GSC the gradient of the attention output
      */
     void backward(Tensor qkv_3GSC, List<Tensor> weights_GNE, Tensor a_GSC, Tensor gradient_3GSC) {
         run(part -> backward(part, part(part, qkv_3GSC), weights_GNE, part.of(a_GSC), part(part, gradient_3GSC)));
     }
 
-    /** How many blocks a sequence of this length has. */
+    /** The number of blocks in a sequence. */
     static int count(long length) {
         return (int) Math.ceilDiv(length, QUERIES);
     }
@@ -106,7 +106,7 @@ public record AttentionBlocks(AttentionMask mask, long sequences, int heads) {
         ParallelTasks.run(parts.size(), i -> task.accept(parts.get(i)));
     }
 
-    /** Some sequences each, or some heads of one where threads outnumber sequences. */
+    /** Parts of some sequences each, or of some heads of one sequence if threads outnumber sequences. */
     private List<Part> parts(int threads) {
         boolean whole = sequences >= threads;
         long range = whole ? sequences * heads : heads;
@@ -144,7 +144,7 @@ public record AttentionBlocks(AttentionMask mask, long sequences, int heads) {
     private void backward(Part part, Projections of, List<Tensor> weights_GNE, Tensor a_HSC, Projections gradient) {
         long length = a_HSC.size(1);
         double scale = scale(a_HSC);
-        // The last block looks at all keys, so it writes what the others add to.
+        // The last block attends to all keys, so it runs first and overwrites the gradients that the others add to.
         for (Block block : blocks(length).reversed()) {
             try (Scope _ = Scope.open()) {
                 Tensor p_HNE = weights_GNE.isEmpty()
@@ -168,15 +168,15 @@ public record AttentionBlocks(AttentionMask mask, long sequences, int heads) {
         }
     }
 
-    /** Writes what a block's queries take of each key up to its end to {@code p_HNE}, which is returned. */
+    /** Writes the block's attention weights to {@code p_HNE} and returns it. */
     private Tensor setToWeights(Tensor p_HNE, Part part, Block block, Projections of) {
         setToProducts(p_HNE, block.queries(of.q_HSC()), block.keys(of.k_HSC()));
         switch (mask) {
-            // A block's queries may look at all keys before it.
+            // Keys before the block are visible to all its queries.
             case AttentionMask.Causal(Tensor corner_XX) ->
                 p_HNE.narrow(2, block.start(), block.size())
                         .addInPlace(corner_XX.narrow(0, 0, block.size()).narrow(1, 0, block.size()));
-            case AttentionMask.Own(Tensor added_B1SS) -> {
+            case AttentionMask.PerSequence(Tensor added_B1SS) -> {
                 Tensor added_B1NE =
                         added_B1SS.narrow(2, block.start(), block.size()).narrow(3, 0, block.end());
                 long first = part.start() / heads;
@@ -188,7 +188,9 @@ public record AttentionBlocks(AttentionMask mask, long sequences, int heads) {
         return Functions.softmax(p_HNE, p_HNE);
     }
 
-    /** q·kᵀ / √C, without a mask: {@code [H, N, E]} of queries {@code [H, N, C]} and keys {@code [H, E, C]}. */
+    /**
+     * The scores q·kᵀ / √C without a mask, {@code [H, N, E]}, of queries {@code [H, N, C]} and keys {@code [H, E, C]}.
+     */
     public static Tensor products(Tensor q_HNC, Tensor k_HEC) {
         return setToProducts(
                 Tensor.empty(q_HNC.dtype(), q_HNC.device(), q_HNC.size(0), q_HNC.size(1), k_HEC.size(1)), q_HNC, k_HEC);
@@ -199,9 +201,8 @@ public record AttentionBlocks(AttentionMask mask, long sequences, int heads) {
     }
 
     /**
-     * Some rows of each matrix, transposed for a product: {@code [H, C, E]}. libtorch's product copies what is a part of a
-     * larger tensor, and what is transposed as well element by element; a copy of the rows before is 1.2 to 2.5 times as
-     * fast in all.
+     * A part of each matrix's rows, transposed for a product: {@code [H, C, E]}. libtorch's product copies views, and
+     * copies transposed views element by element. A contiguous copy first makes the total 1.2 to 2.5 times as fast.
      */
     private static Tensor transposed(Tensor rows_HEC) {
         return rows_HEC.contiguous().transpose(1, 2);

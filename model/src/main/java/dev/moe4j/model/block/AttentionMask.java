@@ -9,40 +9,42 @@ import dev.moe4j.tensor.Scope;
 import dev.moe4j.tensor.Tensor;
 import dev.moe4j.tensor.autograd.Tape;
 
-/** Where attention may look: what it adds to its scores, 0 where a token may look and −∞ where it may not. */
+/** The attention mask: added to attention scores, 0 for visible keys and −∞ for hidden ones. */
 public sealed interface AttentionMask {
 
     /**
-     * Every token sees itself and all before it. The mask of all tokens is never there, since attention needs little of it.
+     * The causal mask: each token sees itself and all tokens before it. The full mask is never built, because blocked
+     * attention needs only a corner of it.
      *
-     * @param corner_XX that of the first tokens, as many as a block of {@link AttentionBlocks} has at most; a block's own
-     *     queries and keys have the same
+     * @param corner_XX the mask of the first tokens, at most as many as a block of {@link AttentionBlocks} has; it is
+     *     also the mask between any block's queries and keys
      */
     record Causal(Tensor corner_XX) implements AttentionMask {}
 
     /**
-     * Padding, or documents before a token's own, are hidden as well. Padding before a sequence's first token, which would
-     * otherwise see nothing at all, sees itself.
+     * A separate mask for each sequence. It also hides padding, or documents before a token's document. Padding before
+     * a sequence's first token sees itself, because a row of the softmax must see at least one key.
      *
      * @param added_B1SS {@code [sequences, 1, length, length]}
      */
-    record Own(Tensor added_B1SS) implements AttentionMask {}
+    record PerSequence(Tensor added_B1SS) implements AttentionMask {}
 
     /**
-     * The mask of a batch, whose tensor the tape owns.
+     * The mask of a batch.
      *
-     * @param padding the padding token's id, −1 where there is none
+     * @param padding the padding token's id, −1 for none
+     * @param tape owns the mask's tensor
      */
     static AttentionMask of(TokenBatch batch, int padding, DType type, Device device, Tape tape) {
         Packing packing = batch.packing();
-        // Without a mask of its own what fills a packed sequence up is behind all that could look at it.
+        // Packed sequences are padded at their end, where the causal mask already hides the padding from all tokens.
         boolean[] hidden = packing == null ? batch.padding(padding) : null;
         try (Scope _ = Scope.open()) {
             if (hidden != null) {
-                return new Own(keep(tape, withPadding(batch, hidden, type, device)));
+                return new PerSequence(keep(tape, withPadding(batch, hidden, type, device)));
             }
             if (packing != null && packing.mask()) {
-                return new Own(keep(tape, betweenDocuments(batch, packing, type, device)));
+                return new PerSequence(keep(tape, betweenDocuments(batch, packing, type, device)));
             }
             long corner = Math.min(AttentionBlocks.QUERIES, batch.length());
             return new Causal(keep(tape, Functions.causalMask(corner, type, device)));
@@ -57,12 +59,12 @@ public sealed interface AttentionMask {
         Tensor keys_B11S = Tensor.of(packing.documents())
                 .view(batch.sequences(), 1, 1, batch.length())
                 .to(device);
-        // Numbers do not fall, so the documents with a smaller one are those before.
+        // Document numbers never decrease, so a smaller number is an earlier document.
         Tensor earlier_B1SS = keys_B11S.lessThan(keys_B11S.transpose(2, 3));
         return causal(batch, type, device).maskedFill(earlier_B1SS, Double.NEGATIVE_INFINITY);
     }
 
-    /** The causal mask, seen as each sequence's. */
+    /** The causal mask, expanded to all sequences. */
     private static Tensor causal(TokenBatch batch, DType type, Device device) {
         int length = batch.length();
         return Functions.causalMask(length, type, device).expand(batch.sequences(), 1, length, length);

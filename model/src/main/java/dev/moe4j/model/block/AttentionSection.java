@@ -9,11 +9,11 @@ import dev.moe4j.tensor.parameter.Parameter;
 import java.util.List;
 
 /**
- * x + dropout(attention(layer norm(x))): causal self-attention with several heads (Vaswani et al. 2017) on a pre-norm
- * residual stream [tokens, model].
+ * Causal multi-head self-attention (Vaswani et al. 2017) with its norm: x + dropout(attention(layer norm(x))), on a
+ * pre-norm residual stream [tokens, model]. libtorch derives the backward pass.
  *
- * @param fused whether libtorch's fused kernel computes it, which keeps no attention weights
- * @param adding whether x is added here; else the section behind this one does
+ * @param fused whether libtorch's fused kernel computes attention; it keeps no attention weights
+ * @param adding whether the residual x is added here; otherwise the next section adds it
  */
 public record AttentionSection(
         String name,
@@ -26,13 +26,18 @@ public record AttentionSection(
         Dropout outputDropout,
         boolean adding)
         implements Section.Derived {
-    /** Up to this length attention in blocks keeps its weights; beyond, they are computed again in the backward pass. */
+    /**
+     * The longest sequences for which blocked attention keeps its weights; for longer ones, backward recomputes them.
+     */
     public static final int LONGEST_KEPT = 512;
 
-    /** Up to this length a plain product, mask and softmax beat libtorch's fused kernel on a CPU. */
+    /**
+     * The longest sequences for which, on a CPU, separate product, mask and softmax are faster than libtorch's fused
+     * kernel.
+     */
     public static final long LONGEST_PLAIN = 256;
 
-    /** The parameters; {@code qkv} stacks the three projections along its first dimension. */
+    /** The parameters of one layer's attention; {@code qkv} stacks the three projections along its first dimension. */
     public record Weights(
             Parameter normWeight,
             Parameter normBias,
@@ -46,7 +51,7 @@ public record AttentionSection(
         }
     }
 
-    /** The same without the x that attention is added to: that is left to the section behind it. */
+    /** The same section without the residual addition, which the next section must do. */
     public AttentionSection withoutResidual() {
         return new AttentionSection(name, weights, heads, mask, sequences, fused, weightDropout, outputDropout, false);
     }
@@ -83,15 +88,15 @@ public record AttentionSection(
         DType type = q_BHSC.dtype();
         Device device = q_BHSC.device();
         if (fused) {
-            // On a CPU the fused kernel is broken-slow in bfloat16.
+            // On a CPU, the fused kernel is extremely slow in bfloat16.
             DType wide = device.isCuda() || type == DType.FLOAT64 ? type : DType.FLOAT32;
-            Tensor given = mask instanceof AttentionMask.Own(Tensor added_B1SS) ? added_B1SS.to(wide) : null;
+            Tensor given = mask instanceof AttentionMask.PerSequence(Tensor added_B1SS) ? added_B1SS.to(wide) : null;
             return Functions.causalAttention(q_BHSC.to(wide), k_BHSC.to(wide), v_BHSC.to(wide), given)
                     .to(type);
         }
         Tensor added = switch (mask) {
             case AttentionMask.Causal _ -> Functions.causalMask(q_BHSC.size(2), type, device);
-            case AttentionMask.Own(Tensor added_B1SS) -> added_B1SS;
+            case AttentionMask.PerSequence(Tensor added_B1SS) -> added_B1SS;
         };
         Tensor scores_BHSS = q_BHSC.matmul(k_BHSC.transpose(2, 3)).add(added);
         return weightDropout.apply(scores_BHSS.softmax(-1)).matmul(v_BHSC);

@@ -10,16 +10,16 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What {@link AttentionSection} computes, with a backward pass of its own and in {@link AttentionBlocks}. For CPUs, where
- * the fused kernel is slow in bfloat16, and in float32 without AVX-512. Lean, it saves what its products gave, but no
- * weights: backward computes the norm and each block's weights again.
+ * {@link AttentionSection} with a hand-written backward pass, on {@link AttentionBlocks}. Used on CPUs, where
+ * libtorch's fused kernel is slow in bfloat16, and in float32 without AVX-512. If lean, it saves the results of its
+ * products but no attention weights; backward recomputes the norm and each block's weights.
  *
- * <p>Shapes: T tokens, D model, B sequences, H heads, G = B · H, S length, C model / heads, N queries of a block, E keys
- * up to its end.
+ * <p>Shapes: T tokens, D model, B sequences, H heads, G = B · H, S length, C model / heads, N queries of a block, E
+ * keys up to its end.
  */
 public final class BlockedAttentionSection implements Section.Written {
 
-    /** The number of the first block's weights among what is saved. */
+    /** The index of the first block's weights among the saved tensors. */
     private static final int FIRST_WEIGHTS = 6;
 
     private final String name;
@@ -126,7 +126,7 @@ public final class BlockedAttentionSection implements Section.Written {
                 .toList();
     }
 
-    /** The normalised input with its statistics. */
+    /** The normalised input, and the statistics of the norm. */
     private Tensor[] norm(Tensor x_TD) {
         return Functions.layerNormWithStatistics(
                 x_TD, weights.normWeight().tensor(), weights.normBias().tensor(), NormSection.EPSILON);

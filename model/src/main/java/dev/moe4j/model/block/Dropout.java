@@ -6,8 +6,9 @@ import dev.moe4j.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Dropout at one site of one layer (Srivastava et al. 2014). What it drops in a sequence depends on the step's key, the
- * site and the sequence's global number, and on nothing else.
+ * Dropout at one site of one layer (Srivastava et al. 2014). The mask of a sequence depends only on the step's key, the
+ * site and the sequence's global number, so it does not depend on micro-batches or processes, and backward can draw it
+ * again.
  */
 public final class Dropout {
 
@@ -26,9 +27,9 @@ public final class Dropout {
     }
 
     /**
-     * The factors of {@code like}'s elements, 0 or 1/(1 − p); null where nothing is dropped.
+     * The factors to multiply {@code like} by, 0 or 1/(1 − p); null if dropout is inactive.
      *
-     * @param like its elements are those of the pass's sequences, in order
+     * @param like a tensor of the pass's sequences, in order
      */
     @Nullable
     public Tensor mask(Tensor like) {
@@ -38,19 +39,19 @@ public final class Dropout {
         return factors(like);
     }
 
-    /** x multiplied in place by a {@link #mask}, null for none; returns x. */
+    /** Multiplies x in place by a {@link #mask}, or by nothing if that is null; returns x. */
     public static Tensor multiply(Tensor x, @Nullable Tensor mask) {
         return mask == null ? x : x.mulInPlace(mask);
     }
 
-    /** As {@link #mask} where something is dropped. */
+    /** As {@link #mask}, for active dropout. */
     public Tensor factors(Tensor like) {
         RandomKey key = pass.key().fold(site);
         Tensor perSequence = like.view(pass.sequences().length, -1);
         return key.dropoutMask(perSequence, 1 - probability, pass.sequences()).view(like.shape());
     }
 
-    /** {@code x} with dropout; x itself where nothing is dropped. */
+    /** {@code x} with dropout; x itself if dropout is inactive. */
     Tensor apply(Tensor x) {
         Tensor mask = mask(x);
         return mask == null ? x : x.mul(mask);

@@ -8,7 +8,10 @@ import dev.moe4j.tensor.parameter.Parameter;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** x = √model · embedding[token] + position, then dropout. Input: ids and rows of positions; output [tokens, model]. */
+/**
+ * Token and position embedding with dropout: x = √model · embedding[token] + position. Inputs: token ids and position
+ * rows, [sequences, length] int64 each. Output: [tokens, model].
+ */
 public final class EmbeddingSection implements Section.Written {
 
     private final Parameter embedding;
@@ -18,16 +21,16 @@ public final class EmbeddingSection implements Section.Written {
     private final Dropout dropout;
 
     /**
-     * @param positions the table of positions {@code [rows, model]}, which stays as it is
-     * @param padding the token whose embedding gets no gradient; −1 where there is none
+     * @param positions the fixed position table {@code [rows, model]}
+     * @param padding the token whose embedding gets no gradient; −1 for none
      */
     public EmbeddingSection(Parameter embedding, Tensor positions, int padding, Dropout dropout) {
         this(embedding, positions, null, padding, dropout);
     }
 
     /**
-     * @param positions the table of positions {@code [rows, model]}, whose row for padding gets no gradient
-     * @param padding the token whose embedding gets no gradient; −1 where there is none
+     * @param positions the learned position table {@code [rows, model]}, whose padding row gets no gradient
+     * @param padding the token whose embedding gets no gradient; −1 for none
      */
     public EmbeddingSection(Parameter embedding, Parameter positions, int padding, Dropout dropout) {
         this(embedding, positions.tensor(), positions, padding, dropout);
@@ -73,7 +76,7 @@ public final class EmbeddingSection implements Section.Written {
             Tensor ids_BS = saved.input(0);
             Tensor mask = saved.find(0);
             Tensor g_BSD = gradient.view(ids_BS.size(0), ids_BS.size(1), -1);
-            // A frequent token's gradient is a long sum: bfloat16 would lose its later terms.
+            // A frequent token's gradient is a long sum, in which bfloat16 would lose the later terms.
             Tensor wide_BSD = g_BSD.to(embedding.gradientType());
             Tensor dropped_BSD = mask == null ? wide_BSD : wide_BSD.mul(mask);
             if (learned != null) {
@@ -84,11 +87,11 @@ public final class EmbeddingSection implements Section.Written {
         return new @Nullable Tensor[] {null, null};
     }
 
-    /** Adds the gradient of a table whose rows were looked up, leaving one of them out. */
-    private static void addGradient(Parameter table, Tensor g_BSD, Tensor rows_BS, int leftOut) {
+    /** Adds the gradient of a table that rows were looked up in, except for one row. */
+    private static void addGradient(Parameter table, Tensor g_BSD, Tensor rows_BS, int excludedRow) {
         Tensor g_RD = Functions.embeddingBackward(g_BSD, rows_BS, table.tensor().size(0));
-        if (leftOut >= 0) {
-            g_RD.select(0, leftOut).zero();
+        if (excludedRow >= 0) {
+            g_RD.select(0, excludedRow).zero();
         }
         table.addGradient(g_RD);
     }

@@ -10,10 +10,10 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * residual + dropout(fc2(dropout(activation(fc1(h))))): the dense feed-forward network, also of shared experts. Inputs: the
- * residual stream [tokens, model] and its normalised form h [tokens, model].
+ * The dense feed-forward network, also used for shared experts: residual + dropout(fc2(dropout(activation(fc1(h))))).
+ * Inputs: the residual stream and its normalised form h, [tokens, model] each. Output: [tokens, model].
  *
- * @param lean whether only fc1's result is saved, from which backward computes the rest again
+ * @param lean whether only fc1's result is saved; backward recomputes the rest
  */
 public record FeedForwardSection(
         String name, Weights weights, Activation activation, Dropout activationDropout, Dropout dropout, boolean lean)

@@ -13,56 +13,60 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Output product with the embedding or a table of its own, softmax and negative log-likelihood. Inputs: hidden states
- * [tokens, model] and targets [tokens]. Outputs: the loss, a scalar that backward starts from, and each token's negative
- * log-likelihood in nats [tokens], 0 where there is no target.
+ * The output head: logits, softmax and negative log-likelihood. Inputs: hidden states [tokens, model] and targets
+ * [tokens]. Outputs: the loss, a scalar from which backward starts, and each token's negative log-likelihood in nats
+ * [tokens], 0 for tokens without a target.
  *
- * <p>Logits of all tokens never exist: some rows at a time are computed in the compute type, of which each thread of a CPU
- * has few in float32, which stay in its cache. The gradient of the logits, p − 1 at the target, takes their place in the
- * same sweep, since the softmax is at hand, and is multiplied on to the gradients of hidden states and table at once, for
- * logits computed again would cost a product more. Backward hands these out.
+ * <p>The logits of all tokens never exist together. Some rows at a time are computed in the compute type. On a CPU,
+ * each thread converts a few of these to float32, which fit its cache. The forward pass also computes the gradients,
+ * because the softmax is at hand and recomputing the logits would cost another product. The gradient of the logits, p −
+ * 1 at the target, overwrites the logits and is multiplied into the gradients of hidden states and table. Backward
+ * returns these.
  */
 public final class HeadSection implements Section.Written {
 
-    /** Logits that exist at a time on a CPU, unless that makes products of too few rows. */
+    /** The number of logits computed at a time on a CPU, unless a product would have too few rows. */
     private static final long PRODUCT_LOGITS = 1 << 23;
 
-    /** The same on a GPU, whose products want more rows: 256 MiB in bfloat16. Not measured yet. */
+    /**
+     * The number of logits computed at a time on a GPU, whose products need more rows: 256 MiB in bfloat16. Not
+     * measured yet.
+     */
     private static final long CUDA_PRODUCT_LOGITS = 1 << 27;
 
-    /** Products of fewer rows are slower. */
+    /** The fewest rows of a product; smaller products are slower. */
     private static final long LEAST_ROWS = 512;
 
-    /** Logits that a thread has in float32 at a time: 1 MiB, which stays in its cache. */
+    /** The number of logits that a thread holds in float32: 1 MiB, which fits its cache. */
     public static final long SOFTMAX_LOGITS = 1 << 18;
 
     private final Parameter output;
     private final DType stable;
     private final double lossPerToken;
-    /** {@link #lossPerToken} is the product of both. The compute type can hold the first exactly. */
-    private final double exactShare;
+    /** The factors of {@link #lossPerToken}. The first is exactly representable in the compute type. */
+    private final double exactWeight;
 
-    private final double restOfShare;
+    private final double restOfWeight;
     private final @Nullable Kernels kernels;
 
     /**
-     * @param output the table {@code [vocabulary, model]}
-     * @param stable the type of the log-softmax
-     * @param lossPerToken what each token's loss counts in the scalar
-     * @param kernels for the softmax; null for its plain form
+     * @param output the output table {@code [vocabulary, model]}
+     * @param stable the type in which the log-softmax is computed
+     * @param lossPerToken the weight of each token's loss in the scalar loss
+     * @param kernels used for the softmax; null for libtorch's operators
      */
     public HeadSection(Parameter output, DType stable, double lossPerToken, @Nullable Kernels kernels) {
         this.kernels = kernels;
         this.output = output;
         this.stable = stable;
         this.lossPerToken = lossPerToken;
-        // A share rounded to bfloat16 would scale all gradients by up to 0.4 %. A power of two is exact in every type.
-        this.exactShare =
+        // A weight rounded to bfloat16 would scale all gradients by up to 0.4 %. A power of two is exact in every type.
+        this.exactWeight =
                 output.tensor().dtype() == stable ? lossPerToken : Math.scalb(1.0, Math.getExponent(lossPerToken));
-        this.restOfShare = output.tensor().dtype() == stable ? 1 : lossPerToken / exactShare;
+        this.restOfWeight = output.tensor().dtype() == stable ? 1 : lossPerToken / exactWeight;
     }
 
-    /** Rows of logits that exist at a time. */
+    /** The number of logit rows computed at a time. */
     public static long rows(long tokens, long vocabulary, boolean cuda) {
         long logits = cuda ? CUDA_PRODUCT_LOGITS : PRODUCT_LOGITS;
         return Math.min(tokens, Math.max(LEAST_ROWS, logits / vocabulary));
@@ -96,15 +100,15 @@ public final class HeadSection implements Section.Written {
                 Tensor logits_NV = Functions.linear(hidden_ND, table_VD);
                 softmax(saved, logits_NV, index_T1.narrow(0, from, n), nll_T1.narrow(0, from, n));
                 if (saved.recording()) {
-                    // What each token counts multiplies the narrow side.
+                    // Token weights multiply the hidden states, which are narrower than the logits.
                     Tensor given_N1 = given_T1.narrow(0, from, n);
                     Tensor gradient_ND = hiddenGradient_TD.narrow(0, from, n).setToProduct(logits_NV, table_VD);
                     gradient_ND.copy(gradient_ND.to(stable).mulInPlace(given_N1.mul(lossPerToken)));
-                    Tensor share_N1 = given_N1.mul(exactShare).to(hidden_TD.dtype());
-                    Tensor more_VD = logits_NV.t().matmul(hidden_ND.mul(share_N1));
+                    Tensor weight_N1 = given_N1.mul(exactWeight).to(hidden_TD.dtype());
+                    Tensor partGradient_VD = logits_NV.t().matmul(hidden_ND.mul(weight_N1));
                     tableGradient_VD = tableGradient_VD == null
-                            ? part.escape(n == tokens ? more_VD : more_VD.to(output.gradientType()))
-                            : tableGradient_VD.addInPlace(more_VD.to(tableGradient_VD.dtype()));
+                            ? part.escape(n == tokens ? partGradient_VD : partGradient_VD.to(output.gradientType()))
+                            : tableGradient_VD.addInPlace(partGradient_VD.to(tableGradient_VD.dtype()));
                 }
             }
         }
@@ -113,7 +117,7 @@ public final class HeadSection implements Section.Written {
         return new Tensor[] {nll_T1.sum().mul(lossPerToken), nll_T1.squeeze(1)};
     }
 
-    /** Writes each row's negative log-likelihood and, where backward will run, replaces logits by their gradients. */
+    /** Writes each row's negative log-likelihood. If backward will run, replaces the logits by their gradients. */
     private void softmax(Saved saved, Tensor logits_TV, Tensor index_T1, Tensor nll_T1) {
         if (kernels != null && stable == DType.FLOAT32 && Kernels.takes(logits_TV.dtype(), logits_TV.size(1))) {
             kernels.softmaxLoss(logits_TV, index_T1, nll_T1, saved.recording());
@@ -121,11 +125,12 @@ public final class HeadSection implements Section.Written {
         }
         long tokens = logits_TV.size(0);
         if (logits_TV.device().isCuda()) {
-            // A GPU has no cache to stay in, and many small calls to pay for.
+            // On a GPU, splitting brings no cache benefit and each extra call costs a launch.
             softmaxPart(saved.recording(), logits_TV, index_T1, nll_T1);
             return;
         }
-        // Side by side: each of these operations is so short that threads would take as long to meet after it.
+        // One task per block of rows. With threads inside each operation, synchronisation would take as long as the
+        // short operations.
         long rows = Math.clamp(SOFTMAX_LOGITS / logits_TV.size(1), 1, tokens);
         ParallelTasks.run((int) Math.ceilDiv(tokens, rows), i -> {
             long from = i * rows;
@@ -138,11 +143,11 @@ public final class HeadSection implements Section.Written {
         });
     }
 
-    /** The same for rows that are together in the stable type. */
+    /** {@link #softmax} for rows that are converted to the stable type together. */
     private void softmaxPart(boolean gradients, Tensor logits_NV, Tensor index_N1, Tensor nll_N1) {
-        // Logits of the stable type are their own buffer.
+        // Logits that already have the stable type are modified in place.
         Tensor x_NV = logits_NV.to(stable);
-        // Written out: libtorch's log-softmax takes twice as long, and an exponential more to get p from it.
+        // Written out, because libtorch's log-softmax takes twice as long and needs another exponential to get p.
         Tensor largest_N1 = x_NV.amax(1).unsqueeze(1);
         Tensor target_N1 = x_NV.gather(1, index_N1);
         Tensor sum_N1 = Functions.expInPlace(x_NV.subInPlace(largest_N1)).sum(1).unsqueeze(1);
@@ -159,7 +164,7 @@ public final class HeadSection implements Section.Written {
     @Override
     public @Nullable Tensor[] backward(Saved saved, @Nullable Tensor... gradients) {
         // The loss is a root, so its own gradient is 1.
-        output.addGradient(saved.get(1), restOfShare);
+        output.addGradient(saved.get(1), restOfWeight);
         return new @Nullable Tensor[] {saved.get(0), null};
     }
 }

@@ -5,7 +5,7 @@ import dev.moe4j.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
-/** A router's logits {@code [tokens, experts]} as the host reads them: where they are, one token's after the other. */
+/** A router's logits {@code [tokens, experts]} for reading on the host, without a copy of a host tensor. */
 public final class Logits {
 
     private final MemorySegment memory;
@@ -21,7 +21,7 @@ public final class Logits {
     }
 
     /**
-     * Those of a tensor, which must live as long; waits for its device.
+     * The logits of a tensor, which must outlive this object. Waits for the tensor's device.
      *
      * @param logits_TE float32 or float64
      */
@@ -31,7 +31,7 @@ public final class Logits {
                 host_TE.memory(), host_TE.dtype() == DType.FLOAT32, (int) host_TE.size(0), (int) host_TE.size(1));
     }
 
-    /** Given ones, {@code [tokens · experts]}. */
+    /** The given logits, {@code [tokens · experts]}. */
     public static Logits of(double[] logits, int experts) {
         return new Logits(MemorySegment.ofArray(logits), false, logits.length / experts, experts);
     }
@@ -44,7 +44,7 @@ public final class Logits {
         return experts;
     }
 
-    /** Reads a token's into {@code row}, {@code [experts]}. */
+    /** Reads a token's logits into {@code row}, {@code [experts]}. */
     public void read(int token, double[] row) {
         long first = (long) token * experts;
         for (int e = 0; e < experts; e++) {

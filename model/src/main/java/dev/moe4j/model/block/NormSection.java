@@ -6,7 +6,7 @@ import dev.moe4j.tensor.autograd.Section;
 import dev.moe4j.tensor.parameter.Parameter;
 import java.util.List;
 
-/** Layer normalisation of the residual stream [tokens, model]. */
+/** Layer norm of the residual stream [tokens, model]. */
 public record NormSection(String name, Parameter weight, Parameter bias) implements Section.Derived {
     public static final double EPSILON = 1e-5;
 

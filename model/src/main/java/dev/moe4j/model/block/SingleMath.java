@@ -1,14 +1,15 @@
 package dev.moe4j.model.block;
 
 /**
- * Exponential, sine and cosine of single precision, operation by operation as the published system's table of positions
- * was computed: by SLEEF's functions of 1.0 ulp with fused multiply-add (Shibata and Petrogalli 2020, "SLEEF: A
- * Portable Vectorized Library of C Standard Mathematical Functions"; the coefficients are theirs). They are not always
- * the nearest floats, and libtorch's own differ by release and processor: hence this class.
+ * Exponential, sine and cosine in single precision, with the exact sequence of operations that computed the published
+ * system's position table. These are SLEEF's functions of 1.0 ulp with fused multiply-add (Shibata and Petrogalli 2020,
+ * "SLEEF: A Portable Vectorized Library of C Standard Mathematical Functions"), with SLEEF's coefficients. Their
+ * results are not always the nearest floats, and libtorch's results vary by release and processor, so neither can
+ * replace this class.
  */
 final class SingleMath {
 
-    /** From this angle on, in radians, SLEEF reduces angles in a more precise way. */
+    /** The angle in radians from which SLEEF uses a more precise reduction. */
     static final float LARGE_ANGLE = 125f;
 
     private static final float LOG2_E = 1.442695f;
@@ -37,9 +38,9 @@ final class SingleMath {
     }
 
     /**
-     * The sine of an angle of at least 0.
+     * The sine of an angle ≥ 0.
      *
-     * @param precise whether the angle is reduced in the more precise way
+     * @param precise whether the more precise reduction is used
      */
     static float sin(float angle, boolean precise) {
         if (precise) {
@@ -52,7 +53,11 @@ final class SingleMath {
         return sinReduced(s, odd(halfTurns));
     }
 
-    /** As {@link #sin}, the cosine: the sine of what lies beyond an odd number of quarter turns. */
+    /**
+     * The cosine of an angle ≥ 0, as the sine of the distance from an odd number of quarter turns.
+     *
+     * @param precise whether the more precise reduction is used
+     */
     static float cos(float angle, boolean precise) {
         if (precise) {
             double quarterTurns = 2 * Math.rint(angle / Math.PI - 0.5) + 1;
@@ -84,7 +89,7 @@ final class SingleMath {
         return negative ? -sine : sine;
     }
 
-    /** An unevaluated sum of two floats, the second of them small: 48 bits. */
+    /** An unevaluated sum of two floats, the second one small, for 48 bits of precision. */
     private record Sum(float high, float low) {
 
         static Sum of(double value) {
@@ -92,14 +97,14 @@ final class SingleMath {
             return new Sum(high, (float) (value - high));
         }
 
-        /** a + b without an error. */
+        /** The exact sum a + b. */
         static Sum of(float a, float b) {
             float high = a + b;
             float part = high - a;
             return new Sum(high, (a - (high - part)) + (b - part));
         }
 
-        /** a + b without an error where |a| ≥ |b|. */
+        /** The exact sum a + b for |a| ≥ |b|. */
         static Sum ofOrdered(float a, float b) {
             float high = a + b;
             return new Sum(high, (a - high) + b);

@@ -5,27 +5,28 @@ import dev.moe4j.model.batch.TokenBatch;
 import dev.moe4j.tensor.Tensor;
 
 /**
- * Sinusoidal positions as the published system has them: row p is [sin(p·f_0 … f_{h−1}), cos(p·f_0 … f_{h−1})] with
- * h = width / 2 and f_i = exp(−i · ln(10000) / (h − 1)); the halves are concatenated, not interleaved (Vaswani et al.
- * 2017 interleave).
+ * Sinusoidal positions of the published system. Row p is [sin(p·f_0 … f_{h−1}), cos(p·f_0 … f_{h−1})] with h = width /
+ * 2 and f_i = exp(−i · ln(10000) / (h − 1)). The two halves are concatenated, whereas Vaswani et al. (2017) interleave
+ * them.
  */
 public final class SinusoidalPositions {
 
-    /** The row of padding, which is zero; a sequence's first token stands one further. */
+    /** The row of padding, which is zero. */
     public static final int PADDING_ROW = 1;
 
     /** The row of a sequence's first token. */
     public static final int FIRST_ROW = PADDING_ROW + 1;
 
     /**
-     * Angles that the published computation took at once: where one of them is large, all were reduced precisely.
+     * The vector width of the published computation. If one angle of a vector is large, all its angles are reduced
+     * precisely.
      */
     private static final int LANES = 8;
 
     private SinusoidalPositions() {}
 
     /**
-     * The table {@code [rows, width]} in float32, equal to the published one bit by bit. A last column of an odd width
+     * The table {@code [rows, width]} in float32, bitwise equal to the published one. For an odd width, the last column
      * is zero.
      *
      * @param paddingRow the row to set to zero; −1 for none
@@ -59,16 +60,16 @@ public final class SinusoidalPositions {
         return Tensor.of(table).view(rows, width);
     }
 
-    /** The rows of a table for sequences of that many tokens. */
+    /** The number of table rows for sequences of the given length in tokens. */
     public static int rows(int context) {
         return Math.addExact(context, FIRST_ROW);
     }
 
     /**
-     * Each token's row: padding has {@link #PADDING_ROW}, other tokens count from {@link #FIRST_ROW}, in their sequence
-     * or, if the batch's packing says so, in their document.
+     * Each token's row in the position table. Padding has {@link #PADDING_ROW}. Other tokens count from {@link
+     * #FIRST_ROW}, in their sequence or, if the batch's packing resets positions, in their document.
      *
-     * @param padding the padding token's id, −1 where there is none
+     * @param padding the padding token's id, −1 for none
      */
     public static long[] rows(TokenBatch batch, int padding) {
         long[] rows = new long[batch.tokens().length];

@@ -1,5 +1,5 @@
 /**
- * The dense parts of a Transformer block: norms, attention kernels and masks, the feed-forward network, embedding,
+ * The dense parts of a Transformer block: layer norms, attention and its masks, the feed-forward network, embedding,
  * positions, dropout and the output head. Each is a section of the tape. Depends on {@code model.batch} and {@code
  * tensor.autograd}.
  */

@@ -29,15 +29,15 @@ import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * A checkpoint's {@code config.json}: the keys of Hugging Face's XGLM, and under {@code moe4j} everything that those
- * cannot say. docs/checkpoint-format.md describes it.
+ * A checkpoint's {@code config.json}: the keys of Hugging Face's XGLM, and a block {@code moe4j} for everything that
+ * XGLM's keys cannot express. docs/checkpoint-format.md describes the format.
  *
- * @param tokenizer null in a folder from elsewhere, one without the block {@code moe4j}
+ * @param tokenizer null in a foreign folder, which lacks the block {@code moe4j}
  */
 public record CheckpointConfig(
         Architecture architecture, @Nullable TokenizerSpec tokenizer) {
 
-    /** The version of the format that this code writes and reads. */
+    /** The version of the format that this code writes and the latest that it reads. */
     public static final int FORMAT_VERSION = 1;
 
     /** The file's name in a checkpoint's folder. */
@@ -45,10 +45,10 @@ public record CheckpointConfig(
 
     private static final String BLOCK = "moe4j";
     private static final String XGLM = "xglm";
-    /** Those of an index of tensors are the most: a line for each of many experts' parameters. */
+    /** A tensor index is the largest JSON file: it has a line for each parameter of each expert. */
     private static final long MAX_BYTES = 64 << 20;
 
-    /** Keys that say nothing about what the model computes: another value there is no contradiction. */
+    /** Keys that do not affect what the model computes, so another value is not a contradiction. */
     private static final Set<String> INFORMATION =
             Set.of("architectures", "use_cache", "torch_dtype", "init_std", "bos_token_id");
 
@@ -65,7 +65,7 @@ public record CheckpointConfig(
     }
 
     /**
-     * The file's content.
+     * The file's content as JSON text.
      *
      * @param stored the element type of the stored parameters
      */
@@ -121,20 +121,21 @@ public record CheckpointConfig(
     }
 
     /**
-     * Reads the file of that name in a folder.
+     * Reads the configuration in a checkpoint's folder.
      *
-     * @throws ModelException if it is missing, damaged, of a newer version, or contradicts itself
+     * @throws ModelException if the file is missing, damaged, of a newer version, or contradicts itself
      */
     public static CheckpointConfig read(Path folder) {
         Path file = folder.resolve(FILE);
         return fromJson(parse(file), file.toString());
     }
 
-    /** A JSON file of a checkpoint. */
+    /** Parses a JSON file of a checkpoint. */
     static JsonNode parse(Path file) {
         try {
             if (Files.size(file) > MAX_BYTES) {
-                throw new ModelException(file + " has " + Files.size(file) + " bytes, too many for its kind");
+                throw new ModelException(file + " has " + Files.size(file) + " bytes, more than the limit of "
+                        + MAX_BYTES + " for a JSON file");
             }
             return JSON.readTree(Files.readAllBytes(file));
         } catch (NoSuchFileException e) {
@@ -143,14 +144,15 @@ public record CheckpointConfig(
             String reason = Files.isDirectory(file) ? "it is a folder" : e.getMessage();
             throw new ModelException("Cannot read " + file + ": " + reason, e);
         } catch (JacksonException e) {
-            throw new ModelException(file + " is no valid JSON: " + FirstLine.of(e.getOriginalMessage()), e);
+            throw new ModelException(file + " is not valid JSON: " + FirstLine.of(e.getOriginalMessage()), e);
         }
     }
 
     /**
-     * Reads what {@link #toJson} gives, or the configuration of an XGLM model from elsewhere.
+     * Reads the output of {@link #toJson}, or the configuration of a foreign XGLM model.
      *
-     * @param source what errors call it, say the path of the file
+     * @param source the name of the source in error messages, such as the file's path
+     * @throws ModelException if a key is missing or invalid, the version is newer, or the keys contradict each other
      */
     public static CheckpointConfig fromJson(JsonNode json, String source) {
         if (!json.isObject()) {
@@ -163,11 +165,11 @@ public record CheckpointConfig(
         JsonNode block = json.path(BLOCK);
         JsonNode version = block.path("format_version");
         if (!version.isInt() || version.intValue() < 1) {
-            throw new ModelException(source + ": moe4j.format_version is missing or no positive whole number");
+            throw new ModelException(source + ": moe4j.format_version is missing or not a positive integer");
         }
         if (version.intValue() > FORMAT_VERSION) {
             throw new ModelException(source + ": the checkpoint has format version " + version.intValue()
-                    + ", and this program reads up to " + FORMAT_VERSION + "; use a newer release");
+                    + ", but this program reads up to " + FORMAT_VERSION + "; use a newer release");
         }
         ObjectNode parts = JsonNodeFactory.instance.objectNode();
         for (String part : List.of("model", "routing", "balance")) {
@@ -207,8 +209,8 @@ public record CheckpointConfig(
                 throw new ModelException(source + ": the key " + entry.getKey() + " is missing");
             }
             if (!INFORMATION.contains(entry.getKey()) && !same(given, entry.getValue())) {
-                throw new ModelException(source + ": " + entry.getKey() + " is " + given
-                        + ", but by the block moe4j it is " + entry.getValue());
+                throw new ModelException(source + ": " + entry.getKey() + " is " + given + ", but the block moe4j says "
+                        + entry.getValue());
             }
         }
     }
@@ -266,7 +268,7 @@ public record CheckpointConfig(
         JsonNode value = json.path(key);
         if (!value.isInt()) {
             throw new ModelException(source + ": " + key
-                    + (value.isMissingNode() ? " is missing" : " is " + value + ", no whole number"));
+                    + (value.isMissingNode() ? " is missing" : " is " + value + ", which is not an integer"));
         }
         return value.intValue();
     }
@@ -275,7 +277,7 @@ public record CheckpointConfig(
         T read();
     }
 
-    /** Puts the file's name before a message that lacks it. */
+    /** Prefixes a message with the file's name unless it already has it. */
     private static <T> T named(String source, Reading<T> reading) {
         try {
             return reading.read();

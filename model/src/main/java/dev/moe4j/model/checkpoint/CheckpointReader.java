@@ -35,10 +35,10 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
 /**
- * Reads models from checkpoint folders, as docs/checkpoint-format.md describes them: ours, and those of Hugging Face's
- * XGLM. {@link #open} checks the configuration and every tensor's name, shape and place before any memory for a model is
- * taken; {@link #model} then reads the values. Everything that does not fit is a {@link ModelException} that names the
- * file and the tensor or key.
+ * Reads models from checkpoint folders: those of moe4j (docs/checkpoint-format.md) and of Hugging Face's XGLM. {@link
+ * #open} checks the configuration and every tensor's name, shape and position before it allocates memory for a model.
+ * {@link #model} then reads the values. If anything does not fit, a {@link ModelException} names the file and the
+ * tensor or key.
  */
 public final class CheckpointReader implements AutoCloseable {
 
@@ -60,10 +60,11 @@ public final class CheckpointReader implements AutoCloseable {
     }
 
     /**
-     * Opens a checkpoint.
+     * Opens and checks a checkpoint.
      *
-     * @param path the checkpoint's folder; or a run's folder for its newest checkpoint; or {@code RUN/best} for the
-     *     checkpoint with the run's lowest validation loss
+     * @param path a checkpoint's folder; or a run's folder, for its newest checkpoint; or {@code RUN/best}, for the
+     *     run's checkpoint with the lowest validation loss
+     * @throws ModelException if there is no such checkpoint, or it is damaged, incomplete or of a newer version
      */
     public static CheckpointReader open(Path path) {
         CheckpointReader reader = new CheckpointReader(locate(path));
@@ -83,10 +84,10 @@ public final class CheckpointReader implements AutoCloseable {
             return best(path.getParent() == null ? Path.of("") : path.getParent());
         }
         if (!Files.isDirectory(path)) {
-            throw new ModelException(path + " is no folder; give the folder of a checkpoint or of a run");
+            throw new ModelException(path + " is not a folder; give the folder of a checkpoint or of a run");
         }
         if (path.toAbsolutePath().normalize().toString().endsWith(TemporaryName.ENDING)) {
-            throw new ModelException(path + " was never finished: its writer was interrupted; use an older checkpoint");
+            throw new ModelException(path + " is incomplete: its writer was interrupted; use an older checkpoint");
         }
         if (Files.exists(path.resolve(CheckpointConfig.FILE))) {
             return path;
@@ -96,13 +97,13 @@ public final class CheckpointReader implements AutoCloseable {
                         + " and no step-… folder; " + whatLiesIn(path)));
     }
 
-    /** The checkpoint of a run's best validation, which its newest checkpoint names. */
+    /** A run's checkpoint with the lowest validation loss, which its newest checkpoint names. */
     private static Path best(Path run) {
         Path newest = newest(run).orElseThrow(() -> new ModelException(run + " holds no checkpoint: no step-… folder"));
         JsonNode step = state(newest).at("/metrics/best/step");
         if (!step.isIntegralNumber()) {
             throw new ModelException(
-                    run + " has no best checkpoint, because the run made no validation; use " + newest);
+                    run + " has no best checkpoint, because the run has not been validated; use " + newest);
         }
         Path best = CheckpointStep.folder(run, step.longValue());
         if (!Files.isDirectory(best)) {
@@ -112,12 +113,12 @@ public final class CheckpointReader implements AutoCloseable {
         return best;
     }
 
-    /** The newest checkpoint in a run's folder, if it holds any. */
+    /** The newest checkpoint in a run's folder; empty if there is none. */
     public static Optional<Path> newest(Path run) {
         return steps(run).stream().findFirst().map(CheckpointStep::folder);
     }
 
-    /** The whole checkpoints in a run's folder, the newest first. */
+    /** The complete checkpoints in a run's folder, newest first. */
     public static List<CheckpointStep> steps(Path run) {
         try (Stream<Path> children = Files.list(run)) {
             return children.flatMap(child -> CheckpointStep.of(child).stream())
@@ -165,8 +166,8 @@ public final class CheckpointReader implements AutoCloseable {
         for (var entry : map.properties()) {
             String name = entry.getValue().asString("");
             if (!name.matches("[A-Za-z0-9_][A-Za-z0-9_.-]*")) {
-                throw new ModelException(
-                        index + ": tensor " + entry.getKey() + " lies in '" + name + "', which is no plain file name");
+                throw new ModelException(index + ": tensor " + entry.getKey() + " lies in '" + name
+                        + "', which is not a plain file name");
             }
             SafetensorsFile shard = shards.computeIfAbsent(name, file -> openFile(folder.resolve(file)));
             tensors.put(entry.getKey(), new Stored(shard.path(), shard.entry(entry.getKey())));
@@ -175,7 +176,7 @@ public final class CheckpointReader implements AutoCloseable {
             for (String name : shard.names()) {
                 Stored listed = tensors.get(name);
                 if (listed == null || !listed.file().equals(shard.path())) {
-                    throw new ModelException(index + " does not say that tensor " + name + " lies in " + shard.path());
+                    throw new ModelException(index + " does not list tensor " + name + " of " + shard.path());
                 }
             }
         }
@@ -184,7 +185,7 @@ public final class CheckpointReader implements AutoCloseable {
         }
     }
 
-    /** Compares with what the writer noted, where there is a state: model folders have none. */
+    /** Verifies sizes and hashes against state.json, if there is one; model folders have none. */
     private void checkSums() {
         if (state != null) {
             state.check(folder.resolve(CheckpointConfig.FILE));
@@ -192,15 +193,15 @@ public final class CheckpointReader implements AutoCloseable {
         }
     }
 
-    /** Checks names and shapes, and takes no more memory than the files' headers did. */
+    /** Checks names and shapes. Allocates no more memory than the files' headers did. */
     private void check() {
         ModelConfig model = config.architecture().model();
         if (model.experts() > tensors.size() || model.layers() > tensors.size()) {
             throw new ModelException(folder.resolve(CheckpointConfig.FILE) + ": " + model.layers() + " layers with "
-                    + model.experts() + " experts are more than the " + tensors.size() + " tensors stored");
+                    + model.experts() + " experts need more than the " + tensors.size() + " tensors stored");
         }
         Set<String> wanted = new HashSet<>();
-        ModelParameters.units(model)
+        ModelParameters.groups(model)
                 .forEach(unit -> unit.specs().forEach(spec -> {
                     long[] shape = spec.partShape();
                     for (String name : spec.parts()) {
@@ -222,7 +223,7 @@ public final class CheckpointReader implements AutoCloseable {
         if (head.entry().type() != embedding.entry().type()
                 || head.entry().data().mismatch(embedding.entry().data()) >= 0) {
             throw new ModelException(head.file() + ": " + ModelParameters.HEAD
-                    + " differs from the embedding, but the configuration says that they are one");
+                    + " differs from the embedding, but tie_word_embeddings is true");
         }
     }
 
@@ -233,7 +234,7 @@ public final class CheckpointReader implements AutoCloseable {
         }
         List<String> nearest = NearestName.names(name, tensors.keySet(), 3);
         throw new ModelException(folder + ": the tensor " + name + " is missing"
-                + (nearest.isEmpty() ? "" : "; the nearest that is there: " + String.join(", ", nearest)));
+                + (nearest.isEmpty() ? "" : "; the nearest stored names: " + String.join(", ", nearest)));
     }
 
     /** The checkpoint's folder. */
@@ -241,7 +242,10 @@ public final class CheckpointReader implements AutoCloseable {
         return folder;
     }
 
-    /** A SHA-256 over the configuration and the parameters' files, which tells this model from all others. */
+    /**
+     * A SHA-256 over the configuration and the parameter files, which identifies the model. 64 lower-case hexadecimal
+     * digits.
+     */
     public String digest() {
         List<String> sums = new ArrayList<>();
         try {
@@ -258,21 +262,21 @@ public final class CheckpointReader implements AutoCloseable {
         return config.architecture();
     }
 
-    /** The tokenizer that the model was trained with; null in a folder from elsewhere, where it has to be given. */
+    /** The tokenizer that the model was trained with; null in a foreign folder, for which the caller must supply it. */
     public @Nullable TokenizerSpec tokenizer() {
         return config.tokenizer();
     }
 
     /**
-     * Where training stood, as state.json has it, its own checksum verified.
+     * The training state of state.json, with its checksum verified.
      *
-     * @throws ModelException in a model folder, which has no state
+     * @throws ModelException in a model folder, which lacks a state
      */
     public JsonNode state() {
         return json(state, folder);
     }
 
-    /** As {@link #state()}, of a checkpoint whose other files are not looked at. */
+    /** As {@link #state()}, for a checkpoint whose other files are not checked. */
     public static JsonNode state(Path checkpoint) {
         return json(CheckpointState.read(checkpoint), checkpoint);
     }
@@ -280,16 +284,16 @@ public final class CheckpointReader implements AutoCloseable {
     private static JsonNode json(@Nullable CheckpointState state, Path folder) {
         if (state == null) {
             throw new ModelException(folder + " has no " + CheckpointState.FILE
-                    + ": it is a model to evaluate and to generate from, and training cannot be resumed from it");
+                    + ": the model can be evaluated and used to generate text, but training cannot be resumed from it");
         }
         return state.json();
     }
 
     /**
-     * Reads what the optimizer keeps into the units' states.
+     * Reads the optimizer's state into the parameter groups.
      *
-     * @param purposes those of {@link dev.moe4j.tensor.parameter.ParameterGroup#state}
-     * @throws ModelException if a tensor is missing, extra or misshapen, or the file damaged
+     * @param purposes names as in {@link dev.moe4j.tensor.parameter.ParameterGroup#state}
+     * @throws ModelException if a tensor is missing, unexpected or of another shape, or the file is damaged
      */
     public void readStates(Parameters parameters, List<String> purposes) {
         Path path = folder.resolve(CheckpointTensors.OPTIMIZER_FILE);
@@ -299,7 +303,7 @@ public final class CheckpointReader implements AutoCloseable {
                 state.check(file);
             }
             List<String> names = new ArrayList<>();
-            ModelParameters.units(architecture().model())
+            ModelParameters.groups(architecture().model())
                     .flatMap(unit -> unit.specs().stream())
                     .flatMap(spec -> spec.parts().stream())
                     .forEach(part -> purposes.forEach(purpose -> names.add(part + "." + purpose)));
@@ -310,22 +314,31 @@ public final class CheckpointReader implements AutoCloseable {
         }
     }
 
-    /** A model with the stored values, which its caller closes. */
+    /**
+     * A model with the stored values. The caller closes it.
+     *
+     * @throws ModelException if a value cannot be read
+     */
     public LanguageModel model(Precision precision, Device device) {
         return model(architecture(), precision, device);
     }
 
     /**
-     * A model with the stored values and another architecture that has the same parameters: other dropout, say, or
-     * another balance loss. Its caller closes it.
+     * A model with the stored values and a different architecture that has the same parameters, for example another
+     * dropout or load balancing loss. The caller closes it.
      *
-     * @throws ModelException if a parameter is missing or misshapen
+     * @throws ModelException if a parameter is missing or has another shape
      */
     public LanguageModel model(Architecture architecture, Precision precision, Device device) {
         return model(architecture, precision, device, ParallelContext.SINGLE, ExpertGradients.EXACT);
     }
 
-    /** As {@link #model(Architecture, Precision, Device)}, this process's part of it. */
+    /**
+     * This process's part of a model, otherwise as {@link #model(Architecture, Precision, Device)}.
+     *
+     * @param fabric the process groups of data parallel and expert parallel execution
+     * @param rule how experts' gradients are scaled
+     */
     public LanguageModel model(
             Architecture architecture,
             Precision precision,

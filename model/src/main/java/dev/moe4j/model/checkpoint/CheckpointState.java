@@ -14,7 +14,10 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
-/** A checkpoint's state.json: what says whether its files are those that were written, itself included. */
+/**
+ * A checkpoint's state.json: the training state, with sizes and checksums of all files of the checkpoint, including its
+ * own.
+ */
 public final class CheckpointState {
 
     /** The file's name in a checkpoint's folder. */
@@ -32,7 +35,7 @@ public final class CheckpointState {
         this.json = json;
     }
 
-    /** The state in a folder, null where there is none. */
+    /** The state in a folder; null if there is none. */
     static @Nullable CheckpointState read(Path folder) {
         Path file = folder.resolve(FILE);
         if (!Files.exists(file)) {
@@ -47,8 +50,8 @@ public final class CheckpointState {
                     || at < 0
                     || !Sha256.of(text.substring(0, at) + NO_SUM + text.substring(at + sum.length()))
                             .equals(sum)) {
-                throw new ModelException(file + " is not what was written: its SHA-256 differs from that in its key "
-                        + SUM + "; copy it again or use an older checkpoint");
+                throw new ModelException(file + " is damaged: its SHA-256 differs from its key " + SUM
+                        + "; copy it again or use an older checkpoint");
             }
             return new CheckpointState(file, json);
         } catch (IOException | JacksonException e) {
@@ -56,7 +59,7 @@ public final class CheckpointState {
         }
     }
 
-    /** The file's text for this state, with its own checksum as the last key. */
+    /** The file's content for a state, with its own checksum as the last key. */
     public static String text(ObjectNode state) {
         state.remove(SUM);
         state.put(SUM, NO_SUM);
@@ -93,15 +96,15 @@ public final class CheckpointState {
         try {
             long found = Files.size(stored);
             if (found != bytes) {
-                throw new ModelException(stored + " has " + found + " bytes, and " + FILE + " says " + bytes
+                throw new ModelException(stored + " has " + found + " bytes, but " + FILE + " says " + bytes
                         + "; copy it again or use an older checkpoint");
             }
         } catch (IOException e) {
             throw new ModelException("Cannot read " + stored + ": " + DataException.reason(e), e);
         }
         if (!sum.get().equals(noted.path(SUM).asString())) {
-            throw new ModelException(stored + " is not the file that was written: its SHA-256 differs from that in "
-                    + FILE + "; copy it again or use an older checkpoint");
+            throw new ModelException(stored + " is damaged: its SHA-256 differs from the one in " + FILE
+                    + "; copy it again or use an older checkpoint");
         }
     }
 }

@@ -7,15 +7,15 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * A whole checkpoint among those of a run.
+ * A complete checkpoint of a run.
  *
- * @param step finished optimizer steps, by which its folder is called
+ * @param step the number of finished optimizer steps, which is part of the folder's name
  */
 public record CheckpointStep(long step, Path folder) {
 
     private static final Pattern NAME = Pattern.compile("step-(\\d{8,18})");
 
-    /** The checkpoint that a folder is by its name, if it is one. */
+    /** The checkpoint in a folder; empty if the folder's name is not a checkpoint's. */
     static Optional<CheckpointStep> of(Path folder) {
         Matcher name = NAME.matcher(folder.getFileName().toString());
         return name.matches() && Files.isDirectory(folder)
@@ -23,7 +23,7 @@ public record CheckpointStep(long step, Path folder) {
                 : Optional.empty();
     }
 
-    /** The folder of a run's checkpoint after that many steps. */
+    /** The folder of a run's checkpoint after the given number of steps. */
     public static Path folder(Path run, long step) {
         return run.resolve("step-%08d".formatted(step));
     }

@@ -23,16 +23,19 @@ import java.util.Map;
 import java.util.Set;
 import java.util.function.Function;
 
-/** A model's tensors under the names that checkpoints have for them: one list, by which writer and reader agree. */
+/**
+ * Maps a model's tensors to their names in checkpoints. Writer and reader share this list. Also reads and writes the
+ * files.
+ */
 public final class CheckpointTensors {
 
-    /** The file of the parameters in a checkpoint's folder. */
+    /** The parameters' file in a checkpoint's folder. */
     public static final String MODEL_FILE = "model.safetensors";
 
     /** The file of the optimizer's moments. */
     public static final String OPTIMIZER_FILE = "optimizer.safetensors";
 
-    /** What the header says under {@code __metadata__}; Hugging Face's loader asks for it. */
+    /** The header's {@code __metadata__}, which Hugging Face's loader requires. */
     private static final Map<String, String> METADATA = Map.of("format", "pt");
 
     private CheckpointTensors() {}
@@ -40,30 +43,29 @@ public final class CheckpointTensors {
     /**
      * A tensor with its name in the file.
      *
-     * @param tensor a view of the model's memory: reading writes into it
+     * @param tensor a view of the model's memory; reading writes into it
      */
     public record Named(String name, Tensor tensor) {}
 
-    /** The parameters' master values. The views belong to the innermost scope. */
+    /** The master weights. The innermost scope owns the views. */
     public static List<Named> parameters(Parameters parameters) {
         return named(parameters, ParameterGroup::master, "");
     }
 
     /**
-     * What the optimizer keeps beside the parameters, under {@code <parameter>.<purpose>}. The views belong to the
-     * innermost scope.
+     * The optimizer's states, under {@code <parameter>.<purpose>}. The innermost scope owns the views.
      *
-     * @param purpose that of {@link ParameterGroup#state}, such as {@code exp_avg}
+     * @param purpose as in {@link ParameterGroup#state}, such as {@code exp_avg}
      */
     public static List<Named> states(Parameters parameters, String purpose) {
         return named(parameters, unit -> unit.state(purpose), "." + purpose);
     }
 
     /**
-     * Each parameter's parts in flat buffers of its units, such as copies of them. The views belong to the innermost
-     * scope.
+     * Each parameter's parts, as views of flat buffers of the groups, such as copies of them. The innermost scope owns
+     * the views.
      *
-     * @param suffix behind the parts' own names
+     * @param suffix appended to the parts' names
      */
     public static List<Named> named(Parameters parameters, Function<ParameterGroup, Tensor> flat, String suffix) {
         List<Named> tensors = new ArrayList<>();
@@ -84,7 +86,7 @@ public final class CheckpointTensors {
     }
 
     /**
-     * Writes the tensors to a file, forced to the disk.
+     * Writes the tensors to a file and forces it to disk.
      *
      * @return the SHA-256 of the file as 64 lower-case hexadecimal digits
      */
@@ -108,12 +110,12 @@ public final class CheckpointTensors {
     }
 
     /**
-     * Copies of what all processes keep in some of their units' buffers, in the host's memory of the first; the others
-     * get none. All processes must come here. Apart from the copies it takes the memory of one unit.
+     * Gathers one kind of buffer from all processes and copies it to the host memory of the first process; the others
+     * get an empty list. All processes must call this. Apart from the copies, it needs memory for one group at a time.
      *
-     * @param kept which of a unit's buffers: the master or a state
-     * @param suffix behind the parts' own names
-     * @param owner of the copies
+     * @param kept selects a group's buffer: the master weights or a state
+     * @param suffix appended to the parts' names
+     * @param owner owns the copies
      */
     public static List<Named> copies(
             LanguageModel model, Function<ParameterGroup, Tensor> kept, String suffix, Scope owner) {
@@ -121,13 +123,13 @@ public final class CheckpointTensors {
         List<Named> tensors = new ArrayList<>();
         for (ParameterGroup unit : model.parameters().units()) {
             try (Scope _ = Scope.open()) {
-                boolean spread = fabric.layout().expertParallel() > 1
+                boolean partitioned = fabric.layout().expertParallel() > 1
                         && unit.parameters().getFirst().spec().stacked();
                 Tensor whole =
                         model.exchangeOf(unit).whole(unit, kept.apply(unit)).to(Device.CPU);
-                int holders = spread ? fabric.experts().members().size() : 1;
+                int holders = partitioned ? fabric.experts().members().size() : 1;
                 Tensor all = whole;
-                if (spread && fabric.experts().members().ranks().contains(0)) {
+                if (partitioned && fabric.experts().members().ranks().contains(0)) {
                     all = Tensor.empty(whole.dtype(), Device.CPU, holders * unit.elements());
                     fabric.experts()
                             .allGather(all, whole, "copy of " + unit.name())
@@ -141,7 +143,10 @@ public final class CheckpointTensors {
         return tensors;
     }
 
-    /** Adds the parts of a unit that so many processes hold one after the other, of each parameter those of all. */
+    /**
+     * Adds the parts of a group that is partitioned over several processes. The buffer holds the processes' parts in
+     * rank order.
+     */
     private static void add(
             List<Named> tensors, ParameterGroup unit, Tensor all, int holders, String suffix, Scope owner) {
         for (Parameter parameter : unit.parameters()) {
@@ -159,9 +164,9 @@ public final class CheckpointTensors {
     }
 
     /**
-     * Refuses a file that lacks one of these tensors or has another.
+     * Checks that a file has exactly these tensors.
      *
-     * @throws ModelException if it does
+     * @throws ModelException if one is missing or unexpected
      */
     static void requireNames(SafetensorsFile file, Collection<String> names) {
         names.forEach(file::entry);
@@ -169,10 +174,10 @@ public final class CheckpointTensors {
     }
 
     /**
-     * Reads whatever this process keeps of the parameters from a file.
+     * Reads this process's part of the parameters from a file.
      *
-     * @param kept which of a unit's buffers: the master or a state
-     * @param suffix behind the parts' own names
+     * @param kept selects a group's buffer: the master weights or a state
+     * @param suffix appended to the parts' names
      * @throws ModelException if a tensor is missing or has another shape
      */
     public static void read(
@@ -184,21 +189,21 @@ public final class CheckpointTensors {
         });
     }
 
-    /** Checks that a stored tensor has this shape and a type for numbers. */
+    /** Checks a stored tensor's shape, and that its type is a floating-point type. */
     static void requireFit(Path file, SafetensorsFile.Entry entry, long[] shape) {
         if (!Arrays.equals(entry.shape(), shape)) {
             throw new ModelException(file + ": tensor " + entry.name() + " has the shape "
-                    + Arrays.toString(entry.shape()) + "; the model's is " + Arrays.toString(shape));
+                    + Arrays.toString(entry.shape()) + ", but the model expects " + Arrays.toString(shape));
         }
         switch (entry.type()) {
             case F64, F32, F16, BF16 -> {}
             default ->
                 throw new ModelException(file + ": tensor " + entry.name() + " has the type " + entry.type()
-                        + "; a parameter has F32, F64, F16 or BF16");
+                        + ", but a parameter must be F32, F64, F16 or BF16");
         }
     }
 
-    /** Refuses stored tensors that nothing asks for. */
+    /** Checks that all stored tensors are expected. */
     static void refuseOthers(Path file, Collection<String> stored, Collection<String> wanted) {
         Set<String> known = new HashSet<>(wanted);
         for (String name : stored) {
@@ -238,7 +243,7 @@ public final class CheckpointTensors {
             case I32 -> DType.INT32;
             case U8 -> DType.UINT8;
             case BOOL -> DType.BOOL;
-            case I16, I8 -> throw new ModelException("no tensor has the type " + type);
+            case I16, I8 -> throw new ModelException("tensors of type " + type + " are not supported");
         };
     }
 }

@@ -1,7 +1,7 @@
 /**
- * Checkpoints of models: {@link CheckpointReader} opens a folder that any layout has written, {@link
- * CheckpointTensors} lists tensors by global names. docs/checkpoint-format.md is the format. Depends on {@code
- * model} and {@code formats}.
+ * Model checkpoints. {@link CheckpointReader} opens a folder, written by any number of processes. {@link
+ * CheckpointTensors} maps tensors to their names in files. docs/checkpoint-format.md describes the format. Depends on
+ * {@code model} and {@code formats}.
  */
 @NullMarked
 package dev.moe4j.model.checkpoint;

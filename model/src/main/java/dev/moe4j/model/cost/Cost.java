@@ -8,31 +8,31 @@ import dev.moe4j.model.spec.Positions;
 import dev.moe4j.model.spec.Presets;
 
 /**
- * What a model costs: its parameters, and the floating-point operations (a multiplication and an addition are two) of
- * its products for one token. Counts the products that the chosen experts need, not those of empty rows, and attention
- * in full, as if every token looked at the whole sequence.
+ * The cost of a model: its parameters, and the floating-point operations (FLOPs) of its matrix products for one token.
+ * A multiplication and an addition count as two operations. Only the chosen experts' products count, without empty
+ * rows. Attention counts in full, as if every token attended to the complete sequence.
  *
  * @param parametersTotal all parameters
- * @param parametersActive those that one token uses: all but the experts that it does not choose
- * @param forward operations of the forward pass for one token, by part
- * @param architecture what was counted
+ * @param parametersActive the parameters that one token uses: all except the experts it does not choose
+ * @param forward FLOPs of the forward pass for one token, by part
+ * @param architecture the architecture that was counted
  */
 public record Cost(long parametersTotal, long parametersActive, Forward forward, Architecture architecture) {
 
-    /** Operations of a training step in forward passes: one forward, two for the backward pass. */
+    /** A training step in forward passes: one forward, and two for the backward pass. */
     private static final int PASSES = 3;
 
-    /** The vocabulary with which the study counts GPT-2's. */
+    /** The size that the study uses for GPT-2's vocabulary. */
     private static final double PUBLISHED_VOCABULARY = 50_000;
 
     private static final double ZETTA = 1e21;
 
     /**
-     * Operations of the forward pass for one token, over all layers.
+     * FLOPs of the forward pass for one token, over all layers.
      *
      * @param qkv projections to queries, keys and values
      * @param attention queries times keys and weights times values, for a sequence of full length
-     * @param out projections of attention's output
+     * @param out output projections of attention
      * @param ffn dense feed-forward networks
      * @param experts chosen experts
      * @param shared shared experts
@@ -54,13 +54,17 @@ public record Cost(long parametersTotal, long parametersActive, Forward forward,
         }
     }
 
-    /** The cost with sequences as long as the model's context. */
+    /**
+     * The cost for sequences as long as the model's context.
+     *
+     * @throws ModelException if the number of parameters exceeds a long
+     */
     public static Cost of(Architecture architecture) {
         return of(architecture, architecture.model().context());
     }
 
     /**
-     * The cost with sequences of that many tokens.
+     * The cost for sequences of the given length in tokens.
      *
      * @throws ModelException if the number of parameters exceeds a long
      */
@@ -89,7 +93,7 @@ public record Cost(long parametersTotal, long parametersActive, Forward forward,
         }
     }
 
-    /** Operations of two products for one token. */
+    /** FLOPs of the two products of a feed-forward network for one token. */
     private static double feedForward(double width, double ffn) {
         return 4 * width * ffn;
     }
@@ -125,24 +129,24 @@ public record Cost(long parametersTotal, long parametersActive, Forward forward,
         return Math.addExact(Math.addExact(layers, moe), Math.addExact(dense, Math.addExact(tables, norm)));
     }
 
-    /** Operations of the forward pass for one token. */
+    /** FLOPs of the forward pass for one token. */
     public double forwardFlopsPerToken() {
         return forward.total();
     }
 
-    /** Operations of forward and backward pass for one token, nothing computed twice. */
+    /** FLOPs of forward and backward pass for one token, without activation recomputation. */
     public double trainingFlopsPerToken() {
         return PASSES * forward.total();
     }
 
-    /** Operations of training on that many tokens in units of 10²¹, counted exactly and without recomputation. */
+    /** FLOPs of training on the given number of tokens, in units of 10²¹, without activation recomputation. */
     public double zettaFlops(double tokens) {
         return trainingFlopsPerToken() * tokens / ZETTA;
     }
 
     /**
-     * As {@link #zettaFlops(double)}, but with the layers' forward pass run a second time for the backward pass where
-     * their activations are recomputed; the head's never is.
+     * As {@link #zettaFlops(double)}. With activation recomputation, the layers' forward pass counts twice; the head is
+     * never recomputed.
      */
     public double zettaFlops(double tokens, boolean recomputation) {
         double again = recomputation ? forward.total() - forward.head() : 0;
@@ -150,8 +154,8 @@ public record Cost(long parametersTotal, long parametersActive, Forward forward,
     }
 
     /**
-     * The training cost as the study counts it, in units of 10²¹ operations: with activation recomputation, so four
-     * forward passes of the layers, but three of the head.
+     * The training cost by the study's formula, in units of 10²¹ FLOPs, with activation recomputation: four forward
+     * passes of the layers, but three of the head.
      *
      * @see #publishedZettaFlops(double, boolean)
      */
@@ -160,12 +164,13 @@ public record Cost(long parametersTotal, long parametersActive, Forward forward,
     }
 
     /**
-     * The training cost by the study's formula (Narayanan et al. 2021; Artetxe et al. 2021), in units of 10²¹
-     * operations. For dense models of width h, l layers, ffn 4h, sequences of s and a vocabulary of V it is
-     * 96·T·l·h²·(1 + s/(6h) + V/(16·l·h)); top-2 experts of that width on every second layer add 32·T·l·h². Here for
-     * any k, placement and width of experts. It leaves out the router, and takes GPT-2's vocabulary for 50,000.
+     * The training cost by the study's formula (Narayanan et al. 2021; Artetxe et al. 2021), in units of 10²¹ FLOPs.
+     * The formula for T tokens and a dense model of width h, l layers, ffn 4h, sequence length s and vocabulary V is
+     * 96·T·l·h²·(1 + s/(6h) + V/(16·l·h)). Top-2 experts of the same width in every second layer add 32·T·l·h². This
+     * method generalises it to any k, placement and width of experts. The formula omits the router, and uses 50,000 for
+     * GPT-2's vocabulary.
      *
-     * @param tokens that training sees
+     * @param tokens the number of training tokens
      * @param recomputation whether the layers' forward pass runs a second time
      */
     public double publishedZettaFlops(double tokens, boolean recomputation) {

@@ -10,21 +10,22 @@ import dev.moe4j.model.spec.RoutingConfig;
 import dev.moe4j.tensor.Precision;
 
 /**
- * Rows of one layer's experts on one device, in a training pass of a micro-batch whose tokens are spread evenly over
- * experts. Without experts there are none.
+ * The rows of one MoE layer's experts on one device, in a training pass of a micro-batch whose tokens are spread evenly
+ * over the experts. All numbers are 0 without experts.
  *
- * <p>A device that has all experts computes the choices that have a place, each expert's rounded up. Where devices share
- * experts, the choices travel; with a capacity every place does, filled or not, since {@code ExpertExchange} then needs to
- * agree on nothing. A GPU that {@linkplain DeviceAssignment makes the assignment itself} has room for every load.
+ * <p>A device with all experts computes the choices that have a place, and rounds each expert's number up. Under expert
+ * parallelism, choices travel to other devices; with a capacity, every place travels, filled or not, because {@code
+ * ExpertExchange} then needs no counts. A GPU that {@linkplain DeviceAssignment makes the assignment itself} allocates
+ * enough rows for every load.
  *
  * @param choices tokens times k
- * @param sent to experts, the device's own included; received as many
- * @param held by tensors of the device's experts
- * @param computed in their products
+ * @param sent rows sent to experts, including the device's own; the same number is received
+ * @param held rows of the tensors of the device's experts
+ * @param computed rows in the products of the device's experts
  */
 public record DeviceRows(double choices, double sent, double held, double computed) {
 
-    /** Rows that rounding adds to an expert's, in the mean. */
+    /** The rows that rounding adds per expert, on average. */
     private static final double ROUNDING = (AssignedRows.MULTIPLE - 1) / 2.0;
 
     public static DeviceRows of(Architecture architecture, Precision precision, MemoryEstimate.Load load) {
@@ -54,7 +55,10 @@ public record DeviceRows(double choices, double sent, double held, double comput
         return new DeviceRows(choices, places * experts, computed, computed);
     }
 
-    /** What an expert can get from all groups of that many sequences, as {@code RouteSection.Setting.places} has it. */
+    /**
+     * The most rows an expert can receive from all groups of the given sequences, as in {@code
+     * RouteSection.Setting.places}.
+     */
     private static long places(ModelConfig model, RoutingConfig routing, int sequences) {
         long groups = routing.group() == 0 ? 1 : Math.ceilDiv(sequences, routing.group());
         long grouped = routing.group() == 0 ? Math.max(sequences, routing.paddedSequences()) : routing.group();

@@ -13,26 +13,26 @@ import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.parameter.ParameterGroup;
 
 /**
- * Bytes of tensors on one device when they are the most in training, by cause: while the head runs, or a layer's backward
- * pass. It follows what this code allocates: flat units with their padding, what each section saves for its backward
- * pass, what the head and the largest layer work with. Tokens are spread evenly over experts; the working space inside
- * libtorch's operators is not counted. A test holds it against peaks that are measured on a CPU.
+ * Estimates the peak bytes of tensors on one device in training, by cause. The peak occurs in the head or in a layer's
+ * backward pass. The estimate follows the allocations of this code: flat parameter groups with their padding, the
+ * tensors that each section saves for backward, and the working tensors of the head and of the largest layer. It
+ * assumes that tokens are spread evenly over experts, and does not count the working space inside libtorch's operators.
+ * A test compares it with peaks measured on a CPU.
  *
- * <p>Devices that share the experts exchange rows, as many as {@link DeviceRows} says: what a device sends lies apart from
- * what it receives, and both apart from the experts' own rows, which are sorted and rounded up. One such exchange is on its
- * way at a time, and those of the backward pass are as large as those of the forward pass. Gradients need no space of their
- * own to be summed over devices: they lie flat in their units and are summed in place, since they travel in the type they
- * accumulate in.
+ * <p>Under expert parallelism, devices exchange rows ({@link DeviceRows}). Rows sent, rows received, and the experts'
+ * rows, which are sorted and rounded up, are separate tensors. One exchange is in flight at a time, and backward's
+ * exchanges are as large as forward's. The gradient all-reduce needs no extra memory: gradients lie flat in their
+ * groups and are summed in place, because they travel in the type they accumulate in.
  *
- * @param weights masters
+ * @param weights master weights
  * @param gradients in the accumulation type
- * @param optimizer two moments in the master's type
- * @param workingCopy of the masters, in the compute type; 0 where both types are one
+ * @param optimizer two moments in the master weights' type
+ * @param workingCopy the copy of the master weights in the compute type (mixed precision); 0 if both types are equal
  * @param tables sinusoidal positions
- * @param activations what is kept from the forward pass to the backward pass
- * @param working what comes and goes: the head's logits and gradients, or one layer's gradients and what its backward
- *     pass computes again
- * @param exchange rows that are sent to other devices' experts and received for the own; 0 where experts are not shared
+ * @param activations tensors kept from the forward pass to the backward pass
+ * @param working temporary tensors: the head's logits and gradients, or one layer's gradients and its recomputed
+ *     activations
+ * @param exchange rows sent to other devices' experts and received for local experts; 0 without expert parallelism
  */
 public record MemoryEstimate(
         long weights,
@@ -47,11 +47,12 @@ public record MemoryEstimate(
     private static final int INDEX = 8;
 
     /**
-     * What one device holds.
+     * The load of one device.
      *
-     * @param sequences that go through the model at a time, each as long as the context
+     * @param sequences sequences of a micro-batch, each as long as the context
      * @param expertParallel devices that share the experts
-     * @param cuda whether it is a GPU, where attention is libtorch's fused kernel and the device routes if it can
+     * @param cuda whether the device is a GPU, where attention uses libtorch's fused kernel and the device routes if it
+     *     can
      */
     public record Load(int sequences, int expertParallel, boolean cuda, Recompute recompute) {}
 
@@ -59,13 +60,13 @@ public record MemoryEstimate(
         return weights + gradients + optimizer + workingCopy + tables + activations + working + exchange;
     }
 
-    /** The memory of a model in training under that load. */
+    /** The peak memory of a model in training. */
     public static MemoryEstimate of(Architecture architecture, Precision precision, Load load) {
         ModelConfig model = architecture.model();
         long master = 0;
         long copied = 0;
-        for (ModelParameters.UnitSpec unit :
-                (Iterable<ModelParameters.UnitSpec>) ModelParameters.units(model)::iterator) {
+        for (ModelParameters.GroupSpec unit :
+                (Iterable<ModelParameters.GroupSpec>) ModelParameters.groups(model)::iterator) {
             long elements = unit.specs().stream()
                     .mapToLong(spec ->
                             ParameterGroup.aligned(spec.elements() / (spec.stacked() ? load.expertParallel() : 1)))
@@ -75,7 +76,7 @@ public record MemoryEstimate(
         }
         long compute = precision.compute().bytes();
         DeviceRows rows = DeviceRows.of(architecture, precision, load);
-        // Rows that are sent and, evenly spread, as many that are received.
+        // Rows sent and, with an even spread, the same number of rows received.
         double exchanged = load.expertParallel() == 1 ? 0 : 2 * rows.sent() * model.width();
         Activations activations = new Activations(architecture, precision, load, rows);
         return new MemoryEstimate(
@@ -89,7 +90,7 @@ public record MemoryEstimate(
                 Math.round(exchanged * compute));
     }
 
-    /** Elements of the table of positions; learned ones are weights. */
+    /** Elements of the sinusoidal table; learned positions count as weights. */
     private static long positions(ModelConfig model) {
         return switch (model.positions()) {
             case SINUSOIDAL -> (long) SinusoidalPositions.rows(model.context()) * model.width();
@@ -97,7 +98,7 @@ public record MemoryEstimate(
         };
     }
 
-    /** What sections keep and work with, in bytes. */
+    /** The tensors that sections save and work with, in bytes. */
     private static final class Activations {
 
         private final ModelConfig model;
@@ -130,9 +131,9 @@ public record MemoryEstimate(
             innerDropped = model.activationDropout() > 0 ? 1 : 0;
         }
 
-        /** From the forward pass to the backward pass. */
+        /** Bytes kept from the forward pass to the backward pass. */
         double kept() {
-            // Ids, rows of positions, targets; each token's loss. The embedding and the last norm.
+            // Token ids, position rows, targets; each token's loss. The embedding and the last norm.
             double bytes = tokens * (3 * INDEX + stable) + stream(1 + dropped) + norm();
             for (int layer = 0; layer < model.layers(); layer++) {
                 bytes += kept(model.isMoeLayer(layer), recompute);
@@ -140,7 +141,7 @@ public record MemoryEstimate(
             return bytes;
         }
 
-        /** What a layer keeps, its result included. */
+        /** Bytes that a layer keeps, including its output. */
         private double kept(boolean moe, Recompute kind) {
             return switch (kind) {
                 case NONE ->
@@ -150,7 +151,7 @@ public record MemoryEstimate(
             };
         }
 
-        /** The larger of what the head and what a layer's backward pass works with. */
+        /** The larger of the working tensors of the head and of a layer's backward pass. */
         double working() {
             double layers = 0;
             for (int layer = 0; layer < model.layers(); layer++) {
@@ -159,7 +160,7 @@ public record MemoryEstimate(
             return Math.max(head(), layers);
         }
 
-        /** The gradient that the head hands to the layers, and the most that a part of its tokens works with. */
+        /** The gradient that the head passes to the layers, and the largest working set of a part of its tokens. */
         private double head() {
             double part = (double) HeadSection.rows((long) tokens, model.vocabulary(), cuda);
             double last = tokens - part * (Math.ceil(tokens / part) - 1);
@@ -174,10 +175,10 @@ public record MemoryEstimate(
         }
 
         /**
-         * Logits of so many tokens, what the softmax works with, and gradients of the table.
+         * The logits of a part's tokens, the softmax's working tensors, and gradients of the table.
          *
-         * @param summed whether the table's gradient is the sum of several parts'
-         * @param later whether there were parts before
+         * @param summed whether the table's gradient is summed over several parts
+         * @param later whether other parts came before
          */
         private double headPart(double rows, boolean summed, boolean later) {
             double vocabulary = model.vocabulary();
@@ -188,35 +189,40 @@ public record MemoryEstimate(
             return rows * vocabulary * compute + softmax + table;
         }
 
-        /** The most that a layer's backward pass works with: in its experts or network, or in shared experts before. */
+        /**
+         * The peak of a layer's backward pass: in its experts or network, or in the shared experts, which come before.
+         */
         private double layer(boolean moe) {
             double inner = (moe ? rows * model.expertFfn() : tokens * model.ffn()) * compute;
             double outer = moe ? rows * width * compute : stream(1);
-            // On a CPU the activation's gradient in experts is one block of rows a thread.
+            // On a CPU, the activation's gradient in experts is one block of rows per thread.
             double gradients = moe && !cuda ? 1 : 2;
-            double own = gradients * inner + 2 * outer + stream(moe ? 1 : dropped) + again(moe, inner, outer, false);
+            double own =
+                    gradients * inner + 2 * outer + stream(moe ? 1 : dropped) + recomputed(moe, inner, outer, false);
             if (!moe || model.sharedExperts() == 0) {
                 return own;
             }
             double sharedInner = tokens * model.sharedExperts() * model.expertFfn() * compute;
-            // The gradients of the experts' results and of the layer's wait meanwhile.
-            double shared = 2 * sharedInner + stream(2 + dropped) + outer + stream(1) + again(true, inner, outer, true);
+            // The gradients of the experts' outputs and of the layer's output are still allocated.
+            double shared =
+                    2 * sharedInner + stream(2 + dropped) + outer + stream(1) + recomputed(true, inner, outer, true);
             return Math.max(own, shared);
         }
 
         /**
-         * What a layer's backward pass computes again.
+         * Bytes that a layer's backward pass recomputes.
          *
          * @param inner bytes of the network's or the experts' inner values
-         * @param outer bytes of their results
-         * @param withShared whether it is the turn of shared experts, which are first: their part is still there
+         * @param outer bytes of their outputs
+         * @param withShared whether this is during the shared experts' backward, which comes first, so their part is
+         *     still allocated
          */
-        private double again(boolean moe, double inner, double outer, boolean withShared) {
+        private double recomputed(boolean moe, double inner, double outer, boolean withShared) {
             double shared = moe ? sharedExperts(2 + innerDropped, dropped) : 0;
             return switch (recompute) {
                 case NONE -> 0;
-                // The norm's result; what the activation gave with its mask, in shared experts or else in experts,
-                // and the rows that these get.
+                // The norm's output; the activation's output with its mask, in shared experts or else in experts; and
+                // the experts' input rows.
                 case SELECTIVE ->
                     norm()
                             + (leanAttention() == 0 ? attention() : 0)
@@ -227,7 +233,7 @@ public record MemoryEstimate(
             };
         }
 
-        /** So many tensors [tokens, model] in the compute type. */
+        /** Bytes of a number of tensors [tokens, model] in the compute type. */
         private double stream(double count) {
             return count * tokens * width * compute;
         }
@@ -240,7 +246,10 @@ public record MemoryEstimate(
             return stream(1) + statistics();
         }
 
-        /** The normalised input, queries, keys and values, what attention gave, the output; and the weights. */
+        /**
+         * The normalised input, queries, keys and values, the attention output, the section's output, and the attention
+         * weights.
+         */
         private double attention() {
             double common = stream(3 + dropped) + statistics();
             double length = model.context();
@@ -257,11 +266,11 @@ public record MemoryEstimate(
                 return common + stream(3) + groups * scores * compute;
             }
             if (!fused()) {
-                // The softmax's result; with dropout its mask and the product of both too.
+                // The softmax's output; with dropout, also its mask and their product.
                 return common + stream(3) + groups * length * length * compute * (weightDropout() ? 3 : 1);
             }
             double sums = groups * length * stable;
-            // Scaled queries lie apart from the projections that keys and values are views of.
+            // Scaled queries are a copy, whereas keys and values are views of the projections.
             return common + sums + stream(4);
         }
 
@@ -277,7 +286,10 @@ public record MemoryEstimate(
             return cuda && !weightDropout();
         }
 
-        /** Queries, keys and values, what attention gave, the output; nothing where it runs again as a whole. */
+        /**
+         * Queries, keys and values, the attention output, and the section's output; nothing if the section is
+         * recomputed as a whole.
+         */
         private double leanAttention() {
             if (blocked()) {
                 return stream(5);
@@ -286,9 +298,9 @@ public record MemoryEstimate(
         }
 
         /**
-         * A network's inner values and its result.
+         * A network's inner values and its output.
          *
-         * @param inner tensors [tokens, ffn]
+         * @param inner the number of tensors [tokens, ffn]
          */
         private double feedForward(double ffn, double inner, double masks) {
             return inner * tokens * ffn * compute + stream(1 + masks);
@@ -303,7 +315,8 @@ public record MemoryEstimate(
         private double mixture() {
             double k = routing.topK();
             double widened = compute < stable ? tokens * width * stable : 0;
-            // Probabilities; choices' experts, masks, live weights, weights; sums before and after their bound.
+            // Probabilities; choices' experts, masks, unnormalised weights, weights; sums before and after their lower
+            // bound.
             double route = widened
                     + tokens * model.experts() * stable
                     + tokens * k * (INDEX + 3 * stable)
@@ -312,7 +325,7 @@ public record MemoryEstimate(
             return route + routes() + experts + stream(k * dropped + 1) + sharedExperts(2 + innerDropped, dropped);
         }
 
-        /** Inner values and results of experts, the layer's result. */
+        /** Inner values and outputs of experts, and the layer's output. */
         private double leanMixture() {
             return routes() + rows * (width + model.expertFfn()) * compute + stream(1) + sharedExperts(1, 0);
         }

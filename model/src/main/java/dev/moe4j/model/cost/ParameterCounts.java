@@ -8,23 +8,23 @@ import java.util.EnumMap;
 import java.util.Map;
 
 /**
- * A model's parameters by component, as it lays them out.
+ * Counts a model's parameters by component.
  *
- * @param embedding of tokens and whatever else has a table, such as an output of its own
+ * @param embedding embedding tables: tokens, learned positions, and an untied output table
  * @param attention projections and their biases
  * @param norms layer norms
  * @param ffn dense feed-forward networks
- * @param router gates
- * @param experts all experts; active are those that one token chooses
+ * @param router router weights (gates)
+ * @param experts all experts; a token's chosen experts are active
  * @param shared shared experts
  */
 public record ParameterCounts(
         Count embedding, Count attention, Count norms, Count ffn, Count router, Count experts, Count shared) {
 
     /**
-     * Parameters of a component.
+     * The parameters of one component.
      *
-     * @param active those that one token uses
+     * @param active the parameters that one token uses
      */
     public record Count(long total, long active) {
 
@@ -63,11 +63,11 @@ public record ParameterCounts(
         }
     }
 
-    /** The parameters of that architecture. */
+    /** The parameters of an architecture. */
     public static ParameterCounts of(Architecture architecture) {
         ModelConfig model = architecture.model();
         Map<Component, Long> counts = new EnumMap<>(Component.class);
-        ModelParameters.units(model)
+        ModelParameters.groups(model)
                 .flatMap(unit -> unit.specs().stream())
                 .forEach(spec -> counts.merge(Component.of(spec), spec.elements(), Math::addExact));
         long experts = counts.getOrDefault(Component.EXPERTS, 0L);

@@ -1,6 +1,6 @@
 /**
- * What a model costs: training and inference FLOPs per token ({@link Cost}), parameters by component ({@link
- * ParameterCounts}), bytes by cause ({@link MemoryEstimate}). Depends on {@code model.spec} and {@code
+ * The cost of a model: training and inference FLOPs per token ({@link Cost}), parameters by component ({@link
+ * ParameterCounts}), and device memory by cause ({@link MemoryEstimate}). Depends on {@code model.spec} and {@code
  * model.block}.
  */
 @NullMarked

@@ -10,11 +10,11 @@ import dev.moe4j.tensor.parameter.Parameter;
 import java.util.List;
 
 /**
- * What {@link AttentionSection} computes, for tokens [tokens, model] that continue sequences whose earlier keys and
- * values are in a cache: writes their own there and looks at both. Without gradients.
+ * Attention with a KV cache: {@link AttentionSection} for tokens [tokens, model] that continue cached sequences. Writes
+ * the tokens' keys and values to the cache and attends to all cached ones. Has no backward pass.
  *
- * <p>Shapes: T tokens, D model, B sequences, H heads, G = B · H, N queries of a sequence, C model / heads, S the cache's
- * room, E keys of a block.
+ * <p>Shapes: T tokens, D model, B sequences, H heads, G = B · H, N queries of a sequence, C model / heads, S the
+ * cache's capacity, E keys of a block.
  */
 record CachedAttentionSection(
         String name,
@@ -52,7 +52,7 @@ record CachedAttentionSection(
         cache_GSC.view(-1, head).indexCopyInPlace(0, places.slot_I(), rows_THC.reshape(-1, head));
     }
 
-    /** Softmax over all keys that each query may see, in blocks of queries as {@link AttentionBlocks} has them. */
+    /** Attention of each query to all keys it may see, in blocks of {@link AttentionBlocks#QUERIES} queries. */
     private Tensor attend(Tensor q_GNC) {
         Tensor a_GNC = q_GNC.emptyLike();
         Tensor k_GSC = ofSequences(cache.keys(layer));
@@ -74,7 +74,10 @@ record CachedAttentionSection(
         return cache_GSC.narrow(0, (long) places.first() * heads, (long) places.sequences() * heads);
     }
 
-    /** Tokens {@code [T, H, C]} as queries of their sequences {@code [G, N, C]}; places without a token hold any. */
+    /**
+     * Arranges tokens {@code [T, H, C]} as queries of their sequences {@code [G, N, C]}; places without a token hold
+     * any token.
+     */
     private Tensor queries(Tensor q_THC) {
         Tensor placed = places.grid() ? q_THC : q_THC.indexSelect(0, places.tokenOf_P());
         return placed.view(places.sequences(), places.queries(), heads, -1)

@@ -19,12 +19,14 @@ import java.util.function.Supplier;
 import java.util.stream.IntStream;
 
 /**
- * Runs a model over sequences that grow, and keeps each layer's keys and values, so that a token costs a pass over that
- * token alone. Sequences may have different lengths, and an append may give each another number of tokens: none is
- * padding, and what one gets does not depend on the others. Experts have no capacity here, whatever the routing's
- * strategy.
+ * Runs a model over growing sequences with a KV cache, so that each new token costs one pass over that token only. The
+ * first {@link #append} to a sequence is its prefill; later ones are decode steps.
  *
- * <p>A text that many continuations share is read once:
+ * <p>Sequences may have different lengths, and one append may give each a different number of tokens, without padding. A
+ * sequence's result does not depend on the others, which makes continuous batching possible. Routing is dropless,
+ * regardless of the configured strategy.
+ *
+ * <p>A prefix shared by several continuations is read once:
  *
  * <pre>{@code
  * try (Decoder prefix = Decoder.of(model, 1, question.length)) {
@@ -35,23 +37,23 @@ import java.util.stream.IntStream;
  * }
  * }</pre>
  *
- * <p>Its memory is taken when it is made and freed when it is closed: 2 · layers · sequences · capacity · model elements
- * of the compute type. To be used by one thread at a time, and not after its model is closed.
+ * <p>A decoder allocates its memory when it is created, 2 · layers · sequences · capacity · model elements of the compute
+ * type, and frees it when it is closed. To be used by one thread at a time, and not after its model is closed.
  */
 public final class Decoder implements AutoCloseable {
 
     /**
-     * Up to so many bytes that a layer's widest product reads, each weight once for each token, several threads take longer
-     * to meet than one takes to compute: docs/log.md has the measurement.
+     * The most bytes of a layer's widest product, which reads each weight once per token, for which one thread is
+     * faster than several. Synchronisation costs more than it saves below this; docs/log.md has the measurement.
      */
     private static final long SMALL_PRODUCT = 2L << 20;
 
     private final LanguageModel model;
     private final KeyValueCache cache;
     private final Scope scope;
-    /** The normalised hidden state behind each sequence's last token. */
+    /** The normalised hidden state of each sequence's last token. */
     private final Tensor last_BD;
-    /** Choices that each expert of the L mixtures got. */
+    /** The number of choices per expert, for each of the L MoE layers. */
     private final Tensor load_LE;
 
     /**
@@ -61,12 +63,12 @@ public final class Decoder implements AutoCloseable {
         this.scope = scope;
         ModelConfig config = model.config();
         if (sequences < 1 || capacity < 1) {
-            throw new ModelException("a decoder of " + sequences + " sequences of " + capacity
-                    + " tokens holds nothing; give at least 1 of each");
+            throw new ModelException("cannot create a decoder of " + sequences + " sequences of " + capacity
+                    + " tokens; give at least 1 of each");
         }
         if (capacity > config.context()) {
-            throw new ModelException("a decoder cannot have room for " + capacity
-                    + " tokens of a sequence, more than the model's context of " + config.context());
+            throw new ModelException("a decoder's capacity of " + capacity
+                    + " tokens per sequence exceeds the model's context of " + config.context());
         }
         this.model = model;
         DType type = model.parameters().precision().compute();
@@ -81,24 +83,26 @@ public final class Decoder implements AutoCloseable {
     /**
      * A decoder of empty sequences.
      *
-     * @param sequences how many
-     * @param capacity the tokens that each has room for, at most the model's context
+     * @param sequences the number of sequences
+     * @param capacity the maximum length of each sequence in tokens, at most the model's context
+     * @throws ModelException if a number is below 1 or the capacity exceeds the context
      */
     public static Decoder of(LanguageModel model, int sequences, int capacity) {
         return Scope.owner(scope -> new Decoder(model, sequences, capacity, scope));
     }
 
     /**
-     * A decoder whose sequences begin as copies of this one's; neither notices what becomes of the other.
+     * A decoder whose sequences start as copies of this decoder's sequences. The two are independent afterwards.
      *
-     * @param capacity the tokens that each new sequence has room for, those that it begins with included
-     * @param sequences the number of the sequence that each new one continues; one may be named several times
+     * @param capacity the maximum length of each new sequence in tokens, including its copied tokens
+     * @param sequences for each new sequence, the index of the sequence to copy; an index may occur several times
+     * @throws ModelException if a sequence is longer than the capacity
      */
     public Decoder fork(int capacity, int... sequences) {
         for (int sequence : sequences) {
             if (length(sequence) > capacity) {
                 throw new ModelException("sequence " + sequence + " has " + length(sequence)
-                        + " tokens, more than the room for " + capacity + " that its fork would have");
+                        + " tokens, more than its fork's capacity of " + capacity);
             }
         }
         return Scope.owner(forkScope -> {
@@ -108,7 +112,7 @@ public final class Decoder implements AutoCloseable {
         });
     }
 
-    /** Fills this empty decoder: its sequence i begins as the other's sequence {@code of[i]}. */
+    /** Fills this empty decoder: sequence i becomes a copy of the other decoder's sequence {@code of[i]}. */
     private void copyFrom(Decoder other, int... of) {
         cache.copyFrom(other.cache, of);
         try (Scope _ = Scope.open()) {
@@ -124,7 +128,7 @@ public final class Decoder implements AutoCloseable {
         }
     }
 
-    /** Empties a sequence, so that another can begin in its place. */
+    /** Empties a sequence, so that a new one can take its place. */
     public void clear(int sequence) {
         cache.clear(sequence);
     }
@@ -133,14 +137,14 @@ public final class Decoder implements AutoCloseable {
         return cache.sequences();
     }
 
-    /** The tokens of a sequence so far. */
+    /** The length of a sequence in tokens. */
     public int length(int sequence) {
         return cache.length(sequence);
     }
 
     /**
-     * How many choices each expert got from all tokens so far, those of cleared sequences included, {@code
-     * [mixtures][experts]}; empty for a dense model. Asking waits for the device.
+     * The number of choices that each expert received from all tokens so far, including those of cleared sequences,
+     * {@code [MoE layers][experts]}; empty for a dense model. Waits for the device.
      */
     public double[][] expertLoad() {
         int experts = model.config().experts();
@@ -150,16 +154,16 @@ public final class Decoder implements AutoCloseable {
                 .toArray(double[][]::new);
     }
 
-    /** The tokens that each sequence has room for. */
+    /** The maximum length of each sequence in tokens. */
     public int capacity() {
         return cache.capacity();
     }
 
     /**
-     * Appends tokens.
+     * Appends tokens to all sequences.
      *
-     * @param tokens those of each sequence, {@code [sequences][]}; some may be empty
-     * @throws ModelException if a token is not in the vocabulary, or there is no room for it
+     * @param tokens each sequence's new tokens, {@code [sequences][]}; some may be empty, but not all
+     * @throws ModelException if a token is not in the vocabulary or is padding, or a sequence would exceed the capacity
      */
     public void append(int[]... tokens) {
         checkAll(tokens);
@@ -167,11 +171,11 @@ public final class Decoder implements AutoCloseable {
     }
 
     /**
-     * Appends tokens to some sequences, and costs nothing for the others.
+     * Appends tokens to consecutive sequences. The other sequences cost nothing.
      *
-     * @param first the sequence that gets {@code tokens[0]}; those after it get the others
-     * @param tokens of neighbouring sequences; some may be empty
-     * @throws ModelException if there are no such sequences, a token is not in the vocabulary, or there is no room for it
+     * @param first the index of the sequence that gets {@code tokens[0]}; the following sequences get the other tokens
+     * @param tokens the new tokens of consecutive sequences; some may be empty, but not all
+     * @throws ModelException if a sequence does not exist, or as {@link #append} does
      */
     public void appendFrom(int first, int[]... tokens) {
         try (Scope _ = Scope.open()) {
@@ -180,9 +184,9 @@ public final class Decoder implements AutoCloseable {
     }
 
     /**
-     * Appends tokens and gives the logits behind each of them, {@code [tokens, vocabulary]} in the compute type, sequence
-     * by sequence, in the innermost scope.
+     * Appends tokens to all sequences and computes the logits after each token.
      *
+     * @return {@code [tokens, vocabulary]} in the compute type, sequence by sequence; the innermost scope owns it
      * @throws ModelException as {@link #append} does
      */
     public Tensor extend(int[]... tokens) {
@@ -191,7 +195,7 @@ public final class Decoder implements AutoCloseable {
     }
 
     /**
-     * Appends tokens to some sequences and gives the logits behind each of them, as {@link #extend} does.
+     * Appends tokens to consecutive sequences and computes the logits after each token, as {@link #extend} does.
      *
      * @param first as in {@link #appendFrom}
      * @throws ModelException as {@link #appendFrom} does
@@ -203,8 +207,8 @@ public final class Decoder implements AutoCloseable {
     }
 
     /**
-     * The logits behind each sequence's last token, {@code [sequences, vocabulary]} in the compute type, in the innermost
-     * scope.
+     * The logits after each sequence's last token, {@code [sequences, vocabulary]} in the compute type. The innermost
+     * scope owns them.
      *
      * @throws ModelException if a sequence is empty
      */
@@ -216,8 +220,8 @@ public final class Decoder implements AutoCloseable {
     }
 
     /**
-     * The logits behind the last token of each of these sequences, {@code [sequences, vocabulary]} in the compute type, in
-     * the innermost scope.
+     * The logits after the last token of each given sequence, {@code [sequences, vocabulary]} in the compute type. The
+     * innermost scope owns them.
      *
      * @throws ModelException if one of them is empty
      */
@@ -232,8 +236,10 @@ public final class Decoder implements AutoCloseable {
     }
 
     /**
-     * Appends tokens and gives −ln p of each of them after everything before it, in nats, {@code [sequences][tokens]}.
+     * Appends tokens to all sequences and computes each token's negative log-likelihood, −ln p given everything before
+     * it.
      *
+     * @return {@code [sequences][tokens]} in nats
      * @throws ModelException as {@link #append} does, or if a sequence that gets tokens was empty: nothing predicts a
      *     first token
      */
@@ -265,7 +271,10 @@ public final class Decoder implements AutoCloseable {
         }
     }
 
-    /** For each token the row of the state before it, in the sequences' last states followed by the tokens' own. */
+    /**
+     * For each token, the row of the hidden state before it, in the sequences' last states followed by the tokens'
+     * states.
+     */
     private static long[] predecessors(int[]... tokens) {
         long[] rows = new long[count(tokens)];
         int at = 0;
@@ -283,13 +292,13 @@ public final class Decoder implements AutoCloseable {
                 () -> Functions.linear(hidden_TD, model.output().tensor()));
     }
 
-    /** Appends tokens and gives the normalised hidden states behind them, {@code [tokens, model]}. */
+    /** Appends tokens and returns their normalised hidden states, {@code [tokens, model]}. */
     private Tensor run(int first, int[]... tokens) {
         check(first, tokens);
         return onThreadsFor(count(tokens), () -> continued(first, tokens));
     }
 
-    /** Computes for so many tokens, on one thread where they are too few for several. */
+    /** Runs work for a number of tokens, on one thread if there are too few tokens for several. */
     Tensor onThreadsFor(int tokens, Supplier<Tensor> work) {
         if (model.device().isCuda()) {
             return work.get();
@@ -346,14 +355,14 @@ public final class Decoder implements AutoCloseable {
     private void checkAll(int[]... tokens) {
         if (tokens.length != sequences()) {
             throw new ModelException(
-                    "tokens for " + tokens.length + " sequences were given to a decoder of " + sequences());
+                    "tokens for " + tokens.length + " sequences were given, but the decoder has " + sequences());
         }
     }
 
     private void check(int first, int[]... tokens) {
         if (first < 0 || first > sequences() - tokens.length) {
-            throw new ModelException("tokens for " + tokens.length + " sequences from the one of number " + first
-                    + " on were given to a decoder of " + sequences());
+            throw new ModelException("tokens for " + tokens.length + " sequences from sequence " + first
+                    + " on were given, but the decoder has " + sequences());
         }
         if (count(tokens) == 0) {
             throw new ModelException("no tokens were given to the decoder; give at least one sequence some");
@@ -363,18 +372,18 @@ public final class Decoder implements AutoCloseable {
             int length = length(sequence) + tokens[i].length;
             if (length > capacity()) {
                 throw new ModelException("sequence " + sequence + " would have " + length
-                        + " tokens, and the decoder has room for " + capacity() + " of each, the model for "
+                        + " tokens, but the decoder's capacity is " + capacity() + " and the model's context "
                         + model.config().context());
             }
             for (int token : tokens[i]) {
                 if (token < 0 || token >= model.config().vocabulary()) {
                     throw new ModelException(
-                            "sequence " + sequence + " has the token " + token + ", and the model's vocabulary has "
+                            "sequence " + sequence + " has the token " + token + ", but the model's vocabulary has "
                                     + model.config().vocabulary());
                 }
                 if (token == model.config().padding()) {
                     throw new ModelException("sequence " + sequence + " has the padding token " + token
-                            + "; a decoder's sequences may differ in length, so leave it out");
+                            + "; leave it out, because a decoder's sequences may differ in length");
                 }
             }
         }
@@ -383,7 +392,7 @@ public final class Decoder implements AutoCloseable {
     private void requireBeginning(int sequence) {
         if (length(sequence) == 0) {
             throw new ModelException(
-                    "sequence " + sequence + " is empty, and nothing predicts a first token; append one first");
+                    "sequence " + sequence + " is empty, so nothing predicts its first token; append a token first");
         }
     }
 

@@ -8,14 +8,14 @@ import dev.moe4j.tensor.Tensor;
 import java.util.Arrays;
 
 /**
- * Every layer's keys and values of sequences that grow, in memory that is taken once. B sequences, H heads, G = B · H, C
- * model / heads, S the room of a sequence.
+ * The KV cache: every layer's keys and values of growing sequences, in memory that is allocated once. B sequences, H
+ * heads, G = B · H, C model / heads, S the capacity of a sequence.
  */
 final class KeyValueCache {
 
     /**
-     * Attention reads keys up to a multiple of this, beyond the longest sequence masked ones: oneDNN compiles a product
-     * for every shape, which would be one for each length.
+     * Attention reads a multiple of this number of keys; the keys after the longest sequence are masked. oneDNN
+     * compiles a product for every shape, and this limits the number of shapes.
      */
     private static final int SPAN = 32;
 
@@ -26,7 +26,7 @@ final class KeyValueCache {
     private final Tensor[] values_GSC;
 
     /**
-     * An empty cache.
+     * Allocates an empty cache.
      *
      * @param scope owns its memory
      */
@@ -39,14 +39,14 @@ final class KeyValueCache {
         try (Scope _ = Scope.open()) {
             for (int layer = 0; layer < config.layers(); layer++) {
                 long rows = (long) sequences * heads;
-                // What is masked is multiplied by 0, so it must be finite.
+                // Masked values are multiplied by 0, so they must be finite.
                 keys_GSC[layer] = scope.keep(Tensor.zeros(type, device, rows, capacity, config.headWidth()));
                 values_GSC[layer] = scope.keep(Tensor.zeros(type, device, rows, capacity, config.headWidth()));
             }
         }
     }
 
-    /** Fills this empty cache: its sequence i begins as the other's sequence {@code of[i]}. */
+    /** Fills this empty cache: sequence i becomes a copy of the other cache's sequence {@code of[i]}. */
     void copyFrom(KeyValueCache other, int... of) {
         long[] rows = new long[of.length * heads];
         for (int i = 0; i < of.length; i++) {
@@ -73,7 +73,7 @@ final class KeyValueCache {
         return lengths.length;
     }
 
-    /** Tokens that each sequence has room for. */
+    /** The maximum length of each sequence in tokens. */
     int capacity() {
         return capacity;
     }
@@ -82,7 +82,7 @@ final class KeyValueCache {
         return lengths[sequence];
     }
 
-    /** Tokens of the longest of so many sequences. */
+    /** The length of the longest of some consecutive sequences. */
     private int longest(int first, int sequences) {
         return Arrays.stream(lengths, first, first + sequences).max().orElse(0);
     }
@@ -97,17 +97,17 @@ final class KeyValueCache {
         return values_GSC[layer];
     }
 
-    /** Counts tokens whose keys and values every layer has written, those of sequence {@code first} and after it. */
+    /** Extends sequences, from number {@code first}, by tokens whose keys and values every layer has written. */
     void grow(int first, int... counts) {
         for (int i = 0; i < counts.length; i++) {
             lengths[first + i] += counts[i];
         }
     }
 
-    /** Forgets a sequence's tokens. */
+    /** Empties a sequence. */
     void clear(int sequence) {
         lengths[sequence] = 0;
-        // Masked places are read, and a NaN in one would stay in every text that comes there after it.
+        // Masked places are read too. A NaN in one would spoil every later sequence in this place.
         for (int layer = 0; layer < keys_GSC.length; layer++) {
             try (Scope _ = Scope.open()) {
                 keys_GSC[layer].narrow(0, (long) sequence * heads, heads).zero();
@@ -116,28 +116,31 @@ final class KeyValueCache {
         }
     }
 
-    /** How many keys attention reads where the longest sequence has that many. */
+    /** The number of keys that attention reads for a longest sequence of this length. */
     int span(int length) {
         return Math.min(capacity, Math.ceilDiv(length, SPAN) * SPAN);
     }
 
-    /** Where tokens go that are appended, {@code counts[i]} of them to sequence {@code first + i}, in the innermost scope. */
+    /**
+     * The places of appended tokens, {@code counts[i]} for sequence {@code first + i}. The innermost scope owns its
+     * tensors.
+     */
     Places places(DType type, int first, int... counts) {
         return Places.of(this, type, first, counts);
     }
 
     /**
-     * Where the tokens of one append stand. B neighbouring sequences, T tokens over all of them; N queries: the most of one
-     * sequence; G = B · H.
+     * The places of the tokens of one append. B consecutive sequences with T tokens in total. N queries is the most
+     * tokens of one sequence, so tokens form a grid of B · N queries with gaps. G = B · H.
      *
-     * @param first the first of these sequences in the cache
+     * @param first the cache's index of the first of these sequences
      * @param queries N
-     * @param slot_I the row in the cache's {@code [· S]} of each token's heads, {@code [T · H]}, token by token
-     * @param grid whether every sequence has N tokens, so that they fill the grid of B · N queries as they are
-     * @param tokenOf_P the token at each place of the grid, {@code [B · N]}, 0 where there is none
+     * @param slot_I each token and head's row in the cache's {@code [G · S]}, {@code [T · H]}, token by token
+     * @param grid whether every sequence has N tokens, which fill the grid completely
+     * @param tokenOf_P the token at each place of the grid, {@code [B · N]}; 0 in gaps
      * @param placeOf_T each token's place in the grid
-     * @param mask_B1NE 0 where a query may look, −∞ elsewhere
-     * @param start the keys that all queries of the grid's first column may see, at most
+     * @param mask_B1NE 0 for visible keys, −∞ for hidden ones
+     * @param start the length of the longest sequence before the append
      */
     record Places(
             int first,

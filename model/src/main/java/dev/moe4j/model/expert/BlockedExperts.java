@@ -12,28 +12,35 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The CPU's way: each thread takes some rows through their experts, which stay in the core's cache on the way, and no thread
- * waits for another before the end.
+ * Expert networks on a CPU. Each thread runs some rows through both layers of their experts, so the rows stay in the
+ * core's cache. Threads synchronise only at the end.
  */
 record BlockedExperts(Weights weights, Activation activation, ExpertRows rows) implements ExpertNetworks {
 
-    /** The most rows of a block, and of a task: docs/log.md has the measurement. */
+    /** The most rows of a block and of a task; docs/log.md has the measurement. */
     private static final int ROWS = 512;
 
-    /** The least columns of a block of a weight's gradient. */
+    /** The fewest columns of a block of a weight's gradient. */
     private static final int COLUMNS = 256;
 
-    /** The least tasks for each thread, if there are blocks enough: experts have different sizes. */
+    /**
+     * The minimum number of tasks per thread, if there are enough blocks. Experts have different sizes, so several
+     * tasks balance the load.
+     */
     private static final int TASKS = 4;
 
-    /** Some of an expert's rows, those from {@code start} on among all experts'. */
+    /**
+     * Some of an expert's rows.
+     *
+     * @param start the first row, among all experts' rows
+     */
     private record Block(int expert, int start, int size) {
 
         Tensor rows(Tensor all) {
             return all.narrow(0, start, size);
         }
 
-        /** Writes y = x · Wᵀ + b, the block's rows of {@code y_RO}. */
+        /** Writes y = x · Wᵀ + b to the block's rows of {@code y_RO}. */
         void forward(Tensor x_RI, Parameter weight_EOI, Parameter bias_EO, Tensor y_RO) {
             rows(y_RO)
                     .setToProduct(
@@ -41,7 +48,7 @@ record BlockedExperts(Weights weights, Activation activation, ExpertRows rows) i
                     .addInPlace(bias_EO.tensor().select(0, expert));
         }
 
-        /** Writes the gradient of x, the block's rows of {@code xGradient_RI}. */
+        /** Writes the gradient of x to the block's rows of {@code xGradient_RI}. */
         void backward(Tensor gradient_RO, Parameter weight_EOI, Tensor xGradient_RI) {
             rows(xGradient_RI)
                     .setToProduct(rows(gradient_RO), weight_EOI.tensor().select(0, expert));
@@ -51,7 +58,7 @@ record BlockedExperts(Weights weights, Activation activation, ExpertRows rows) i
     /** Some columns of an expert's rows. */
     private record Columns(Block block, int start, int size) {
 
-        /** Adds the gradients of as many rows of the weight and of their biases. */
+        /** Adds the gradients of the corresponding rows of the weight and elements of the bias. */
         void addGradients(Tensor gradient_RO, Tensor x_RI, Parameter weight_EOI, Parameter bias_EO) {
             Tensor gradient_NB = block.rows(gradient_RO).narrow(1, start, size);
             long row = block.expert() * gradient_RO.size(1) + start;
@@ -60,7 +67,7 @@ record BlockedExperts(Weights weights, Activation activation, ExpertRows rows) i
         }
     }
 
-    /** Neighbouring blocks, which one thread computes. */
+    /** Consecutive blocks, computed by one thread. */
     private record Task(List<Block> blocks) {
 
         Tensor rows(Tensor all) {
@@ -69,10 +76,10 @@ record BlockedExperts(Weights weights, Activation activation, ExpertRows rows) i
                     0, start, blocks.getLast().start() + blocks.getLast().size() - start);
         }
 
-        /** Multiplies the task's rows by theirs of a mask for all rows, null for none. */
-        void multiply(Tensor taskRows, @Nullable Tensor mask) {
+        /** Multiplies the task's rows by the same rows of a mask of all rows; null for no mask. */
+        void multiply(Tensor rowsOfTask, @Nullable Tensor mask) {
             if (mask != null) {
-                taskRows.mulInPlace(rows(mask));
+                rowsOfTask.mulInPlace(rows(mask));
             }
         }
     }
@@ -109,10 +116,10 @@ record BlockedExperts(Weights weights, Activation activation, ExpertRows rows) i
     }
 
     /**
-     * Adds the gradients of one of the two layers' parameters, block by block of its results' columns.
+     * Adds the gradients of one layer's weight and bias, in blocks of output columns.
      *
-     * @param gradient_RO of the layer's results
-     * @param x_RI what it was given
+     * @param gradient_RO the gradient of the layer's output
+     * @param x_RI the layer's input
      */
     private void addGradients(Tensor gradient_RO, Tensor x_RI, Parameter weight, Parameter bias) {
         run(columns((int) gradient_RO.size(1)), columns -> {
@@ -128,7 +135,7 @@ record BlockedExperts(Weights weights, Activation activation, ExpertRows rows) i
         bias.entriesWritten();
     }
 
-    /** Blocks of few rows together: what all of them need takes one operator. */
+    /** Groups small blocks into tasks, so that one activation operator covers several of them. */
     private List<Task> tasks() {
         List<Block> blocks = blocks();
         int most = Math.ceilDiv(blocks.size(), TASKS * Libtorch.threads());
@@ -160,7 +167,9 @@ record BlockedExperts(Weights weights, Activation activation, ExpertRows rows) i
         return blocks;
     }
 
-    /** Columns that take about as long as {@link #ROWS} rows do; all at once of an expert without rows. */
+    /**
+     * Splits columns so that a part takes about as long as {@link #ROWS} rows do. An expert without rows has one part.
+     */
     private List<Columns> columns(int count) {
         List<Columns> all = new ArrayList<>();
         for (int e = 0; e < rows.experts(); e++) {

@@ -12,12 +12,13 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * residual + Σ_k weight_k · expert output: inputs are the residual stream [tokens, model], the experts' rows [rows,
- * model] and the weights [tokens, k]. The dropout inside each expert acts here, on the outputs as tokens see them.
- * Backward gathers the outputs once more, which is cheaper than to keep them.
+ * Combines the experts' outputs: residual + Σ_k weight_k · output_k. Inputs: the residual stream [tokens, model], the
+ * experts' output rows [rows, model] and the combine weights [tokens, k]. Output: [tokens, model]. The output dropout
+ * of the experts acts here, on each token's outputs. Backward gathers the outputs again, which is cheaper than saving
+ * them.
  *
- * @param lean whether backward draws what is dropped again
- * @param kernels where nothing is dropped; null for operators of libtorch
+ * @param lean whether backward draws the dropout mask again instead of saving it
+ * @param kernels used if dropout is inactive; null for libtorch's operators
  */
 public record CombineSection(
         String name,

@@ -8,7 +8,10 @@ import dev.moe4j.tensor.parameter.Parameter;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** Sorts tokens [tokens, model] to their experts' rows [rows, model]. Backward gathers, so it needs no atomic sums. */
+/**
+ * Dispatches tokens [tokens, model] to their experts' rows [rows, model]. Backward gathers each token's rows, so it
+ * needs no atomic additions.
+ */
 public record DispatchSection(String name, RowIndices routes) implements Section.Written {
 
     @Override

@@ -8,32 +8,38 @@ import dev.moe4j.tensor.parameter.Parameter;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** fc2(mask · activation(fc1(x))) by each expert on its rows. Every implementation gives the same numbers. */
+/**
+ * The feed-forward networks of the experts: fc2(mask · activation(fc1(x))) by each expert on its rows. All
+ * implementations compute the same function.
+ */
 public sealed interface ExpertNetworks permits ExpertNetworks.ByProducts, BlockedExperts {
 
-    /** Stacked over experts: fc1 [experts, ffn, model] and [experts, ffn], fc2 [experts, model, ffn] and [experts, model]. */
+    /**
+     * Stacked over experts: fc1 [experts, ffn, model] and [experts, ffn], fc2 [experts, model, ffn] and [experts,
+     * model].
+     */
     record Weights(Parameter fc1Weight, Parameter fc1Bias, Parameter fc2Weight, Parameter fc2Bias) {
 
         public List<Parameter> all() {
             return List.of(fc1Weight, fc1Bias, fc2Weight, fc2Bias);
         }
 
-        /** The width inside an expert. */
+        /** The inner width of an expert. */
         long ffn() {
             return fc1Bias.tensor().size(1);
         }
     }
 
     /**
-     * What a forward pass computes.
+     * The results of a forward pass.
      *
-     * @param inner_RF fc1's result
-     * @param active_RF what the activation and the mask make of it
-     * @param y_RD fc2's result
+     * @param inner_RF the output of fc1
+     * @param active_RF the output of activation and mask
+     * @param y_RD the output of fc2
      */
     record Passed(Tensor inner_RF, Tensor active_RF, Tensor y_RD) {}
 
-    /** The usual way on the weights' device. */
+    /** The default implementation for the weights' device. */
     static ExpertNetworks of(Weights weights, Activation activation, ExpertRows rows) {
         Parameter fc1Weight = weights.fc1Weight();
         return fc1Weight.tensor().device().isCuda()
@@ -46,27 +52,28 @@ public sealed interface ExpertNetworks permits ExpertNetworks.ByProducts, Blocke
     Activation activation();
 
     /**
-     * The experts' results and what backward needs.
+     * The experts' outputs, and the values that backward needs.
      *
      * @param x_RD {@code [rows, model]}
-     * @param mask_RF what activations are multiplied by, null for nothing
+     * @param mask_RF the factors of the activations, null for none
      */
     Passed forward(Tensor x_RD, @Nullable Tensor mask_RF);
 
     /**
-     * The gradient of x; adds those of the weights.
+     * Returns the gradient of x, and adds the gradients of the weights.
      *
-     * @param gradient_RD of the results
-     * @param inner_RF and {@code active_RF}: those of {@link #forward}
+     * @param gradient_RD the gradient of the output
+     * @param inner_RF the output of fc1 in {@link #forward}
+     * @param active_RF the output of activation and mask in {@link #forward}
      */
     Tensor backward(Tensor gradient_RD, Tensor x_RD, Tensor inner_RF, Tensor active_RF, @Nullable Tensor mask_RF);
 
-    /** {@link Passed#active_RF} again. */
+    /** Recomputes {@link Passed#active_RF}. */
     default Tensor active(Tensor inner_RF, @Nullable Tensor mask_RF) {
         return Dropout.multiply(activation().forward(inner_RF), mask_RF);
     }
 
-    /** One step after the other for all experts, by one of the ways to compute their products. */
+    /** Runs each step for all experts before the next step, with the given implementation of products. */
     record ByProducts(Weights weights, Activation activation, ExpertProducts products) implements ExpertNetworks {
 
         @Override

@@ -14,15 +14,15 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The three products of one of the experts' layers, y = x · Wᵀ, over rows sorted by expert. Every implementation gives
- * the same numbers and passes the same tests.
+ * The three matrix products of one expert layer, y = x · Wᵀ and its two gradients, over rows sorted by expert. All
+ * implementations compute the same function and pass the same tests.
  */
 public sealed interface ExpertProducts {
 
     /**
-     * The implementation for that many rows of each expert.
+     * The implementation for these rows.
      *
-     * @param weight {@code [experts, out, in]}, which need not be there yet where it is shared out among processes
+     * @param weight {@code [experts, out, in]}; a sharded weight need not be gathered yet
      */
     static ExpertProducts of(ExpertRows rows, Parameter weight) {
         List<Long> shape = weight.spec().shape();
@@ -32,10 +32,13 @@ public sealed interface ExpertProducts {
                 : new Loop(rows);
     }
 
-    /** The most products that libtorch's grouped ones take on a GPU ({@code GroupMM.cu}). */
+    /** The most products in one call of libtorch's grouped product on a GPU ({@code GroupMM.cu}). */
     int MOST_GROUPED = 1023;
 
-    /** Whether libtorch has grouped products: for bfloat16, rows of a multiple of 16 bytes, and not too many experts. */
+    /**
+     * Whether libtorch's grouped products support this case: bfloat16, rows of a multiple of 16 bytes, and not too many
+     * experts.
+     */
     static boolean canGroup(DType type, long experts, long in, long out) {
         return type == DType.BFLOAT16 && experts <= MOST_GROUPED && in % 8 == 0 && out % 8 == 0;
     }
@@ -55,37 +58,37 @@ public sealed interface ExpertProducts {
      */
     Tensor backward(Tensor gradient, Tensor weight);
 
-    /** Adds the gradient of the weight; rows that hold no token have a gradient of zero. */
+    /** Adds the gradient of the weight. Rows without a token must have a zero gradient. */
     void weightGradient(Tensor gradient, Tensor x, Parameter weight);
 
     /**
-     * Adds each expert's bias to its rows, empty ones included: these must hold a number.
+     * Adds each expert's bias to its rows, including empty rows, which must hold a number.
      *
-     * @param y {@code [rows, out]}, is changed
+     * @param y {@code [rows, out]}, modified
      * @param bias {@code [experts, out]}
      */
     void addBias(Tensor y, Tensor bias);
 
-    /** Adds the bias as {@link #addBias} does, and gives what the activation makes of the rows. */
+    /** Adds the bias like {@link #addBias}, and returns the activation of the rows. */
     default Tensor activate(Tensor y, Tensor bias, Activation activation) {
         addBias(y, bias);
         return activation.forward(y);
     }
 
     /**
-     * The gradient of what {@link #activate} was given.
+     * The gradient of the input of {@link #activate}.
      *
-     * @param gradient of its result, may be changed
+     * @param gradient the gradient of its result; may be modified
      * @param inner the rows with their bias
      */
     default Tensor activationBackward(Tensor gradient, Tensor inner, Activation activation) {
         return activation.backward(gradient, inner);
     }
 
-    /** Adds the gradient of the bias, given that of y; rows that hold no token have a gradient of zero. */
+    /** Adds the gradient of the bias, given the gradient of y. Rows without a token must have a zero gradient. */
     void biasGradient(Tensor gradient, Parameter bias);
 
-    /** One expert after the other: the reference. */
+    /** Loops over experts: the reference implementation. */
     record Loop(ExpertRows rows) implements ExpertProducts {
 
         @Override
@@ -152,12 +155,13 @@ public sealed interface ExpertProducts {
     }
 
     /**
-     * One call for all experts, over rows whose ends the host knows: {@link OnDevice}, but some experts may have no rows.
+     * One call for all experts, over rows whose ends the host knows. Like {@link OnDevice}, but experts may have no
+     * rows.
      *
-     * @param none_E whether each expert has no rows, bool: grouped products of some devices do not write the gradients of
-     *     these; null if all have rows
+     * @param empty_E mask of experts without rows, bool; null if all have rows. Grouped products of some devices do not
+     *     write the gradients of these experts.
      */
-    record Grouped(OnDevice all, @Nullable Tensor none_E) implements ExpertProducts {
+    record Grouped(OnDevice all, @Nullable Tensor empty_E) implements ExpertProducts {
 
         static Grouped of(ExpertRows rows, Device device) {
             long[] expertOf = new long[rows.count()];
@@ -198,30 +202,30 @@ public sealed interface ExpertProducts {
             bias.addGradient(written(all.biasGradient(gradient)));
         }
 
-        /** A gradient {@code [experts, ...]} with zeros for experts without rows. */
+        /** A gradient {@code [experts, ...]}, set to zero for experts without rows. */
         private Tensor written(Tensor gradient) {
-            if (none_E == null) {
+            if (empty_E == null) {
                 return gradient;
             }
             long[] shape = new long[gradient.shape().length];
             Arrays.fill(shape, 1);
             shape[0] = gradient.size(0);
-            return gradient.maskedFill(none_E.view(shape), 0);
+            return gradient.maskedFill(empty_E.view(shape), 0);
         }
     }
 
     /**
-     * Over rows whose ends the device alone knows: every call is for all experts. Rows past the last end are neither
-     * read nor written by products.
+     * One call for all experts, over rows whose ends only the device knows. Products neither read nor write rows past
+     * the last end.
      *
-     * @param ends_E where each expert's rows end, int32; each has a row at least
-     * @param expertOf_R the expert of each row, int64; any past the last end
-     * @param kernels for bias and GELU; null for operators of libtorch
+     * @param ends_E the end of each expert's rows, int32; each expert has at least one row
+     * @param expertOf_R each row's expert, int64; any expert for rows past the last end
+     * @param kernels used for bias and GELU; null for libtorch's operators
      */
     record OnDevice(
             Tensor ends_E, Tensor expertOf_R, @Nullable Kernels kernels) implements ExpertProducts {
 
-        /** Grouped products want columns of a multiple of 16 bytes. */
+        /** Grouped products need columns of a multiple of 16 bytes. */
         private static final int LEAST_COLUMNS = 8;
 
         @Override
@@ -272,7 +276,7 @@ public sealed interface ExpertProducts {
 
         /** {@code [experts, out]}. */
         Tensor biasGradient(Tensor gradient) {
-            // The sum over an expert's rows is its product with ones.
+            // The sum over an expert's rows, as a product with ones.
             Tensor ones = Tensor.full(1, gradient.dtype(), gradient.device(), gradient.size(0), LEAST_COLUMNS);
             return Functions.groupedMatmul(gradient.t(), ones, ends_E).select(2, 0);
         }

@@ -11,11 +11,11 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * fc2(dropout(activation(fc1(x)))) by each expert on its rows [rows, model]. What is dropped is drawn for each token's
- * choices, so that it does not depend on the rows in which they stand.
+ * Runs the experts: fc2(dropout(activation(fc1(x)))) by each expert on its rows [rows, model]. Dropout is drawn per
+ * choice of a token, so it does not depend on the layout of the rows.
  *
- * @param networks those over the rows
- * @param lean whether only fc1's result is saved, from which backward computes the rest again
+ * @param networks the networks with their rows
+ * @param lean whether only fc1's result is saved; backward recomputes the rest
  */
 public record ExpertsSection(
         String name, ExpertNetworks networks, Dropout activationDropout, RowChoices choices, boolean lean)

@@ -1,6 +1,6 @@
 /**
- * The experts of a mixture layer: dispatch of token rows, the expert networks (one by one, or in blocks on the
- * CPU, or as grouped products on a GPU), and the weighted combination. Depends on {@code model.routing}.
+ * The experts of a mixture-of-experts layer: dispatch of token rows, the expert networks (one by one, in blocks on a
+ * CPU, or as grouped products on a GPU), and the weighted combine. Depends on {@code model.routing}.
  */
 @Internal
 @NullMarked

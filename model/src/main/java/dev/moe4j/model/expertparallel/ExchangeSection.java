@@ -8,10 +8,10 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Rows travel to the ranks that hold their experts, or results back: [sent, model] to [rows, model] or the reverse. The
- * backward pass goes the other way.
+ * The all-to-all exchange of an expert parallel layer, as a section. Dispatch sends rows to the ranks that hold their
+ * experts, [sent, model] to [rows, model]; combine sends results back. Backward exchanges in the opposite direction.
  *
- * @param back whether these are results on their way back
+ * @param back whether the section returns results
  */
 public record ExchangeSection(String name, ExpertExchange exchange, boolean back) implements Section.Written {
 

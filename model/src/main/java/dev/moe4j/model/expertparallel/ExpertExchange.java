@@ -17,27 +17,28 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * One layer's exchange of rows among the ranks that together hold all experts: every rank's tokens travel to their
- * experts and back. S rows are sent, sorted by expert; A arrive, sorted by sender; R are computed, sorted by this rank's
- * experts, each expert's rounded up to a multiple.
+ * The all-to-all exchange of one expert parallel layer, among the ranks that together hold all experts. Every rank's
+ * token rows travel to their experts and the results travel back. S rows are sent, sorted by expert. A rows arrive,
+ * sorted by sender. R rows are computed, sorted by this rank's experts; each expert's rows are rounded up to a
+ * multiple.
  *
- * <p>Dropless rows are uneven, so ranks tell each other first how many will come. With a capacity every expert has its
- * places of every rank, filled or not, and nothing need be told.
+ * <p>Dropless routing sends uneven numbers of rows, so the ranks exchange counts first. Under a capacity, every rank
+ * sends all places of every expert, filled or not, so no counts are needed.
  */
 public final class ExpertExchange {
 
     private final ProcessGroup group;
     private final String layer;
     private final Splits splits;
-    private final ReceivedRowLayout arrivals;
+    private final ReceivedRowLayout received;
     private final Tensor arrivedOf_R;
     private final Tensor rowOf_A;
     private final Tensor filled_R1;
 
     /**
-     * A part of an exchange.
+     * One half of an exchange.
      *
-     * @param sentOf_H the rows that it sends, among those of the whole
+     * @param sentOf_H the rows that the half sends, as indices into all rows sent
      */
     public record Half(ExpertExchange exchange, Tensor sentOf_H) {}
 
@@ -45,24 +46,25 @@ public final class ExpertExchange {
         this.group = group;
         this.layer = layer;
         this.splits = splits;
-        this.arrivals = ReceivedRowLayout.of(splits.received(), AssignedRows.MULTIPLE);
+        this.received = ReceivedRowLayout.of(splits.received(), AssignedRows.MULTIPLE);
         Device device = like.device();
         try (Scope _ = Scope.open()) {
             arrivedOf_R =
-                    tape.constant(Tensor.of(arrivals.arrivedOf()).to(device)).tensor();
-            rowOf_A = tape.constant(Tensor.of(arrivals.rowOf()).to(device)).tensor();
-            filled_R1 = tape.constant(Functions.mask(arrivals.filled(), like.dtype(), device)
+                    tape.constant(Tensor.of(received.arrivedOf()).to(device)).tensor();
+            rowOf_A = tape.constant(Tensor.of(received.rowOf()).to(device)).tensor();
+            filled_R1 = tape.constant(Functions.mask(received.filled(), like.dtype(), device)
                             .unsqueeze(1))
                     .tensor();
         }
     }
 
     /**
-     * Agrees on an exchange; waits for the other ranks where it is uneven.
+     * Sets up an exchange. If it is uneven, waits for the other ranks' counts.
      *
-     * @param rows one expert's after the other's, without gaps or as many for each
-     * @param even whether all ranks have as many rows for each expert
-     * @param like {@code [tokens, model]}, of the rows' width and type; its tensors belong to the tape
+     * @param rows rows sorted by expert, either without gaps or with the same number for each expert
+     * @param even whether all ranks send the same number of rows to each expert
+     * @param like {@code [tokens, model]}, with the rows' width and type
+     * @param tape owns the index tensors
      */
     public static ExpertExchange of(
             ProcessGroup group, int layer, AssignedRows rows, boolean even, Tensor like, Tape tape) {
@@ -82,9 +84,10 @@ public final class ExpertExchange {
     }
 
     /**
-     * Two exchanges that together are this one: of the first half of each expert's rows, and of the second.
+     * Splits the exchange in two: the first half of each expert's rows, and the second half.
      *
-     * @param like as for the whole
+     * @param like as in {@link #of}
+     * @param tape owns the index tensors
      */
     public List<Half> halves(Tensor like, Tape tape) {
         List<Splits> parts = splits.halves();
@@ -116,42 +119,51 @@ public final class ExpertExchange {
 
     /** The rows that this rank's experts compute. */
     public ExpertRows rows() {
-        return new ExpertRows.Arrived(arrivals.ends());
+        return new ExpertRows.Arrived(received.ends());
     }
 
-    /** Rows on their way; what is sent must stay until they are awaited, in the order in which they were sent. */
+    /**
+     * An all-to-all in flight. The rows sent must stay valid until it is awaited. Exchanges must be awaited in the
+     * order in which they were started.
+     */
     @FunctionalInterface
-    interface Travelling {
+    interface InFlight {
         Tensor await();
     }
 
-    /** Rows for all experts {@code [S, model]} become those of this rank's experts {@code [R, model]}. */
-    Travelling dispatch(Tensor sent_SD) {
-        Travelling rows = there(sent_SD, " dispatch");
-        // Rows that nothing fills hold any number: their results go nowhere.
+    /**
+     * Starts to send rows for all experts {@code [S, model]}; the result is the rows of this rank's experts {@code [R,
+     * model]}.
+     */
+    InFlight dispatch(Tensor sent_SD) {
+        InFlight rows = toExperts(sent_SD, " dispatch");
+        // Unfilled rows may hold any number, because their results are not sent back.
         return () -> rows.await().indexSelect(0, arrivedOf_R);
     }
 
-    /** The gradient of what was dispatched. */
-    Travelling dispatchBackward(Tensor gradient_RD) {
-        return back(gradient_RD, " dispatch backward");
+    /** Starts to return the gradient of dispatched rows. */
+    InFlight dispatchBackward(Tensor gradient_RD) {
+        return toSenders(gradient_RD, " dispatch backward");
     }
 
-    /** Results of this rank's experts {@code [R, model]} go back to the rows that were sent {@code [S, model]}. */
-    Travelling combine(Tensor results_RD) {
-        return back(results_RD, " combine");
+    /**
+     * Starts to return the results of this rank's experts {@code [R, model]} to the rows that were sent {@code [S,
+     * model]}.
+     */
+    InFlight combine(Tensor results_RD) {
+        return toSenders(results_RD, " combine");
     }
 
-    /** The gradient of the results, zero where no row was sent. */
-    Travelling combineBackward(Tensor gradient_SD) {
-        Travelling rows = there(gradient_SD, " combine backward");
+    /** Starts to send the gradient of the results, which is zero for unfilled rows. */
+    InFlight combineBackward(Tensor gradient_SD) {
+        InFlight rows = toExperts(gradient_SD, " combine backward");
         return () -> rows.await().indexSelect(0, arrivedOf_R).mulInPlace(filled_R1);
     }
 
     /**
-     * Which of the whole group's choices each row computes.
+     * The choice that each row computes, numbered over the group's ranks.
      *
-     * @param own this rank's, in the rows that it sends
+     * @param own this rank's choices, in the rows that it sends
      */
     public RowChoices choices(RowChoices own, Tape tape) {
         try (Scope _ = Scope.open()) {
@@ -167,7 +179,7 @@ public final class ExpertExchange {
         }
     }
 
-    /** The global numbers of the sequences of all ranks of the group, in their order. */
+    /** The global numbers of all ranks' sequences, in rank order. */
     public long[] sequences(long... own) {
         try (Scope _ = Scope.open()) {
             Tensor all = Tensor.of(new long[group.members().size() * own.length]);
@@ -176,17 +188,17 @@ public final class ExpertExchange {
         }
     }
 
-    private Travelling there(Tensor rows_SD, String direction) {
-        return begin(rows_SD.contiguous(), splits, direction);
+    private InFlight toExperts(Tensor rows_SD, String label) {
+        return start(rows_SD.contiguous(), splits, label);
     }
 
-    private Travelling back(Tensor rows_RD, String direction) {
-        return begin(rows_RD.indexSelect(0, rowOf_A), splits.reversed(), direction);
+    private InFlight toSenders(Tensor rows_RD, String label) {
+        return start(rows_RD.indexSelect(0, rowOf_A), splits.reversed(), label);
     }
 
-    private Travelling begin(Tensor from, Splits way, String direction) {
-        Tensor into = Tensor.empty(from.dtype(), from.device(), way.totalReceived(), from.size(1));
-        Pending pending = group.allToAll(into, from, way, layer + direction);
+    private InFlight start(Tensor from, Splits along, String label) {
+        Tensor into = Tensor.empty(from.dtype(), from.device(), along.totalReceived(), from.size(1));
+        Pending pending = group.allToAll(into, from, along, layer + label);
         return () -> {
             pending.await();
             return into;

@@ -11,18 +11,20 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What {@link ExchangeSection}, {@link ExpertsSection} and {@link ExchangeSection} back give one after the other, in two
- * halves of each expert's rows: one half travels while the experts compute the other, forward and backward, as FasterMoE
- * (He et al. 2022) and Tutel (Hwang et al. 2023) do. Input and output: rows for all experts [sent, model].
+ * Runs the experts of an expert parallel layer with the all-to-all overlapped with computation. The result equals
+ * dispatch ({@link ExchangeSection}), {@link ExpertsSection} and combine in sequence. Each expert's rows are split in
+ * two halves: one half travels while the experts compute the other, forward and backward, as in FasterMoE (He et al.
+ * 2022) and Tutel (Hwang et al. 2023). Input and output: rows for all experts [sent, model].
  *
- * @param again whether backward runs the experts forward once more, from the rows that arrived; exchanges never run twice
+ * @param recompute whether backward runs the experts forward again, from the received rows; exchanges are never
+ *     repeated
  */
-public record OverlappedExpertsSection(String name, List<Part> parts, boolean again) implements Section.Written {
+public record OverlappedExpertsSection(String name, List<Part> parts, boolean recompute) implements Section.Written {
 
     /**
-     * A half of the rows.
+     * One half of the rows.
      *
-     * @param sentOf_H those rows among all
+     * @param sentOf_H the half's rows, as indices into all rows
      */
     public record Part(ExpertExchange exchange, Tensor sentOf_H, ExpertsSection experts) {}
 
@@ -34,16 +36,16 @@ public record OverlappedExpertsSection(String name, List<Part> parts, boolean ag
     @Override
     public Tensor[] forward(Saved saved, Tensor... inputs) {
         Tensor sent_SD = inputs[0];
-        List<ExpertExchange.Travelling> coming = new ArrayList<>();
+        List<ExpertExchange.InFlight> arriving = new ArrayList<>();
         for (Part part : parts) {
-            coming.add(part.exchange().dispatch(sent_SD.indexSelect(0, part.sentOf_H())));
+            arriving.add(part.exchange().dispatch(sent_SD.indexSelect(0, part.sentOf_H())));
         }
-        List<ExpertExchange.Travelling> returning = new ArrayList<>();
+        List<ExpertExchange.InFlight> returning = new ArrayList<>();
         for (int i = 0; i < parts.size(); i++) {
-            Tensor rows_RD = coming.get(i).await();
+            Tensor rows_RD = arriving.get(i).await();
             ExpertsSection experts = parts.get(i).experts();
-            Tensor results_RD = experts.forward(again ? saved.nothing(rows_RD) : saved.inner(rows_RD), rows_RD)[0];
-            if (again) {
+            Tensor results_RD = experts.forward(recompute ? saved.nothing(rows_RD) : saved.inner(rows_RD), rows_RD)[0];
+            if (recompute) {
                 saved.save(rows_RD);
             }
             returning.add(parts.get(i).exchange().combine(results_RD));
@@ -57,26 +59,26 @@ public record OverlappedExpertsSection(String name, List<Part> parts, boolean ag
         if (gradient_SD == null) {
             return new @Nullable Tensor[1];
         }
-        List<ExpertExchange.Travelling> coming = new ArrayList<>();
+        List<ExpertExchange.InFlight> arriving = new ArrayList<>();
         for (Part part : parts) {
-            coming.add(part.exchange().combineBackward(gradient_SD.indexSelect(0, part.sentOf_H())));
+            arriving.add(part.exchange().combineBackward(gradient_SD.indexSelect(0, part.sentOf_H())));
         }
-        List<ExpertExchange.Travelling> returning = new ArrayList<>();
+        List<ExpertExchange.InFlight> returning = new ArrayList<>();
         for (int i = 0; i < parts.size(); i++) {
             ExpertsSection experts = parts.get(i).experts();
-            if (again) {
+            if (recompute) {
                 Tensor rows_RD = saved.get(i);
                 experts.forward(saved.inner(rows_RD), rows_RD);
             }
             Tensor rowGradient_RD = Objects.requireNonNull(
-                    experts.backward(saved.inner(i), coming.get(i).await())[0]);
+                    experts.backward(saved.inner(i), arriving.get(i).await())[0]);
             returning.add(parts.get(i).exchange().dispatchBackward(rowGradient_RD));
         }
         return new @Nullable Tensor[] {joined(returning, gradient_SD)};
     }
 
-    /** The halves' rows in the order of all. */
-    private Tensor joined(List<ExpertExchange.Travelling> halves, Tensor like_SD) {
+    /** Joins the halves' rows in the original order. */
+    private Tensor joined(List<ExpertExchange.InFlight> halves, Tensor like_SD) {
         Tensor all_SD = like_SD.emptyLike();
         for (int i = 0; i < parts.size(); i++) {
             all_SD.indexCopyInPlace(0, parts.get(i).sentOf_H(), halves.get(i).await());

@@ -1,6 +1,6 @@
 /**
- * Expert parallelism: the all-to-all exchange of token rows between processes that hold different experts, and its
- * overlap with computation. Depends on {@code model.expert} and {@code parallel}.
+ * Expert parallel execution: the all-to-all exchange of token rows between processes that hold different experts, and
+ * its overlap with computation. Depends on {@code model.expert} and {@code parallel}.
  */
 @Internal
 @NullMarked

@@ -15,36 +15,36 @@ import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 import java.util.stream.Stream;
 
-/** Lays out a model's parameters in units, under the names that checkpoints use. */
+/** Lays out a model's parameters in groups, with the names that checkpoints use. */
 public final class ModelParameters {
 
     public static final String EMBEDDING = "model.embed_tokens.weight";
     public static final String POSITIONS = "model.embed_positions.weight";
 
-    /** The output's own table, where it is not tied to the embedding. */
+    /** The output table, if it is not tied to the embedding. */
     public static final String HEAD = "lm_head.weight";
 
     private ModelParameters() {}
 
     /**
-     * A unit before it has memory.
+     * Describes a parameter group before its memory is allocated.
      *
-     * @param inMaster whether it computes in the master's type
+     * @param inMaster whether the group computes in the master weights' type
      */
-    public record UnitSpec(String name, List<Parameter.Spec> specs, boolean inMaster) {
+    public record GroupSpec(String name, List<Parameter.Spec> specs, boolean inMaster) {
 
-        /** Whether it holds experts, of which a process may have some only. */
+        /** Whether the group holds experts, which expert parallelism partitions. */
         boolean ofExperts() {
             return specs.getFirst().stacked();
         }
     }
 
     /**
-     * What this process holds of the model.
+     * Allocates this process's part of the model's parameters.
      *
      * @param scope owns the memory
-     * @param dense among the ranks that hold what all tokens use
-     * @param experts among those that hold the same experts
+     * @param dense the exchange among the ranks that hold the dense parameters
+     * @param experts the exchange among the ranks that hold the same experts
      */
     public static Parameters create(
             ModelConfig config,
@@ -56,32 +56,35 @@ public final class ModelParameters {
             ParameterExchange experts) {
         Parameters parameters = new Parameters(precision, device, scope);
         Slice held = config.experts() == 0 ? new Slice(0, 0) : layout.experts(config.experts());
-        units(config, held).forEach(unit -> {
-            ParameterExchange exchange = unit.ofExperts() ? experts : dense;
+        groups(config, held).forEach(group -> {
+            ParameterExchange exchange = group.ofExperts() ? experts : dense;
             exchange.add(parameters.add(
-                    unit.name(),
-                    unit.specs(),
-                    unit.inMaster() ? precision.computingInMaster() : precision,
+                    group.name(),
+                    group.specs(),
+                    group.inMaster() ? precision.computingInMaster() : precision,
                     exchange.share(layout.sharding()),
                     exchange));
         });
         return parameters;
     }
 
-    /** The units in order; a layer's are made when they are reached, so that a hostile number of layers costs nothing. */
-    public static Stream<UnitSpec> units(ModelConfig config) {
-        return units(config, new Slice(0, config.experts()));
+    /**
+     * The groups in order, with all experts. A layer's groups are created lazily, so a hostile number of layers in a
+     * file costs nothing.
+     */
+    public static Stream<GroupSpec> groups(ModelConfig config) {
+        return groups(config, new Slice(0, config.experts()));
     }
 
-    /** The units of a process that holds these experts. */
-    public static Stream<UnitSpec> units(ModelConfig config, Slice held) {
+    /** The groups of a process that holds the given experts. */
+    public static Stream<GroupSpec> groups(ModelConfig config, Slice held) {
         int width = config.width();
         return Stream.of(
-                        Stream.of(unit("embedding", embedding(config))),
+                        Stream.of(group("embedding", embedding(config))),
                         IntStream.range(0, config.layers()).boxed().flatMap(layer -> layer(layer, config, held)),
-                        Stream.of(unit("layer_norm", norm("model.layer_norm", width))),
-                        config.tied() ? Stream.<UnitSpec>empty() : Stream.of(unit("lm_head", List.of(head(config)))))
-                .flatMap(units -> units);
+                        Stream.of(group("layer_norm", norm("model.layer_norm", width))),
+                        config.tied() ? Stream.<GroupSpec>empty() : Stream.of(group("lm_head", List.of(head(config)))))
+                .flatMap(groups -> groups);
     }
 
     private static List<Parameter.Spec> embedding(ModelConfig config) {
@@ -105,41 +108,45 @@ public final class ModelParameters {
         return matrix(HEAD, config.vocabulary(), config.width(), Initializations.embedding(config.width(), -1));
     }
 
-    private static Stream<UnitSpec> layer(int layer, ModelConfig config, Slice held) {
+    private static Stream<GroupSpec> layer(int layer, ModelConfig config, Slice held) {
         int width = config.width();
         String prefix = "model.layers." + layer + ".";
-        Stream<UnitSpec> attention = Stream.of(
-                unit(prefix + "self_attn", attention(prefix, width)),
-                unit(prefix + "final_layer_norm", norm(prefix + "final_layer_norm", width)));
+        Stream<GroupSpec> attention = Stream.of(
+                group(prefix + "self_attn", attention(prefix, width)),
+                group(prefix + "final_layer_norm", norm(prefix + "final_layer_norm", width)));
         return Stream.concat(
                 attention,
                 config.isMoeLayer(layer)
                         ? mixture(prefix + "moe.", config, held)
-                        : Stream.of(unit(prefix + "ffn", feedForward(prefix, width, config.ffn()))));
+                        : Stream.of(group(prefix + "ffn", feedForward(prefix, width, config.ffn()))));
     }
 
-    private static Stream<UnitSpec> mixture(String prefix, ModelConfig config, Slice held) {
+    private static Stream<GroupSpec> mixture(String prefix, ModelConfig config, Slice held) {
         int width = config.width();
-        // The router computes in the master's type: its decisions are too fine for bfloat16.
-        UnitSpec gate = new UnitSpec(
+        // The router computes in the master weights' type, because bfloat16 is too coarse for its choices.
+        GroupSpec gate = new GroupSpec(
                 prefix + "gate",
                 List.of(matrix(prefix + "gate.weight", config.experts(), width, Initializations.fanIn(width))),
                 true);
-        UnitSpec experts = unit(prefix + "experts", experts(prefix, config, held));
+        GroupSpec experts = group(prefix + "experts", experts(prefix, config, held));
         if (config.sharedExperts() == 0) {
             return Stream.of(gate, experts);
         }
         int ffn = config.sharedExperts() * config.expertFfn();
-        return Stream.of(gate, experts, unit(prefix + "shared", feedForward(prefix + "shared.", width, ffn)));
+        return Stream.of(gate, experts, group(prefix + "shared", feedForward(prefix + "shared.", width, ffn)));
     }
 
-    /** The name of another expert's part, from that of any one's. */
+    /**
+     * The name of the same parameter of another expert.
+     *
+     * @param part the parameter's name for any expert
+     */
     public static String ofExpert(String part, int expert) {
         return part.replaceFirst("\\.experts\\.\\d+\\.", ".experts." + expert + ".");
     }
 
-    private static UnitSpec unit(String name, List<Parameter.Spec> specs) {
-        return new UnitSpec(name, specs, false);
+    private static GroupSpec group(String name, List<Parameter.Spec> specs) {
+        return new GroupSpec(name, specs, false);
     }
 
     private static List<Parameter.Spec> attention(String prefix, int width) {

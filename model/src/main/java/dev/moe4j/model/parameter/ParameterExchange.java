@@ -22,47 +22,48 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Sums gradients of units over the ranks that hold them, and brings shared-out pieces together. A reduction begins as
- * soon as backward has passed a unit's last use. Where working copies are shared out, the unit that follows in the
- * direction of the pass is gathered while a section runs.
+ * Synchronises parameter groups over the ranks that hold them. It all-reduces gradients (data parallel), or
+ * reduce-scatters them if the optimizer is sharded (ZeRO), and gathers sharded parameters. A group's reduction starts
+ * as soon as backward has passed the group's last use. If working copies are sharded, the next group in the direction
+ * of the pass is prefetched while a section runs.
  */
 public final class ParameterExchange implements ShardSync {
 
     private final ProcessGroup group;
     private final double factor;
-    private final List<ParameterGroup> units = new ArrayList<>();
-    private final Map<ParameterGroup, Integer> places = new HashMap<>();
-    private final Deque<Reducing> reducing = new ArrayDeque<>();
+    private final List<ParameterGroup> groups = new ArrayList<>();
+    private final Map<ParameterGroup, Integer> positions = new HashMap<>();
+    private final Deque<PendingReduction> reducing = new ArrayDeque<>();
     private final Set<ParameterGroup> reduced = new HashSet<>();
     private final Set<ParameterGroup> open = new HashSet<>();
-    private @Nullable Gathering ahead;
-    private int lastPlace;
+    private @Nullable PendingGather prefetched;
+    private int lastPosition;
     private int direction = 1;
     private boolean lastPass;
 
     /**
-     * A reduction under way.
+     * A reduction in flight.
      *
-     * @param piece where the own piece arrives; null where the sum takes the place of the whole gradient
-     * @param scope the piece's
+     * @param piece receives this rank's shard; null if the sum overwrites the complete gradient
+     * @param scope owns the piece
      */
-    private record Reducing(
+    private record PendingReduction(
             ParameterGroup unit, Pending pending, @Nullable Tensor piece, Scope scope) {}
 
-    /** A unit's parameters on their way before a section has asked for them. */
-    private record Gathering(ParameterGroup unit, Pending pending) {}
+    /** A prefetch in flight: a group's parameters before a section has requested them. */
+    private record PendingGather(ParameterGroup unit, Pending pending) {}
 
     /**
-     * An exchange of units among the ranks that hold them.
+     * An exchange of groups among the ranks that hold them.
      *
-     * @param factor that sums of gradients are multiplied by
+     * @param factor multiplies the summed gradients
      */
     public ParameterExchange(ProcessGroup group, double factor) {
         this.group = group;
         this.factor = factor;
     }
 
-    /** What of a unit each rank keeps. */
+    /** The sharding of a group: the part that each rank keeps. */
     ShardSpec share(Sharding sharding) {
         Members members = group.members();
         boolean several = members.size() > 1;
@@ -74,23 +75,27 @@ public final class ParameterExchange implements ShardSync {
                 several && sharding.includes(Sharding.PARAMETERS));
     }
 
-    /** Takes a unit on; all ranks in the same order, in which sections use them. */
+    /** Adds a group. All ranks must add groups in the same order, in which sections use them. */
     void add(ParameterGroup unit) {
-        places.put(unit, units.size());
-        units.add(unit);
+        positions.put(unit, groups.size());
+        groups.add(unit);
     }
 
     /**
-     * Begins a backward pass: what the one before has left under way is awaited.
+     * Prepares for a backward pass. Waits for reductions that the previous pass left in flight.
      *
-     * @param last whether it is the step's last, so that units can be reduced as they are passed
+     * @param last whether this is the step's last backward pass, so that groups can be reduced during the pass
      */
     public void beginBackward(boolean last) {
         completeAll();
         lastPass = last;
     }
 
-    /** What each rank keeps a piece of, whole, in the innermost scope. */
+    /**
+     * A complete tensor, gathered from the ranks' shards. The innermost scope owns it.
+     *
+     * @param kept this rank's shard; returned if it is not sharded
+     */
     public Tensor whole(ParameterGroup unit, Tensor kept) {
         if (!unit.share().states()) {
             return kept;
@@ -107,43 +112,43 @@ public final class ParameterExchange implements ShardSync {
         if (!unit.share().work()) {
             return;
         }
-        Gathering known = ahead;
+        PendingGather known = prefetched;
         if (known != null && known.unit() == unit) {
-            ahead = null;
+            prefetched = null;
             await(known);
         } else {
             if (known != null) {
-                dropGathered(known.unit());
+                dropPrefetched(known.unit());
             }
             await(gather(unit));
         }
         open.add(unit);
         try {
-            gatherNext(unit);
+            prefetchNext(unit);
         } catch (RuntimeException | Error e) {
             release(unit);
             throw e;
         }
     }
 
-    /** Drops a unit's parameters that were gathered before a section has asked for them. */
-    private void dropGathered(ParameterGroup unit) {
-        Gathering known = ahead;
+    /** Drops prefetched parameters of a group that no section has requested. */
+    private void dropPrefetched(ParameterGroup unit) {
+        PendingGather known = prefetched;
         if (known != null && known.unit() == unit) {
-            ahead = null;
+            prefetched = null;
             await(known);
             unit.closeWork();
         }
     }
 
-    /** Begins to gather the unit that follows in the direction of the pass. */
-    private void gatherNext(ParameterGroup unit) {
-        int place = Objects.requireNonNull(places.get(unit));
-        direction = place == lastPlace ? direction : Integer.compare(place, lastPlace);
-        lastPlace = place;
-        int next = place + direction;
-        if (next >= 0 && next < units.size() && !open.contains(units.get(next))) {
-            ahead = gather(units.get(next));
+    /** Prefetches the next group in the direction of the pass. */
+    private void prefetchNext(ParameterGroup unit) {
+        int position = Objects.requireNonNull(positions.get(unit));
+        direction = position == lastPosition ? direction : Integer.compare(position, lastPosition);
+        lastPosition = position;
+        int next = position + direction;
+        if (next >= 0 && next < groups.size() && !open.contains(groups.get(next))) {
+            prefetched = gather(groups.get(next));
         }
     }
 
@@ -156,7 +161,7 @@ public final class ParameterExchange implements ShardSync {
 
     @Override
     public void refreshed(ParameterGroup unit) {
-        dropGathered(unit);
+        dropPrefetched(unit);
         if (unit.share().states() && !unit.share().work()) {
             try (Scope _ = Scope.open()) {
                 gatherInto(unit).await();
@@ -164,18 +169,18 @@ public final class ParameterExchange implements ShardSync {
         }
     }
 
-    private Gathering gather(ParameterGroup unit) {
+    private PendingGather gather(ParameterGroup unit) {
         try {
             unit.openWork();
-            return new Gathering(unit, gatherInto(unit));
+            return new PendingGather(unit, gatherInto(unit));
         } catch (RuntimeException | Error e) {
             unit.closeWork();
             throw e;
         }
     }
 
-    /** Waits for a unit's parameters. If they do not arrive, their memory is given back. */
-    private static void await(Gathering gathering) {
+    /** Waits for a group's parameters. If the gather fails, their memory is freed. */
+    private static void await(PendingGather gathering) {
         try {
             gathering.pending().await();
         } catch (RuntimeException | Error e) {
@@ -212,13 +217,14 @@ public final class ParameterExchange implements ShardSync {
     @Override
     public void reset(ParameterGroup unit) {
         reduced.remove(unit);
-        for (Reducing old : reducing.stream().filter(one -> one.unit() == unit).toList()) {
+        for (PendingReduction old :
+                reducing.stream().filter(one -> one.unit() == unit).toList()) {
             reducing.remove(old);
             try (Scope _ = old.scope()) {
                 old.pending().await();
             }
         }
-        dropGathered(unit);
+        dropPrefetched(unit);
     }
 
     private void reduce(ParameterGroup unit) {
@@ -227,10 +233,11 @@ public final class ParameterExchange implements ShardSync {
         String label = "gradient of " + unit.name();
         Tensor whole = unit.wholeGradient();
         if (!unit.share().states()) {
-            reducing.add(new Reducing(unit, group.allReduce(Reduction.SUM, whole, label), null, Scope.detached()));
+            reducing.add(
+                    new PendingReduction(unit, group.allReduce(Reduction.SUM, whole, label), null, Scope.detached()));
             return;
         }
-        // These take memory, so that one is under way at a time.
+        // A reduce-scatter takes memory, so only one is in flight at a time.
         completeAll();
         reducing.add(Scope.owner(scope -> {
             try (Scope _ = Scope.open()) {
@@ -238,7 +245,7 @@ public final class ParameterExchange implements ShardSync {
                         whole.dtype(),
                         whole.device(),
                         whole.elements() / group.members().size()));
-                return new Reducing(unit, group.reduceScatter(piece, whole, label), piece, scope);
+                return new PendingReduction(unit, group.reduceScatter(piece, whole, label), piece, scope);
             }
         }));
     }
@@ -255,7 +262,7 @@ public final class ParameterExchange implements ShardSync {
         }
     }
 
-    private static void complete(Reducing done) {
+    private static void complete(PendingReduction done) {
         try (Scope _ = done.scope()) {
             done.pending().await();
             Tensor piece = done.piece();

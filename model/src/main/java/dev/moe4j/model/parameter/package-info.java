@@ -1,7 +1,7 @@
 /**
- * The parameters of a model: their names and shapes, initial values, and {@code ParameterExchange}, which
- * all-reduces gradients (data parallel) and gathers sharded parameters. Depends on {@code tensor.parameter} and
- * {@code parallel}.
+ * The parameters of a model: names and shapes, initial values, and {@code ParameterExchange}, which all-reduces
+ * gradients (data parallel) and gathers sharded parameters (ZeRO). Depends on {@code tensor.parameter} and {@code
+ * parallel}.
  */
 @Internal
 @NullMarked

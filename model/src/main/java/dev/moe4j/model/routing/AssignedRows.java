@@ -3,12 +3,12 @@ package dev.moe4j.model.routing;
 import java.util.function.IntUnaryOperator;
 
 /**
- * An assignment's choices in the rows that experts compute on, one expert's after the other's. Rows that no choice fills
- * repeat token 0 with weight 0.
+ * Lays out an assignment's choices as the rows that experts compute, sorted by expert. Rows that no choice fills repeat
+ * token 0 with weight 0.
  */
 public final class AssignedRows implements ExpertRows {
 
-    /** Each expert's rows are rounded up to a multiple of this: docs/performance.md has the measurement. */
+    /** Each expert's row count is rounded up to a multiple of this; docs/performance.md has the measurement. */
     public static final int MULTIPLE = 32;
 
     private final Assignment assignment;
@@ -18,18 +18,18 @@ public final class AssignedRows implements ExpertRows {
     private final boolean[] filled;
 
     /**
-     * @param room the rows of an expert that so many choices go to, no fewer than these
+     * @param rowsFor maps the number of an expert's choices to the number of its rows, which must not be smaller
      */
-    public AssignedRows(Assignment assignment, IntUnaryOperator room) {
+    public AssignedRows(Assignment assignment, IntUnaryOperator rowsFor) {
         this.assignment = assignment;
         int experts = assignment.experts();
         this.starts = new int[experts + 1];
         for (int e = 0; e < experts; e++) {
-            starts[e + 1] = starts[e] + room.applyAsInt(assignment.count(e));
+            starts[e + 1] = starts[e] + rowsFor.applyAsInt(assignment.count(e));
         }
         if (starts[experts] == 0) {
-            // Nothing was kept; products still want a row.
-            starts[experts] = Math.max(1, room.applyAsInt(1));
+            // No choice was kept, but matrix products need at least one row.
+            starts[experts] = Math.max(1, rowsFor.applyAsInt(1));
         }
         long[] expertOf = assignment.expertOf();
         this.rowOf = new long[expertOf.length];
@@ -46,14 +46,18 @@ public final class AssignedRows implements ExpertRows {
         }
     }
 
-    /** Rows in training: oneDNN compiles a primitive for every row count, and tensors of a size that was there before fit. */
+    /**
+     * An expert's row count in training. Rounding limits the number of distinct shapes: oneDNN compiles a primitive for
+     * each row count, and memory of a repeated size is reused.
+     */
     public static int rounded(int count) {
         return Math.ceilDiv(count, MULTIPLE) * MULTIPLE;
     }
 
     /**
-     * Fewer rows where an expert has few: a power of two of them. One token's experts would compute on 32 rows each, while
-     * training has so many tokens that the rows saved cost more than they bring (docs/log.md has both measurements).
+     * An expert's row count in inference: a power of two below {@link #MULTIPLE}, else as in training. A single token
+     * would otherwise compute 32 rows in each expert. With the many tokens of training, fewer rows cost more in
+     * compilation than they save (docs/log.md has both measurements).
      */
     public static int tight(int count) {
         if (count >= MULTIPLE) {
@@ -76,17 +80,17 @@ public final class AssignedRows implements ExpertRows {
         return starts[e];
     }
 
-    /** The row that each choice fills; 0 where it was dropped. */
+    /** Each choice's row; 0 if it was dropped. */
     long[] rowOf() {
         return rowOf;
     }
 
-    /** The choice that each row holds; 0 where none. */
+    /** Each row's choice; 0 if the row is empty. */
     long[] choiceOf() {
         return choiceOf;
     }
 
-    /** Whether a choice fills the row. */
+    /** Whether each row is filled. */
     public boolean[] filled() {
         return filled;
     }

@@ -3,8 +3,9 @@ package dev.moe4j.model.routing;
 import java.util.Arrays;
 
 /**
- * Which token goes to which expert. A routing strategy makes it from a router's logits; {@link AssignedRows} lays it out
- * for dispatch, experts and combination, which do not know which strategy chose. Choices are numbered token · k + rank.
+ * Records which token goes to which expert. A routing strategy makes an assignment from the router's logits. {@link
+ * AssignedRows} lays it out for dispatch, experts and combine, which therefore do not depend on the strategy. Choices
+ * are numbered token · k + rank.
  */
 public final class Assignment {
 
@@ -20,9 +21,9 @@ public final class Assignment {
 
     /**
      * @param expertOf each choice's expert, {@code [tokens · topK]}
-     * @param wanted whether the choice asks for a place at all: padding and some second choices do not
-     * @param placeOf each wanted choice's place in its expert's queue
-     * @param capacity places of each expert per group; a choice further back is dropped
+     * @param wanted whether each choice requests a place. Those of padding and some second choices do not.
+     * @param placeOf each requested choice's position in its expert's queue
+     * @param capacity each expert's places per group; choices at later positions are dropped
      */
     public Assignment(
             int tokens, int topK, int experts, long[] expertOf, boolean[] wanted, long[] placeOf, long capacity) {
@@ -43,7 +44,7 @@ public final class Assignment {
         }
     }
 
-    /** What this assigns to the first tokens, where the others have no place. */
+    /** The assignment of the first tokens only; the others must not hold a place. */
     Assignment first(int count) {
         int choices = count * topK;
         return new Assignment(
@@ -56,7 +57,7 @@ public final class Assignment {
                 capacity);
     }
 
-    /** Places of each expert in a group, whether they are taken or not. */
+    /** Each expert's places per group, filled or empty. */
     long capacity() {
         return capacity;
     }
@@ -73,7 +74,7 @@ public final class Assignment {
         return experts;
     }
 
-    /** Choices that expert {@code e} has a place for. */
+    /** The number of choices kept for expert {@code e}. */
     public int count(int e) {
         return counts[e];
     }
@@ -82,7 +83,7 @@ public final class Assignment {
         return expertOf;
     }
 
-    /** Each wanted choice's place in its expert's queue, before the capacity test. */
+    /** Each requested choice's position in its expert's queue, before tokens are dropped. */
     public long[] placeOf() {
         return placeOf;
     }

@@ -6,12 +6,12 @@ import dev.moe4j.tensor.parameter.Parameter;
 import java.util.List;
 
 /**
- * −coefficient · log(Σ l): inputs are the layers' balance losses l, scalars that are already multiplied by what each
- * counts in the sum; the output is a scalar that backward starts from.
+ * Computes −coefficient · log(Σ l) over the layers' load balancing losses l. Inputs: one scalar per layer, already
+ * multiplied by its weight in the sum. Output: a scalar from which backward starts.
  */
 public record BalanceLogSection(double coefficient) implements Section.Derived {
 
-    /** Keeps the logarithm finite where a batch has nothing but padding. */
+    /** Keeps the logarithm finite for a batch of padding only. */
     private static final double LEAST = Float.MIN_NORMAL;
 
     @Override

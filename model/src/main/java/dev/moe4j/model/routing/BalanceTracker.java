@@ -12,13 +12,15 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The first-choice fractions of the whole previous step, which the global balance loss multiplies with this step's mean
- * probabilities. They carry no gradient, so that taking them from one step back makes the loss a plain sum over tokens.
+ * Tracks the fraction of tokens whose first choice is each expert, over complete steps. The global load balancing loss
+ * multiplies the previous step's fractions by this step's mean probabilities. The fractions carry no gradient. Taking
+ * them from the previous step makes the loss a plain sum over tokens, however the step is divided into micro-batches
+ * and processes.
  */
 public final class BalanceTracker {
 
     private final ProcessGroup everyone;
-    /** This step's so far, {@code [MoE layers, experts]} float64, where the model computes. */
+    /** This step's counts so far, {@code [MoE layers, experts]} float64, on the model's device. */
     private final Tensor counts_LE;
 
     private final double[][] fractions;
@@ -37,7 +39,7 @@ public final class BalanceTracker {
     }
 
     /**
-     * Counts first choices of a pass.
+     * Adds the first choices of one pass.
      *
      * @param first_GE {@code [groups, experts]} float64
      */
@@ -46,7 +48,8 @@ public final class BalanceTracker {
     }
 
     /**
-     * The step's counts, which {@link #endStep} takes; whoever has more to read at a step's end reads all at once.
+     * The step's counts as deferred scalars, which {@link #endStep} uses. A caller with more deferred scalars should
+     * read all of them in one call.
      *
      * @param owner keeps them until they are read
      */
@@ -56,12 +59,18 @@ public final class BalanceTracker {
         return counts;
     }
 
-    /** The previous step's fractions of a MoE layer; null in the first step, which takes its group's own. */
+    /**
+     * The previous step's fractions for a MoE layer, {@code [experts]}; null in the first step, which uses the routing
+     * group's own.
+     */
     public double @Nullable [] previous(int moeLayer) {
         return known ? fractions[moeLayer] : null;
     }
 
-    /** Ends a step: what was counted by all processes becomes the previous step's. */
+    /**
+     * Ends a step: sums the counts over all processes and makes them the previous step's fractions. All processes must
+     * call this.
+     */
     public void endStep() {
         known = true;
         if (fractions.length == 0) {
@@ -79,7 +88,10 @@ public final class BalanceTracker {
         }
     }
 
-    /** The previous step's fractions, {@code [MoE layers][experts]}; empty before the end of the first step. */
+    /**
+     * The previous step's fractions, {@code [MoE layers][experts]}, for a checkpoint; empty before the end of the first
+     * step.
+     */
     public List<List<Double>> state() {
         return known
                 ? Arrays.stream(fractions)
@@ -89,16 +101,17 @@ public final class BalanceTracker {
     }
 
     /**
-     * Goes on from an earlier {@link #state}.
+     * Restores a {@link #state} from a checkpoint.
      *
-     * @throws ModelException if it is of another number of layers or experts
+     * @throws ModelException if the state has another number of layers or experts
      */
     public void restore(List<List<Double>> state) {
         if (!state.isEmpty()
                 && (state.size() != fractions.length
                         || state.stream().anyMatch(layer -> layer.size() != fractions[0].length))) {
-            throw new ModelException("the checkpoint's balance is of " + state.size() + " layers, and the model has "
-                    + fractions.length + " with other experts");
+            throw new ModelException("the checkpoint's balance state has " + state.size() + " MoE layers of "
+                    + state.getFirst().size() + " experts, but the model has " + fractions.length + " of "
+                    + (fractions.length == 0 ? 0 : fractions[0].length));
         }
         known = !state.isEmpty();
         for (int layer = 0; layer < state.size(); layer++) {

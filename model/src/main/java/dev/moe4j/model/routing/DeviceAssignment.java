@@ -9,23 +9,25 @@ import dev.moe4j.tensor.cuda.Kernels;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Dropless top-k as an {@link Assignment} that the device makes by itself, so that the host need not wait for the
- * router's logits. The host does not learn how many rows each expert has; there are {@code tokens · k + experts ·
- * {@link AssignedRows#MULTIPLE}} rows, which is enough for every load, and those past the last expert's end hold
- * nothing: what products give there is not written and must not be read. Each expert has one block of rows at least,
- * since grouped products of some devices leave the gradient of an expert without rows as it was.
+ * A dropless top-k assignment computed on the device, so the host does not wait for the router's logits. The
+ * counterpart of {@link Assignment}, which the host computes.
  *
- * <p>T tokens, K choices of each, C = T · K, E experts, R rows; numbers are int64 unless said otherwise.
+ * <p>The host does not know how many rows each expert has. The number of rows is fixed at {@code tokens · k + experts ·
+ * {@link AssignedRows#MULTIPLE}}, enough for every load. Rows past the last expert's end hold nothing: products do not
+ * write their results, so these must not be read. Each expert has at least one block of rows, because on some devices
+ * grouped products do not write the gradient of an expert without rows.
+ *
+ * <p>T tokens, K choices of each, C = T · K, E experts, R rows; numbers are int64 unless stated otherwise.
  *
  * @param experts_TK each choice's expert
  * @param kept_TK whether the choice has a row, bool
- * @param rowOf_C the row of each choice; 0 where it has none
- * @param choiceOf_R the choice in each row; 0 where the row is empty
- * @param tokenOf_R the token in each row; 0 where the row is empty
+ * @param rowOf_C each choice's row; 0 if it has none
+ * @param choiceOf_R each row's choice; 0 if the row is empty
+ * @param tokenOf_R each row's token; 0 if the row is empty
  * @param filled_R whether a choice fills the row, bool
- * @param expertOf_R the expert of each row, the last one's past the end
- * @param ends_E where each expert's rows end, int32
- * @param counts_E rows of each expert that a choice fills
+ * @param expertOf_R each row's expert; the last expert for rows past the end
+ * @param ends_E the end of each expert's rows, int32
+ * @param counts_E the number of each expert's filled rows
  */
 public record DeviceAssignment(
         Tensor experts_TK,
@@ -39,12 +41,13 @@ public record DeviceAssignment(
         Tensor counts_E) {
 
     /**
-     * Assigns tokens to the experts of their k highest logits; of equal ones the lower number, as {@link Routing} does.
+     * Assigns each token to the experts of its k highest logits. Ties go to the lower expert index, as in {@link
+     * Routing}.
      *
-     * @param logits_TE without a graph
-     * @param padding_T whether each token is padding, which gets no expert, bool; null where none is
+     * @param logits_TE the router's logits, detached from the graph
+     * @param padding_T mask of padding, which gets no expert, bool; null if there is none
      * @param tape owns the tensors
-     * @param kernels make it of float32 logits; null for operators of libtorch
+     * @param kernels used for float32 logits; null for libtorch's operators
      */
     public static DeviceAssignment of(
             Tensor logits_TE, int k, @Nullable Tensor padding_T, Tape tape, @Nullable Kernels kernels) {
@@ -62,7 +65,7 @@ public record DeviceAssignment(
         }
 
         Tensor experts_TK = highest(logits_TE, k);
-        // Choices without a place are sorted behind all experts.
+        // Choices without a place sort after all experts.
         Tensor expertOf_C =
                 experts_TK.view(choices).maskedFill(kept_TK.view(choices).not(), (double) experts);
         Tensor order_C = expertOf_C.argsortStable(0, false);
@@ -71,24 +74,24 @@ public record DeviceAssignment(
         Tensor packedStarts_E =
                 Tensor.concat(0, Tensor.zeros(DType.INT64, device, 1), packedEnds_E.narrow(0, 0, experts - 1));
         Tensor counts_E = packedEnds_E.sub(packedStarts_E);
-        Tensor room_E = counts_E.add(AssignedRows.MULTIPLE - 1)
+        Tensor rows_E = counts_E.add(AssignedRows.MULTIPLE - 1)
                 .divideWhole(AssignedRows.MULTIPLE)
                 .clampMin(1)
                 .mul(AssignedRows.MULTIPLE);
-        Tensor ends_E = room_E.cumulativeSum(0);
-        Tensor shift_E = ends_E.sub(room_E).sub(packedStarts_E);
-        Tensor none_C = sorted_C.lessThan((double) experts).not();
-        // One row more takes what has no place, and is cut off.
+        Tensor ends_E = rows_E.cumulativeSum(0);
+        Tensor shift_E = ends_E.sub(rows_E).sub(packedStarts_E);
+        Tensor unplaced_C = sorted_C.lessThan((double) experts).not();
+        // An extra row takes choices without a place; it is then cut off.
         Tensor row_C = Tensor.arange(choices, device)
                 .add(shift_E.indexSelect(0, sorted_C.clampMax(experts - 1.0)))
-                .maskedFill(none_C, (double) rows);
+                .maskedFill(unplaced_C, (double) rows);
         Tensor choiceOf_R = Tensor.zeros(DType.INT64, device, rows + 1)
                 .indexCopyInPlace(0, row_C, order_C)
                 .narrow(0, 0, rows);
         Tensor filled_R = Tensor.zeros(DType.BOOL, device, rows + 1)
                 .indexCopyInPlace(0, row_C, Tensor.full(1, DType.BOOL, device, choices))
                 .narrow(0, 0, rows);
-        Tensor rowOf_C = row_C.emptyLike().indexCopyInPlace(0, order_C, row_C.maskedFill(none_C, 0));
+        Tensor rowOf_C = row_C.emptyLike().indexCopyInPlace(0, order_C, row_C.maskedFill(unplaced_C, 0));
         Tensor expertOf_R =
                 Functions.upperBound(ends_E, Tensor.arange(rows, device)).clampMax(experts - 1.0);
         return new DeviceAssignment(
@@ -103,7 +106,7 @@ public record DeviceAssignment(
                 kept(tape, counts_E));
     }
 
-    /** Rows that are enough for every load. */
+    /** The number of rows, which is enough for every load. */
     public static long rows(long choices, long experts) {
         return choices + experts * AssignedRows.MULTIPLE;
     }
@@ -145,7 +148,7 @@ public record DeviceAssignment(
         return tape.constant(tensor).tensor();
     }
 
-    /** The k highest; the sort keeps the order of equal ones, also of several −∞. */
+    /** The k highest. The sort is stable, so ties keep their order, including several −∞. */
     private static Tensor highest(Tensor logits_TE, int k) {
         return k == 1
                 ? logits_TE.argmax(1)

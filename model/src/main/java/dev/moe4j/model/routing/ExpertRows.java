@@ -2,26 +2,26 @@ package dev.moe4j.model.routing;
 
 import java.util.Arrays;
 
-/** Rows as the experts of this process compute on them, one expert's after the other's. */
+/** The layout of the rows that this process's experts compute, sorted by expert. */
 public interface ExpertRows {
 
-    /** How many experts there are here. */
+    /** The number of this process's experts. */
     int experts();
 
-    /** The first row of expert {@code e} among those here; that of {@link #experts} is the end. */
+    /** The first row of local expert {@code e}; for {@code e} = {@link #experts}, the number of rows. */
     int start(int e);
 
-    /** The rows of expert {@code e}, those that hold no token included. */
+    /** The number of expert {@code e}'s rows, including empty ones. */
     default int size(int e) {
         return start(e + 1) - start(e);
     }
 
-    /** The rows of all experts. */
+    /** The number of all experts' rows. */
     default int count() {
         return start(experts());
     }
 
-    /** Where each expert's rows end, {@code [experts]}. */
+    /** The end of each expert's rows, {@code [experts]}. */
     default int[] ends() {
         int[] ends = new int[experts()];
         Arrays.setAll(ends, e -> start(e + 1));
@@ -29,9 +29,9 @@ public interface ExpertRows {
     }
 
     /**
-     * Rows that other processes sent.
+     * Rows received from the processes of an expert parallel group.
      *
-     * @param ends where each expert's rows end, {@code [experts]}
+     * @param ends the end of each expert's rows, {@code [experts]}
      */
     record Arrived(int... ends) implements ExpertRows {
 

@@ -7,22 +7,25 @@ import java.util.stream.DoubleStream;
 import java.util.stream.Stream;
 
 /**
- * One router's report.
+ * The routing report of one MoE layer: load balancing loss, entropy and counts.
  *
- * @param layer the layer's number, from 0
- * @param balance the balance loss without its weight; 1 for perfect balance
+ * @param layer the layer's index, from 0
+ * @param balance the load balancing loss without its weight; 1 for perfect balance
  * @param entropy the mean entropy of the tokens' distributions over experts, in nats
- * @param firstChoices tokens whose first choice each expert is, padding left out, {@code [experts]}
- * @param counts of its choices
+ * @param firstChoices the number of tokens whose first choice is each expert, without padding, {@code [experts]}
+ * @param counts the counts of choices
  */
 public record LayerRouting(int layer, double balance, double entropy, double[] firstChoices, RoutingCounts counts) {
 
-    /** The published figures. */
+    /** The statistics that the published system reports. */
     public RoutingStatistics statistics() {
         return counts.statistics();
     }
 
-    /** The report on what all members of a group routed, each as many tokens. */
+    /**
+     * The report over all members of a group. Each member must have routed the same number of tokens. Every member must
+     * call this.
+     */
     public LayerRouting over(ProcessGroup group) {
         RoutingCounts own = counts;
         int topK = own.wanted().length;

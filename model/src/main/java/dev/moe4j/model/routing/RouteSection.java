@@ -16,13 +16,14 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The router of one layer: logits, assignment, weights and balance losses. Input: h [tokens, model]. Outputs, in the
- * stable type: the weights [tokens, k], 0 where a choice was dropped; the balance loss and the z-loss, each already
- * multiplied by its coefficient, as scalars that backward starts from. Where nobody asks for losses, the weights alone.
- * Computes in float32 at least. Run again for backward, it keeps its assignment.
+ * The router of one MoE layer: logits, gate probabilities, top-k assignment, combine weights, load balancing loss and
+ * z-loss. Input: h [tokens, model]. Outputs, in the stable type: the combine weights [tokens, k], 0 for dropped
+ * choices; the load balancing loss and the z-loss, each multiplied by its coefficient, as scalars from which backward
+ * starts. If losses are not measured, the weights are the only output. Computes in at least float32. A recomputation
+ * for backward reuses the assignment.
  *
- * <p>A short batch may be filled up with masked tokens of zeros, whose logits are zero since routers have no bias:
- * capacity, balance loss and statistics count them, and nothing else sees them.
+ * <p>A short batch may be padded with masked tokens of zeros. Their logits are zero, because a router is a product
+ * without a bias. Capacity, load balancing loss and statistics count these tokens; nothing else does.
  */
 public final class RouteSection implements Section.Derived {
 
@@ -40,31 +41,30 @@ public final class RouteSection implements Section.Derived {
     private @Nullable RoutingFigures figures;
 
     /**
-     * What is decided once and kept for backward, on the tape. G groups.
+     * Decisions of the forward pass that backward reuses. The tape owns the tensors. G groups.
      *
      * @param experts_TK each choice's expert, int64
-     * @param kept_TK 1 where the choice has a place, else 0, in the type of probabilities
-     * @param first_GE tokens of each group whose first choice each expert is, padding left out, float64
+     * @param kept_TK 1 if the choice has a place, else 0, in the type of the probabilities
+     * @param first_GE each group's number of tokens whose first choice is each expert, without padding, float64
      */
     private record Choices(Tensor experts_TK, Tensor kept_TK, Tensor first_GE) {}
 
     /**
-     * What a pass decides.
+     * The settings of one pass.
      *
-     * @param groups routing groups in the batch
-     * @param padding whether each token is masked padding; null where none is
-     * @param present whether there is a token at each position: where there is none there are no losses either; null where
-     *     there is one at all
-     * @param fill masked tokens of zeros that fill the batch up
-     * @param training whether capacity is that of training
-     * @param noise for policies that draw
-     * @param fractions the first-choice fractions of the whole previous step {@code [experts]}; null to take the
-     *     group's own
-     * @param balanceCoefficient of the balance loss in the root
-     * @param zCoefficient of the z-loss in the root
+     * @param groups the number of routing groups in the batch
+     * @param padding mask of padding that no expert receives; null if there is none
+     * @param present mask of real tokens; losses leave out the other positions. Null if all tokens are real.
+     * @param fill the number of masked tokens of zeros that pad the batch
+     * @param training whether the training capacity applies
+     * @param noise the random numbers of policies that draw second choices
+     * @param fractions the complete previous step's first-choice fractions, {@code [experts]}; null to use each group's
+     *     own
+     * @param balanceCoefficient the coefficient of the load balancing loss in its root
+     * @param zCoefficient the coefficient of the z-loss in its root
      * @param onDevice whether the device makes the assignment, which must be dropless
-     * @param inTurns whether tokens are dealt out to experts in turns, whatever the logits
-     * @param measured whether losses and figures are wanted
+     * @param roundRobin whether tokens are assigned to experts round robin, regardless of the logits
+     * @param measured whether losses and figures are computed
      */
     public record Setting(
             int groups,
@@ -77,18 +77,18 @@ public final class RouteSection implements Section.Derived {
             double balanceCoefficient,
             double zCoefficient,
             boolean onDevice,
-            boolean inTurns,
+            boolean roundRobin,
             boolean measured) {
 
-        /** The most rows that an expert can get from all groups. */
+        /** The most rows that one expert can receive from all groups. */
         public int places(Assignment assignment) {
             return Math.toIntExact(Math.min(assignment.capacity(), assignment.tokens() / groups) * groups);
         }
     }
 
     /**
-     * @param tape owns what is decided
-     * @param kernels for an assignment on the device; null for operators of libtorch
+     * @param tape owns the decisions
+     * @param kernels used for an assignment on the device; null for libtorch's operators
      */
     public RouteSection(
             String name, Parameter gate, RoutingConfig config, Setting setting, Tape tape, @Nullable Kernels kernels) {
@@ -118,7 +118,7 @@ public final class RouteSection implements Section.Derived {
         return route(Functions.linear(h_TD.to(weight_ED.dtype()), weight_ED));
     }
 
-    /** Everything after the logits {@code [tokens, experts]}. */
+    /** The outputs, given the logits {@code [tokens, experts]}. */
     Tensor[] route(Tensor given_TE) {
         int tokens = (int) given_TE.size(0);
         int experts = (int) given_TE.size(1);
@@ -129,7 +129,7 @@ public final class RouteSection implements Section.Derived {
         Tensor p_TE = logits_TE.softmax(-1);
         Choices chosen = decided;
         if (chosen == null) {
-            Tensor decisive_TE = setting.inTurns() ? turns(logits_TE) : logits_TE.detach();
+            Tensor decisive_TE = setting.roundRobin() ? roundRobinLogits(logits_TE) : logits_TE.detach();
             chosen = setting.onDevice() ? chooseOnDevice(decisive_TE, p_TE) : choose(decisive_TE, p_TE);
             decided = chosen;
         }
@@ -147,8 +147,8 @@ public final class RouteSection implements Section.Derived {
         return new Tensor[] {weights_TK, balance.mul(setting.balanceCoefficient()), z};
     }
 
-    /** Logits by which the k choices of all tokens in order go to one expert after the other. */
-    private Tensor turns(Tensor like_TE) {
+    /** Logits that assign the choices of all tokens, in order, to the experts round robin. */
+    private Tensor roundRobinLogits(Tensor like_TE) {
         long tokens = like_TE.size(0);
         long experts = like_TE.size(1);
         Device device = like_TE.device();
@@ -156,8 +156,8 @@ public final class RouteSection implements Section.Derived {
                 .to(DType.FLOAT64)
                 .mul(routing.topK())
                 .unsqueeze(1);
-        Tensor turn_TE = Tensor.arange(experts, device).to(DType.FLOAT64).sub(first_T1);
-        return turn_TE.divideWhole(experts).mul((double) experts).sub(turn_TE).to(like_TE.dtype());
+        Tensor order_TE = Tensor.arange(experts, device).to(DType.FLOAT64).sub(first_T1);
+        return order_TE.divideWhole(experts).mul((double) experts).sub(order_TE).to(like_TE.dtype());
     }
 
     private RoutingFigures figures(Tensor balance, Tensor logits_TE, Tensor p_TE, Tensor first_GE) {
@@ -166,7 +166,7 @@ public final class RouteSection implements Section.Derived {
                 : RoutingFigures.note(tape, balance, logits_TE, p_TE, first_GE, counts);
     }
 
-    /** The host decides, and waits for the logits. */
+    /** The host makes the assignment, so it waits for the logits. */
     private Choices choose(Tensor logits_TE, Tensor p_TE) {
         int experts = (int) logits_TE.size(1);
         int tokens = (int) logits_TE.size(0) - setting.fill();
@@ -200,7 +200,7 @@ public final class RouteSection implements Section.Derived {
         return counts;
     }
 
-    /** The device decides, and the host goes on. */
+    /** The device makes the assignment, and the host continues. */
     private Choices chooseOnDevice(Tensor logits_TE, Tensor p_TE) {
         boolean[] flags = setting.padding();
         Device device = logits_TE.device();
@@ -221,12 +221,12 @@ public final class RouteSection implements Section.Derived {
         return tape.constant(tensor).tensor();
     }
 
-    /** Groups that have a balance loss each. */
+    /** The number of groups with a balance loss each. */
     private int balanceGroups() {
         return setting.fractions() == null ? setting.groups() : 1;
     }
 
-    /** Whether each token is masked, those that fill the batch up included. */
+    /** Mask of the tokens that get no expert, including those that pad the batch. */
     private boolean @Nullable [] padding(int tokens) {
         boolean[] given = setting.padding();
         if (setting.fill() == 0) {
@@ -238,7 +238,7 @@ public final class RouteSection implements Section.Derived {
         return all;
     }
 
-    /** The noise of the given tokens, and none for those that fill the batch up. */
+    /** The noise of the real tokens; zero for tokens that pad the batch. */
     private static Routing.Noise filled(Routing.Noise noise, int tokens, int experts) {
         return new Routing.Noise() {
             @Override
@@ -253,7 +253,7 @@ public final class RouteSection implements Section.Derived {
         };
     }
 
-    /** The weights {@code [tokens, k]} with which the experts' outputs are combined. */
+    /** The combine weights {@code [tokens, k]} of the experts' outputs. */
     private Tensor weights(Tensor p_TE, Choices chosen) {
         Tensor gates_TK = p_TE.gather(1, chosen.experts_TK());
         Tensor live_TK = gates_TK.mul(chosen.kept_TK());
@@ -271,7 +271,7 @@ public final class RouteSection implements Section.Derived {
         return type == DType.FLOAT64 ? Math.ulp(1.0) : Math.ulp(1f);
     }
 
-    /** E · Σ_e (fraction of first choices) · (mean probability), averaged over groups. */
+    /** The load balancing loss E · Σ_e (fraction of first choices) · (mean probability), averaged over groups. */
     private Tensor balanceLoss(Tensor p_TE, Choices chosen) {
         int groups = balanceGroups();
         long experts = p_TE.size(1);
@@ -285,7 +285,7 @@ public final class RouteSection implements Section.Derived {
                 .mul((double) experts / groups);
     }
 
-    /** The means over each group's tokens, {@code [groups, N]}. */
+    /** The mean over each group's tokens, {@code [groups, N]}. */
     private Tensor meansOf(Tensor x_TN, int groups) {
         int positions = (int) x_TN.size(0);
         int each = positions / groups;
@@ -299,7 +299,7 @@ public final class RouteSection implements Section.Derived {
         return x_TN.mul(shares_T1).view(groups, each, x_TN.size(1)).sum(1);
     }
 
-    /** The tokens in each group, {@code [groups, 1]} or one number for all, float64. */
+    /** The number of tokens in each group, {@code [groups, 1]}, or one number for all groups; float64. */
     private Tensor tokens(Tensor like_TE, int groups) {
         int positions = (int) like_TE.size(0);
         return setting.present() == null
@@ -307,7 +307,7 @@ public final class RouteSection implements Section.Derived {
                 : Tensor.of(tokensOf(groups, positions)).view(groups, 1).to(like_TE.device());
     }
 
-    /** Positions of each group that have a token, at least 1. */
+    /** The number of real tokens in each group, at least 1. */
     private double[] tokensOf(int groups, int positions) {
         double[] tokens = new double[groups];
         for (int i = 0; i < positions; i++) {
@@ -316,13 +316,17 @@ public final class RouteSection implements Section.Derived {
         return Arrays.stream(tokens).map(count -> Math.max(1, count)).toArray();
     }
 
-    /** Rows that fill the batch up, behind its positions, count as tokens, as published. */
+    /** Tokens that pad the batch count as real tokens, as in the published system. */
     private boolean isPresent(int position) {
         boolean[] present = setting.present();
         return present == null || position >= present.length || present[position];
     }
 
-    /** What the host assigned. */
+    /**
+     * The assignment made by the host.
+     *
+     * @throws ModelException if the section has not run, or the device made the assignment
+     */
     public Assignment assignment() {
         if (assignment == null) {
             throw new ModelException(name + ": the router has not run");
@@ -330,15 +334,19 @@ public final class RouteSection implements Section.Derived {
         return assignment;
     }
 
-    /** What the device assigned. */
+    /**
+     * The assignment made by the device.
+     *
+     * @throws ModelException if the section has not run, or the host made the assignment
+     */
     public DeviceAssignment deviceAssignment() {
         if (deviceAssignment == null) {
-            throw new ModelException(name + ": no device has made an assignment");
+            throw new ModelException(name + ": the device has not made an assignment");
         }
         return deviceAssignment;
     }
 
-    /** Tokens of each group whose first choice each expert is, {@code [groups, experts]} float64. */
+    /** Each group's number of tokens whose first choice is each expert, {@code [groups, experts]} float64. */
     public Tensor firstChoices() {
         if (decided == null) {
             throw new ModelException(name + ": the router has not run");
@@ -346,12 +354,12 @@ public final class RouteSection implements Section.Derived {
         return decided.first_GE();
     }
 
-    /** How many choices each expert got, {@code [experts]}. */
+    /** The number of choices that each expert received, {@code [experts]}. */
     public Tensor load() {
         return counts == null ? deviceAssignment().counts_E() : Tensor.of(counts.kept());
     }
 
-    /** What the router did, which need not be known to the host yet. */
+    /** The routing figures, which may still be on the device. */
     public RoutingFigures figures() {
         if (figures == null) {
             throw new ModelException(name + ": the router has not run");

@@ -12,20 +12,24 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A rule that makes an {@link Assignment} from a router's logits.
+ * A routing strategy: makes an {@link Assignment} from a router's logits.
  *
- * <p>The essay. A router gives each token a logit per expert; p = softmax(logits). <i>Top-k</i> takes the k experts of
- * the highest logits and weighs their outputs by p, scaled to a sum of 1 where k > 1 (Shazeer et al. 2017; with k = 1
- * the raw p must stay, or the router gets no gradient: Fedus et al. 2021). <i>Dropless</i> routing computes every
- * choice, however uneven the experts' loads (Gale et al. 2022). <i>Capacity</i> routing gives each expert a fixed number
- * of places per group of tokens, so that every expert's work has one shape; a choice that finds no place is dropped,
- * and a token without any expert passes by the residual only (Lepikhin et al. 2020). All first choices take their
- * places before any second choice, and a second choice's place counts every first choice, dropped ones included, as
- * the published system does. Batch-prioritised routing lets confident tokens choose first (Riquelme et al. 2021).
+ * <p>The router gives each token one logit per expert; the gate probabilities are p = softmax(logits). <i>Top-k</i>
+ * routing picks the k experts with the highest logits. Their outputs are weighted by p, scaled to a sum of 1 for k > 1
+ * (Shazeer et al. 2017). For k = 1 the raw p must stay, or the router gets no gradient (Fedus et al. 2021).
+ *
+ * <p><i>Dropless</i> routing computes every choice, however uneven the load of the experts (Gale et al. 2022).
+ *
+ * <p><i>Capacity</i> routing gives each expert a fixed number of places per group of tokens, so every expert's work has
+ * the same shape. The capacity factor scales that number. A choice that finds no place is dropped (token dropping). A
+ * token without any expert passes through the residual connection only (Lepikhin et al. 2020). All first choices take
+ * their places before any second choice. A second choice queues after every first choice, including dropped ones, as in
+ * the published system. Batch-prioritized routing serves tokens in order of decreasing confidence (Riquelme et al.
+ * 2021).
  */
 public sealed interface Routing {
 
-    /** The strategy that a configuration names. */
+    /** The strategy of a configuration. */
     static Routing of(RoutingConfig config) {
         return switch (config.strategy()) {
             case DROPLESS -> new Dropless(config.topK());
@@ -38,14 +42,14 @@ public sealed interface Routing {
     Assignment assign(Request request);
 
     /**
-     * What a strategy decides on.
+     * The input of a strategy.
      *
-     * @param logits of all tokens
-     * @param probabilities gives their softmax, {@code [tokens · experts]}, to strategies that need it
-     * @param groups how many routing groups the tokens form, in order and of equal size
-     * @param padding whether each token is padding that takes no place; null where none is
-     * @param training whether capacity is that of training
-     * @param noise where random choices come from
+     * @param logits the router's logits of all tokens
+     * @param probabilities computes their softmax, {@code [tokens · experts]}, for strategies that need it
+     * @param groups the number of routing groups; groups are consecutive and of equal size
+     * @param padding mask of padding, which takes no place; null if there is none
+     * @param training whether the training capacity applies
+     * @param noise the source of random numbers
      */
     record Request(
             Logits logits,
@@ -64,18 +68,19 @@ public sealed interface Routing {
         }
     }
 
-    /** Random numbers for the policies that use them; given values make a choice reproducible in tests. */
+    /** Random numbers for policies that draw second choices. Tests pass fixed values. */
     interface Noise {
-        /** Gumbel noise for the logits, {@code [tokens · experts]}. */
+        /** Gumbel noise to add to the logits, {@code [tokens · experts]}. */
         double[] gumbel(int count);
 
         /** Uniform numbers in [0, 1), {@code [tokens]}. */
         double[] uniform(int count);
 
         /**
-         * Noise that depends, for each sequence, on the key and its number alone, so not on which others share the batch.
+         * Noise that depends only on the key and each sequence's global number. It does not depend on the other
+         * sequences in the batch.
          *
-         * @param sequences the global number of each sequence; each has the same number of tokens
+         * @param sequences each sequence's global number; all sequences have the same number of tokens
          */
         static Noise of(RandomKey key, long[] sequences) {
             return new Noise() {
@@ -102,7 +107,7 @@ public sealed interface Routing {
         }
     }
 
-    /** Top-k in which every choice is computed. */
+    /** Dropless top-k: every choice is computed. */
     record Dropless(int topK) implements Routing {
 
         @Override
@@ -120,7 +125,7 @@ public sealed interface Routing {
         }
     }
 
-    /** Top-k with a fixed number of places per expert and group. */
+    /** Top-k with token dropping: a fixed number of places per expert and group. */
     record Capacity(RoutingConfig config) implements Routing {
 
         @Override
@@ -128,7 +133,7 @@ public sealed interface Routing {
             return config.topK();
         }
 
-        /** Places of each expert in a group of that many tokens. */
+        /** The capacity: each expert's places in a group of the given number of tokens. */
         public long capacity(long groupTokens, int experts, boolean training) {
             if (!training && config.evaluationCapacity() > 0) {
                 return (long) Math.ceil(config.evaluationCapacity() * groupTokens);
@@ -215,7 +220,7 @@ public sealed interface Routing {
         }
     }
 
-    /** The experts of the k highest logits of each token, highest first; of equal ones the lower number. */
+    /** The experts of each token's k highest logits, highest first; ties go to the lower expert index. */
     private static long[] highest(Logits logits, int k) {
         int experts = logits.experts();
         long[] chosen = new long[logits.tokens() * k];

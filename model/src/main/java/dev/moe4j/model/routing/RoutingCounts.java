@@ -3,13 +3,14 @@ package dev.moe4j.model.routing;
 import java.util.Arrays;
 
 /**
- * What a router did with a batch, in numbers that add up over parts of it. k choices of each token, E experts.
+ * Counts of a router's choices in a batch. They can be summed over parts of the batch. K choices of each token, E
+ * experts.
  *
- * @param tokens that were routed
- * @param chosen tokens whose choice of each rank each expert is, {@code [k][E]}
- * @param wanted choices of each rank that asked for a place, {@code [k]}
- * @param dropped those of them that found none, {@code [k]}
- * @param kept choices that found a place at each expert, {@code [E]}
+ * @param tokens the number of routed tokens
+ * @param chosen the number of tokens that chose each expert, by rank of the choice, {@code [K][E]}
+ * @param wanted the number of choices of each rank that requested a place, {@code [K]}
+ * @param dropped the number of requested choices of each rank that found no place, {@code [K]}
+ * @param kept the number of choices that found a place at each expert, {@code [E]}
  */
 public record RoutingCounts(double tokens, double[][] chosen, double[] wanted, double[] dropped, double[] kept) {
 
@@ -32,7 +33,7 @@ public record RoutingCounts(double tokens, double[][] chosen, double[] wanted, d
         return new RoutingCounts(assignment.tokens(), chosen, wanted, dropped, kept);
     }
 
-    /** The published figures. */
+    /** The statistics that the published system reports. */
     public RoutingStatistics statistics() {
         int topK = wanted.length;
         int experts = kept.length;

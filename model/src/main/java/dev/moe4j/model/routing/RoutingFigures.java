@@ -10,9 +10,10 @@ import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a router did, noted on its device. E experts, k choices of each token: the balance loss without its coefficient,
- * the sums that the entropy follows from, and first choices {@code [E]}; where the device made the assignment the choices
- * of each rank {@code [k, E]} and the rows filled {@code [E]} as well.
+ * A router's figures as deferred scalars on its device. They hold the load balancing loss without its coefficient, the
+ * sums from which the entropy follows, and the first choices {@code [E]}. If the device made the assignment, they also
+ * hold the choices of each rank {@code [K, E]} and the numbers of filled rows {@code [E]}. E experts, K choices of each
+ * token.
  */
 public final class RoutingFigures {
 
@@ -20,7 +21,7 @@ public final class RoutingFigures {
     private final int tokens;
     private final int topK;
     private final int experts;
-    /** What the host knows without reading; null where the device made the assignment. */
+    /** The counts, if the host made the assignment; null if the device did. */
     private final @Nullable RoutingCounts known;
 
     private RoutingFigures(DeferredScalars figure, int tokens, int topK, int experts, @Nullable RoutingCounts known) {
@@ -32,9 +33,9 @@ public final class RoutingFigures {
     }
 
     /**
-     * Notes what a router did whose assignment the host knows.
+     * Records the figures of an assignment made by the host.
      *
-     * @param logits_TE of all tokens that the router saw, without a graph, like their softmax
+     * @param logits_TE the logits of all tokens that the router saw, detached from the graph, like their softmax
      */
     static RoutingFigures note(
             Tape tape, Tensor balance, Tensor logits_TE, Tensor p_TE, Tensor first_GE, RoutingCounts known) {
@@ -43,7 +44,7 @@ public final class RoutingFigures {
                 tape.note(scalars), (int) logits_TE.size(0), known.wanted().length, (int) logits_TE.size(1), known);
     }
 
-    /** As the other, where the device made the assignment. */
+    /** Records the figures of an assignment made by the device. */
     static RoutingFigures note(
             Tape tape, Tensor balance, Tensor logits_TE, Tensor p_TE, Tensor first_GE, DeviceAssignment made) {
         Device device = logits_TE.device();
@@ -82,11 +83,11 @@ public final class RoutingFigures {
         return figure;
     }
 
-    /** The report on a layer's router; reads what is not read yet. */
+    /** The routing report of a layer. Reads the figures from the device if nothing has read them yet. */
     public LayerRouting read(int layer) {
         DoubleBuffer values = DoubleBuffer.wrap(figure.values());
         double balance = values.get();
-        // −Σ p · log p = log-sum-exp − Σ p · logit, in the mean over tokens.
+        // −Σ p · log p = log-sum-exp − Σ p · logit, averaged over tokens.
         double entropy = values.get() - values.get() / tokens;
         double[] firstChoices = next(values, experts);
         RoutingCounts counts = known == null ? counts(values) : known;
@@ -98,7 +99,7 @@ public final class RoutingFigures {
         Arrays.setAll(chosen, _ -> next(values, experts));
         double[] kept = next(values, experts);
         double[] wanted = new double[topK];
-        Arrays.fill(wanted, Arrays.stream(kept).sum() / topK); // all ranks of a token have a place, or none
+        Arrays.fill(wanted, Arrays.stream(kept).sum() / topK); // a token keeps either all its choices or none
         return new RoutingCounts(tokens, chosen, wanted, new double[topK], kept);
     }
 

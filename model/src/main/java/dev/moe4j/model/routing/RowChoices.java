@@ -3,14 +3,14 @@ package dev.moe4j.model.routing;
 import dev.moe4j.tensor.Tensor;
 
 /**
- * What dropout is drawn for.
+ * The choices for which dropout inside experts is drawn.
  *
- * @param of_R the choice in each row, int64; any where a row is empty
- * @param count choices of all sequences that dropout knows
+ * @param of_R each row's choice, int64; arbitrary for empty rows
+ * @param count the number of choices of all sequences that dropout covers
  */
 public record RowChoices(Tensor of_R, long count) {
 
-    /** Those of some of the rows. */
+    /** The choices of some of the rows. */
     public RowChoices rows(Tensor rows_H) {
         return new RowChoices(of_R.indexSelect(0, rows_H), count);
     }

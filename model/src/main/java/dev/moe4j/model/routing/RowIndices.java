@@ -8,20 +8,26 @@ import dev.moe4j.tensor.Tensor;
 import dev.moe4j.tensor.autograd.Tape;
 
 /**
- * Assigned rows as tensors, by which dispatch and combination find rows. R rows, T tokens, K choices of each.
+ * Index tensors of assigned rows, with which dispatch and combine gather rows. R rows, T tokens, K choices of each, C =
+ * T · K.
  *
  * @param tokens T
  * @param topK K
- * @param tokenOf_R the token in each row, int64; 0 where the row is empty
- * @param rowOf_C the row of each choice [tokens · k], int64; 0 where it was dropped
- * @param choiceOf_R the choice in each row, int64; 0 where the row is empty
- * @param filled_R1 1 where the row holds a token, else 0
- * @param kept_TK1 1 where the choice has a row, else 0
+ * @param tokenOf_R each row's token, int64; 0 if the row is empty
+ * @param rowOf_C each choice's row, int64; 0 if it was dropped
+ * @param choiceOf_R each row's choice, int64; 0 if the row is empty
+ * @param filled_R1 1 if the row holds a token, else 0
+ * @param kept_TK1 1 if the choice has a row, else 0
  */
 public record RowIndices(
         int tokens, int topK, Tensor tokenOf_R, Tensor rowOf_C, Tensor choiceOf_R, Tensor filled_R1, Tensor kept_TK1) {
 
-    /** The tensors belong to the tape. Factors are of the given type. */
+    /**
+     * The indices of rows that the host assigned.
+     *
+     * @param type the type of the factors {@code filled_R1} and {@code kept_TK1}
+     * @param tape owns the tensors
+     */
     public static RowIndices of(AssignedRows rows, DType type, Device device, Tape tape) {
         Assignment assignment = rows.assignment();
         long[] tokenOf = new long[rows.count()];
@@ -43,7 +49,7 @@ public record RowIndices(
         }
     }
 
-    /** As {@link #of(AssignedRows, DType, Device, Tape)}. */
+    /** The indices of rows that the device assigned, as {@link #of(AssignedRows, DType, Device, Tape)}. */
     public static RowIndices of(DeviceAssignment assignment, DType type, Tape tape) {
         try (Scope _ = Scope.open()) {
             return new RowIndices(
@@ -57,19 +63,24 @@ public record RowIndices(
         }
     }
 
-    /** The choices of this process's own sequences. */
+    /** The choices of this process's sequences. */
     public RowChoices choices() {
         return new RowChoices(choiceOf_R, (long) tokens * topK);
     }
 
-    /** The rows of each choice, {@code [tokens, k, model]}. */
+    /** Each choice's row, {@code [tokens, k, model]}. */
     public Tensor gatherChoices(Tensor rows_RD) {
         return rows_RD.indexSelect(0, rowOf_C).view(tokens, topK, rows_RD.size(1));
     }
 
-    /** The sum over each token's choices {@code [tokens, k, model]}, {@code [tokens, model]}. */
+    /**
+     * Sums over each token's choices.
+     *
+     * @param choices_TKD {@code [tokens, k, model]}
+     * @return {@code [tokens, model]}
+     */
     public Tensor sumOfChoices(Tensor choices_TKD) {
-        // Of two, a sum of two tensors: libtorch's sum over a dimension that is so short takes twice as long.
+        // An addition for k = 2: libtorch's sum over such a short dimension takes twice as long.
         return topK == 2 ? choices_TKD.select(1, 0).add(choices_TKD.select(1, 1)) : choices_TKD.sum(1);
     }
 }

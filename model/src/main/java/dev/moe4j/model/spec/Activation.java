@@ -3,9 +3,9 @@ package dev.moe4j.model.spec;
 import dev.moe4j.tensor.Functions;
 import dev.moe4j.tensor.Tensor;
 
-/** The non-linearity between the two products of a feed-forward network. */
+/** The activation function between the two linear layers of a feed-forward network. */
 public enum Activation {
-    /** With the error function (Hendrycks and Gimpel 2016). */
+    /** The exact GELU, with the error function (Hendrycks and Gimpel 2016). */
     GELU {
         @Override
         public Tensor forward(Tensor x, Tensor result) {
@@ -29,10 +29,13 @@ public enum Activation {
         }
     };
 
-    /** Writes what it makes of {@code x} to {@code result}, of the same shape, and returns that. */
+    /** Writes the activation of {@code x} to {@code result}, which has the same shape, and returns {@code result}. */
     public abstract Tensor forward(Tensor x, Tensor result);
 
-    /** Writes the gradient at {@code x}, given that of the result, to {@code result} and returns that. */
+    /**
+     * Writes the gradient with respect to {@code x}, given the gradient of the activation, to {@code result} and
+     * returns {@code result}.
+     */
     public abstract Tensor backward(Tensor gradient, Tensor x, Tensor result);
 
     public Tensor forward(Tensor x) {

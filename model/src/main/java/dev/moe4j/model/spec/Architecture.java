@@ -1,6 +1,6 @@
 package dev.moe4j.model.spec;
 
-/** Everything that decides what a model computes. A checkpoint holds it. */
+/** The complete description of a model's computation. A checkpoint stores it. */
 public record Architecture(ModelConfig model, RoutingConfig routing, BalanceConfig balance) {
 
     public Architecture {
@@ -8,12 +8,12 @@ public record Architecture(ModelConfig model, RoutingConfig routing, BalanceConf
             throw new ModelException("model.vocabulary: " + model.vocabulary() + " is too small; use at least 8");
         }
         if (model.experts() > 0 && routing.topK() > model.experts()) {
-            throw new ModelException(
-                    "routing.top_k: " + routing.topK() + " experts cannot be chosen among " + model.experts());
+            throw new ModelException("routing.top_k: cannot choose " + routing.topK() + " of " + model.experts()
+                    + " experts; use at most " + model.experts());
         }
     }
 
-    /** The same for sequences each by itself: where several share experts' places, each has a group of its own. */
+    /** The same architecture with one routing group per sequence, if several sequences share a capacity. */
     public Architecture ungrouped() {
         return routing.group() > 1 ? new Architecture(model, routing.ungrouped(), balance) : this;
     }

@@ -1,38 +1,39 @@
 package dev.moe4j.model.spec;
 
 /**
- * The losses that keep experts in even use. Configuration keys are these names in snake case under {@code balance}.
+ * The load balancing losses, which keep the use of experts even. Configuration keys are these names in snake case under
+ * {@code balance}.
  *
- * @param weight of the balance loss E · Σ_e fraction_e · mean probability_e (Shazeer et al. 2017, Lepikhin et al.
- *     2020); 0 turns it off
- * @param scope where the first-choice fractions come from
- * @param combine whether layers' balance losses are averaged or summed
- * @param zWeight of the router's z-loss, the mean squared log-sum-exp of its logits (Zoph et al. 2022)
- * @param transform what becomes of the combined balance loss before the weight multiplies it
+ * @param weight the weight of the load balancing loss E · Σ_e fraction_e · mean probability_e (Shazeer et al. 2017,
+ *     Lepikhin et al. 2020); 0 turns it off
+ * @param scope the source of the first-choice fractions
+ * @param combine whether the layers' losses are averaged or summed
+ * @param zWeight the weight of the router's z-loss, the mean squared log-sum-exp of its logits (Zoph et al. 2022)
+ * @param transform the transformation of the combined loss before it is weighted
  */
 public record BalanceConfig(double weight, Scope scope, Combine combine, double zWeight, Transform transform) {
 
-    /** Where the first-choice fractions come from; they carry no gradient. */
+    /** The source of the first-choice fractions, which carry no gradient. */
     public enum Scope {
-        /** From the routing group itself, as published. */
+        /** The routing group, as published. */
         GROUP,
-        /** From the whole previous step. */
+        /** The complete previous step. */
         GLOBAL
     }
 
-    /** How the layers' balance losses become one. */
+    /** How the layers' losses are combined. */
     public enum Combine {
         MEAN,
         SUM
     }
 
-    /** What becomes of the combined balance loss before the weight multiplies it. */
+    /** The transformation of the combined loss before it is weighted. */
     public enum Transform {
-        /** It stays as it is. */
+        /** No transformation. */
         NONE,
         /**
-         * G → −log G of each micro-batch, literally as the published system has it. This falls as G grows, so it rewards
-         * uneven use: it is there to repeat runs that had it.
+         * G → −log G of each micro-batch, exactly as in the published system. This falls as G grows, so it rewards
+         * uneven use. It exists to reproduce runs that used it.
          */
         NEG_LOG
     }
@@ -45,12 +46,12 @@ public record BalanceConfig(double weight, Scope scope, Combine combine, double 
         }
     }
 
-    /** Balance losses without a transformation. */
+    /** Without a transformation. */
     public BalanceConfig(double weight, Scope scope, Combine combine, double zWeight) {
         this(weight, scope, combine, zWeight, Transform.NONE);
     }
 
-    /** No balance loss at all. */
+    /** The same configuration with all losses turned off. */
     public BalanceConfig off() {
         return new BalanceConfig(0, scope, combine, 0, transform);
     }

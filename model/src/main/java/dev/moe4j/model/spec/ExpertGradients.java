@@ -1,16 +1,16 @@
 package dev.moe4j.model.spec;
 
 /**
- * What experts' gradients are divided by where several processes train. Every expert gets tokens from all of them, so that
- * its gradient is a sum over the same tokens as a dense parameter's.
+ * How experts' gradients are scaled when several processes train. Every expert receives tokens from all processes, so
+ * its gradient is a sum over the same tokens as a dense parameter's gradient.
  */
 public enum ExpertGradients {
-    /** By the tokens of the step, as all others: the number of processes changes nothing. */
+    /** Divided by the step's number of tokens, like all gradients. The number of processes changes nothing. */
     EXACT,
-    /** By the root of the number of processes where others are divided by that number, as the published system does. */
+    /** Divided by the square root of the number of processes instead of that number, as in the published system. */
     SQRT_WORLD_SIZE;
 
-    /** What the exact gradient is multiplied by. */
+    /** The factor by which the exact gradient is multiplied. */
     public double factor(int world) {
         return switch (this) {
             case EXACT -> 1;

@@ -1,26 +1,27 @@
 package dev.moe4j.model.spec;
 
 /**
- * The shape of a decoder-only Transformer, dense or with a mixture of experts. Configuration keys are these names in
- * snake case under {@code model}.
+ * The dimensions of a decoder-only Transformer, dense or with mixture-of-experts layers. Configuration keys are these
+ * names in snake case under {@code model}.
  *
- * @param layers Transformer blocks
+ * @param layers the number of Transformer blocks
  * @param width elements of a token's vector, {@code model} in shapes
- * @param heads attention heads; they divide the width
+ * @param heads attention heads; must divide the width
  * @param ffn inner width of the dense feed-forward network
- * @param vocabulary tokens with an embedding, a multiple of 8; {@link #OF_TOKENIZER} in a run whose data decides it
+ * @param vocabulary tokens with an embedding, a multiple of 8; {@link #OF_TOKENIZER} if a run takes it from its data
  * @param context longest sequence in tokens
- * @param positions how places in the sequence are told
- * @param tied whether the output uses the embedding; else it has a table of its own
- * @param activation of feed-forward networks and experts
- * @param dropout on embeddings, after attention and after feed-forward networks (inside each expert)
- * @param attentionDropout on attention weights
- * @param activationDropout after the activation, inside feed-forward networks and experts
- * @param padding id of the padding token, which takes no position and no loss; −1 where there is none
+ * @param positions the kind of position embedding
+ * @param tied whether the output projection shares the embedding's table
+ * @param activation the activation of feed-forward networks and experts
+ * @param dropout dropout probability on embeddings, after attention and after feed-forward networks (inside each
+ *     expert)
+ * @param attentionDropout dropout probability on attention weights
+ * @param activationDropout dropout probability after the activation, inside feed-forward networks and experts
+ * @param padding id of the padding token, which has no position and no loss; −1 for none
  * @param experts experts of each MoE layer; 0 makes the model dense
- * @param expertEvery every how many layers one has experts: 2 gives the second, fourth, …
+ * @param expertEvery the interval of MoE layers: 2 makes the second, fourth, … layer one
  * @param expertFfn inner width of one expert
- * @param sharedExperts experts of that width that every token passes through, beside the chosen ones
+ * @param sharedExperts experts of that width that every token passes through, in addition to its top-k
  */
 public record ModelConfig(
         int layers,
@@ -41,10 +42,10 @@ public record ModelConfig(
         int expertFfn,
         int sharedExperts) {
 
-    /** The vocabulary of a run that takes its tokenizer's. */
+    /** Stands for the tokenizer's vocabulary in the configuration of a run. */
     public static final int OF_TOKENIZER = 0;
 
-    /** Numbers in a table of positions, which is computed on the Java heap: 1 GiB. */
+    /** The most elements of a sinusoidal position table, which is computed on the Java heap: 1 GiB. */
     private static final long MOST_POSITIONS = 1L << 28;
 
     public ModelConfig {
@@ -58,8 +59,8 @@ public record ModelConfig(
         atLeast("experts", experts, 0);
         atLeast("expert_every", expertEvery, 1);
         if (experts > 0 && expertEvery > layers) {
-            throw new ModelException("model.expert_every: " + expertEvery + " is more than the layers, " + layers
-                    + ", so that no layer would have experts; use a smaller one, or model.experts=0 for a dense model");
+            throw new ModelException("model.expert_every: " + expertEvery + " is more than the " + layers + " layers"
+                    + ", so no layer would have experts; use a smaller value, or model.experts=0 for a dense model");
         }
         atLeast("expert_ffn", expertFfn, experts > 0 ? 1 : 0);
         atLeast("shared_experts", sharedExperts, 0);
@@ -67,7 +68,8 @@ public record ModelConfig(
         probability("attention_dropout", attentionDropout);
         probability("activation_dropout", activationDropout);
         if (width % heads != 0) {
-            throw new ModelException("model.heads: " + heads + " heads do not divide the width " + width);
+            throw new ModelException(
+                    "model.heads: " + heads + " does not divide the width " + width + "; use a divisor of the width");
         }
         if (vocabulary % 8 != 0) {
             throw new ModelException(
@@ -82,7 +84,7 @@ public record ModelConfig(
         }
     }
 
-    /** A model with sinusoidal positions, tied output and no dropout after the activation. */
+    /** A model with sinusoidal positions, tied output projection and no activation dropout. */
     public ModelConfig(
             int layers,
             int width,
@@ -126,16 +128,17 @@ public record ModelConfig(
 
     private static void probability(String key, double value) {
         if (!(value >= 0 && value < 1)) {
-            throw new ModelException("model." + key + ": " + value + " is not a probability below 1");
+            throw new ModelException(
+                    "model." + key + ": " + value + " is not a probability; use a number from 0 to below 1");
         }
     }
 
-    /** A vocabulary rounded up to the multiple of 8 that products want. */
+    /** The vocabulary size rounded up to a multiple of 8, which speeds up matrix products. */
     public static int paddedVocabulary(int vocabulary) {
         return Math.ceilDiv(vocabulary, 8) * 8;
     }
 
-    /** Whether layer {@code layer}, counted from 0, has experts. */
+    /** Whether the layer of this index, from 0, is a MoE layer. */
     public boolean isMoeLayer(int layer) {
         return experts > 0 && (layer + 1) % expertEvery == 0;
     }
@@ -152,7 +155,7 @@ public record ModelConfig(
         return with(size, positions, tied, dropout, activationDropout, expertFfn);
     }
 
-    /** The same model with other positions and another output. */
+    /** The same model with other positions and another output projection. */
     public ModelConfig withEmbeddings(Positions newPositions, boolean newTied) {
         return with(vocabulary, newPositions, newTied, dropout, activationDropout, expertFfn);
     }

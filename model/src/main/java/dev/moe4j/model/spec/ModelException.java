@@ -3,9 +3,9 @@ package dev.moe4j.model.spec;
 import dev.moe4j.base.UserException;
 
 /**
- * A model, a checkpoint or a configuration cannot be used. The message is one line for the person at the terminal:
- * what is wrong, where, and what to do about it. Names and texts of hostile files may be part of it, so control
- * characters, line ends among them, are shown as escapes.
+ * Thrown if a model, a checkpoint or a configuration cannot be used. The message is one line for the user: what is
+ * wrong, where, and what to do about it. A message may quote names and strings of hostile files, so control characters,
+ * including line ends, are escaped.
  */
 public class ModelException extends UserException {
 

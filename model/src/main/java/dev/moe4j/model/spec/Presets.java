@@ -8,17 +8,18 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * Architectures by name: the published study's, and small ones for a CPU.
+ * Named architectures: those of the published study, and small ones for a CPU.
  *
- * <p>The published ones (Artetxe et al. 2021, tables 1 and 7) have GPT-3's shapes, a context of 2048 and GPT-2's
- * vocabulary; the mixtures replace every second feed-forward network by 512 experts of the same width, top-2 with
- * capacity counted over the micro-batch. Their dropout is that of the published recipes, 0.1 where a size has none.
+ * <p>The published ones (Artetxe et al. 2021, tables 1 and 7) have GPT-3's dimensions, a context of 2048 and GPT-2's
+ * vocabulary. Their mixtures replace every second feed-forward network with 512 experts of the same width, top-2, with
+ * a capacity per micro-batch. Their dropout is the published recipes', 0.1 for sizes without a recipe.
  *
- * <p>A run takes its vocabulary from its data; those of the small ones here are where measurements start from.
+ * <p>A run takes its vocabulary from its data; the vocabulary of the small presets is a starting point for
+ * measurements.
  */
 public final class Presets {
 
-    /** GPT-2's 50,257 entries and the published system's four special ones, up to a multiple of 8. */
+    /** GPT-2's 50,257 entries and the published system's four special tokens, rounded up to a multiple of 8. */
     public static final int GPT2_VOCABULARY = ModelConfig.paddedVocabulary(50_257 + 4);
 
     private static final int PUBLISHED_CONTEXT = 2048;
@@ -35,15 +36,15 @@ public final class Presets {
 
     private Presets() {}
 
-    /** The names, small ones first. */
+    /** The names of all presets, small ones first. */
     public static Set<String> names() {
         return ARCHITECTURES.keySet();
     }
 
     /**
-     * The architecture of that name.
+     * The architecture of a preset.
      *
-     * @throws ModelException if there is none; the message has the nearest names
+     * @throws ModelException if the name is unknown; the message lists the nearest names
      */
     public static Architecture architecture(String name) {
         Architecture architecture = ARCHITECTURES.get(name);
@@ -87,7 +88,7 @@ public final class Presets {
                 model(layers, width, 4, vocabulary, context, 0, experts), RoutingConfig.DEFAULT, BalanceConfig.DEFAULT);
     }
 
-    /** Narrower experts: top-2 of half width costs what the dense network costs. */
+    /** Narrower experts: top-2 of half the width costs the same as the dense network. */
     private static Architecture withExpertFfn(Architecture architecture, int expertFfn) {
         ModelConfig model = architecture.model();
         return new Architecture(model.withExpertFfn(expertFfn), architecture.routing(), architecture.balance());

@@ -1,21 +1,23 @@
 package dev.moe4j.model.spec;
 
 /**
- * How tokens choose experts. Configuration keys are these names in snake case under {@code routing}.
+ * How the router assigns tokens to experts. Configuration keys are these names in snake case under {@code routing}.
  *
- * @param strategy which rule chooses
- * @param topK experts of each token
- * @param group sequences that share one capacity and one balance loss; 0: all of a micro-batch, as published
- * @param capacityFactor with {@link Strategy#CAPACITY}: multiplies ⌈tokens / experts⌉ · top_k
- * @param evaluationCapacity with {@link Strategy#CAPACITY}: each expert's places in evaluation as a fraction of the
- *     group's tokens; not above 0: as in training
- * @param normalizeBeforeDropping whether the weights of a token's experts are scaled to a sum of 1 before places run
- *     out (a dropped choice is then lost) or after (a lone survivor weighs 1)
- * @param secondExpert which second choices are made with {@link Strategy#CAPACITY}
- * @param batchPrioritized whether places go to tokens in order of falling confidence rather than of position
- * @param maskPadding whether padding takes no place and no weight
- * @param paddedSequences with {@link Strategy#CAPACITY} and group 0: routers see a batch with fewer sequences as one of
- *     so many, filled up with masked zeros, which capacity and balance loss count; 0: as many as there are
+ * @param strategy the routing strategy
+ * @param topK experts per token
+ * @param group sequences that share one capacity and one load balancing loss; 0 for the complete micro-batch, as
+ *     published
+ * @param capacityFactor with {@link Strategy#CAPACITY}: an expert's places are this factor times ⌈tokens / experts⌉ ·
+ *     top_k
+ * @param evaluationCapacity with {@link Strategy#CAPACITY}: each expert's places in evaluation, as a fraction of the
+ *     group's tokens; 0 or less to use the training capacity
+ * @param normalizeBeforeDropping whether a token's weights are scaled to a sum of 1 before tokens are dropped (the
+ *     weight of a dropped choice is then lost) or after (a single remaining choice weighs 1)
+ * @param secondExpert with {@link Strategy#CAPACITY}: the policy for second choices
+ * @param batchPrioritized whether tokens take places in order of decreasing confidence instead of position
+ * @param maskPadding whether padding gets no place and no weight
+ * @param paddedSequences with {@link Strategy#CAPACITY} and group 0: a smaller batch is padded to this number of
+ *     sequences with masked zeros, which capacity and load balancing loss count; 0 for no padding
  */
 public record RoutingConfig(
         Strategy strategy,
@@ -29,21 +31,24 @@ public record RoutingConfig(
         boolean maskPadding,
         int paddedSequences) {
 
-    /** The rules that choose experts. */
+    /** The routing strategies. */
     public enum Strategy {
-        /** Each token reaches its top k, however many choose the same expert. */
+        /** Every token reaches its top k experts, however uneven the load. */
         DROPLESS,
-        /** Each expert has a fixed number of places, as in GShard and the published system. */
+        /**
+         * Each expert has a fixed number of places and further tokens are dropped, as in GShard and the published
+         * system.
+         */
         CAPACITY
     }
 
-    /** Which second choices are made. */
+    /** The policies for second choices. */
     public enum SecondExpert {
         /** The expert of the second highest logit. */
         ALL,
         /** Drawn with Gumbel noise on the logits. */
         SAMPLING,
-        /** The second highest, with a probability of twice its weight. */
+        /** The second highest, kept with a probability of twice its weight. */
         RANDOM
     }
 
@@ -56,26 +61,28 @@ public record RoutingConfig(
             throw new ModelException("routing.top_k: " + topK + " is too small; use at least 1");
         }
         if (group < 0) {
-            throw new ModelException("routing.group: " + group + " is negative; use 0 for the whole micro-batch");
+            throw new ModelException("routing.group: " + group + " is negative; use 0 for the complete micro-batch");
         }
         if (!(capacityFactor > 0)) {
-            throw new ModelException("routing.capacity_factor: " + capacityFactor + " is not above 0");
+            throw new ModelException(
+                    "routing.capacity_factor: " + capacityFactor + " is too small; use a number above 0");
         }
         if (secondExpert != SecondExpert.ALL && topK != 2) {
-            throw new ModelException("routing.second_expert: only top_k 2 has a policy for its second expert");
+            throw new ModelException("routing.second_expert: requires routing.top_k 2; use all, or set top_k to 2");
         }
         if (strategy == Strategy.DROPLESS && (secondExpert != SecondExpert.ALL || batchPrioritized)) {
-            throw new ModelException("routing: second_expert and batch_prioritized act with strategy capacity only");
+            throw new ModelException("routing: second_expert and batch_prioritized require strategy capacity");
         }
         if (paddedSequences < 0) {
-            throw new ModelException("routing.padded_sequences: " + paddedSequences + " is negative; use 0 for none");
+            throw new ModelException(
+                    "routing.padded_sequences: " + paddedSequences + " is negative; use 0 for no padding");
         }
         if (paddedSequences > 0 && (strategy != Strategy.CAPACITY || group != 0)) {
-            throw new ModelException("routing.padded_sequences acts with strategy capacity and group 0 only");
+            throw new ModelException("routing.padded_sequences requires strategy capacity and group 0");
         }
     }
 
-    /** Routing that fills no batch up. */
+    /** Routing that does not pad batches. */
     public RoutingConfig(
             Strategy strategy,
             int topK,
@@ -113,7 +120,9 @@ public record RoutingConfig(
                 sequences);
     }
 
-    /** The same choices with a group for each sequence, whatever sequences share a batch. */
+    /**
+     * The same routing with one group per sequence, so that a result does not depend on the other sequences of a batch.
+     */
     public RoutingConfig ungrouped() {
         return new RoutingConfig(
                 strategy,
@@ -127,7 +136,7 @@ public record RoutingConfig(
                 maskPadding);
     }
 
-    /** The same choices, of which every one is computed and none is left to chance. */
+    /** The same top-k routing, dropless and deterministic. */
     public RoutingConfig dropless() {
         return new RoutingConfig(
                 Strategy.DROPLESS,

@@ -1,6 +1,7 @@
 /**
- * What a model is: {@link ModelConfig}, {@link RoutingConfig} and {@link BalanceConfig} are configuration records,
- * {@link Architecture} holds them together, {@link Presets} names common ones. Depends on {@code config}.
+ * Model descriptions. {@link ModelConfig}, {@link RoutingConfig} and {@link BalanceConfig} are configuration records,
+ * {@link Architecture} combines them, and {@link Presets} names common ones. {@link Recompute} and {@link
+ * ExpertGradients} are training options. Depends on {@code config}.
  */
 @NullMarked
 package dev.moe4j.model.spec;

@@ -159,10 +159,11 @@ class PackingTest {
         Packing falling = new Packing(new long[] {0, 2, 1}, true, true);
         assertThatThrownBy(() -> new TokenBatch(new long[3], new long[3], 1, falling))
                 .isInstanceOf(ModelException.class)
-                .hasMessage("token 2 of a sequence is in document 1, and the one before it in document 2");
+                .hasMessage(
+                        "token 2 of a sequence belongs to document 1, but the token before it to document 2; document numbers must not decrease");
         Packing shorter = new Packing(new long[2], true, true);
         assertThatThrownBy(() -> new TokenBatch(new long[3], new long[3], 1, shorter))
                 .isInstanceOf(ModelException.class)
-                .hasMessage("3 tokens cannot be in 2 documents");
+                .hasMessage("2 document numbers were given for 3 tokens");
     }
 }

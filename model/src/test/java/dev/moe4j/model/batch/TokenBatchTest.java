@@ -43,7 +43,7 @@ class TokenBatchTest {
             TokenBatch batch = new TokenBatch(TOKENS, TOKENS, 1);
             assertThatThrownBy(() -> loss(model, batch, PassContext.evaluation(2)))
                     .isInstanceOf(ModelException.class)
-                    .hasMessageStartingWith("a pass of 2 sequences was given with a batch of 1");
+                    .hasMessageStartingWith("the pass has 2 sequences, but the batch has 1");
             assertThatThrownBy(() -> loss(
                             model,
                             new TokenBatch(new long[] {2, vocabulary}, new long[] {3, 4}, 1),

@@ -87,7 +87,7 @@ class AttentionBlocksTest {
                     .narrow(3, 0, 10L * sequence + 1)
                     .fill(Double.NEGATIVE_INFINITY);
         }
-        return new AttentionMask.Own(mask);
+        return new AttentionMask.PerSequence(mask);
     }
 
     private static Tensor random(long key, DType type, long parts) {

@@ -227,13 +227,13 @@ class CheckpointTest {
         assertThat(json.path("model_type").asString()).isEqualTo("moe4j");
         assertThat(json.path("tie_word_embeddings").asBoolean()).isFalse();
         assertThat(json.path("activation_dropout").asDouble()).isEqualTo(0.2);
-        assertThat(ModelParameters.units(OWN_TABLES.model()).map(ModelParameters.UnitSpec::name))
+        assertThat(ModelParameters.groups(OWN_TABLES.model()).map(ModelParameters.GroupSpec::name))
                 .startsWith("embedding")
                 .endsWith("layer_norm", "lm_head");
         json.put("tie_word_embeddings", true);
         assertThatThrownBy(() -> CheckpointConfig.fromJson(json, "x"))
                 .isInstanceOf(ModelException.class)
-                .hasMessageContaining("tie_word_embeddings is true, but by the block moe4j it is false");
+                .hasMessageContaining("tie_word_embeddings is true, but the block moe4j says false");
     }
 
     @Test
@@ -276,7 +276,7 @@ class CheckpointTest {
         try (CheckpointReader reader = CheckpointReader.open(folder)) {
             assertThat(reader.folder()).isEqualTo(folder.resolve("step-00001000"));
         }
-        refused(folder.resolve("step-00001100.ab12cd34.tmp")).hasMessageContaining("was never finished");
+        refused(folder.resolve("step-00001100.ab12cd34.tmp")).hasMessageContaining("is incomplete");
     }
 
     @Test
@@ -290,7 +290,7 @@ class CheckpointTest {
         }
         Path newest = CheckpointStep.folder(folder, 200);
         writeBest(newest, "null");
-        refused(best).hasMessageContaining("the run made no validation; use " + newest);
+        refused(best).hasMessageContaining("the run has not been validated; use " + newest);
         writeBest(newest, "{\"name\": \"valid\", \"loss\": 3.0, \"step\": 150, \"since\": 1}");
         refused(best).hasMessageContaining("step-00000150 is the best checkpoint of its run, but was not kept");
         writeBest(newest, "{\"name\": \"valid\", \"loss\": 3.0, \"step\": 100, \"since\": 1}");

@@ -42,16 +42,16 @@ class DamagedCheckpointTest {
 
     @Test
     void refusesFoldersWithoutACheckpoint() throws IOException {
-        refused(folder.resolve("none")).hasMessageContaining("none is no folder");
+        refused(folder.resolve("none")).hasMessageContaining("none is not a folder");
         refused(folder).hasMessageContaining("holds no checkpoint").hasMessageContaining("it is empty");
         Files.writeString(folder.resolve("metrics.jsonl"), "");
         refused(folder).hasMessageContaining("it has metrics.jsonl");
         Files.writeString(folder.resolve("config.json"), "{");
-        refused(folder).hasMessageContaining("config.json is no valid JSON");
+        refused(folder).hasMessageContaining("config.json is not valid JSON");
         Files.writeString(folder.resolve("config.json"), "[]");
         refused(folder).hasMessageContaining("config.json: expected a JSON object");
         Files.writeString(folder.resolve("config.json"), "{\"a\": 1, \"a\": 2}");
-        refused(folder).hasMessageContaining("config.json is no valid JSON");
+        refused(folder).hasMessageContaining("config.json is not valid JSON");
         Files.writeString(folder.resolve("config.json"), "{\"model_type\": \"opt\"}");
         refused(folder).hasMessageContaining("the model type 'opt' is not supported");
         Files.writeString(folder.resolve("config.json"), "{\"model_type\": \"xglm\"}");
@@ -66,7 +66,7 @@ class DamagedCheckpointTest {
             write(folder, model);
         }
         damaged(json -> block(json).put("format_version", 2))
-                .hasMessageContaining("format version 2, and this program reads up to 1");
+                .hasMessageContaining("format version 2, but this program reads up to 1");
         damaged(json -> block(json).remove("format_version")).hasMessageContaining("moe4j.format_version is missing");
         damaged(json -> block(json).remove("routing"))
                 .hasMessageContaining("the key moe4j.routing.strategy is missing");
@@ -75,29 +75,30 @@ class DamagedCheckpointTest {
         damaged(json -> ((ObjectNode) block(json).path("model")).put("layer", 3))
                 .hasMessageContaining("unknown key model.layer");
         damaged(json -> ((ObjectNode) block(json).path("model")).put("heads", 3))
-                .hasMessageContaining("3 heads do not divide the width 8");
+                .hasMessageContaining("model.heads: 3 does not divide the width 8");
         damaged(json -> block(json).remove("tokenizer")).hasMessageContaining("moe4j.tokenizer.name is missing");
         damaged(json -> ((ObjectNode) block(json).path("tokenizer")).put("vocabulary", 99))
                 .hasMessageContaining("99 entries, more than the model's vocabulary of 24");
-        damaged(json -> json.put("d_model", 16)).hasMessageContaining("d_model is 16, but by the block moe4j it is 8");
+        damaged(json -> json.put("d_model", 16)).hasMessageContaining("d_model is 16, but the block moe4j says 8");
         damaged(json -> json.remove("d_model")).hasMessageContaining("the key d_model is missing");
         // Sizes that no memory holds, in a configuration that agrees with itself.
         damaged(json -> {
                     ((ObjectNode) block(json).path("model")).put("layers", 1 << 30);
                     json.put("num_layers", 1 << 30);
                 })
-                .hasMessageContaining("1073741824 layers with 3 experts are more than the");
+                .hasMessageContaining("1073741824 layers with 3 experts need more than the");
         damaged(json -> {
                     ((ObjectNode) block(json).path("model")).put("context", 1 << 30);
                     json.put("max_position_embeddings", 1 << 30);
                 })
                 .hasMessageContaining("model.context: 1073741824 positions of width 8 make a table of more than");
         damaged(json -> ((ObjectNode) block(json).path("model")).put("experts", Integer.MAX_VALUE))
-                .hasMessageContaining("2147483647 experts are more than the");
+                .hasMessageContaining("2147483647 experts need more than the");
         damaged(json -> ((ObjectNode) block(json).path("model"))
                         .put("expert_ffn", 1 << 30)
                         .put("shared_experts", 0))
-                .hasMessageContaining("moe.experts.0.fc1.weight has the shape [4, 8]; the model's is [1073741824, 8]");
+                .hasMessageContaining(
+                        "moe.experts.0.fc1.weight has the shape [4, 8], but the model expects [1073741824, 8]");
     }
 
     private static ObjectNode block(ObjectNode json) {
@@ -123,9 +124,9 @@ class DamagedCheckpointTest {
             CheckpointTensors.write(folder.resolve(MODEL), others);
             refused(folder)
                     .hasMessageContaining(
-                            "the tensor " + expert + " is missing; the nearest that is there: model.layers.");
+                            "the tensor " + expert + " is missing; the nearest stored names: model.layers.");
             rewrite(others, expert, Tensor.zeros(DType.FLOAT32, Device.CPU, 5));
-            refused(folder).hasMessageContaining("tensor " + expert + " has the shape [5]; the model's is [4]");
+            refused(folder).hasMessageContaining("tensor " + expert + " has the shape [5], but the model expects [4]");
             rewrite(others, expert, Tensor.zeros(DType.INT64, Device.CPU, 4));
             refused(folder).hasMessageContaining("tensor " + expert + " has the type I64");
             rewrite(all, "model.layers.1.moe.routing", Tensor.zeros(DType.FLOAT32, Device.CPU, 4));
@@ -173,9 +174,9 @@ class DamagedCheckpointTest {
         Path stateFile = folder.resolve("state.json");
         String whole = Files.readString(stateFile);
         Files.writeString(stateFile, whole.replace("config.json", "config.jsom"));
-        refused(folder).hasMessageContaining("state.json is not what was written");
+        refused(folder).hasMessageContaining("state.json is damaged");
         Files.writeString(stateFile, "{\"files\": {}}");
-        refused(folder).hasMessageContaining("state.json is not what was written");
+        refused(folder).hasMessageContaining("state.json is damaged");
         Files.writeString(stateFile, "[");
         refused(folder).hasMessageContaining("state.json");
         Files.writeString(stateFile, whole);
@@ -219,7 +220,7 @@ class DamagedCheckpointTest {
             }
             String last = all.getLast().name();
             for (Map.Entry<String, String> lie : Map.of(
-                            "../a.safetensors", "which is no plain file name",
+                            "../a.safetensors", "which is not a plain file name",
                             "a.safetensors", "has no tensor " + last,
                             "c.safetensors", "c.safetensors does not exist")
                     .entrySet()) {
@@ -229,7 +230,7 @@ class DamagedCheckpointTest {
             }
             map.remove(last);
             Files.writeString(index, json.toString());
-            refused(folder).hasMessageContaining("does not say that tensor " + last + " lies in");
+            refused(folder).hasMessageContaining("does not list tensor " + last + " of");
         }
     }
 }

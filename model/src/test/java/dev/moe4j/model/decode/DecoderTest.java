@@ -454,20 +454,20 @@ class DecoderTest {
     void refusesWhatDoesNotFit() {
         try (LanguageModel model = model(0, Precision.FP32);
                 Decoder decoder = Decoder.of(model, 2, 10)) {
-            assertFails(() -> Decoder.of(model, 1, CONTEXT + 1), "room for 151 tokens of a sequence, more than");
-            assertFails(() -> Decoder.of(model, 0, 10), "a decoder of 0 sequences of 10 tokens holds nothing");
-            assertFails(decoder::next, "sequence 0 is empty, and nothing predicts a first token");
+            assertFails(() -> Decoder.of(model, 1, CONTEXT + 1), "capacity of 151 tokens per sequence exceeds");
+            assertFails(() -> Decoder.of(model, 0, 10), "cannot create a decoder of 0 sequences of 10 tokens");
+            assertFails(decoder::next, "sequence 0 is empty, so nothing predicts its first token");
             assertFails(() -> decoder.score(new int[] {4}, new int[] {5}), "sequence 0 is empty");
             decoder.append(text(1, 9), text(2, 3));
             assertFails(
                     () -> decoder.append(text(1, 2), text(2, 1)),
-                    "sequence 0 would have 11 tokens, and the decoder has room for 10 of each, the model for 150");
+                    "sequence 0 would have 11 tokens, but the decoder's capacity is 10 and the model's context 150");
             assertThat(decoder.length(0)).isEqualTo(9);
-            assertFails(() -> decoder.append(text(1, 1)), "tokens for 1 sequences were given to a decoder of 2");
+            assertFails(() -> decoder.append(text(1, 1)), "tokens for 1 sequences were given, but the decoder has 2");
             assertFails(() -> decoder.append(new int[0], new int[0]), "no tokens were given");
-            assertFails(() -> decoder.append(new int[0], new int[] {264}), "sequence 1 has the token 264, and");
+            assertFails(() -> decoder.append(new int[0], new int[] {264}), "sequence 1 has the token 264, but");
             assertFails(() -> decoder.append(new int[0], new int[] {1}), "sequence 1 has the padding token 1;");
-            assertFails(() -> decoder.fork(8, 0), "sequence 0 has 9 tokens, more than the room for 8");
+            assertFails(() -> decoder.fork(8, 0), "sequence 0 has 9 tokens, more than its fork's capacity of 8");
         }
     }
 

@@ -420,20 +420,21 @@ class RoutingTest {
                 RoutingConfig.Strategy.DROPLESS, 4, 1, 1, -1, false, RoutingConfig.SecondExpert.ALL, false, true);
         assertThatThrownBy(() -> new Architecture(three, four, BalanceConfig.DEFAULT))
                 .isInstanceOf(ModelException.class)
-                .hasMessageContaining("routing.top_k: 4 experts cannot be chosen among 3");
+                .hasMessageContaining("routing.top_k: cannot choose 4 of 3 experts");
         assertThatThrownBy(() -> new ModelConfig(1, 8, 2, 8, 16, 8, Activation.GELU, 0, 0, -1, 3, 2, 8, 0))
                 .isInstanceOf(ModelException.class)
                 .hasMessageContaining(
-                        "model.expert_every: 2 is more than the layers, 1, so that no layer would have experts");
+                        "model.expert_every: 2 is more than the 1 layers, so no layer would have experts");
         assertThatThrownBy(() -> four.withPaddedSequences(2))
                 .isInstanceOf(ModelException.class)
-                .hasMessageContaining("routing.padded_sequences acts with strategy capacity and group 0 only");
+                .hasMessageContaining("routing.padded_sequences requires strategy capacity and group 0");
         assertThatThrownBy(() -> TinyModels.capacity(2).withPaddedSequences(-1))
                 .isInstanceOf(ModelException.class)
                 .hasMessageContaining("routing.padded_sequences: -1 is negative");
         assertThatThrownBy(() -> three.withActivationDropout(1))
                 .isInstanceOf(ModelException.class)
-                .hasMessageContaining("model.activation_dropout: 1.0 is not a probability below 1");
+                .hasMessageContaining(
+                        "model.activation_dropout: 1.0 is not a probability; use a number from 0 to below 1");
     }
 
     private static double[] softmax(double[] logits, int experts) {
