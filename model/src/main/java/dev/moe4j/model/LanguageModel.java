@@ -51,9 +51,9 @@ import org.jspecify.annotations.Nullable;
 public final class LanguageModel implements AutoCloseable {
 
     private final Architecture architecture;
-    private final ParallelContext fabric;
-    private final ParameterExchange denseUnits;
-    private final ParameterExchange expertUnits;
+    private final ParallelContext parallel;
+    private final ParameterExchange denseExchange;
+    private final ParameterExchange expertExchange;
     private final Parameters parameters;
     private final Scope scope;
     private final Tensor positions;
@@ -69,23 +69,23 @@ public final class LanguageModel implements AutoCloseable {
             Architecture architecture,
             Precision precision,
             Device device,
-            ParallelContext fabric,
+            ParallelContext parallel,
             double factor,
             Scope scope) {
-        checkLayout(architecture, fabric);
+        checkLayout(architecture, parallel);
         this.scope = scope;
         this.architecture = architecture;
-        this.fabric = fabric;
-        this.denseUnits = new ParameterExchange(fabric.everyone(), 1);
-        this.expertUnits = new ParameterExchange(fabric.replicas(), factor);
+        this.parallel = parallel;
+        this.denseExchange = new ParameterExchange(parallel.everyone(), 1);
+        this.expertExchange = new ParameterExchange(parallel.replicas(), factor);
         ModelConfig config = architecture.model();
         this.execution = new Execution(device);
-        this.parameters =
-                ModelParameters.create(config, precision, device, fabric.layout(), scope, denseUnits, expertUnits);
+        this.parameters = ModelParameters.create(
+                config, precision, device, parallel.layout(), scope, denseExchange, expertExchange);
         this.balanceTracker =
-                new BalanceTracker(config.moeLayers(), config.experts(), fabric.everyone(), device, scope);
+                new BalanceTracker(config.moeLayers(), config.experts(), parallel.everyone(), device, scope);
         this.sections = new LayerSections(config, parameters, execution);
-        this.mixture = new MixtureLayer(architecture, fabric, parameters, sections, balanceTracker, execution);
+        this.mixture = new MixtureLayer(architecture, parallel, parameters, sections, balanceTracker, execution);
         this.positions = switch (config.positions()) {
             case SINUSOIDAL -> sinusoidal(config, precision, device);
             case LEARNED -> parameters.get(ModelParameters.POSITIONS).tensor();
@@ -93,8 +93,8 @@ public final class LanguageModel implements AutoCloseable {
     }
 
     /** Rejects settings whose result depends on the complete micro-batch, of which each process has only a part. */
-    private static void checkLayout(Architecture architecture, ParallelContext fabric) {
-        if (fabric.layout().world() == 1 || architecture.model().experts() == 0) {
+    private static void checkLayout(Architecture architecture, ParallelContext parallel) {
+        if (parallel.layout().world() == 1 || architecture.model().experts() == 0) {
             return;
         }
         if (architecture.routing().group() == 0) {
@@ -129,7 +129,7 @@ public final class LanguageModel implements AutoCloseable {
      * This process's part of a model with the published initialisation. The values do not depend on the layout of the
      * processes.
      *
-     * @param fabric the process groups of data parallel and expert parallel training
+     * @param parallel the process groups of data parallel and expert parallel training
      * @param rule how experts' gradients are scaled
      * @param key the seed of the initial values, equal in all processes
      * @throws ModelException if several processes cannot compute this architecture
@@ -138,10 +138,10 @@ public final class LanguageModel implements AutoCloseable {
             Architecture architecture,
             Precision precision,
             Device device,
-            ParallelContext fabric,
+            ParallelContext parallel,
             ExpertGradients rule,
             RandomKey key) {
-        LanguageModel model = blank(architecture, precision, device, fabric, rule);
+        LanguageModel model = blank(architecture, precision, device, parallel, rule);
         try {
             model.parameters.initialize(key);
             return model;
@@ -165,20 +165,20 @@ public final class LanguageModel implements AutoCloseable {
             Architecture architecture,
             Precision precision,
             Device device,
-            ParallelContext fabric,
+            ParallelContext parallel,
             ExpertGradients rule) {
-        double factor = rule.factor(fabric.layout().world());
-        return Scope.owner(scope -> new LanguageModel(architecture, precision, device, fabric, factor, scope));
+        double factor = rule.factor(parallel.layout().world());
+        return Scope.owner(scope -> new LanguageModel(architecture, precision, device, parallel, factor, scope));
     }
 
     /** The process groups that the model is distributed over. */
     public ParallelContext fabric() {
-        return fabric;
+        return parallel;
     }
 
     /** The exchange that reduces and gathers the given group's parameters: expert parameters have their own. */
     public ParameterExchange exchangeOf(ParameterGroup unit) {
-        return unit.parameters().getFirst().spec().stacked() ? expertUnits : denseUnits;
+        return unit.parameters().getFirst().spec().stacked() ? expertExchange : denseExchange;
     }
 
     /**
@@ -187,8 +187,8 @@ public final class LanguageModel implements AutoCloseable {
      * @param last whether this is the step's last backward pass. Gradients are then all-reduced while the pass runs.
      */
     public void beginBackward(boolean last) {
-        denseUnits.beginBackward(last);
-        expertUnits.beginBackward(last);
+        denseExchange.beginBackward(last);
+        expertExchange.beginBackward(last);
     }
 
     public Architecture architecture() {
@@ -363,7 +363,8 @@ public final class LanguageModel implements AutoCloseable {
      * @param load receives, for each MoE layer, the number of choices per expert {@code [experts]} and the layer's
      *     index among the MoE layers
      */
-    public Tensor continued(long[] tokens, long[] rows, IntFunction<Section> attention, ObjIntConsumer<Tensor> load) {
+    public Tensor decodeStates(
+            long[] tokens, long[] rows, IntFunction<Section> attention, ObjIntConsumer<Tensor> load) {
         long[] none = new long[tokens.length];
         Arrays.fill(none, TokenBatch.NONE);
         TokenBatch batch = new TokenBatch(tokens, none, 1);
@@ -396,7 +397,7 @@ public final class LanguageModel implements AutoCloseable {
             outputs.hidden.add(x);
         }
         if (!outputs.balances.isEmpty()) {
-            double coefficient = architecture.balance().weight() * MixtureLayer.share(batch, pass);
+            double coefficient = architecture.balance().weight() * MixtureLayer.lossWeight(batch, pass);
             outputs.roots.add(tape.run(new BalanceLogSection(coefficient), outputs.balances.toArray(Value[]::new)));
         }
         return tape.run(sections.norm("norm", "model.layer_norm"), x);

@@ -29,7 +29,7 @@ public record LossReport(List<Value> roots, Value nll, List<Value> hidden, List<
      * one call. The tape owns them.
      */
     public List<DeferredScalars> figures() {
-        return routed.stream().map(layer -> layer.figures().figure()).toList();
+        return routed.stream().map(layer -> layer.figures().scalars()).toList();
     }
 
     /**

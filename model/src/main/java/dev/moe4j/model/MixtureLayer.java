@@ -42,7 +42,7 @@ final class MixtureLayer {
 
     private final Architecture architecture;
     private final ModelConfig model;
-    private final ParallelContext fabric;
+    private final ParallelContext parallel;
     private final Parameters parameters;
     private final LayerSections sections;
     private final BalanceTracker balanceTracker;
@@ -52,14 +52,14 @@ final class MixtureLayer {
 
     MixtureLayer(
             Architecture architecture,
-            ParallelContext fabric,
+            ParallelContext parallel,
             Parameters parameters,
             LayerSections sections,
             BalanceTracker balanceTracker,
             Execution execution) {
         this.architecture = architecture;
         this.model = architecture.model();
-        this.fabric = fabric;
+        this.parallel = parallel;
         this.parameters = parameters;
         this.sections = sections;
         this.balanceTracker = balanceTracker;
@@ -113,31 +113,33 @@ final class MixtureLayer {
 
         DType compute = parameters.precision().compute();
         Dropout dropout = LayerSections.activationDropout(layer, "experts", expertDropout, pass);
-        RowIndices routes;
+        RowIndices indices;
         Value rows;
         Value outputs;
         if (setting.onDevice()) {
             DeviceAssignment made = route.deviceAssignment();
-            routes = RowIndices.of(made, compute, tape);
-            rows = dispatch(tape, name, routes, h);
+            indices = RowIndices.of(made, compute, tape);
+            rows = dispatch(tape, name, indices, h);
             ExpertProducts products =
                     new ExpertProducts.OnDevice(made.ends_E(), made.expertOf_R(), execution.kernels());
             outputs = tape.run(
-                    execution.recompute().costly(), sections.experts(layer, products, routes.choices(), dropout), rows);
-        } else if (fabric.layout().expertParallel() == 1) {
+                    execution.recompute().costly(),
+                    sections.experts(layer, products, indices.choices(), dropout),
+                    rows);
+        } else if (parallel.layout().expertParallel() == 1) {
             IntUnaryOperator room = pass.training() ? AssignedRows::rounded : AssignedRows::tight;
             AssignedRows made = new AssignedRows(route.assignment(), room);
-            routes = RowIndices.of(made, compute, parameters.device(), tape);
-            rows = dispatch(tape, name, routes, h);
+            indices = RowIndices.of(made, compute, parameters.device(), tape);
+            rows = dispatch(tape, name, indices, h);
             outputs = tape.run(
-                    execution.recompute().costly(), sections.experts(layer, made, routes.choices(), dropout), rows);
+                    execution.recompute().costly(), sections.experts(layer, made, indices.choices(), dropout), rows);
         } else {
             boolean even = routing.strategy() == RoutingConfig.Strategy.CAPACITY;
             Assignment made = route.assignment();
             AssignedRows sent = new AssignedRows(made, even ? _ -> setting.places(made) : IntUnaryOperator.identity());
-            routes = RowIndices.of(sent, compute, parameters.device(), tape);
-            rows = dispatch(tape, name, routes, h);
-            outputs = exchanged(tape, layer, sent, routes, even, rows, dropout, pass);
+            indices = RowIndices.of(sent, compute, parameters.device(), tape);
+            rows = dispatch(tape, name, indices, h);
+            outputs = exchanged(tape, layer, sent, indices, even, rows, dropout, pass);
         }
         Value base = model.sharedExperts() == 0
                 ? residual
@@ -150,7 +152,7 @@ final class MixtureLayer {
                 execution.recompute().costly(),
                 new CombineSection(
                         name + "combine",
-                        routes,
+                        indices,
                         sections.dropout(layer, "experts", pass),
                         execution.recompute().lean(),
                         execution.kernels()),
@@ -161,8 +163,8 @@ final class MixtureLayer {
         return output;
     }
 
-    private Value dispatch(Tape tape, String name, RowIndices routes, Value h) {
-        return tape.run(execution.recompute().cheap(), new DispatchSection(name + "dispatch", routes), h);
+    private Value dispatch(Tape tape, String name, RowIndices indices, Value h) {
+        return tape.run(execution.recompute().cheap(), new DispatchSection(name + "dispatch", indices), h);
     }
 
     /**
@@ -173,20 +175,20 @@ final class MixtureLayer {
             Tape tape,
             int layer,
             AssignedRows sent,
-            RowIndices routes,
+            RowIndices indices,
             boolean even,
             Value rows,
             Dropout own,
             PassContext pass) {
         String name = "layers." + layer + ".";
-        ExpertExchange exchange = ExpertExchange.of(fabric.rows(), layer, sent, even, rows.tensor(), tape);
+        ExpertExchange exchange = ExpertExchange.of(parallel.rows(), layer, sent, even, rows.tensor(), tape);
         Dropout dropout = own;
-        RowChoices choices = routes.choices();
+        RowChoices choices = indices.choices();
         if (own.active()) {
             dropout = LayerSections.activationDropout(
                     layer, "experts", expertDropout, pass.withSequences(exchange.sequences(pass.sequences())));
         }
-        if (fabric.overlapping()) {
+        if (parallel.overlapping()) {
             return overlapped(tape, layer, exchange, rows, choices, dropout);
         }
         if (dropout.active()) {
@@ -226,7 +228,7 @@ final class MixtureLayer {
         if (grouped && batch.sequences() % routing.group() != 0) {
             throw new ModelException("routing.group: " + routing.group()
                     + " does not divide the batch of " + batch.sequences() + " sequences"
-                    + (fabric.layout().world() == 1 ? "" : " that each process has"));
+                    + (parallel.layout().world() == 1 ? "" : " that each process has"));
         }
         double perLayer = balance.combine() == BalanceConfig.Combine.MEAN ? 1.0 / model.moeLayers() : 1;
         double @Nullable [] fractions = balance.scope() == BalanceConfig.Scope.GLOBAL && pass.training()
@@ -240,8 +242,8 @@ final class MixtureLayer {
                 pass.training(),
                 Routing.Noise.of(pass.key().fold("layers." + layer + ".route"), pass.sequences()),
                 fractions,
-                transformed() ? perLayer : balance.weight() * share(batch, pass) * perLayer,
-                balance.zWeight() * share(batch, pass) * perLayer,
+                transformed() ? perLayer : balance.weight() * lossWeight(batch, pass) * perLayer,
+                balance.zWeight() * lossWeight(batch, pass) * perLayer,
                 routesOnDevice(routing),
                 roundRobin,
                 measured);
@@ -254,7 +256,7 @@ final class MixtureLayer {
     private boolean routesOnDevice(RoutingConfig routing) {
         return execution.routesOnDevice()
                 && routing.strategy() == RoutingConfig.Strategy.DROPLESS
-                && fabric.layout().expertParallel() == 1
+                && parallel.layout().expertParallel() == 1
                 && ExpertProducts.canGroup(
                         parameters.precision().compute(), model.experts(), model.width(), model.expertFfn());
     }
@@ -268,7 +270,7 @@ final class MixtureLayer {
      * The weight of a mean over the batch's positions in the step's loss. It is the batch's share of the step's
      * sequences, because all sequences have the same number of positions. How many of them have a loss does not matter.
      */
-    static double share(TokenBatch batch, PassContext pass) {
+    static double lossWeight(TokenBatch batch, PassContext pass) {
         double tokens = Double.isNaN(pass.tokensPerSequence())
                 ? batch.predicted()
                 : pass.tokensPerSequence() * batch.sequences();

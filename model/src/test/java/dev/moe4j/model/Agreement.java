@@ -10,9 +10,9 @@ import java.util.TreeMap;
 import tools.jackson.databind.JsonNode;
 
 /**
- * Compares what this code computes in one precision with golden tensors: ‖a − b‖ / ‖b‖ over each tensor, at most 2e-5
- * for float32 vectors and 1e-9 where the vector has a float64 evaluation and the run is in float64. Remembers the
- * largest difference of each family.
+ * Compares results in one precision with golden tensors, by ‖a − b‖ / ‖b‖ over each tensor. The bound is 2e-5 for
+ * float32 vectors, and 1e-9 if the vector was evaluated in float64 and the run is in float64. Remembers the largest
+ * difference of each family.
  */
 public final class Agreement {
 
@@ -29,7 +29,7 @@ public final class Agreement {
         this.wide = precision.equals(Precision.FP64);
     }
 
-    /** Compares with the golden tensor of that name. */
+    /** Compares with the golden tensor of this name. */
     public void check(String name, Tensor actual) {
         check(name, actual.toDoubles());
     }
@@ -40,9 +40,9 @@ public final class Agreement {
     }
 
     /**
-     * Checks a tensor that is zero by mathematics, for which the published system stored rounding noise.
+     * Checks a tensor that is zero in exact arithmetic, for which the published system stored rounding noise.
      *
-     * @param bound on each element's size
+     * @param bound the bound on each element's magnitude
      */
     void checkZero(String name, Tensor actual, double bound) {
         for (double element : actual.toDoubles()) {
@@ -60,7 +60,7 @@ public final class Agreement {
         assertThat(relative).as(name).isLessThanOrEqualTo(isWide ? FLOAT64 : FLOAT32);
     }
 
-    /** A number that the published system logged in float32. */
+    /** Compares with a number that the published system logged in float32. */
     static void logged(String name, double actual, JsonNode expected) {
         double wanted = expected.asDouble();
         assertThat(actual)
@@ -72,7 +72,7 @@ public final class Agreement {
         return wide && golden.tensors().has(name + ".f64") ? name + ".f64" : name;
     }
 
-    /** The largest differences of a family, for the person who reads the test's output. */
+    /** The largest differences of a family, for the test's output. */
     static void print(String family) {
         synchronized (WORST) {
             WORST.forEach((key, worst) -> {

@@ -1,11 +1,11 @@
 package dev.moe4j.model;
 
-/** How far two tensors are apart. */
+/** Norms of the difference of two tensors. */
 public final class Difference {
 
     private Difference() {}
 
-    /** ‖a − b‖ / ‖b‖, 0 where both are equal. */
+    /** ‖a − b‖ / ‖b‖; 0 if both are equal. */
     public static double relative(double[] a, double[] b) {
         double difference = norm(a, b);
         return difference == 0 ? 0 : difference / norm(b, new double[b.length]);

@@ -7,7 +7,7 @@ import dev.moe4j.tensor.parameter.Parameter;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** Σ x·weights as a scalar root: gives x the gradient {@code weights}. */
+/** Computes Σ x·weights as a scalar root, so that x has the gradient {@code weights}. */
 record Dot(Tensor weights) implements Section.Written {
 
     @Override

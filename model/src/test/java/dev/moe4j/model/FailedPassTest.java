@@ -22,7 +22,9 @@ import java.util.List;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** A pass that fails on all ranks leaves nothing behind: no exchange, no old weights or gradients, no memory. */
+/**
+ * A pass that fails on all ranks leaves nothing behind: no pending exchange, no stale weights or gradients, no memory.
+ */
 class FailedPassTest {
 
     private static final ModelConfig CONFIG = TinyModels.mixture(64, 4, 0, 0);
@@ -31,7 +33,7 @@ class FailedPassTest {
         private static final long serialVersionUID = 1L;
     }
 
-    /** Where a pass fails. */
+    /** The point at which a pass fails. */
     private enum Place implements Tape.Inspector {
         FORWARD {
             @Override
@@ -63,7 +65,7 @@ class FailedPassTest {
 
     @ParameterizedTest
     @EnumSource
-    void theNextStepIsThatOfAFreshModel(Sharding sharding) {
+    void nextStepEqualsThatOfAFreshModel(Sharding sharding) {
         List<List<Trial>> ranks = RanksInThreads.run(2, processes -> {
             ParallelContext fabric = ParallelContext.of(processes, 1, sharding);
             int rank = fabric.everyone().members().index();
@@ -82,7 +84,7 @@ class FailedPassTest {
 
     @ParameterizedTest
     @EnumSource
-    void aModelThatIsClosedAfterItLeavesNothing(Sharding sharding) {
+    void closingAfterAFailedPassFreesAllMemory(Sharding sharding) {
         long before = Scope.liveTensors();
         for (Place place : Place.values()) {
             RanksInThreads.run(2, processes -> {
@@ -95,7 +97,7 @@ class FailedPassTest {
         }
     }
 
-    /** The weights change between the pass that fails and the next one. */
+    /** The weights change between the failing pass and the next one. */
     private static Trial trial(Place place, ParallelContext fabric, int rank) {
         try (LanguageModel model = model(fabric, 1);
                 LanguageModel fresh = model(fabric, 2)) {

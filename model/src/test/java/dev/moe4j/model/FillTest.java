@@ -24,7 +24,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Sequences of different lengths, filled up behind their ends. */
+/** Batches of sequences of different lengths, padded at their ends. */
 class FillTest {
 
     private static final int[] LENGTHS = {9, 4, 7};
@@ -45,7 +45,7 @@ class FillTest {
         return new TokenBatch(tokens, targets, 3);
     }
 
-    /** Losses and gradients over some batches, of which each token counts the same. */
+    /** Losses and gradients over some batches in which each token has the same weight. */
     private static Map<String, double[]> gradients(LanguageModel model, List<TokenBatch> batches, List<Double> losses) {
         model.parameters().startGradients();
         for (TokenBatch batch : batches) {
@@ -71,7 +71,7 @@ class FillTest {
         return gradients;
     }
 
-    /** Without balance losses, and with those of each sequence for itself, which weigh as much as the loss. */
+    /** Without balance losses, and with per-sequence balance losses that weigh as much as the loss. */
     @ParameterizedTest
     @ValueSource(doubles = {0, 1})
     void changesNoLossAndNoGradient(double balance) {
@@ -101,7 +101,7 @@ class FillTest {
     }
 
     @Test
-    void noExpertGetsIt() {
+    void noExpertReceivesFill() {
         Architecture architecture =
                 new Architecture(TinyModels.mixture(16, 4, 0, 0), TinyModels.dropless(2), BalanceConfig.DEFAULT);
         try (LanguageModel model =
@@ -117,9 +117,9 @@ class FillTest {
         }
     }
 
-    /** In packed sequences fill has some token, and the packing says where it is. */
+    /** In packed sequences, padding has a valid token, and the packing marks it. */
     @Test
-    void noExpertGetsWhatFillsPackedSequences() {
+    void noExpertReceivesFillOfPackedSequences() {
         TokenBatch batch = together();
         long[] documents = new long[batch.tokens().length];
         Arrays.setAll(documents, i -> batch.targets()[i] == TokenBatch.NONE ? TokenBatch.NONE : 0);
@@ -139,7 +139,7 @@ class FillTest {
     }
 
     @Test
-    void expertsHaveADropoutOfTheirOwn() {
+    void expertsHaveSeparateDropout() {
         Architecture architecture =
                 new Architecture(TinyModels.mixture(16, 4, 0, 0), TinyModels.dropless(1), BalanceConfig.DEFAULT);
         try (LanguageModel model =

@@ -29,8 +29,8 @@ import org.junit.jupiter.api.TestFactory;
 import tools.jackson.databind.JsonNode;
 
 /**
- * The router against the published system's gates: choices, places, weights, balance loss, statistics and the gradient
- * of the logits. The gate's weight is the identity, so that the router's input is its logits.
+ * Compares the router with the published system's gates: choices, places, weights, balance loss, statistics and the
+ * gradient of the logits. The gate's weight is the identity, so the router's input equals its logits.
  */
 @Tag("device")
 public class GatingGoldenTest {
@@ -154,7 +154,7 @@ public class GatingGoldenTest {
                         figure.getValue()));
     }
 
-    /** The routing that a case's options name. */
+    /** The routing configuration of a case. */
     private static RoutingConfig config(JsonNode json) {
         return new RoutingConfig(
                 RoutingConfig.Strategy.CAPACITY,
@@ -168,7 +168,7 @@ public class GatingGoldenTest {
                 true);
     }
 
-    /** The noise that a case gives for policies that draw. */
+    /** The noise of a case, for policies that draw. */
     static Routing.Noise noise(Golden.Tensors data) {
         return new Routing.Noise() {
             @Override

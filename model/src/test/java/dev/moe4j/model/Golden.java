@@ -28,20 +28,20 @@ import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.MissingNode;
 
 /**
- * Finds the cases of the golden vectors: those in the folder that the system property {@code golden.dir} names, by
- * default the copy among the test resources. A family that the folder lacks has no cases; a folder without any case is
- * an error, so that a wrong path does not pass for a success. What the tensors of a family mean is in its JSON.
+ * Finds the golden vectors: in the folder that the system property {@code golden.dir} names, or by default in the test
+ * resources. A family that is missing from the folder has zero cases. A folder without any case is an error, so a wrong
+ * path does not pass as a success. Each family's JSON documents its tensors.
  *
- * <p>A relative folder is looked for from the module's folder upwards, since tests run in the module's folder and
- * people call the build in the one above.
+ * <p>A relative folder is searched from the module's folder upwards, because tests run in the module's folder but the
+ * build is started one level above.
  */
 public final class Golden {
 
-    /** The families of vectors that exist. */
+    /** The families of golden vectors. */
     public static final List<String> FAMILIES =
             List.of("gating", "moe_layer", "lm", "train_moe", "train_long", "lr_schedules", "sinusoidal");
 
-    /** Of the property that names the folder. */
+    /** The name of the property that selects the folder. */
     static final String PROPERTY = "golden.dir";
 
     private static final JsonMapper JSON = new JsonMapper();
@@ -49,7 +49,7 @@ public final class Golden {
     private final Path folder;
     private final Map<String, SafetensorsFile> files = new ConcurrentHashMap<>();
 
-    /** Opens the folder and fails if there is no case in it. */
+    /** Opens the folder, and fails if it contains no case. */
     Golden(Path folder) {
         this.folder = folder;
         if (FAMILIES.stream().allMatch(family -> cases(family).isEmpty())) {
@@ -57,7 +57,7 @@ public final class Golden {
         }
     }
 
-    /** The vectors that this run of the tests is about. */
+    /** The vectors of this test run. */
     public static Golden open() {
         return Holder.GOLDEN;
     }
@@ -71,7 +71,7 @@ public final class Golden {
         void accept(Case golden) throws Exception;
     }
 
-    /** One dynamic test for each case of the family, none where the folder lacks the family. */
+    /** One dynamic test for each case of the family; empty if the folder lacks the family. */
     public static Stream<DynamicTest> tests(String family, Check check) {
         return open().cases(family).stream()
                 .map(golden -> DynamicTest.dynamicTest(family + "/" + golden.name(), () -> check.accept(golden)));
@@ -80,8 +80,8 @@ public final class Golden {
     /**
      * One case of a family.
      *
-     * @param json the part of the family's JSON that is about the case
-     * @param familyJson all of it
+     * @param json the case's part of the family's JSON
+     * @param familyJson the complete JSON
      */
     public record Case(
             String family,
@@ -96,13 +96,13 @@ public final class Golden {
             return data.get();
         }
 
-        /** The weights it starts from (families moe_layer, lm, train_moe, train_long). */
+        /** The initial weights (families moe_layer, lm, train_moe, train_long). */
         public Tensors weights() {
             return start.get();
         }
     }
 
-    /** The tensors of a file whose names begin with a prefix, which callers leave out. */
+    /** The tensors of a file with a name prefix, which callers omit. */
     public record Tensors(SafetensorsFile file, String prefix) {
 
         public Set<String> names() {
@@ -152,7 +152,7 @@ public final class Golden {
             return values;
         }
 
-        /** The elements of a tensor of whole numbers; a BOOL gives 0 or 1. */
+        /** The elements of an integer tensor; a BOOL is 0 or 1. */
         public long[] longs(String name) {
             SafetensorsFile.Entry entry = entry(name);
             long[] values = new long[Math.toIntExact(entry.elements())];
@@ -167,7 +167,7 @@ public final class Golden {
                 case I64 -> entry.data().get(LONG, 8L * i);
                 case I32 -> entry.data().get(INT, 4L * i);
                 case BOOL, U8 -> Byte.toUnsignedLong(entry.data().get(ValueLayout.JAVA_BYTE, i));
-                default -> throw new IllegalArgumentException(entry + " has no whole numbers");
+                default -> throw new IllegalArgumentException(entry + " is not an integer tensor");
             };
         }
     }
@@ -183,7 +183,7 @@ public final class Golden {
         return folder;
     }
 
-    /** The JSON of a family; missing where the folder lacks it. */
+    /** The JSON of a family; a missing node if the folder lacks it. */
     public JsonNode json(String family) {
         Path file = folder.resolve(family + ".json");
         return Files.exists(file) ? JSON.readTree(file) : MissingNode.getInstance();
@@ -272,7 +272,7 @@ public final class Golden {
         };
     }
 
-    /** The folder that a value of the property means. */
+    /** The folder for a value of the property. */
     static Path wanted(String property) {
         if (property.isBlank()) {
             return resources();
@@ -283,14 +283,14 @@ public final class Golden {
                 return from.resolve(given);
             }
         }
-        throw new IllegalStateException(PROPERTY + "=" + property + " is no folder");
+        throw new IllegalStateException(PROPERTY + "=" + property + " is not a folder");
     }
 
-    /** The copy among the test resources; out of a jar, as other modules see it, it is unpacked. */
+    /** The copy in the test resources. If it is in a jar, as for other modules, it is unpacked first. */
     private static Path resources() {
         URL url = Golden.class.getResource("/golden/gating.json");
         if (url == null) {
-            throw new IllegalStateException("the test resources hold no golden vectors");
+            throw new IllegalStateException("the test resources contain no golden vectors");
         }
         try {
             URI uri = url.toURI();

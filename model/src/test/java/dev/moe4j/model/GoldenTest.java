@@ -16,9 +16,9 @@ import org.junit.jupiter.api.io.TempDir;
 
 class GoldenTest {
 
-    /** Every case that a family's JSON lists has its tensors in the folder. */
+    /** Every case in a family's JSON has its tensors in the folder. */
     @TestFactory
-    Stream<DynamicTest> everyListedCaseIsThere() {
+    Stream<DynamicTest> everyListedCaseExists() {
         return Golden.FAMILIES.stream()
                 .flatMap(family -> Golden.tests(family, golden -> {
                     if (!family.equals("lr_schedules")) {
@@ -31,7 +31,7 @@ class GoldenTest {
     }
 
     @Test
-    void theCopyHasEveryFamilyAndStaysSmall() throws IOException {
+    void resourcesHaveEveryFamilyAndStaySmall() throws IOException {
         Golden copy = new Golden(Golden.wanted(""));
         for (String family : Golden.FAMILIES) {
             assertThat(copy.cases(family)).as(family).isNotEmpty();
@@ -52,7 +52,7 @@ class GoldenTest {
         assertThat(gating.tensors().names()).contains("logits", "expert1").noneMatch(name -> name.contains("/"));
         assertThat(gating.tensors().shape("logits")).containsExactly(32, 4);
         assertThat(gating.tensors().longs("expert1")).hasSize(32).containsOnly(0, 1, 2, 3);
-        // A file whose first tensor has 30 bytes, so that what follows is not aligned.
+        // A file whose first tensor has 30 bytes, so the next tensor is not aligned.
         Golden.Tensors padded = copy.cases("moe_layer").stream()
                 .filter(golden -> golden.name().equals("l2_top2_padmask"))
                 .findFirst()
@@ -68,7 +68,7 @@ class GoldenTest {
     }
 
     @Test
-    void passesOverAFamilyThatIsNotThere(@TempDir Path folder) throws IOException {
+    void skipsAMissingFamily(@TempDir Path folder) throws IOException {
         Files.copy(Golden.wanted("").resolve("lr_schedules.json"), folder.resolve("lr_schedules.json"));
         Golden golden = new Golden(folder);
         assertThat(golden.cases("lr_schedules")).isNotEmpty();
@@ -85,7 +85,7 @@ class GoldenTest {
     }
 
     @Test
-    void namesAFileThatACaseLacks(@TempDir Path folder) throws IOException {
+    void namesAMissingFile(@TempDir Path folder) throws IOException {
         Files.copy(Golden.wanted("").resolve("lm.json"), folder.resolve("lm.json"));
         Golden.Case golden = new Golden(folder).cases("lm").getFirst();
         assertThatThrownBy(golden::tensors)

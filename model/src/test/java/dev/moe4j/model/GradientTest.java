@@ -28,8 +28,9 @@ import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.TestFactory;
 
 /**
- * The gradient of every parameter of a whole model against a difference of losses along a random direction, in float64,
- * for every way to route, dropout included: its masks follow from the key, so they stay the same between two losses.
+ * Compares every parameter's gradient of a complete model with a finite difference of losses along a random direction,
+ * in float64, for all routing strategies. Dropout is active: its masks follow from the key, so they are the same for
+ * both losses.
  */
 class GradientTest {
 
@@ -44,7 +45,7 @@ class GradientTest {
     }
 
     @TestFactory
-    Stream<DynamicTest> equalsADifferenceOfLosses() {
+    Stream<DynamicTest> equalsFiniteDifferenceOfLosses() {
         return trials().stream().map(trial -> DynamicTest.dynamicTest(trial.name(), () -> check(trial)));
     }
 
@@ -137,7 +138,7 @@ class GradientTest {
         try (Scope _ = Scope.open();
                 LanguageModel model =
                         LanguageModel.initialize(architecture, Precision.FP64, Device.CPU, new RandomKey(1))) {
-            // A step before this one gives the global balance loss its fractions.
+            // A preceding step supplies the fractions of the global balance loss.
             loss(model, batch, pass);
             model.balanceTracker().endStep();
             spread(model);
@@ -155,7 +156,7 @@ class GradientTest {
         }
     }
 
-    /** Moves norms and biases off their first values, which would hide a wrong gradient, and sharpens the routers. */
+    /** Moves norms and biases off their initial values, which would hide a wrong gradient, and sharpens the routers. */
     private static void spread(LanguageModel model) {
         RandomKey key = new RandomKey(8);
         try (Scope _ = Scope.open()) {
@@ -173,7 +174,7 @@ class GradientTest {
         Tensor direction = parameter.master().emptyLike();
         new RandomKey(random.nextLong()).fillNormal(direction, 1);
         if (parameter.name().equals(ModelParameters.EMBEDDING)) {
-            // The lookup of padding has no gradient by definition.
+            // The embedding of padding gets a zero gradient by definition.
             direction.select(0, TinyModels.PADDING).zero();
         }
         if (parameter.name().equals(ModelParameters.POSITIONS)) {

@@ -55,12 +55,12 @@ class LanguageModelTest {
     }
 
     /**
-     * Bit-equal in bfloat16, whose products go through oneDNN at every length, where the processor has instructions for
-     * them. OpenBLAS, through which float32 and float64 go, sums short products in another order: there the scores agree to
-     * a few units in the last place.
+     * Bitwise equal in bfloat16, whose products go through oneDNN at every length if the processor has the
+     * instructions. float32 and float64 go through OpenBLAS, which sums short products in another order, so scores
+     * agree to a few units in the last place.
      */
     @TestFactory
-    Stream<DynamicTest> aSequencesScoreDoesNotDependOnItsNeighbours() {
+    Stream<DynamicTest> scoreDoesNotDependOnNeighbours() {
         return Stream.of(Precision.FP64, Precision.FP32, Precision.BF16)
                 .flatMap(precision -> Stream.of(1, 2, 3, 7, LENGTH, 32)
                         .map(length -> DynamicTest.dynamicTest(precision.compute() + ", " + length, () -> {
@@ -90,7 +90,7 @@ class LanguageModelTest {
     }
 
     @TestFactory
-    Stream<DynamicTest> dropoutFollowsFromTheKeyAndTheSequence() {
+    Stream<DynamicTest> dropoutDependsOnKeyAndSequence() {
         return Stream.of(Precision.FP32, Precision.BF16)
                 .map(precision -> DynamicTest.dynamicTest(precision.compute().toString(), () -> {
                     try (LanguageModel model = model(dropless(64, 0.3), precision)) {
@@ -102,7 +102,7 @@ class LanguageModelTest {
                         assertThat(nll(model, batch, otherKey)).isNotEqualTo(first);
                         PassContext otherNumbers = new PassContext(true, 1, new RandomKey(3), new long[] {11, 12, 14});
                         double[] changed = nll(model, batch, otherNumbers);
-                        // Other choices of the third sequence change how many rows the experts' products have.
+                        // Different choices of the third sequence change the number of rows in the experts' products.
                         assertThat(Arrays.copyOf(changed, 2 * LENGTH))
                                 .usingComparatorWithPrecision(neighbourBound(precision))
                                 .containsExactly(Arrays.copyOf(first, 2 * LENGTH));
@@ -119,7 +119,7 @@ class LanguageModelTest {
     }
 
     @Test
-    void paddingChangesNoTokensScore() {
+    void paddingDoesNotChangeScores() {
         try (LanguageModel model = model(dropless(16, 0), Precision.FP64)) {
             TokenBatch plain = TinyModels.batch(9, 1, 10, 24);
             long[] before = new long[13];
@@ -147,11 +147,11 @@ class LanguageModelTest {
     }
 
     /**
-     * A model whose own tables hold the sines and the embedding computes what the model without them computes, and the
-     * gradient of the tied embedding is the sum of the two tables'.
+     * A model with learned positions equal to the sines, and an output table equal to the embedding, computes the same
+     * as the model without these tables. The gradient of the tied embedding is the sum of the two tables' gradients.
      */
     @Test
-    void ownTablesEqualThoseThatTheyReplace() {
+    void separateTablesEqualSharedOnes() {
         ModelConfig config = TinyModels.mixture(16, 4, 1, 0.2);
         TokenBatch batch = TinyModels.padded(TinyModels.batch(4, 3, LENGTH, 24));
         PassContext pass = new PassContext(true, 1, new RandomKey(3), new long[] {11, 12, 13});
@@ -196,7 +196,7 @@ class LanguageModelTest {
 
     /** Loss = Σ nll − w · tokens · log G, with G the mean or the sum over layers. */
     @TestFactory
-    Stream<DynamicTest> theLogarithmIsOfTheCombinedBalanceLoss() {
+    Stream<DynamicTest> logarithmAppliesToTheCombinedBalanceLoss() {
         return Stream.of(BalanceConfig.Combine.values())
                 .map(combine -> DynamicTest.dynamicTest(combine.toString(), () -> {
                     BalanceConfig balance = new BalanceConfig(0.3, BalanceConfig.Scope.GROUP, combine, 0)
@@ -224,7 +224,9 @@ class LanguageModelTest {
                 }));
     }
 
-    /** As published: positions count from row 2, row 1 is padding's and zero; both tables are N(0, 1/width). */
+    /**
+     * As published: positions start at row 2, row 1 belongs to padding and is zero, and both tables are N(0, 1/width).
+     */
     @Test
     void tablesStartAsPublished() {
         ModelConfig config = TinyModels.mixture(64, 0, 0, 0).withEmbeddings(Positions.LEARNED, false);
@@ -243,9 +245,9 @@ class LanguageModelTest {
         }
     }
 
-    /** Dropout after the activation acts in training alone, in dense layers and in experts. */
+    /** Activation dropout is active in training only, in dense layers and in experts. */
     @TestFactory
-    Stream<DynamicTest> dropoutAfterTheActivationFollowsFromTheKeyAndTheSequence() {
+    Stream<DynamicTest> activationDropoutDependsOnKeyAndSequence() {
         return Stream.of(0, 8)
                 .map(experts -> DynamicTest.dynamicTest(experts + " experts", () -> {
                     ModelConfig config = TinyModels.mixture(64, experts, 0, 0).withActivationDropout(0.3);
@@ -267,9 +269,9 @@ class LanguageModelTest {
                 }));
     }
 
-    /** A short batch that routers see filled up counts as one that is, with padding, as long as it ought to be. */
+    /** A short batch with padded sequences in the routers gives the same result as a full batch with real padding. */
     @Test
-    void aShortBatchIsFilledUp() {
+    void shortBatchIsPadded() {
         RoutingConfig routing = new RoutingConfig(
                 RoutingConfig.Strategy.CAPACITY, 2, 0, 1, 0.25, false, RoutingConfig.SecondExpert.ALL, false, true);
         BalanceConfig balance = new BalanceConfig(0.1, BalanceConfig.Scope.GROUP, BalanceConfig.Combine.MEAN, 0);
@@ -282,7 +284,7 @@ class LanguageModelTest {
                         model(new Architecture(config, routing.withPaddedSequences(3), balance), Precision.FP64)) {
             double[] wanted = nll(plain, batch, PassContext.evaluation(3));
             assertThat(nll(enough, batch, PassContext.evaluation(3))).isEqualTo(wanted);
-            // Twice the places, so that fewer are turned away.
+            // Twice the capacity, so fewer tokens are dropped.
             assertThat(overflow(filled, batch)).isLessThan(overflow(plain, batch));
             assertThat(nll(filled, batch, PassContext.evaluation(3))).isNotEqualTo(wanted);
         }
@@ -297,9 +299,9 @@ class LanguageModelTest {
         }
     }
 
-    /** Second experts that are drawn follow from the key and the sequence's number, and from nothing else. */
+    /** Sampled second experts depend only on the key and the sequence's number. */
     @TestFactory
-    Stream<DynamicTest> drawnSecondExpertsFollowFromTheKeyAndTheSequence() {
+    Stream<DynamicTest> sampledSecondExpertsDependOnKeyAndSequence() {
         return Stream.of(RoutingConfig.SecondExpert.SAMPLING, RoutingConfig.SecondExpert.RANDOM)
                 .map(second -> DynamicTest.dynamicTest(second.toString(), () -> {
                     RoutingConfig routing =
@@ -324,9 +326,9 @@ class LanguageModelTest {
                 }));
     }
 
-    /** Every gradient in bfloat16 points where that in float32 does, as far as 8 bits can tell. */
+    /** Every bfloat16 gradient has the direction of the float32 gradient, within the precision of 8 bits. */
     @Test
-    void gradientsInHalfPrecisionFollowThoseInSingle() {
+    void bfloat16GradientsFollowFloat32Gradients() {
         List<double[]> wanted = gradients(Precision.FP32);
         List<double[]> actual = gradients(Precision.BF16);
         for (int i = 0; i < wanted.size(); i++) {
@@ -342,9 +344,9 @@ class LanguageModelTest {
         }
     }
 
-    /** A token's gradient is a long sum when the token is frequent; in bfloat16 it would stop at 256. */
+    /** A frequent token's gradient is a long sum; in bfloat16 it would stop growing at 256. */
     @Test
-    void theGradientOfAFrequentTokenIsSummedInFull() {
+    void frequentTokensGradientIsSummedInFullPrecision() {
         int width = 4;
         int tokens = 5000;
         try (Scope _ = Scope.open();
@@ -379,7 +381,7 @@ class LanguageModelTest {
     }
 
     private static List<double[]> gradients(Precision precision) {
-        // Every token goes to every expert, so that rounding flips no choice; one token is most of the batch.
+        // Every token goes to every expert, so rounding cannot change a choice; one token makes up most of the batch.
         Architecture architecture = new Architecture(
                 TinyModels.mixture(32, 3, 1, 0),
                 TinyModels.dropless(3),
@@ -402,7 +404,10 @@ class LanguageModelTest {
         }
     }
 
-    /** Loss, each token's loss, the router's outputs and its working weights; activations are in the compute type. */
+    /**
+     * Loss, per-token losses, router outputs and router weights stay in the wide type; activations are in the compute
+     * type.
+     */
     @Test
     void lossesAndRoutersAreInFloat32AtLeast() {
         for (Precision precision : List.of(Precision.BF16, Precision.FP16, Precision.FP32, Precision.FP64)) {
@@ -438,7 +443,7 @@ class LanguageModelTest {
     }
 
     @Test
-    void leavesNoTensorBehind() {
+    void freesAllTensors() {
         long before = Scope.liveTensors();
         try (LanguageModel model = model(dropless(16, 0.1), Precision.BF16)) {
             TokenBatch batch = TinyModels.batch(1, 2, LENGTH, 24);

@@ -28,25 +28,28 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.TestFactory;
 import tools.jackson.databind.JsonNode;
 
-/** Whole language models against the published ones: hidden states, logits, losses, statistics and all gradients. */
+/**
+ * Compares complete language models with the published ones: hidden states, logits, losses, statistics and all
+ * gradients.
+ */
 @Tag("device")
 class LmGoldenTest {
 
     /**
-     * The gradient of a key projection's bias is zero by mathematics: a softmax does not change when all its scores
-     * shift. What either side computes is rounding noise; these bound its elements.
+     * The gradient of a key projection's bias is zero in exact arithmetic, because shifting all scores does not change
+     * a softmax. Both sides compute rounding noise, and these bounds limit its elements.
      */
     private static final double ZERO_FLOAT32 = 2e-6;
 
     private static final double ZERO_FLOAT64 = 1e-14;
 
-    /** Of the summed loss, of the tokens' losses and of all gradients: three times what a CPU showed. */
+    /** Bounds on the summed loss, per-token losses and all gradients: three times the differences measured on a CPU. */
     private static final double BF16_LOSS = 2e-3;
 
     private static final double BF16_NLL = 1.2e-2;
     private static final double BF16_GRADIENT = 2e-2;
 
-    /** Figures of the log that are about its own run. */
+    /** Logged figures that concern only the published run. */
     private static final Set<String> NOT_ABOUT_THE_MODEL =
             Set.of("nsentences", "batch_count", "all_to_all_cpu_time_ms", "all_to_all_cuda_time_ms");
 
@@ -61,7 +64,9 @@ class LmGoldenTest {
         }));
     }
 
-    /** Half precision: each number within what its roundings make of it, choices of experts that they turn included. */
+    /**
+     * Half precision: each number differs at most by its rounding, including choices of experts that rounding changes.
+     */
     @TestFactory
     Stream<DynamicContainer> lmInBf16() {
         return TestDevices.all(device -> Golden.tests("lm", golden -> checkBf16(golden, device)));
@@ -211,7 +216,10 @@ class LmGoldenTest {
         return config.transform() == BalanceConfig.Transform.NEG_LOG ? -Math.log(combined) : combined;
     }
 
-    /** The mean over layers; the published top-1 gate does not count overflow and has no second expert: it logs 0. */
+    /**
+     * The mean over layers. The published top-1 gate does not count overflow and has only one expert per token; it logs
+     * 0.
+     */
     private static double figure(String name, int topK, LossReport report) {
         if (topK == 1 && (name.startsWith("overflow") || name.contains("expert2"))) {
             return 0;

@@ -40,8 +40,8 @@ import org.junit.jupiter.api.TestFactory;
 import tools.jackson.databind.JsonNode;
 
 /**
- * One layer of experts, from router to combination, against the published one: output, balance loss, statistics and
- * the gradients of input, gate and every expert.
+ * Compares one MoE layer, from router to combine, with the published one: output, balance loss, statistics and the
+ * gradients of input, gate and every expert.
  */
 @Tag("device")
 class MoeLayerGoldenTest {
@@ -70,7 +70,7 @@ class MoeLayerGoldenTest {
         long[] shape = data.shape("input");
         int tokens = (int) (shape[0] * shape[1]);
         int width = (int) shape[2];
-        // A batch with fewer sequences than bs is filled up with masked rows of zeros.
+        // A batch with fewer than bs sequences is padded with masked rows of zeros.
         int fill = (int) (Math.max(0, json.path("bs").asInt(0) - shape[0]) * shape[1]);
         try (Scope _ = Scope.open();
                 Parameters parameters = new Parameters(precision, device);

@@ -16,7 +16,7 @@ import dev.moe4j.tensor.Scope;
 import dev.moe4j.tensor.TensorException;
 import org.junit.jupiter.api.Test;
 
-/** A model that cannot be made frees its native memory, and a closed one says that it is closed. */
+/** A model whose creation fails frees its native memory, and a closed model says that it is closed. */
 class OwnershipTest {
 
     private static final int CONTEXT = 16;
@@ -30,7 +30,7 @@ class OwnershipTest {
 
     /** Experts of 2^49 bytes, more than a process can address, after an embedding and an attention layer. */
     @Test
-    void aModelThatDoesNotFitLeavesNothing() {
+    void failedCreationFreesItsMemory() {
         long before = Scope.liveTensors();
         assertThatThrownBy(() -> LanguageModel.initialize(
                         architecture(1024, Integer.MAX_VALUE), Precision.FP32, Device.CPU, new RandomKey(1)))
@@ -39,7 +39,7 @@ class OwnershipTest {
     }
 
     @Test
-    void aForkThatCannotBeFilledLeavesNothing() {
+    void failedForkFreesItsMemory() {
         try (LanguageModel model = model()) {
             Decoder decoder = Decoder.of(model, 1, CONTEXT);
             decoder.append(new int[] {3, 4});
@@ -53,7 +53,7 @@ class OwnershipTest {
     }
 
     @Test
-    void aClosedModelSaysSo() {
+    void closedModelFailsClearly() {
         LanguageModel model = model();
         Decoder decoder = Decoder.of(model, 1, CONTEXT);
         model.close();

@@ -3,7 +3,7 @@ package dev.moe4j.model;
 import dev.moe4j.tensor.NativeHeap;
 import java.util.stream.LongStream;
 
-/** Native memory at its most. */
+/** Measures peak native memory. */
 public final class PeakMemory {
 
     private static final int RUNS = 7;
@@ -11,8 +11,8 @@ public final class PeakMemory {
     private PeakMemory() {}
 
     /**
-     * Bytes over what was in use before: the median of several runs, since the JVM's compiler takes some and gives it back
-     * beside them.
+     * The peak in bytes above the memory in use before. Takes the median of several runs, because the JVM's compiler
+     * allocates and frees memory concurrently.
      */
     public static long of(Runnable work) {
         return LongStream.generate(() -> NativeHeap.peak(work).orElseThrow())

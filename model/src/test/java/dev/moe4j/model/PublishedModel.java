@@ -18,7 +18,7 @@ import java.util.Set;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.MissingNode;
 
-/** The golden language models: their options as an {@link Architecture}, their weights under our names. */
+/** The golden language models: their options as an {@link Architecture}, and their weights under moe4j's names. */
 public final class PublishedModel {
 
     /** The published default of moe_eval_capacity_token_fraction. */
@@ -27,7 +27,7 @@ public final class PublishedModel {
     private static final String LEARNED = "decoder.embed_positions.weight";
     private static final String OUTPUT = "decoder.output_projection.weight";
 
-    /** The published flags that a case may set and this class understands. */
+    /** The published flags that this class supports. */
     private static final Set<String> FLAGS = Set.of(
             "moe_freq",
             "decoder_moe_freq",
@@ -54,7 +54,7 @@ public final class PublishedModel {
             "moe_gate_loss_combine_method",
             "moe_gate_loss_transform");
 
-    /** Flags that change nothing in one process at these precisions. */
+    /** Flags without effect in one process at these precisions. */
     private static final Set<String> WITHOUT_EFFECT =
             Set.of("moe_normalize_expert_grad", "moe_gating_use_fp32", "tokens_per_sample", "max_target_positions");
 
@@ -63,7 +63,7 @@ public final class PublishedModel {
     /** The architecture of a case of the family lm. */
     public static Architecture architecture(Golden.Case golden) {
         golden.json().path("model_args").properties().forEach(flag -> {
-            // A flag that is off asks for nothing.
+            // A flag that is off can be ignored.
             boolean off = flag.getValue().isBoolean() && !flag.getValue().asBoolean();
             if (!off && !FLAGS.contains(flag.getKey()) && !WITHOUT_EFFECT.contains(flag.getKey())) {
                 throw new IllegalArgumentException(
@@ -73,7 +73,9 @@ public final class PublishedModel {
         return new Architecture(model(golden), routing(golden), balance(golden));
     }
 
-    /** An option of a case: of its model's flags, else its own, else its family's; missing where nobody sets it. */
+    /**
+     * An option of a case: from its model's flags, else from the case, else from the family; a missing node if unset.
+     */
     private static JsonNode option(Golden.Case golden, String... names) {
         for (JsonNode place : List.of(golden.json().path("model_args"), golden.json(), golden.familyJson())) {
             for (String name : names) {
@@ -151,7 +153,7 @@ public final class PublishedModel {
                 batch.asInt(0));
     }
 
-    /** The policy of that published name; by default the paper's. */
+    /** The policy of a published name; the paper's policy by default. */
     static RoutingConfig.SecondExpert secondExpert(JsonNode name) {
         return RoutingConfig.SecondExpert.valueOf(name.asString("all").toUpperCase(Locale.ROOT));
     }
@@ -190,7 +192,7 @@ public final class PublishedModel {
         return model;
     }
 
-    /** The published name of one of our tensors. */
+    /** The published name of a tensor. */
     public static String published(String name) {
         return name.replaceFirst("^lm_head\\.", "decoder.output_projection.")
                 .replaceFirst("^model\\.", "decoder.")

@@ -19,8 +19,8 @@ import java.util.concurrent.Future;
 import java.util.function.Function;
 
 /**
- * Ranks as threads of one process, each with sockets and groups of its own: as far as c10d is concerned these are
- * processes, and they cost a thousandth.
+ * Runs ranks as threads of one process, each with separate sockets and groups. c10d treats them as processes, and they
+ * cost a thousandth of a process.
  */
 public final class RanksInThreads {
 
@@ -28,20 +28,20 @@ public final class RanksInThreads {
 
     private RanksInThreads() {}
 
-    /** Lets every rank do that; returns what each gives, in their order. */
+    /** Runs a task on every rank and returns the results in rank order. */
     public static <T> List<T> run(int world, Function<Processes, T> work) {
         return each(world, environment -> process(environment, work));
     }
 
-    /** One rank: meets the others and does that. */
+    /** Runs one rank: joins the others, then runs the task. */
     public static <T> T process(Environment environment, Function<Processes, T> work) {
         return Processes.run(environment, new Identity("test", "test"), work);
     }
 
-    /** Calls {@code rank} for every rank, which is to begin with {@link #process}; returns the results in order of ranks. */
+    /** Calls {@code rank} for every rank, which must begin with {@link #process}; returns the results in rank order. */
     public static <T> List<T> each(int world, Function<Environment, T> rank) {
         try {
-            // They meet at a file of their own: a port that is free now may be taken when rank 0 comes to listen there.
+            // Ranks meet through a file: a free port could be taken before rank 0 listens on it.
             Path folder = Files.createTempDirectory("moe4j-ranks-");
             Path store = folder.resolve("store");
             try {

@@ -11,17 +11,17 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
 
-/** Experts' parameters for tests, without a model around them. */
+/** Expert parameters for tests, without a model. */
 public final class TinyExperts {
 
     private TinyExperts() {}
 
-    /** Adds them to parameters that are otherwise empty, and fills them from a fixed key. */
+    /** Adds expert parameters to otherwise empty parameters, and fills them from a fixed key. */
     public static ExpertNetworks.Weights weights(Parameters parameters, int experts, int width, int ffn) {
         return weights(parameters, experts, width, ffn, ShardSpec.WHOLE);
     }
 
-    /** The same, of which this process keeps a share. */
+    /** As the other, for a process that keeps a shard. */
     public static ExpertNetworks.Weights weights(
             Parameters parameters, int experts, int width, int ffn, ShardSpec share) {
         parameters.add(

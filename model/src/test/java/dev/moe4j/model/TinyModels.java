@@ -42,7 +42,7 @@ public final class TinyModels {
                 RoutingConfig.Strategy.CAPACITY, k, 1, 1, 0.25, false, RoutingConfig.SecondExpert.ALL, false, true);
     }
 
-    /** Random tokens other than padding, each with its successor as target. */
+    /** Random tokens without padding, each with its successor as target. */
     public static TokenBatch batch(long seed, int sequences, int length, int vocabulary) {
         SplittableRandom random = new SplittableRandom(seed);
         long[] tokens = random.longs((long) sequences * length, 2, vocabulary).toArray();
@@ -50,7 +50,7 @@ public final class TinyModels {
         return new TokenBatch(tokens, targets, sequences);
     }
 
-    /** The batch with padding behind and, in its second sequence, before the tokens. */
+    /** The batch with padding after the tokens and, in its second sequence, before them. */
     public static TokenBatch padded(TokenBatch batch) {
         long[] tokens = batch.tokens().clone();
         long[] targets = batch.targets().clone();

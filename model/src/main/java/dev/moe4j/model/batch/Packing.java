@@ -13,7 +13,7 @@ import dev.moe4j.model.spec.ModelException;
 public record Packing(long[] documents, boolean mask, boolean resetPositions) {
 
     /** Whether a position is padding. */
-    boolean isFill(int token) {
+    boolean isPadding(int token) {
         return documents[token] == TokenBatch.NONE;
     }
 
@@ -27,7 +27,7 @@ public record Packing(long[] documents, boolean mask, boolean resetPositions) {
             throw new ModelException(documents.length + " document numbers were given for " + tokens + " tokens");
         }
         for (int i = 0; i < tokens; i++) {
-            if (i % length != 0 && documents[i] < documents[i - 1] && !isFill(i)) {
+            if (i % length != 0 && documents[i] < documents[i - 1] && !isPadding(i)) {
                 throw new ModelException("token " + i % length + " of a sequence belongs to document " + documents[i]
                         + ", but the token before it to document " + documents[i - 1]
                         + "; document numbers must not decrease");

@@ -97,7 +97,7 @@ public record TokenBatch(
         boolean[] flags = new boolean[tokens.length];
         boolean any = false;
         for (int i = 0; i < flags.length; i++) {
-            flags[i] = packing == null ? id >= 0 && tokens[i] == id : packing.isFill(i);
+            flags[i] = packing == null ? id >= 0 && tokens[i] == id : packing.isPadding(i);
             any |= flags[i];
         }
         return any ? flags : null;

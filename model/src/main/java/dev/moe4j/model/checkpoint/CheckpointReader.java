@@ -336,16 +336,16 @@ public final class CheckpointReader implements AutoCloseable {
     /**
      * This process's part of a model, otherwise as {@link #model(Architecture, Precision, Device)}.
      *
-     * @param fabric the process groups of data parallel and expert parallel execution
+     * @param parallel the process groups of data parallel and expert parallel execution
      * @param rule how experts' gradients are scaled
      */
     public LanguageModel model(
             Architecture architecture,
             Precision precision,
             Device device,
-            ParallelContext fabric,
+            ParallelContext parallel,
             ExpertGradients rule) {
-        LanguageModel model = LanguageModel.blank(architecture, precision, device, fabric, rule);
+        LanguageModel model = LanguageModel.blank(architecture, precision, device, parallel, rule);
         try {
             model.parameters().write(ParameterGroup::master, (parameter, part, target) -> {
                 Stored stored = stored(parameter.spec().parts().get(part));

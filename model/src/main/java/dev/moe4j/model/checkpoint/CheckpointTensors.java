@@ -119,23 +119,23 @@ public final class CheckpointTensors {
      */
     public static List<Named> copies(
             LanguageModel model, Function<ParameterGroup, Tensor> kept, String suffix, Scope owner) {
-        ParallelContext fabric = model.fabric();
+        ParallelContext parallel = model.fabric();
         List<Named> tensors = new ArrayList<>();
         for (ParameterGroup unit : model.parameters().units()) {
             try (Scope _ = Scope.open()) {
-                boolean partitioned = fabric.layout().expertParallel() > 1
+                boolean partitioned = parallel.layout().expertParallel() > 1
                         && unit.parameters().getFirst().spec().stacked();
                 Tensor whole =
                         model.exchangeOf(unit).whole(unit, kept.apply(unit)).to(Device.CPU);
-                int holders = partitioned ? fabric.experts().members().size() : 1;
+                int holders = partitioned ? parallel.experts().members().size() : 1;
                 Tensor all = whole;
-                if (partitioned && fabric.experts().members().ranks().contains(0)) {
+                if (partitioned && parallel.experts().members().ranks().contains(0)) {
                     all = Tensor.empty(whole.dtype(), Device.CPU, holders * unit.elements());
-                    fabric.experts()
+                    parallel.experts()
                             .allGather(all, whole, "copy of " + unit.name())
                             .await();
                 }
-                if (fabric.leads()) {
+                if (parallel.leads()) {
                     add(tensors, unit, owner.keep(all.copy()), holders, suffix, owner);
                 }
             }

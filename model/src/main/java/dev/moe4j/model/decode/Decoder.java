@@ -295,7 +295,7 @@ public final class Decoder implements AutoCloseable {
     /** Appends tokens and returns their normalised hidden states, {@code [tokens, model]}. */
     private Tensor run(int first, int[]... tokens) {
         check(first, tokens);
-        return onThreadsFor(count(tokens), () -> continued(first, tokens));
+        return onThreadsFor(count(tokens), () -> extendSequences(first, tokens));
     }
 
     /** Runs work for a number of tokens, on one thread if there are too few tokens for several. */
@@ -309,7 +309,7 @@ public final class Decoder implements AutoCloseable {
         return bytes > SMALL_PRODUCT ? work.get() : Libtorch.onOneThread(work);
     }
 
-    private Tensor continued(int first, int[]... tokens) {
+    private Tensor extendSequences(int first, int[]... tokens) {
         int[] counts = Arrays.stream(tokens).mapToInt(own -> own.length).toArray();
         long[] rows = new long[count(tokens)];
         long[] ends = Arrays.stream(counts).filter(n -> n > 0).asLongStream().toArray();
@@ -330,7 +330,7 @@ public final class Decoder implements AutoCloseable {
                 cache.places(model.parameters().precision().compute(), first, counts);
         IntFunction<Section> attention = layer -> new CachedAttentionSection(
                 "layers." + layer + ".attention", model.attentionWeights(layer), config.heads(), cache, layer, places);
-        Tensor hidden_TD = model.continued(
+        Tensor hidden_TD = model.decodeStates(
                 flat(tokens),
                 rows,
                 attention,

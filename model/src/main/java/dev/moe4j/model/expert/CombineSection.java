@@ -22,7 +22,7 @@ import org.jspecify.annotations.Nullable;
  */
 public record CombineSection(
         String name,
-        RowIndices routes,
+        RowIndices indices,
         Dropout dropout,
         boolean lean,
         @Nullable Kernels kernels) implements Section.Written {
@@ -37,16 +37,16 @@ public record CombineSection(
         Tensor residual_TD = inputs[0];
         Kernels fused = kernels(residual_TD, inputs[2]);
         if (fused != null) {
-            return new Tensor[] {fused.combine(residual_TD, inputs[1], inputs[2], routes.rowOf_C())};
+            return new Tensor[] {fused.combine(residual_TD, inputs[1], inputs[2], indices.rowOf_C())};
         }
-        Tensor outputs_TKD = routes.gatherChoices(inputs[1]);
+        Tensor outputs_TKD = indices.gatherChoices(inputs[1]);
         Tensor weights_TK1 = inputs[2].to(outputs_TKD.dtype()).unsqueeze(2);
         Tensor mask_TKD = dropout.mask(outputs_TKD);
         Dropout.multiply(outputs_TKD, mask_TKD);
         if (!lean) {
             saved.save(mask_TKD);
         }
-        Tensor sum_TD = routes.sumOfChoices(outputs_TKD.mulInPlace(weights_TK1));
+        Tensor sum_TD = indices.sumOfChoices(outputs_TKD.mulInPlace(weights_TK1));
         return new Tensor[] {sum_TD.addInPlace(residual_TD)};
     }
 
@@ -60,10 +60,10 @@ public record CombineSection(
         Kernels fused = kernels(gradient_TD, weights_TK);
         if (fused != null) {
             Tensor[] results = fused.combineBackward(
-                    gradient_TD.contiguous(), saved.input(1), weights_TK, routes.choiceOf_R(), routes.filled_R1());
+                    gradient_TD.contiguous(), saved.input(1), weights_TK, indices.choiceOf_R(), indices.filled_R1());
             return new @Nullable Tensor[] {gradient_TD, results[0], results[1]};
         }
-        Tensor outputs_TKD = routes.gatherChoices(saved.input(1));
+        Tensor outputs_TKD = indices.gatherChoices(saved.input(1));
         Tensor mask_TKD = lean ? dropout.mask(outputs_TKD) : saved.find(0);
         Dropout.multiply(outputs_TKD, mask_TKD);
         Tensor weightGradient_TK =
@@ -71,13 +71,13 @@ public record CombineSection(
         Tensor weights_R1 = weights_TK
                 .to(gradient_TD.dtype())
                 .reshape(-1)
-                .indexSelect(0, routes.choiceOf_R())
+                .indexSelect(0, indices.choiceOf_R())
                 .unsqueeze(1)
-                .mul(routes.filled_R1());
-        Tensor rowGradient_RD = gradient_TD.indexSelect(0, routes.tokenOf_R()).mulInPlace(weights_R1);
+                .mul(indices.filled_R1());
+        Tensor rowGradient_RD = gradient_TD.indexSelect(0, indices.tokenOf_R()).mulInPlace(weights_R1);
         if (mask_TKD != null) {
             Tensor mask_CD = mask_TKD.view(-1, gradient_TD.size(1));
-            rowGradient_RD.mulInPlace(mask_CD.indexSelect(0, routes.choiceOf_R()));
+            rowGradient_RD.mulInPlace(mask_CD.indexSelect(0, indices.choiceOf_R()));
         }
         return new @Nullable Tensor[] {gradient_TD, rowGradient_RD, weightGradient_TK};
     }

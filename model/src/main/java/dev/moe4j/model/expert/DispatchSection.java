@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
  * Dispatches tokens [tokens, model] to their experts' rows [rows, model]. Backward gathers each token's rows, so it
  * needs no atomic additions.
  */
-public record DispatchSection(String name, RowIndices routes) implements Section.Written {
+public record DispatchSection(String name, RowIndices indices) implements Section.Written {
 
     @Override
     public List<Parameter> parameters() {
@@ -21,7 +21,7 @@ public record DispatchSection(String name, RowIndices routes) implements Section
 
     @Override
     public Tensor[] forward(Saved saved, Tensor... inputs) {
-        return new Tensor[] {inputs[0].indexSelect(0, routes.tokenOf_R())};
+        return new Tensor[] {inputs[0].indexSelect(0, indices.tokenOf_R())};
     }
 
     @Override
@@ -31,7 +31,7 @@ public record DispatchSection(String name, RowIndices routes) implements Section
             return new @Nullable Tensor[1];
         }
         return new @Nullable Tensor[] {
-            routes.sumOfChoices(routes.gatherChoices(gradient).mulInPlace(routes.kept_TK1()))
+            indices.sumOfChoices(indices.gatherChoices(gradient).mulInPlace(indices.kept_TK1()))
         };
     }
 }

@@ -119,7 +119,7 @@ public final class ExpertExchange {
 
     /** The rows that this rank's experts compute. */
     public ExpertRows rows() {
-        return new ExpertRows.Arrived(received.ends());
+        return new ExpertRows.Received(received.ends());
     }
 
     /**

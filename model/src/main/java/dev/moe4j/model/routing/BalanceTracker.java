@@ -24,7 +24,7 @@ public final class BalanceTracker {
     private final Tensor counts_LE;
 
     private final double[][] fractions;
-    private @Nullable DeferredScalars noted;
+    private @Nullable DeferredScalars deferredCounts;
     private boolean known;
 
     /**
@@ -55,7 +55,7 @@ public final class BalanceTracker {
      */
     public DeferredScalars count(Scope owner) {
         DeferredScalars counts = DeferredScalars.of(counts_LE, owner);
-        noted = counts;
+        deferredCounts = counts;
         return counts;
     }
 
@@ -76,8 +76,8 @@ public final class BalanceTracker {
         if (fractions.length == 0) {
             return;
         }
-        double[] counts = noted == null ? counts_LE.toDoubles() : noted.values();
-        noted = null;
+        double[] counts = deferredCounts == null ? counts_LE.toDoubles() : deferredCounts.values();
+        deferredCounts = null;
         counts_LE.zero();
         double[] sums = everyone.sum(counts, "first choices of the step");
         int experts = fractions[0].length;

@@ -33,7 +33,7 @@ public interface ExpertRows {
      *
      * @param ends the end of each expert's rows, {@code [experts]}
      */
-    record Arrived(int... ends) implements ExpertRows {
+    record Received(int... ends) implements ExpertRows {
 
         @Override
         public int experts() {

@@ -162,8 +162,8 @@ public final class RouteSection implements Section.Derived {
 
     private RoutingFigures figures(Tensor balance, Tensor logits_TE, Tensor p_TE, Tensor first_GE) {
         return counts == null
-                ? RoutingFigures.note(tape, balance, logits_TE, p_TE, first_GE, deviceAssignment())
-                : RoutingFigures.note(tape, balance, logits_TE, p_TE, first_GE, counts);
+                ? RoutingFigures.of(tape, balance, logits_TE, p_TE, first_GE, deviceAssignment())
+                : RoutingFigures.of(tape, balance, logits_TE, p_TE, first_GE, counts);
     }
 
     /** The host makes the assignment, so it waits for the logits. */

@@ -17,15 +17,15 @@ import org.jspecify.annotations.Nullable;
  */
 public final class RoutingFigures {
 
-    private final DeferredScalars figure;
+    private final DeferredScalars scalars;
     private final int tokens;
     private final int topK;
     private final int experts;
     /** The counts, if the host made the assignment; null if the device did. */
     private final @Nullable RoutingCounts known;
 
-    private RoutingFigures(DeferredScalars figure, int tokens, int topK, int experts, @Nullable RoutingCounts known) {
-        this.figure = figure;
+    private RoutingFigures(DeferredScalars scalars, int tokens, int topK, int experts, @Nullable RoutingCounts known) {
+        this.scalars = scalars;
         this.tokens = tokens;
         this.topK = topK;
         this.experts = experts;
@@ -37,7 +37,7 @@ public final class RoutingFigures {
      *
      * @param logits_TE the logits of all tokens that the router saw, detached from the graph, like their softmax
      */
-    static RoutingFigures note(
+    static RoutingFigures of(
             Tape tape, Tensor balance, Tensor logits_TE, Tensor p_TE, Tensor first_GE, RoutingCounts known) {
         Tensor scalars = scalars(balance, logits_TE, p_TE, first_GE);
         return new RoutingFigures(
@@ -45,7 +45,7 @@ public final class RoutingFigures {
     }
 
     /** Records the figures of an assignment made by the device. */
-    static RoutingFigures note(
+    static RoutingFigures of(
             Tape tape, Tensor balance, Tensor logits_TE, Tensor p_TE, Tensor first_GE, DeviceAssignment made) {
         Device device = logits_TE.device();
         int tokens = (int) logits_TE.size(0);
@@ -79,13 +79,13 @@ public final class RoutingFigures {
         return scalar.detach().to(DType.FLOAT64).view(1);
     }
 
-    public DeferredScalars figure() {
-        return figure;
+    public DeferredScalars scalars() {
+        return scalars;
     }
 
     /** The routing report of a layer. Reads the figures from the device if nothing has read them yet. */
     public LayerRouting read(int layer) {
-        DoubleBuffer values = DoubleBuffer.wrap(figure.values());
+        DoubleBuffer values = DoubleBuffer.wrap(scalars.values());
         double balance = values.get();
         // −Σ p · log p = log-sum-exp − Σ p · logit, averaged over tokens.
         double entropy = values.get() - values.get() / tokens;

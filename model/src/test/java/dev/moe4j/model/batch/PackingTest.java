@@ -28,12 +28,12 @@ import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 
-/** Several documents in one sequence: with their mask and positions of their own, each is as if it were alone. */
+/** Packed sequences: with a document mask and reset positions, each document gives the same result as alone. */
 class PackingTest {
 
     private static final int CONTEXT = 700;
 
-    /** How attention is computed. */
+    /** The attention implementation. */
     private enum Path {
         PLAIN(150),
         BLOCKED(150),
@@ -48,7 +48,7 @@ class PackingTest {
 
     private static LanguageModel model(Path path, Precision precision) {
         ModelConfig config = new ModelConfig(2, 16, 2, 20, 24, CONTEXT, Activation.GELU, 0, 0, -1, 4, 1, 8, 0);
-        // A balance loss is about all tokens together.
+        // A balance loss concerns all tokens together.
         BalanceConfig balance = new BalanceConfig(0, BalanceConfig.Scope.GROUP, BalanceConfig.Combine.MEAN, 0);
         Architecture architecture = new Architecture(config, TinyModels.dropless(2), balance);
         LanguageModel model =
@@ -59,7 +59,7 @@ class PackingTest {
         return model;
     }
 
-    /** Two sequences: documents of a few lengths, the second with nothing at its end. */
+    /** Two sequences with documents of a few lengths; the second sequence ends in padding. */
     private static TokenBatch packed(int length, boolean mask, boolean reset) {
         TokenBatch plain = TinyModels.batch(3, 2, length, 24);
         long[] documents = new long[2 * length];
@@ -72,7 +72,7 @@ class PackingTest {
         return new TokenBatch(plain.tokens(), targets, 2, new Packing(documents, mask, reset));
     }
 
-    /** Where documents begin, and what fills the batch up. */
+    /** The starts of documents, and the padding of the batch. */
     private static List<Integer> starts(TokenBatch batch) {
         Packing packing = Objects.requireNonNull(batch.packing());
         List<Integer> starts = new ArrayList<>();
@@ -102,7 +102,7 @@ class PackingTest {
     }
 
     @TestFactory
-    Stream<DynamicTest> aDocumentHasTheLossAndGradientThatItHasAlone() {
+    Stream<DynamicTest> packedDocumentHasTheSameLossAndGradientAsAlone() {
         return Stream.of(Precision.FP64, Precision.FP32)
                 .flatMap(precision -> Arrays.stream(Path.values())
                         .map(path -> DynamicTest.dynamicTest(
@@ -135,9 +135,9 @@ class PackingTest {
         }
     }
 
-    /** Each half of it alone does not make documents independent. */
+    /** Neither the mask nor the positions alone make documents independent. */
     @Test
-    void maskAndPositionsAreTwoThings() {
+    void maskAndPositionsAreIndependent() {
         try (LanguageModel model = model(Path.BLOCKED, Precision.FP64)) {
             double[] both = loss(model, packed(150, true, true));
             double[] masked = loss(model, packed(150, true, false));
@@ -146,7 +146,7 @@ class PackingTest {
             TokenBatch batch = packed(150, false, false);
             double[] plain = loss(model, new TokenBatch(batch.tokens(), batch.targets(), 2));
             assertThat(neither).containsExactly(plain, within(1e-12));
-            // Only the documents that begin their sequences are the same in all of them.
+            // Only the documents that begin their sequences are equal in all packings.
             assertThat(both[0]).isCloseTo(plain[0], within(1e-12));
             assertThat(masked[100]).isNotCloseTo(both[100], within(1e-6));
             assertThat(reset[100]).isNotCloseTo(both[100], within(1e-6));
@@ -155,7 +155,7 @@ class PackingTest {
     }
 
     @Test
-    void numbersThatFallAreRefused() {
+    void decreasingDocumentNumbersAreRefused() {
         Packing falling = new Packing(new long[] {0, 2, 1}, true, true);
         assertThatThrownBy(() -> new TokenBatch(new long[3], new long[3], 1, falling))
                 .isInstanceOf(ModelException.class)

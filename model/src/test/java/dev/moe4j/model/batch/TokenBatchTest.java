@@ -34,7 +34,7 @@ class TokenBatchTest {
     }
 
     @Test
-    void aModelTakesItsVocabularyAndAPassOfTheSameSequences() {
+    void batchMustMatchVocabularyAndPass() {
         Architecture architecture =
                 new Architecture(TinyModels.mixture(16, 0, 0, 0), TinyModels.dropless(1), BalanceConfig.DEFAULT);
         int vocabulary = architecture.model().vocabulary();

@@ -14,25 +14,26 @@ import java.util.List;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Attention in blocks is the same numbers however it is dealt out to threads. */
+/** Blocked attention gives the same numbers for any number of threads. */
 class AttentionBlocksTest {
 
     private static final int SEQUENCES = 5;
     private static final int HEADS = 5;
     private static final int HEAD = 8;
-    /** Two whole blocks and a smaller one. */
+    /** Two full blocks and a smaller one. */
     private static final int LENGTH = 300;
 
     @ParameterizedTest
     @ValueSource(strings = {"fp64", "fp32", "bf16"})
-    void theNumberOfThreadsChangesNothing(String precision) {
+    void resultsDoNotDependOnTheNumberOfThreads(String precision) {
         DType type = Precision.parse(precision).compute();
         int before = Libtorch.threads();
         try {
             for (boolean own : List.of(false, true)) {
                 Libtorch.threads(1);
                 List<double[]> one = compute(type, own, true);
-                // One thread has tasks of two sequences, the others of one, of three heads and of two.
+                // One thread runs tasks of two sequences; the other numbers of threads run tasks of one sequence, three
+                // heads, and two heads.
                 for (int threads : List.of(2, 6, 16)) {
                     Libtorch.threads(threads);
                     assertThat(compute(type, own, true))
@@ -48,7 +49,7 @@ class AttentionBlocksTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"fp64", "fp32", "bf16"})
-    void weightsComputedAgainAreThoseThatWereKept(String precision) {
+    void recomputedWeightsEqualKeptOnes(String precision) {
         DType type = Precision.parse(precision).compute();
         for (boolean own : List.of(false, true)) {
             assertThat(compute(type, own, false)).usingRecursiveComparison().isEqualTo(compute(type, own, true));
@@ -56,9 +57,9 @@ class AttentionBlocksTest {
     }
 
     /**
-     * What attention gives, and its gradients.
+     * The attention output and its gradients.
      *
-     * @param own whether each sequence has a mask of its own
+     * @param own whether each sequence has a separate mask
      */
     private static List<double[]> compute(DType type, boolean own, boolean keep) {
         try (Scope _ = Scope.open()) {

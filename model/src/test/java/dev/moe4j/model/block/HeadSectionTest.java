@@ -20,10 +20,12 @@ import java.util.Objects;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Gradients of a head in a narrow type have the scale of the loss for every number of targets. */
+/** A head in a narrow type has gradients of the right scale for every number of targets. */
 class HeadSectionTest {
 
-    /** Rounding of elements changes the scale by less. A share of 1/60 rounded to bfloat16 is off by 2.9e-3. */
+    /**
+     * Rounding of elements changes the scale by less than this. A weight of 1/60 rounded to bfloat16 is off by 2.9e-3.
+     */
     private static final double ROUNDING = 1.5e-3;
 
     private static final int TOKENS = 64;
@@ -36,7 +38,7 @@ class HeadSectionTest {
     @CsvSource({"60, bf16", "60, fp16", "64, bf16", "43, bf16"})
     void scale(int targets, String precision) {
         Gradients exact = gradients(targets, Precision.FP64, 1);
-        // A second pass of the step is added to the first.
+        // A second pass of the step adds to the first.
         for (int passes = 1; passes <= 2; passes++) {
             Gradients narrow = gradients(targets, Precision.parse(precision), passes);
             assertThat(scale(narrow.hidden(), exact.hidden())).isCloseTo(1, within(ROUNDING));
@@ -44,7 +46,7 @@ class HeadSectionTest {
         }
     }
 
-    /** The factor that brings one vector closest to the other; rounding of elements cancels in it. */
+    /** The factor that best scales one vector to the other; rounding of elements cancels in it. */
     private static double scale(double[] of, double[] exact) {
         double product = 0;
         double square = 0;
@@ -88,7 +90,7 @@ class HeadSectionTest {
         }
     }
 
-    /** Numbers that each precision holds exactly. */
+    /** Numbers that are exact in each precision. */
     private static Tensor rounded(RandomKey key, long rows, long columns) {
         Tensor numbers = Tensor.zeros(DType.FLOAT32, Device.CPU, rows, columns);
         key.fillUniform(numbers, -1, 1);

@@ -26,12 +26,12 @@ import java.util.Objects;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Attention in blocks against libtorch's own, on both sides of the length from which its weights are computed again. */
+/** Compares blocked attention with libtorch's, on both sides of the length from which weights are recomputed. */
 class LongAttentionTest {
 
     @ParameterizedTest
     @ValueSource(ints = {AttentionSection.LONGEST_KEPT, AttentionSection.LONGEST_KEPT + 88})
-    void blocksGiveWhatTheWholeGives(int length) {
+    void blocksEqualUnblockedAttention(int length) {
         ModelConfig config =
                 new ModelConfig(2, 8, 2, 16, 32, length, Activation.GELU, 0, 0, TinyModels.PADDING, 0, 1, 0, 0);
         Architecture architecture = new Architecture(config, RoutingConfig.DEFAULT, BalanceConfig.DEFAULT);

@@ -13,7 +13,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.TestFactory;
 
-/** The table of positions against the published one, bit by bit. */
+/** Compares the position table with the published one, bit by bit. */
 class SinusoidalGoldenTest {
 
     private static final Pattern TABLE = Pattern.compile("table_d(\\d+)_n(\\d+)_pad(\\d+|None)");
@@ -35,7 +35,7 @@ class SinusoidalGoldenTest {
                 .toFloats();
     }
 
-    /** The rows that the tokens of a batch take; the padding token is the one at row 1. */
+    /** The position rows of a batch's tokens; padding has row 1. */
     private static float[] embedded(Golden.Tensors data, String name) {
         long[] tokens = data.longs("tokens");
         long[] positions = data.longs("positions");

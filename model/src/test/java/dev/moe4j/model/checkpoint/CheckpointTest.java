@@ -45,7 +45,7 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
-/** What is written is read again, by us and in the form of Hugging Face. */
+/** Checkpoints round-trip, in moe4j's format and in Hugging Face's. */
 class CheckpointTest {
 
     private static final String MODEL = CheckpointTensors.MODEL_FILE;
@@ -53,7 +53,7 @@ class CheckpointTest {
     @TempDir
     Path folder;
 
-    /** All that Hugging Face's XGLM has no word for, in a dense model. */
+    /** A dense model with every option that Hugging Face's XGLM cannot express. */
     private static final Architecture OWN_TABLES = new Architecture(
             DENSE.model().withEmbeddings(Positions.LEARNED, false).withActivationDropout(0.2),
             RoutingConfig.DEFAULT,
@@ -101,7 +101,7 @@ class CheckpointTest {
         "own-tables, bf16",
         "published, fp64"
     })
-    void givesBackWhatWasWritten(String architecture, String precision) {
+    void roundTrips(String architecture, String precision) {
         try (LanguageModel model = model(architecture(architecture), Precision.parse(precision))) {
             write(folder, model);
             try (CheckpointReader reader = CheckpointReader.open(folder);
@@ -156,9 +156,9 @@ class CheckpointTest {
         }
     }
 
-    /** The golden dense weights as a folder in Hugging Face's form give the golden logits. */
+    /** The golden dense weights, stored in Hugging Face's format, give the golden logits. */
     @TestFactory
-    Stream<DynamicTest> readsAModelInTheFormOfHuggingFace() {
+    Stream<DynamicTest> readsHuggingFaceModel() {
         return Golden.open().cases("lm").stream()
                 .filter(golden -> isXglm(PublishedModel.architecture(golden)))
                 .map(golden -> DynamicTest.dynamicTest(golden.name(), () -> {
@@ -193,9 +193,9 @@ class CheckpointTest {
         return architecture.model().experts() == 0 && architecture.model().positions() == Positions.SINUSOIDAL;
     }
 
-    /** Hugging Face's XGLM has an output of its own where it says that it is not tied. */
+    /** Hugging Face's XGLM has an untied output table if its configuration says so. */
     @Test
-    void readsAnUntiedModelInTheFormOfHuggingFace() {
+    void readsUntiedHuggingFaceModel() {
         Architecture untied = new Architecture(
                 DENSE.model().withEmbeddings(Positions.SINUSOIDAL, false).withActivationDropout(0.1),
                 RoutingConfig.DEFAULT,
@@ -222,7 +222,7 @@ class CheckpointTest {
     }
 
     @Test
-    void tablesOfItsOwnMakeADenseModelOurs() {
+    void separateTablesRequireTheMoe4jFormat() {
         ObjectNode json = new CheckpointConfig(OWN_TABLES, TOKENIZER).toJson(DType.FLOAT32);
         assertThat(json.path("model_type").asString()).isEqualTo("moe4j");
         assertThat(json.path("tie_word_embeddings").asBoolean()).isFalse();
@@ -237,7 +237,7 @@ class CheckpointTest {
     }
 
     @Test
-    void aDenseCheckpointSaysThatItIsXglm() {
+    void denseCheckpointIsXglm() {
         ObjectNode dense = new CheckpointConfig(DENSE, TOKENIZER).toJson(DType.FLOAT32);
         assertThat(dense.path("model_type").asString()).isEqualTo("xglm");
         assertThat(dense.path("num_layers").asInt()).isEqualTo(3);
@@ -249,9 +249,11 @@ class CheckpointTest {
         assertThat(CheckpointConfig.fromJson(mixture, "x").architecture()).isEqualTo(MOE);
     }
 
-    /** Transformers 5.18 refuses the first file for its null decoder_start_token_id, and opens the second one. */
+    /**
+     * Transformers 5.18 refuses the first file because of its null decoder_start_token_id, and opens the second one.
+     */
     @Test
-    void aDenseConfigurationOpensInTransformers() throws IOException {
+    void denseConfigurationOpensInTransformers() throws IOException {
         JsonNode refused = resource("cases/xglm-config-as-written.json");
         CheckpointConfig config = CheckpointConfig.fromJson(refused, "as written");
         assertThat(refused.has("decoder_start_token_id")).isTrue();
@@ -266,7 +268,7 @@ class CheckpointTest {
     }
 
     @Test
-    void takesTheNewestCheckpointOfARun() throws IOException {
+    void opensTheNewestCheckpointOfARun() throws IOException {
         for (String step : List.of("step-00000900", "step-00001000", "step-00001100.ab12cd34.tmp")) {
             Path checkpoint = Files.createDirectory(folder.resolve(step));
             try (LanguageModel model = model(DENSE, Precision.FP32)) {
@@ -280,7 +282,7 @@ class CheckpointTest {
     }
 
     @Test
-    void takesTheBestCheckpointOfARun() throws IOException {
+    void opensTheBestCheckpointOfARun() throws IOException {
         Path best = folder.resolve("best");
         refused(best).hasMessageContaining("holds no checkpoint");
         for (long step : new long[] {100, 200}) {
@@ -297,7 +299,7 @@ class CheckpointTest {
         try (CheckpointReader reader = CheckpointReader.open(best)) {
             assertThat(reader.folder()).isEqualTo(CheckpointStep.folder(folder, 100));
         }
-        // A folder of that name is itself.
+        // A real folder of that name takes precedence.
         Files.createDirectory(best);
         refused(best).hasMessageContaining("best holds no checkpoint");
     }

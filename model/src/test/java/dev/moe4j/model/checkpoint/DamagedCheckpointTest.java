@@ -32,7 +32,7 @@ import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
-/** What a checkpoint that is not whole, or not ours, is refused for. */
+/** Refuses incomplete, damaged and foreign checkpoints with a precise message. */
 class DamagedCheckpointTest {
 
     private static final String MODEL = CheckpointTensors.MODEL_FILE;
@@ -81,7 +81,7 @@ class DamagedCheckpointTest {
                 .hasMessageContaining("99 entries, more than the model's vocabulary of 24");
         damaged(json -> json.put("d_model", 16)).hasMessageContaining("d_model is 16, but the block moe4j says 8");
         damaged(json -> json.remove("d_model")).hasMessageContaining("the key d_model is missing");
-        // Sizes that no memory holds, in a configuration that agrees with itself.
+        // Sizes beyond any memory, in a configuration without contradictions.
         damaged(json -> {
                     ((ObjectNode) block(json).path("model")).put("layers", 1 << 30);
                     json.put("num_layers", 1 << 30);
@@ -198,7 +198,7 @@ class DamagedCheckpointTest {
     }
 
     @Test
-    void readsShardsAndRefusesIndexesThatLie() throws IOException {
+    void readsShardsAndRefusesWrongIndexes() throws IOException {
         Path index = folder.resolve("model.safetensors.index.json");
         try (Scope _ = Scope.open();
                 LanguageModel model = model(DENSE, Precision.FP32)) {

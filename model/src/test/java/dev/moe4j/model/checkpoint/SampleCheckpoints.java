@@ -21,7 +21,7 @@ import java.nio.file.Path;
 import org.assertj.core.api.AbstractThrowableAssert;
 import tools.jackson.databind.node.ObjectNode;
 
-/** Small checkpoints to read, whole or not. */
+/** Writes small checkpoints for tests, complete or damaged. */
 final class SampleCheckpoints {
 
     static final TokenizerSpec TOKENIZER = new TokenizerSpec("gpt2:300", "ab".repeat(32), 20, 19);

@@ -38,12 +38,12 @@ class CostTest {
         "moe-207b, 4.53297",
         "moe-1.1t, 22.273"
     })
-    void givesThePublishedCosts(String preset, double zettaFlops) {
+    void matchesPublishedCosts(String preset, double zettaFlops) {
         Cost cost = Cost.of(Presets.architecture(preset));
         assertThat(cost.publishedZettaFlops(300e9) / zettaFlops).isCloseTo(1, within(5e-5));
         assertThat(cost.publishedZettaFlops(300e9, false) / cost.publishedZettaFlops(300e9))
                 .isBetween(0.75, 0.85);
-        // Counted exactly it differs by recomputation, the router and the true vocabulary.
+        // The exact count differs by recomputation, the router and the true vocabulary.
         double router = 3 * cost.forward().router() * 300e9 / 1e21;
         assertThat(cost.zettaFlops(300e9) - router)
                 .isCloseTo(cost.publishedZettaFlops(300e9, false), within(2e-3 * zettaFlops));
@@ -73,10 +73,10 @@ class CostTest {
         assertThat(cost.parametersActive()).isEqualTo(total - expert);
     }
 
-    /** What it counts is what a model has. */
+    /** The count equals the model's parameters. */
     @ParameterizedTest
     @CsvSource({"cpu-tiny-dense", "cpu-tiny-moe", "cpu-dense", "cpu-moe8"})
-    void parametersAreThoseOfTheModel(String preset) {
+    void countsTheModelsParameters(String preset) {
         Architecture architecture = Presets.architecture(preset);
         try (LanguageModel model = LanguageModel.blank(architecture, Precision.FP32, Device.CPU)) {
             assertThat(Cost.of(architecture).parametersTotal())
@@ -85,7 +85,7 @@ class CostTest {
     }
 
     @Test
-    void parametersAreThoseOfTheModelWithEveryPart() {
+    void countsTheParametersOfEveryPart() {
         ModelConfig shared = TinyModels.mixture(16, 5, 3, 0);
         for (ModelConfig config : List.of(
                 shared,
@@ -98,7 +98,7 @@ class CostTest {
                         .isEqualTo(model.parameters().elements());
             }
         }
-        // Own tables of 34 rows for positions and 24 for the output.
+        // Separate tables of 34 rows for positions and 24 for the output.
         ModelConfig both = shared.withEmbeddings(Positions.LEARNED, false);
         assertThat(total(both) - total(shared)).isEqualTo((34 + 24) * 16);
     }

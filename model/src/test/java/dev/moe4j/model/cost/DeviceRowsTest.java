@@ -26,7 +26,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Against what routing, exchange and assignment make of a batch. */
+/** Compares the estimate with the rows that routing, exchange and assignment produce for a batch. */
 class DeviceRowsTest {
 
     private static final int EXPERTS = 4;
@@ -48,10 +48,10 @@ class DeviceRowsTest {
         return new SplittableRandom(1).doubles((long) TOKENS * EXPERTS).toArray();
     }
 
-    /** 1.5 leaves places empty, 0.4 drops choices, 9 has more places than tokens. */
+    /** A factor of 1.5 leaves places empty, 0.4 drops choices, and 9 has more places than tokens. */
     @ParameterizedTest
     @CsvSource({"0, 1.5", "1, 1.5", "3, 1.5", "0, 0.4", "1, 0.4", "3, 0.4", "2, 9"})
-    void placesOfACapacityTravelAndAreComputedFilledOrNot(int group, double factor) {
+    void capacityPlacesAreSentAndComputedEvenIfEmpty(int group, double factor) {
         RoutingConfig routing = new RoutingConfig(
                 RoutingConfig.Strategy.CAPACITY,
                 TOP_K,
@@ -91,7 +91,7 @@ class DeviceRowsTest {
     }
 
     @Test
-    void aDeviceThatRoutesHasRoomForEveryLoad() {
+    void deviceRoutingAllocatesRowsForEveryLoad() {
         RoutingConfig routing = TinyModels.dropless(TOP_K);
         double rounded = TOKENS * TOP_K + EXPERTS * ROUNDING;
         try (Scope _ = Scope.open();

@@ -32,7 +32,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 class MemoryEstimateTest {
 
-    /** Overrides of a preset, as the command line has them. */
+    /** Overrides of a preset, in the command line's syntax. */
     private static Architecture architecture(String preset, String overrides) {
         List<String> list = overrides.isEmpty() ? List.of() : List.of(overrides.split(" "));
         return ConfigReader.read(Presets.architecture(preset), null, list);
@@ -50,7 +50,7 @@ class MemoryEstimateTest {
         "cpu-moe8, BF16, ''",
         "quickstart-moe, FP64, ''"
     })
-    void parametersTakeWhatIsPredicted(String preset, String name, String overrides) {
+    void parameterMemoryMatchesEstimate(String preset, String name, String overrides) {
         Precision precision = Precision.parse(name);
         Architecture architecture = architecture(preset, overrides);
         MemoryEstimate memory =
@@ -73,7 +73,7 @@ class MemoryEstimateTest {
         assertThat(memory.workingCopy() == 0).isEqualTo(precision.compute() == precision.master());
     }
 
-    /** The most that a forward and a backward pass hold at a time, over what is there before. */
+    /** The measured peak of a forward and a backward pass, above the memory in use before. */
     @ParameterizedTest
     @CsvSource({
         "cpu-tiny-dense, BF16, 128, ''",
@@ -89,7 +89,7 @@ class MemoryEstimateTest {
         "quickstart-moe, FP32, 16, 'routing.strategy=capacity routing.capacity_factor=4'",
     })
     @EnabledOnOs(OS.LINUX)
-    void aStepTakesWhatIsPredicted(String preset, String name, int sequences, String overrides) {
+    void stepPeakMatchesEstimate(String preset, String name, int sequences, String overrides) {
         Precision precision = Precision.parse(name);
         FastProducts.assumeInstructions(precision.compute());
         Architecture architecture = architecture(preset, overrides);
@@ -117,9 +117,9 @@ class MemoryEstimateTest {
         }
     }
 
-    /** Of experts that devices share each has a part; of everything else the whole. */
+    /** Under expert parallelism, each device has a part of the experts and all other parameters. */
     @Test
-    void expertsAreSharedOut() {
+    void expertsArePartitioned() {
         Architecture moe = Presets.architecture("moe-15b");
         MemoryEstimate one =
                 MemoryEstimate.of(moe, Precision.BF16, new MemoryEstimate.Load(8, 1, true, Recompute.NONE));
@@ -131,9 +131,9 @@ class MemoryEstimateTest {
         assertThat((double) eight.activations() / one.activations()).isBetween(0.9, 1.0);
     }
 
-    /** Sinusoidal positions are a table, {@code context + 2} rows; learned ones are weights. */
+    /** Sinusoidal positions are a table of {@code context + 2} rows; learned positions are weights. */
     @Test
-    void learnedPositionsAreNoTable() {
+    void learnedPositionsAreWeights() {
         MemoryEstimate.Load load = new MemoryEstimate.Load(1, 1, false, Recompute.NONE);
         MemoryEstimate sinusoidal = MemoryEstimate.of(architecture("cpu-dense", ""), Precision.BF16, load);
         MemoryEstimate learned =
@@ -144,9 +144,9 @@ class MemoryEstimateTest {
         assertThat(learned.weights() - sinusoidal.weights()).isEqualTo(4 * rows * model.width());
     }
 
-    /** Twice the places: half of them travel, are computed and kept empty. */
+    /** Twice the places: half of them are empty, but all are sent, computed and kept. */
     @Test
-    void emptyPlacesOfSharedExpertsTakeAsMuchAsFullOnes() {
+    void emptyPlacesOfShardedExpertsCostAsMuchAsFilledOnes() {
         ModelConfig model = Presets.architecture("moe-15b").model();
         MemoryEstimate.Load load = new MemoryEstimate.Load(8, 8, true, Recompute.NONE);
         MemoryEstimate one = MemoryEstimate.of(architecture("moe-15b", ""), Precision.BF16, load);
@@ -157,9 +157,9 @@ class MemoryEstimateTest {
         assertThat(two.activations() - one.activations()).isEqualTo(choices * bytesOfRow(model) * model.moeLayers());
     }
 
-    /** A block of 32 more for each expert, where rounding takes half of one in the mean. */
+    /** One block of 32 more rows per expert, whereas rounding adds half a block on average. */
     @Test
-    void aGpuThatRoutesHasMoreRows() {
+    void gpuRoutingHasMoreRows() {
         ModelConfig model = Presets.architecture("moe-15b").model();
         MemoryEstimate.Load load = new MemoryEstimate.Load(8, 1, true, Recompute.NONE);
         MemoryEstimate host = MemoryEstimate.of(architecture("moe-15b", ""), Precision.BF16, load);
@@ -170,14 +170,14 @@ class MemoryEstimateTest {
                 .isEqualTo(Math.round(more * bytesOfRow(model) * model.moeLayers()));
     }
 
-    /** Two vectors of the model's width, two of the expert's, and where the row belongs. */
+    /** Two vectors of the model's width, two of the expert's, and the row's index. */
     private static long bytesOfRow(ModelConfig model) {
         return 2L * (2 * model.width() + 2 * model.expertFfn() + 1) + 2 * 8;
     }
 
-    /** Top-2: a device sends each token's vector twice, and receives as many. */
+    /** Top-2: a device sends each token's vector twice, and receives the same number. */
     @Test
-    void sharedExpertsTakeBuffers() {
+    void shardedExpertsNeedExchangeBuffers() {
         Architecture moe = Presets.architecture("moe-15b");
         ModelConfig model = moe.model();
         assertThat(MemoryEstimate.of(moe, Precision.BF16, new MemoryEstimate.Load(8, 1, true, Recompute.NONE))

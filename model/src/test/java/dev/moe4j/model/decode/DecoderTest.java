@@ -40,7 +40,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** With keys and values kept, a model computes what it computes over whole sequences. */
+/** A model with a KV cache computes the same as over complete sequences. */
 class DecoderTest {
 
     private static final int VOCABULARY = 264;
@@ -66,7 +66,7 @@ class DecoderTest {
         return new SplittableRandom(seed).ints(length, 2, VOCABULARY).toArray();
     }
 
-    /** The logits of a pass over the whole sequence. */
+    /** The logits of a pass over the complete sequence. */
     private static double[] full(LanguageModel model, int... tokens) {
         long[] wide = Arrays.stream(tokens).asLongStream().toArray();
         try (Scope _ = Scope.open()) {
@@ -114,7 +114,7 @@ class DecoderTest {
     }
 
     @TestFactory
-    Stream<DynamicTest> logitsAreThoseOfAWholePass() {
+    Stream<DynamicTest> logitsEqualACompletePass() {
         return Stream.of(Precision.FP64, Precision.FP32, Precision.BF16)
                 .flatMap(precision -> Stream.of(0, 4).map(experts -> {
                     String name = precision.compute() + ", " + experts + " experts";
@@ -131,7 +131,7 @@ class DecoderTest {
         double[] expected = full(model, text);
         try (Decoder decoder = Decoder.of(model, 1, CONTEXT)) {
             int at = 0;
-            // In one pass, token by token, and several at a time, beyond a block of attention.
+            // In one pass, token by token, and in chunks beyond a block of attention.
             for (int count : new int[] {9, 1, 1, 1, 5, 20, 70, 1, 42}) {
                 double[] logits = extend(decoder, Arrays.copyOfRange(text, at, at + count));
                 assertSame(logits, rows(expected, at, at + count), precision);
@@ -143,10 +143,10 @@ class DecoderTest {
         }
     }
 
-    /** Few tokens of a narrow model are computed on one thread. */
+    /** A few tokens of a narrow model run on one thread. */
     @ParameterizedTest
     @CsvSource({"64, 1, 1", "64, 2, 1", "64, 50, 3", "512, 1, 3"})
-    void fewTokensTakeOneThread(int width, int tokens, int threads) {
+    void fewTokensUseOneThread(int width, int tokens, int threads) {
         ModelConfig config =
                 new ModelConfig(1, width, 2, width, VOCABULARY, CONTEXT, Activation.GELU, 0, 0, 1, 0, 2, 48, 0);
         int before = Libtorch.threads();
@@ -178,7 +178,7 @@ class DecoderTest {
 
     @ParameterizedTest
     @ValueSource(ints = {0, 4})
-    void sequencesOfDifferentLengthsDoNotNoticeEachOther(int experts) {
+    void sequencesOfDifferentLengthsAreIndependent(int experts) {
         try (LanguageModel model = model(experts, Precision.FP32)) {
             int[][] texts = {text(1, 31), text(2, 4), text(3, 90), text(4, 12)};
             int[][] cuts = {{10, 11, 31}, {0, 3, 4}, {80, 81, 90}, {12, 12, 12}};
@@ -214,9 +214,11 @@ class DecoderTest {
         }
     }
 
-    /** What a token gets does not depend on how many sequences there are; bit-equal where products go through oneDNN. */
+    /**
+     * A token's result does not depend on the number of sequences. It is bitwise equal if products go through oneDNN.
+     */
     @Test
-    void aSequenceAloneGetsTheSame() {
+    void sequenceAloneGetsTheSameResult() {
         try (LanguageModel model = model(4, Precision.BF16);
                 Decoder many = Decoder.of(model, 5, 40);
                 Decoder alone = Decoder.of(model, 1, 40)) {
@@ -232,7 +234,7 @@ class DecoderTest {
     }
 
     @Test
-    void aClearedDecoderBeginsAnew() {
+    void clearedDecoderStartsOver() {
         try (LanguageModel model = model(0, Precision.FP64);
                 Decoder decoder = Decoder.of(model, 1, 40)) {
             decoder.append(text(1, 40));
@@ -243,10 +245,12 @@ class DecoderTest {
         }
     }
 
-    /** One sequence ends, another begins in its place while its neighbours go on, and a last one stays out of all passes. */
+    /**
+     * One sequence ends and another takes its place while its neighbours continue; a last one takes part in no pass.
+     */
     @ParameterizedTest
     @ValueSource(ints = {0, 4})
-    void sequencesComeAndGo(int experts) {
+    void sequencesAreReplacedIndependently(int experts) {
         try (LanguageModel model = model(experts, Precision.FP64);
                 Decoder decoder = Decoder.of(model, 4, 60)) {
             decoder.appendFrom(0, text(1, 12), text(2, 50));
@@ -271,11 +275,11 @@ class DecoderTest {
                         Precision.FP64);
             }
             assertFails(() -> decoder.nextOf(0, 3), "sequence 3 is empty");
-            assertFails(() -> decoder.appendFrom(3, text(1, 1), text(1, 1)), "tokens for 2 sequences from the one of");
+            assertFails(() -> decoder.appendFrom(3, text(1, 1), text(1, 1)), "tokens for 2 sequences from sequence 3");
         }
     }
 
-    /** As a whole pass reports it; on the device as on the host. */
+    /** The expert load equals that of a pass over the complete sequence, routed on the device or on the host. */
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
     void expertsAreCounted(boolean onDevice) {
@@ -313,9 +317,9 @@ class DecoderTest {
         }
     }
 
-    /** Masked places are read: what is not a number there would stay in every text that comes after it. */
+    /** Masked places are read, so a NaN there would spoil every later sequence. */
     @Test
-    void whatWasNoNumberDoesNotStay() {
+    void clearingRemovesNaN() {
         try (LanguageModel model = model(0, Precision.FP32);
                 Decoder decoder = Decoder.of(model, 2, 40)) {
             Tensor gain = model.parameters()
@@ -370,10 +374,10 @@ class DecoderTest {
         assertSame(logits, rows(full(model, whole), whole.length - 1, whole.length), Precision.FP64);
     }
 
-    /** Several continuations of one prefix, each scored as the loss of a whole pass scores it. */
+    /** Several continuations of one prefix score the same as in a pass over the complete sequences. */
     @ParameterizedTest
     @ValueSource(ints = {0, 4})
-    void scoresAreTheLossesOfAWholePass(int experts) {
+    void scoresEqualLossesOfACompletePass(int experts) {
         try (LanguageModel model = model(experts, Precision.FP64);
                 Decoder prefix = Decoder.of(model, 1, 25)) {
             int[] shared = text(1, 25);
@@ -416,7 +420,7 @@ class DecoderTest {
         }
     }
 
-    /** With a capacity for which a token's neighbours decide, a whole pass gives other logits than a decoder must. */
+    /** Under a capacity, neighbours change a token's result in a complete pass, but not in a decoder. */
     @Test
     void expertsHaveNoCapacity() {
         RoutingConfig capacity = new RoutingConfig(
@@ -432,7 +436,7 @@ class DecoderTest {
     }
 
     @Test
-    void leavesNoTensorBehind() {
+    void freesAllTensors() {
         try (LanguageModel model = model(4, Precision.BF16)) {
             long before = Scope.liveTensors();
             try (Decoder decoder = Decoder.of(model, 2, 40)) {
@@ -451,7 +455,7 @@ class DecoderTest {
     }
 
     @Test
-    void refusesWhatDoesNotFit() {
+    void refusesInvalidArguments() {
         try (LanguageModel model = model(0, Precision.FP32);
                 Decoder decoder = Decoder.of(model, 2, 10)) {
             assertFails(() -> Decoder.of(model, 1, CONTEXT + 1), "capacity of 151 tokens per sequence exceeds");
@@ -475,7 +479,10 @@ class DecoderTest {
         assertThatThrownBy(call::run).isInstanceOf(ModelException.class).hasMessageContaining(message);
     }
 
-    /** The published dense model's logits, token by token, and the published mixture's of a whole pass without capacity. */
+    /**
+     * The published dense model's logits, token by token, and the published mixture's from a dropless pass over the
+     * complete sequence.
+     */
     @TestFactory
     Stream<DynamicTest> goldenLogits() {
         return Golden.tests("lm", golden -> {
@@ -505,7 +512,7 @@ class DecoderTest {
                 for (int i = 0; i < length; i++) {
                     int at = sequence * length + i;
                     int token = (int) batch.tokens()[at];
-                    // Nothing reads what a whole pass gives behind padding.
+                    // Results after padding are not compared.
                     logits[at] = token == model.config().padding()
                             ? Tensor.of(rows(whole, at, at + 1)).view(1, -1)
                             : decoder.extend(new int[] {token}).to(DType.FLOAT64);

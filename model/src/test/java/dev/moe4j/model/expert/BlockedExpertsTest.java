@@ -24,16 +24,16 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What experts compute in blocks is what they compute one step after the other. */
+/** Blocked experts give the same numbers as experts computed step by step. */
 class BlockedExpertsTest {
 
     private static final int EXPERTS = 6;
     private static final int WIDTH = 16;
-    /** Of columns for two blocks. */
+    /** Wide enough for two blocks of columns. */
     private static final int FFN = 528;
 
-    /** Empty experts, one row, few rows, rows for one block exactly, and for several of which the last is smaller. */
-    private static final ExpertRows ROWS = new ExpertRows.Arrived(0, 1, 8, 8 + 512, 520 + 1100, 1620);
+    /** Empty experts, one row, few rows, exactly one block of rows, and several blocks with a smaller last one. */
+    private static final ExpertRows ROWS = new ExpertRows.Received(0, 1, 8, 8 + 512, 520 + 1100, 1620);
 
     @ParameterizedTest
     @CsvSource({"fp64, 1e-14", "fp32, 1e-6", "bf16, 4e-3"})
@@ -57,7 +57,7 @@ class BlockedExpertsTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"fp64", "fp32", "bf16"})
-    void theNumberOfThreadsChangesNothing(String precision) {
+    void resultsDoNotDependOnTheNumberOfThreads(String precision) {
         int before = Libtorch.threads();
         try {
             List<List<double[]>> results = IntStream.rangeClosed(1, 3)
@@ -75,7 +75,7 @@ class BlockedExpertsTest {
         }
     }
 
-    /** Results, the gradient of the rows, and those of the parameters after one pass and after two, which add up. */
+    /** The outputs, the gradient of the rows, and the parameters' gradients after one pass and accumulated over two. */
     private static List<double[]> compute(
             String name, boolean masked, Function<ExpertNetworks.Weights, ExpertNetworks> networksOf) {
         Precision precision = Precision.parse(name);
@@ -87,7 +87,7 @@ class BlockedExpertsTest {
             Tensor x_RD = random(2, type, rows, WIDTH);
             Tensor gradient_RD = random(3, type, rows, WIDTH);
             Tensor mask_RF = masked ? random(4, type, rows, FFN) : null;
-            // What an earlier step left must not stay.
+            // Gradients of an earlier step must be overwritten.
             networks.weights().all().forEach(parameter -> parameter.gradient().fill(7));
             parameters.startGradients();
             ExpertNetworks.Passed passed = networks.forward(x_RD, mask_RF);

@@ -22,14 +22,14 @@ import org.junit.jupiter.api.DynamicContainer;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.TestFactory;
 
-/** What every way to compute the experts' products holds to. */
+/** Tests that every implementation of {@link ExpertProducts} must pass. */
 abstract class ExpertProductsSuite {
 
     private static final int EXPERTS = 5;
     private static final int IN = 24;
     private static final int OUT = 40;
 
-    /** Tokens of each expert: uneven, with and without empty experts, at and around the multiple of rows. */
+    /** Tokens per expert: uneven, with and without empty experts, at and around the row multiple. */
     private static final List<List<Integer>> LOADS = List.of(
             List.of(3, 40, 1, 32, 33),
             List.of(0, 17, 0, 64, 0),
@@ -39,10 +39,10 @@ abstract class ExpertProductsSuite {
 
     abstract ExpertProducts products(ExpertRows assigned, Tensor rows);
 
-    /** Those that the implementation is for. */
+    /** The cases that the implementation supports. */
     abstract List<Precision> precisions();
 
-    /** ‖difference‖ / ‖exact‖ that rounding of one result may cause. */
+    /** The relative error ‖difference‖ / ‖exact‖ that rounding of one result may cause. */
     private static double bound(DType type) {
         return switch (type) {
             case FLOAT64 -> 1e-14;
@@ -56,7 +56,7 @@ abstract class ExpertProductsSuite {
         return each(trial -> {
             trial.run(0);
             trial.check();
-            // A second gradient is added to the first.
+            // A second gradient accumulates.
             trial.products.weightGradient(trial.gradient, trial.x, trial.weight);
             assertClose(trial.weightGradient(), scaled(trial.exactWeightGradient(), 2), trial.bound);
         });
@@ -79,7 +79,7 @@ abstract class ExpertProductsSuite {
     @TestFactory
     Stream<DynamicContainer> expertsWithoutATokenGetAGradientOfZero() {
         return each(trial -> {
-            // What an earlier step left must not stay.
+            // Gradients of an earlier step must be overwritten.
             trial.weight.gradient().fill(7);
             trial.run(1e4);
             for (int e = 0; e < EXPERTS; e++) {
@@ -151,7 +151,7 @@ abstract class ExpertProductsSuite {
             return Tensor.of(random.doubles(count, -1, 1).toArray()).to(type);
         }
 
-        /** Rows with {@code empty}, of either sign, where no token stands. */
+        /** Random rows, with {@code ±empty} in rows without a token. */
         private Tensor rows(double[] values, int width, double empty) {
             double[] rows = values.clone();
             for (int i = 0; i < rows.length; i++) {
@@ -163,7 +163,7 @@ abstract class ExpertProductsSuite {
                     .to(parameters.device());
         }
 
-        /** Computes everything, with {@code poison} in the empty rows of x; those of the gradient are zero. */
+        /** Computes all products, with {@code poison} in the empty rows of x; empty rows of the gradient are zero. */
         void run(double poison) {
             x = rows(tokens, IN, poison);
             gradient = rows(upstream, OUT, 0);
@@ -233,7 +233,7 @@ abstract class ExpertProductsSuite {
         }
     }
 
-    /** Top-1 with that many tokens for each expert, in mixed order. */
+    /** A top-1 assignment with the given number of tokens per expert, in mixed order. */
     private static Assignment assignment(List<Integer> load) {
         int tokens = Math.max(1, load.stream().mapToInt(Integer::intValue).sum());
         long[] expertOf = new long[tokens];

@@ -22,12 +22,12 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** The suite over every way to compute the experts' products. */
+/** Runs the suite for every implementation. */
 @Tag("device")
 class ExpertProductsTest {
 
     @Test
-    void libtorchGroupsWhatItCan() {
+    void usesGroupedProductsIfSupported() {
         assertThat(ExpertProducts.canGroup(DType.BFLOAT16, 1023, 64, 128)).isTrue();
         assertThat(ExpertProducts.canGroup(DType.BFLOAT16, 1024, 64, 128)).isFalse();
         assertThat(ExpertProducts.canGroup(DType.FLOAT32, 8, 64, 128)).isFalse();
@@ -81,15 +81,15 @@ class ExpertProductsTest {
         }
     }
 
-    /** Weights that are shared out among processes are there while a section runs, who multiplies is settled before. */
+    /** Sharded weights exist only while a section runs, but the implementation is chosen before. */
     @ParameterizedTest
     @EnumSource(names = {"BFLOAT16", "FLOAT32"})
-    void choosesBeforeTheWeightsAreThere(DType type) {
+    void choosesBeforeWeightsAreGathered(DType type) {
         ShardSpec share = new ShardSpec(2, 0, true, true, true);
         try (Scope _ = Scope.open();
                 Parameters whole = new Parameters(precision(type), Device.CPU);
                 Parameters shared = new Parameters(precision(type), Device.CPU)) {
-            ExpertRows rows = new ExpertRows.Arrived(0, 32);
+            ExpertRows rows = new ExpertRows.Received(0, 32);
             Parameter there = TinyExperts.weights(whole, 2, 8, 16).fc1Weight();
             Parameter elsewhere = TinyExperts.weights(shared, 2, 8, 16, share).fc1Weight();
             assertThat(elsewhere.tensor().elements()).isZero();
@@ -101,13 +101,13 @@ class ExpertProductsTest {
         return type == DType.BFLOAT16 ? Precision.BF16 : Precision.FP32;
     }
 
-    /** Widths that libtorch's grouped products refuse go through the loop. */
+    /** Widths that libtorch's grouped products do not support use the loop. */
     @ParameterizedTest
     @CsvSource({"BFLOAT16, 8, 16, true", "BFLOAT16, 8, 12, false", "BFLOAT16, 4, 16, false", "FLOAT32, 8, 16, false"})
-    void choosesWhatTheWidthsAllow(DType type, int in, int out, boolean grouped) {
+    void choosesByWidth(DType type, int in, int out, boolean grouped) {
         try (Scope _ = Scope.open();
                 Parameters parameters = new Parameters(precision(type), Device.CPU)) {
-            ExpertRows rows = new ExpertRows.Arrived(0, 32);
+            ExpertRows rows = new ExpertRows.Received(0, 32);
             Parameter weight = TinyExperts.weights(parameters, 2, in, out).fc1Weight();
             ExpertProducts products = ExpertProducts.of(rows, weight);
             assertThat(products instanceof ExpertProducts.Grouped).isEqualTo(grouped);

@@ -35,19 +35,22 @@ import java.util.stream.IntStream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Rows on their way to experts elsewhere and back, with poison in every row that no token fills. */
+/** Sends rows to experts on other ranks and back, with poison in every row without a token. */
 class ExpertExchangeTest {
 
     private static final int WIDTH = 4;
     private static final int FFN = 6;
     private static final int EXPERTS = 4;
-    /** Places of each expert on each rank in even exchanges. */
+    /** Places of each expert per rank in even exchanges. */
     private static final int PLACES = 6;
 
-    /** Tokens of each rank for each expert: the second rank's experts get none, one expert those of one rank only. */
+    /**
+     * Tokens of each rank for each expert. The second rank's experts get none, and one expert gets tokens of one rank
+     * only.
+     */
     private static final int[][] LOADS = {{3, 5, 0, 0}, {0, 4, 0, 0}};
 
-    /** Top-1 with that many tokens for each expert. */
+    /** A top-1 assignment with the given number of tokens per expert. */
     private static AssignedRows assigned(int[] load, boolean even) {
         long[] expertOf = IntStream.range(0, EXPERTS)
                 .flatMap(e -> IntStream.generate(() -> e).limit(load[e]))
@@ -60,12 +63,12 @@ class ExpertExchangeTest {
         return new AssignedRows(chosen, even ? _ -> PLACES : IntUnaryOperator.identity());
     }
 
-    /** A row's number: of what rank, and which of its rows. */
+    /** A row's number, which encodes its rank and its index there. */
     private static double number(int rank, int row) {
         return 100 * (rank + 1) + row;
     }
 
-    /** Rows {@code [rows, WIDTH]} that hold their numbers, and poison where no token stands. */
+    /** Rows {@code [rows, WIDTH]} filled with their numbers, and with poison in rows without a token. */
     private static Tensor rows(int rank, boolean[] filled, double poison) {
         double[] values = new double[filled.length * WIDTH];
         Arrays.setAll(values, i -> filled[i / WIDTH] ? number(rank, i / WIDTH) : poison);
@@ -81,8 +84,8 @@ class ExpertExchangeTest {
     }
 
     /**
-     * Which rows of this rank's experts hold a token: of each sender the first ones among its rows, each expert's rounded
-     * up. In even exchanges every place of a sender has a row.
+     * The rows of this rank's experts that hold a token. They are the first of each sender's rows, and each expert's
+     * rows are rounded up. In even exchanges, every place of a sender has a row.
      */
     private static boolean[] filled(int rank, boolean even, int rows) {
         boolean[] filled = new boolean[rows];
@@ -102,7 +105,7 @@ class ExpertExchangeTest {
 
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
-    void whatNoTokenFillsReachesNoToken(boolean even) {
+    void emptyRowsDoNotReachTokens(boolean even) {
         List<Integer> filledRows = RanksInThreads.run(LOADS.length, processes -> {
             ParallelContext fabric = ParallelContext.of(processes, LOADS.length, Sharding.NONE);
             int rank = processes.rank();
@@ -114,7 +117,7 @@ class ExpertExchangeTest {
                 boolean[] sent = assigned.filled();
                 double[] expected = valuesWhere(true, sent, rows(rank, sent, 0).mul(2));
 
-                // Forward: the experts double what they get.
+                // Forward: the experts double their input.
                 Tensor arrived = exchange.dispatch(rows(rank, sent, Double.NaN)).await();
                 boolean[] filled = filled(rank, even, (int) arrived.size(0));
                 Tensor results = arrived.mul(2);
@@ -122,7 +125,7 @@ class ExpertExchangeTest {
                 assertThat(valuesWhere(true, sent, exchange.combine(results).await()))
                         .isEqualTo(expected);
 
-                // Backward: combination gives empty rows a gradient of zero, and products need it so.
+                // Backward: combine gives empty rows a zero gradient, which the products require.
                 Tensor gradients = exchange.combineBackward(rows(rank, sent, 0)).await();
                 assertThat(Arrays.stream(valuesWhere(false, filled, gradients))).allMatch(value -> value == 0);
                 Tensor inner = gradients.mul(2);
@@ -139,13 +142,13 @@ class ExpertExchangeTest {
     }
 
     /**
-     * All sections of a layer's experts. Weights' gradients sum products of all rows, those of empty ones with a gradient of
-     * zero, so that poison before the experts is a large number: an empty row is a copy of a filled one. Behind them it is
+     * All sections of an expert layer. Weight gradients sum over all rows, with a zero gradient in empty rows. An empty
+     * row is a copy of a filled one, so the poison before the experts is a large finite number. After the experts it is
      * NaN.
      */
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
-    void whatNoTokenFillsReachesNoGradient(boolean even) {
+    void emptyRowsDoNotReachGradients(boolean even) {
         List<List<double[]>> clean = gradients(even, false);
         List<List<double[]>> poisoned = gradients(even, true);
         for (int rank = 0; rank < LOADS.length; rank++) {
@@ -163,7 +166,7 @@ class ExpertExchangeTest {
         assertThat(clean).allSatisfy(rank -> assertThat(rank.get(ofTokens)).doesNotContain(0));
     }
 
-    /** Of each rank the gradients of its experts' parameters, and last that of its tokens. */
+    /** For each rank, the gradients of its experts' parameters, followed by the gradient of its tokens. */
     private static List<List<double[]>> gradients(boolean even, boolean poisoned) {
         double large = poisoned ? 1e4 : 0;
         return RanksInThreads.run(LOADS.length, processes -> {

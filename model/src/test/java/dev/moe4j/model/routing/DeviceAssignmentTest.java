@@ -47,7 +47,7 @@ import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.TestFactory;
 
-/** What the device assigns is what the host assigns. */
+/** The device's assignment equals the host's. */
 @Tag("device")
 class DeviceAssignmentTest {
 
@@ -64,7 +64,7 @@ class DeviceAssignmentTest {
     /**
      * One router's logits.
      *
-     * @param levels how many values a logit may have: few make many equal ones
+     * @param levels the number of distinct logits; few levels cause many ties
      * @param empty experts whose logits are −∞
      */
     private record Trial(int tokens, int topK, int levels, int empty, boolean padded) {
@@ -86,7 +86,7 @@ class DeviceAssignmentTest {
             for (int i = 0; i < flags.length; i++) {
                 flags[i] = random.nextInt(3) == 0;
             }
-            flags[0] = true; // what empty rows repeat may itself be padding
+            flags[0] = true; // the token that empty rows repeat may be padding
             return flags;
         }
 
@@ -112,7 +112,7 @@ class DeviceAssignmentTest {
         }
     }
 
-    /** The device's kernels; on the CPU their source, compiled for it. */
+    /** The device's kernels; on the CPU, their source compiled for it. */
     private static Kernels kernels(Device device) {
         if (device.isCuda()) {
             return Kernels.of(device).orElseThrow();
@@ -209,7 +209,7 @@ class DeviceAssignmentTest {
         return flags;
     }
 
-    /** NaN in all rows that no expert has changes nothing. */
+    /** NaN in rows after the last expert has no effect. */
     @TestFactory
     Stream<DynamicTest> nothingPastTheLastEndIsRead() {
         return TestDevices.each(DeviceAssignmentTest::checkTails);
@@ -282,7 +282,7 @@ class DeviceAssignmentTest {
         return IntStream.range(0, EXPERTS).mapToObj(e -> prefix + e).toList();
     }
 
-    /** A model's losses are the same bit for bit, its gradients but for the rounding of sums. */
+    /** A model's losses are bitwise equal, and its gradients equal up to the rounding of sums. */
     @TestFactory
     Stream<DynamicTest> modelsComputeTheSame() {
         return Stream.of(0.0, 0.1)
@@ -302,7 +302,7 @@ class DeviceAssignmentTest {
                         })));
     }
 
-    /** By kernels, which round less often in bfloat16. */
+    /** With kernels, which round less often in bfloat16. */
     @TestFactory
     Stream<DynamicContainer> modelsComputeTheSameByKernels() {
         return TestDevices.all(device -> Arrays.stream(Recompute.values())
@@ -340,7 +340,7 @@ class DeviceAssignmentTest {
         assertThat(Difference.relative(
                         Objects.requireNonNull(got.remove("nll")), Objects.requireNonNull(wanted.remove("nll"))))
                 .isLessThan(lossBound);
-        // Over all parameters: those of a small one are sums of few terms that cancel.
+        // Over all parameters together, because a small parameter's gradient may be a sum of few terms that cancel.
         assertThat(Difference.relative(all(got), all(wanted))).isLessThan(gradientBound);
     }
 

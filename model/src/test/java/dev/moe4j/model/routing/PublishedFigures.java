@@ -1,11 +1,11 @@
 package dev.moe4j.model.routing;
 
-/** The routing figures under the names that the published system logs them by. */
+/** The routing figures under the published system's log names. */
 public final class PublishedFigures {
 
     private PublishedFigures() {}
 
-    /** The figure of that name; an unknown name fails, so that no figure goes unchecked. */
+    /** The figure of a name. An unknown name fails, so every figure is checked. */
     public static double of(String name, RoutingStatistics statistics, double entropy) {
         if (name.equals("entropy_gating")) {
             return entropy;

@@ -38,14 +38,14 @@ import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What every routing strategy and every assignment holds to, on random logits; a test's name has its seed. */
+/** Properties of every routing strategy and assignment, on random logits; a test's name contains its seed. */
 class RoutingTest {
 
     private static final int CASES = 60;
 
     private static final List<RoutingConfig.SecondExpert> SECOND = List.of(RoutingConfig.SecondExpert.values());
 
-    /** A random request and the configuration it is for. */
+    /** A random request and its configuration. */
     private record Trial(RoutingConfig config, Routing.Request request, int groupTokens) {
 
         static Trial random(long seed) {
@@ -111,9 +111,9 @@ class RoutingTest {
                 }));
     }
 
-    /** Masked zeros that fill a batch up do what tokens of zeros with a mask do. */
+    /** Padding a batch with masked zeros equals adding tokens of zeros with a mask. */
     @TestFactory
-    Stream<DynamicTest> fillingUpEqualsMaskedZeros() {
+    Stream<DynamicTest> paddingEqualsMaskedZeros() {
         return SECOND.stream()
                 .flatMap(second -> Stream.of(true, false)
                         .map(training -> DynamicTest.dynamicTest(
@@ -226,8 +226,8 @@ class RoutingTest {
     }
 
     /**
-     * Every kept choice has exactly one row, among its expert's, every filled row has a kept choice, and one expert's rows
-     * follow the other's.
+     * Every kept choice has exactly one row of its expert, every filled row has a kept choice, and rows are sorted by
+     * expert.
      */
     private static void checkRows(Assignment assignment, IntUnaryOperator room, IntUnaryOperator expected) {
         AssignedRows rows = new AssignedRows(assignment, room);
@@ -256,7 +256,7 @@ class RoutingTest {
             assertThat(assignment.count(e)).isEqualTo(filledOf[e]);
             assertThat(rows.start(e)).isEqualTo(end);
             end += rows.size(e);
-            // Where nothing was kept, products still get a row to work on.
+            // Even without a kept choice, products get one row.
             boolean spare = filled == 0 && e == assignment.experts() - 1;
             assertThat(rows.size(e)).isEqualTo(expected.applyAsInt(spare ? 1 : filledOf[e]));
             for (int row = rows.start(e); row < rows.start(e) + rows.size(e); row++) {
@@ -266,10 +266,10 @@ class RoutingTest {
         assertThat(rows.count()).isEqualTo(end).isPositive();
     }
 
-    /** Three experts, two choices of each token: 0 1, 2 0, 1 2 and so on, by the host and by the device. */
+    /** Three experts, two choices per token: 0 1, 2 0, 1 2 and so on, on the host and on the device. */
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
-    void turnsLoadAllExpertsAlike(boolean onDevice) {
+    void roundRobinLoadsExpertsEvenly(boolean onDevice) {
         try (Tape tape = Tape.inference();
                 LanguageModel model = LanguageModel.initialize(
                         new Architecture(
@@ -290,7 +290,9 @@ class RoutingTest {
         }
     }
 
-    /** Each expert's places of a group are 0, 1, 2, …, first choices before second; the first of them are kept. */
+    /**
+     * Each expert's places in a group are 0, 1, 2, …, first choices before second ones, and the first places are kept.
+     */
     private static void checkPlaces(Trial trial, Assignment assignment) {
         int k = trial.config().topK();
         int experts = trial.request().experts();
@@ -364,7 +366,7 @@ class RoutingTest {
     }
 
     @Test
-    void noiseOfASequenceDoesNotDependOnTheOthers() {
+    void noiseDoesNotDependOnOtherSequences() {
         RandomKey key = new RandomKey(5);
         double[] alone = Routing.Noise.of(key, new long[] {9}).gumbel(12);
         double[] among = Routing.Noise.of(key, new long[] {4, 9, 2}).gumbel(36);
@@ -374,7 +376,7 @@ class RoutingTest {
 
     @Test
     void batchPrioritizedRoutingPrefersTheConfident() {
-        // Three tokens want expert 0, which has one place; the second is the most certain.
+        // Three tokens choose expert 0, which has one place; the second token is the most confident.
         double[] logits = {1, 0, 3, 0, 2, 0};
         RoutingConfig config = new RoutingConfig(
                 RoutingConfig.Strategy.CAPACITY, 1, 0, 0.5, -1, false, RoutingConfig.SecondExpert.ALL, true, true);
@@ -395,7 +397,7 @@ class RoutingTest {
     }
 
     @Test
-    void aBatchOfPaddingOnlyHasNoRowsButStillAShape() {
+    void paddingOnlyBatchHasNoRowsButKeepsShapes() {
         Assignment assignment = Routing.of(RoutingConfig.DEFAULT)
                 .assign(new Routing.Request(
                         Logits.of(new double[6], 3),
@@ -414,7 +416,7 @@ class RoutingTest {
     }
 
     @Test
-    void refusesWhatNoStrategyCanDo() {
+    void refusesInvalidConfigurations() {
         ModelConfig three = new ModelConfig(1, 8, 2, 8, 16, 8, Activation.GELU, 0, 0, -1, 3, 1, 8, 0);
         RoutingConfig four = new RoutingConfig(
                 RoutingConfig.Strategy.DROPLESS, 4, 1, 1, -1, false, RoutingConfig.SecondExpert.ALL, false, true);

@@ -10,7 +10,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 class PresetsTest {
 
-    /** A preset's name says its size, in billions of parameters. */
+    /** A preset's name contains its size in billions of parameters. */
     @ParameterizedTest
     @CsvSource({
         "dense-125m, 0.123, 0.126",
@@ -26,7 +26,7 @@ class PresetsTest {
         "moe-207b, 206, 208",
         "moe-1.1t, 1100, 1110"
     })
-    void hasTheSizeThatItsNameSays(String name, double least, double most) {
+    void sizeMatchesName(String name, double least, double most) {
         assertThat(Cost.of(Presets.architecture(name)).parametersTotal() / 1e9).isBetween(least, most);
     }
 
@@ -43,7 +43,7 @@ class PresetsTest {
         assertThat(moe.balance().scope()).isEqualTo(BalanceConfig.Scope.GROUP);
     }
 
-    /** A token passes through as many layers and as wide ones in the mixture as in its dense twin, but for the experts. */
+    /** Apart from experts, a token passes through the same layers in the mixture as in its dense twin. */
     @ParameterizedTest
     @CsvSource({"cpu-tiny-dense, cpu-tiny-moe", "cpu-dense, cpu-moe8", "cpu-dense, cpu-moe128", "dense-6.7b, moe-1.1t"})
     void mixturesHaveDenseTwins(String dense, String mixture) {
@@ -74,7 +74,7 @@ class PresetsTest {
     }
 
     @Test
-    void anUnknownNameGetsTheNearest() {
+    void unknownNameListsTheNearest() {
         assertThatThrownBy(() -> Presets.architecture("moe-53b"))
                 .isInstanceOf(ModelException.class)
                 .hasMessageContaining("no preset is called 'moe-53b'; the nearest are moe-52b");

@@ -27,7 +27,7 @@ import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 
-/** What backward computes again is what forward computed: loss and gradients do not change by a bit. */
+/** Activation recomputation does not change loss and gradients by a single bit. */
 class RecomputeTest {
 
     private record Trial(String name, Architecture architecture) {}
@@ -43,7 +43,7 @@ class RecomputeTest {
                     "capacity, dropout " + dropout,
                     new Architecture(model, TinyModels.capacity(2), BalanceConfig.DEFAULT)));
         }
-        // Without dropout of attention weights, so that attention goes in blocks; every second layer dense.
+        // Without attention dropout, so attention runs in blocks; every second layer is dense.
         for (Activation activation : Activation.values()) {
             ModelConfig mixed =
                     new ModelConfig(4, 64, 2, 96, 24, 160, activation, 0.2, 0, TinyModels.PADDING, 4, 2, 32, 0);
@@ -81,7 +81,7 @@ class RecomputeTest {
         }
     }
 
-    /** The loss and all gradients, of two micro-batches in the second of two steps. */
+    /** The loss and all gradients after two micro-batches in the second of two steps. */
     private static Map<String, double[]> gradients(
             Architecture architecture, Precision precision, TokenBatch batch, Recompute recompute) {
         Map<String, double[]> results = new LinkedHashMap<>();
@@ -111,7 +111,7 @@ class RecomputeTest {
         return results;
     }
 
-    /** The head is most of this model, whose logits in float32 would take 128 MiB. */
+    /** The head dominates this model; its logits in float32 would take 128 MiB. */
     @Test
     @EnabledOnOs(OS.LINUX)
     void logitsOfAllTokensNeverExist() {
@@ -126,7 +126,7 @@ class RecomputeTest {
                 long training = PeakMemory.of(() -> run(model, batch, Tape.recording()));
                 long inference = PeakMemory.of(() -> run(model, batch, Tape.inference()));
                 long all = tokens * config.vocabulary() * 4;
-                // Nine tenths, since the JVM may give back some of its own meanwhile.
+                // Nine tenths, because the JVM may free some of its memory meanwhile.
                 long part = HeadSection.rows(tokens, config.vocabulary(), false)
                         * config.vocabulary()
                         * precision.compute().bytes();
