@@ -127,8 +127,8 @@ final class MixtureLayer {
                     sections.experts(layer, products, indices.choices(), dropout),
                     rows);
         } else if (parallel.layout().expertParallel() == 1) {
-            IntUnaryOperator room = pass.training() ? AssignedRows::rounded : AssignedRows::tight;
-            AssignedRows made = new AssignedRows(route.assignment(), room);
+            IntUnaryOperator rowsFor = pass.training() ? AssignedRows::rounded : AssignedRows::tight;
+            AssignedRows made = new AssignedRows(route.assignment(), rowsFor);
             indices = RowIndices.of(made, compute, parameters.device(), tape);
             rows = dispatch(tape, name, indices, h);
             outputs = tape.run(
@@ -178,13 +178,13 @@ final class MixtureLayer {
             RowIndices indices,
             boolean even,
             Value rows,
-            Dropout own,
+            Dropout localDropout,
             PassContext pass) {
         String name = "layers." + layer + ".";
         ExpertExchange exchange = ExpertExchange.of(parallel.rows(), layer, sent, even, rows.tensor(), tape);
-        Dropout dropout = own;
+        Dropout dropout = localDropout;
         RowChoices choices = indices.choices();
-        if (own.active()) {
+        if (localDropout.active()) {
             dropout = LayerSections.activationDropout(
                     layer, "experts", expertDropout, pass.withSequences(exchange.sequences(pass.sequences())));
         }

@@ -54,7 +54,7 @@ public sealed interface ExpertProducts {
     /**
      * The gradient of x, {@code [rows, in]}.
      *
-     * @param gradient of y, {@code [rows, out]}
+     * @param gradient the gradient of y, {@code [rows, out]}
      */
     Tensor backward(Tensor gradient, Tensor weight);
 
