@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
-import dev.moe4j.model.spec.ModelException;
+import dev.moe4j.formats.FormatException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -89,7 +89,7 @@ class GoldenTest {
         Files.copy(Golden.wanted("").resolve("lm.json"), folder.resolve("lm.json"));
         Golden.Case golden = new Golden(folder).cases("lm").getFirst();
         assertThatThrownBy(golden::tensors)
-                .isInstanceOf(ModelException.class)
+                .isInstanceOf(FormatException.class)
                 .hasMessageContaining("lm_dense_a.safetensors does not exist");
     }
 }

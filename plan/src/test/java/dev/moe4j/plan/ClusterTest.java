@@ -3,8 +3,7 @@ package dev.moe4j.plan;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.moe4j.model.spec.ModelException;
-import dev.moe4j.train.config.TrainException;
+import dev.moe4j.config.ConfigException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -46,7 +45,7 @@ class ClusterTest {
     })
     void whatCannotBeIsRefused(String text, String message) {
         assertThatThrownBy(() -> Cluster.read("h100-sxm", 8, null, List.of("cluster." + text)))
-                .isInstanceOf(TrainException.class)
+                .isInstanceOf(ConfigException.class)
                 .hasMessageContaining("cluster." + text.substring(0, text.indexOf('=')))
                 .hasMessageContaining(message);
     }
@@ -54,14 +53,14 @@ class ClusterTest {
     @Test
     void unknownKeysAndDevicesAreNamed(@TempDir Path folder) throws IOException {
         assertThatThrownBy(() -> Cluster.read("h100-sxm", 8, null, List.of("cluster.inter_bandwith=1")))
-                .isInstanceOf(ModelException.class)
+                .isInstanceOf(ConfigException.class)
                 .hasMessageContaining("--set cluster.inter_bandwith=1: unknown key cluster.inter_bandwith")
                 .hasMessageContaining("did you mean cluster.inter_bandwidth?");
         assertThatThrownBy(() -> Cluster.read("tpu", 8, null, List.of()))
                 .hasMessageContaining("no device is called 'tpu'; there are a100-80gb");
         Path file = Files.writeString(folder.resolve("cluster.yaml"), "gpus: 4\n");
         assertThatThrownBy(() -> Cluster.read("h100-sxm", 8, file, List.of()))
-                .isInstanceOf(ModelException.class)
+                .isInstanceOf(ConfigException.class)
                 .hasMessageContaining("cluster.yaml:1")
                 .hasMessageContaining("unknown key gpus");
     }

@@ -4,12 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.moe4j.config.ConfigException;
 import dev.moe4j.config.ConfigReader;
 import dev.moe4j.data.prepare.Preparation;
 import dev.moe4j.data.shard.Shards;
 import dev.moe4j.model.LanguageModel;
 import dev.moe4j.model.checkpoint.CheckpointReader;
-import dev.moe4j.model.spec.ModelException;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.text.source.TextInput;
@@ -223,7 +223,7 @@ class TrainingRunTest {
     void badInputIsAClearError() throws IOException {
         assertThatThrownBy(() -> train("run", 0)).hasMessageContaining("steps: 0");
         assertThatThrownBy(() -> train("run", 1, "model.expertz=3"))
-                .isInstanceOf(ModelException.class)
+                .isInstanceOf(ConfigException.class)
                 .hasMessageContaining("experts");
         assertThatThrownBy(() -> train("run", 1, "precision=int4")).hasMessageContaining("use bf16");
         assertThatThrownBy(() -> train("run", 1, "model.vocabulary=128")).hasMessageContaining("264");

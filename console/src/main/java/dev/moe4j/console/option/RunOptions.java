@@ -1,10 +1,9 @@
 package dev.moe4j.console.option;
 
+import dev.moe4j.base.UserException;
 import dev.moe4j.console.output.Output;
-import dev.moe4j.model.spec.ModelException;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.train.config.RunConfig;
-import dev.moe4j.train.config.TrainException;
 import java.util.List;
 
 /** A run's configuration from {@code --model} or {@code --preset}, and {@code --set}. */
@@ -41,7 +40,7 @@ public final class RunOptions {
         try {
             RunConfig.read(nameOrFile, List.of());
             return false;
-        } catch (ModelException | TrainException e) {
+        } catch (UserException e) {
             return true;
         }
     }

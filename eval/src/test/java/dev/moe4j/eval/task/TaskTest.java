@@ -3,8 +3,8 @@ package dev.moe4j.eval.task;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.moe4j.config.ConfigException;
 import dev.moe4j.eval.EvalException;
-import dev.moe4j.model.spec.ModelException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -86,7 +86,7 @@ class TaskTest {
         String yaml = COLOURS.replace(part, replacement.replace("\\n", "\n"));
         assertThat(yaml).isNotEqualTo(COLOURS);
         assertThatThrownBy(() -> Task.parse(yaml, "own.yaml", "own"))
-                .isInstanceOfAny(EvalException.class, ModelException.class)
+                .isInstanceOfAny(EvalException.class, ConfigException.class)
                 .hasMessageContaining(message);
     }
 

@@ -1,5 +1,6 @@
 package dev.moe4j.model.checkpoint;
 
+import dev.moe4j.config.ConfigException;
 import dev.moe4j.base.text.FirstLine;
 import dev.moe4j.config.ConfigReader;
 import dev.moe4j.config.ConfigWriter;
@@ -281,7 +282,7 @@ public record CheckpointConfig(
     private static <T> T named(String source, Reading<T> reading) {
         try {
             return reading.read();
-        } catch (ModelException e) {
+        } catch (ModelException | ConfigException e) {
             String message = String.valueOf(e.getMessage());
             throw message.startsWith(source) ? e : new ModelException(source + ": " + message, e);
         }

@@ -10,6 +10,7 @@ import static dev.moe4j.model.checkpoint.SampleCheckpoints.writeConfig;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.moe4j.formats.FormatException;
 import dev.moe4j.formats.safetensors.SafetensorsFile;
 import dev.moe4j.model.Agreement;
 import dev.moe4j.model.Golden;
@@ -142,7 +143,7 @@ class CheckpointTest {
                         .map(CheckpointTensors.Named::name)
                         .toList();
                 assertThatThrownBy(() -> CheckpointTensors.requireNames(stored, others))
-                        .isInstanceOf(ModelException.class)
+                        .isInstanceOf(FormatException.class)
                         .hasMessageContaining("model.embed_tokens.weight");
             }
             for (int i = 0; i < model.parameters().units().size(); i++) {

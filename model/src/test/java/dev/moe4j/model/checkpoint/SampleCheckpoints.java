@@ -2,11 +2,11 @@ package dev.moe4j.model.checkpoint;
 
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.moe4j.base.UserException;
 import dev.moe4j.model.LanguageModel;
 import dev.moe4j.model.TinyModels;
 import dev.moe4j.model.spec.Architecture;
 import dev.moe4j.model.spec.BalanceConfig;
-import dev.moe4j.model.spec.ModelException;
 import dev.moe4j.model.spec.RoutingConfig;
 import dev.moe4j.model.spec.TokenizerSpec;
 import dev.moe4j.tensor.DType;
@@ -55,6 +55,6 @@ final class SampleCheckpoints {
     }
 
     static AbstractThrowableAssert<?, ? extends Throwable> refused(Path folder) {
-        return assertThatThrownBy(() -> CheckpointReader.open(folder).close()).isInstanceOf(ModelException.class);
+        return assertThatThrownBy(() -> CheckpointReader.open(folder).close()).isInstanceOf(UserException.class);
     }
 }

@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.moe4j.config.ConfigException;
 import dev.moe4j.config.ConfigReader;
-import dev.moe4j.model.spec.ModelException;
 import dev.moe4j.model.spec.Presets;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -117,7 +117,7 @@ class RecipesTest {
                 .isEqualTo(RunConfig.preset(RunConfig.DEFAULT_PRESET).withSeed(7));
         Path list = Files.writeString(folder.resolve("list.yaml"), "preset: [dense-125m]\n");
         assertThatThrownBy(() -> RunConfig.read(list.toString(), List.of()))
-                .isInstanceOf(ModelException.class)
+                .isInstanceOf(ConfigException.class)
                 .hasMessageContaining("list.yaml:1")
                 .hasMessageContaining("preset");
     }
