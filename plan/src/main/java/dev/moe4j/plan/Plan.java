@@ -251,7 +251,7 @@ public record Plan(
                 * layout.sequencesPerDevice()
                 / layout.microBatch()
                 * model.moeLayers();
-        double bytes = layout.reductions() * (double) precision.wire().bytes()
+        double bytes = layout.reductions() * (double) precision.accumulate().bytes()
                 + (layout.gathersDuringPasses() + layout.gathersAfterUpdate())
                         * (double) precision.compute().bytes();
         long gradients = Math.round(ring(layout.devices()) * everywhere * bytes);

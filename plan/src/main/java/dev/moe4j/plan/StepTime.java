@@ -255,7 +255,7 @@ public record StepTime(
 
         /** Reductions of gradients and gathers of sections, which run beside forward and backward pass. */
         private double duringPasses() {
-            return layout.reductions() * gathered(precision.wire().bytes())
+            return layout.reductions() * gathered(precision.accumulate().bytes())
                     + layout.gathersDuringPasses()
                             * gathered(precision.compute().bytes());
         }

@@ -3,30 +3,34 @@ package dev.moe4j.tensor;
 import java.util.Locale;
 
 /**
- * The element types of a training run.
+ * The element types of a training run. In mixed precision (Micikevicius et al. 2018) forward and backward passes compute
+ * in 16 bits, and the optimizer updates master weights in float32.
  *
- * @param master parameters as the optimizer sees them, and its moments
- * @param compute parameters and activations in the products of forward and backward
- * @param accumulate gradients, summed over micro-batches
- * @param wire what travels between processes
+ * @param master type of the master weights and of the optimizer's moments
+ * @param compute type of the working copies of parameters, and of activations and matrix products
+ * @param accumulate type of parameters' gradients: for gradient accumulation over micro-batches and for the reduction
+ *     over data-parallel processes
  */
-public record Precision(DType master, DType compute, DType accumulate, DType wire) {
+public record Precision(DType master, DType compute, DType accumulate) {
 
     /** Double precision throughout, for comparison with reference vectors. */
-    public static final Precision FP64 = new Precision(DType.FLOAT64, DType.FLOAT64, DType.FLOAT64, DType.FLOAT64);
+    public static final Precision FP64 = new Precision(DType.FLOAT64, DType.FLOAT64, DType.FLOAT64);
 
-    public static final Precision FP32 = new Precision(DType.FLOAT32, DType.FLOAT32, DType.FLOAT32, DType.FLOAT32);
+    public static final Precision FP32 = new Precision(DType.FLOAT32, DType.FLOAT32, DType.FLOAT32);
 
-    /** Products in bfloat16 over a float32 master. */
-    public static final Precision BF16 = new Precision(DType.FLOAT32, DType.BFLOAT16, DType.FLOAT32, DType.FLOAT32);
-
-    /** Products in float16 over a float32 master; gradients need a scaled loss, or many are too small for it. */
-    public static final Precision FP16 = new Precision(DType.FLOAT32, DType.FLOAT16, DType.FLOAT32, DType.FLOAT32);
+    /** Mixed precision: computes in bfloat16, with float32 master weights and gradients. */
+    public static final Precision BF16 = new Precision(DType.FLOAT32, DType.BFLOAT16, DType.FLOAT32);
 
     /**
-     * Parses {@code fp64}, {@code fp32}, {@code bf16} or {@code fp16}.
+     * Mixed precision: computes in float16, with float32 master weights and gradients. It needs loss scaling: many
+     * gradients would otherwise underflow in float16.
+     */
+    public static final Precision FP16 = new Precision(DType.FLOAT32, DType.FLOAT16, DType.FLOAT32);
+
+    /**
+     * Parses {@code fp64}, {@code fp32}, {@code bf16} or {@code fp16}, in any case.
      *
-     * @throws TensorException if the text names none of them
+     * @throws TensorException if the text is a different one
      */
     public static Precision parse(String text) {
         return switch (text.toLowerCase(Locale.ROOT)) {
@@ -38,7 +42,7 @@ public record Precision(DType master, DType compute, DType accumulate, DType wir
         };
     }
 
-    /** The name that {@link #parse} knows, which the compute type gives. */
+    /** The name that {@link #parse} reads, such as {@code bf16}. */
     public String name() {
         return switch (compute) {
             case FLOAT64 -> "fp64";
@@ -49,13 +53,13 @@ public record Precision(DType master, DType compute, DType accumulate, DType wir
         };
     }
 
-    /** The type of softmax, router and loss: the compute type, but float32 at least. */
+    /** The type of softmax, router and loss: float64 if the compute type is float64, else float32. */
     public DType stable() {
         return compute == DType.FLOAT64 ? DType.FLOAT64 : DType.FLOAT32;
     }
 
-    /** The same run with parameters that stay in the master's type in the products: the router's. */
+    /** This precision with the master type as the compute type, such as for the router's parameters. */
     public Precision computingInMaster() {
-        return new Precision(master, master, accumulate, wire);
+        return new Precision(master, master, accumulate);
     }
 }
