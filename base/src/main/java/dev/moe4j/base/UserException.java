@@ -19,7 +19,7 @@ public abstract class UserException extends RuntimeException {
         super(message, cause);
     }
 
-    /** Replaces control characters and line separators, which hostile files put into names, by Unicode escapes. */
+    /** Replaces control characters and line separators by Unicode escapes: names from hostile files may contain them. */
     protected static String escaped(String message) {
         return CONTROL.matcher(message)
                 .replaceAll(match ->

@@ -22,7 +22,7 @@ public final class Sha256 {
         }
     }
 
-    /** Returns what was added to a digest, in hexadecimal, and resets it. */
+    /** Returns a digest's value in hexadecimal, and resets the digest. */
     public static String hex(MessageDigest digest) {
         return HexFormat.of().formatHex(digest.digest());
     }

@@ -1,5 +1,5 @@
 /**
- * SHA-256 digests of texts, bytes and files: {@link Sha256}. Depends on the JDK alone.
+ * SHA-256 digests of strings, bytes and files: {@link Sha256}. Depends only on the JDK.
  */
 @NullMarked
 package dev.moe4j.base.digest;

@@ -10,8 +10,8 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 
 /**
- * A file that is written next to its target and replaces the target when it is complete. A reader finds the old content or
- * the new content, never a part of it, also after a crash or a power failure.
+ * A file that is written next to its target and replaces the target when it is complete. A reader finds either the old or the
+ * new content, even after a crash or a power failure.
  *
  * <p>The content goes to a file with a {@linkplain TemporaryName temporary name} in the target's folder. {@link #commit}
  * forces the content to the disk, renames the file, and forces the rename to the disk. Closing without a commit deletes
@@ -49,17 +49,17 @@ public final class AtomicFile implements AutoCloseable {
         }
     }
 
-    /** Where the content is written to. */
+    /** The channel to which the content must be written. */
     public FileChannel channel() {
         return channel;
     }
 
-    /** The name that the file has until it is complete. */
+    /** The path of the temporary file. */
     public Path temporary() {
         return temporary;
     }
 
-    /** Gives the file its name. All content must have been written to the channel, which is closed. */
+    /** Replaces the target by the content written so far, and closes the channel. */
     public void commit() throws IOException {
         channel.force(true);
         channel.close();
@@ -67,7 +67,7 @@ public final class AtomicFile implements AutoCloseable {
         Fsync.folder(target.resolveSibling("."));
     }
 
-    /** Deletes the temporary file if there was no commit. */
+    /** Deletes the temporary file unless it was committed. */
     @Override
     public void close() throws IOException {
         channel.close();

@@ -6,17 +6,17 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 
-/** Folders that appear under their names when they are complete, and disappear before they are incomplete. */
+/** Creates and deletes folders such that a folder with its final name is always complete. */
 public final class AtomicFolder {
 
     private AtomicFolder() {}
 
     /**
-     * Forces a complete folder to the disk, renames it, and forces the rename to the disk.
+     * Forces a folder to the disk, renames it, and forces the rename to the disk.
      *
-     * @param complete a folder on the same file system as the target
-     * @param target the folder's new name
-     * @param replaced the name that an older folder at {@code target} is moved to; nothing may have that name
+     * @param complete the folder, on the same file system as the target
+     * @param target the folder's new path
+     * @param replaced the path to which an existing target is moved; it must not exist
      */
     public static void commit(Path complete, Path target, Path replaced) throws IOException {
         Fsync.tree(complete);
@@ -28,8 +28,8 @@ public final class AtomicFolder {
     }
 
     /**
-     * Renames a folder, then deletes it with everything in it: an interrupted deletion leaves no part of the folder under
-     * its name.
+     * Renames a folder, then deletes it with its content. An interrupted deletion never leaves a partial folder under the
+     * original name.
      */
     public static void delete(Path folder) throws IOException {
         Path doomed = TemporaryName.nextTo(folder);

@@ -9,12 +9,12 @@ import java.nio.file.SimpleFileVisitor;
 import java.nio.file.attribute.BasicFileAttributes;
 import org.jspecify.annotations.Nullable;
 
-/** Folders with all that is in them. */
+/** Deletes folders with their content. */
 public final class FileTree {
 
     private FileTree() {}
 
-    /** Deletes a folder with all that is in it, links and not what they lead to; nothing if there is none. */
+    /** Deletes a folder with its content, if it exists. Symbolic links are deleted, but not their targets. */
     public static void delete(Path folder) throws IOException {
         if (!Files.exists(folder, LinkOption.NOFOLLOW_LINKS)) {
             return;

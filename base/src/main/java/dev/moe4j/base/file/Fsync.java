@@ -17,16 +17,16 @@ public final class Fsync {
     private Fsync() {}
 
     /**
-     * Forces the list of a folder's files to the disk: creations, renames and deletions in the folder.
+     * Forces a folder's entries to the disk: creations, renames and deletions in the folder.
      *
-     * <p>Does nothing where the system cannot: Windows does not open folders, and NTFS journals renames. Some network file
-     * systems refuse to force a folder.
+     * <p>Does nothing if the system does not support this. Windows cannot open folders, but NTFS journals renames. Some network
+     * file systems refuse to force a folder.
      */
     public static void folder(Path folder) throws IOException {
         try (FileChannel channel = FileChannel.open(folder, StandardOpenOption.READ)) {
             force(channel);
         } catch (AccessDeniedException e) {
-            // Windows, or a folder that may be written to but not read.
+            // On Windows, or without permission to read the folder.
         }
     }
 
@@ -34,11 +34,11 @@ public final class Fsync {
         try {
             folder.force(true);
         } catch (IOException e) {
-            // Java does not tell a refusal from a failure. The contents of files are forced apart from this.
+            // Java does not distinguish a refusal from a failure. The files' contents are forced separately.
         }
     }
 
-    /** Forces a folder with everything in it to the disk. The files must be writable. */
+    /** Forces a folder with its content to the disk. The files must be writable. */
     public static void tree(Path folder) throws IOException {
         Files.walkFileTree(folder, new SimpleFileVisitor<>() {
             @Override

@@ -17,11 +17,11 @@ import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A lock that one holder at a time has, among all processes of the machine: the system's lock on a file. The lock ends
- * when it is closed, or when its process ends for any reason. The file's text names the process that holds the lock.
+ * An exclusive lock among all processes of the machine, implemented as the system's lock on a file. The lock is released when
+ * it is closed, or when its process ends for any reason. The file's text names the process that holds the lock.
  */
 public final class ProcessLock implements AutoCloseable {
-    /** The byte that is locked, after all text: Windows does not let other processes read locked bytes. */
+    /** The locked byte. It is after the text, because on Windows other processes cannot read locked bytes. */
     private static final long LOCKED_BYTE = 1L << 30;
 
     /**
@@ -39,7 +39,7 @@ public final class ProcessLock implements AutoCloseable {
     }
 
     /**
-     * Takes the lock, without waiting. Creates the file if it does not exist; its folder must exist.
+     * Tries to take the lock without waiting. Creates the file if it does not exist. The folder must exist.
      *
      * @return the lock; empty if this process or another one holds it
      */
@@ -63,7 +63,7 @@ public final class ProcessLock implements AutoCloseable {
         try {
             Files.createFile(file);
         } catch (FileAlreadyExistsException e) {
-            // The usual case: the file stays when a lock ends.
+            // The usual case: releasing a lock does not delete the file.
         }
         @Nullable Object found;
         FileChannel channel;
@@ -87,7 +87,7 @@ public final class ProcessLock implements AutoCloseable {
         return Optional.empty();
     }
 
-    /** Whether the name still stands for the locked file. A holder may delete its file; a lock on it then guards nothing. */
+    /** Whether the path still refers to the locked file. A holder may delete its file, which makes a lock on it useless. */
     private static boolean isStillThere(Path file, @Nullable Object found) throws IOException {
         try {
             return Objects.equals(found, key(file));
@@ -96,7 +96,7 @@ public final class ProcessLock implements AutoCloseable {
         }
     }
 
-    /** The process that holds the lock on a file, as in "process 4711"; empty if the file does not say or is gone. */
+    /** The process that holds the lock on a file, such as "process 4711"; empty if the file is empty or does not exist. */
     public static String holder(Path file) throws IOException {
         try {
             return HELD.contains(real(file)) ? owner() : Files.readString(file).strip();
@@ -115,7 +115,7 @@ public final class ProcessLock implements AutoCloseable {
         return folder == null ? absolute : folder.toRealPath().resolve(absolute.getFileName());
     }
 
-    /** What tells a file from one that replaces it under its name; null on Windows, where an open file keeps its name. */
+    /** An identity of the file, which a replacement at the same path does not share; null on Windows. */
     private static @Nullable Object key(Path file) throws IOException {
         return Files.readAttributes(file, BasicFileAttributes.class).fileKey();
     }

@@ -1,7 +1,7 @@
 /**
- * Files and folders that are complete or absent: {@link AtomicFile} and {@link AtomicFolder} write next to the
- * target, force the content to the disk and rename. {@link ProcessLock} is a lock between processes. No other
- * package renames files. Depends on the JDK alone.
+ * Atomic files and folders. {@link AtomicFile} and {@link AtomicFolder} write next to the target, force the content to the
+ * disk and rename it. {@link ProcessLock} is a lock between processes. No other package renames files. Depends only on
+ * the JDK.
  */
 @NullMarked
 package dev.moe4j.base.file;

@@ -25,7 +25,7 @@ public final class Json {
 
     private Json() {}
 
-    /** Returns a value as indented text that ends with a line break; the same bytes on every system. */
+    /** Returns a value as indented JSON with a final line break. The result is the same on every system. */
     public static String indented(Object value) {
         return MAPPER.writer().with(LAYOUT).writeValueAsString(value) + "\n";
     }

@@ -1,5 +1,5 @@
 /**
- * Reading and writing JSON files whose keys are record components: {@link Json}. Depends on Jackson.
+ * JSON files whose keys are the names of record components: {@link Json}. Depends on Jackson.
  */
 @NullMarked
 package dev.moe4j.base.json;

@@ -11,7 +11,7 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /**
- * The processors that this process may use. libtorch reads the processor's topology too, and finds a single core on some
+ * Finds the processors and cores that this process may use. libtorch also reads the topology, but finds only one core on some
  * virtual machines.
  */
 public final class Processors {
@@ -30,19 +30,18 @@ public final class Processors {
 
     /**
      * Returns the number of physical cores that this process may use, at least 1. The process's CPU affinity and its
-     * container's CPU quota limit them. Where the system does not say which processors share a core (outside Linux), each
-     * processor counts as a core.
+     * container's CPU quota limit this number. Outside Linux the topology is unknown, and each processor counts as a core.
      */
     public static int cores() {
         return cores(STATUS, TOPOLOGY, Runtime.getRuntime().availableProcessors());
     }
 
     /**
-     * The same for other files, for tests.
+     * {@link #cores()} with the given inputs, for tests.
      *
-     * @param status file with the list of allowed processors
-     * @param topology folder with a folder for each processor
-     * @param available processors by affinity and quota
+     * @param status the file with the list of allowed processors
+     * @param topology the folder that contains a folder for each processor
+     * @param available the number of processors by affinity and quota
      */
     public static int cores(Path status, Path topology, int available) {
         int cores = (int) allowed(status)
@@ -53,14 +52,14 @@ public final class Processors {
     }
 
     /**
-     * Returns the number of threads that each of several processes on this machine should use for an operation: {@link
-     * #THREADS_VARIABLE} where it is set, else the process's share of the cores; at least 1.
+     * Returns the number of threads that each of several processes on this machine should use for an operation. This is {@link
+     * #THREADS_VARIABLE} if it is set. Else the cores are divided by the number of processes. At least 1.
      */
     public static int threads(int processes) {
         return requested(System.getenv()).orElseGet(() -> Math.max(1, cores() / processes));
     }
 
-    /** The number that the environment sets; empty where it sets none, or a value that is not a number above 0. */
+    /** The number of threads that the environment sets; empty if it is not set or not a number above 0. */
     public static OptionalInt requested(Map<String, String> environment) {
         var numbers = NUMBERS.matcher(environment.getOrDefault(THREADS_VARIABLE, ""));
         int first = numbers.matches() ? Integer.parseInt(numbers.group(1)) : 0;
@@ -87,13 +86,13 @@ public final class Processors {
         });
     }
 
-    /** The list of processors that share a core with this one; older kernels have the second file only. */
+    /** The list of processors on the same core. Older kernels have only the second file. */
     private static String core(Path topology, int processor) {
         for (String name : new String[] {"core_cpus_list", "thread_siblings_list"}) {
             try {
                 return Files.readString(topology.resolve(name)).strip();
             } catch (IOException e) {
-                // The next file may be there.
+                // Try the next file.
             }
         }
         return Integer.toString(processor);

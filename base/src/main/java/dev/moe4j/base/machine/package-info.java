@@ -1,6 +1,6 @@
 /**
- * The processors that this process may use: {@link Processors} reads affinity, quota and topology. Depends on the
- * JDK alone.
+ * The processors that this process may use: {@link Processors} reads CPU affinity, quota and topology. Depends only on the
+ * JDK.
  */
 @NullMarked
 package dev.moe4j.base.machine;

@@ -3,7 +3,7 @@ package dev.moe4j.base.primitive;
 import java.util.Arrays;
 import java.util.function.IntConsumer;
 
-/** Integers that grow. */
+/** A growing list of ints, without boxing. */
 public final class IntList implements IntConsumer {
     private int[] values;
     private int size;

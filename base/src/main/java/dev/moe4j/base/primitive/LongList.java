@@ -2,7 +2,7 @@ package dev.moe4j.base.primitive;
 
 import java.util.Arrays;
 
-/** Longs that grow. */
+/** A growing list of longs, without boxing. */
 public final class LongList {
     private long[] values = new long[4];
     private int size;

@@ -1,6 +1,9 @@
 package dev.moe4j.base.primitive;
 
-/** The finalizer of SplitMix64: a bijection of 64 bits in which each bit of the input moves half of the output. */
+/**
+ * The output function of SplitMix64 (Steele, Lea, Flood 2014): a bijection of 64-bit numbers, in which each bit of the input
+ * flips about half of the output bits.
+ */
 public final class SplitMix64 {
     private SplitMix64() {}
 
@@ -11,7 +14,7 @@ public final class SplitMix64 {
         return z ^ (z >>> 31);
     }
 
-    /** The key of an epoch's order. */
+    /** The key of an epoch's random permutation. */
     public static long epochKey(long seed, long epoch) {
         return mix(mix(seed) ^ epoch);
     }

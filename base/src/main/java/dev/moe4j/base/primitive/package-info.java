@@ -1,6 +1,6 @@
 /**
- * Growing lists of primitives ({@link IntList}, {@link LongList}) and the SplitMix64 mixing function ({@link
- * SplitMix64}). Depends on the JDK alone.
+ * Growing lists of primitives ({@link IntList}, {@link LongList}) and a 64-bit mixing function ({@link SplitMix64}).
+ * Depends only on the JDK.
  */
 @NullMarked
 package dev.moe4j.base.primitive;

@@ -4,14 +4,14 @@ import java.util.Collection;
 import java.util.Comparator;
 import java.util.List;
 
-/** Finds the names somebody may have meant, for error messages. */
+/** Finds names similar to an unknown name, for suggestions in error messages. */
 public final class NearestName {
 
     private NearestName() {}
 
     /**
-     * The names closest to {@code wanted} by edit distance, nearest first and in the order of {@code names} where two
-     * are as near; only those that differ in fewer than half of their characters.
+     * The names closest to {@code wanted} by edit distance, nearest first; equally near names keep the order of {@code names}.
+     * Names that differ in half of their characters or more are excluded.
      */
     public static List<String> names(String wanted, Collection<String> names, int limit) {
         record Candidate(String name, int distance) {}
@@ -24,7 +24,7 @@ public final class NearestName {
                 .toList();
     }
 
-    /** The number of insertions, deletions, replacements and swaps of neighbours that turn {@code a} into {@code b}. */
+    /** The edit distance: insertions, deletions, replacements and swaps of adjacent characters from {@code a} to {@code b}. */
     public static int distance(String a, String b) {
         int[] beforeLast = new int[b.length() + 1];
         int[] last = new int[b.length() + 1];

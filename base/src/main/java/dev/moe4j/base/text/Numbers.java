@@ -4,13 +4,13 @@ import java.math.BigDecimal;
 import java.math.MathContext;
 import java.math.RoundingMode;
 
-/** Numbers for people: as many digits as mean something, the same in every locale. */
+/** Formats numbers for people, independent of the locale. */
 public final class Numbers {
     private static final String[] PREFIXES = {"", "k", "M", "G", "T", "P", "E", "Z", "Y"};
 
     private Numbers() {}
 
-    /** Rounded to {@code digits} significant digits, in plain notation. */
+    /** Rounds to {@code digits} significant digits, without an exponent. */
     public static String significant(double value, int digits) {
         if (!Double.isFinite(value)) {
             return String.valueOf(value);
@@ -24,7 +24,7 @@ public final class Numbers {
                 .toPlainString();
     }
 
-    /** Rounded to {@code decimals} places after the point. */
+    /** Rounds to {@code decimals} decimal places. */
     public static String fixed(double value, int decimals) {
         return Double.isFinite(value)
                 ? new BigDecimal(value)
@@ -33,7 +33,7 @@ public final class Numbers {
                 : String.valueOf(value);
     }
 
-    /** Three significant digits, a space and the decimal prefix, to be followed by a unit: {@code 35.9 T}. */
+    /** Formats three significant digits, a space and an SI prefix, such as {@code 35.9 T}. The caller appends the unit. */
     public static String si(double value) {
         int prefix = 0;
         double scaled = value;

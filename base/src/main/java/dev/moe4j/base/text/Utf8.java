@@ -8,27 +8,27 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 
-/** Strings and UTF-8. */
+/** Converts between UTF-8 and strings, and repairs invalid strings. */
 public final class Utf8 {
-    /** U+FEFF, which some editors and spreadsheets write before a text. */
+    /** The byte order mark U+FEFF, which some editors and spreadsheets write at the start of a file. */
     private static final byte[] MARK = {(byte) 0xef, (byte) 0xbb, (byte) 0xbf};
 
     private Utf8() {}
 
     /**
-     * The text of these bytes.
+     * Decodes bytes.
      *
-     * @throws CharacterCodingException if they are no UTF-8
+     * @throws CharacterCodingException if the bytes are not valid UTF-8
      */
     public static String decode(byte[] bytes, int from, int count) throws CharacterCodingException {
         String text = new String(bytes, from, count, StandardCharsets.UTF_8);
-        if (text.indexOf('\uFFFD') >= 0) { // a character like others, or put where bytes are wrong
+        if (text.indexOf('\uFFFD') >= 0) { // either part of the text, or a replacement of invalid bytes
             StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes, from, count));
         }
         return text;
     }
 
-    /** The stream without the byte order mark that it may begin with. */
+    /** Returns the stream without its byte order mark, if any. */
     public static InputStream withoutMark(InputStream in) throws IOException {
         PushbackInputStream pushback = new PushbackInputStream(in, MARK.length);
         byte[] first = pushback.readNBytes(MARK.length);
@@ -38,7 +38,7 @@ public final class Utf8 {
         return pushback;
     }
 
-    /** The text with U+FFFD for each surrogate that is not half of a pair; the same string if there is none. */
+    /** Replaces each unpaired surrogate by U+FFFD. Returns the same string if all surrogates are paired. */
     public static String valid(String text) {
         int bad = loneSurrogate(text, 0);
         if (bad < 0) {
@@ -51,12 +51,12 @@ public final class Utf8 {
         return fixed.toString();
     }
 
-    /** Whether a byte is the second, third or fourth of a character's. */
+    /** Whether a byte is a continuation byte: the second, third or fourth of a character. */
     public static boolean continues(byte value) {
         return (value & 0xC0) == 0x80;
     }
 
-    /** The first surrogate from an index on that is not half of a pair; -1 if there is none. */
+    /** The index of the first unpaired surrogate at or after {@code from}; -1 if all are paired. */
     public static int loneSurrogate(String text, int from) {
         int i = from;
         while (i < text.length()) {
@@ -72,7 +72,7 @@ public final class Utf8 {
         return -1;
     }
 
-    /** The number of bytes of a text in UTF-8; each lone surrogate counts as U+FFFD. */
+    /** The length of a string in UTF-8, in bytes. An unpaired surrogate counts as U+FFFD. */
     public static long length(String text) {
         long bytes = text.length();
         int i = 0;

@@ -1,7 +1,6 @@
 /**
- * Small functions on text: UTF-8 with exact offsets ({@link Utf8}), the nearest of several names ({@link
- * NearestName}), numbers for people ({@link Numbers}), first lines of messages ({@link FirstLine}). Depends on the
- * JDK alone.
+ * Small functions on strings: UTF-8 ({@link Utf8}), similar names for suggestions ({@link NearestName}), formatted numbers
+ * ({@link Numbers}) and first lines of messages ({@link FirstLine}). Depends only on the JDK.
  */
 @NullMarked
 package dev.moe4j.base.text;

@@ -17,7 +17,7 @@ class FsyncTest {
     @TempDir
     Path folder;
 
-    /** The file system of /proc refuses both with "Invalid argument". */
+    /** The /proc file system rejects forcing folders and files with "Invalid argument". */
     @Test
     @EnabledOnOs(OS.LINUX)
     void aFileSystemThatRefusesFoldersIsNoFailureAndOneThatRefusesFilesIs() {

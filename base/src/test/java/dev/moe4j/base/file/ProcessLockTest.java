@@ -14,7 +14,7 @@ class ProcessLockTest {
     @TempDir
     Path folder;
 
-    /** A process that says whether it gets the lock, and ends. */
+    /** A process that prints whether it gets the lock, and exits. */
     static final class OtherProcess {
         private OtherProcess() {}
 
