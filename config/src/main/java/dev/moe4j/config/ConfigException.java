@@ -2,7 +2,10 @@ package dev.moe4j.config;
 
 import dev.moe4j.base.UserException;
 
-/** A configuration cannot be read: its message names the file, the line and the key. Names from hostile files may be part of the message, so control characters are escaped. */
+/**
+ * A configuration that cannot be read. The message names the file, the line and the key. It may contain text from hostile
+ * files, so control characters are escaped.
+ */
 public final class ConfigException extends UserException {
 
     public ConfigException(String message) {

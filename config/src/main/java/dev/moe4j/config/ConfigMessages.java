@@ -9,23 +9,23 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 
-/** What is wrong with a configuration, and the names of what it may hold. */
+/** Builds error messages about configurations: type mismatches, and unknown keys with suggestions. */
 final class ConfigMessages {
 
     private ConfigMessages() {}
 
-    /** The error for a node that is not what its component wants. */
+    /** The error for a value of the wrong type. */
     static ConfigException mismatch(ConfigNode node, String path, String expected) {
         return new ConfigException(node.where() + ": " + path + ": expected " + expected + ", found " + node.words());
     }
 
     /**
-     * The error for a key that its record does not have, with the one that was probably meant and all of the record.
+     * The error for an unknown key. It suggests the most similar key and lists the record's keys.
      *
-     * @param wanted the dotted key
-     * @param path of the record
+     * @param wanted the unknown dotted key
+     * @param path the record's path
      * @param siblings the record's keys
-     * @param root whose other keys may have been meant
+     * @param root the configuration's type, whose other keys can be suggested
      */
     static ConfigException unknown(String where, String wanted, String path, Iterable<String> siblings, Class<?> root) {
         List<String> known = new ArrayList<>();
@@ -36,7 +36,7 @@ final class ConfigMessages {
         String hint = known.stream()
                 .filter(key -> letters(key).equals(letters(wanted)))
                 .findFirst()
-                // One letter amiss is likelier than another section.
+                // A typing error is more likely than a key of another section.
                 .or(() -> known.stream()
                         .filter(key -> NearestName.distance(wanted, key) == 1)
                         .findFirst())
@@ -55,7 +55,7 @@ final class ConfigMessages {
         return key.replace("_", "").replace("-", "").toLowerCase(Locale.ROOT);
     }
 
-    /** Every dotted path of a record type. */
+    /** Collects all dotted keys of a record type. */
     private static void collect(Class<?> record, String path, List<String> paths, int depth) {
         for (RecordComponent component : record.getRecordComponents()) {
             paths.add(join(path, ConfigWriter.key(component)));
@@ -70,7 +70,7 @@ final class ConfigMessages {
         return path.isEmpty() ? key : path + "." + key;
     }
 
-    /** What a component of that type wants. */
+    /** Describes the values of a type, such as "true or false". */
     static String words(Type type) {
         if (type instanceof ParameterizedType generic) {
             Type[] arguments = generic.getActualTypeArguments();

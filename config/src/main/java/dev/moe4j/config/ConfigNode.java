@@ -26,8 +26,8 @@ import tools.jackson.dataformat.yaml.YAMLParser;
 import tools.jackson.dataformat.yaml.YAMLSchema;
 
 /**
- * A value of a configuration before it has a type, with the place it came from. Scalars keep their text: the component
- * they are for decides what it means.
+ * A node of a parsed configuration with its source location. Scalars are kept as text, because the type of the record
+ * component decides how to read them.
  */
 sealed interface ConfigNode {
 
@@ -36,10 +36,10 @@ sealed interface ConfigNode {
     Pattern MARK = Pattern.compile("line (\\d+), column \\d+");
     YAMLFactory YAML = YAMLFactory.builder().yamlSchema(YAMLSchema.CORE).build();
 
-    /** Where the value stands: file and line, or the text of the command line. */
+    /** The source location: file and line, or the command-line override. */
     String where();
 
-    /** The value as error messages show it. */
+    /** A description of the value for error messages. */
     default String words() {
         return switch (this) {
             case Scalar(String _, String text) ->
@@ -49,12 +49,12 @@ sealed interface ConfigNode {
         };
     }
 
-    /** A scalar as it was written, or null. */
+    /** A scalar with its source text; null for YAML's null. */
     record Scalar(String where, @Nullable String text) implements ConfigNode {}
 
     record Sequence(String where, List<ConfigNode> items) implements ConfigNode {}
 
-    /** A mapping; {@code partial} if it changes single entries of a map instead of replacing the whole. */
+    /** A mapping. If {@code partial}, it changes single entries of a map; else it replaces the map. */
     record Mapping(String where, Map<String, ConfigNode> entries, boolean partial) implements ConfigNode {
 
         static Mapping empty(String where) {
@@ -62,7 +62,7 @@ sealed interface ConfigNode {
         }
     }
 
-    /** The text of a configuration file. */
+    /** Reads the text of a configuration file. */
     static String text(Path file) {
         try {
             if (Files.size(file) > MAX_FILE_BYTES) {
@@ -84,7 +84,7 @@ sealed interface ConfigNode {
         }
     }
 
-    /** The one document of a file's text, which has to be a mapping. */
+    /** Parses a text that must contain a single document, which must be a mapping. */
     static Mapping document(String yaml, String source) {
         ConfigNode node = parse(yaml, source, true);
         if (node == null) {
@@ -97,9 +97,9 @@ sealed interface ConfigNode {
     }
 
     /**
-     * The one document of a text, or null if it has none.
+     * Parses a text that must contain at most one document; null if it contains none.
      *
-     * @param lines whether places are lines of {@code source}, or {@code source} alone
+     * @param lines whether source locations include the line number
      */
     static @Nullable ConfigNode parse(String yaml, String source, boolean lines) {
         try (YAMLParser parser = (YAMLParser) YAML.createParser(ObjectReadContext.empty(), yaml)) {
@@ -118,7 +118,7 @@ sealed interface ConfigNode {
         }
     }
 
-    /** The parser's message in one line, with the line where it found the fault rather than where it stood. */
+    /** The parser's message in one line, with the line number of the fault instead of the parser's position. */
     private static ConfigException invalid(JacksonException e, String source, boolean lines) {
         String message = Objects.requireNonNullElse(e.getOriginalMessage(), "");
         String line =
@@ -131,12 +131,12 @@ sealed interface ConfigNode {
                 .filter(text -> text.startsWith("while") || text.startsWith("expected") || text.startsWith("found"))
                 .collect(Collectors.joining(": "));
         return new ConfigException(
-                source + (lines ? line : "") + ": no valid YAML: "
+                source + (lines ? line : "") + ": invalid YAML: "
                         + (problem.isEmpty() ? FirstLine.of(message) : problem),
                 e);
     }
 
-    /** A parser on its way through a text. */
+    /** Builds nodes from the tokens of a parser. */
     record Parsing(YAMLParser parser, String source, boolean lines) {
 
         String where() {
@@ -191,13 +191,13 @@ sealed interface ConfigNode {
         private JsonToken next() {
             JsonToken token = parser.nextToken();
             if (token == null) {
-                throw new ConfigException(where() + ": no valid YAML: it ends too early");
+                throw new ConfigException(where() + ": invalid YAML: unexpected end");
             }
             return token;
         }
     }
 
-    /** A JSON value, all of it from the place {@code source}. */
+    /** Converts a JSON value. All nodes get the source location {@code source}. */
     static ConfigNode of(JsonNode json, String source) {
         if (json.isObject()) {
             Map<String, ConfigNode> entries = new LinkedHashMap<>();

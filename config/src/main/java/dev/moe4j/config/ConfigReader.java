@@ -23,47 +23,56 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
 /**
- * Reads typed configuration: a record with defaults, overlaid by a YAML file, overlaid by {@code key=value} texts of
- * the command line. {@link ConfigWriter} writes what this reads.
+ * Reads typed configuration into records. The values come from a record with defaults, then a YAML file, then {@code
+ * key=value} overrides of the command line; later ones take precedence. {@link ConfigWriter} writes records back.
  *
- * <p>A component {@code peakRate} is the key {@code peak_rate}; a nested record is a mapping; a key given replaces the
- * default, a key not given leaves it. Components may be boolean, int, long, float, double, String, {@link Path}, an
- * enum (its constants in lower case), a record, a {@code List} or a {@code Map} with String keys of these, and, where
- * marked {@link Nullable}, absent: {@code null} in the file. A scalar is read as what its component wants, so
- * {@code 1e9} is a long and {@code 12} a String where one is asked for. Lists and maps of the file replace the default
- * whole; {@code key=value} texts change one entry of a map. A record that has no default (an element of a list, an
- * absent component) starts from its constructor without parameters if it has one, else every key must be given. What
- * a canonical constructor refuses by {@link IllegalArgumentException} is reported with its place.
+ * <p>The component {@code peakRate} has the key {@code peak_rate}. A nested record is a mapping. Keys that are not given keep
+ * their defaults. These component types are supported:
  *
- * <p>Errors name the file and line, or the text of the command line, and the dotted path. Unknown keys, duplicate
- * keys, several documents, YAML aliases and tags are refused; aliases because a few of them can stand for more text
- * than any memory holds.
+ * <ul>
+ *   <li>boolean, int, long, float, double, String and {@link Path}
+ *   <li>enums, with their constants in lower case
+ *   <li>records
+ *   <li>{@code List}, and {@code Map} with String keys, of the types above
+ * </ul>
+ *
+ * <p>A {@link Nullable} component is null if the file says {@code null}. The component's type decides how to read a scalar:
+ * {@code 1e9} can be a long, and {@code 12} can be a String. A list or map of the file replaces the default. An override can
+ * also change a single entry of a map. Records in lists, and records whose default is null, start from the constructor
+ * without parameters. If they do not have one, all keys must be given. If a canonical constructor throws {@link
+ * IllegalArgumentException}, the error is reported with the record's location.
+ *
+ * <p>Errors are {@link ConfigException}s. They name the dotted path, and the file and line or the override. Unknown keys,
+ * duplicate keys, several documents, YAML aliases and YAML tags are errors. A few nested aliases could expand to more text
+ * than fits into memory.
  */
 public final class ConfigReader {
 
     private ConfigReader() {}
 
-    /** Whether what names something built in or a YAML file, as for presets and tasks, is a file's path by its ending. */
+    /** Whether a name ends like a YAML file. Such names are paths, and all others are built-in presets or tasks. */
     public static boolean isFile(String name) {
         return name.endsWith(".yaml") || name.endsWith(".yml");
     }
 
     /**
-     * Overlays a file and texts over {@code defaults}.
+     * Reads a file and overrides on top of {@code defaults}.
      *
-     * @param file the YAML file, or null for none
-     * @param overrides texts {@code dotted.key=value}, a later one before an earlier one; the values are YAML
+     * @param file the YAML file; null for none
+     * @param overrides texts {@code dotted.key=value} with YAML values; later ones take precedence
+     * @throws ConfigException if the file or an override is not valid
      */
     public static <R extends Record> R read(R defaults, @Nullable Path file, List<String> overrides) {
         return overlay(defaults, merged(file == null ? Mapping.empty("") : document(file), overrides));
     }
 
     /**
-     * As {@link #read(Record, Path, List)}, where a key of the file or the texts names what they are overlaid over.
+     * Like {@link #read(Record, Path, List)}, but a key of the file or of the overrides selects the defaults.
      *
-     * @param key of the root
-     * @param usual the name where neither has the key
-     * @param defaults by name
+     * @param key the top-level key whose value is the name of the defaults
+     * @param usual the name to use if the key is not given
+     * @param defaults returns the defaults for a name
+     * @throws ConfigException if the file or an override is not valid
      */
     public static <R extends Record> R read(
             String key, String usual, Function<String, R> defaults, Path file, List<String> overrides) {
@@ -72,24 +81,26 @@ public final class ConfigReader {
         return overlay(defaults.apply(name), merged);
     }
 
-    /** Whether a file or the texts give a key of the root. */
+    /** Whether a file or the overrides give a top-level key. */
     public static boolean gives(String key, Path file, List<String> overrides) {
         return merged(document(file), overrides).entries().containsKey(key);
     }
 
     /**
-     * As {@link #read}, with the YAML given.
+     * Like {@link #read(Record, Path, List)}, but reads YAML from a string.
      *
-     * @param source what errors call the text, say the path of the file it came from
+     * @param source the name of the text in errors, such as its file's path
+     * @throws ConfigException if the text or an override is not valid
      */
     public static <R extends Record> R parse(R defaults, String yaml, String source, List<String> overrides) {
         return overlay(defaults, merged(ConfigNode.document(yaml, source), overrides));
     }
 
     /**
-     * Overlays a JSON object, such as {@link ConfigWriter#toJson} gives, over {@code defaults}.
+     * Reads a JSON object, such as the result of {@link ConfigWriter#toJson}, on top of {@code defaults}.
      *
-     * @param source what errors call the object
+     * @param source the name of the object in errors
+     * @throws ConfigException if the object is not valid
      */
     public static <R extends Record> R fromJson(R defaults, JsonNode json, String source) {
         if (ConfigNode.of(json, source) instanceof Mapping root) {
@@ -122,10 +133,10 @@ public final class ConfigReader {
     }
 
     /**
-     * Whether a text of the command line sets a key, or keys below it: by name or in a mapping that it gives.
+     * Whether an override sets a key or a key below it, either by name or in a mapping.
      *
-     * @param override a text {@code dotted.key=value} that {@link #read} takes
-     * @param key dotted
+     * @param override a text {@code dotted.key=value}, as for {@link #read(Record, Path, List)}
+     * @param key the dotted key
      */
     public static boolean sets(String override, String key) {
         @Nullable ConfigNode node = override(override);
@@ -240,7 +251,7 @@ public final class ConfigReader {
             }
         }
         if (!(type instanceof Class<?> wanted)) {
-            throw new IllegalArgumentException("no configuration type: " + type + " at " + path);
+            throw new IllegalArgumentException("unsupported type in a configuration: " + type + " at " + path);
         }
         if (wanted.isRecord()) {
             return record(wanted, base, node, path, root);
@@ -262,11 +273,11 @@ public final class ConfigReader {
         } catch (InvocationTargetException e) {
             throw refused(e, where + (path.isEmpty() ? "" : ": " + path));
         } catch (ReflectiveOperationException e) {
-            throw new IllegalArgumentException("no configuration type: " + type, e);
+            throw new IllegalArgumentException("unsupported type in a configuration: " + type, e);
         }
     }
 
-    /** What a record without a default starts from, or null if every key must be given. */
+    /** A record made by the constructor without parameters; null if the type lacks one. */
     private static @Nullable Object instance(Class<?> type) {
         try {
             Constructor<?> constructor = type.getDeclaredConstructor();
@@ -275,11 +286,11 @@ public final class ConfigReader {
         } catch (NoSuchMethodException e) {
             return null;
         } catch (ReflectiveOperationException e) {
-            throw new IllegalArgumentException("no configuration type: " + type, e);
+            throw new IllegalArgumentException("unsupported type in a configuration: " + type, e);
         }
     }
 
-    /** The error for what a record's own constructor threw. */
+    /** Translates an exception of a record's constructor. */
     private static RuntimeException refused(InvocationTargetException e, String where) {
         return switch (e.getCause()) {
             case IllegalArgumentException cause ->

@@ -5,7 +5,7 @@ import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.regex.Pattern;
 
-/** Scalars of a configuration as what their components want. */
+/** Converts the text of a scalar to the type of its record component. */
 final class ConfigScalars {
 
     private static final Pattern NUMBER =
@@ -14,11 +14,11 @@ final class ConfigScalars {
     private ConfigScalars() {}
 
     /**
-     * The value of a text.
+     * Converts a text.
      *
-     * @param type of the component: a primitive or its box, String, {@link Path} or an enum
-     * @param node that the text is of, for the error
-     * @throws ConfigException if the text is no such value
+     * @param type the component's type: a primitive or its box, String, {@link Path} or an enum
+     * @param node the text's node, for the error
+     * @throws ConfigException if the text is not a value of the type
      */
     static Object value(Class<?> type, String text, ConfigNode node, String path) {
         if (type == String.class) {
@@ -66,7 +66,7 @@ final class ConfigScalars {
         if (type == Path.class) {
             throw ConfigMessages.mismatch(node, path, ConfigMessages.words(type));
         }
-        throw new IllegalArgumentException("no configuration type: " + type + " at " + path);
+        throw new IllegalArgumentException("unsupported type in a configuration: " + type + " at " + path);
     }
 
     private static BigDecimal number(String text) {

@@ -12,7 +12,7 @@ import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
-/** Writes typed configuration, as JSON or as YAML, such that {@link ConfigReader} reads an equal record back. */
+/** Writes configuration records as JSON or YAML. {@link ConfigReader} reads an equal record back. */
 public final class ConfigWriter {
 
     private static final Pattern PLAIN = Pattern.compile("[A-Za-z][A-Za-z0-9_./+-]*");
@@ -21,7 +21,7 @@ public final class ConfigWriter {
 
     private ConfigWriter() {}
 
-    /** The record as a JSON object with the same keys as in YAML. */
+    /** Converts a record to a JSON object with the same keys as in YAML. */
     public static ObjectNode toJson(Record config) {
         ObjectNode object = JsonNodeFactory.instance.objectNode();
         for (RecordComponent component : config.getClass().getRecordComponents()) {
@@ -30,7 +30,7 @@ public final class ConfigWriter {
         return object;
     }
 
-    /** The record as YAML, every key included; reading it over any record of the type gives an equal one. */
+    /** Converts a record to YAML with all its keys. Reading the YAML gives an equal record, with any defaults. */
     public static String toYaml(Record config) {
         StringBuilder out = new StringBuilder();
         writeBlock(out, toJson(config), 0);
@@ -47,7 +47,7 @@ public final class ConfigWriter {
         }
     }
 
-    /** The key of a component: {@code peakRate} as {@code peak_rate}, {@code useKVCache} as {@code use_kv_cache}. */
+    /** The key of a component: {@code peak_rate} for {@code peakRate}, {@code use_kv_cache} for {@code useKVCache}. */
     public static String key(RecordComponent component) {
         return component
                 .getName()
@@ -83,7 +83,7 @@ public final class ConfigWriter {
                 map.forEach((key, item) -> object.set((String) key, json(item)));
                 yield object;
             }
-            default -> throw new IllegalArgumentException("no configuration type: " + value.getClass());
+            default -> throw new IllegalArgumentException("unsupported type in a configuration: " + value.getClass());
         };
     }
 
@@ -102,7 +102,7 @@ public final class ConfigWriter {
         }
     }
 
-    /** Writes a value behind its key or dash: on the same line if it fits there, else as a block below. */
+    /** Writes a value after its key or dash, either on the same line or as an indented block on the next lines. */
     private static void writeAfter(StringBuilder out, JsonNode node, int indent) {
         boolean block = (node.isObject() && !node.isEmpty())
                 || (node.isArray() && node.valueStream().anyMatch(JsonNode::isContainer));

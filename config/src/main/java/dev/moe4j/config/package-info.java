@@ -1,7 +1,7 @@
 /**
- * Typed configuration: {@link ConfigReader} reads YAML and {@code key=value} overrides into records, refuses
- * unknown keys with the nearest known key, and names file, line and key in every error. {@link ConfigWriter}
- * writes records back. Depends on Jackson and {@code base}.
+ * Typed configuration. {@link ConfigReader} reads YAML and {@code key=value} overrides into records. It rejects unknown
+ * keys and suggests the nearest known key. Every error names file, line and key. {@link ConfigWriter} writes records back.
+ * Depends on Jackson and {@code base}.
  */
 @NullMarked
 package dev.moe4j.config;

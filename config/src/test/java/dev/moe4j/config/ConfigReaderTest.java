@@ -141,7 +141,7 @@ class ConfigReaderTest {
                         .experts())
                 .isEqualTo(3);
         assertThat(ConfigReader.read(DEFAULTS, null, List.of())).isEqualTo(DEFAULTS);
-        // only what all sources give together has to be valid
+        // Only the combination of all sources must be valid.
         assertThat(parse("model: {experts: 0}", "model.experts=2").model().experts())
                 .isEqualTo(2);
     }
@@ -196,10 +196,10 @@ class ConfigReaderTest {
                 Arguments.of("a: &a 1\nname: *a", "run.yaml:2: the alias *a is not supported"),
                 Arguments.of("name: !foo 1", "the tag foo is not supported"),
                 Arguments.of("<<: {tokens: 1}", "unknown key <<"),
-                Arguments.of("layers: [1,", "run.yaml:1: no valid YAML"),
-                Arguments.of("tokens: 1\n\tname: x", "run.yaml:2: no valid YAML"),
-                Arguments.of("? [1]\n: 2", "no valid YAML"),
-                Arguments.of("name: \u0001", "no valid YAML"),
+                Arguments.of("layers: [1,", "run.yaml:1: invalid YAML"),
+                Arguments.of("tokens: 1\n\tname: x", "run.yaml:2: invalid YAML"),
+                Arguments.of("? [1]\n: 2", "invalid YAML"),
+                Arguments.of("name: \u0001", "invalid YAML"),
                 Arguments.of("name: " + "[".repeat(200), "run.yaml:1: nested more than 50 deep"),
                 Arguments.of("a: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\nd: [*c, *c]", "is not supported"));
     }
@@ -221,7 +221,7 @@ class ConfigReaderTest {
         assertMistake("model.experts=0", "--set model.experts=0: model: experts must be at least 1");
         assertMistake("model=3", "--set model=3: model: expected a mapping");
         assertMistake("tokens.x=3", "expected a whole number up to 9223372036854775807, found a mapping");
-        assertMistake("tokens=[1", "--set tokens=[1: no valid YAML");
+        assertMistake("tokens=[1", "--set tokens=[1: invalid YAML");
         assertMistake("tokens", "--set tokens: expected key=value, such as model.experts=32");
         assertMistake("=3", "expected key=value");
         assertMistake("model..experts=3", "the key has an empty part");
@@ -384,7 +384,7 @@ class ConfigReaderTest {
         return text.toString();
     }
 
-    /** Whatever the text, it is a configuration or a ConfigException. */
+    /** Any text gives a configuration or a ConfigException. */
     @Test
     void survivesAnyText() {
         long seed = Long.getLong("test.seed", System.nanoTime());
