@@ -2,7 +2,10 @@ package dev.moe4j.formats;
 
 import dev.moe4j.base.UserException;
 
-/** A file contradicts its format, or cannot be read or written. Names from hostile files may be part of the message, so control characters are escaped. */
+/**
+ * A file that violates its format, or cannot be read or written. The message may contain text from hostile files, so control
+ * characters are escaped.
+ */
 public final class FormatException extends UserException {
 
     public FormatException(String message) {

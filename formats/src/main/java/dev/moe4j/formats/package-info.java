@@ -1,6 +1,6 @@
 /**
- * File formats as bytes, without a tensor. A file that contradicts its format is a {@link FormatException}. The
- * packages below hold one format each. Depends on {@code base}.
+ * File formats as bytes, independent of tensors. Each subpackage reads and writes one format. Reading a file that violates
+ * its format throws {@link FormatException}. Depends on {@code base}.
  */
 @NullMarked
 package dev.moe4j.formats;

@@ -21,20 +21,19 @@ import java.util.Set;
 /**
  * A .safetensors file, mapped into memory for reading.
  *
- * <p>The layout: an unsigned 64-bit length, a JSON header of that many bytes, then the data of the tensors, row by row,
- * everything little-endian. The header maps each name to its type, its shape and its range of bytes, counted from the
- * end of the header; under {@code __metadata__} it may hold texts. The ranges cover the data without overlap and
- * without gaps.
+ * <p>The file consists of an unsigned 64-bit header length, a JSON header and the tensors' data in row-major order. Everything
+ * is little-endian. The header maps each tensor's name to its type, its shape and its range of bytes, counted from the end of
+ * the header. Under {@code __metadata__} it may hold strings. The ranges cover the data without overlaps and gaps.
  *
- * <p>Nothing in the file is trusted: whatever contradicts the format is a {@link FormatException} that names the tensor,
- * thrown on opening. The values of the tensors are not looked at.
+ * <p>Opening validates the header, because files may be hostile. Any violation of the format is a {@link FormatException}
+ * that names the tensor. The tensors' values are not validated.
  *
- * <p>Segments handed out live until {@link #close}; reading one afterwards throws {@link IllegalStateException}. Any
- * thread may read and close.
+ * <p>Memory segments are valid until {@link #close}. Later reads throw {@link IllegalStateException}. All methods are
+ * thread-safe.
  */
 public final class SafetensorsFile implements AutoCloseable {
 
-    /** The longest header, in bytes, that the format allows. */
+    /** The maximum length of the header that the format allows. */
     static final long MAX_HEADER_BYTES = 100_000_000;
 
     static final String METADATA = "__metadata__";
@@ -54,7 +53,7 @@ public final class SafetensorsFile implements AutoCloseable {
         this.metadata = metadata;
     }
 
-    /** The element types of the format that this reader knows. */
+    /** The supported element types of the format. */
     public enum Type {
         F64(8),
         F32(4),
@@ -80,11 +79,11 @@ public final class SafetensorsFile implements AutoCloseable {
     }
 
     /**
-     * One tensor of a file.
+     * A tensor of a file.
      *
-     * @param shape the sizes of its dimensions, outermost first; empty for a single number
-     * @param data its elements row by row, little-endian, read-only; the address need not be a multiple of the
-     *     element's size, so read it with an unaligned layout or copy it
+     * @param shape the sizes of the dimensions, outermost first; empty for a scalar
+     * @param data the elements in row-major order, little-endian and read-only. The address may be unaligned: use an
+     *     unaligned layout or copy the data.
      */
     @SuppressWarnings("ArrayRecordComponent") // entries are compared by name, never as values
     public record Entry(String name, Type type, long[] shape, MemorySegment data) {
@@ -109,7 +108,11 @@ public final class SafetensorsFile implements AutoCloseable {
         }
     }
 
-    /** Maps the file and checks its header against its length. */
+    /**
+     * Maps a file into memory and validates its header.
+     *
+     * @throws FormatException if the file cannot be read or violates the format
+     */
     @SuppressWarnings("MustBeClosedChecker") // the file closes the arena
     public static SafetensorsFile open(Path path) {
         try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
@@ -140,7 +143,11 @@ public final class SafetensorsFile implements AutoCloseable {
         return entries.keySet();
     }
 
-    /** The tensor of that name; where there is none, the error names the nearest ones. */
+    /**
+     * Finds a tensor by its name.
+     *
+     * @throws FormatException if the file does not have the tensor; the message suggests similar names
+     */
     public Entry entry(String name) {
         Entry entry = entries.get(name);
         if (entry != null) {
@@ -153,12 +160,12 @@ public final class SafetensorsFile implements AutoCloseable {
                         : "; the nearest it has: " + String.join(", ", nearest)));
     }
 
-    /** The texts under {@code __metadata__}. */
+    /** The strings under {@code __metadata__}. */
     public Map<String, String> metadata() {
         return metadata;
     }
 
-    /** The SHA-256 of the whole file as 64 lower-case hexadecimal digits; reads all of it. */
+    /** The SHA-256 of the complete file as 64 lower-case hexadecimal digits. This reads the complete file. */
     public String sha256() {
         MessageDigest digest = Sha256.digest();
         byte[] chunk = new byte[1 << 20];
@@ -178,7 +185,7 @@ public final class SafetensorsFile implements AutoCloseable {
     }
 
     /**
-     * The bytes that a tensor takes.
+     * The size of a tensor in bytes.
      *
      * @throws ArithmeticException if a dimension is negative or the product exceeds a long
      */

@@ -25,7 +25,7 @@ import tools.jackson.core.StreamReadConstraints;
 import tools.jackson.core.StreamReadFeature;
 import tools.jackson.core.json.JsonFactory;
 
-/** Reads a .safetensors file's header and checks it against the file's length; {@link SafetensorsFile} says what must hold. */
+/** Reads and validates the header of a .safetensors file. {@link SafetensorsFile} documents the format. */
 final class SafetensorsHeader {
 
     private static final JsonFactory JSON = JsonFactory.builder()
@@ -46,7 +46,7 @@ final class SafetensorsHeader {
     private final Path path;
     private final MemorySegment data;
 
-    /** @throws FormatException that names the tensor, where there is one, for whatever contradicts the format */
+    /** @throws FormatException for any violation of the format; the message names the tensor, if any */
     SafetensorsHeader(Path path, MemorySegment content) {
         this.path = path;
         if (content.byteSize() < Long.BYTES) {
@@ -71,7 +71,7 @@ final class SafetensorsHeader {
             parse(parser, ranges);
         } catch (JacksonException e) {
             throw new FormatException(
-                    path + " is no valid safetensors file: its header is no valid JSON: "
+                    path + " is not a valid safetensors file: its header is not valid JSON: "
                             + FirstLine.of(e.getOriginalMessage()),
                     e);
         }
@@ -83,7 +83,7 @@ final class SafetensorsHeader {
         return entries;
     }
 
-    /** The texts under {@code __metadata__}. */
+    /** The strings under {@code __metadata__}. */
     Map<String, String> metadata() {
         return metadata;
     }
@@ -111,7 +111,7 @@ final class SafetensorsHeader {
             }
         }
         if (parser.nextToken() != null) {
-            throw damaged("something follows the JSON object in its header");
+            throw damaged("its header has trailing data after the JSON object");
         }
     }
 
@@ -184,7 +184,7 @@ final class SafetensorsHeader {
         return Arrays.copyOf(values, count);
     }
 
-    /** The entries in the order of their data, once each range fits its shape and all together cover the data. */
+    /** Checks that each range fits its shape, and that the ranges cover the data. Returns the entries in data order. */
     private Map<String, SafetensorsFile.Entry> checked(List<Range> ranges) {
         for (Range range : ranges) {
             long bytes;
@@ -246,6 +246,6 @@ final class SafetensorsHeader {
     }
 
     private FormatException damaged(String how) {
-        return new FormatException(path + " is no valid safetensors file: " + how);
+        return new FormatException(path + " is not a valid safetensors file: " + how);
     }
 }

@@ -29,16 +29,16 @@ import tools.jackson.core.ObjectWriteContext;
 import tools.jackson.core.json.JsonFactory;
 
 /**
- * Writes a .safetensors file without ever holding more than a chunk of it: declare every tensor, then write the data
- * of each in the same order, then {@link #commit}.
+ * Writes a .safetensors file in chunks of bounded memory. {@link #declare} all tensors, then {@link #write} the data of each
+ * tensor in the same order, then {@link #commit}.
  *
- * <p>The target is an {@link AtomicFile}: its name never stands for half a file. Closing without a commit, or after an
- * error, leaves an older target as it was.
+ * <p>The target is an {@link AtomicFile}, so a reader never finds an incomplete file. Closing without a commit, or after an
+ * error, leaves an existing target unchanged.
  *
- * <p>The header is padded with spaces so that the data begins at a multiple of 8 bytes. Tensors follow each other
- * without gaps; who mixes types and wants every tensor aligned declares the wider types first.
+ * <p>The header is padded with spaces so that the data begins at a multiple of 8 bytes. Tensors follow each other without gaps. To
+ * align all tensors of a file with several types, declare the wider types first.
  *
- * <p>Not for use by several threads at once.
+ * <p>Not thread-safe.
  */
 public final class SafetensorsWriter implements AutoCloseable {
 
@@ -62,15 +62,16 @@ public final class SafetensorsWriter implements AutoCloseable {
     private long missing; // bytes of that tensor still to come
 
     /**
-     * Begins a file.
+     * Creates a temporary file in the target's folder.
      *
-     * @param metadata the texts to store in the header under {@code __metadata__}
+     * @param metadata the strings to store in the header under {@code __metadata__}
+     * @throws FormatException if the file cannot be created
      */
     public SafetensorsWriter(Path target, Map<String, String> metadata) {
         this(target, metadata, channel -> channel);
     }
 
-    /** For tests: {@code wrap} stands between the writer and the file's channel. */
+    /** For tests: {@code wrap} wraps the file's channel. */
     SafetensorsWriter(Path target, Map<String, String> metadata, UnaryOperator<WritableByteChannel> wrap) {
         this.target = target.toAbsolutePath();
         this.metadata = new LinkedHashMap<>(metadata);
@@ -83,16 +84,18 @@ public final class SafetensorsWriter implements AutoCloseable {
     }
 
     /**
-     * Announces a tensor; its data comes in the order of these calls.
+     * Declares a tensor. The data must be written in the order of declarations.
      *
-     * @param shape the sizes of its dimensions, outermost first; none for a single number
+     * @param shape the sizes of the dimensions, outermost first; none for a scalar
+     * @throws IllegalArgumentException if the name is reserved or declared already, or the shape is not valid
+     * @throws IllegalStateException if data has been written already
      */
     public void declare(String name, SafetensorsFile.Type type, long... shape) {
         if (headerWritten) {
             throw new IllegalStateException("declare " + name + " before the first data is written");
         }
         if (name.equals(SafetensorsFile.METADATA)) {
-            throw new IllegalArgumentException(name + " is no name for a tensor");
+            throw new IllegalArgumentException(name + " is a reserved name");
         }
         long bytes;
         try {
@@ -106,9 +109,12 @@ public final class SafetensorsWriter implements AutoCloseable {
     }
 
     /**
-     * Writes data of the next tensor, all of it or, call after call, a piece.
+     * Writes the next tensor's data, or the next part of it.
      *
-     * @param data elements row by row, little-endian
+     * @param data elements in row-major order, little-endian
+     * @throws IllegalArgumentException if the data exceeds the tensor's size
+     * @throws IllegalStateException if a different tensor is due
+     * @throws FormatException if the file cannot be written
      */
     public void write(String name, MemorySegment data) {
         writeHeader();
@@ -132,9 +138,11 @@ public final class SafetensorsWriter implements AutoCloseable {
     }
 
     /**
-     * Makes the file visible under its name, whole and on the disk.
+     * Forces the complete file to the disk and gives it its name.
      *
      * @return the SHA-256 of the file as 64 lower-case hexadecimal digits
+     * @throws IllegalStateException if data is missing
+     * @throws FormatException if the file cannot be written
      */
     public String commit() {
         writeHeader();
@@ -149,7 +157,7 @@ public final class SafetensorsWriter implements AutoCloseable {
         return Sha256.hex(digest);
     }
 
-    /** Deletes the temporary file if there was no commit. */
+    /** Deletes the temporary file unless it was committed. */
     @Override
     public void close() {
         try {
@@ -221,7 +229,7 @@ public final class SafetensorsWriter implements AutoCloseable {
         return header;
     }
 
-    /** Finds out before hours of writing what the disk would say at the end of them. */
+    /** Fails before the first data is written if the disk is too small, instead of after hours of writing. */
     private void refuseIfTooLarge(long headerBytes) {
         long total = headerBytes;
         try {
@@ -235,7 +243,7 @@ public final class SafetensorsWriter implements AutoCloseable {
         try {
             free = Files.getFileStore(file.temporary()).getUsableSpace();
         } catch (IOException e) {
-            return; // some file systems cannot tell; writing will
+            return; // unknown on some file systems; a full disk then fails while writing
         }
         if (total > free) {
             throw noSpace(total, free, null);

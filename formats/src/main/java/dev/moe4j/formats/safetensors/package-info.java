@@ -1,6 +1,6 @@
 /**
- * The safetensors format: {@link SafetensorsFile} maps a file and checks its header, {@link SafetensorsWriter}
- * writes one atomically. Nothing in a file is trusted. Depends on {@code base} and Jackson.
+ * The safetensors format. {@link SafetensorsFile} maps a file into memory and validates its header, because files may be
+ * hostile. {@link SafetensorsWriter} writes a file atomically. Depends on {@code base}, {@code formats} and Jackson.
  */
 @NullMarked
 package dev.moe4j.formats.safetensors;

@@ -28,7 +28,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** The format, read and written: what is right comes back, what is wrong is named. */
+/** Reading and writing safetensors files: valid files are read back equal, and errors name the fault. */
 class SafetensorsTest {
 
     @TempDir
@@ -105,9 +105,9 @@ class SafetensorsTest {
                 Arguments.of("[]", "does not begin with {"),
                 Arguments.of("", "does not begin with {"),
                 Arguments.of(" {}", "does not begin with {"),
-                Arguments.of("{", "no valid JSON"),
-                Arguments.of("{} {}", "something follows"),
-                Arguments.of("{}x", "no valid JSON"),
+                Arguments.of("{", "not valid JSON"),
+                Arguments.of("{} {}", "trailing data"),
+                Arguments.of("{}x", "not valid JSON"),
                 Arguments.of("{\"a\":1}", "tensor a should be an object and is a whole number"),
                 Arguments.of("{\"a\":{}}", "tensor a lacks its dtype"),
                 Arguments.of("{\"a\":{\"dtype\":\"U8\"}}", "tensor a lacks its shape"),
@@ -142,7 +142,7 @@ class SafetensorsTest {
                 Arguments.of("{\"__metadata__\":{\"a\":1}}", "__metadata__.a should be a text"),
                 Arguments.of("{\"__metadata__\":\"a\"}", "__metadata__ should be an object"),
                 Arguments.of("{\"a\":" + "[".repeat(1000), "tensor a should be an object"),
-                Arguments.of("{\"a\":{\"b\":" + "[".repeat(1000) + "]".repeat(1000) + "}}", "no valid JSON"));
+                Arguments.of("{\"a\":{\"b\":" + "[".repeat(1000) + "]".repeat(1000) + "}}", "not valid JSON"));
     }
 
     private static String tensor(String type, String shape, String offsets) {
@@ -177,7 +177,7 @@ class SafetensorsTest {
                 .hasMessageContaining(message);
     }
 
-    /** Whatever a damaged byte does, it is a valid file or a FormatException, and what is readable stays in bounds. */
+    /** A file with a damaged byte is either valid or a FormatException. All readable data is within the file's bounds. */
     @Test
     void survivesDamage() throws IOException {
         long seed = Long.getLong("test.seed", System.nanoTime());
@@ -365,7 +365,7 @@ class SafetensorsTest {
         assertNoTemporaries();
     }
 
-    /** Takes three megabytes. */
+    /** A full disk: accepts three megabytes. */
     private static final class FullDisk implements WritableByteChannel {
         private final WritableByteChannel disk;
         private long left = 3_000_000;

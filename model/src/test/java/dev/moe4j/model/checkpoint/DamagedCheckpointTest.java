@@ -150,7 +150,7 @@ class DamagedCheckpointTest {
         byte[] longHeader = good.clone();
         longHeader[6] = 1;
         Files.write(file, longHeader);
-        refused(folder).hasMessageContaining("model.safetensors is no valid safetensors file");
+        refused(folder).hasMessageContaining("model.safetensors is not a valid safetensors file");
         Files.write(file, good);
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
             channel.truncate(good.length - 10);
