@@ -6,20 +6,20 @@ import java.util.Collection;
 import java.util.Iterator;
 import java.util.List;
 
-/** Units that a section has acquired. Closing releases all of them, even if one release fails. */
+/** The parameter groups that a section has acquired. Closing releases all of them, even if one release fails. */
 final class AcquiredGroups implements AutoCloseable {
 
-    private final List<ParameterGroup> units = new ArrayList<>();
+    private final List<ParameterGroup> groups = new ArrayList<>();
 
     private AcquiredGroups() {}
 
-    /** Acquires the units in order. If one fails, those before it are released. */
-    static AcquiredGroups of(Collection<ParameterGroup> units) {
+    /** Acquires the groups in order. If one fails, releases the groups acquired so far. */
+    static AcquiredGroups of(Collection<ParameterGroup> groups) {
         AcquiredGroups acquired = new AcquiredGroups();
         try {
-            for (ParameterGroup unit : units) {
-                unit.acquire();
-                acquired.units.add(unit);
+            for (ParameterGroup group : groups) {
+                group.acquire();
+                acquired.groups.add(group);
             }
             return acquired;
         } catch (RuntimeException | Error e) {
@@ -30,15 +30,15 @@ final class AcquiredGroups implements AutoCloseable {
 
     @Override
     public void close() {
-        release(units.iterator());
+        release(groups.iterator());
     }
 
-    private static void release(Iterator<ParameterGroup> units) {
-        if (units.hasNext()) {
+    private static void release(Iterator<ParameterGroup> groups) {
+        if (groups.hasNext()) {
             try {
-                units.next().release();
+                groups.next().release();
             } finally {
-                release(units);
+                release(groups);
             }
         }
     }

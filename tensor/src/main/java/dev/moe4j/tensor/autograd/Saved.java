@@ -9,7 +9,7 @@ import java.util.List;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
-/** What a {@link Section.Written} saves in its forward pass for its backward pass, in order. */
+/** The tensors that the forward pass of a {@link Section.Written} saves for its backward pass, in order. */
 public final class Saved {
 
     private final List<@Nullable Tensor> tensors = new ArrayList<>();
@@ -25,7 +25,7 @@ public final class Saved {
     }
 
     /**
-     * What a section within this one saves, its inputs included; {@link #inner(int)} gives it to that section's backward
+     * Starts the saved tensors of a nested section, and saves its inputs. {@link #inner(int)} returns them to the backward
      * pass.
      */
     public Saved inner(Tensor... inputsOfInner) {
@@ -40,12 +40,12 @@ public final class Saved {
         return saved;
     }
 
-    /** What the section within this one of the given number has saved, in the order of {@link #inner(Tensor...)}. */
+    /** The saved tensors of a nested section, numbered from 0 in the order of the calls of {@link #inner(Tensor...)}. */
     public Saved inner(int number) {
         return inner.get(number);
     }
 
-    /** For a section within this one that backward runs forward again: it saves nothing. */
+    /** For a nested section that the backward pass recomputes: it saves nothing. */
     public Saved nothing(Tensor... inputsOfInner) {
         return new Saved(scope, false, values(Arrays.stream(inputsOfInner)));
     }
@@ -54,36 +54,40 @@ public final class Saved {
         return tensors.map(tensor -> new Value(tensor, false, null)).toArray(Value[]::new);
     }
 
-    /** Whether backward will run: without it nothing need be computed for it. */
+    /** Whether there will be a backward pass. If not, the section need not compute anything for it. */
     public boolean recording() {
         return recording;
     }
 
-    /** The input of the given number, which need not be saved: the tape has it, or computes it again. */
+    /** An input of the section. Sections need not save their inputs: the tape keeps or recomputes them. */
     public Tensor input(int index) {
         return inputs[index].tensor();
     }
 
-    /** Saves tensors for backward; null keeps a place where there is none. */
+    /** Saves tensors for the backward pass. A null entry counts in the numbering. */
     public void save(@Nullable Tensor... kept) {
         if (recording) {
             for (Tensor tensor : kept) {
-                // A second handle, since the tensor may be an input or output that others own.
+                // A second handle, because another scope may own the tensor.
                 tensors.add(tensor == null ? null : scope.keep(tensor.detach()));
             }
         }
     }
 
-    /** The saved tensor of the given number, in the order of saving. */
+    /**
+     * A saved tensor, numbered from 0 in the order of saving.
+     *
+     * @throws TensorException if null was saved
+     */
     public Tensor get(int index) {
         Tensor tensor = tensors.get(index);
         if (tensor == null) {
-            throw new TensorException("tensor " + index + " was not there to be saved");
+            throw new TensorException("saved tensor " + index + " is null");
         }
         return tensor;
     }
 
-    /** As {@link #get}, null where there was none. */
+    /** A saved tensor, numbered as in {@link #get}; null if null was saved. */
     public @Nullable Tensor find(int index) {
         return tensors.get(index);
     }

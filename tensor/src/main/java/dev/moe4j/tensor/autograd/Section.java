@@ -13,12 +13,12 @@ public sealed interface Section {
     /** The section's name in timings and messages, such as {@code layers.3.attention}. */
     String name();
 
-    /** The parameters that the section uses, all of them. */
+    /** All parameters that the section uses. */
     List<Parameter> parameters();
 
     /**
-     * A section whose gradients libtorch derives from its forward pass. Parameters are read by {@link
-     * Parameter#tensor()}.
+     * A section whose gradients libtorch's autograd derives from the forward pass. The section reads its parameters by
+     * {@link Parameter#tensor()}.
      */
     non-sealed interface Derived extends Section {
 
@@ -26,21 +26,24 @@ public sealed interface Section {
     }
 
     /**
-     * A section with a backward pass of its own: exchanges between processes, fused products, anything that libtorch
-     * would differentiate less well.
+     * A section with a hand-written backward pass. Such sections communicate between processes, use fused kernels, or save
+     * less memory than libtorch's autograd would.
      */
     non-sealed interface Written extends Section {
 
         /**
-         * @param saved keeps what backward needs
+         * Computes the outputs.
+         *
+         * @param saved receives the tensors that the backward pass needs
          */
         Tensor[] forward(Saved saved, Tensor... inputs);
 
         /**
-         * Returns the gradients of the inputs, in their order, null where there is none; adds those of its parameters
-         * by {@link Parameter#addGradient}.
+         * Returns the gradients of the inputs in their order; null for an input without a gradient. Adds the gradients of
+         * the parameters by {@link Parameter#addGradient}.
          *
-         * @param gradients those of the outputs, in their order; null where nothing used one
+         * @param saved the tensors that the forward pass saved
+         * @param gradients the gradients of the outputs in their order; null for an output that nothing used
          */
         @org.jspecify.annotations.Nullable
         Tensor[] backward(Saved saved, @org.jspecify.annotations.Nullable Tensor... gradients);

@@ -7,8 +7,8 @@ import java.util.List;
 import java.util.function.LongConsumer;
 
 /**
- * Times sections: on the CPU by the clock, on CUDA by events on the stream, which the host waits for at the end only. A
- * host that waited after every section would leave the device idle while it starts the next.
+ * Measures the time of sections: on the CPU with the system's clock, on CUDA with events on the stream. The host waits for
+ * the events only at the end. Waiting after every section would leave the device idle before the next section.
  */
 final class SectionClock {
 
@@ -16,15 +16,15 @@ final class SectionClock {
 
     private final List<Lap> laps = new ArrayList<>();
 
-    /** A section begins; {@link #stop} takes what this gives. */
+    /** Starts a measurement; returns the argument for {@link #stop}. */
     static long start(Device device) {
         return device.isCuda() ? CudaDriver.of(device).mark() : System.nanoTime();
     }
 
     /**
-     * The section's calls are made.
+     * Ends a measurement.
      *
-     * @param report hears the nanoseconds: at once on the CPU, else from {@link #flush}
+     * @param report receives the nanoseconds: immediately on the CPU, and during {@link #flush} on CUDA
      */
     void stop(Device device, long start, LongConsumer report) {
         if (device.isCuda()) {
@@ -35,7 +35,7 @@ final class SectionClock {
         }
     }
 
-    /** Waits for the device and reports what it took. */
+    /** Waits for the device and reports all pending measurements. */
     void flush() {
         laps.forEach(lap -> lap.report().accept(lap.driver().nanoseconds(lap.from(), lap.to())));
         laps.clear();

@@ -18,20 +18,22 @@ import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
 
-/** One run of a section on a {@link Tape}: its inputs and outputs, and what its backward pass needs. */
+/** One run of a section on a {@link Tape}: its inputs, outputs and saved tensors. */
 final class SectionRun {
 
     private final Section section;
     private final Value[] inputs;
     private final boolean recording;
-    private final Set<ParameterGroup> units = new LinkedHashSet<>();
+    private final Set<ParameterGroup> groups = new LinkedHashSet<>();
     private Scope saved = Scope.detached();
     private Device device = Device.CPU;
     private Value[] outputs = {};
     private Tensor[] leaves = {};
-    private Tensor[] attached = {};
+    /** The outputs of a derived section with their autograd graph. */
+    private Tensor[] recorded = {};
+
     private @Nullable Saved state;
-    private boolean remembers;
+    private boolean hasSaved;
 
     /**
      * @param inputs not copied
@@ -41,7 +43,7 @@ final class SectionRun {
         this.section = section;
         this.inputs = inputs;
         this.recording = recording;
-        section.parameters().forEach(parameter -> units.add(parameter.unit()));
+        section.parameters().forEach(parameter -> groups.add(parameter.unit()));
     }
 
     Section section() {
@@ -52,46 +54,45 @@ final class SectionRun {
         return inputs;
     }
 
-    /** Those that the section's parameters are in. */
-    Set<ParameterGroup> units() {
-        return units;
+    /** The groups of the section's parameters. */
+    Set<ParameterGroup> groups() {
+        return groups;
     }
 
     Value[] outputs() {
         return outputs;
     }
 
-    /** Where it ran. */
     Device device() {
         return device;
     }
 
-    /** Whether what the backward pass needs is there. */
-    boolean remembers() {
-        return remembers;
+    /** Whether the tensors that the backward pass needs are in memory. */
+    boolean hasSaved() {
+        return hasSaved;
     }
 
-    /** Notes what became of the results. */
-    void gave(Value[] values, Device where) {
+    /** Sets the outputs and the device that computed them. */
+    void setResults(Value[] values, Device where) {
         outputs = values;
         device = where;
     }
 
-    /** Whether that output carries a gradient, once the section has run. */
+    /** Whether an output has a gradient. Valid after the section has run. */
     boolean differentiable(int output, Tensor tensor) {
         return switch (section) {
-            case Section.Derived _ -> attached[output].requiresGradient();
+            case Section.Derived _ -> recorded[output].requiresGradient();
             case Section.Written _ -> tensor.dtype().floating();
         };
     }
 
-    /** Runs the section forward; what its backward pass needs is saved, the results are in the innermost scope. */
+    /** Runs the forward pass and saves tensors for the backward pass. The results belong to the innermost scope. */
     Tensor[] forward() {
         Tensor[] results = switch (section) {
             case Section.Derived derived -> forward(derived);
             case Section.Written written -> forward(written);
         };
-        remembers = true;
+        hasSaved = true;
         return results;
     }
 
@@ -111,7 +112,7 @@ final class SectionRun {
             GradMode.set_enabled(false);
         }
         leaves = tensors;
-        attached = results;
+        recorded = results;
         Arrays.stream(results).forEach(saved::keep);
         return Arrays.stream(results).map(Tensor::detach).toArray(Tensor[]::new);
     }
@@ -123,8 +124,8 @@ final class SectionRun {
     }
 
     /**
-     * From the outputs' gradients those of the inputs, null where there is none. Parameters' gradients are added to their
-     * units.
+     * Runs the backward pass. Returns the gradients of the inputs; null for an input without a gradient. Adds the gradients
+     * of parameters to their groups.
      */
     @Nullable
     Tensor[] backward() {
@@ -150,7 +151,7 @@ final class SectionRun {
         for (int i = 0; i < outputs.length; i++) {
             Tensor gradient = outputs[i].gradient();
             if (gradient != null && outputs[i].differentiable()) {
-                roots.add(attached[i]);
+                roots.add(recorded[i]);
                 gradients.add(gradient);
             }
         }
@@ -179,7 +180,7 @@ final class SectionRun {
 
     private static @Nullable Tensor[] gradientsOf(
             String name, List<Tensor> outputs, List<Tensor> sources, List<Tensor> gradients) {
-        // Undefined results are those that nothing depends on.
+        // A result is undefined if no output depends on its source.
         try (TensorVector outs = Functions.vector(outputs.toArray(Tensor[]::new));
                 TensorVector ins = Functions.vector(sources.toArray(Tensor[]::new));
                 TensorVector grads = Functions.vector(gradients.toArray(Tensor[]::new));
@@ -196,13 +197,13 @@ final class SectionRun {
         }
     }
 
-    /** Frees what was saved. */
-    void forget() {
+    /** Frees the saved tensors. */
+    void free() {
         saved.close();
         saved = Scope.detached();
         leaves = new Tensor[0];
-        attached = new Tensor[0];
+        recorded = new Tensor[0];
         state = null;
-        remembers = false;
+        hasSaved = false;
     }
 }

@@ -14,22 +14,25 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A model's run, cut into sections. Java cannot define libtorch's autograd functions, and with a tape need not: each
- * section runs on inputs that are cut off from the graph; {@link #backward} walks the sections in reverse, sums the
- * gradients of each value over its consumers, and either asks libtorch for one section's gradients or calls the
- * section's own backward pass. What a section saved is freed as soon as its backward pass is done.
+ * Records the sections of a model's forward pass and runs their backward passes in reverse order.
  *
- * <p>A section may be recomputed (Chen et al. 2016): what it saved is freed at once, and its forward pass runs again
- * just before its backward pass. What it gave may then be {@linkplain #drop dropped} as well, until backward wants it.
+ * <p>A tape replaces custom autograd functions, which Java cannot define in libtorch. Each section runs on detached inputs.
+ * {@link #backward} visits the sections in reverse. For each section it either asks libtorch's autograd for the gradients
+ * or calls the section's own backward pass, and it sums each value's gradient over the value's consumers. A section's saved
+ * tensors are freed as soon as its backward pass has ended.
  *
- * <p>Units of parameters hear when sections use them and when backward has passed their last use: processes that share
- * units out then gather or reduce them.
+ * <p>Activation recomputation (gradient checkpointing, Chen et al. 2016): with {@link Retention#RECOMPUTE} the tensors that
+ * a section saved are freed after its forward pass, which runs again just before the backward pass. The section's outputs
+ * can then be {@linkplain #drop dropped} too, until the backward pass needs them.
+ *
+ * <p>The tape tells each {@link ParameterGroup} when a section uses it, and when the backward pass has finished its
+ * gradient. A sharded group (ZeRO) then gathers its parameters or reduces its gradient.
  */
 public final class Tape implements AutoCloseable {
 
     /**
-     * Hears how long each section took: on the CPU as soon as it has run, on CUDA at the end of the backward pass or when
-     * the tape closes.
+     * Receives the time of each section: on the CPU as soon as the section has run, on CUDA at the end of the backward pass
+     * or when the tape closes.
      */
     public interface Timer {
         void forward(String section, long nanoseconds);
@@ -37,20 +40,20 @@ public final class Tape implements AutoCloseable {
         void backward(String section, long nanoseconds);
     }
 
-    /** Sees what sections compute, each as soon as it has: to find the one that went wrong. */
+    /** Receives the results of each section as soon as they are computed, such as to find the first NaN. */
     public interface Inspector {
-        /** Sees an output of a section's forward pass that is of floating type. */
+        /** Receives a floating-point output of a section's forward pass. */
         void forward(String section, Tensor output);
 
-        /** Sees the gradient of an input after a section's backward pass, summed over the consumers so far. */
+        /** Receives an input's gradient after a section's backward pass, summed over the consumers visited so far. */
         void backward(String section, Tensor gradient);
     }
 
-    /** What a tape keeps of a section's forward pass. */
+    /** How a tape provides a section's saved tensors to the backward pass. */
     public enum Retention {
-        /** What its backward pass needs. */
+        /** The tensors stay in memory. */
         KEEP,
-        /** Nothing: the forward pass, which must give the same again, runs once more in backward. */
+        /** Activation recomputation: the forward pass, which must be deterministic, runs again during backward. */
         RECOMPUTE
     }
 
@@ -60,7 +63,7 @@ public final class Tape implements AutoCloseable {
     private final @Nullable Timer timer;
     private final SectionClock clock = new SectionClock();
     private final @Nullable Inspector inspector;
-    private boolean walked;
+    private boolean backwardDone;
 
     private Tape(boolean recording, @Nullable Timer timer, @Nullable Inspector inspector) {
         this.recording = recording;
@@ -68,7 +71,7 @@ public final class Tape implements AutoCloseable {
         this.inspector = inspector;
     }
 
-    /** A tape for training: remembers what backward needs. */
+    /** A tape for training, which records sections for {@link #backward}. */
     public static Tape recording() {
         return new Tape(true, null, null);
     }
@@ -78,59 +81,59 @@ public final class Tape implements AutoCloseable {
         return new Tape(true, timer, null);
     }
 
-    /** A tape for training that shows what each section computes. */
+    /** A tape for training that passes the results of each section to an inspector. */
     public static Tape inspected(Inspector inspector) {
         return new Tape(true, null, inspector);
     }
 
-    /** A tape for evaluation: no gradients, nothing saved. */
+    /** A tape for evaluation, without gradients and saved tensors. */
     public static Tape inference() {
         return new Tape(false, null, null);
     }
 
-    /** Brings a tensor onto the tape without a gradient, such as token ids. The tape owns it from now on. */
+    /** Makes a value without a gradient, such as token ids. The tape takes ownership of the tensor. */
     public Value constant(Tensor tensor) {
         return new Value(scope.keep(tensor), false, null);
     }
 
-    /** Brings a tensor onto the tape whose gradient {@link #gradient} gives after backward. */
+    /** Makes a value with a gradient, which {@link #gradient} returns. The tape takes ownership of the tensor. */
     public Value variable(Tensor tensor) {
         return new Value(scope.keep(tensor), true, null);
     }
 
-    /** Notes numbers that are wanted on the host while the tape lives. */
+    /** Records numbers for the host, which must read them before the tape closes. */
     public DeferredScalars note(Tensor tensor) {
         return DeferredScalars.of(tensor, scope);
     }
 
-    /** Runs a section and returns its only output. */
+    /** Runs a section and returns its first output. */
     public Value run(Section section, Value... inputs) {
         return run(Retention.KEEP, section, inputs);
     }
 
-    /** Runs a section and returns its only output. */
+    /** Runs a section and returns its first output. */
     public Value run(Retention retention, Section section, Value... inputs) {
         return runAll(retention, section, inputs)[0];
     }
 
-    /** Runs a section and returns its outputs. Outputs of integer type carry no gradient. */
+    /** Runs a section and returns its outputs. Only floating-point outputs have gradients. */
     public Value[] runAll(Section section, Value... inputs) {
         return runAll(Retention.KEEP, section, inputs);
     }
 
-    /** Runs a section and returns its outputs. Outputs of integer type carry no gradient. */
+    /** Runs a section and returns its outputs. Only floating-point outputs have gradients. */
     public Value[] runAll(Retention retention, Section section, Value... inputs) {
         Device device = timer == null ? Device.CPU : inputs[0].tensor().device();
         long start = timer == null ? 0 : SectionClock.start(device);
         SectionRun run = new SectionRun(section, inputs, recording);
-        try (AcquiredGroups _ = AcquiredGroups.of(run.units())) {
+        try (AcquiredGroups _ = AcquiredGroups.of(run.groups())) {
             forward(run, retention, device);
             inspectOutputs(run);
             if (!recording || retention == Retention.RECOMPUTE) {
-                run.forget();
+                run.free();
             }
         } catch (RuntimeException | Error e) {
-            run.forget();
+            run.free();
             throw e;
         }
         if (recording) {
@@ -151,9 +154,9 @@ public final class Tape implements AutoCloseable {
                 values[i] = new Value(
                         scope.keep(outputs[i]),
                         recording && run.differentiable(i, outputs[i]),
-                        recording && retention == Retention.RECOMPUTE ? () -> runAgain(run) : null);
+                        recording && retention == Retention.RECOMPUTE ? () -> recompute(run) : null);
             }
-            run.gave(values, device);
+            run.setResults(values, device);
         }
     }
 
@@ -171,20 +174,24 @@ public final class Tape implements AutoCloseable {
     }
 
     /**
-     * Frees values that no section will be run on any more, until backward wants them: then the sections that gave them
-     * run again. On a tape that records only the results of recomputed sections can be had again, and others stay.
+     * Frees values that no further section's forward pass will use. If the backward pass needs a dropped value, the section
+     * that computed it runs again. A recording tape therefore drops only outputs of recomputed sections, and keeps other
+     * values. A tape for inference drops all of the given values.
      */
     public void drop(Value... values) {
         for (Value value : values) {
-            if (!recording || value.repeatable()) {
+            if (!recording || value.recomputable()) {
                 value.drop();
             }
         }
     }
 
     /**
-     * Computes all gradients. Each root is a scalar that the loss is the sum of; parameters' gradients are added to
-     * their units.
+     * Runs the backward pass. Adds the gradients of parameters to their groups, which gives gradient accumulation over
+     * micro-batches.
+     *
+     * @param roots scalars; the loss is their sum
+     * @throws TensorException if this tape does not record
      */
     public void backward(Value... roots) {
         if (!recording) {
@@ -202,44 +209,44 @@ public final class Tape implements AutoCloseable {
             }
         }
         Map<ParameterGroup, Integer> uses = new HashMap<>();
-        runs.forEach(run -> run.units().forEach(unit -> uses.merge(unit, 1, Integer::sum)));
+        runs.forEach(run -> run.groups().forEach(group -> uses.merge(group, 1, Integer::sum)));
         for (SectionRun run : runs.reversed()) {
             if (Arrays.stream(run.outputs()).anyMatch(output -> output.gradient() != null)) {
                 backward(run);
             }
-            run.forget();
-            for (ParameterGroup unit : run.units()) {
-                if (uses.merge(unit, -1, Integer::sum) == 0) {
-                    unit.ready();
+            run.free();
+            for (ParameterGroup group : run.groups()) {
+                if (uses.merge(group, -1, Integer::sum) == 0) {
+                    group.ready();
                 }
             }
-            // All consumers are behind: what was had again for them is not wanted any more.
+            // All consumers have been visited, so a recomputed output is not needed any more.
             Arrays.stream(run.outputs()).filter(Value::dropped).forEach(Value::drop);
         }
         runs.clear();
-        walked = true;
+        backwardDone = true;
         clock.flush();
     }
 
-    /** The gradient of a {@link #variable}, after {@link #backward}; null where nothing depended on it. */
+    /** The gradient of a {@link #variable}, after {@link #backward}; null if the loss does not depend on it. */
     public @Nullable Tensor gradient(Value value) {
         return value.gradient();
     }
 
     @Override
     public void close() {
-        runs.forEach(SectionRun::forget);
+        runs.forEach(SectionRun::free);
         runs.clear();
         scope.close();
         clock.flush();
     }
 
-    /** Runs a recomputed section forward once more, which brings back the values that were dropped. */
-    private void runAgain(SectionRun run) {
-        if (walked) {
-            throw new TensorException(run.section().name() + ": its results were freed by the backward pass");
+    /** Runs the forward pass of a recomputed section again, which restores its dropped outputs. */
+    private void recompute(SectionRun run) {
+        if (backwardDone) {
+            throw new TensorException(run.section().name() + ": its outputs were freed by the backward pass");
         }
-        try (AcquiredGroups _ = AcquiredGroups.of(run.units());
+        try (AcquiredGroups _ = AcquiredGroups.of(run.groups());
                 Scope _ = Scope.open()) {
             Tensor[] outputs = run.forward();
             for (int i = 0; i < outputs.length; i++) {
@@ -252,10 +259,10 @@ public final class Tape implements AutoCloseable {
 
     private void backward(SectionRun run) {
         long start = timer == null ? 0 : SectionClock.start(run.device());
-        try (AcquiredGroups _ = AcquiredGroups.of(run.units());
+        try (AcquiredGroups _ = AcquiredGroups.of(run.groups());
                 Scope _ = Scope.open()) {
-            if (!run.remembers()) {
-                runAgain(run);
+            if (!run.hasSaved()) {
+                recompute(run);
             }
             @Nullable Tensor[] gradients = run.backward();
             for (int i = 0; i < gradients.length; i++) {
@@ -286,7 +293,7 @@ public final class Tape implements AutoCloseable {
         }
     }
 
-    /** Adds to the gradient of a value; not in place, since one tensor may be the gradient of several values. */
+    /** Adds to a value's gradient. Not in place, because one tensor may be the gradient of several values. */
     private void add(Value value, @Nullable Tensor gradient) {
         if (gradient == null || !value.differentiable()) {
             return;

@@ -4,40 +4,44 @@ import dev.moe4j.tensor.Tensor;
 import dev.moe4j.tensor.TensorException;
 import org.jspecify.annotations.Nullable;
 
-/** What flows between sections on a {@link Tape}: a tensor, and in backward the sum of its consumers' gradients. */
+/** An input or output of sections on a {@link Tape}: a tensor, and during the backward pass its gradient. */
 public final class Value {
 
     private @Nullable Tensor tensor;
     private final boolean differentiable;
-    private final @Nullable Runnable again;
+    private final @Nullable Runnable recompute;
     private boolean dropped;
     private @Nullable Tensor gradient;
 
     /**
-     * @param again restores the tensor after {@link #drop}; null where nothing can
+     * @param recompute restores the tensor after {@link #drop}; null if it cannot be recomputed
      */
-    Value(Tensor tensor, boolean differentiable, @Nullable Runnable again) {
+    Value(Tensor tensor, boolean differentiable, @Nullable Runnable recompute) {
         this.tensor = tensor;
         this.differentiable = differentiable;
-        this.again = again;
+        this.recompute = recompute;
     }
 
-    /** The tensor, which is computed again where it was dropped. */
+    /**
+     * The tensor. If it was dropped, this recomputes it.
+     *
+     * @throws TensorException if it was dropped and cannot be recomputed
+     */
     public Tensor tensor() {
-        if (tensor == null && again != null) {
-            again.run();
+        if (tensor == null && recompute != null) {
+            recompute.run();
         }
         if (tensor == null) {
-            throw new TensorException("a value is wanted that its tape has dropped");
+            throw new TensorException("a value was used after its tape dropped it");
         }
         return tensor;
     }
 
-    boolean repeatable() {
-        return again != null;
+    boolean recomputable() {
+        return recompute != null;
     }
 
-    /** Frees the tensor until it is wanted. */
+    /** Frees the tensor until its next use. */
     void drop() {
         if (tensor != null) {
             tensor.close();
@@ -46,7 +50,7 @@ public final class Value {
         dropped = true;
     }
 
-    /** Whether the tensor was dropped, even if it is here again. */
+    /** Whether the tensor was ever dropped, even if it has been recomputed since. */
     boolean dropped() {
         return dropped;
     }

@@ -1,7 +1,8 @@
 /**
- * Automatic differentiation by a tape of sections: {@link Tape} runs a {@link Section} forward on detached inputs
- * and walks the sections in reverse. A section is differentiated by libtorch or by its own backward pass;
- * activation recomputation and timing follow from it. Depends on {@code tensor.parameter}.
+ * Automatic differentiation with a tape of sections. {@link Tape} runs the forward pass of each {@link Section} and then
+ * visits the sections in reverse. Either libtorch's autograd or a hand-written backward pass gives a section's gradients.
+ * The tape also implements activation recomputation and timing. Depends on {@code tensor}, {@code tensor.parameter} and
+ * {@code tensor.cuda}.
  */
 @NullMarked
 package dev.moe4j.tensor.autograd;

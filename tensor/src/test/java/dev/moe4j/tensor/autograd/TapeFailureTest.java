@@ -21,17 +21,17 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** A section that throws leaves no unit acquired, no tensor saved and no gradient of its own for the next step. */
+/** A section that throws releases its parameter groups, frees its saved tensors, and does not affect the next step. */
 class TapeFailureTest {
 
-    /** Sharded parameters and gradients of one process: the whole exists between acquire and release only. */
+    /** Parameters and gradients sharded over one process: full buffers exist only while they are used, as in ZeRO. */
     private static final ShardSpec SHARDED = new ShardSpec(1, 0, true, true, true);
 
     private static final class Fault extends RuntimeException {
         private static final long serialVersionUID = 1L;
     }
 
-    /** Gathers like a process group, and refuses the units named. */
+    /** Gathers like a process group, and fails for the group named {@code refused}. */
     private static final class Keeper implements ShardSync {
         private final List<String> gathered = new ArrayList<>();
         private @Nullable String refused;
@@ -159,7 +159,7 @@ class TapeFailureTest {
         requireStep();
     }
 
-    /** The gradient that the failed pass began does not count in the next step. */
+    /** The partial gradient of the failed pass does not affect the next step. */
     @Test
     void inBackward() {
         section.failsBackward = true;
@@ -207,7 +207,7 @@ class TapeFailureTest {
         assertThat(Scope.liveTensors()).isEqualTo(before);
     }
 
-    /** A complete step sees the weights of now, not those that the failed pass gathered, and its own gradients only. */
+    /** A complete step uses the current weights, not the weights that the failed pass gathered, and only its own gradients. */
     private void requireStep() {
         try (Scope _ = Scope.open()) {
             parameters.units().forEach(unit -> unit.master().fill(4));

@@ -44,7 +44,7 @@ class TapeTest {
         };
     }
 
-    /** y = 3x with a backward pass of its own. */
+    /** y = 3x with a hand-written backward pass. */
     private static final class Triple implements Section.Written {
         @Override
         public String name() {
@@ -172,7 +172,7 @@ class TapeTest {
         }
     }
 
-    /** As {@link #derived}, counting how often it runs forward. */
+    /** A {@link #derived} section that counts its forward passes. */
     private static Section counted(AtomicInteger runs, String name, Parameter w) {
         return derived(name, List.of(w), in -> {
             runs.incrementAndGet();
@@ -180,7 +180,7 @@ class TapeTest {
         });
     }
 
-    /** Two sections whose results are dropped, and one that uses both: loss = Σ w³ x² . */
+    /** Two sections whose outputs are dropped, and a section that uses both: loss = Σ w³ x². */
     @Test
     void recomputedSectionsRunOnceMoreAndGiveTheSameGradients() {
         try (Parameters parameters = oneParameter(Precision.FP64, 5)) {
@@ -213,7 +213,7 @@ class TapeTest {
                     if (retention == Tape.Retention.RECOMPUTE) {
                         assertThatThrownBy(once::tensor)
                                 .isInstanceOf(TensorException.class)
-                                .hasMessage("once: its results were freed by the backward pass");
+                                .hasMessage("once: its outputs were freed by the backward pass");
                     } else {
                         assertThat(once.tensor().toDoubles()).containsExactly(5, 10);
                     }
@@ -240,7 +240,7 @@ class TapeTest {
         }
     }
 
-    /** A mask is what a generator of its own draws, and the process-wide one does not notice. */
+    /** A mask is drawn from a separate generator, and does not advance the process-wide generator. */
     @Test
     void masksLeaveTheProcessWideGeneratorAlone() {
         try (Scope _ = Scope.open();
