@@ -9,20 +9,22 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A named tensor of a {@link ParameterGroup} that training changes. Several names may share one parameter, stacked along its
- * first dimension: the query, key and value projections of a layer, or its experts. Checkpoints know the parts.
+ * A trainable tensor: master weights for the optimizer, a working copy in the compute type, and a gradient. Its {@link
+ * ParameterGroup} owns the memory. A parameter may consist of parts, stacked along the first dimension, such as the query,
+ * key and value projections of a layer, or its experts. Checkpoints store each part under a separate name.
  */
 public final class Parameter {
 
     /**
-     * What a parameter is before its unit gives it memory.
+     * The description of a parameter, from which a group allocates it.
      *
-     * @param name of the whole, unique in the model
-     * @param shape of the whole; for stacked experts {@code [experts, ...]}
-     * @param parts the global names that checkpoints use, in order along the first dimension
-     * @param stacked whether each part is one entry of the first dimension, which it then lacks, rather than a slice
-     * @param initialization fills one part's master value from the key of that part's name
-     * @param decayed whether weight decay applies when it is limited to matrices
+     * @param name the parameter's name, unique in the model
+     * @param shape the parameter's shape with all its parts, such as {@code [experts, ...]} for stacked experts
+     * @param parts the parts' names in checkpoints, in order along the first dimension
+     * @param stacked whether each part is one entry of the first dimension and lacks this dimension. If not, each part is a
+     *     slice of the first dimension.
+     * @param initialization fills a part's master weights, with a random key derived from the part's name
+     * @param decayed whether weight decay applies if it is limited to matrices
      */
     public record Spec(
             String name,
@@ -46,7 +48,6 @@ public final class Parameter {
             return shape.stream().reduce(1L, Math::multiplyExact);
         }
 
-        /** The shape of the whole. */
         long[] dimensions() {
             return shape.stream().mapToLong(Long::longValue).toArray();
         }
@@ -63,23 +64,23 @@ public final class Parameter {
         }
     }
 
-    /** Fills a part of a parameter with its first values. */
+    /** Fills a part of a parameter with its initial values. */
     @FunctionalInterface
     public interface Initialization {
         void fill(Tensor part, RandomKey key);
     }
 
     private final Spec spec;
-    private final ParameterGroup unit;
+    private final ParameterGroup group;
     private final long offset;
     private final @Nullable Tensor master;
     private final Tensor leaf;
     private final Tensor gradient;
     private boolean written;
 
-    Parameter(Spec spec, ParameterGroup unit, long offset, @Nullable Tensor master, Tensor leaf, Tensor gradient) {
+    Parameter(Spec spec, ParameterGroup group, long offset, @Nullable Tensor master, Tensor leaf, Tensor gradient) {
         this.spec = spec;
-        this.unit = unit;
+        this.group = group;
         this.offset = offset;
         this.master = master;
         this.leaf = leaf;
@@ -94,38 +95,38 @@ public final class Parameter {
         return spec.name();
     }
 
-    /** The first element's place in the unit's flat buffers. */
+    /** The index of the first element in the group's flat buffers. */
     public long offset() {
         return offset;
     }
 
-    /** The working copy in the compute type: what sections use. Empty where it is shared out and not gathered. */
+    /** The working copy in the compute type, which sections use. Empty if it is sharded and not gathered. */
     public Tensor tensor() {
         return leaf;
     }
 
     /**
-     * The values that the optimizer changes, in the master type.
+     * The master weights, which the optimizer updates, in the master type.
      *
-     * @throws TensorException if they are shared out among processes; see {@link ParameterGroup#write}
+     * @throws TensorException if they are sharded over processes; see {@link ParameterGroup#write}
      */
     public Tensor master() {
         if (master == null) {
-            throw new TensorException(name() + ": its values are shared out among processes");
+            throw new TensorException(name() + ": its master weights are sharded over processes");
         }
         return master;
     }
 
     /**
-     * The gradient, in the accumulation type; valid after {@link Parameters#finishGradients}, unless gradients are
-     * shared out among processes.
+     * The gradient, in the accumulation type. Valid after {@link Parameters#finishGradients}, unless gradients are sharded
+     * over processes.
      */
     public Tensor gradient() {
-        unit.openGradient();
+        group.openGradient();
         return gradient;
     }
 
-    /** The gradient's handle, which its unit points to memory where it has some. */
+    /** The gradient's handle. The group makes it refer to memory while it has memory for the gradient. */
     Tensor gradientHandle() {
         return gradient;
     }
@@ -135,22 +136,22 @@ public final class Parameter {
         return gradient.dtype();
     }
 
-    /** A part's slice of a view of the whole, in the part's own shape. */
+    /** A part of a tensor that has this parameter's shape, as a view in the part's shape. */
     public Tensor part(Tensor whole, int index) {
         long rows = spec.shape().getFirst() / spec.parts().size();
         return whole.narrow(0, index * rows, rows).view(spec.partShape());
     }
 
-    /** Writes the first gradient of a step and adds later ones. */
+    /** Accumulates a gradient: the first contribution of a step overwrites the gradient, later ones are added. */
     public void addGradient(Tensor contribution) {
-        unit.openGradient();
+        group.openGradient();
         add(gradient, contribution);
         written = true;
     }
 
-    /** As {@link #addGradient(Tensor)} of {@code factor} times the contribution, multiplied in the accumulation type. */
+    /** Accumulates {@code factor · contribution}, multiplied in the accumulation type. */
     public void addGradient(Tensor contribution, double factor) {
-        unit.openGradient();
+        group.openGradient();
         if (written) {
             gradient.addInPlace(contribution.to(gradient.dtype()), factor);
         } else {
@@ -162,19 +163,21 @@ public final class Parameter {
         written = true;
     }
 
-    /** As {@link #addGradient} of {@code a · b}. */
+    /** Accumulates the matrix product {@code a · b}. */
     public void addGradientProduct(Tensor a, Tensor b) {
-        unit.openGradient();
+        group.openGradient();
         addProduct(gradient, a, b);
         written = true;
     }
 
     /**
-     * Lets a section write or add the gradient of one entry of the first dimension, such as one expert's; null for
-     * none. After the last entry the section calls {@link #entriesWritten}. Several threads may write different entries.
+     * Accumulates the gradient of one entry of the first dimension, such as one expert. Several threads may accumulate
+     * different entries. After all entries of a backward pass the section calls {@link #entriesWritten}.
+     *
+     * @param contribution the gradient of the entry; null for a gradient of zero
      */
     public void addGradientEntry(long entry, @Nullable Tensor contribution) {
-        unit.openGradient();
+        group.openGradient();
         Tensor target = gradient.select(0, entry);
         if (contribution != null) {
             add(target, contribution);
@@ -184,17 +187,24 @@ public final class Parameter {
     }
 
     /**
-     * As {@link #addGradientEntry}, of some rows of the entries stacked: {@code a · b}, as many rows as it has from number
-     * {@code row} on.
+     * Accumulates the matrix product {@code a · b} in consecutive rows of the gradient, viewed as a matrix. Like {@link
+     * #addGradientEntry}, this needs a call of {@link #entriesWritten} at the end.
+     *
+     * @param row the first row
      */
     public void addGradientRows(long row, Tensor a, Tensor b) {
-        unit.openGradient();
+        group.openGradient();
         addProduct(gradient.view(-1, gradient.size(-1)).narrow(0, row, a.size(0)), a, b);
     }
 
-    /** As {@link #addGradientEntry}, of some elements of the whole, from number {@code first} on. */
+    /**
+     * Accumulates consecutive elements of the gradient. Like {@link #addGradientEntry}, this needs a call of {@link
+     * #entriesWritten} at the end.
+     *
+     * @param first the index of the first element
+     */
     public void addGradientElements(long first, Tensor contribution) {
-        unit.openGradient();
+        group.openGradient();
         add(gradient.view(-1).narrow(0, first, contribution.elements()), contribution);
     }
 
@@ -206,7 +216,7 @@ public final class Parameter {
         }
     }
 
-    /** A product in the accumulation type goes to its place at once: less memory is written and read again. */
+    /** Computes the product directly in the gradient if types match, which saves a temporary tensor. */
     private void addProduct(Tensor target, Tensor a, Tensor b) {
         if (a.dtype() != target.dtype()) {
             add(target, a.matmul(b));
@@ -217,6 +227,7 @@ public final class Parameter {
         }
     }
 
+    /** Ends the accumulation by entries, rows or elements: later contributions of this step are added. */
     public void entriesWritten() {
         written = true;
     }
@@ -229,7 +240,8 @@ public final class Parameter {
         written = false;
     }
 
+    /** The group that owns this parameter's memory. */
     public ParameterGroup unit() {
-        return unit;
+        return group;
     }
 }

@@ -17,39 +17,39 @@ import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A group of parameters in one flat buffer per purpose: master, gradient, a working copy in the compute type, and
- * whatever an optimizer keeps. The optimizer, a collective or a checkpoint then handles a unit in one call. Decayed
- * parameters come first, so that weight decay is a range.
+ * A group of parameters in flat buffers: master weights, gradient, working copy in the compute type (mixed precision) and
+ * optimizer states. An optimizer, a collective or a checkpoint handles a whole group in one call. Parameters with weight
+ * decay come first, so weight decay applies to one range of the buffer.
  *
- * <p>Where several processes hold a unit, buffers are padded so that they can be cut into equal pieces, and a process may
- * keep its own piece only of some of them ({@link ShardSpec}). The others' pieces of the working copy are then there between
- * {@link #acquire} and {@link #release} only, and those of the gradient from the first contribution of a backward pass to
- * its reduction.
+ * <p>A group can be sharded over data-parallel processes (ZeRO, Rajbhandari et al. 2020): {@link ShardSpec} says which
+ * buffers. Buffers are then padded to a multiple of the number of processes, and each process keeps one shard of a sharded
+ * buffer. The full working copy exists only between {@link #acquire} and {@link #release}. The full gradient exists only
+ * from the first contribution of a backward pass until its reduction.
  */
 public final class ParameterGroup {
 
-    /** Parameters begin at multiples of this many elements: 64 bytes in the narrowest type. */
+    /** Parameters start at multiples of this number of elements, which is 64 bytes in a 16-bit type. */
     static final int ALIGNMENT = 32;
 
     private final String name;
     private final Scope scope;
-    private final ShardSpec share;
-    private final ShardSync keeper;
+    private final ShardSpec shard;
+    private final ShardSync sync;
     private final long elements;
     private final long decayed;
     private final Tensor master;
-    /** The whole working copy, or the own piece of it. */
+    /** The full working copy, or this process's shard of it. */
     private final Tensor work;
-    /** The whole gradient, or the own piece of it. */
+    /** The full gradient, or this process's shard of it. */
     private final Tensor gradient;
 
     private final List<Parameter> parameters = new ArrayList<>();
     private final Map<String, Tensor> states = new LinkedHashMap<>();
     private int users;
     private boolean reduced;
-    private @Nullable Scope gathered;
+    private @Nullable Scope gatheredScope;
     private @Nullable Tensor wholeWork;
-    private @Nullable Scope contributed;
+    private @Nullable Scope gradientScope;
     private @Nullable Tensor wholeGradient;
 
     ParameterGroup(
@@ -57,12 +57,12 @@ public final class ParameterGroup {
             List<Parameter.Spec> specs,
             Precision precision,
             Device device,
-            ShardSpec share,
-            ShardSync keeper,
+            ShardSpec shard,
+            ShardSync sync,
             Scope scope) {
         this.name = name;
-        this.share = share;
-        this.keeper = keeper;
+        this.shard = shard;
+        this.sync = sync;
         this.scope = scope;
         List<Parameter.Spec> ordered = new ArrayList<>(specs);
         ordered.sort(Comparator.comparing((Parameter.Spec spec) -> !spec.decayed()));
@@ -72,35 +72,35 @@ public final class ParameterGroup {
             total += aligned(spec.elements());
             decays = spec.decayed() ? total : decays;
         }
-        this.elements = padded(total, share.count());
+        this.elements = padded(total, shard.count());
         this.decayed = decays;
         try (Scope _ = Scope.open()) {
-            master = zeros(precision.master(), device, share.states());
-            gradient = zeros(precision.accumulate(), device, share.gradients());
-            work = precision.compute() == precision.master() && share.states() == share.work()
+            master = zeros(precision.master(), device, shard.states());
+            gradient = zeros(precision.accumulate(), device, shard.gradients());
+            work = precision.compute() == precision.master() && shard.states() == shard.work()
                     ? master
-                    : zeros(precision.compute(), device, share.work());
+                    : zeros(precision.compute(), device, shard.work());
             long offset = 0;
             for (Parameter.Spec spec : ordered) {
                 parameters.add(new Parameter(
                         spec,
                         this,
                         offset,
-                        share.states() ? null : scope.keep(view(master, offset, spec)),
-                        scope.keep(handle(work, share.work(), offset, spec).requireGradient()),
-                        scope.keep(handle(gradient, share.gradients(), offset, spec))));
+                        shard.states() ? null : scope.keep(view(master, offset, spec)),
+                        scope.keep(handle(work, shard.work(), offset, spec).requireGradient()),
+                        scope.keep(handle(gradient, shard.gradients(), offset, spec))));
                 offset += aligned(spec.elements());
             }
         }
     }
 
-    private Tensor zeros(DType type, Device device, boolean piece) {
-        return scope.keep(Tensor.zeros(type, device, piece ? elements / share.count() : elements));
+    private Tensor zeros(DType type, Device device, boolean sharded) {
+        return scope.keep(Tensor.zeros(type, device, sharded ? elements / shard.count() : elements));
     }
 
-    /** A view of the buffer, or a tensor that will become one. */
-    private static Tensor handle(Tensor buffer, boolean piece, long offset, Parameter.Spec spec) {
-        return piece
+    /** A view of the buffer. If the buffer is sharded, an empty tensor that is later made to share memory. */
+    private static Tensor handle(Tensor buffer, boolean sharded, long offset, Parameter.Spec spec) {
+        return sharded
                 ? Tensor.empty(buffer.dtype(), buffer.device(), 0)
                 : view(buffer, offset, spec).detach();
     }
@@ -109,12 +109,17 @@ public final class ParameterGroup {
         return flat.narrow(0, offset, spec.elements()).view(spec.dimensions());
     }
 
-    /** The elements that a parameter of that size takes in its unit's buffers. */
+    /** The number of elements that a parameter takes in its group's buffers, with padding. */
     public static long aligned(long elements) {
         return padded(elements, 1);
     }
 
-    /** The elements of the buffers of a unit whose parameters take so many, and which so many processes hold. */
+    /**
+     * The number of elements of a group's buffers, with padding.
+     *
+     * @param elements the sum of {@link #aligned} over the group's parameters
+     * @param processes the number of processes that hold the group
+     */
     public static long padded(long elements, int processes) {
         long multiple = (long) ALIGNMENT * processes;
         return Math.ceilDiv(elements, multiple) * multiple;
@@ -128,37 +133,37 @@ public final class ParameterGroup {
         return List.copyOf(parameters);
     }
 
-    /** What of the unit this process keeps. */
+    /** How the group is sharded. */
     public ShardSpec share() {
-        return share;
+        return shard;
     }
 
-    /** Elements of the whole unit, padding included. */
+    /** The number of elements of the unsharded group, with padding. */
     public long elements() {
         return elements;
     }
 
-    /** The master values that this process keeps, {@code [elements]} or the own piece; zero between parameters. */
+    /** The master weights, {@code [elements]}, or this process's shard of them. The padding is zero. */
     public Tensor master() {
         return master;
     }
 
-    /** The gradient of what {@link #master} has; zero between parameters. */
+    /** The gradient of the elements in {@link #master}. The padding is zero. */
     public Tensor gradient() {
-        return share.states() ? ownGradient() : gradient;
+        return shard.states() ? ownGradient() : gradient;
     }
 
-    /** The gradient of the own piece, {@code [elements / processes]}. */
+    /** This process's shard of the gradient, {@code [elements / processes]}. */
     public Tensor ownGradient() {
-        return share.gradients() ? gradient : own(gradient);
+        return shard.gradients() ? gradient : own(gradient);
     }
 
-    /** How many of the first elements of {@link #master} weight decay applies to when it is limited to matrices. */
+    /** The length of the prefix of {@link #master} to which weight decay applies if it is limited to matrices. */
     public long decayedElements() {
-        return share.states() ? Math.clamp(decayed - ownStart(), 0, elements / share.count()) : decayed;
+        return shard.states() ? Math.clamp(decayed - ownStart(), 0, elements / shard.count()) : decayed;
     }
 
-    /** A buffer that the optimizer keeps beside {@link #master}, of its size; zero at first. */
+    /** An optimizer state of the shape and type of {@link #master}. The first call creates it with zeros. */
     public Tensor state(String purpose) {
         Tensor known = states.get(purpose);
         if (known == null) {
@@ -170,19 +175,19 @@ public final class ParameterGroup {
         return known;
     }
 
-    /** The same slice of a flat buffer of this whole unit that the parameter has, in its shape. */
+    /** A parameter's view of an unsharded flat buffer {@code [elements]}, in the parameter's shape. */
     public Tensor view(Tensor flat, Parameter parameter) {
         return view(flat, parameter.offset(), parameter.spec());
     }
 
     /**
-     * Writes what this process keeps of {@link #master} or a state.
+     * Writes {@link #master} or an optimizer state. If it is sharded, this process keeps only its shard of the values.
      *
-     * @param kept the master or a state
-     * @param fill writes the whole unit's values into a buffer of zeros {@code [elements]}
+     * @param kept the master weights or an optimizer state
+     * @param fill writes the values of the unsharded group into a buffer of zeros {@code [elements]}
      */
     public void write(Tensor kept, Consumer<Tensor> fill) {
-        if (!share.states()) {
+        if (!shard.states()) {
             fill.accept(kept);
             return;
         }
@@ -194,70 +199,74 @@ public final class ParameterGroup {
     }
 
     private long ownStart() {
-        return elements / share.count() * share.index();
+        return elements / shard.count() * shard.index();
     }
 
     private Tensor own(Tensor whole) {
-        return share.count() == 1 ? whole : whole.narrow(0, ownStart(), elements / share.count());
+        return shard.count() == 1 ? whole : whole.narrow(0, ownStart(), elements / shard.count());
     }
 
-    /** Brings the working copy up to date with the master. */
+    /** Updates the working copy from the master weights. */
     public void refresh() {
         if (work != master) {
             try (Scope _ = Scope.open()) {
-                ownOf(work, share.states() && !share.work()).copy(master);
+                ownOf(work, shard.states() && !shard.work()).copy(master);
             }
         }
-        keeper.refreshed(this);
+        sync.refreshed(this);
     }
 
     private Tensor ownOf(Tensor buffer, boolean whole) {
         return whole ? own(buffer) : buffer;
     }
 
-    // What a keeper brings together
+    // Collectives: called by ShardSync
 
-    /** The whole working copy, {@code [elements]} in the compute type. */
+    /**
+     * The full working copy, {@code [elements]} in the compute type.
+     *
+     * @throws TensorException if it is sharded and not gathered
+     */
     public Tensor wholeWork() {
-        if (!share.work()) {
+        if (!shard.work()) {
             return work;
         }
         if (wholeWork == null) {
-            throw new TensorException(name + ": its parameters are shared out and have not been gathered");
+            throw new TensorException(name + ": its parameters are sharded and have not been gathered");
         }
         return wholeWork;
     }
 
-    /** The own piece of the working copy, in the innermost scope or the unit's own. */
+    /** This process's shard of the working copy. It belongs to this group or, as a view, to the innermost scope. */
     public Tensor ownWork() {
-        return ownOf(work, !share.work());
+        return ownOf(work, !shard.work());
     }
 
-    /** Takes memory for the whole working copy, which is to be written; parameters then have it. */
+    /** Allocates the full working copy, uninitialized, and makes {@link Parameter#tensor()} refer to it. */
     public void openWork() {
         Scope opened = Scope.detached();
         try (Scope _ = Scope.open()) {
             Tensor whole = opened.keep(Tensor.empty(work.dtype(), work.device(), elements));
-            gathered = opened;
+            gatheredScope = opened;
             wholeWork = whole;
             parameters.forEach(parameter -> parameter.tensor().pointTo(view(whole, parameter)));
         }
     }
 
-    /** Gives that memory back. */
+    /** Frees the full working copy that {@link #openWork} allocated, if any. */
     public void closeWork() {
-        Scope opened = gathered;
+        Scope opened = gatheredScope;
         if (opened != null) {
             detach(work.dtype(), Parameter::tensor);
             opened.close();
-            gathered = null;
+            gatheredScope = null;
             wholeWork = null;
         }
     }
 
-    /** The whole gradient of this process's tokens, or their sum over the processes after a reduction. */
+    /** The full gradient {@code [elements]}: of this process's tokens before a reduction, over all processes after it. */
     public Tensor wholeGradient() {
-        if (!share.gradients()) {
+        if (!shard.gradients()) {
             return gradient;
         }
         openGradient();
@@ -265,13 +274,13 @@ public final class ParameterGroup {
     }
 
     /**
-     * Takes the reduced own piece of the gradient: of one backward pass where gradients are shared out, whose whole
-     * then gives its memory back, else of all.
+     * Receives this process's shard of the reduced gradient. If gradients are sharded, the shard holds one backward pass:
+     * this adds it to the shard of earlier passes and frees the full gradient. Else the shard holds the whole step.
      *
      * @param piece {@code [elements / processes]} in the accumulation type
      */
     public void addReduced(Tensor piece) {
-        if (!share.gradients()) {
+        if (!shard.gradients()) {
             own(gradient).copy(piece);
         } else if (reduced) {
             gradient.addInPlace(piece);
@@ -282,9 +291,9 @@ public final class ParameterGroup {
         closeGradient();
     }
 
-    /** Takes memory for the whole gradient where the first contribution of a backward pass comes. */
+    /** Allocates a sharded group's full gradient before the first contribution of a backward pass. */
     synchronized void openGradient() {
-        if (!share.gradients() || contributed != null) {
+        if (!shard.gradients() || gradientScope != null) {
             return;
         }
         Scope opened = Scope.detached();
@@ -293,16 +302,16 @@ public final class ParameterGroup {
             parameters.forEach(parameter -> parameter.gradientHandle().pointTo(view(whole, parameter)));
             wholeGradient = whole;
         }
-        contributed = opened;
+        gradientScope = opened;
         parameters.forEach(Parameter::startStep);
     }
 
     private void closeGradient() {
-        Scope opened = contributed;
+        Scope opened = gradientScope;
         if (opened != null) {
             detach(gradient.dtype(), Parameter::gradientHandle);
             opened.close();
-            contributed = null;
+            gradientScope = null;
             wholeGradient = null;
         }
     }
@@ -313,37 +322,40 @@ public final class ParameterGroup {
         }
     }
 
-    // What a tape and a step tell
+    // Events: called by a tape and by Parameters
 
+    /** Announces that a section is about to use the group. Returns when the working copy is complete. */
     public void acquire() {
         if (users == 0) {
-            keeper.acquire(this);
+            sync.acquire(this);
         }
         users++;
     }
 
+    /** Ends a use that {@link #acquire} announced. */
     public void release() {
         if (--users == 0) {
-            keeper.release(this);
+            sync.release(this);
         }
     }
 
+    /** Announces that the current backward pass has computed the group's gradient, which can now be reduced. */
     public void ready() {
-        keeper.ready(this);
+        sync.ready(this);
     }
 
     void startGradients() {
-        // A pass that failed leaves its contributions behind, and exchanges that still use them.
-        keeper.reset(this);
+        // A failed pass leaves contributions, and collectives that still use them.
+        sync.reset(this);
         closeGradient();
         parameters.forEach(Parameter::startStep);
         reduced = false;
     }
 
-    /** Frees what a pass that failed has left: the whole working copy and the whole gradient. */
+    /** Frees the full working copy and the full gradient, which a failed pass may have left. */
     void close() {
         try {
-            keeper.reset(this);
+            sync.reset(this);
         } finally {
             closeWork();
             closeGradient();
@@ -352,16 +364,16 @@ public final class ParameterGroup {
 
     void finishGradients() {
         zeroUnwritten();
-        keeper.finish(this);
-        if (share.gradients() && !reduced) {
+        sync.finish(this);
+        if (shard.gradients() && !reduced) {
             gradient.zero();
         }
     }
 
-    /** Gives parameters that nothing used so far a gradient of zero. */
+    /** Sets the gradients of parameters without contributions to zero. */
     public void zeroUnwritten() {
-        if (share.gradients()) {
-            return; // its whole gradient begins with zeros
+        if (shard.gradients()) {
+            return; // openGradient fills the full gradient with zeros
         }
         for (Parameter parameter : parameters) {
             if (!parameter.written()) {

@@ -16,13 +16,13 @@ import java.util.Set;
 import java.util.function.Function;
 import java.util.function.Predicate;
 
-/** All parameters of a model, in units. Owns their memory. */
+/** All parameters of a model. They are stored in {@link ParameterGroup}s, whose memory this object owns. */
 public final class Parameters implements AutoCloseable {
 
     private final Scope scope;
     private final Device device;
     private final Precision precision;
-    private final List<ParameterGroup> units = new ArrayList<>();
+    private final List<ParameterGroup> groups = new ArrayList<>();
     private final Set<ParameterGroup> frozen = new HashSet<>();
     private final Map<String, Parameter> byName = new LinkedHashMap<>();
 
@@ -30,52 +30,54 @@ public final class Parameters implements AutoCloseable {
         this(precision, device, Scope.detached());
     }
 
-    /** Parameters whose memory a given scope owns. */
+    /** Parameters whose memory the given scope owns. {@link #close} closes this scope. */
     public Parameters(Precision precision, Device device, Scope scope) {
         this.scope = scope;
         this.precision = precision;
         this.device = device;
     }
 
-    /** Adds a unit with the run's precision. */
+    /** Adds an unsharded group with this model's precision. */
     public ParameterGroup add(String name, List<Parameter.Spec> specs) {
         return add(name, specs, precision);
     }
 
-    /** Adds a unit with a precision of its own, such as a router that computes in the master type. */
-    public ParameterGroup add(String name, List<Parameter.Spec> specs, Precision unitPrecision) {
-        return add(name, specs, unitPrecision, ShardSpec.WHOLE, ShardSync.NONE);
+    /** Adds an unsharded group with a different precision, such as a router that computes in the master type. */
+    public ParameterGroup add(String name, List<Parameter.Spec> specs, Precision groupPrecision) {
+        return add(name, specs, groupPrecision, ShardSpec.WHOLE, ShardSync.NONE);
     }
 
-    /** Adds a unit that other processes hold as well. */
+    /**
+     * Adds a group that several processes hold.
+     *
+     * @param shard how the group is sharded
+     * @param sync runs the collectives of the group
+     * @throws TensorException if a parameter's name exists already
+     */
     public ParameterGroup add(
-            String name, List<Parameter.Spec> specs, Precision unitPrecision, ShardSpec share, ShardSync keeper) {
-        ParameterGroup unit = new ParameterGroup(name, specs, unitPrecision, device, share, keeper, scope);
-        for (Parameter parameter : unit.parameters()) {
+            String name, List<Parameter.Spec> specs, Precision groupPrecision, ShardSpec shard, ShardSync sync) {
+        ParameterGroup group = new ParameterGroup(name, specs, groupPrecision, device, shard, sync, scope);
+        for (Parameter parameter : group.parameters()) {
             if (byName.put(parameter.name(), parameter) != null) {
                 throw new TensorException("two parameters are called " + parameter.name());
             }
         }
-        units.add(unit);
-        return unit;
+        groups.add(group);
+        return group;
     }
 
     public List<ParameterGroup> units() {
-        return List.copyOf(units);
+        return List.copyOf(groups);
     }
 
-    /**
-     * Leaves these units as they are from now on: no update changes them, and their gradients count in no norm.
-     *
-     * @param which tells them
-     */
+    /** Freezes the groups that match: updates do not change them, and the gradient norm excludes them. */
     public void freeze(Predicate<ParameterGroup> which) {
-        units.stream().filter(which).forEach(frozen::add);
+        groups.stream().filter(which).forEach(frozen::add);
     }
 
-    /** The units that training changes: all but those that are {@link #freeze frozen}. */
+    /** The groups that are not {@linkplain #freeze frozen}. */
     public List<ParameterGroup> trained() {
-        return units.stream().filter(unit -> !frozen.contains(unit)).toList();
+        return groups.stream().filter(group -> !frozen.contains(group)).toList();
     }
 
     public Precision precision() {
@@ -86,7 +88,11 @@ public final class Parameters implements AutoCloseable {
         return device;
     }
 
-    /** The parameter of that name. */
+    /**
+     * Finds a parameter by its name.
+     *
+     * @throws TensorException if no parameter has this name
+     */
     public Parameter get(String name) {
         Parameter parameter = byName.get(name);
         if (parameter == null) {
@@ -95,19 +101,22 @@ public final class Parameters implements AutoCloseable {
         return parameter;
     }
 
-    /** All parameters, unit by unit. */
+    /** All parameters, in the order of the groups. */
     public List<Parameter> all() {
-        return units.stream().flatMap(unit -> unit.parameters().stream()).toList();
+        return groups.stream().flatMap(group -> group.parameters().stream()).toList();
     }
 
-    /** Elements over all parameters, without the padding between them. */
+    /** The number of elements of all parameters, without padding. */
     public long elements() {
         return all().stream()
                 .mapToLong(parameter -> parameter.spec().elements())
                 .sum();
     }
 
-    /** Gives every part its first values, each from the key of its own name, whatever the layout. */
+    /**
+     * Initializes all parts. Each part's random key is derived from the part's name, so the values do not depend on the
+     * layout of processes.
+     */
     public void initialize(RandomKey key) {
         write(
                 ParameterGroup::master,
@@ -118,23 +127,24 @@ public final class Parameters implements AutoCloseable {
         refresh();
     }
 
-    /** Gives one part of a parameter its values. */
+    /** Writes the values of one part of a parameter. */
     @FunctionalInterface
     public interface PartWriter {
         void write(Parameter parameter, int part, Tensor target);
     }
 
     /**
-     * Writes all parts of all parameters, whatever of them this process keeps.
+     * Writes all parts of all parameters. In sharded groups this process keeps only its shard of the values.
      *
-     * @param kept which of a unit's buffers: the master or a state
+     * @param kept selects the buffer of a group: the master weights or an optimizer state
+     * @param writer writes the values of each part
      */
     public void write(Function<ParameterGroup, Tensor> kept, PartWriter writer) {
-        for (ParameterGroup unit : units) {
-            unit.write(kept.apply(unit), whole -> {
-                for (Parameter parameter : unit.parameters()) {
+        for (ParameterGroup group : groups) {
+            group.write(kept.apply(group), whole -> {
+                for (Parameter parameter : group.parameters()) {
                     try (Scope _ = Scope.open()) {
-                        Tensor view = unit.view(whole, parameter);
+                        Tensor view = group.view(whole, parameter);
                         for (int part = 0; part < parameter.spec().parts().size(); part++) {
                             writer.write(parameter, part, parameter.part(view, part));
                         }
@@ -144,28 +154,28 @@ public final class Parameters implements AutoCloseable {
         }
     }
 
-    /** Brings all working copies up to date with the masters: once after each update. */
+    /** Updates all working copies from the master weights. Call this after each optimizer update. */
     public void refresh() {
-        units.forEach(ParameterGroup::refresh);
+        groups.forEach(ParameterGroup::refresh);
     }
 
-    /** Begins a step: the next gradient of each parameter is written, not added. */
+    /** Starts the gradient accumulation of a step: the first contribution overwrites each gradient. */
     public void startGradients() {
-        units.forEach(ParameterGroup::startGradients);
+        groups.forEach(ParameterGroup::startGradients);
     }
 
     /**
-     * Ends a step's backward passes: parameters that nothing used get a gradient of zero, and gradients are summed over
-     * the processes.
+     * Ends the gradient accumulation of a step. Gradients without contributions become zero. Returns when the gradients are
+     * summed over the processes that hold each group.
      */
     public void finishGradients() {
-        units.forEach(ParameterGroup::finishGradients);
+        groups.forEach(ParameterGroup::finishGradients);
     }
 
-    /** Frees all units, even if one cannot wait for its exchanges. */
+    /** Frees all groups, even if one fails to wait for its collectives. */
     @Override
     public void close() {
-        close(units.iterator());
+        close(groups.iterator());
     }
 
     private void close(Iterator<ParameterGroup> rest) {

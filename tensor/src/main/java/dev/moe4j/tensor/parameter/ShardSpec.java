@@ -1,23 +1,24 @@
 package dev.moe4j.tensor.parameter;
 
 /**
- * Which part of a {@link ParameterGroup} this process keeps, of several that hold the same unit: its buffers are cut into {@code
- * count} equal pieces, of which the one numbered {@code index} is this process's own.
+ * Says which buffers of a {@link ParameterGroup} are sharded over processes, and which shard this process keeps. The flags
+ * are the stages of a sharded optimizer (ZeRO, Rajbhandari et al. 2020): stage 1 shards {@code states}, stage 2 also {@code
+ * gradients}, stage 3 also {@code work}.
  *
- * @param count processes that hold the unit
- * @param index this process's number among them, from 0
- * @param states whether each keeps its own piece only of the master and of what the optimizer keeps
- * @param gradients whether each keeps its own piece only of the gradient; only where states are kept so
- * @param work whether each keeps its own piece only of the working copy; only where gradients are kept so
+ * @param count the number of processes that hold the group, which is the number of shards
+ * @param index the index of this process's shard, from 0
+ * @param states whether the master weights and the optimizer's states are sharded
+ * @param gradients whether the gradient is sharded; requires {@code states}
+ * @param work whether the working copy is sharded; requires {@code gradients}
  */
 public record ShardSpec(int count, int index, boolean states, boolean gradients, boolean work) {
 
-    /** That of a process which holds its units alone. */
+    /** An unsharded group that one process holds. */
     public static final ShardSpec WHOLE = new ShardSpec(1, 0, false, false, false);
 
     public ShardSpec {
         if (count < 1 || index < 0 || index >= count || (gradients && !states) || (work && !gradients)) {
-            throw new IllegalArgumentException("share %d of %d, states %b, gradients %b, working copy %b"
+            throw new IllegalArgumentException("invalid shard %d of %d: states %b, gradients %b, working copy %b"
                     .formatted(index, count, states, gradients, work));
         }
     }

@@ -1,47 +1,50 @@
 package dev.moe4j.tensor.parameter;
 
 /**
- * Brings together what processes that hold the same {@link ParameterGroup} keep apart. All of them are asked for the same in the
- * same order.
+ * Synchronizes a {@link ParameterGroup} over the data-parallel processes that hold it: reduces gradients, and gathers sharded
+ * parameters (ZeRO). The methods are called in the same order on all of these processes.
  */
 public interface ShardSync {
 
-    /** For units that one process holds alone: there is nothing to bring together. */
+    /** Does nothing, for groups that a single process holds. */
     ShardSync NONE = new ShardSync() {
         @Override
-        public void acquire(ParameterGroup unit) {}
+        public void acquire(ParameterGroup group) {}
 
         @Override
-        public void release(ParameterGroup unit) {}
+        public void release(ParameterGroup group) {}
 
         @Override
-        public void ready(ParameterGroup unit) {}
+        public void ready(ParameterGroup group) {}
 
         @Override
-        public void finish(ParameterGroup unit) {}
+        public void finish(ParameterGroup group) {}
 
         @Override
-        public void reset(ParameterGroup unit) {}
+        public void reset(ParameterGroup group) {}
 
         @Override
-        public void refreshed(ParameterGroup unit) {}
+        public void refreshed(ParameterGroup group) {}
     };
 
-    /** A section is about to use the unit; returns when its working copy is there. */
-    void acquire(ParameterGroup unit);
+    /** Called before a section uses the group. Returns when the working copy is complete. */
+    void acquire(ParameterGroup group);
 
-    /** No section uses the unit at the moment. */
-    void release(ParameterGroup unit);
+    /** Called when no section uses the group any more. The full working copy may be freed. */
+    void release(ParameterGroup group);
 
-    /** No section will add to the unit's gradient any more in this backward pass. */
-    void ready(ParameterGroup unit);
+    /** Called when the group's gradient of the current backward pass is complete. The reduction may start. */
+    void ready(ParameterGroup group);
 
-    /** The step has no more backward passes; returns when the unit's gradient is the sum over the processes. */
-    void finish(ParameterGroup unit);
+    /** Called after a step's last backward pass. Returns when the group's gradient is the sum over the processes. */
+    void finish(ParameterGroup group);
 
-    /** A pass may have failed: returns when the unit's exchanges that are under way have ended, and drops their results. */
-    void reset(ParameterGroup unit);
+    /** Called after a pass that may have failed. Waits for the group's pending collectives and discards their results. */
+    void reset(ParameterGroup group);
 
-    /** The own piece of the working copy has changed; returns when the others' are here, where they are kept. */
-    void refreshed(ParameterGroup unit);
+    /**
+     * Called when this process's shard of the working copy has changed. Returns when the full working copy is up to date, if
+     * it is not sharded.
+     */
+    void refreshed(ParameterGroup group);
 }

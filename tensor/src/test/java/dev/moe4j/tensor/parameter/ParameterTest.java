@@ -26,7 +26,7 @@ class ParameterTest {
         return Tensor.of(values).to(precision.compute()).view(2, -1);
     }
 
-    /** In the accumulation type they are multiplied into the unit, else converted: what is there at the end is the same. */
+    /** Products in the accumulation type go directly to the gradient, others are converted. Both give the same result. */
     @ParameterizedTest
     @ValueSource(strings = {"fp64", "fp32", "bf16"})
     void productsAreWrittenAndThenAdded(String name) {
