@@ -17,8 +17,8 @@ import org.bytedeco.pytorch.Stream;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * CUDA's driver, for what libtorch does not offer: kernels of our own, and the time between two places of a stream. It
- * works in the context of a device that libtorch works in, on the default stream, as moe4j's calls of libtorch do.
+ * Calls the CUDA driver API, which libtorch's binding does not cover: launches moe4j's kernels, and measures time with
+ * events. Calls use the primary context that libtorch uses, and the default stream, like moe4j's calls of libtorch.
  */
 public final class CudaDriver implements KernelLauncher {
 
@@ -42,19 +42,19 @@ public final class CudaDriver implements KernelLauncher {
     private final Map<String, Long> functions = new HashMap<>();
     private long module;
 
-    /** The driver of a device. */
+    /**
+     * The driver interface for a device.
+     *
+     * @throws TensorException if the driver or the device is missing
+     */
     public static CudaDriver of(Device device) {
         return OF_DEVICES.computeIfAbsent(device, CudaDriver::new);
     }
 
-    /**
-     * Joins the context that libtorch has for the device.
-     *
-     * @throws TensorException if there is no driver or no such device
-     */
+    /** Retains the device's primary context, which libtorch uses too. */
     private CudaDriver(Device device) {
         this.library = NativeCalls.first("libcuda.so.1")
-                .orElseThrow(() -> new TensorException("libcuda.so.1 is not there: install NVIDIA's driver"));
+                .orElseThrow(() -> new TensorException("libcuda.so.1 not found; install NVIDIA's driver"));
         this.device = device.index();
         this.setContext = library.function("cuCtxSetCurrent", LONG);
         this.getFunction = library.function("cuModuleGetFunction", LONG, LONG, LONG);
@@ -90,7 +90,7 @@ public final class CudaDriver implements KernelLauncher {
         }
     }
 
-    /** Loads machine code, whose kernels {@link #launch} then finds. */
+    /** Loads a compiled module, whose kernels {@link #launch} can then start. */
     CudaDriver load(byte[] code) {
         try (Arena arena = Arena.ofConfined()) {
             enter();
@@ -110,7 +110,7 @@ public final class CudaDriver implements KernelLauncher {
         try (Arena arena = Arena.ofConfined()) {
             enter();
             long function = functions.computeIfAbsent(kernel, this::function);
-            // Each argument's low bytes are it, whether the kernel takes 32 or 64 bits.
+            // Little-endian: a 32-bit parameter reads the low bytes of the 64-bit value.
             MemorySegment values = arena.allocateFrom(ValueLayout.JAVA_LONG, arguments);
             MemorySegment pointers = arena.allocate(ValueLayout.JAVA_LONG, arguments.length);
             for (int i = 0; i < arguments.length; i++) {
@@ -148,7 +148,7 @@ public final class CudaDriver implements KernelLauncher {
         }
     }
 
-    /** Marks the place that libtorch's current stream has come to; {@link #nanoseconds} takes the mark. */
+    /** Records an event on libtorch's current stream; returns it for {@link #nanoseconds}. */
     public long mark() {
         try (Arena arena = Arena.ofConfined()) {
             enter();
@@ -160,7 +160,7 @@ public final class CudaDriver implements KernelLauncher {
         }
     }
 
-    /** The device's time from one mark to another; waits until it has come to the second, and frees both. */
+    /** The device's time between two events. Waits for the second event, and destroys both. */
     public long nanoseconds(long from, long to) {
         try (Arena arena = Arena.ofConfined()) {
             enter();
@@ -177,13 +177,13 @@ public final class CudaDriver implements KernelLauncher {
         check("cuCtxSetCurrent", call(setContext, context));
     }
 
-    /** libtorch's current stream, which moe4j leaves at the default one. */
+    /** libtorch's current stream, which moe4j does not change from the default stream. */
     private long stream() {
         try (Stream current = torch.getCurrentStream((byte) device)) {
             if (current.id() != 0) {
-                throw new TensorException(
-                        "libtorch's current stream on cuda:" + device
-                                + " is not the default one, where kernels of moe4j would run: set that, or -Dmoe4j.kernels=off");
+                throw new TensorException("libtorch's current stream on cuda:" + device
+                        + " is not the default stream, which moe4j's kernels"
+                        + " need; set the default stream, or -Dmoe4j.kernels=off");
             }
             return 0;
         }

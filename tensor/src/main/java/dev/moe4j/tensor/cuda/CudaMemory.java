@@ -10,28 +10,31 @@ import org.bytedeco.pytorch.global.torch;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** What libtorch's caching allocator counts on a GPU: bytes of tensors, not those that it keeps for later ones. */
+/**
+ * Measures the GPU memory of tensors by the statistics of libtorch's caching allocator. Memory that the allocator caches for
+ * later tensors does not count.
+ */
 public final class CudaMemory {
 
     private static final Logger LOG = LoggerFactory.getLogger(CudaMemory.class);
 
     private CudaMemory() {}
 
-    /** Begins to count anew. */
+    /** Resets the peak to the memory in use now. */
     public static void restart(Device device) {
-        // The first tensor makes the allocator.
+        // The first tensor initializes the allocator.
         try (Scope _ = Scope.open()) {
             Tensor _ = Tensor.zeros(DType.FLOAT32, device, 1);
         }
         torch.resetPeakStats((byte) device.index());
     }
 
-    /** Bytes at their most since {@link #restart}; empty where the binding of CUDA's part of libtorch does not load. */
+    /** The peak since {@link #restart}, in bytes; empty, with a warning, if libtorch's CUDA binding does not load. */
     public static OptionalLong peak(Device device) {
         try (DeviceStats counts = torch.getDeviceStats((byte) device.index())) {
             return OptionalLong.of(counts.allocated_bytes().peak());
         } catch (LinkageError e) {
-            LOG.warn("the memory of {} is not measured, since libtorch's binding of CUDA does not load", device, e);
+            LOG.warn("cannot measure the memory of {}: libtorch's CUDA binding does not load", device, e);
             return OptionalLong.empty();
         }
     }

@@ -1,16 +1,19 @@
 package dev.moe4j.tensor.cuda;
 
-/** Runs one of the kernels in {@code kernels.cu}. */
+/** Launches the kernels of {@code kernels.cu} and {@code routing.cu}. */
 public interface KernelLauncher {
 
-    /** The most arguments that a kernel has. */
+    /** The largest number of arguments of a kernel. */
     int MOST_ARGUMENTS = 10;
 
     /**
-     * Starts a kernel behind all that libtorch was asked for before.
+     * Launches a kernel on the stream of libtorch's operations, after the operations submitted so far.
      *
-     * @param sharedBytes of memory that the threads of a block share, beside what the kernel declares
-     * @param arguments addresses and integers, each in 64 bits
+     * @param kernel the kernel's name
+     * @param blocks the number of blocks
+     * @param threads the number of threads of each block
+     * @param sharedBytes dynamic shared memory of each block, in bytes, in addition to the kernel's static shared memory
+     * @param arguments addresses and integers, each extended to 64 bits
      */
     void launch(String kernel, long blocks, int threads, int sharedBytes, long... arguments);
 }

@@ -18,33 +18,34 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Kernels of our own for what libtorch's operators take many passes over memory for, in float32 and bfloat16. Each has a
- * plain twin, which sections use wherever there are no kernels: on the CPU, where NVRTC is missing or cannot compile for
- * the GPU, and with {@code -Dmoe4j.kernels=off}.
+ * Fused CUDA kernels in float32 and bfloat16: router top-k, assignment of tokens to expert rows, weighted sum of expert
+ * outputs, bias and GELU, residual and layer norm, softmax loss. Each replaces a chain of libtorch operators and reads its
+ * inputs once. Sections have a fallback with libtorch's operators. It is used on the CPU, if NVRTC is missing or cannot
+ * compile for the GPU, and with {@code -Dmoe4j.kernels=off}.
  *
- * <p>Tensors are contiguous, and rows are a multiple of 16 bytes: see {@link #takes}.
+ * <p>Tensors must be contiguous, and rows must be a multiple of 16 bytes: see {@link #takes}.
  */
 public final class Kernels {
 
     private static final Logger LOG = LoggerFactory.getLogger(Kernels.class);
 
-    /** At most, of a block that works on one row. */
-    private static final int ROW_THREADS = 256;
+    /** Threads of a block. A block that computes a short row has fewer. */
+    private static final int BLOCK_THREADS = 256;
 
-    /** That a thread reads or writes at once. */
-    private static final int PIECE_BYTES = 16;
+    /** Bytes that a thread reads or writes in one memory access. */
+    private static final int PACK_BYTES = 16;
 
     private static final int WARP = 32;
     private static final String NAME = "kernels.cu";
 
-    /** A number of each warp, which sums over a row exchange beside what a launch asks for. */
-    private static final long WARPS_BYTES = 32 * Float.BYTES;
+    /** Static shared memory of the reductions over a row: one float for each warp. */
+    private static final long REDUCTION_BYTES = 32 * Float.BYTES;
 
-    /** What a launch may ask a block to share: the parts of two vectors' gradients must fit. */
-    private static final long SHARED_BYTES = (48 << 10) - WARPS_BYTES;
+    /** Maximum dynamic shared memory of a launch, without opting in to more than 48 KiB. */
+    private static final long MAX_SHARED_BYTES = (48 << 10) - REDUCTION_BYTES;
 
-    /** Blocks of {@link #addNormBackward}: some for each processor of a large GPU, few beside the rows. */
-    private static final long NORM_BLOCKS = 512;
+    /** Maximum number of blocks of {@link #addNormBackward}: several per multiprocessor, but few partial sums. */
+    private static final long MAX_NORM_BLOCKS = 512;
 
     private static final ConcurrentHashMap<Device, Optional<Kernels>> OF_DEVICES = new ConcurrentHashMap<>();
 
@@ -54,7 +55,7 @@ public final class Kernels {
         this.launcher = launcher;
     }
 
-    /** The kernels of a device, compiled when they are first asked for; empty on the CPU and where they are off. */
+    /** The kernels of a device. The first call compiles them. Empty on the CPU, or if they are disabled or do not compile. */
     public static Optional<Kernels> of(Device device) {
         if (!device.isCuda() || System.getProperty("moe4j.kernels", "on").equals("off")) {
             return Optional.empty();
@@ -71,13 +72,13 @@ public final class Kernels {
                 .map(Kernels::new);
     }
 
-    /** What the compiler makes; empty, with a line in the log, if it fails, such as an NVRTC older than the GPU. */
+    /** The compiled kernels; empty, with a warning, if they do not compile, such as with an NVRTC older than the GPU. */
     static Optional<KernelLauncher> launcher(Device device, Supplier<KernelLauncher> compiled) {
         try {
             return Optional.of(compiled.get());
         } catch (TensorException e) {
             LOG.warn(
-                    "{} computes by libtorch's operators, which is slower, since moe4j's kernels do not compile: {}; "
+                    "{} uses libtorch's operators, which are slower, because moe4j's kernels do not compile: {}; "
                             + "install an NVRTC of libtorch's CUDA version",
                     device,
                     e.getMessage());
@@ -90,6 +91,7 @@ public final class Kernels {
         return resource(NAME) + "#line 1 \"routing.cu\"\n" + resource("routing.cu");
     }
 
+    /** The text of a source file on the class path, next to this class. */
     public static String resource(String name) {
         try (InputStream in = Kernels.class.getResourceAsStream(name)) {
             if (in == null) {
@@ -101,17 +103,19 @@ public final class Kernels {
         }
     }
 
-    /** Whether rows of so many elements of that type are what kernels are for. */
+    /** Whether the kernels support rows of {@code columns} elements of the type. */
     public static boolean takes(DType type, long columns) {
-        return (type == DType.FLOAT32 || type == DType.BFLOAT16) && columns * type.bytes() % PIECE_BYTES == 0;
+        return (type == DType.FLOAT32 || type == DType.BFLOAT16) && columns * type.bytes() % PACK_BYTES == 0;
     }
 
     /**
-     * Each row's negative log-likelihood, in nats.
+     * Computes the cross-entropy loss of each row and, if requested, its gradient.
      *
-     * @param logits_NV become the gradients of the likelihoods, p − 1 at the target, where that is asked for
-     * @param target_N1 int64
-     * @param loss_N1 float32, is written
+     * @param logits_NV the logits {@code [rows, vocabulary]}; overwritten by their gradients p − onehot(target) if {@code
+     *     gradient} is true
+     * @param target_N1 the target ids, int64
+     * @param loss_N1 output: the negative log-likelihoods in nats, float32
+     * @param gradient whether to compute the gradients
      */
     public void softmaxLoss(Tensor logits_NV, Tensor target_N1, Tensor loss_N1, boolean gradient) {
         launchRows(
@@ -125,13 +129,19 @@ public final class Kernels {
     }
 
     /**
-     * A dropless top-k assignment; see the model's DeviceAssignment, whose numbers these are. All are written but {@code
-     * kept_C}.
+     * The tensors of a top-k assignment of tokens to expert rows without token dropping. A choice is one of a token's k
+     * experts: {@code C = tokens · k}, {@code R} is the number of rows, {@code E} the number of experts. Indices are int64.
+     * All but {@code kept_C} are outputs.
      *
-     * @param experts_C [tokens · k] int64: written by {@link #routeHighest}
-     * @param kept_C bool
-     * @param ends_E int32
-     * @param filled_R bool
+     * @param experts_C the expert of each choice, from {@link #routeHighest}
+     * @param kept_C whether each choice gets a row, bool; false for padding tokens
+     * @param rowOf_C the row of each choice; 0 if it is not kept
+     * @param choiceOf_R the choice in each row; 0 if the row is empty
+     * @param tokenOf_R the token in each row; 0 if the row is empty
+     * @param filled_R whether each row has a choice, bool
+     * @param expertOf_R the expert of each row
+     * @param ends_E the end of each expert's rows, int32
+     * @param counts_E the number of kept choices of each expert
      */
     public record Assigned(
             Tensor experts_C,
@@ -145,17 +155,18 @@ public final class Kernels {
             Tensor counts_E) {}
 
     /**
-     * The experts of each token's k highest logits, highest first; of equal ones the lower number.
+     * Router top-k: finds the k experts with the highest logits of each token, highest first. Among equal logits the expert
+     * with the lower number wins.
      *
-     * @param logits_TE float32
-     * @param experts_C {@code [tokens · k]} int64, is written
+     * @param logits_TE the router's logits {@code [tokens, experts]}, float32
+     * @param experts_C output: the chosen experts {@code [tokens · k]}, int64
      */
     public void routeHighest(Tensor logits_TE, Tensor experts_C) {
         long tokens = logits_TE.size(0);
         launcher.launch(
                 "routeHighest",
-                Math.ceilDiv(tokens * WARP, ROW_THREADS),
-                ROW_THREADS,
+                Math.ceilDiv(tokens * WARP, BLOCK_THREADS),
+                BLOCK_THREADS,
                 0,
                 at(logits_TE),
                 at(experts_C),
@@ -165,23 +176,24 @@ public final class Kernels {
     }
 
     /**
-     * Gives choices their rows.
+     * Assigns rows to the kept choices, grouped by expert and in the order of choices within an expert.
      *
-     * @param topK choices of each token
-     * @param multiple that each expert's rows are rounded up to
+     * @param to the assignment, with {@code experts_C} and {@code kept_C} as inputs
+     * @param topK the number of choices of each token
+     * @param multiple each expert's number of rows is rounded up to a multiple of this, and is at least this
      */
     public void routeRows(Assigned to, int topK, int multiple) {
         long choices = to.experts_C().elements();
         long rows = to.choiceOf_R().elements();
         int experts = (int) to.ends_E().elements();
-        long blocks = Math.ceilDiv(choices, ROW_THREADS);
+        long blocks = Math.ceilDiv(choices, BLOCK_THREADS);
         int shared = experts * Integer.BYTES;
         try (Scope _ = Scope.open()) {
             Tensor starts = Tensor.empty(DType.INT32, to.experts_C().device(), blocks, experts);
             launcher.launch(
                     "routeCount",
                     blocks,
-                    ROW_THREADS,
+                    BLOCK_THREADS,
                     shared,
                     at(to.experts_C()),
                     at(to.kept_C()),
@@ -201,8 +213,8 @@ public final class Kernels {
                     multiple);
             launcher.launch(
                     "routeRows",
-                    Math.ceilDiv(rows, ROW_THREADS),
-                    ROW_THREADS,
+                    Math.ceilDiv(rows, BLOCK_THREADS),
+                    BLOCK_THREADS,
                     0,
                     at(to.ends_E()),
                     at(to.choiceOf_R()),
@@ -214,8 +226,8 @@ public final class Kernels {
             launcher.launch(
                     "routePlace",
                     blocks,
-                    ROW_THREADS,
-                    shared * (ROW_THREADS / WARP),
+                    BLOCK_THREADS,
+                    shared * (BLOCK_THREADS / WARP),
                     at(to.experts_C()),
                     at(to.kept_C()),
                     at(starts),
@@ -230,11 +242,11 @@ public final class Kernels {
     }
 
     /**
-     * residual + Σ_k weight_k · the output of choice k.
+     * Adds the gate-weighted expert outputs to the residual: residual + Σ_k weight_k · output_k for each token.
      *
-     * @param outputs_RD the experts' rows
-     * @param weights_TK float32; a choice of weight 0 is not looked at
-     * @param rowOf_C int64
+     * @param outputs_RD the expert outputs {@code [rows, model]}
+     * @param weights_TK the gate weights, float32; the output of a choice with weight 0 (token dropping) is not read
+     * @param rowOf_C the row of each choice, int64
      * @return {@code [tokens, model]}
      */
     public Tensor combine(Tensor residual_TD, Tensor outputs_RD, Tensor weights_TK, Tensor rowOf_C) {
@@ -253,10 +265,11 @@ public final class Kernels {
     }
 
     /**
-     * The gradients of {@link #combine}'s outputs and weights, 0 where no choice fills a row, and where a choice has none.
+     * The backward pass of {@link #combine}: returns the gradients of the expert outputs and of the gate weights. They are 0
+     * for rows without a choice and for choices without a row.
      *
-     * @param choiceOf_R int64
-     * @param filled_R 1 where a choice fills the row, else 0, in the type of outputs
+     * @param choiceOf_R the choice in each row, int64
+     * @param filled_R 1 if the row has a choice, else 0, in the type of the outputs
      */
     public Tensor[] combineBackward(
             Tensor gradient_TD, Tensor outputs_RD, Tensor weights_TK, Tensor choiceOf_R, Tensor filled_R) {
@@ -278,12 +291,13 @@ public final class Kernels {
     }
 
     /**
-     * Adds each expert's bias to its rows, in place, and gives their GELU. Rows past the last end stay as they are.
+     * Adds each expert's bias to its rows in place, and returns GELU of the result. Rows after the last expert's end are
+     * neither changed nor written.
      *
      * @param bias_EF {@code [experts, ffn]}
-     * @param expertOf_R int64
-     * @param ends_E int32
-     * @return {@code [rows, ffn]}, of which rows past the last end are not written
+     * @param expertOf_R the expert of each row, int64
+     * @param ends_E the end of each expert's rows, int32
+     * @return {@code [rows, ffn]}
      */
     public Tensor biasGelu(Tensor x_RF, Tensor bias_EF, Tensor expertOf_R, Tensor ends_E) {
         Tensor active_RF = x_RF.emptyLike();
@@ -301,9 +315,9 @@ public final class Kernels {
     }
 
     /**
-     * The gradient at what GELU was taken of, in place of that of its result.
+     * The backward pass of GELU in place: replaces the gradient of its output by the gradient of its input.
      *
-     * @param inner_RF what GELU was taken of
+     * @param inner_RF the input of GELU
      */
     public void geluBackward(Tensor gradient_RF, Tensor inner_RF, Tensor ends_E) {
         launchRows(
@@ -316,17 +330,18 @@ public final class Kernels {
                 gradient_RF.size(1));
     }
 
-    /** Whether {@link #addNorm} is for rows of so many elements of that type. */
+    /** Whether {@link #addNorm} supports rows of {@code columns} elements of the type. */
     public static boolean takesNorm(DType type, long columns) {
-        return takes(type, columns) && 2 * columns * Float.BYTES <= SHARED_BYTES;
+        return takes(type, columns) && 2 * columns * Float.BYTES <= MAX_SHARED_BYTES;
     }
 
     /**
-     * A sum of two tensors and its layer norm.
+     * Adds a branch to the residual and computes the layer norm of the sum.
      *
-     * @param weight_D of the norm, in the tensors' type, as is the bias
-     * @param sum_TD residual + branch, is written; may be branch itself
-     * @return the sum's norm and, for backward, each row's mean and reciprocal deviation {@code [tokens, 2]} in float32
+     * @param weight_D the weight of the layer norm, in the tensors' type, like the bias
+     * @param sum_TD output: residual + branch; may be {@code branch_TD}
+     * @return the normalized sum and, for the backward pass, each row's mean and reciprocal standard deviation {@code
+     *     [tokens, 2]} in float32
      */
     public Tensor[] addNorm(
             Tensor residual_TD, Tensor branch_TD, Tensor weight_D, Tensor bias_D, double epsilon, Tensor sum_TD) {
@@ -348,9 +363,11 @@ public final class Kernels {
     }
 
     /**
-     * The gradients of {@link #addNorm}: of residual and branch alike, and of weight and bias in float32.
+     * The backward pass of {@link #addNorm}: returns the gradient of the residual, which is also the gradient of the branch,
+     * and the gradients of weight and bias in float32.
      *
-     * @param sumGradient_TD null where nothing used the sum
+     * @param sumGradient_TD the gradient of the sum; null if nothing used the sum
+     * @param normedGradient_TD the gradient of the normalized sum
      */
     public Tensor[] addNormBackward(
             @Nullable Tensor sumGradient_TD,
@@ -360,7 +377,7 @@ public final class Kernels {
             Tensor weight_D) {
         long rows = sum_TD.size(0);
         long columns = sum_TD.size(1);
-        long rowsEach = Math.ceilDiv(rows, NORM_BLOCKS);
+        long rowsEach = Math.ceilDiv(rows, MAX_NORM_BLOCKS);
         long blocks = Math.ceilDiv(rows, rowsEach);
         Tensor gradient_TD = sum_TD.emptyLike();
         Tensor sums_2D;
@@ -386,7 +403,7 @@ public final class Kernels {
         return new Tensor[] {gradient_TD, sums_2D.select(0, 0), sums_2D.select(0, 1)};
     }
 
-    /** Starts a block for each row. */
+    /** Launches one block for each row. */
     private void launchRows(String kernel, Tensor rows, long... arguments) {
         launch(kernel, rows, rows.size(0), 0, arguments);
     }
@@ -394,10 +411,10 @@ public final class Kernels {
     private void launch(String kernel, Tensor rows, long blocks, long sharedBytes, long... arguments) {
         if (!takes(rows.dtype(), rows.size(1))) {
             throw new TensorException(
-                    kernel + ": " + rows.describe() + " is not float32 or bfloat16 in rows of 16 bytes");
+                    kernel + ": " + rows.describe() + " must be float32 or bfloat16 in rows of a multiple of 16 bytes");
         }
-        if (sharedBytes > SHARED_BYTES) {
-            throw new TensorException(kernel + ": rows as long as those of " + rows.describe() + " are not for it");
+        if (sharedBytes > MAX_SHARED_BYTES) {
+            throw new TensorException(kernel + ": the rows of " + rows.describe() + " exceed a block's shared memory");
         }
         launcher.launch(
                 kernel + "_" + rows.dtype().name().toLowerCase(Locale.ROOT),
@@ -407,15 +424,15 @@ public final class Kernels {
                 arguments);
     }
 
-    /** Whole warps that each take 16 bytes of a row at a time. */
+    /** A thread for each 16 bytes of a row, rounded up to full warps. */
     private static int rowThreads(Tensor rows) {
-        long pieces = rows.size(1) * rows.dtype().bytes() / PIECE_BYTES;
-        return (int) Math.min(ROW_THREADS, Math.ceilDiv(pieces, WARP) * WARP);
+        long packs = rows.size(1) * rows.dtype().bytes() / PACK_BYTES;
+        return (int) Math.min(BLOCK_THREADS, Math.ceilDiv(packs, WARP) * WARP);
     }
 
     private static long at(Tensor tensor) {
         if (!tensor.isContiguous()) {
-            throw new TensorException("kernels take contiguous tensors, not this " + tensor.describe());
+            throw new TensorException("kernels need contiguous tensors; " + tensor.describe() + " is not contiguous");
         }
         return tensor.address();
     }

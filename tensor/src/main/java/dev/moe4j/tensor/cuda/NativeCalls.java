@@ -10,7 +10,7 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.util.Optional;
 
-/** Functions of a shared library that the machine has, called through the JDK. */
+/** Calls functions of a shared library of the machine through the JDK's foreign function interface. */
 public final class NativeCalls {
 
     public static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;
@@ -24,13 +24,13 @@ public final class NativeCalls {
         this.symbols = symbols;
     }
 
-    /** The first of these libraries that can be loaded. */
+    /** Loads the first of the given libraries that can be loaded; empty if none can. */
     public static Optional<NativeCalls> first(String... names) {
         for (String name : names) {
             try {
                 return Optional.of(new NativeCalls(name, SymbolLookup.libraryLookup(name, Arena.global())));
             } catch (IllegalArgumentException e) {
-                // Not there: the next.
+                // Not installed: try the next name.
             }
         }
         return Optional.empty();
@@ -40,13 +40,18 @@ public final class NativeCalls {
         return library;
     }
 
+    /**
+     * The address of a function.
+     *
+     * @throws TensorException if the library does not export it
+     */
     public long address(String function) {
         return symbols.find(function)
                 .orElseThrow(() -> new TensorException(library + " has no " + function))
                 .address();
     }
 
-    /** A function that gives an int. */
+    /** A function that returns int. */
     MethodHandle function(String name, MemoryLayout... arguments) {
         return Linker.nativeLinker()
                 .downcallHandle(
@@ -54,7 +59,7 @@ public final class NativeCalls {
                         FunctionDescriptor.of(INT, arguments));
     }
 
-    /** A function that gives nothing. */
+    /** A function that returns void. */
     public MethodHandle procedure(String name, MemoryLayout... arguments) {
         return Linker.nativeLinker()
                 .downcallHandle(
@@ -62,7 +67,7 @@ public final class NativeCalls {
                         FunctionDescriptor.ofVoid(arguments));
     }
 
-    /** Calls a function that gives an int. */
+    /** Calls a function that returns int. */
     static int call(MethodHandle function, Object... arguments) {
         try {
             return (int) function.invokeWithArguments(arguments);

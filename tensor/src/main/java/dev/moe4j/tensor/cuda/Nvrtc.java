@@ -12,7 +12,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Optional;
 
-/** NVIDIA's run-time compiler: CUDA C++ to the machine code of one architecture. It needs no GPU. */
+/** Compiles CUDA C++ to machine code with NVRTC, NVIDIA's run-time compiler. This does not need a GPU. */
 final class Nvrtc {
 
     private static final String[] NAMES = {
@@ -25,7 +25,7 @@ final class Nvrtc {
         this.library = library;
     }
 
-    /** The compiler; empty where the machine has none. */
+    /** The installed compiler; empty if none is found. */
     static Optional<Nvrtc> find() {
         return NativeCalls.first(NAMES).map(Nvrtc::new);
     }
@@ -34,7 +34,7 @@ final class Nvrtc {
      * Compiles a source.
      *
      * @param architecture such as {@code sm_90}
-     * @throws TensorException with the compiler's messages if there is an error
+     * @throws TensorException with the compiler's messages if the source does not compile
      */
     byte[] compile(String source, String name, String architecture) {
         try (Arena arena = Arena.ofConfined()) {

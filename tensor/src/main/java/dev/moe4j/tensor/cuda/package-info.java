@@ -1,6 +1,6 @@
 /**
- * CUDA: kernels compiled at run time by NVRTC ({@link Kernels}), the driver interface, free memory ({@link
- * CudaMemory}). Depends on {@code tensor}.
+ * CUDA beyond libtorch: fused kernels that NVRTC compiles at run time ({@link Kernels}), the driver API ({@link
+ * CudaDriver}), peak memory of tensors ({@link CudaMemory}). Depends on {@code tensor}.
  */
 @NullMarked
 package dev.moe4j.tensor.cuda;

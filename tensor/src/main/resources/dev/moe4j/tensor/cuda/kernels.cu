@@ -1,10 +1,11 @@
-// Kernels of moe4j, compiled at run time by NVRTC. No header is included, so that NVRTC needs none and a plain C++
-// compiler takes the same source behind host.h. Shapes are those of the Java methods in Kernels that launch them.
+// moe4j's fused kernels: softmax loss, weighted sum of expert outputs, bias and GELU, residual and layer norm. NVRTC
+// compiles them at run time. This file includes no headers: NVRTC finds none, and the tests compile the same source with a
+// C++ compiler after host.h. The Java class Kernels launches the kernels and documents the shapes.
 
 typedef long long i64;
 typedef unsigned char u8;
 
-// Elements of both types are computed on in float.
+// Storage type. All kernels compute in float.
 struct bf16 {
     unsigned short bits;
 };
@@ -21,7 +22,7 @@ __device__ inline void store(float *p, float value) {
     *p = value;
 }
 
-// To the nearest, ties to even, as libtorch rounds.
+// Rounds to nearest, ties to even, like libtorch.
 __device__ inline void store(bf16 *p, float value) {
     unsigned bits = __float_as_uint(value);
     p->bits = value != value ? 0x7fc0 : (unsigned short)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
@@ -32,28 +33,28 @@ __device__ inline float infinity() {
 }
 
 #ifndef HOST
-// The shared memory that the launch asks for.
+// The dynamic shared memory of the launch.
 __device__ inline int *sharedInts() {
     extern __shared__ int ints[];
     return ints;
 }
 #endif
 
-// 16 bytes of elements, read and written at once. Rows are a multiple of that long.
+// 16 bytes of elements, read or written in one memory access. Rows are a multiple of 16 bytes.
 template <typename T>
 struct alignas(16) Pack {
     static const int SIZE = 16 / sizeof(T);
     T at[16 / sizeof(T)];
 };
 
-// The sum or the largest over a block, known to all its threads; blockDim.x is a multiple of 32.
+// All-reduce over the threads of a block: the sum or the maximum. blockDim.x must be a multiple of 32.
 template <bool SUM>
 __device__ float overBlock(float value, float *shared) {
     for (int lane = 16; lane > 0; lane /= 2) {
         float other = __shfl_xor_sync(0xffffffff, value, lane);
         value = SUM ? value + other : fmaxf(value, other);
     }
-    __syncthreads(); // an earlier result may still be read
+    __syncthreads(); // threads may still read the previous result
     if (threadIdx.x % 32 == 0) {
         shared[threadIdx.x / 32] = value;
     }
@@ -65,7 +66,8 @@ __device__ float overBlock(float value, float *shared) {
     return result;
 }
 
-// A row of logits becomes its negative log-likelihood and, where asked for, the gradient p - 1 at the target.
+// Computes the cross-entropy loss of a row of logits and, if gradient is set, overwrites the logits by their gradient
+// p - onehot(target).
 template <typename T>
 __device__ void softmaxLossRow(T *logits, const i64 *target, float *loss, i64 columns, int gradient) {
     __shared__ float shared[32];
@@ -96,7 +98,7 @@ __device__ void softmaxLossRow(T *logits, const i64 *target, float *loss, i64 co
     if (!gradient) {
         return;
     }
-    __syncthreads(); // the target's logit has been read
+    __syncthreads(); // the target's logit must be read before it is overwritten
     float share = 1 / total;
     for (i64 i = threadIdx.x * (i64)Pack<T>::SIZE; i < columns; i += blockDim.x * (i64)Pack<T>::SIZE) {
         Pack<T> pack = *(const Pack<T> *)(row + i);
@@ -108,7 +110,7 @@ __device__ void softmaxLossRow(T *logits, const i64 *target, float *loss, i64 co
     }
 }
 
-// A token's residual and the weighted outputs of its experts.
+// Adds the gate-weighted outputs of a token's experts to its residual.
 template <typename T>
 __device__ void combineRow(
         const T *residual, const T *outputs, const float *weights, const i64 *rowOf, T *sum, int topK, i64 columns) {
@@ -122,7 +124,7 @@ __device__ void combineRow(
         for (int k = 0; k < topK; k++) {
             float weight = weights[token * topK + k];
             if (weight == 0) {
-                continue; // dropped: its row is another's
+                continue; // a dropped choice: rowOf does not refer to a row of this token
             }
             Pack<T> output = *(const Pack<T> *)(outputs + rowOf[token * topK + k] * columns + i);
             for (int j = 0; j < Pack<T>::SIZE; j++) {
@@ -136,7 +138,7 @@ __device__ void combineRow(
     }
 }
 
-// The gradients of a row of outputs and of the weight of the choice that fills it.
+// Computes the gradient of one row of expert outputs, and of the gate weight of the choice in this row.
 template <typename T>
 __device__ void combineBackwardRow(
         const T *gradient,
@@ -177,11 +179,12 @@ __device__ void combineBackwardRow(
     }
 }
 
-__device__ inline float normalBelow(float x) {
+// The standard normal distribution function.
+__device__ inline float normalCdf(float x) {
     return 0.5f * (1 + erff(x * 0.70710678f));
 }
 
-// Adds an expert's bias to a row, in place, and gives the row's GELU. Rows past the last end stay as they are.
+// Adds an expert's bias to a row in place, and writes GELU of the result. Skips rows after the last expert's end.
 template <typename T>
 __device__ void biasGeluRow(T *x, const T *bias, const i64 *expertOf, const int *ends, T *active, int experts, i64 columns) {
     i64 row = blockIdx.x;
@@ -195,15 +198,15 @@ __device__ void biasGeluRow(T *x, const T *bias, const i64 *expertOf, const int 
         Pack<T> result;
         for (int j = 0; j < Pack<T>::SIZE; j++) {
             store(&pack.at[j], load(&pack.at[j]) + load(&b.at[j]));
-            float inner = load(&pack.at[j]); // as backward will see it
-            store(&result.at[j], inner * normalBelow(inner));
+            float inner = load(&pack.at[j]); // rounded, as the backward pass reads it
+            store(&result.at[j], inner * normalCdf(inner));
         }
         *(Pack<T> *)(x + row * columns + i) = pack;
         *(Pack<T> *)(active + row * columns + i) = result;
     }
 }
 
-// The gradient at x + bias, in place of that of its GELU.
+// Replaces the gradient of GELU's output by the gradient of its input. Skips rows after the last expert's end.
 template <typename T>
 __device__ void geluBackwardRow(T *gradient, const T *inner, const int *ends, int experts, i64 columns) {
     i64 row = blockIdx.x;
@@ -215,14 +218,15 @@ __device__ void geluBackwardRow(T *gradient, const T *inner, const int *ends, in
         Pack<T> x = *(const Pack<T> *)(inner + row * columns + i);
         for (int j = 0; j < Pack<T>::SIZE; j++) {
             float value = load(&x.at[j]);
-            float slope = normalBelow(value) + value * 0.39894228f * expf(-0.5f * value * value);
+            float slope = normalCdf(value) + value * 0.39894228f * expf(-0.5f * value * value);
             store(&g.at[j], load(&g.at[j]) * slope);
         }
         *(Pack<T> *)(gradient + row * columns + i) = g;
     }
 }
 
-// residual + branch, whose memory may become the sum's, and the sum's layer norm with its mean and reciprocal deviation.
+// Adds branch to residual and computes the layer norm of the sum, with its mean and reciprocal standard deviation. The sum
+// may overwrite branch.
 template <typename T>
 __device__ void addNormRow(
         const T *residual,
@@ -243,18 +247,18 @@ __device__ void addNormRow(
         Pack<T> added = *(const Pack<T> *)(branch + row * columns + i);
         for (int j = 0; j < Pack<T>::SIZE; j++) {
             store(&pack.at[j], load(&pack.at[j]) + load(&added.at[j]));
-            total += load(&pack.at[j]); // rounded, as later sections see it
+            total += load(&pack.at[j]); // rounded, as later sections read it
         }
         *(Pack<T> *)(own + i) = pack;
     }
     float mean = overBlock<true>(total, shared) / columns;
-    // The row again, from cache: a difference of large sums would lose what a deviation is made of.
+    // A second pass over the row, which is in cache. E[x^2] - E[x]^2 would lose precision by cancellation.
     float squares = 0;
     for (i64 i = threadIdx.x * (i64)Pack<T>::SIZE; i < columns; i += blockDim.x * (i64)Pack<T>::SIZE) {
         Pack<T> pack = *(const Pack<T> *)(own + i);
         for (int j = 0; j < Pack<T>::SIZE; j++) {
-            float apart = load(&pack.at[j]) - mean;
-            squares += apart * apart;
+            float difference = load(&pack.at[j]) - mean;
+            squares += difference * difference;
         }
     }
     float inverse = 1 / sqrtf(overBlock<true>(squares, shared) / columns + __uint_as_float(epsilon));
@@ -273,8 +277,9 @@ __device__ void addNormRow(
     }
 }
 
-// The gradient of residual and branch alike: that of their sum, where there is one, and what comes through the norm.
-// Each block takes some rows one after the other, and gives their part of the gradients of weight and bias.
+// Computes the gradient of the residual, which is also the gradient of the branch: the gradient through the layer norm plus
+// the gradient of the sum, if any. Each block computes several rows and their partial sums for the gradients of weight and
+// bias.
 template <typename T>
 __device__ void addNormBackwardRows(
         const T *sumGradient,
@@ -288,7 +293,7 @@ __device__ void addNormBackwardRows(
         int rowsEach,
         i64 columns) {
     __shared__ float shared[32];
-    // [pack's element, pack]: neighbours among threads are neighbours in memory.
+    // Layout [element of a pack, pack]: adjacent threads access adjacent memory.
     float *weightPart = (float *)sharedInts();
     float *biasPart = weightPart + columns;
     i64 packs = columns / Pack<T>::SIZE;

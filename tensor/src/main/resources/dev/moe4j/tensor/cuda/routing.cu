@@ -1,13 +1,14 @@
-// Kernels that give routed tokens their rows, compiled behind kernels.cu.
+// Routing kernels: router top-k, and the assignment of chosen tokens to expert rows. Compiled as one source with kernels.cu.
+// A choice is one of the k experts of a token.
 
 extern "C" {
 
-// Each warp finds the experts of one token's k highest logits; of equal ones the lower number.
+// Router top-k. Each warp finds the experts with the k highest logits of one token. Among equal logits the lower number wins.
 __global__ void routeHighest(const float *logits, i64 *expertOf, i64 tokens, int experts, int topK) {
     i64 token = (blockIdx.x * (i64)blockDim.x + threadIdx.x) / 32;
     int lane = threadIdx.x % 32;
     if (token >= tokens) {
-        return; // with its whole warp
+        return; // the same for all threads of a warp
     }
     const float *row = logits + token * experts;
     float earlier = infinity();
@@ -16,7 +17,7 @@ __global__ void routeHighest(const float *logits, i64 *expertOf, i64 tokens, int
         float best = -infinity();
         int bestExpert = experts;
         for (int e = lane; e < experts; e += 32) {
-            // Those chosen before come earlier in the order by falling logit and rising number.
+            // Experts are ordered by descending logit and ascending number. Skip the experts chosen so far.
             bool later = row[e] < earlier || (row[e] == earlier && e > earlierExpert);
             if (later && (bestExpert == experts || row[e] > best)) {
                 best = row[e];
@@ -32,7 +33,7 @@ __global__ void routeHighest(const float *logits, i64 *expertOf, i64 tokens, int
                 bestExpert = otherExpert;
             }
         }
-        // Without an order, as among NaN, some expert that is there: the loss is no number then.
+        // NaN logits are unordered. Choose any valid expert: the loss is NaN in any case.
         int chosen = bestExpert < experts ? bestExpert : k;
         earlier = best;
         earlierExpert = bestExpert;
@@ -42,7 +43,7 @@ __global__ void routeHighest(const float *logits, i64 *expertOf, i64 tokens, int
     }
 }
 
-// How many of a block's choices go to each expert; counts [blocks, experts]. kept is per choice.
+// Counts each block's choices of each expert: counts [blocks, experts]. Choices that are not kept do not count.
 __global__ void routeCount(const i64 *expertOf, const u8 *kept, int *counts, i64 choices, int experts) {
     int *histogram = sharedInts();
     for (int e = threadIdx.x; e < experts; e += blockDim.x) {
@@ -59,8 +60,8 @@ __global__ void routeCount(const i64 *expertOf, const u8 *kept, int *counts, i64
     }
 }
 
-// One block: the counts become the first row of each block's choices of each expert. Ends are rounded up to a multiple
-// of rows, of which each expert has one at least.
+// Runs in a single block. Replaces each count by the first row of this block's choices of this expert. Each expert's number
+// of rows is rounded up to a multiple, and is at least one multiple.
 __global__ void routeStarts(int *counts, i64 *totals, int *ends, int blocks, int experts, int multiple) {
     int *start = sharedInts();
     for (int e = threadIdx.x; e < experts; e += blockDim.x) {
@@ -91,7 +92,7 @@ __global__ void routeStarts(int *counts, i64 *totals, int *ends, int blocks, int
     }
 }
 
-// Every row before choices fill some: empty, of the expert in whose rows it is.
+// Initializes every row as empty, and sets its expert.
 __global__ void routeRows(const int *ends, i64 *choiceOf, i64 *tokenOf, u8 *filled, i64 *expertOfRow, i64 rows, int experts) {
     i64 row = blockIdx.x * (i64)blockDim.x + threadIdx.x;
     if (row >= rows) {
@@ -113,7 +114,7 @@ __global__ void routeRows(const int *ends, i64 *choiceOf, i64 *tokenOf, u8 *fill
     expertOfRow[row] = low;
 }
 
-// Each choice takes the next of its expert's rows, in the order of choices. blockDim.x is as in routeCount.
+// Places each choice in the next row of its expert, in the order of choices. blockDim.x must be the same as in routeCount.
 __global__ void routePlace(
         const i64 *expertOf,
         const u8 *kept,

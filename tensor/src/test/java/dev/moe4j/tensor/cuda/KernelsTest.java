@@ -34,15 +34,15 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Each kernel beside its plain twin: the same source, by a C++ compiler on the CPU and, where there is one, on a GPU.
- * The routing kernels are held against the model's own assignment there.
+ * Compares each kernel with libtorch's operators. The same source runs on the CPU, compiled by a C++ compiler, and on a GPU if
+ * the machine has one. The model's tests compare the routing kernels with the model's assignment.
  */
 @Tag("device")
 class KernelsTest {
 
     private static final List<DType> TYPES = List.of(DType.FLOAT32, DType.BFLOAT16);
 
-    /** Kernels and the device that they run on. */
+    /** Kernels and their device. */
     private record Subject(Kernels kernels, Device device) {}
 
     private static Optional<Kernels> onHost = Optional.empty();
@@ -52,7 +52,7 @@ class KernelsTest {
         onHost = HostLauncher.kernels();
     }
 
-    /** An NVRTC older than the GPU, say. */
+    /** Such as with an NVRTC older than the GPU. */
     @Test
     void kernelsThatDoNotCompileGiveWayToLibtorch() {
         assertThat(Kernels.launcher(Device.CPU, () -> {
@@ -65,7 +65,7 @@ class KernelsTest {
         return TYPES.stream()
                 .flatMap(type -> Stream.of(
                         DynamicTest.dynamicTest(type + " on the CPU", () -> {
-                            assumeTrue(onHost.isPresent(), "no C++ compiler, g++, is here");
+                            assumeTrue(onHost.isPresent(), "g++ is not installed");
                             run(new Subject(onHost.orElseThrow(), Device.CPU), type, check);
                         }),
                         DynamicTest.dynamicTest(type + " on a GPU", () -> {
@@ -86,7 +86,7 @@ class KernelsTest {
         return values.to(type).to(on.device());
     }
 
-    /** What rounding of one result may cause. */
+    /** The tolerance for the rounding of one result. */
     private static double bound(DType type) {
         return type == DType.FLOAT32 ? 2e-6 : 6e-3;
     }
@@ -121,7 +121,7 @@ class KernelsTest {
         });
     }
 
-    /** Tokens 0 and 2 have lost a choice, whose row is another's; rows 3 and 5 hold nothing, and NaN. */
+    /** Tokens 0 and 2 have a dropped choice, whose row belongs to another token. Rows 3 and 5 are empty and hold NaN. */
     @TestFactory
     Stream<DynamicTest> combine() {
         return each((on, type) -> {
@@ -159,7 +159,7 @@ class KernelsTest {
         });
     }
 
-    /** The second expert has no rows; those past the end hold NaN and stay as they are. */
+    /** The second expert has zero rows. The rows after the last end hold NaN and must not change. */
     @TestFactory
     Stream<DynamicTest> biasAndGelu() {
         return each((on, type) -> {
@@ -187,7 +187,7 @@ class KernelsTest {
         });
     }
 
-    /** Rows of uneven numbers for each block; the sum takes the branch's memory, or memory of its own. */
+    /** Blocks have different numbers of rows. The sum overwrites the branch, or goes to a new tensor. */
     @TestFactory
     Stream<DynamicTest> addAndNorm() {
         return each((on, type) -> {
@@ -233,7 +233,7 @@ class KernelsTest {
 
     @Test
     void whatDoesNotFitIsRefused() {
-        assumeTrue(onHost.isPresent(), "no C++ compiler, g++, is here");
+        assumeTrue(onHost.isPresent(), "g++ is not installed");
         try (Scope _ = Scope.open()) {
             Tensor odd = Tensor.zeros(DType.BFLOAT16, Device.CPU, 4, 12);
             Tensor wide = Tensor.zeros(DType.FLOAT32, Device.CPU, 12, 16);
@@ -243,17 +243,17 @@ class KernelsTest {
             Tensor row = Tensor.zeros(DType.BFLOAT16, Device.CPU, 1, 6136);
             assertThatThrownBy(() -> onHost.orElseThrow().addNormBackward(row, row, row, row, row))
                     .isInstanceOf(TensorException.class)
-                    .hasMessageContaining("addNormBackward: rows as long as");
+                    .hasMessageContaining("addNormBackward: the rows of");
             assertThatThrownBy(() -> onHost.orElseThrow().geluBackward(odd, odd, Tensor.of(4)))
                     .isInstanceOf(TensorException.class)
-                    .hasMessageContaining("rows of 16 bytes");
+                    .hasMessageContaining("multiple of 16 bytes");
             assertThatThrownBy(() -> onHost.orElseThrow().geluBackward(wide, wide.t(), Tensor.of(4)))
                     .isInstanceOf(TensorException.class)
                     .hasMessageContaining("contiguous");
         }
     }
 
-    /** What the launches pass: addresses and long numbers are u64, int numbers u32. */
+    /** The parameters of each kernel as launched: addresses and longs are u64, ints are u32. */
     private static final Map<String, String> PARAMETERS = Map.ofEntries(
             Map.entry("softmaxLoss_bfloat16", "u64 u64 u64 u64 u32"),
             Map.entry("softmaxLoss_float32", "u64 u64 u64 u64 u32"),
@@ -275,7 +275,7 @@ class KernelsTest {
             Map.entry("routeRows", "u64 u64 u64 u64 u64 u64 u32"),
             Map.entry("routePlace", "u64 u64 u64 u64 u64 u64 u64 u64 u32 u32"));
 
-    /** CUDA's own compiler, where the machine has one: no warning, and entries as they are launched. */
+    /** NVIDIA's compiler, if installed, gives no warnings, and its entry points have the launched parameters. */
     @ParameterizedTest
     @ValueSource(strings = {"sm_80", "sm_90"})
     void nvccCompilesThem(String architecture, @TempDir Path folder) throws IOException, InterruptedException {
@@ -315,7 +315,7 @@ class KernelsTest {
                 .collect(Collectors.joining(" "));
     }
 
-    /** NVRTC needs no GPU, but is on few machines without one. */
+    /** NVRTC works without a GPU, but is rarely installed without one. */
     @Test
     void compilesForEveryArchitecture() {
         Optional<Nvrtc> compiler = Nvrtc.find();

@@ -1,6 +1,5 @@
-// Runs kernels on the CPU, for machines without a GPU: what CUDA's language adds, for a C++ compiler that knows nothing
-// of it. The threads of a block are coroutines that take turns wherever they wait for each other, blocks run one after
-// the other.
+// Runs CUDA kernels on the CPU, for machines without a GPU. Defines CUDA's language extensions for a plain C++ compiler. The
+// threads of a block are coroutines that switch at synchronization points. Blocks run sequentially.
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -28,16 +27,16 @@ struct Thread {
     bool ended;
 };
 
-// Some threads that wait for each other.
-struct Meeting {
+// A barrier.
+struct Barrier {
     int arrived;
     int round;
 };
 
 static std::vector<Thread> threads;
 static ucontext_t scheduler;
-static Meeting block;
-static Meeting warps[32];
+static Barrier block;
+static Barrier warps[32];
 static unsigned long long slots[1024];
 static void (*body)(void **);
 static void **arguments;
@@ -57,14 +56,14 @@ inline void yield() {
     threadIdx.x = self;
 }
 
-// Returns when all threads of the range that have not ended are here.
-inline void meet(Meeting &meeting, int from, int count) {
-    int round = meeting.round;
-    meeting.arrived++;
-    while (meeting.round == round) {
-        if (meeting.arrived >= alive(from, count)) {
-            meeting.arrived = 0;
-            meeting.round++;
+// Returns when all running threads of the range have arrived.
+inline void meet(Barrier &barrier, int from, int count) {
+    int round = barrier.round;
+    barrier.arrived++;
+    while (barrier.round == round) {
+        if (barrier.arrived >= alive(from, count)) {
+            barrier.arrived = 0;
+            barrier.round++;
         } else {
             yield();
         }
@@ -99,9 +98,9 @@ inline void launch(void (*kernel)(void **), int blocks, int size, void **given) 
     threads.resize(size);
     for (int b = 0; b < blocks; b++) {
         blockIdx.x = b;
-        block = Meeting();
+        block = Barrier();
         memset(warps, 0, sizeof warps);
-        memset(dynamic, 0x7f, sizeof dynamic); // nothing may rely on what shared memory begins with
+        memset(dynamic, 0x7f, sizeof dynamic); // shared memory is uninitialized on a GPU
         for (Thread &thread : threads) {
             thread.stack.resize(STACK);
             thread.ended = false;
@@ -124,7 +123,7 @@ inline void launch(void (*kernel)(void **), int blocks, int size, void **given) 
 
 } // namespace host
 
-// Calls a kernel whose arguments are pointers and integers: each is passed as one of 64 bits.
+// Calls a kernel whose parameters are pointers and integers. Each argument is passed in 64 bits.
 extern "C" void launchOnHost(void *kernel, int blocks, int size, const long long *given) {
     typedef void (*Kernel)(
             long long, long long, long long, long long, long long, long long, long long, long long, long long, long long);
