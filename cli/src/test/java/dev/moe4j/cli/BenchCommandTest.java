@@ -393,7 +393,7 @@ class BenchCommandTest {
     void whatIsUnknownIsOneLine() {
         assertWrongUsage(Run.of("bench", "train", "--preset=cpu-moe31"), "cpu-moe32");
         assertWrongUsage(Run.of("bench", "train", TINY, "--precision=int4"), "precision 'int4' is unknown");
-        assertFails(Run.of("bench", "train", TINY, "--device=cuda:99"), "device 'cuda:99' is not there");
+        assertFails(Run.of("bench", "train", TINY, "--device=cuda:99"), "device 'cuda:99' does not exist");
         assertFails(Run.of("bench", "gemm", "--precision=bf16,fp8"), "precision 'fp8' is unknown");
         assertWrongUsage(Run.of("bench", "memory", "--model=cpu-tiny-mo"), "cpu-tiny-moe");
         assertFails(Run.of("bench", "memory", "--steps=19"), "use at least 20");

@@ -7,9 +7,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Whether oneDNN may use the processor's bfloat16 tiles (Intel's AMX), which it settles once in a process. With tiles it
- * would round float32 to bfloat16, so that {@link Libtorch} leaves products in float32 to OpenBLAS. Without tiles oneDNN
- * takes them, which trains faster and generates more slowly (docs/log.md has the measurement).
+ * Decides whether oneDNN may use the processor's bfloat16 tiles (Intel AMX). oneDNN decides once per process. With tiles it
+ * would round float32 operands to bfloat16, so {@link Libtorch} then leaves float32 products to OpenBLAS. Without tiles
+ * oneDNN computes float32 products, which makes training faster and generation slower (measured in docs/log.md).
  */
 public final class AmxTiles {
 
@@ -21,9 +21,9 @@ public final class AmxTiles {
     private AmxTiles() {}
 
     /**
-     * Does without tiles where training computes in float32. Matters on processors that have some, and before libtorch is
-     * loaded, which creating a tensor does; {@code ONEDNN_MAX_CPU_ISA} in the environment decides where it is set. If
-     * libtorch is loaded and its choice is the other one, that choice stays and a warning says so.
+     * Disables tiles if training computes in float32. Call this before libtorch is loaded, and thus before the first tensor
+     * is created. If libtorch is loaded with the opposite choice, this logs a warning and changes nothing. The environment
+     * variable {@code ONEDNN_MAX_CPU_ISA} takes precedence. Has no effect on processors without tiles.
      */
     public static synchronized void settle(Precision training) {
         boolean wants = training.compute() != DType.FLOAT32;
@@ -36,12 +36,12 @@ public final class AmxTiles {
     }
 
     /**
-     * Why a choice comes too late. Empty if it would change nothing.
+     * The warning about a choice that comes too late. Empty if the choice has no effect.
      *
      * @param has whether libtorch was loaded with tiles allowed
      * @param wants whether tiles are wanted now
-     * @param ofCpu the processor's instruction set, null if unknown
-     * @param limit of the environment, null if there is none
+     * @param ofCpu the processor's instruction set; null if unknown
+     * @param limit the environment's ONEDNN_MAX_CPU_ISA; null if not set
      */
     static Optional<String> refusal(boolean has, boolean wants, @Nullable String ofCpu, @Nullable String limit) {
         if (has == wants || limit != null || ofCpu == null || !ofCpu.contains("AMX")) {
@@ -55,7 +55,7 @@ public final class AmxTiles {
                                 + "train in a new process");
     }
 
-    /** Whether tiles are allowed. Libtorch asks when it is loaded, and the answer stays. */
+    /** Whether tiles are allowed. Libtorch calls this while it is loaded; afterwards the choice is final. */
     static synchronized boolean wanted() {
         loaded = true;
         return wanted;

@@ -2,7 +2,7 @@ package dev.moe4j.tensor;
 
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
-/** Element types, under the names that the field uses. */
+/** The element type of a tensor. */
 public enum DType {
     FLOAT64(8, true, ScalarType.Double),
     FLOAT32(4, true, ScalarType.Float),

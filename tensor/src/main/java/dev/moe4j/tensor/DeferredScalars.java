@@ -5,22 +5,22 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Numbers that a device computes now and the host wants later. Reading a tensor waits on CUDA until the device has
- * computed all that was asked of it, so a step notes its figures and reads all of them at its end, by one copy.
+ * Numbers that a device computes now and the host reads later. Each read of a CUDA tensor synchronizes with the device.
+ * A training step therefore records its metrics as deferred scalars and reads all of them in one copy at its end.
  */
 public final class DeferredScalars {
 
-    private @Nullable Tensor waiting;
+    private @Nullable Tensor pending;
     private double[] values = {};
 
-    private DeferredScalars(Tensor waiting) {
-        this.waiting = waiting;
+    private DeferredScalars(Tensor pending) {
+        this.pending = pending;
     }
 
     /**
-     * Notes a tensor's elements as they are now, without waiting for them.
+     * Records a tensor's current elements without synchronizing.
      *
-     * @param owner keeps them until they are read
+     * @param owner the scope that keeps the elements until they are read
      */
     public static DeferredScalars of(Tensor tensor, Scope owner) {
         try (Scope _ = Scope.open()) {
@@ -30,22 +30,22 @@ public final class DeferredScalars {
         }
     }
 
-    /** Moves what is not yet read to another owner; returns this. */
+    /** Moves the elements to another scope if they are still unread; returns this. */
     public DeferredScalars keepIn(Scope owner) {
-        if (waiting != null) {
-            owner.keep(waiting);
+        if (pending != null) {
+            owner.keep(pending);
         }
         return this;
     }
 
-    /** Reads those that are not read yet, of one device, by one copy. */
-    public static void read(List<DeferredScalars> figures) {
+    /** Reads all unread scalars in one copy. Their tensors must be on the same device. */
+    public static void read(List<DeferredScalars> scalars) {
         DeferredScalars[] unread =
-                figures.stream().filter(figure -> figure.waiting != null).toArray(DeferredScalars[]::new);
+                scalars.stream().filter(each -> each.pending != null).toArray(DeferredScalars[]::new);
         if (unread.length == 0) {
             return;
         }
-        Tensor[] parts = Arrays.stream(unread).map(DeferredScalars::waiting).toArray(Tensor[]::new);
+        Tensor[] parts = Arrays.stream(unread).map(DeferredScalars::pending).toArray(Tensor[]::new);
         double[] all;
         try (Scope _ = Scope.open()) {
             all = Tensor.concat(0, parts).toDoubles();
@@ -54,31 +54,39 @@ public final class DeferredScalars {
         for (int i = 0; i < unread.length; i++) {
             int count = (int) parts[i].elements();
             unread[i].values = Arrays.copyOfRange(all, from, from + count);
-            unread[i].waiting = null;
+            unread[i].pending = null;
             parts[i].close();
             from += count;
         }
     }
 
-    private Tensor waiting() {
-        Tensor tensor = waiting;
+    private Tensor pending() {
+        Tensor tensor = pending;
         if (tensor == null || tensor.isClosed()) {
-            throw new TensorException("a figure is wanted whose scope closed before it was read");
+            throw new TensorException("deferred scalars were read after their scope closed; read them earlier");
         }
         return tensor;
     }
 
-    /** The numbers; reads them if nothing has. */
+    /**
+     * The numbers, which this reads if they are unread.
+     *
+     * @throws TensorException if the owner closed before the numbers were read
+     */
     public double[] values() {
         read(List.of(this));
         return values;
     }
 
-    /** The only number. */
+    /**
+     * The only number, which this reads if it is unread.
+     *
+     * @throws TensorException if there is not exactly one number, or if the owner closed before it was read
+     */
     public double value() {
         double[] all = values();
         if (all.length != 1) {
-            throw new TensorException("a figure of " + all.length + " numbers was asked for its only one");
+            throw new TensorException("expected a single deferred scalar, found " + all.length);
         }
         return all[0];
     }

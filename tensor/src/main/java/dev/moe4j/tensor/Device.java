@@ -3,14 +3,13 @@ package dev.moe4j.tensor;
 import org.bytedeco.pytorch.global.torch.DeviceType;
 
 /**
- * Where a tensor lives: the CPU or one CUDA device.
+ * The device that holds a tensor and computes on it: the CPU or one CUDA device.
  *
- * @param kind the kind of device
- * @param index the device's number among its kind; 0 for the CPU
+ * @param index the CUDA device's number, from 0; 0 for the CPU
  */
 public record Device(Kind kind, int index) {
 
-    /** The kinds of device that libtorch's artifacts for the JVM serve. */
+    /** The kinds of device that libtorch's JVM artifacts support. */
     public enum Kind {
         CPU,
         CUDA
@@ -25,9 +24,9 @@ public record Device(Kind kind, int index) {
     }
 
     /**
-     * Parses {@code cpu}, {@code cuda} or {@code cuda:N}, and checks that the device is there.
+     * Parses {@code cpu}, {@code cuda} or {@code cuda:N}, and checks that this machine has the device.
      *
-     * @throws TensorException if the text names no device or this machine has none such
+     * @throws TensorException if the text is not a device name, or this machine lacks the device
      */
     public static Device parse(String text) {
         if (text.equals("cpu")) {
@@ -37,16 +36,16 @@ public record Device(Kind kind, int index) {
         int index = text.length() > 5 ? Integer.parseInt(text.substring(5)) : 0;
         int present = Libtorch.cudaDevices();
         if (index >= present) {
-            throw new TensorException("device '" + text + "' is not there: libtorch sees " + present
+            throw new TensorException("device '" + text + "' does not exist: libtorch finds " + present
                     + " CUDA devices; use cpu, or a distribution with CUDA libraries");
         }
         return new Device(Kind.CUDA, index);
     }
 
     /**
-     * Refuses a text that names no device, of this machine or another; libtorch is not loaded.
+     * Checks that a text has the form of a device name. It neither looks for the device nor loads libtorch.
      *
-     * @throws TensorException if it names none
+     * @throws TensorException if the text is not a device name
      */
     public static void checkName(String text) {
         if (!text.matches("cpu|cuda(:\\d{1,2})?")) {

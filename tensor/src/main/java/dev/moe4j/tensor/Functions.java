@@ -9,7 +9,10 @@ import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
 
-/** The operators of neural networks, as functions of tensors. */
+/**
+ * The operators of neural networks as functions of tensors: linear layers, layer norm, activations, embedding, attention,
+ * top-k, grouped matrix products and AdamW. Results belong to the innermost open {@link Scope}.
+ */
 public final class Functions {
 
     private static final Operator GROUPED_MM = Operator.named("aten::_grouped_mm");
@@ -22,7 +25,7 @@ public final class Functions {
     /** x · Wᵀ + b with x {@code [rows, in]}, W {@code [out, in]}, b {@code [out]}. */
     public static Tensor linear(Tensor x, Tensor weight, Tensor bias) {
         Tensor columns = weight.t();
-        if (DividedProducts.suit(x, columns)) {
+        if (ParallelMatmul.handles(x, columns)) {
             return Tensor.empty(x.dtype(), x.device(), x.size(0), weight.size(0))
                     .copy(bias)
                     .addProductInPlace(x, columns);
@@ -37,7 +40,7 @@ public final class Functions {
         return x.matmul(weight.t());
     }
 
-    /** Layer normalisation over the last dimension (Ba et al. 2016) with weight and bias {@code [model]}. */
+    /** Layer norm over the last dimension (Ba et al. 2016) with weight and bias {@code [model]}. */
     public static Tensor layerNorm(Tensor x, Tensor weight, Tensor bias, double epsilon) {
         try (TensorOptional w = new TensorOptional(weight.handle());
                 TensorOptional b = new TensorOptional(bias.handle())) {
@@ -48,7 +51,8 @@ public final class Functions {
     }
 
     /**
-     * As {@link #layerNorm}, with what its backward pass needs: the result, the mean and the reciprocal deviation.
+     * Layer norm with the statistics that its backward pass needs: returns the result, and the mean and the reciprocal
+     * standard deviation of each row.
      */
     public static Tensor[] layerNormWithStatistics(Tensor x, Tensor weight, Tensor bias, double epsilon) {
         try (TensorOptional w = new TensorOptional(weight.handle());
@@ -62,9 +66,11 @@ public final class Functions {
     }
 
     /**
-     * The gradients of {@link #layerNorm}'s input, weight and bias.
+     * The backward pass of {@link #layerNorm}: returns the gradients of x, weight and bias.
      *
-     * @param gradient of its result
+     * @param gradient the gradient of the result
+     * @param mean the mean of each row, from {@link #layerNormWithStatistics}
+     * @param deviation the reciprocal standard deviation of each row, from {@link #layerNormWithStatistics}
      */
     public static Tensor[] layerNormBackward(
             Tensor gradient, Tensor x, Tensor mean, Tensor deviation, Tensor weight, Tensor bias) {
@@ -99,26 +105,31 @@ public final class Functions {
         }
     }
 
-    /** Softmax over the last dimension, written to {@code result}, which may be {@code x} and is returned. */
+    /** Softmax over the last dimension, written to {@code result}; returns {@code result}, which may be {@code x}. */
     public static Tensor softmax(Tensor x, Tensor result) {
         return result.inPlace("softmax", () -> torch.softmax_out(result.handle(), x.handle(), -1), x, result);
     }
 
-    /** The gradient of a softmax over the last dimension, given that of its result and the result. */
+    /**
+     * The backward pass of a softmax over the last dimension: returns the gradient of its input.
+     *
+     * @param gradient the gradient of the result
+     * @param softmax the result
+     */
     public static Tensor softmaxBackward(Tensor gradient, Tensor softmax) {
         return SOFTMAX_BACKWARD.call(
                 gradient, softmax, -1L, (long) softmax.dtype().scalarType().value);
     }
 
     /**
-     * GELU with the error function (Hendrycks and Gimpel 2016), not its tanh approximation, written to {@code result}, which
-     * is returned.
+     * GELU with the error function (Hendrycks and Gimpel 2016), not its tanh approximation, written to {@code result};
+     * returns {@code result}.
      */
     public static Tensor gelu(Tensor x, Tensor result) {
         return result.inPlace("gelu", () -> torch.gelu_out(result.handle(), x.handle()), x, result);
     }
 
-    /** The gradient of {@link #gelu} at {@code x}, given that of its result, written to {@code result}. */
+    /** Writes the gradient of {@link #gelu} at {@code x} to {@code result}, given the gradient of its output; returns it. */
     public static Tensor geluBackward(Tensor gradient, Tensor x, Tensor result) {
         return result.inPlace(
                 "gelu_backward",
@@ -128,12 +139,12 @@ public final class Functions {
                 result);
     }
 
-    /** max(x, 0), written to {@code result}, which is returned. */
+    /** max(x, 0), written to {@code result}; returns {@code result}. */
     public static Tensor relu(Tensor x, Tensor result) {
         return result.inPlace("relu", () -> torch.relu_out(result.handle(), x.handle()), x, result);
     }
 
-    /** The gradient of {@link #relu} at {@code x}, given that of its result, written to {@code result}. */
+    /** Writes the gradient of {@link #relu} at {@code x} to {@code result}, given the gradient of its output; returns it. */
     public static Tensor reluBackward(Tensor gradient, Tensor x, Tensor result) {
         try (var zero = new org.bytedeco.pytorch.Scalar(0.0)) {
             return result.inPlace(
@@ -150,15 +161,15 @@ public final class Functions {
         return x.inPlace("exp_", () -> torch.exp_(x.handle()), x);
     }
 
-    /** Rows of {@code table} {@code [vocabulary, model]} for int64 {@code ids} of any shape. */
+    /** Looks up the rows of {@code table} {@code [vocabulary, model]} for int64 {@code ids} of any shape. */
     public static Tensor embedding(Tensor table, Tensor ids) {
         return Tensor.op("embedding", () -> torch.embedding(table.handle(), ids.handle()), table, ids);
     }
 
     /**
-     * The gradient of {@link #embedding} with respect to its table, {@code [vocabulary, model]}.
+     * The gradient of {@link #embedding}'s table, {@code [vocabulary, model]}.
      *
-     * @param gradient of the rows {@code [..., model]}
+     * @param gradient the gradient of the looked-up rows, {@code [..., model]}
      */
     public static Tensor embeddingBackward(Tensor gradient, Tensor ids, long vocabulary) {
         return Tensor.op(
@@ -169,11 +180,12 @@ public final class Functions {
     }
 
     /**
-     * softmax(q·kᵀ)·v under a causal mask, by libtorch's fused kernel. The scale is 1: q comes scaled.
+     * Causal attention softmax(q·kᵀ)·v by libtorch's fused kernel. The caller must have scaled q: the kernel does not
+     * scale the scores.
      *
-     * @param q {@code [sequences, heads, tokens, head]}, like k and v
-     * @param mask what to add to the scores in place of the causal mask, in q's type and broadcast to {@code
-     *     [sequences, heads, tokens, tokens]}; null for the causal mask
+     * @param q queries {@code [sequences, heads, tokens, head]}; k and v have the same shape
+     * @param mask replaces the causal mask if not null. It is added to the scores. Its type is q's type, and its shape
+     *     broadcasts to {@code [sequences, heads, tokens, tokens]}.
      */
     public static Tensor causalAttention(Tensor q, Tensor k, Tensor v, @Nullable Tensor mask) {
         try (TensorOptional given = mask == null ? new TensorOptional() : new TensorOptional(mask.handle());
@@ -188,13 +200,13 @@ public final class Functions {
         }
     }
 
-    /** {@code [length, length]}: 0 on and below the diagonal, −∞ above it. */
+    /** An additive causal mask {@code [length, length]}: 0 on and below the diagonal, −∞ above it. */
     public static Tensor causalMask(long length, DType dtype, Device device) {
         Tensor ahead = Tensor.full(Double.NEGATIVE_INFINITY, dtype, device, length, length);
         return ahead.inPlace("triu_", () -> ahead.handle().triu_(1), ahead);
     }
 
-    /** The {@code count} largest along the last dimension, largest first: values and int64 indices. */
+    /** The {@code count} largest elements along the last dimension, largest first: returns values and int64 indices. */
     public static Tensor[] topk(Tensor x, int count) {
         org.bytedeco.pytorch.T_TensorTensor_T pair;
         try {
@@ -208,32 +220,37 @@ public final class Functions {
     }
 
     /**
-     * The positions at which {@code values} would be inserted into a sorted vector, behind equal ones; int64.
+     * The int64 positions at which to insert {@code values} into a sorted vector, each after all equal elements.
      *
-     * @param sorted {@code [n]} in rising order
+     * @param sorted {@code [n]} in ascending order
      */
     public static Tensor upperBound(Tensor sorted, Tensor values) {
         return SEARCH_SORTED.call(sorted, values, false, true, null, null);
     }
 
     /**
-     * One product per group: rows of {@code a} up to {@code offsets[0]} times {@code b[0]}, the next ones times
-     * {@code b[1]}, and so on. With a of two dimensions and b of two, the groups divide the dimension that is summed
-     * over, and the result has one matrix per group. Rows past the last offset are not written: never read them.
+     * Grouped matrix product, such as one product per expert. Rows of {@code a} before {@code offsets[0]} are multiplied
+     * by {@code b[0]}, the next rows up to {@code offsets[1]} by {@code b[1]}, and so on. The result has the shape {@code
+     * [rows, outer]}.
      *
-     * @param a {@code [rows, inner]}, or {@code [outer, rows]}
+     * <p>If b has two dimensions, the groups partition the summed dimension, and the result has one matrix per group. A
+     * weight gradient is such a product.
+     *
+     * <p>Result rows after the last offset are uninitialized. Do not read them.
+     *
+     * @param a {@code [rows, inner]}, or {@code [outer, rows]} if b has two dimensions
      * @param b {@code [groups, inner, outer]}, or {@code [rows, outer]}
-     * @param offsets {@code [groups]} int32: where each group ends
+     * @param offsets {@code [groups]} int32, the end of each group
      */
     public static Tensor groupedMatmul(Tensor a, Tensor b, Tensor offsets) {
         return GROUPED_MM.call(a, b, offsets, null, null);
     }
 
     /**
-     * One AdamW update (Loshchilov and Hutter 2019) in place, in one pass over flat vectors of one type.
+     * One fused AdamW update (Loshchilov and Hutter 2019) of flat vectors of one type, in place.
      *
-     * @param step the number of this update, from 1 on, as a float32 scalar on the same device
-     * @param gradientDivisor what the gradient is divided by first (clipping), a float32 scalar, or null
+     * @param step the number of this update, from 1, as a float32 scalar on the same device
+     * @param gradientDivisor a float32 scalar that first divides the gradient (clipping, loss scaling), or null
      */
     public static void adamw(
             Tensor parameters,
@@ -265,6 +282,7 @@ public final class Functions {
                 null);
     }
 
+    /** A native vector of the tensors' handles; the caller closes it. */
     public static TensorVector vector(Tensor... tensors) {
         TensorVector vector = new TensorVector(tensors.length);
         for (int i = 0; i < tensors.length; i++) {
@@ -273,7 +291,7 @@ public final class Functions {
         return vector;
     }
 
-    /** Returns 1 where a flag is set and 0 elsewhere, {@code [flags]}. */
+    /** A mask {@code [flags]}: 1 where a flag is set, else 0. */
     public static Tensor mask(boolean[] flags, DType type, Device device) {
         float[] values = new float[flags.length];
         for (int i = 0; i < flags.length; i++) {

@@ -19,47 +19,48 @@ import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The native library: loaded once, with the settings that make it fast on the JVM. Everything that can be set from
- * inside the process is set here, so that programs which embed moe4j have it without the launcher.
+ * Loads libtorch once per process and configures it: threads, environment variables and the CPU instructions to use. The
+ * settings are made here and not in the launcher, so that programs that embed moe4j get them too.
  */
 public final class Libtorch {
 
-    /** The release of libtorch that the native libraries hold. */
+    /** The release of the bundled libtorch. */
     public static final String VERSION = "2.10.0";
 
     private static final AtomicInteger THREADS = new AtomicInteger();
 
-    /** Bound where {@link #onOneThread} runs. */
+    /** Bound while {@link #onOneThread} runs. */
     private static final ScopedValue<Boolean> ONE_THREAD = ScopedValue.newInstance();
 
     private static final String ONE_DNN_LIMIT = "ONEDNN_MAX_CPU_ISA";
     private static final String NO_LIMIT = "ALL";
 
-    /** What {@link #ONE_DNN_LIMIT} is while this process runs. */
+    /** The value of {@link #ONE_DNN_LIMIT} in this process. */
     private static final String ONE_DNN_UP_TO =
             Objects.requireNonNullElse(System.getenv(ONE_DNN_LIMIT), AmxTiles.wanted() ? NO_LIMIT : "AVX512_CORE_BF16");
 
     private Libtorch() {}
 
     static {
-        // Pointers are freed by scopes; without this JavaCPP registers each with the garbage collector (2-3 times
-        // the cost of a call) and stalls near a limit of its own that knows nothing of tensors.
+        // Scopes free pointers. By default JavaCPP also registers each pointer with the garbage collector, which
+        // doubles
+        // or triples the cost of a call, and stalls calls near its own memory limit, which does not count tensors.
         setDefault("org.bytedeco.javacpp.nopointergc", "true");
         setDefault("org.bytedeco.javacpp.maxPhysicalBytes", "0");
         setEnvironmentDefaults();
         NativeLibraries.load();
         threads(initialThreads());
-        Float32Products.settle();
+        Float32Matmul.choose();
     }
 
     /** Loads the native library if it is not loaded yet. */
     public static void load() {
-        // The static initialiser does it.
+        // The static initializer loads it.
     }
 
     /**
-     * The cores of this process, or what the environment asks for. Outside Linux nothing tells which processors share a core,
-     * or which cores are slow ones: libtorch's own number is the most there.
+     * The cores of this process, or the number of threads that the environment sets. Outside Linux the topology is unknown:
+     * processors may share a core, and some cores may be slow. There libtorch's own default is the upper limit.
      */
     private static int initialThreads() {
         int wanted = Processors.threads(1);
@@ -72,8 +73,9 @@ public final class Libtorch {
     }
 
     /**
-     * Sets the number of threads that each operation may use, for every thread that calls libtorch from now on. Two
-     * models that train side by side take one each.
+     * Sets the number of threads that each operation on the CPU may use, for all threads that call libtorch from now on.
+     *
+     * @throws TensorException if the number is below 1
      */
     public static void threads(int count) {
         if (count < 1) {
@@ -81,14 +83,14 @@ public final class Libtorch {
         }
         torch.set_num_threads(count);
         THREADS.set(count);
-        // OpenBLAS has one number for the whole process. Where products are divided, it is always 1.
+        // OpenBLAS has one thread count for the whole process. It is 1 if ParallelMatmul partitions the products.
         NativeThreads.ofOpenBlas(ParallelTasks.inParallel() ? 1 : count);
     }
 
     /**
-     * Runs work whose operations on the CPU use the calling thread alone, where each thread can have a number of its own:
-     * for many that are so small that several threads would take longer to meet than to compute. Other threads' operations
-     * use as many as before.
+     * Runs work with single-threaded CPU operations. For many small operations this is faster, because synchronizing several
+     * threads takes longer than computing. Operations that other threads call are not affected. Has no effect if the
+     * platform cannot set the number of threads per calling thread.
      */
     public static <T extends @Nullable Object> T onOneThread(Supplier<T> work) {
         if (threads() == 1 || !NativeThreads.perThread()) {
@@ -102,14 +104,15 @@ public final class Libtorch {
         }
     }
 
-    /** Runs work for which {@link #threads} is 1. */
+    /** Runs work during which {@link #threads()} returns 1. */
     static <T extends @Nullable Object> T asOneThread(Supplier<T> work) {
         return ScopedValue.where(ONE_THREAD, true).call(work::get);
     }
 
     /**
-     * The instructions that results on this CPU depend on: those that libtorch's own kernels use and those that oneDNN
-     * does, such as {@code AVX512/AVX512_CORE_AMX}; the latter only where they are known, which is on x86 but not on Windows.
+     * The instruction sets that determine the exact results on this CPU, such as {@code AVX512/AVX512_CORE_AMX}. The first is
+     * the one of libtorch's own kernels, the second the one of oneDNN. The second is missing if it is unknown, as on
+     * Windows and outside x86.
      */
     public static String instructionSet() {
         String oneDnn = oneDnnInstructions();
@@ -118,27 +121,28 @@ public final class Libtorch {
         }
     }
 
-    /** The instruction set that oneDNN uses, such as {@code AVX512_CORE_AMX}; null where it is not known. */
+    /** The instruction set that oneDNN uses, such as {@code AVX512_CORE_AMX}; null if it is unknown. */
     public static @Nullable String oneDnnInstructions() {
         load();
         String ofCpu = OneDnnInstructions.ofCpu();
         return ofCpu == null ? null : OneDnnInstructions.within(ONE_DNN_UP_TO, ofCpu);
     }
 
+    /** The number of CUDA devices that libtorch can use; 0 without CUDA libraries. */
     public static int cudaDevices() {
         return torch.cuda_is_available() ? Byte.toUnsignedInt(torch.cuda_device_count()) : 0;
     }
 
-    /** Waits until the device has finished what was asked of it; nothing on the CPU, whose calls are synchronous. */
+    /** Waits until the device has finished all work submitted to it. Returns immediately for the CPU. */
     public static void synchronize(Device device) {
         if (device.isCuda()) {
             torch.cuda_synchronize(device.index());
         }
     }
 
-    /** Whether oneDNN, which follows this CPU's instructions, computes products in float32. */
+    /** Whether oneDNN, and not OpenBLAS, computes float32 matrix products on the CPU. */
     public static boolean float32ThroughOneDnn() {
-        return Float32Products.throughOneDnn();
+        return Float32Matmul.throughOneDnn();
     }
 
     private static void setDefault(String property, String value) {
@@ -151,7 +155,7 @@ public final class Libtorch {
         if (!NativeLibraries.LINUX) {
             return;
         }
-        // libgomp's waiting threads spin; on cores that are shared this costs up to a factor of five.
+        // libgomp's waiting threads spin. On shared cores this slows work down by up to a factor of five.
         Map<String, String> defaults = new HashMap<>(Map.of("GOMP_SPINCOUNT", "1000", "TORCH_CPP_LOG_LEVEL", "ERROR"));
         if (!ONE_DNN_UP_TO.equals(NO_LIMIT)) {
             defaults.put(ONE_DNN_LIMIT, ONE_DNN_UP_TO);
@@ -167,7 +171,8 @@ public final class Libtorch {
                 MemorySegment value = arena.allocateFrom(entry.getValue());
                 int _ = (int) setenv.invokeExact(name, value, 0);
             }
-            // With it OpenMP uses fewer threads on a busy machine, and results depend on the number of threads.
+            // If OMP_DYNAMIC is true, OpenMP uses fewer threads on a busy machine. Results depend on the number of
+            // threads.
             int _ = (int) setenv.invokeExact(arena.allocateFrom("OMP_DYNAMIC"), arena.allocateFrom("false"), 1);
         } catch (Throwable e) {
             throw new TensorException("cannot set the native library's environment", e);

@@ -14,20 +14,24 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 
-/** The C library's own count of what it has handed out, which is what libtorch holds on the CPU, graphs of its own included. */
+/**
+ * Measures the native memory in use by {@code malloc}'s own statistics (glibc 2.33 or later). The number includes all CPU
+ * tensors and libtorch's autograd graphs.
+ */
 public final class NativeHeap {
 
     private static final MemoryLayout MALLINFO2 = MemoryLayout.structLayout(
             MemoryLayout.sequenceLayout(10, ValueLayout.JAVA_LONG).withName("fields"));
+    /** Field of the bytes in use in {@code malloc}'s arenas. */
     private static final int UORDBLKS = 7;
-    /** Mapped apart, as large blocks are. */
+    /** Field of the bytes in large blocks, each of which is mapped separately. */
     private static final int HBLKHD = 4;
 
-    private static final long PAUSE_NANOSECONDS = 50_000;
+    private static final long SAMPLING_NANOSECONDS = 50_000;
 
     private NativeHeap() {}
 
-    /** Bytes in use; empty where the C library does not tell: glibc from 2.33 on does. */
+    /** The bytes in use; empty if the C library lacks {@code mallinfo2}. */
     public static OptionalLong inUse() {
         MethodHandle counter = counter().orElse(null);
         return counter == null ? OptionalLong.empty() : OptionalLong.of(call(counter));
@@ -50,8 +54,8 @@ public final class NativeHeap {
     }
 
     /**
-     * The most bytes in use while the work runs, over what was in use before; empty where {@link #inUse} is. A thread looks
-     * again and again, and takes time from others.
+     * Runs the work and returns its peak memory in bytes, minus the memory in use before. Empty if {@link #inUse} is empty. A
+     * thread samples continuously, which slows the work down.
      */
     public static OptionalLong peak(Runnable work) {
         MethodHandle counter = counter().orElse(null);
@@ -61,11 +65,11 @@ public final class NativeHeap {
         }
         long before = call(counter);
         AtomicBoolean done = new AtomicBoolean();
-        AtomicLong most = new AtomicLong();
-        Thread watch = Thread.ofPlatform().daemon().name("native-heap").start(() -> {
+        AtomicLong peak = new AtomicLong();
+        Thread sampler = Thread.ofPlatform().daemon().name("native-heap").start(() -> {
             while (!done.get()) {
-                most.accumulateAndGet(call(counter), Math::max);
-                LockSupport.parkNanos(PAUSE_NANOSECONDS);
+                peak.accumulateAndGet(call(counter), Math::max);
+                LockSupport.parkNanos(SAMPLING_NANOSECONDS);
             }
         });
         try {
@@ -74,11 +78,11 @@ public final class NativeHeap {
             done.set(true);
         }
         try {
-            watch.join();
+            sampler.join();
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new IllegalStateException("interrupted while memory was measured", e);
         }
-        return OptionalLong.of(most.get() - before);
+        return OptionalLong.of(peak.get() - before);
     }
 }

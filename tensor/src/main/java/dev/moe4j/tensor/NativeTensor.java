@@ -1,9 +1,8 @@
 package dev.moe4j.tensor;
 
 /**
- * The way from a {@link Tensor} to libtorch's own, for the one module above this that hands tensors to libtorch:
- * {@code parallel}, whose collectives read and write them. The tensor stays its scope's; libtorch counts the references
- * of a collective that runs, so that its memory outlives the scope where it must.
+ * Gives the native handle of a {@link Tensor} to the module {@code parallel}, whose collectives call libtorch directly. The
+ * scope still owns the tensor. libtorch counts references, so the memory lives until a running collective has ended.
  */
 public final class NativeTensor {
 

@@ -15,8 +15,8 @@ import org.bytedeco.pytorch.Type;
 import org.jspecify.annotations.Nullable;
 
 /**
- * An operator of libtorch reached by its name in the dispatcher: those that the binding leaves out, such as all that
- * begin with an underscore. The number of arguments is checked, since a call with too few reads garbage.
+ * Calls a libtorch operator by its name through the dispatcher. JavaCPP's binding lacks some operators, such as those with
+ * a leading underscore. The number of arguments is checked, because a boxed call with too few arguments reads garbage.
  */
 final class Operator {
 
@@ -30,7 +30,7 @@ final class Operator {
         this.overload = overload;
     }
 
-    /** The operator called {@code namespace::name} or {@code namespace::name.overload}; looked up at its first call. */
+    /** The operator {@code namespace::name} or {@code namespace::name.overload}, looked up on the first call. */
     static Operator named(String qualified) {
         int dot = qualified.indexOf('.');
         return dot < 0
@@ -38,7 +38,7 @@ final class Operator {
                 : new Operator(qualified.substring(0, dot), qualified.substring(dot + 1));
     }
 
-    /** Calls the operator and returns its only result. */
+    /** Calls the operator and returns its single result. */
     Tensor call(@Nullable Object... arguments) {
         try (IValueVector stack = invoke(arguments);
                 IValue result = stack.get(0)) {
@@ -46,7 +46,7 @@ final class Operator {
         }
     }
 
-    /** Calls an operator that works in place. */
+    /** Calls an operator that writes to its arguments. */
     void callInPlace(@Nullable Object... arguments) {
         invoke(arguments).close();
     }
@@ -98,7 +98,7 @@ final class Operator {
         };
     }
 
-    /** A Tensor[] for a call; every native object that it takes is among the temporaries. */
+    /** A {@code Tensor[]} argument. Adds its native objects to {@code temporaries}, which live until the call has ended. */
     private static GenericList list(List<?> tensors, List<Pointer> temporaries) {
         TensorVector vector = temporary(Functions.vector(tensors.toArray(Tensor[]::new)), temporaries);
         TensorList typed = temporary(new TensorList(vector), temporaries);

@@ -8,22 +8,22 @@ import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Runs independent tasks side by side on the CPU, as many at once as {@link Libtorch#threads()} says, each of whose
- * operations uses one thread. Many small products are faster so than one after the other on all threads, which wait for
- * each other after each; and a thread that a neighbour slows down takes fewer tasks.
+ * Runs independent tasks in parallel on up to {@link Libtorch#threads()} threads of the CPU. Each task's operations use one
+ * thread. For many small matrix products this is faster than running each product on all threads, which would synchronize
+ * after each product. Threads take tasks dynamically, so a thread that is slowed down by other load takes fewer.
  *
- * <p>They run on the threads that libtorch's operations use. Others would compete for the cores with these, which stay
- * awake for a while after each operation.
+ * <p>Tasks run on libtorch's own OpenMP threads. Additional threads would compete with these for the cores, because OpenMP
+ * threads keep spinning for a while after each operation.
  */
 public final class ParallelTasks {
 
     private ParallelTasks() {}
 
     /**
-     * Calls {@code task} with each number from 0 to {@code count - 1}, lower ones first, and returns when all are done.
-     * Each call has a scope of its own. Tasks that a task runs take that task's thread.
+     * Calls {@code task} with each number from 0 to {@code count - 1} in ascending order, and returns when all calls have
+     * ended. Each call runs in a separate scope. Nested tasks run on the thread of the outer task.
      *
-     * @throws RuntimeException what a task threw; those that had not begun by then are not run
+     * @throws RuntimeException the first exception of a task; tasks that had not started by then do not run
      */
     public static void run(int count, IntConsumer task) {
         Libtorch.load();
@@ -34,7 +34,7 @@ public final class ParallelTasks {
             return;
         }
         AtomicReference<@Nullable Throwable> failure = new AtomicReference<>();
-        // As many threads as operations use, even if tasks are fewer: OpenMP would end those that are left over.
+        // Always the same number of threads, even for fewer tasks: OpenMP would end the surplus threads.
         OpenMpRegion.run(threads, () -> {
             try {
                 NativeThreads.ofThisThread(1);
@@ -50,7 +50,7 @@ public final class ParallelTasks {
         rethrow(failure.get());
     }
 
-    /** Whether this machine can run tasks in parallel. */
+    /** Whether this platform can run tasks in parallel. */
     static boolean inParallel() {
         return NativeThreads.perThread() && OpenMpRegion.available();
     }

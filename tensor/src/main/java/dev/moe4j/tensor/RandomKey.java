@@ -7,9 +7,9 @@ import org.bytedeco.pytorch.GeneratorOptional;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * A random number's key: a value from which further keys are derived, never a state that advances. What is drawn
- * depends only on the key (say: seed, step, layer, site, sequence), so recomputation, resuming and any layout of
- * processes draw the same.
+ * A key for random numbers, from which further keys are derived. Unlike a generator it never advances. The
+ * numbers depend only on the key, such as one derived from seed, step, layer, site and sequence. They are therefore the same
+ * in activation recomputation, in a resumed run and in any layout of processes.
  *
  * @param value the key's 64 bits
  */
@@ -17,12 +17,12 @@ public record RandomKey(long value) {
 
     private static final int CHUNK = 1 << 16;
 
-    /** The key of item {@code index} under this key. */
+    /** The child key number {@code index}. */
     public RandomKey fold(long index) {
         return new RandomKey(mix(value + 0x9e3779b97f4a7c15L * (index + 1)));
     }
 
-    /** The key of what is called {@code name} under this key. */
+    /** The child key for {@code name}. */
     public RandomKey fold(String name) {
         long hash = 0xcbf29ce484222325L;
         for (byte b : name.getBytes(StandardCharsets.UTF_8)) {
@@ -31,32 +31,33 @@ public record RandomKey(long value) {
         return fold(mix(hash));
     }
 
-    // The finaliser of SplitMix64 (Steele, Lea, Flood 2014).
+    // The finalizer of SplitMix64 (Steele, Lea, Flood 2014).
     private static long mix(long z) {
         z = (z ^ (z >>> 30)) * 0xbf58476d1ce4e5b9L;
         z = (z ^ (z >>> 27)) * 0x94d049bb133111ebL;
         return z ^ (z >>> 31);
     }
 
-    /** Fills the tensor with U(low, high): the same numbers on every device, rounded to its type. */
+    /** Fills the tensor with draws from U(low, high), rounded to its type. They are the same on every device. */
     public void fillUniform(Tensor tensor, double low, double high) {
         SplittableRandom random = new SplittableRandom(value);
         fill(tensor, () -> low + (high - low) * random.nextDouble());
     }
 
-    /** Fills the tensor with N(0, deviation²): the same numbers on every device, rounded to its type. */
+    /** Fills the tensor with draws from N(0, deviation²), rounded to its type. They are the same on every device. */
     public void fillNormal(Tensor tensor, double deviation) {
         SplittableRandom random = new SplittableRandom(value);
         fill(tensor, () -> deviation * random.nextGaussian());
     }
 
     /**
-     * A dropout mask [sequences, …] of zeros and 1/keep: each sequence's part is drawn under its own key, so that it
-     * does not depend on which others share the batch.
+     * A dropout mask {@code [sequences, …]} with the values 0 and 1/keep. Each sequence's part is drawn with a key for this
+     * sequence. It does not depend on the other sequences of the batch.
      *
-     * @param like gives type, device and shape; its first dimension is sequences
+     * @param like a tensor {@code [sequences, …]} with the type, device and shape of the mask
      * @param keep the probability of keeping an element
      * @param sequences the global number of each sequence
+     * @throws TensorException if the number of sequences does not fit {@code like}
      */
     public Tensor dropoutMask(Tensor like, double keep, long[] sequences) {
         Tensor mask = like.emptyLike();
@@ -73,7 +74,7 @@ public record RandomKey(long value) {
         return mask;
     }
 
-    /** Draws from a generator made for this call: the process-wide one of the device stays as it is. */
+    /** Draws from a generator that only this call uses. The device's process-wide generator does not change. */
     private void fillBernoulli(Tensor tensor, double probability) {
         try (org.bytedeco.pytorch.Device where = tensor.device().handle();
                 Generator own = torch.globalContext().defaultGenerator(where).clone();

@@ -13,15 +13,15 @@ import org.bytedeco.pytorch.GradMode;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Owns native memory. Every tensor belongs to one scope and is freed when it closes; nothing relies on the garbage
- * collector, which cannot see how large a tensor is.
+ * Owns tensors and frees them when it closes. Every tensor belongs to one scope. Nothing relies on the garbage collector,
+ * which does not know how much native memory a tensor holds.
  *
- * <p>{@link #open()} gives a lexical scope of the current thread: tensors made by this thread belong to the innermost
- * one that is open. {@link #detached()} gives an owner without a place on the thread's stack, for what outlives a
- * block: parameters, optimizer state, what a tape saves. {@link #keep} moves a tensor from its scope into this one.
+ * <p>{@link #open()} opens a lexical scope on the current thread. Tensors that this thread creates belong to its innermost
+ * open scope. {@link #detached()} creates a scope outside the thread's stack, for tensors that outlive a block: parameters,
+ * optimizer states, saved activations. {@link #keep} moves a tensor into another scope.
  *
- * <p>{@link #liveTensors()} counts; run with {@code -Dmoe4j.debug.tensors=true} and {@link #liveReport()} also tells
- * where the living ones were made.
+ * <p>To find a leak, read {@link #liveTensors()}. With {@code -Dmoe4j.debug.tensors=true}, {@link #liveReport()} also lists
+ * where the live tensors were created.
  */
 public final class Scope implements AutoCloseable {
 
@@ -45,7 +45,7 @@ public final class Scope implements AutoCloseable {
         Libtorch.load();
         Scope outer = INNERMOST.get();
         if (outer == null) {
-            // Only a tape's sections record a graph; libtorch's default is to record everywhere.
+            // libtorch records an autograd graph by default. Here only a tape's sections record one.
             GradMode.set_enabled(false);
         }
         Scope scope = new Scope(outer, true);
@@ -53,15 +53,15 @@ public final class Scope implements AutoCloseable {
         return scope;
     }
 
-    /** An owner that is not on any thread's stack: tensors come to it by {@link #keep} only. */
+    /** A scope outside any thread's stack. Only {@link #keep} adds tensors to it. */
     public static Scope detached() {
         return new Scope(null, false);
     }
 
     /**
-     * Makes an object whose tensors a detached scope owns. If that fails, the tensors made so far are freed.
+     * Creates an object whose tensors a detached scope owns. If the creation fails, its tensors are freed.
      *
-     * @param make is given the scope, which the object closes when it is closed
+     * @param make creates the object, which must close the given scope when it is closed itself
      */
     public static <T> T owner(Function<Scope, T> make) {
         Scope scope = detached();
@@ -73,7 +73,11 @@ public final class Scope implements AutoCloseable {
         }
     }
 
-    /** Moves the tensor into this scope and returns it. */
+    /**
+     * Moves the tensor into this scope and returns it.
+     *
+     * @throws TensorException if this scope is closed
+     */
     public Tensor keep(Tensor tensor) {
         if (closed) {
             throw new TensorException("cannot keep " + tensor.describe() + " in a scope that is closed");
@@ -83,7 +87,11 @@ public final class Scope implements AutoCloseable {
         return tensor;
     }
 
-    /** Moves the tensor into the scope that encloses this one, so that it outlives this one; returns it. */
+    /**
+     * Moves the tensor into the enclosing scope, so that it outlives this scope, and returns it.
+     *
+     * @throws TensorException if this is an outermost or detached scope
+     */
     public Tensor escape(Tensor tensor) {
         if (outer == null) {
             throw new TensorException("cannot move " + tensor.describe() + " outwards: no scope encloses this one");
@@ -115,12 +123,12 @@ public final class Scope implements AutoCloseable {
         }
     }
 
-    /** Tensors alive in this process, over all threads. */
+    /** The number of live tensors in this process, over all threads. */
     public static long liveTensors() {
         return LIVE.get();
     }
 
-    /** Where the living tensors were made, most frequent first; empty unless {@code moe4j.debug.tensors} is set. */
+    /** Where the live tensors were created, most frequent first; empty unless {@code moe4j.debug.tensors} is set. */
     public static List<String> liveReport() {
         if (ORIGINS == null) {
             return List.of();
@@ -158,7 +166,7 @@ public final class Scope implements AutoCloseable {
         return scope.keep(tensor);
     }
 
-    /** Adopts a second handle of a tensor that some native container holds. */
+    /** A tensor in the innermost scope for a native tensor that a container still holds: makes a second handle. */
     public static Tensor adoptCopy(org.bytedeco.pytorch.Tensor held) {
         return adopt(new org.bytedeco.pytorch.Tensor(held));
     }

@@ -11,23 +11,25 @@ import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * A tensor of libtorch: an n-dimensional array on a {@link Device}, owned by a {@link Scope}. This class makes tensors
- * and has their general operators: views, copies, element-wise arithmetic, sums, products; {@link Functions} has those of
- * neural networks.
+ * A libtorch tensor: an n-dimensional array on a {@link Device}, owned by a {@link Scope}. This class creates tensors
+ * and has the general operators: views, copies, element-wise arithmetic, reductions and matrix products. {@link Functions}
+ * has the operators of neural networks.
  *
- * <p>Methods whose name ends in {@code InPlace}, and {@code copy}, {@code fill}, {@code zero}, change the tensor; all
- * others give a new one, in the innermost open scope. Views share memory with the tensor they were taken from.
+ * <p>Methods whose name ends in {@code InPlace} change the tensor, and so do {@code copy(Tensor)}, {@code fill} and
+ * {@code zero}. All others return a tensor that belongs to the innermost open scope. A view shares memory with its source.
+ *
+ * <p>Operators throw {@link TensorException} if shapes, types or devices do not fit.
  */
 public final class Tensor extends TensorViews {
 
-    /** Tensors up to this size travel to a GPU through pinned memory, so that the host need not wait. */
-    private static final long MOST_PINNED = 1 << 24;
+    /** Tensors up to this size are copied to a GPU through pinned memory, so that the host does not wait for the copy. */
+    private static final long MAX_PINNED_BYTES = 1 << 24;
 
     Tensor(org.bytedeco.pytorch.Tensor handle) {
         super(handle);
     }
 
-    // Making
+    // Creation
 
     /** An uninitialised tensor: write every element before reading it. */
     public static Tensor empty(DType dtype, Device device, long... shape) {
@@ -76,7 +78,12 @@ public final class Tensor extends TensorViews {
         return tensor;
     }
 
-    /** A copy of {@code source}, which holds the elements in row-major order and native byte order. */
+    /**
+     * A copy of elements in native memory.
+     *
+     * @param source the elements in row-major order and native byte order
+     * @throws TensorException if the size of {@code source} does not fit the type and shape
+     */
     public static Tensor copyOf(MemorySegment source, DType dtype, Device device, long... shape) {
         Tensor host = empty(dtype, Device.CPU, shape);
         if (source.byteSize() != host.bytes()) {
@@ -98,7 +105,7 @@ public final class Tensor extends TensorViews {
         return tensor;
     }
 
-    /** Joins along dimension {@code dim}. */
+    /** Concatenates tensors along dimension {@code dim}. */
     public static Tensor concat(int dim, Tensor... parts) {
         try (org.bytedeco.pytorch.TensorVector vector = Functions.vector(parts)) {
             return op("cat", () -> torch.cat(vector, dim), parts);
@@ -112,12 +119,12 @@ public final class Tensor extends TensorViews {
 
     // Type and device
 
-    /** This tensor in the given type; itself where it has that type. */
+    /** This tensor converted to the given type; this object if it has that type already. */
     public Tensor to(DType type) {
         return dtype() == type ? this : op("to", () -> handle().to(type.scalarType()), this);
     }
 
-    /** This tensor on the given device; itself where it is there. */
+    /** This tensor copied to the given device; this object if it is there already. */
     public Tensor to(Device target) {
         if (device().equals(target)) {
             return this;
@@ -125,8 +132,8 @@ public final class Tensor extends TensorViews {
         if (!target.isCuda()) {
             hostRead();
         }
-        boolean pins = target.isCuda() && !handle().is_cuda() && bytes() <= MOST_PINNED;
-        // libtorch keeps pinned memory until the copy out of it is done.
+        boolean pins = target.isCuda() && !handle().is_cuda() && bytes() <= MAX_PINNED_BYTES;
+        // The copy may outlive this tensor: libtorch frees pinned memory only after the copy has ended.
         Tensor source = pins ? op("pin_memory", () -> handle().pin_memory(), this) : this;
         try (org.bytedeco.pytorch.Device where = target.handle();
                 var format = new org.bytedeco.pytorch.MemoryFormatOptional()) {
@@ -136,7 +143,7 @@ public final class Tensor extends TensorViews {
 
     // Writing
 
-    /** Overwrites this tensor with {@code source}, converted to its type and device; returns this. */
+    /** Overwrites this tensor with {@code source}, converted to this tensor's type and device; returns this. */
     public Tensor copy(Tensor source) {
         if (source.handle().is_cuda() && !handle().is_cuda()) {
             hostRead();
@@ -158,7 +165,7 @@ public final class Tensor extends TensorViews {
         return inPlace("add_", () -> handle().add_(other.handle()), this, other);
     }
 
-    /** Adds {@code factor} times {@code other}. */
+    /** Adds {@code factor · other} to this tensor. */
     public Tensor addInPlace(Tensor other, double factor) {
         try (Scalar scalar = scalar(factor)) {
             return inPlace("add_", () -> handle().add_(other.handle(), scalar), this, other);
@@ -209,14 +216,14 @@ public final class Tensor extends TensorViews {
         return op("div", () -> handle().div(other.handle()), this, other);
     }
 
-    /** The quotient of integers, rounded down. */
+    /** The integer quotient, rounded down. */
     public Tensor divideWhole(long divisor) {
         try (Scalar scalar = new Scalar(divisor)) {
             return op("floor_divide", () -> torch.floor_divide(handle(), scalar), this);
         }
     }
 
-    /** Element-wise maximum with a number. */
+    /** The element-wise maximum of this tensor and a number. */
     public Tensor clampMin(double bound) {
         try (Scalar scalar = scalar(bound)) {
             return op("clamp_min", () -> handle().clamp_min(scalar), this);
@@ -257,14 +264,14 @@ public final class Tensor extends TensorViews {
         return op("logical_not", () -> handle().logical_not(), this);
     }
 
-    /** This tensor with {@code value} wherever the mask is true. */
+    /** A copy of this tensor with {@code value} wherever the mask is true. */
     public Tensor maskedFill(Tensor mask, double value) {
         try (Scalar scalar = scalar(value)) {
             return op("masked_fill", () -> handle().masked_fill(mask.handle(), scalar), this, mask);
         }
     }
 
-    // Sums
+    // Reductions
 
     public Tensor sum() {
         return op("sum", () -> handle().sum(), this);
@@ -287,14 +294,14 @@ public final class Tensor extends TensorViews {
         return op("amax", () -> handle().amax(new long[] {dim}, false), this);
     }
 
-    /** The place of the largest element along {@code dim}, which becomes 1 long; of equal ones the first; int64. */
+    /** The int64 index of the largest element along {@code dim}, the first among equal elements. {@code dim} keeps size 1. */
     public Tensor argmax(int dim) {
         try (LongOptional along = new LongOptional(dim)) {
             return op("argmax", () -> handle().argmax(along, true), this);
         }
     }
 
-    /** The running sums along {@code dim}. */
+    /** The cumulative sums along {@code dim}. */
     public Tensor cumulativeSum(int dim) {
         return op("cumsum", () -> handle().cumsum(dim), this);
     }
@@ -314,12 +321,12 @@ public final class Tensor extends TensorViews {
         }
     }
 
-    /** The Euclidean norm over all elements, a scalar in float64 on this tensor's device. */
+    /** The Euclidean norm over all elements, as a float64 scalar on this tensor's device. */
     public Tensor euclideanNorm() {
         return EuclideanNorm.of(this);
     }
 
-    /** The order that sorts along {@code dim}, equal elements in their given order; int64. */
+    /** The int64 indices that sort this tensor along {@code dim}. The sort is stable. */
     public Tensor argsortStable(int dim, boolean descending) {
         return op("argsort", () -> torch.argsort(handle(), true, dim, descending), this);
     }
@@ -327,48 +334,57 @@ public final class Tensor extends TensorViews {
     // Products and selection
 
     public Tensor matmul(Tensor other) {
-        return DividedProducts.suit(this, other)
+        return ParallelMatmul.handles(this, other)
                 ? empty(dtype(), device(), size(0), other.size(1)).setToProduct(this, other)
                 : op("matmul", () -> torch.matmul(handle(), other.handle()), this, other);
     }
 
     /** Writes {@code a · b} into this tensor. */
     public Tensor setToProduct(Tensor a, Tensor b) {
-        DividedProducts.set(this, a, b);
+        ParallelMatmul.set(this, a, b);
         return this;
     }
 
     /** Adds {@code a · b} to this tensor. */
     public Tensor addProductInPlace(Tensor a, Tensor b) {
-        DividedProducts.add(this, a, b);
+        ParallelMatmul.add(this, a, b);
         return this;
     }
 
-    /** Writes the products of the matrices in {@code a} and {@code b} {@code [batch, …]} into this tensor. */
+    /**
+     * Writes the batched matrix product {@code a · b} into this tensor {@code [batch, rows, columns]}.
+     *
+     * @param a {@code [batch, rows, inner]}
+     * @param b {@code [batch, inner, columns]}
+     */
     public Tensor setToBatchProduct(Tensor a, Tensor b) {
-        DividedProducts.setBatch(this, a, b);
+        ParallelMatmul.setBatch(this, a, b);
         return this;
     }
 
-    /** As {@link #setToBatchProduct(Tensor, Tensor)}, times {@code factor}. */
+    /** Writes {@code factor} times the batched product of {@link #setToBatchProduct(Tensor, Tensor)}. */
     public Tensor setToBatchProduct(Tensor a, Tensor b, double factor) {
-        DividedProducts.addBatch(this, a, b, 0, factor);
+        ParallelMatmul.addBatch(this, a, b, 0, factor);
         return this;
     }
 
-    /** Adds {@code factor} times the products of the matrices in {@code a} and {@code b} {@code [batch, …]}. */
+    /** Adds {@code factor} times the batched product of {@link #setToBatchProduct(Tensor, Tensor)}. */
     public Tensor addBatchProductInPlace(Tensor a, Tensor b, double factor) {
-        DividedProducts.addBatch(this, a, b, 1, factor);
+        ParallelMatmul.addBatch(this, a, b, 1, factor);
         return this;
     }
 
-    /** Overwrites the entries of {@code dim} that {@code index}, a vector of int64, names by those of {@code source}. */
+    /**
+     * Overwrites the slices of {@code dim} at the given positions with the slices of {@code source}.
+     *
+     * @param index {@code [slices]} int64
+     */
     public Tensor indexCopyInPlace(int dim, Tensor index, Tensor source) {
         return inPlace(
                 "index_copy_", () -> handle().index_copy_(dim, index.handle(), source.handle()), this, index, source);
     }
 
-    /** Adds {@code source} to the places that {@code index} names along {@code dim}; duplicates add up. */
+    /** Adds each element of {@code source} at its {@code index} along {@code dim}. Duplicate indices accumulate. */
     public Tensor scatterAddInPlace(int dim, Tensor index, Tensor source) {
         return inPlace(
                 "scatter_add_", () -> handle().scatter_add_(dim, index.handle(), source.handle()), this, index, source);
@@ -392,7 +408,7 @@ public final class Tensor extends TensorViews {
 
     // Autograd
 
-    /** The same values, cut off from the graph that a section records. */
+    /** A tensor of the same values that is detached from libtorch's autograd graph. */
     public Tensor detach() {
         return op("detach", () -> handle().detach(), this);
     }
@@ -404,12 +420,13 @@ public final class Tensor extends TensorViews {
 
     // Calls
 
-    /** A number in the kind of this tensor's elements: a floating one would turn integers into floats. */
+    /** A scalar of this tensor's kind: a floating-point scalar would promote an integer tensor. */
     private Scalar scalar(double value) {
         return dtype().floating() || value != Math.rint(value) ? new Scalar(value) : new Scalar((long) value);
     }
 
-    // The binding gives back the handle itself, or a second one for the same tensor: identity is what matters.
+    /** Calls an in-place operator of libtorch on this tensor. Translates its errors; returns this. */
+    // The binding returns this handle or a second handle of the same tensor. Only the second one must be freed.
     @SuppressWarnings("ReferenceEquality")
     public Tensor inPlace(String name, Supplier<org.bytedeco.pytorch.Tensor> call, Tensor... inputs) {
         org.bytedeco.pytorch.Tensor same;

@@ -10,8 +10,8 @@ import org.bytedeco.javacpp.Pointer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a {@link Tensor} is without its operators, as libtorch divides it too: the handle and its owner, type, shape and
- * place, and its elements' way to Java.
+ * The base of {@link Tensor}, without operators: native handle, owning scope, type, shape and device, and reading elements
+ * into Java. libtorch has the same division.
  */
 abstract sealed class TensorBase implements AutoCloseable permits TensorViews {
 
@@ -26,9 +26,9 @@ abstract sealed class TensorBase implements AutoCloseable permits TensorViews {
         this.handle = handle;
     }
 
-    // What it is
+    // Properties
 
-    /** The size of each dimension; do not modify. */
+    /** The size of each dimension. Do not modify the array. */
     public long[] shape() {
         long[] known = shape;
         if (known == null) {
@@ -41,7 +41,7 @@ abstract sealed class TensorBase implements AutoCloseable permits TensorViews {
         return known;
     }
 
-    /** The size of dimension {@code dim}; negative numbers count from the last. */
+    /** The size of dimension {@code dim}; −1 is the last dimension. */
     public long size(int dim) {
         long[] sizes = shape();
         return sizes[dim < 0 ? dim + sizes.length : dim];
@@ -73,12 +73,12 @@ abstract sealed class TensorBase implements AutoCloseable permits TensorViews {
         return product;
     }
 
-    /** Bytes of the elements; a view counts what it shows. */
+    /** The number of elements times the bytes of an element, also for a view. */
     public long bytes() {
         return elements() * dtype().bytes();
     }
 
-    /** Whether the elements lie in memory in row-major order without gaps. */
+    /** Whether the elements are stored in row-major order without gaps. */
     public boolean isContiguous() {
         return handle().is_contiguous();
     }
@@ -96,14 +96,18 @@ abstract sealed class TensorBase implements AutoCloseable permits TensorViews {
     // Reading
 
     /**
-     * How often values were read to the host so far, by all threads. On CUDA each read waits until the device has done
-     * all that was asked of it; on the CPU the same calls count, so that a test without a GPU tells the same.
+     * The number of reads to the host so far, over all threads. On CUDA each read synchronizes with the device. Reads of
+     * CPU tensors count too, so that tests can detect synchronization without a GPU.
      */
     public static long hostReads() {
         return HOST_READS.sum();
     }
 
-    /** The only element. */
+    /**
+     * The only element.
+     *
+     * @throws TensorException if the tensor does not have exactly one element
+     */
     public double item() {
         hostRead();
         try {
@@ -134,7 +138,7 @@ abstract sealed class TensorBase implements AutoCloseable permits TensorViews {
         }
     }
 
-    /** The tensor in row-major order on the CPU, for {@link #memory}: itself, where it is there. */
+    /** A contiguous tensor of these values on the CPU, for {@link #memory}. It may share this tensor's memory. */
     public Tensor toHost() {
         hostRead();
         return op("cpu", () -> handle().cpu(), this).contiguous();
@@ -144,12 +148,15 @@ abstract sealed class TensorBase implements AutoCloseable permits TensorViews {
         return toHost().to(type);
     }
 
-    /** Counts a read. */
     static void hostRead() {
         HOST_READS.increment();
     }
 
-    /** The memory of a contiguous tensor on the CPU; it is valid as long as the tensor lives. */
+    /**
+     * The memory of this tensor, valid until the tensor is closed.
+     *
+     * @throws TensorException unless the tensor is contiguous and on the CPU
+     */
     public MemorySegment memory() {
         if (handle().is_cuda() || !handle().is_contiguous()) {
             throw new TensorException("memory: " + describe() + " is not contiguous on the CPU");
@@ -162,7 +169,7 @@ abstract sealed class TensorBase implements AutoCloseable permits TensorViews {
         }
     }
 
-    /** Where the first element is on its device; 0 for tensors without elements. */
+    /** The device address of the first element; 0 for a tensor without elements. */
     public long address() {
         try (Pointer pointer = handle().data_ptr()) {
             return pointer == null ? 0 : pointer.address();
@@ -171,7 +178,7 @@ abstract sealed class TensorBase implements AutoCloseable permits TensorViews {
 
     // Autograd
 
-    /** Makes this handle, in graphs that have it too, stand for what {@code other} has. */
+    /** Makes this tensor share the memory and shape of {@code other}, also in autograd graphs that refer to this tensor. */
     public void pointTo(Tensor other) {
         handle().set_data(other.handle());
         shape = null;
@@ -183,7 +190,7 @@ abstract sealed class TensorBase implements AutoCloseable permits TensorViews {
 
     // Ownership
 
-    /** Frees the tensor before its scope closes; the tensor must not be used afterwards. */
+    /** Frees the tensor before its scope closes. Later uses throw {@link TensorException}. */
     @Override
     public void close() {
         if (owner != null) {
@@ -194,7 +201,7 @@ abstract sealed class TensorBase implements AutoCloseable permits TensorViews {
     }
 
     /**
-     * libtorch's tensor.
+     * The native tensor of libtorch.
      *
      * @throws TensorException if this tensor is closed
      */

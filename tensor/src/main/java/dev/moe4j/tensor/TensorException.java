@@ -3,8 +3,8 @@ package dev.moe4j.tensor;
 import dev.moe4j.base.UserException;
 
 /**
- * A failed tensor operation. The message is one line: the operation, libtorch's reason and the shapes involved; the
- * C++ trace, where there is one, stays in the cause.
+ * A failed tensor operation. The message is one line with the operation, libtorch's reason and the shapes of the inputs.
+ * libtorch's C++ stack trace is in the message of the cause.
  */
 public final class TensorException extends UserException {
 
@@ -16,10 +16,10 @@ public final class TensorException extends UserException {
         super(message, cause);
     }
 
-    /** Translates an error that libtorch threw in {@code operation}, called on {@code inputs}. */
+    /** Translates an error of libtorch in {@code operation} on {@code inputs}. */
     public static TensorException of(String operation, RuntimeException cause, TensorBase... inputs) {
         if (cause instanceof TensorException known) {
-            return known; // of a closed tensor, which cannot be described
+            return known; // an input may be closed, and a closed tensor cannot be described
         }
         String reason = String.valueOf(cause.getMessage()).lines().findFirst().orElse("unknown reason");
         StringBuilder shapes = new StringBuilder();

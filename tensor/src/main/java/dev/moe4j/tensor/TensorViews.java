@@ -1,6 +1,6 @@
 package dev.moe4j.tensor;
 
-/** A tensor's elements, or some of them, in another shape or order: nothing here computes with them. */
+/** The operators that select, reshape or reorder a tensor's elements without computing on them. */
 abstract sealed class TensorViews extends TensorBase permits Tensor {
 
     TensorViews(org.bytedeco.pytorch.Tensor handle) {
@@ -28,12 +28,12 @@ abstract sealed class TensorViews extends TensorBase permits Tensor {
         return op("t", () -> handle().t(), this);
     }
 
-    /** {@code length} entries of dimension {@code dim} from {@code start} on, as a view. */
+    /** A view of {@code length} slices of dimension {@code dim}, from {@code start} on. */
     public Tensor narrow(int dim, long start, long length) {
         return op("narrow", () -> handle().narrow(dim, start, length), this);
     }
 
-    /** Entry {@code index} of dimension {@code dim}, which disappears; a view. */
+    /** A view of slice {@code index} of dimension {@code dim}; the view lacks this dimension. */
     public Tensor select(int dim, long index) {
         return op("select", () -> handle().select(dim, index), this);
     }
@@ -58,7 +58,11 @@ abstract sealed class TensorViews extends TensorBase permits Tensor {
         return op("clone", () -> handle().clone(), this);
     }
 
-    /** Rows (entries of {@code dim}) in the order of {@code index}, a vector of int64. */
+    /**
+     * A copy of the slices of dimension {@code dim} at the given positions.
+     *
+     * @param index {@code [slices]} int64
+     */
     public Tensor indexSelect(int dim, Tensor index) {
         return op("index_select", () -> handle().index_select(dim, index.handle()), this, index);
     }

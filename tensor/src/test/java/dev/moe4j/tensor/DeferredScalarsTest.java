@@ -43,7 +43,7 @@ class DeferredScalarsTest {
             assertThat(kept.value()).isEqualTo(2);
             assertThatThrownBy(lost::value)
                     .isInstanceOf(TensorException.class)
-                    .hasMessageContaining("closed before it was read");
+                    .hasMessageContaining("read after their scope closed");
         }
         assertThat(Scope.liveTensors()).isEqualTo(living);
     }

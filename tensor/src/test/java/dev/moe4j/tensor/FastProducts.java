@@ -5,26 +5,26 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import dev.moe4j.tensor.cpu.OneDnnInstructions;
 
 /**
- * Whether this processor has the instructions that a test needs to multiply in a type. The instruction set decides, since a
- * measured speed depends on what else the machine does.
+ * Skips tests for types that this processor cannot multiply fast. The instruction set decides, because measured speeds depend
+ * on the machine's load.
  */
 public final class FastProducts {
 
     private FastProducts() {}
 
-    /** Skips a test that trains if it would take minutes. Without AVX-512 a bfloat16 product of 1024³ takes seconds. */
+    /** Skips a training test that would take minutes. Without AVX-512 a 1024³ product in bfloat16 takes seconds. */
     public static void assume(DType dtype) {
         assumeTrue(
                 has(dtype, "AVX512_CORE"),
-                () -> "this processor has no fast products in " + dtype + ": minutes of work");
+                () -> "this processor is slow at matrix products in " + dtype + ": the test would take minutes");
     }
 
     /**
-     * Skips a test if the processor has no instructions for a type narrower than float32. libtorch then computes another
-     * way, which takes other memory.
+     * Skips a test if the processor lacks instructions for a 16-bit type. libtorch then uses a different algorithm, which
+     * needs a different amount of memory.
      */
     public static void assumeInstructions(DType dtype) {
-        assumeTrue(has(dtype, "AVX512_CORE_BF16"), () -> "this processor has no instructions for " + dtype);
+        assumeTrue(has(dtype, "AVX512_CORE_BF16"), () -> "this processor lacks instructions for " + dtype);
     }
 
     private static boolean has(DType dtype, String forBfloat16) {

@@ -19,8 +19,8 @@ import java.util.Arrays;
 import java.util.Optional;
 
 /**
- * Runs kernels that a C++ compiler has made for the CPU, by {@code host.h}: slow, to see what they compute without a
- * GPU.
+ * Runs the CUDA kernels on the CPU, compiled by a C++ compiler with {@code host.h}. This is slow, but tests the kernels
+ * without a GPU.
  */
 public final class HostLauncher implements KernelLauncher {
 
@@ -32,7 +32,7 @@ public final class HostLauncher implements KernelLauncher {
         this.launch = library.procedure("launchOnHost", LONG, INT, INT, LONG);
     }
 
-    /** The kernels' own source by g++; empty where there is none. */
+    /** The kernels, compiled by g++; empty if g++ is not installed. */
     public static Optional<Kernels> kernels() {
         Libtorch.load();
         return compile(Kernels.resource("host.h") + Kernels.source()).map(Kernels::new);
@@ -58,7 +58,7 @@ public final class HostLauncher implements KernelLauncher {
                             .redirectErrorStream(true)
                             .start();
                 } catch (IOException e) {
-                    return Optional.empty(); // no such program
+                    return Optional.empty(); // g++ is not installed
                 }
                 String messages = new String(compiler.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
                 if (compiler.waitFor() != 0) {
@@ -67,7 +67,7 @@ public final class HostLauncher implements KernelLauncher {
                 return NativeCalls.first(library.toString()).map(HostLauncher::new);
             } finally {
                 Files.deleteIfExists(folder.resolve("kernels.cpp"));
-                Files.deleteIfExists(library); // the process has it loaded
+                Files.deleteIfExists(library); // the loaded library stays mapped
                 Files.deleteIfExists(folder);
             }
         } catch (IOException e) {

@@ -24,7 +24,7 @@ import org.junit.jupiter.api.condition.OS;
 
 class LibtorchTest {
 
-    /** OpenBLAS has one: products that it computes are divided among the others. */
+    /** OpenBLAS always has one thread, because ParallelMatmul partitions its products. */
     @Test
     @EnabledOnOs(OS.LINUX)
     void threadsAreThoseOfEveryOperation() {
@@ -42,7 +42,7 @@ class LibtorchTest {
         assertThatThrownBy(() -> Libtorch.threads(0)).isInstanceOf(TensorException.class);
     }
 
-    /** As the system says what the CPU has. */
+    /** Compares the instruction set with /proc/cpuinfo. */
     @Test
     @EnabledOnOs(value = OS.LINUX, architectures = "amd64")
     void theInstructionSetTellsOfOneDnn() throws IOException {
@@ -57,7 +57,7 @@ class LibtorchTest {
         assertThat(OneDnnInstructions.within("AVX512_CORE_BF16", "AVX2")).isEqualTo("AVX2");
     }
 
-    /** Products on all threads, on one, in tasks and of one row: each is what it is when nothing else runs. */
+    /** Products on all threads, on one thread, in tasks and of one row give the same result under load as without load. */
     @Test
     @EnabledOnOs(OS.LINUX)
     void whatAThreadComputesDoesNotDependOnOthers() {
@@ -96,7 +96,7 @@ class LibtorchTest {
         }
     }
 
-    /** Of several tasks. */
+    /** The result of the last of several parallel tasks. */
     private static float[] products() {
         float[][] results = new float[4][];
         ParallelTasks.run(results.length, i -> results[i] = product(100 + i));
@@ -117,7 +117,7 @@ class LibtorchTest {
         return number("openblas_get_num_threads");
     }
 
-    /** What a C function without arguments returns. */
+    /** Calls a C function without arguments that returns int. */
     static int number(String function) {
         MethodHandle number = Linker.nativeLinker()
                 .downcallHandle(

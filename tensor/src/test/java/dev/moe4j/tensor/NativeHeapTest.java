@@ -18,16 +18,16 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** No operation leaves anything on the C library's heap: neither tensors nor the binding's temporaries. */
+/** Operations do not leak native memory: neither tensors nor the binding's temporaries. */
 class NativeHeapTest {
 
     private static final int CALLS = 100;
     private static final int MOST_BLOCKS = 5000;
 
-    /** Blocks that add what the block before them has added. */
+    /** The number of successive blocks that must grow the heap by the same amount. */
     private static final int ENOUGH = 3;
 
-    /** Half of the smallest block that the C library hands out. */
+    /** Half of the smallest allocation of the C library. */
     private static final double MOST_BYTES_PER_CALL = 16;
 
     private static final Map<String, Runnable> OPERATIONS = new TreeMap<>();
@@ -36,7 +36,7 @@ class NativeHeapTest {
 
     @BeforeAll
     static void requireCounter() {
-        assumeTrue(NativeHeap.inUse().isPresent(), "the C library does not count its heap");
+        assumeTrue(NativeHeap.inUse().isPresent(), "the C library does not report its heap");
     }
 
     @AfterAll
@@ -223,15 +223,15 @@ class NativeHeapTest {
                 .isLessThan(MOST_BYTES_PER_CALL);
     }
 
-    /** The measurement sees one forgotten number a call. */
+    /** The measurement detects a leak of one scalar per call. */
     @Test
     void aForgottenTemporaryIsSeen() {
         assertThat(slope(() -> new Scalar(1.0))).isGreaterThan(MOST_BYTES_PER_CALL);
     }
 
     /**
-     * Bytes that a call leaves. The JVM, which compiles on the same heap, is quiet if several blocks of calls in a row add
-     * the same: what they add is the calls' own.
+     * The bytes that a call leaks. The JVM's compiler also allocates on this heap. If successive blocks of calls grow the heap
+     * by the same amount, only the calls cause the growth.
      */
     private static double slope(Runnable call) {
         repeat(call);
@@ -248,7 +248,7 @@ class NativeHeapTest {
                 return (double) grown / CALLS;
             }
         }
-        throw new AssertionError("the heap was never quiet over " + MOST_BLOCKS + " blocks of calls");
+        throw new AssertionError("the heap did not settle within " + MOST_BLOCKS + " blocks of calls");
     }
 
     private static void repeat(Runnable call) {

@@ -88,7 +88,7 @@ class ParallelTasksTest {
                         if ((Thread.currentThread() == caller) == inCaller) {
                             throw new IllegalArgumentException("task " + i);
                         }
-                        // So that the others do not end before the one that fails has begun.
+                        // The other tasks must not end before the failing task has started.
                         LockSupport.parkNanos(1_000_000);
                     }))
                     .isInstanceOf(IllegalArgumentException.class)

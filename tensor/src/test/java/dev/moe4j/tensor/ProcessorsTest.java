@@ -89,7 +89,7 @@ class ProcessorsTest {
         assertThat(threads(List.of(), Map.of("OMP_NUM_THREADS", "3"))).isEqualTo(3);
     }
 
-    /** Otherwise OpenMP takes fewer threads when the machine is busy. */
+    /** With OMP_DYNAMIC=true OpenMP would use fewer threads on a busy machine. */
     @Test
     @EnabledOnOs(OS.LINUX)
     void theLoadOfTheMachineDoesNotSetTheThreads() throws Exception {
@@ -108,7 +108,7 @@ class ProcessorsTest {
         assertThat(threads(List.of("/usr/bin/taskset", "-c", first), Map.of())).isEqualTo(1);
     }
 
-    /** Needs the right to make a cgroup, and a second core that the quota takes away. */
+    /** Needs permission to create a cgroup, and at least two cores. */
     @Test
     @EnabledOnOs(OS.LINUX)
     void aCgroupsQuotaLimitsTheThreads() throws Exception {
@@ -128,7 +128,7 @@ class ProcessorsTest {
         }
     }
 
-    /** Prints the threads that a process of its own has. */
+    /** Prints the numbers of threads of a new process. */
     static final class Threads {
         private Threads() {}
 
@@ -140,7 +140,7 @@ class ProcessorsTest {
         }
     }
 
-    /** Of libtorch and moe4j, which must agree. OpenBLAS has one. */
+    /** The number of threads in a new process. libtorch and moe4j must agree on it, and OpenBLAS must have one. */
     private static int threads(List<String> prefix, Map<String, String> environment) throws Exception {
         List<String> command = new ArrayList<>(prefix);
         command.addAll(List.of(

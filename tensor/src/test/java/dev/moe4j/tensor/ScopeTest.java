@@ -29,7 +29,7 @@ class ScopeTest {
         assertThat(Scope.liveTensors()).isEqualTo(before);
     }
 
-    /** What owns memory calls this to be made: a model, a cache, a snapshot. */
+    /** Models, caches and snapshots are created by this method. */
     @Test
     void anOwnerThatCannotBeMadeLeavesNothing() {
         long before = Scope.liveTensors();

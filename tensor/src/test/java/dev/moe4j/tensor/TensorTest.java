@@ -48,7 +48,7 @@ class TensorTest {
         }
     }
 
-    /** One row goes through a product of its own, however large the layer. */
+    /** A single row is multiplied by a different routine than a matrix. */
     @Test
     void aLinearLayerGivesOneRowWhatItGivesItAmongOthers() {
         try (Scope _ = Scope.open()) {
@@ -118,14 +118,14 @@ class TensorTest {
     @Test
     void unknownDevicesAndPrecisionsAreRefused() {
         assertThatThrownBy(() -> Device.parse("gpu")).hasMessageContaining("use cpu, cuda");
-        assertThatThrownBy(() -> Device.parse("cuda:99")).hasMessageContaining("is not there");
+        assertThatThrownBy(() -> Device.parse("cuda:99")).hasMessageContaining("does not exist");
         assertThatThrownBy(() -> Precision.parse("int4")).hasMessageContaining("use bf16");
         for (Precision precision : List.of(Precision.BF16, Precision.FP16, Precision.FP32, Precision.FP64)) {
             assertThat(Precision.parse(precision.name())).isEqualTo(precision);
         }
     }
 
-    /** The sum in a softmax over 4096 equal scores would end at 256 in bfloat16 and be rounded in float16. */
+    /** The sum over 4096 equal scores would stop at 256 in bfloat16, and would be rounded in float16. */
     @Test
     void softmaxOfNarrowTypesIsComputedInFloat32() {
         for (DType type : List.of(DType.BFLOAT16, DType.FLOAT16)) {
@@ -139,7 +139,7 @@ class TensorTest {
         }
     }
 
-    /** Rows of whole vectors, of a part of one, and behind each other in a larger tensor. */
+    /** Rows of complete and partial vector registers, in a view of a larger tensor. */
     @Test
     void aSoftmaxMayTakeThePlaceOfItsScores() {
         for (DType type : List.of(DType.FLOAT64, DType.FLOAT32, DType.BFLOAT16, DType.FLOAT16)) {
@@ -170,7 +170,7 @@ class TensorTest {
         }
     }
 
-    /** As many numbers as the experts of a layer have: float32 would lose some of their squares in a sum of all. */
+    /** Up to the size of a layer's experts, where a float32 sum of all squares would lose precision. */
     @ParameterizedTest
     @ValueSource(longs = {0, 5, 8191, 3 * 8192, (1 << 24) + 77})
     void theNormOfManyNumbersLosesNone(long elements) {
@@ -187,7 +187,7 @@ class TensorTest {
         try (Scope _ = Scope.open()) {
             Tensor a = Tensor.of(1f, 2, 3, 4).view(2, 1, 2);
             Tensor b = Tensor.of(1f, 1, 2, 3).view(2, 2, 1);
-            // What was there before counts for nothing, be it no number.
+            // The previous content must not matter, even if it is NaN.
             Tensor c = Tensor.full(Double.NaN, DType.FLOAT32, Device.CPU, 2, 1, 1);
             assertThat(c.setToBatchProduct(a, b).toFloats()).containsExactly(3, 18);
             c.fill(Double.NaN);

@@ -9,8 +9,8 @@ import org.junit.jupiter.api.DynamicContainer;
 import org.junit.jupiter.api.DynamicTest;
 
 /**
- * The devices that tests run on: the CPU and a GPU. Where there is no GPU its tests are skipped, which reports show; with
- * {@code -Dmoe4j.test.cuda=true} they fail.
+ * The devices on which tests run: the CPU and a GPU. Without a GPU its tests are reported as skipped. With {@code
+ * -Dmoe4j.test.cuda=true} they fail instead.
  */
 public final class TestDevices {
 
@@ -19,13 +19,13 @@ public final class TestDevices {
 
     private TestDevices() {}
 
-    /** A test of what a device computes. */
+    /** A test that runs on a device. */
     @FunctionalInterface
     public interface Check {
         void accept(Device device) throws Exception;
     }
 
-    /** The GPU of the test that asks for it. */
+    /** The GPU; skips the calling test without one. */
     public static Device cuda() {
         int devices = Libtorch.cudaDevices();
         if (Boolean.getBoolean("moe4j.test.cuda")) {
@@ -35,14 +35,14 @@ public final class TestDevices {
         return new Device(Device.Kind.CUDA, 0);
     }
 
-    /** The same test on each device. */
+    /** Runs a test on each device. */
     public static Stream<DynamicTest> each(Check check) {
         return Stream.of(
                 DynamicTest.dynamicTest(ON_CPU, () -> check.accept(Device.CPU)),
                 DynamicTest.dynamicTest(ON_GPU, () -> check.accept(cuda())));
     }
 
-    /** The same tests on each device; where there is no GPU, one in their place. */
+    /** Runs tests on each device. Without a GPU, one skipped test stands for all tests on the GPU. */
     public static Stream<DynamicContainer> all(Function<Device, Stream<DynamicTest>> tests) {
         Stream<DynamicTest> onGpu = Libtorch.cudaDevices() > 0
                 ? tests.apply(cuda())

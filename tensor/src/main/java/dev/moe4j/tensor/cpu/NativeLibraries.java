@@ -9,16 +9,16 @@ import org.bytedeco.openblas.global.openblas;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * Loads libtorch's libraries such that no other copy on the machine is taken. JavaCPP unpacks and loads one library after
- * the other, {@code libtorch.so} before {@code libtorch_cpu.so}, which {@code libtorch.so} needs. Linux's loader then takes
- * a {@code libtorch_cpu.so} from {@code LD_LIBRARY_PATH} or, while ours is not unpacked yet, from the system's folders
- * (Debian's package libtorch1.13), and the process crashes.
+ * Loads the bundled libraries of libtorch, and never another copy on the machine. JavaCPP unpacks and loads the libraries one
+ * by one, {@code libtorch.so} before its dependency {@code libtorch_cpu.so}. Linux's loader could then find another {@code
+ * libtorch_cpu.so} in {@code LD_LIBRARY_PATH} or in the system's folders (Debian's package libtorch1.13), and the process
+ * would crash. This class therefore unpacks all libraries first and loads them in the order of their dependencies.
  */
 public final class NativeLibraries {
 
     /**
-     * JavaCPP's names of libtorch's libraries, each after the libraries that it needs. Linux's loader prefers a library that
-     * is loaded already to any folder.
+     * JavaCPP's names of libtorch's libraries, each after its dependencies. Linux's loader does not search for a library that
+     * is already loaded.
      */
     private static final List<String> IN_ORDER =
             List.of("gomp@.1", "c10", "torch_cpu", "c10_cuda", "torch_cuda", "torch");
@@ -42,9 +42,9 @@ public final class NativeLibraries {
     }
 
     /**
-     * A library.
+     * A native library.
      *
-     * @param places on the class path; empty where a build lacks it, or the machine's own libtorch is wanted
+     * @param places its locations on the class path; empty if the build lacks it or JavaCPP is set to use an installed libtorch
      */
     private record Library(String name, List<URL> places) {
 
@@ -67,7 +67,7 @@ public final class NativeLibraries {
             try {
                 Loader.loadLibrary(torch.class, places.toArray(URL[]::new), name);
             } catch (UnsatisfiedLinkError e) {
-                // Where CUDA's own libraries are missing, libtorch works without a GPU.
+                // Without NVIDIA's CUDA libraries libtorch still works on the CPU.
                 if (!name.endsWith("_cuda")) {
                     throw e;
                 }

@@ -8,7 +8,7 @@ import java.lang.invoke.MethodHandle;
 import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
 
-/** How many threads operations use: a number for each thread, and OpenBLAS's own, which is one for all. */
+/** Sets the number of OpenMP threads per calling thread, and the number of OpenBLAS's threads, which is per process. */
 public final class NativeThreads {
 
     private static final FunctionDescriptor NUMBER = FunctionDescriptor.ofVoid(ValueLayout.JAVA_INT);
@@ -18,19 +18,19 @@ public final class NativeThreads {
 
     private NativeThreads() {}
 
-    /** Whether a thread can have a number of its own. */
+    /** Whether the number of threads can be set per calling thread. */
     public static boolean perThread() {
         return OPEN_MP != null;
     }
 
-    /** For operations that this thread calls. */
+    /** Sets the number of threads of the operations that this thread calls. */
     public static void ofThisThread(int count) {
-        // Its first operation gives a thread the number that all have; so this one first.
+        // libtorch sets a thread's number to the global default on its first call. This makes the first call.
         torch.get_num_threads();
         call(OPEN_MP, count);
     }
 
-    /** For OpenBLAS, of whose threads libtorch does not know: it has one number for all callers. */
+    /** Sets OpenBLAS's number of threads for all callers. libtorch does not set it. */
     public static void ofOpenBlas(int count) {
         call(OPEN_BLAS, count);
     }
@@ -46,7 +46,7 @@ public final class NativeThreads {
         }
     }
 
-    /** A C function of the libraries that are loaded, null where there is none. */
+    /** A C function of the loaded libraries; null if none of them exports it. */
     static @Nullable MethodHandle find(String function, FunctionDescriptor type) {
         return SymbolLookup.loaderLookup()
                 .find(function)

@@ -15,16 +15,16 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 
-/** Runs Java on the threads that libtorch's operations use: a parallel region of OpenMP, entered as compilers do. */
+/** Runs Java code on libtorch's OpenMP threads. It enters a parallel region by the same call that C compilers generate. */
 public final class OpenMpRegion {
 
-    /** The body, its argument, the number of threads, flags. */
+    /** Arguments: the body, the body's argument, the number of threads, flags. */
     private static final @Nullable MethodHandle PARALLEL = NativeThreads.find(
             "GOMP_parallel",
             FunctionDescriptor.ofVoid(
                     ValueLayout.ADDRESS, ValueLayout.JAVA_LONG, ValueLayout.JAVA_INT, ValueLayout.JAVA_INT));
 
-    /** The bodies of the regions that are running; a region's argument, a pointer in C, is the number of its body. */
+    /** The bodies of the running regions, by region number. The number is the argument that OpenMP passes to the body. */
     private static final Map<Long, Runnable> BODIES = new ConcurrentHashMap<>();
 
     private static final AtomicLong REGIONS = new AtomicLong();
@@ -32,14 +32,14 @@ public final class OpenMpRegion {
 
     private OpenMpRegion() {}
 
-    /** Whether this machine's OpenMP has such regions. */
+    /** Whether the loaded OpenMP library supports this: libgomp does. */
     public static boolean available() {
         return PARALLEL != null;
     }
 
     /**
-     * Runs the body on the calling thread and {@code count - 1} threads of OpenMP, and returns when all have ended it. A
-     * number that a thread sets by {@link NativeThreads#ofThisThread} lasts until then.
+     * Runs the body on the calling thread and {@code count - 1} OpenMP threads, and returns when all have ended. A number of
+     * threads that the body sets by {@link NativeThreads#ofThisThread} is valid until then.
      *
      * @param body must not throw: that would end the process
      */

@@ -1,6 +1,6 @@
 /**
- * The native library on the CPU: loading it, its threads, its instruction set. Used by {@code tensor} alone.
- * Depends on org.bytedeco.
+ * libtorch's native libraries on the CPU: loading, threads and instruction sets. Only the module {@code tensor} uses this
+ * package. Depends on {@code base} and org.bytedeco.
  */
 @Internal
 @NullMarked

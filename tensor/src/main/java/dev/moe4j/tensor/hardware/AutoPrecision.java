@@ -8,35 +8,36 @@ import dev.moe4j.tensor.cuda.CudaDriver;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The precision of training where the user names none. It follows from the device and its instruction set alone. Measured
- * speeds depend on what else the machine does, and two runs of one command would compute in different precisions.
+ * The default precision of training on a device. It depends only on the device's instruction set. Measured speeds vary with
+ * the machine's load, and two runs of the same command would use different precisions.
  *
- * @param precision the choice
- * @param reason what the device has, or lacks
+ * @param precision the precision
+ * @param reason the property of the device that decides, for people, such as "sm_90 has bf16 products"
  */
 public record AutoPrecision(Precision precision, String reason) {
 
-    /** The least that oneDNN needs to multiply bfloat16 by instructions for it; without them it is slower than float32. */
+    /** The smallest set with bfloat16 instructions. Without them oneDNN multiplies bfloat16 more slowly than float32. */
     private static final String BFLOAT16_INSTRUCTIONS = "AVX512_CORE_BF16";
 
-    /** The first of NVIDIA's architectures with bfloat16, and with matrix units for float16. */
+    /** NVIDIA's first architecture with bfloat16 tensor cores. */
     private static final int AMPERE = 80;
 
+    /** NVIDIA's first architecture with float16 tensor cores. */
     private static final int VOLTA = 70;
 
-    /** The choice for a device of this machine. */
+    /** The default precision on a device of this machine. */
     public static AutoPrecision of(Device device) {
         return device.isCuda() ? onCuda(CudaDriver.of(device).architecture()) : onCpu(Libtorch.oneDnnInstructions());
     }
 
     /**
-     * The choice on a CPU.
+     * The default precision on a CPU.
      *
-     * @param oneDnn the instruction set that oneDNN uses; null where it is not known
+     * @param oneDnn the instruction set that oneDNN uses; null if it is unknown
      */
     static AutoPrecision onCpu(@Nullable String oneDnn) {
         if (oneDnn == null) {
-            return new AutoPrecision(Precision.FP32, "the CPU's instruction set is not known");
+            return new AutoPrecision(Precision.FP32, "the CPU's instruction set is unknown");
         }
         return OneDnnInstructions.reaches(oneDnn, BFLOAT16_INSTRUCTIONS)
                 ? new AutoPrecision(Precision.BF16, oneDnn + " has bf16 products")
@@ -44,7 +45,7 @@ public record AutoPrecision(Precision precision, String reason) {
     }
 
     /**
-     * The choice on a GPU. Training in float16 needs a scaled loss, so that bfloat16 comes first.
+     * The default precision on a GPU. bfloat16 is preferred, because training in float16 needs loss scaling.
      *
      * @param architecture such as {@code sm_90}
      */
@@ -55,6 +56,6 @@ public record AutoPrecision(Precision precision, String reason) {
         }
         return number >= VOLTA
                 ? new AutoPrecision(Precision.FP16, architecture + " has fp16 products and no bf16 products")
-                : new AutoPrecision(Precision.FP32, architecture + " has no fast products of 16 bits");
+                : new AutoPrecision(Precision.FP32, architecture + " has no fast 16-bit products");
     }
 }

@@ -7,32 +7,35 @@ import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.tensor.Scope;
 import dev.moe4j.tensor.Tensor;
 
-/** The fastest matrix product that this process reaches: what useful work is measured against. A figure for people: no result may depend on it. */
+/**
+ * Measures the peak rate of matrix products, which is the reference for a training run's utilization. The rate is only
+ * reported to people. No result may depend on it.
+ */
 public final class MatmulPeak {
 
     private static final int SIZE = 1024;
-    /** Of the matrices that tell whether larger ones would take too long. */
+    /** Size of the matrices that predict whether a product of larger ones would take too long. */
     private static final int SMALL = 256;
 
-    private static final double LONGEST_SECONDS = 1;
-    private static final int LEAST_REPETITIONS = 10;
-    private static final long LEAST_NANOSECONDS = 100_000_000;
+    private static final double MAX_SECONDS = 1;
+    private static final int MIN_REPETITIONS = 10;
+    private static final long MIN_NANOSECONDS = 100_000_000;
 
     private MatmulPeak() {}
 
     /**
-     * Multiplies square matrices of 1024 for a tenth of a second at least and takes the fastest; matrices of 256 where
-     * one product of 1024 would take more than a second, as in bfloat16 on processors without AVX-512.
+     * The rate of the fastest of several products of two 1024 × 1024 matrices. Uses 256 × 256 matrices instead if a large
+     * product would take more than a second, as in bfloat16 on processors without AVX-512. Measures for at least 0.1 seconds.
      *
      * @return floating-point operations per second
      */
     public static double measure(DType dtype, Device device) {
         double small = measure(SMALL, SMALL, SMALL, dtype, device);
         double seconds = 2.0 * SIZE * SIZE * SIZE / small;
-        return seconds > LONGEST_SECONDS ? small : measure(SIZE, SIZE, SIZE, dtype, device);
+        return seconds > MAX_SECONDS ? small : measure(SIZE, SIZE, SIZE, dtype, device);
     }
 
-    /** The fastest of several products {@code [rows, inner] · [inner, columns]}, in operations per second. */
+    /** The rate of the fastest of several products {@code [rows, inner] · [inner, columns]}, in FLOPs per second. */
     public static double measure(int rows, int inner, int columns, DType dtype, Device device) {
         try (Scope _ = Scope.open()) {
             Tensor a = random(dtype, device, rows, inner, 1);
@@ -41,7 +44,7 @@ public final class MatmulPeak {
             out.setToProduct(a, b);
             long best = Long.MAX_VALUE;
             long begin = System.nanoTime();
-            for (int i = 0; i < LEAST_REPETITIONS || System.nanoTime() - begin < LEAST_NANOSECONDS; i++) {
+            for (int i = 0; i < MIN_REPETITIONS || System.nanoTime() - begin < MIN_NANOSECONDS; i++) {
                 Libtorch.synchronize(device);
                 long start = System.nanoTime();
                 out.setToProduct(a, b);

@@ -1,6 +1,6 @@
 /**
- * What a device can do: its matmul peak ({@link MatmulPeak}) and the precision that suits its instructions ({@link
- * AutoPrecision}). Depends on {@code tensor.cuda}.
+ * The capabilities of a device: its peak rate of matrix products ({@link MatmulPeak}) and its default precision ({@link
+ * AutoPrecision}). Depends on {@code tensor}, {@code tensor.cpu} and {@code tensor.cuda}.
  */
 @NullMarked
 package dev.moe4j.tensor.hardware;

@@ -19,7 +19,7 @@ import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The first start of a user on whose machine another libtorch is. */
+/** The first start on a machine where another libtorch is installed. */
 @EnabledOnOs(value = OS.LINUX, architectures = "amd64")
 class NativeLibrariesTest {
 
@@ -31,7 +31,7 @@ class NativeLibrariesTest {
     @Test
     void aForeignLibraryOnTheLoadersPathIsNotTaken() throws Exception {
         Path foreign = Files.createDirectory(folder.resolve("foreign"));
-        // Any library will do, since its name alone counts.
+        // Any library works, because only its name matters.
         try (InputStream library = torch.class.getResourceAsStream("/org/bytedeco/pytorch/linux-x86_64/libgomp.so.1")) {
             Files.copy(Objects.requireNonNull(library, "libtorch's libraries"), foreign.resolve(FOREIGN));
         }
@@ -58,7 +58,7 @@ class NativeLibrariesTest {
         assertThat(output).contains("sum 3.0");
     }
 
-    /** Starts libtorch, computes, and prints the libraries that the process has mapped. */
+    /** Loads libtorch, runs an operation, and prints the libraries mapped into the process. */
     static final class First {
         private First() {}
 

@@ -46,7 +46,7 @@ class AutoPrecisionTest {
         assertThat(AutoPrecision.onCuda(architecture).precision().name()).isEqualTo(precision);
     }
 
-    /** Nothing is timed, so that each question has the same answer. */
+    /** The choice does not depend on measured times, so repeated calls agree. */
     @Test
     void thisCpusChoiceFollowsFromItsInstructionSet() {
         String[] sets = Libtorch.instructionSet().split("/", -1);

@@ -4,48 +4,52 @@ import org.bytedeco.javacpp.Loader;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * Who multiplies libtorch's products in float32 on the CPU: oneDNN where the CPU has AVX-512 and the error allows it, since it
- * follows the CPU's instructions and waits with the threads that all operations have; else OpenBLAS.
+ * Chooses the library for libtorch's float32 matrix products on the CPU. oneDNN is preferred: it uses the CPU's best
+ * instructions and the same threads as all other operations. It needs AVX-512, and its measured error must be small. Else
+ * OpenBLAS computes the products.
  */
-final class Float32Products {
+final class Float32Matmul {
 
-    /** What sends products to oneDNN, by allowing it to round to bfloat16, which it does with bfloat16 tiles (AMX) only. */
+    /**
+     * libtorch's precision setting that sends products to oneDNN. It permits rounding to bfloat16, but oneDNN rounds only if
+     * it uses bfloat16 tiles (AMX).
+     */
     private static final String ONE_DNN = "medium";
 
     private static final String OPEN_BLAS = "highest";
 
-    private static final double LARGEST_ERROR = 1e-5;
+    private static final double MAX_RELATIVE_ERROR = 1e-5;
 
     private static volatile boolean oneDnn;
 
-    private Float32Products() {}
+    private Float32Matmul() {}
 
-    /** Decides, once, when libtorch is loaded. */
-    static synchronized void settle() {
-        // Where there is a GPU, this would also round its single-precision products to TF32.
+    /** Makes the choice. Called once, while libtorch is loaded. */
+    static synchronized void choose() {
+        // On a machine with a GPU, the setting would also round the GPU's float32 products to TF32.
         if (!Loader.getPlatform().endsWith("x86_64")
                 || !Libtorch.instructionSet().startsWith("AVX512")
                 || Libtorch.cudaDevices() > 0) {
             return;
         }
-        send(ONE_DNN);
-        // On one thread: other threads would wait until Libtorch is initialised.
-        oneDnn = Libtorch.asOneThread(Float32Products::error) <= LARGEST_ERROR;
+        setPrecision(ONE_DNN);
+        // Tasks on other threads would deadlock here: they would wait for the initialization of Libtorch.
+        oneDnn = Libtorch.asOneThread(Float32Matmul::relativeError) <= MAX_RELATIVE_ERROR;
         if (!oneDnn) {
-            send(OPEN_BLAS);
+            setPrecision(OPEN_BLAS);
         }
     }
 
-    /** Whether oneDNN computes them. */
+    /** Whether oneDNN computes float32 products. */
     static boolean throughOneDnn() {
         return oneDnn;
     }
 
-    private static void send(String precision) {
+    private static void setPrecision(String precision) {
         torch.globalContext().setFloat32MatmulPrecision(precision);
     }
 
-    private static double error() {
+    private static double relativeError() {
         try (Scope _ = Scope.open()) {
             Tensor a = Tensor.zeros(DType.FLOAT64, Device.CPU, 256, 256);
             Tensor b = Tensor.zeros(DType.FLOAT64, Device.CPU, 256, 256);

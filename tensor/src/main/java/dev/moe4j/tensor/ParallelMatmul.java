@@ -5,25 +5,25 @@ import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * Products that OpenBLAS computes on the CPU, divided among the threads that the operation may use. OpenBLAS has one
- * number of threads for the whole process. It is 1, always, so that a product does not depend on what other threads do.
- * The parts of a result are computed in parallel.
+ * Matrix products that OpenBLAS computes on the CPU, partitioned over the operation's threads. OpenBLAS itself always runs
+ * on one thread, because its thread count is global to the process and other threads could change it. Instead each thread
+ * computes a part of the result. A product therefore does not depend on what other threads do.
  */
-final class DividedProducts {
+final class ParallelMatmul {
 
-    /** The fewest multiplications that are divided. With fewer, threads take longer to meet than to compute. */
-    private static final long LEAST = 1L << 20;
+    /** Smaller products stay on one thread, because synchronizing the threads would take longer than computing. */
+    private static final long MIN_MULTIPLICATIONS = 1L << 20;
 
-    /** Writes {@code a · b} to a result, or adds it. */
+    /** Writes {@code a · b} to the result, or adds it to the result. */
     @FunctionalInterface
     private interface Product {
         void compute(Tensor result, Tensor a, Tensor b);
     }
 
-    private DividedProducts() {}
+    private ParallelMatmul() {}
 
-    /** Whether {@link #set} is faster than an operator that allocates its result, for matrices. */
-    static boolean suit(Tensor a, Tensor b) {
+    /** Whether {@link #set} computes this product of two matrices faster than libtorch's operator. */
+    static boolean handles(Tensor a, Tensor b) {
         if (!byOpenBlas(a)) {
             return false;
         }
@@ -32,25 +32,25 @@ final class DividedProducts {
         return left.length == 2
                 && right.length == 2
                 && left[1] == right[0]
-                && (left[0] == 1 || divides(left[0] * left[1] * right[1]));
+                && (left[0] == 1 || partitions(left[0] * left[1] * right[1]));
     }
 
     /** Writes {@code a · b} to a result {@code [rows, columns]}. */
     static void set(Tensor result, Tensor a, Tensor b) {
-        compute(result, a, b, isRow(a) ? DividedProducts::setRow : DividedProducts::setMatrix);
+        compute(result, a, b, isRow(a) ? ParallelMatmul::setRow : ParallelMatmul::setMatrix);
     }
 
     /** Adds {@code a · b} to a result {@code [rows, columns]}. */
     static void add(Tensor result, Tensor a, Tensor b) {
-        compute(result, a, b, isRow(a) ? DividedProducts::addRow : DividedProducts::addMatrix);
+        compute(result, a, b, isRow(a) ? ParallelMatmul::addRow : ParallelMatmul::addMatrix);
     }
 
-    /** Writes the products of as many matrices to a result {@code [batch, rows, columns]}. */
+    /** Writes the batched product {@code a · b} to a result {@code [batch, rows, columns]}. */
     static void setBatch(Tensor result, Tensor a, Tensor b) {
-        compute(result, a, b, DividedProducts::setMatrices);
+        compute(result, a, b, ParallelMatmul::setMatrices);
     }
 
-    /** Replaces a result {@code [batch, rows, columns]} by {@code beta} times itself and {@code alpha} times products. */
+    /** Sets a result {@code [batch, rows, columns]} to {@code beta · result + alpha · (a · b)}. */
     static void addBatch(Tensor result, Tensor a, Tensor b, double beta, double alpha) {
         compute(result, a, b, (part, left, right) -> addMatrices(part, left, right, beta, alpha));
     }
@@ -63,7 +63,7 @@ final class DividedProducts {
         boolean batch = result.shape().length == 3;
         int dim = batch || result.size(0) >= result.size(1) ? 0 : 1;
         long size = result.size(dim);
-        if (size == 1 || !divides(result.elements() * a.size(-1))) {
+        if (size == 1 || !partitions(result.elements() * a.size(-1))) {
             product.compute(result, a, b);
             return;
         }
@@ -78,14 +78,14 @@ final class DividedProducts {
         });
     }
 
-    private static boolean divides(long multiplications) {
-        return multiplications >= LEAST && Libtorch.threads() > 1 && ParallelTasks.inParallel();
+    private static boolean partitions(long multiplications) {
+        return multiplications >= MIN_MULTIPLICATIONS && Libtorch.threads() > 1 && ParallelTasks.inParallel();
     }
 
-    /** Whether OpenBLAS computes products of this tensor, and no graph is recorded. */
+    /** Whether OpenBLAS computes products of this tensor and libtorch does not record an autograd graph. */
     private static boolean byOpenBlas(Tensor a) {
         DType type = a.dtype();
-        return (type == DType.FLOAT64 || (type == DType.FLOAT32 && !Float32Products.throughOneDnn()))
+        return (type == DType.FLOAT64 || (type == DType.FLOAT32 && !Float32Matmul.throughOneDnn()))
                 && !a.device().isCuda()
                 && !GradMode.is_enabled();
     }
@@ -99,7 +99,7 @@ final class DividedProducts {
         return sameBatch && a[n - 2] == result[n - 2] && a[n - 1] == b[n - 2] && b[n - 1] == result[n - 1];
     }
 
-    /** Whether {@code a} is one row, which OpenBLAS multiplies faster as a vector (docs/log.md). */
+    /** Whether {@code a} is a single row. OpenBLAS multiplies a vector faster than a matrix of one row (docs/log.md). */
     private static boolean isRow(Tensor a) {
         return a.size(0) == 1 && byOpenBlas(a);
     }

@@ -10,8 +10,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Divided products equal products on one thread. */
-class DividedProductsTest {
+/** Products that are partitioned over threads equal products on one thread. */
+class ParallelMatmulTest {
 
     private int before;
 
