@@ -24,14 +24,14 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.NullMarked;
 
 /**
- * The rules between moe4j's modules and packages. A rule takes the root package, so that a test can show what breaks the
- * rule. A module is the first name after the root, a package the first two.
+ * The architecture rules of moe4j's modules and packages. Each rule takes the root package, so that tests can
+ * apply it to fixtures that break it. A module is the first name after the root package, a package the first two.
  */
 final class Architecture {
-    /** The modules from the ground up, each with the modules that it builds on; it may use theirs too. */
+    /** The modules from bottom to top, with their direct dependencies. Transitive dependencies are allowed too. */
     static final Map<String, List<String>> MODULES = modules();
 
-    /** What {@code parallel} may use of libtorch: its process groups, c10d. */
+    /** The classes of libtorch that {@code parallel} may use: process groups (c10d). */
     private static final Pattern C10D = Pattern.compile("org\\.bytedeco\\.(javacpp\\..*"
             + "|pytorch\\.([A-Za-z0-9]*Store|[A-Za-z0-9]*StoreOptions|ProcessGroup.*|Work|Backend|.*Options|ReduceOp"
             + "|GlooDevice.*|gloo\\.Device|nccl\\.ProcessGroupNCCL|Tensor|TensorVector|LongVector|StringVector)([$].*)?"
@@ -43,8 +43,8 @@ final class Architecture {
             "java.time.LocalDateTime.now",
             "java.time.ZonedDateTime.now");
 
-    /** The classes that write the time of day for people and for other programs. */
-    private static final Set<String> WRITES_THE_DATE = Set.of(
+    /** The classes that write the time of day, for people or for other programs. */
+    private static final Set<String> MAY_READ_WALL_CLOCK = Set.of(
             "train.metrics.TensorBoard",
             "quickstart.Quickstart",
             "report.ladder.StudyReport",
@@ -80,9 +80,9 @@ final class Architecture {
         return all;
     }
 
-    /** A class uses its own module and the modules that it builds on. */
+    /** A class uses only its own module and that module's dependencies. */
     static ArchRule modulesPointDown(String root) {
-        return classes().should(check("use only modules that their own builds on", (type, events) -> {
+        return classes().should(check("use only their own module and its dependencies", (type, events) -> {
             Set<String> usable = usable(module(root, type));
             for (Dependency dependency : type.getDirectDependenciesFromSelf()) {
                 JavaClass target = dependency.getTargetClass().getBaseComponentType();
@@ -93,14 +93,14 @@ final class Architecture {
         }));
     }
 
-    /** Imports between packages form no cycle, inside a module as between modules. */
+    /** Imports between packages form no cycle, within and between modules. */
     static ArchRule packagesFormNoCycle(String root) {
         return slices().matching(root + ".(**)").should().beFreeOfCycles();
     }
 
-    /** A package belongs to a module, at most one level below the module's root package. */
+    /** A package lies in a module, at most one level below the module's root package. */
     static ArchRule packagesLieInModules(String root) {
-        return classes().should(check("lie in a module, at most one level deep", (type, events) -> {
+        return classes().should(check("lie in a module, at most one level below its root", (type, events) -> {
             String[] names = relativePackage(root, type).split("\\.", -1);
             if (!MODULES.containsKey(names[0])) {
                 violated(events, type, "its package is not in a module");
@@ -110,7 +110,7 @@ final class Architecture {
         }));
     }
 
-    /** A package marked {@link Internal} is used by its own module alone. */
+    /** Only its own module uses a package marked {@link Internal}. */
     static ArchRule internalPackagesStayInternal(String root) {
         return classes().should(check("use no internal package of another module", (type, events) -> {
             for (Dependency dependency : type.getDirectDependenciesFromSelf()) {
@@ -126,24 +126,28 @@ final class Architecture {
 
     static ArchRule libtorchStaysInTensor(String root) {
         return classes()
-                .should(check("use org.bytedeco in tensor only, and in parallel its process groups", (type, events) -> {
-                    String module = module(root, type);
-                    for (Dependency dependency : type.getDirectDependenciesFromSelf()) {
-                        String target = dependency
-                                .getTargetClass()
-                                .getBaseComponentType()
-                                .getName();
-                        boolean allowed = module.equals("tensor")
-                                || (module.equals("parallel")
-                                        && C10D.matcher(target).matches());
-                        if (target.startsWith("org.bytedeco.") && !allowed) {
-                            violated(events, type, dependency.getDescription());
-                        }
-                    }
-                }));
+                .should(check(
+                        "use org.bytedeco in tensor only, except for process groups in parallel", (type, events) -> {
+                            String module = module(root, type);
+                            for (Dependency dependency : type.getDirectDependenciesFromSelf()) {
+                                String target = dependency
+                                        .getTargetClass()
+                                        .getBaseComponentType()
+                                        .getName();
+                                boolean allowed = module.equals("tensor")
+                                        || (module.equals("parallel")
+                                                && C10D.matcher(target).matches());
+                                if (target.startsWith("org.bytedeco.") && !allowed) {
+                                    violated(events, type, dependency.getDescription());
+                                }
+                            }
+                        }));
     }
 
-    /** {@code X(Pointer)} reinterprets memory, and the compiler picks it for any argument that is a Pointer. */
+    /**
+     * The constructors {@code X(Pointer)} reinterpret memory, and the compiler selects them for any Pointer
+     * argument.
+     */
     static ArchRule noPointerCasts() {
         return classes()
                 .should(check(
@@ -155,7 +159,7 @@ final class Architecture {
                                 .forEach(call -> violated(events, type, call.getDescription()))));
     }
 
-    /** Durations are measured by {@code System.nanoTime}, since the wall clock may be set during a run. */
+    /** Durations are measured with {@code System.nanoTime}, since the wall clock may be set during a run. */
     static ArchRule timeIsMonotonic(String root) {
         return classes()
                 .should(check(
@@ -163,12 +167,12 @@ final class Architecture {
                         (type, events) -> type.getMethodCallsFromSelf().stream()
                                 .filter(call -> WALL_CLOCK.contains(
                                         call.getTargetOwner().getName() + "." + call.getName()))
-                                .filter(_ ->
-                                        !WRITES_THE_DATE.contains(type.getName().substring(root.length() + 1)))
+                                .filter(_ -> !MAY_READ_WALL_CLOCK.contains(
+                                        type.getName().substring(root.length() + 1)))
                                 .forEach(call -> violated(events, type, call.getDescription()))));
     }
 
-    /** A rename without the right fsync calls loses files in a power failure, so {@code base.file} alone renames. */
+    /** Only {@code base.file} renames files: without the right fsync calls a power failure loses them. */
     static ArchRule renamesStayInBase(String root) {
         return classes()
                 .should(check(
@@ -188,7 +192,7 @@ final class Architecture {
         }));
     }
 
-    /** The simple names of top-level types that several packages use, each with those packages. */
+    /** Returns the simple names of top-level types that occur in several packages, each with its packages. */
     static Map<String, Set<String>> sharedNames(Iterable<JavaClass> types) {
         Map<String, Set<String>> packages = new TreeMap<>();
         for (JavaClass type : types) {
@@ -229,8 +233,8 @@ final class Architecture {
                 && parameters.getFirst().getName().equals("org.bytedeco.javacpp.Pointer");
     }
 
-    private static void violated(ConditionEvents events, JavaClass type, String what) {
-        events.add(SimpleConditionEvent.violated(type, type.getName() + ": " + what));
+    private static void violated(ConditionEvents events, JavaClass type, String detail) {
+        events.add(SimpleConditionEvent.violated(type, type.getName() + ": " + detail));
     }
 
     private interface Check {

@@ -21,19 +21,19 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
-/** Holds all modules to the rules of {@link Architecture}, and shows on the rotten packages that each rule can fail. */
+/** Checks the rules of {@link Architecture} on all modules, and that the fixture packages break each rule. */
 class ArchitectureTest {
     private static final String ROOT = "dev.moe4j";
-    private static final String ROTTEN = "dev.moe4j.cli.rotten";
+    private static final String FIXTURES = "dev.moe4j.cli.fixture";
     private static final int MAX_FILES = 25;
 
     private static final JavaClasses ALL = new ClassFileImporter()
             .withImportOption(new ImportOption.DoNotIncludeTests())
             .importPackages(ROOT);
-    private static final JavaClasses ROTTEN_ONES = new ClassFileImporter().importPackages(ROTTEN);
+    private static final JavaClasses FIXTURE_CLASSES = new ClassFileImporter().importPackages(FIXTURES);
 
     @Test
-    void everyModuleOfTheBuildIsSeen() throws IOException {
+    void everyModuleOfTheBuildIsChecked() throws IOException {
         List<String> built = Pattern.compile("<module>(.*)</module>")
                 .matcher(Files.readString(Path.of("../pom.xml")))
                 .results()
@@ -48,14 +48,14 @@ class ArchitectureTest {
     @Test
     void modulesPointDown() {
         Architecture.modulesPointDown(ROOT).check(ALL);
-        assertBrokenBy(Architecture.modulesPointDown(ROTTEN), "data.KnowsTensor", "serve.Serve", "tensor.LooksUp");
+        assertBrokenBy(Architecture.modulesPointDown(FIXTURES), "data.KnowsTensor", "serve.Serve", "tensor.LooksUp");
     }
 
     @Test
     void packagesFormNoCycle() {
         Architecture.packagesFormNoCycle(ROOT).check(ALL);
-        assertThat(Architecture.packagesFormNoCycle(ROTTEN)
-                        .evaluate(ROTTEN_ONES)
+        assertThat(Architecture.packagesFormNoCycle(FIXTURES)
+                        .evaluate(FIXTURE_CLASSES)
                         .getFailureReport()
                         .getDetails())
                 .anyMatch(cycle -> cycle.contains("Slice model.egg") && cycle.contains("Slice model.hen"));
@@ -65,7 +65,7 @@ class ArchitectureTest {
     void packagesLieInModules() {
         Architecture.packagesLieInModules(ROOT).check(ALL);
         assertBrokenBy(
-                Architecture.packagesLieInModules(ROTTEN),
+                Architecture.packagesLieInModules(FIXTURES),
                 "attic.Forgotten",
                 "model.deep.deeper.Nested",
                 "model.deep.deeper.package-info");
@@ -74,13 +74,13 @@ class ArchitectureTest {
     @Test
     void internalPackagesStayInternal() {
         Architecture.internalPackagesStayInternal(ROOT).check(ALL);
-        assertBrokenBy(Architecture.internalPackagesStayInternal(ROTTEN), "serve.UsesInternal");
+        assertBrokenBy(Architecture.internalPackagesStayInternal(FIXTURES), "serve.UsesInternal");
     }
 
     @Test
     void libtorchStaysInTensor() {
         Architecture.libtorchStaysInTensor(ROOT).check(ALL);
-        assertBrokenBy(Architecture.libtorchStaysInTensor(ROTTEN), "model.UsesLibtorch", "parallel.Computes");
+        assertBrokenBy(Architecture.libtorchStaysInTensor(FIXTURES), "model.UsesLibtorch", "parallel.Computes");
     }
 
     @Test
@@ -88,7 +88,7 @@ class ArchitectureTest {
         Architecture.noPointerCasts().check(ALL);
         assertBrokenBy(Architecture.noPointerCasts(), "tensor.Casts");
         assertThat(Architecture.noPointerCasts()
-                        .evaluate(ROTTEN_ONES)
+                        .evaluate(FIXTURE_CLASSES)
                         .getFailureReport()
                         .getDetails())
                 .as("a call and a method reference")
@@ -98,13 +98,13 @@ class ArchitectureTest {
     @Test
     void timeIsMonotonic() {
         Architecture.timeIsMonotonic(ROOT).check(ALL);
-        assertBrokenBy(Architecture.timeIsMonotonic(ROTTEN), "study.AsksTheClock");
+        assertBrokenBy(Architecture.timeIsMonotonic(FIXTURES), "study.AsksTheClock");
     }
 
     @Test
     void renamesStayInBase() {
         Architecture.renamesStayInBase(ROOT).check(ALL);
-        assertBrokenBy(Architecture.renamesStayInBase(ROTTEN), "data.Renames");
+        assertBrokenBy(Architecture.renamesStayInBase(FIXTURES), "data.Renames");
     }
 
     @Test
@@ -116,8 +116,8 @@ class ArchitectureTest {
     @Test
     void oneNameMeansOneType() {
         assertThat(Architecture.sharedNames(ALL)).isEmpty();
-        assertThat(Architecture.sharedNames(ROTTEN_ONES))
-                .isEqualTo(Map.of("Twin", Set.of(ROTTEN + ".model.egg", ROTTEN + ".model.hen")));
+        assertThat(Architecture.sharedNames(FIXTURE_CLASSES))
+                .isEqualTo(Map.of("Twin", Set.of(FIXTURES + ".model.egg", FIXTURES + ".model.hen")));
     }
 
     @Test
@@ -155,10 +155,10 @@ class ArchitectureTest {
         }
     }
 
-    /** Asserts that exactly these classes break a rule. */
+    /** Asserts that exactly these fixture classes break a rule. */
     private static void assertBrokenBy(ArchRule rule, String... names) {
-        assertThat(rule.evaluate(ROTTEN_ONES).getFailureReport().getDetails())
-                .extracting(detail -> detail.substring(ROTTEN.length() + 1, detail.indexOf(':')))
+        assertThat(rule.evaluate(FIXTURE_CLASSES).getFailureReport().getDetails())
+                .extracting(detail -> detail.substring(FIXTURES.length() + 1, detail.indexOf(':')))
                 .containsOnly(names);
     }
 }
