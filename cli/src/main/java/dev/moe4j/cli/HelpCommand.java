@@ -10,13 +10,16 @@ import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 import picocli.CommandLine.UnmatchedArgumentException;
 
-/** {@code help}: what {@code --help} prints, for moe4j or a command. */
-@Command(name = "help", description = "Print the options of a command, as COMMAND --help does.")
+/** {@code moe4j help}: prints the help text that {@code --help} prints, for moe4j or a command. */
+@Command(name = "help", description = "Print the help text of a command, like COMMAND --help.")
 final class HelpCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
-    @Parameters(arity = "0..*", paramLabel = "COMMAND", description = "Such as train, or eval tasks (default: moe4j).")
+    @Parameters(
+            arity = "0..*",
+            paramLabel = "COMMAND",
+            description = "The command, for example train or eval tasks (default: moe4j itself).")
     private List<String> words = new ArrayList<>();
 
     HelpCommand() {}

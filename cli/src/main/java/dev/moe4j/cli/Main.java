@@ -39,12 +39,13 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.UnmatchedArgumentException;
 
 /**
- * The command line's entry: one class a command, listed in {@code COMMANDS} below.
+ * The entry point of the command line, with one class per command, listed in {@code COMMANDS}.
  *
- * <p>A command is a class {@code XCommand implements Callable<Integer>}. It takes an {@code Output} as a mixin, hands
- * it the result, and returns 0. What goes wrong it throws: {@code CliException} or a module's own exception for what
- * the user can mend, {@link ParameterException} for wrong usage; see {@link Failure} for the rest. Loading a command's
- * class must load nothing heavy, since {@code --help} loads them all.
+ * <p>A command is a class {@code XCommand implements Callable<Integer>}. It has an {@code Output} mixin, passes
+ * its result to it, and returns 0. It reports failures as exceptions: {@code CliException} or a module's own
+ * exception for a failure that the user can correct, {@link ParameterException} for wrong usage; see {@link
+ * Failure} for the others. Loading a command's class must not load anything heavy, since {@code --help} loads all
+ * of them.
  */
 @Command(
         name = "moe4j",
@@ -83,9 +84,9 @@ public final class Main implements CommandLineFactory {
 
     public static void main(String[] args) {
         LauncherWatch.start(System.getenv());
-        // Numbers look the same everywhere.
+        // Format numbers in the same way everywhere.
         Locale.setDefault(Locale.ROOT);
-        // stdout belongs to results; whatever else prints there by habit is sent to stderr.
+        // Stdout carries results only: redirect other prints to stderr.
         PrintWriter results = new OutputPipe(System.out);
         System.setOut(System.err);
         System.exit(run(results, new PrintWriter(System.err, true, System.err.charset()), args));
@@ -97,12 +98,12 @@ public final class Main implements CommandLineFactory {
         return run(main, commandLine(main, args), out, err, args);
     }
 
-    /** As above, with commands of a test's own. */
+    /** Runs a given command line, so that tests can add commands. */
     public static int run(Main main, CommandLine line, PrintWriter out, PrintWriter err, String... args) {
         line.setOut(out).setErr(err);
         try {
             return line.execute(args);
-        } catch (Error e) { // picocli hands on exceptions only
+        } catch (Error e) { // picocli does not handle errors
             return Failure.of(e).print(err, main.debug);
         } finally {
             out.flush();
@@ -110,7 +111,7 @@ public final class Main implements CommandLineFactory {
         }
     }
 
-    /** With all commands. */
+    /** Returns a command line with all commands and their options. */
     static CommandLine fullCommandLine(Main main) {
         return commandLine(main, _ -> true);
     }
@@ -121,8 +122,8 @@ public final class Main implements CommandLineFactory {
     }
 
     /**
-     * What a command line needs: commands that it does not name have a name and a description only, since reading the
-     * options of all takes as long as the rest of a start.
+     * Returns a command line for these arguments. Commands that the arguments do not name get only a name and a
+     * description, since reading the options of all commands takes as long as the rest of the start.
      */
     static CommandLine commandLine(Main main, String... args) {
         return commandLine(main, List.of(args)::contains);
@@ -141,7 +142,7 @@ public final class Main implements CommandLineFactory {
             }
         }
         return line.setColorScheme(CommandLine.Help.defaultColorScheme(Ansi.OFF))
-                .setExpandAtFiles(false) // a prompt may begin with @
+                .setExpandAtFiles(false) // a prompt may start with @
                 .setCaseInsensitiveEnumValuesAllowed(true)
                 .setParameterExceptionHandler((e, args) -> wrongUsage(e))
                 .setExecutionExceptionHandler((e, l, parsed) -> e instanceof OutputPipe.ReaderGoneException
@@ -149,10 +150,7 @@ public final class Main implements CommandLineFactory {
                         : Failure.of(e).print(l.getErr(), main.debug));
     }
 
-    @Option(
-            names = "--debug",
-            scope = INHERIT,
-            description = "Print stack traces and debug logs (as MOE4J_DEBUG=1 does).")
+    @Option(names = "--debug", scope = INHERIT, description = "Print stack traces and debug logs, like MOE4J_DEBUG=1.")
     void debug(boolean on) {
         debug |= on;
         if (debug) {
@@ -172,7 +170,7 @@ public final class Main implements CommandLineFactory {
         if (e instanceof UnmatchedArgumentException unmatched) {
             return unknown(unmatched);
         }
-        // The required option may be there under a name that is not quite right.
+        // A required option may be present under a misspelled name.
         CommandLine line = e.getCommandLine();
         if (e instanceof MissingParameterException
                 && !line.getUnmatchedArguments().isEmpty()) {

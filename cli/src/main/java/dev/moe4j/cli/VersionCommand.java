@@ -5,8 +5,8 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Spec;
 
-/** {@code version}: what {@code --version} prints. */
-@Command(name = "version", description = "Print the version, as --version does.")
+/** {@code moe4j version}: prints the version, like {@code --version}. */
+@Command(name = "version", description = "Print the version, like --version.")
 final class VersionCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;

@@ -1,6 +1,7 @@
 /**
- * The command line: {@code Main} lists the commands. Each command is a class next to its run, in a package by
- * subject. Depends on everything below.
+ * The command line: {@code Main} lists the commands. Packages group the commands by subject. A command class
+ * parses the
+ * options; a class next to it ({@code XRun}) does the work. Depends on all other modules.
  */
 @Internal
 @NullMarked

@@ -14,7 +14,7 @@ import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Training in float32 does without the processor's bfloat16 tiles, if it has some, and training in bfloat16 does not. */
+/** Training in float32 does not enable the processor's AMX bfloat16 tiles; training in bfloat16 does. */
 @EnabledOnOs(value = OS.LINUX, architectures = "amd64")
 class AmxTilesTest {
 
@@ -27,7 +27,7 @@ class AmxTilesTest {
     @BeforeAll
     static void prepareText() throws IOException {
         processor = Files.readString(Path.of("/proc/cpuinfo"));
-        assumeTrue(processor.contains("avx512f"), "products in float32 go through oneDNN where there is AVX-512");
+        assumeTrue(processor.contains("avx512f"), "float32 products use oneDNN with AVX-512 only");
         Path text = Files.writeString(temp.resolve("text.txt"), "Signifying nothing.\n\n".repeat(400));
         shards = temp.resolve("shards");
         Run prepared = Run.of("prepare", "--tokenizer=bytes", "--out=" + shards, text.toString());
@@ -35,25 +35,25 @@ class AmxTilesTest {
     }
 
     @Test
-    void trainingInFloat32DoesWithoutTilesAndResumesSo() throws Exception {
+    void trainingInFloat32UsesNoTilesAfterResumingEither() throws Exception {
         assertThat(tiles(train("fp32", "one", 1))).isFalse();
-        // Without a precision the run keeps that which it has.
+        // With precision auto, a resumed run keeps its precision.
         assertThat(tiles(train("auto", "one", 2, "--resume", "--allow-change=steps")))
                 .isFalse();
         assertThat(Files.readString(temp.resolve("one/step-00000002/state.json")))
                 .doesNotContain("AMX");
     }
 
-    /** What processes meet by loads libtorch, too. Of their output rank 0's is shown. */
+    /** Covers process groups, whose setup loads libtorch too. Only rank 0's output is shown. */
     @Test
-    void processesThatTrainTogetherDoWithoutThem() throws Exception {
+    void processGroupsInFloat32UseNoTiles() throws Exception {
         List<String> launch = new ArrayList<>(List.of("launch", "--processes=2", "--threads=1", "--"));
         launch.addAll(train("fp32", "two", 1));
         assertThat(tiles(launch)).isFalse();
     }
 
     @Test
-    void trainingInBfloat16TakesThem() throws Exception {
+    void trainingInBfloat16UsesTiles() throws Exception {
         boolean has = processor.contains("amx_bf16");
         assertThat(tiles(train("bf16", "tiles", 1))).isEqualTo(has);
         assertThat(Files.readString(temp.resolve("tiles/step-00000001/state.json"))
@@ -62,7 +62,7 @@ class AmxTilesTest {
     }
 
     @Test
-    void benchmarksOfStepsDoAsTrainingDoes() throws Exception {
+    void trainingBenchmarksInFloat32UseNoTiles() throws Exception {
         assertThat(tiles(List.of("bench", "train", "--preset=cpu-tiny-dense", "--precision=fp32", "--steps=5")))
                 .isFalse();
     }
@@ -79,19 +79,19 @@ class AmxTilesTest {
         return args;
     }
 
-    /** Whether oneDNN says, when it multiplies for the first time, that it uses tiles. */
+    /** Whether oneDNN reports AMX when it runs its first product. */
     private static boolean tiles(List<String> args) throws IOException, InterruptedException {
-        Path said = Files.createTempFile(temp, "said", ".txt");
+        Path log = Files.createTempFile(temp, "log", ".txt");
         ProcessBuilder builder = RealProcess.builder(args.toArray(String[]::new));
         builder.environment().put("ONEDNN_VERBOSE", "1");
         Process process =
-                builder.redirectErrorStream(true).redirectOutput(said.toFile()).start();
+                builder.redirectErrorStream(true).redirectOutput(log.toFile()).start();
         int code = process.waitFor();
         List<String> instructions;
-        try (var lines = Files.lines(said)) {
+        try (var lines = Files.lines(log)) {
             instructions = lines.filter(line -> line.contains("cpu,isa:")).toList();
         }
-        assertThat(code).as(said.toString()).isZero();
+        assertThat(code).as(log.toString()).isZero();
         assertThat(instructions).hasSize(1);
         return instructions.getFirst().contains("AMX");
     }

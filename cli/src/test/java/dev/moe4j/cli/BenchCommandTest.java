@@ -32,7 +32,7 @@ class BenchCommandTest {
     }
 
     @Test
-    void trainMeasuresWholeSteps() {
+    void trainMeasuresFullSteps() {
         JsonNode json = json(Run.of("bench", "train", TINY, "--precision=fp32", "--steps=5", "--warmup=2", "--json"));
 
         assertThat(json.propertyNames())
@@ -124,10 +124,10 @@ class BenchCommandTest {
 
         assertThat(json.path("experts").get(1).path("value").asInt()).isEqualTo(8);
         assertThat(json.path("experts").get(1).path("flops_over_first").asDouble())
-                .as("more experts add the router's only")
+                .as("more experts add FLOPs of the router only")
                 .isBetween(1.0, 1.05);
         assertThat(json.path("lengths").get(1).path("flops_over_first").asDouble())
-                .as("longer sequences add attention's")
+                .as("longer sequences add FLOPs of attention")
                 .isBetween(1.01, 1.5);
         for (JsonNode size :
                 List.of(json.path("experts").get(1), json.path("lengths").get(1))) {
@@ -157,7 +157,7 @@ class BenchCommandTest {
         assertThat(run.err()).contains("bench cpu-tiny-moe 7/7 (100 %)");
     }
 
-    /** The same byte again and again: all tokens find the same two of eight experts. */
+    /** A text of one repeated byte: all tokens are routed to the same two of eight experts. */
     @Test
     void trainMeasuresOnText(@TempDir Path folder) throws IOException {
         Path shards = prepared(folder, "a".repeat(5000));
@@ -187,7 +187,7 @@ class BenchCommandTest {
         return shards;
     }
 
-    /** Real processes: one, two with experts between them, and one with half of the batch. */
+    /** Runs real processes: one, then two with expert parallelism, then one with half of the batch. */
     @Test
     void parallelComparesProcessesWithOne() {
         JsonNode json = json(Run.of(
@@ -222,14 +222,14 @@ class BenchCommandTest {
         assertThat(json.path("weak_scaling").asDouble()).isEqualTo(both / (2 * share));
     }
 
-    /** As a scheduler does that ends one process. */
+    /** Like a scheduler that ends one of the processes. */
     @Test
     @DisabledOnOs(OS.WINDOWS)
     void aProcessThatIsAskedToStopEndsTheComparison(@TempDir Path folder) throws IOException, InterruptedException {
         RealProcess bench = RealProcess.start(
                 folder.resolve("err"), "bench", "parallel", TINY, "--precision=fp32", "--steps=1000000");
         try {
-            // A process that is being started is a helper of the JDK's at first.
+            // A new process is a helper of the JDK's at first.
             while (bench.alive() && ranks(bench).isEmpty()) {
                 Thread.sleep(20);
             }
@@ -337,7 +337,10 @@ class BenchCommandTest {
         assertThat(json.path("holds").asBoolean()).isTrue();
     }
 
-    /** So few steps tell nothing of the law, which the module of benchmarks tests: the JVM's own allocations outweigh them. */
+    /**
+     * Checks the output only: with this few steps the JVM's own allocations exceed the limit. The bench module's
+     * tests check the limit.
+     */
     @Test
     void memoryWatchesManySteps() {
         Run text = Run.of("bench", "memory", "--steps=20", "--model=cpu-tiny-dense");
@@ -377,7 +380,7 @@ class BenchCommandTest {
     }
 
     @Test
-    void wrongUsageIsTold() {
+    void wrongUsageIsReported() {
         assertThat(Run.of("bench").code()).isEqualTo(2);
         assertThat(Run.of("bench", "train").code()).isEqualTo(2);
         Run few = Run.of("bench", "train", TINY, "--steps=4");
@@ -390,7 +393,7 @@ class BenchCommandTest {
     }
 
     @Test
-    void whatIsUnknownIsOneLine() {
+    void unknownNamesAreReportedInOneLine() {
         assertWrongUsage(Run.of("bench", "train", "--preset=cpu-moe31"), "cpu-moe32");
         assertWrongUsage(Run.of("bench", "train", TINY, "--precision=int4"), "precision 'int4' is unknown");
         assertFails(Run.of("bench", "train", TINY, "--device=cuda:99"), "device 'cuda:99' does not exist");
@@ -402,7 +405,7 @@ class BenchCommandTest {
                 Run.of("bench", "parallel", TINY, "--processes=3"), "8 sequences cannot be divided among 3 processes");
     }
 
-    /** What is measured where no precision is asked for. */
+    /** The precision that {@code auto} resolves to. */
     private static String fastest() {
         return AutoPrecision.of(Device.CPU).precision().name();
     }

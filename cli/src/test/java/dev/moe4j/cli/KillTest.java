@@ -18,9 +18,9 @@ import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * A run that is killed again and again, as a machine that fails would, and resumed by the same command each time, leaves
- * the metrics and the model of an unbroken run. {@code -Dkills=200} kills more often than the default 20 times; a run in
- * fp16, which has a loss scale to go on with, is killed a quarter as often.
+ * Kills a run repeatedly, like a failing machine, and resumes it with the same command each time. Its metrics and
+ * model must equal those of an uninterrupted run. {@code -Dkills=200} kills more often than the default of 20
+ * times. A run in fp16, which also restores a loss scale, is killed a quarter as often.
  */
 @DisabledOnOs(OS.WINDOWS)
 class KillTest {
@@ -36,11 +36,11 @@ class KillTest {
     @ValueSource(strings = {"fp32", "fp16"})
     void aRunSurvivesKills(String precision) throws IOException, InterruptedException {
         int kills = precision.equals("fp32") ? KILLS : KILLS / 4;
-        // So many that the run is not over before the last kill.
+        // Enough steps that the run does not end before the last kill.
         int steps = 30 * kills;
         List<String> options = new ArrayList<>(List.of("--set=precision=" + precision, "--steps=" + steps));
         if (precision.equals("fp16")) {
-            // Products in fp16 are slow on CPUs.
+            // A smaller model, since fp16 products are slow on CPUs.
             options.addAll(List.of("--set=model.layers=2", "--set=model.width=16", "--set=model.ffn=32"));
         }
         Path text = Files.writeString(temp.resolve("text.txt"), "Out, out, brief candle!\n\n".repeat(400));
@@ -63,18 +63,18 @@ class KillTest {
             process.process().destroyForcibly();
             survived += process.code() == 0 ? 1 : 0;
         }
-        assertThat(survived).as("runs that were over before they were killed").isZero();
-        assertThat(whileWriting).as("kills while a checkpoint was written").isPositive();
+        assertThat(survived).as("runs that ended before they were killed").isZero();
+        assertThat(whileWriting).as("kills during the writing of a checkpoint").isPositive();
         finish(start(shards, killed, options));
 
-        Path whole = temp.resolve("whole");
-        finish(start(shards, whole, options));
-        List<ObjectNode> expected = metrics(whole);
+        Path uninterrupted = temp.resolve("uninterrupted");
+        finish(start(shards, uninterrupted, options));
+        List<ObjectNode> expected = metrics(uninterrupted);
         assertThat(expected).hasSize(steps);
         assertThat(metrics(killed)).isEqualTo(expected);
         for (String file : List.of("config.json", "model.safetensors", "optimizer.safetensors")) {
             assertThat(last(killed, steps).resolve(file))
-                    .hasSameBinaryContentAs(last(whole, steps).resolve(file));
+                    .hasSameBinaryContentAs(last(uninterrupted, steps).resolve(file));
         }
         try (Stream<Path> left = Files.list(killed)) {
             assertThat(left.filter(path -> path.toString().endsWith(".tmp"))).isEmpty();
@@ -112,14 +112,14 @@ class KillTest {
         }
     }
 
-    /** Waits until the run has got that far, or is over. */
+    /** Waits until the run has written this line of metrics, or has ended. */
     private static void waitForLine(RealProcess process, Path run, long line) throws IOException, InterruptedException {
         while (process.alive() && lines(run) < line) {
             Thread.sleep(5);
         }
     }
 
-    /** Waits until a checkpoint is being written, or the run is over; says which. */
+    /** Waits until the run writes a checkpoint or ends. Returns true for a checkpoint. */
     private static boolean waitForWriting(RealProcess process, Path run) throws IOException {
         while (process.alive()) {
             try (Stream<Path> files = Files.list(run)) {

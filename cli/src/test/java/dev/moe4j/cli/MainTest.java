@@ -32,7 +32,7 @@ class MainTest {
     }
 
     @TestFactory
-    Stream<DynamicTest> everyCommandExplainsItself() {
+    Stream<DynamicTest> everyCommandHasHelp() {
         return commands(Main.fullCommandLine(new Main()))
                 .map(line -> DynamicTest.dynamicTest(line.getCommandSpec().qualifiedName(), () -> {
                     String name = line.getCommandSpec().qualifiedName();
@@ -47,7 +47,7 @@ class MainTest {
                 }));
     }
 
-    /** NullAway leaves the fields that picocli fills alone; an option that may be absent must say so. */
+    /** NullAway does not check fields that picocli fills, so optional options must be marked nullable. */
     @Test
     void optionsThatMayBeAbsentAreNullable() {
         assertThat(commands(Main.fullCommandLine(new Main())).flatMap(MainTest::unmarked))
@@ -56,7 +56,7 @@ class MainTest {
     }
 
     @Command
-    @SuppressWarnings("unused") // picocli's
+    @SuppressWarnings("unused") // set by picocli
     private static final class Options {
         @Option(names = "--unmarked")
         private String unmarked;
@@ -84,7 +84,7 @@ class MainTest {
     }
 
     @Test
-    void versionSaysWhatRuns() {
+    void versionNamesProgramAndJava() {
         Run run = Run.of("--version");
 
         assertThat(run.code()).isZero();
@@ -115,7 +115,7 @@ class MainTest {
                 "help eval task   | unknown command 'task'. Did you mean tasks?          | moe4j eval --help",
                 "quickstart --minutes 0 | minutes: 0.0 is not between 0 and 1440         | moe4j quickstart --help"
             })
-    void wrongUsageIsOneLineAndAHint(String args, String message, String help) {
+    void wrongUsageIsOneLineWithAHint(String args, String message, String help) {
         Run run = args.isEmpty() ? Run.of() : Run.of(args.split(" "));
 
         assertThat(run).isEqualTo(new Run(2, "", "moe4j: " + message + "\nTry: " + help + "\n"));
@@ -129,7 +129,7 @@ class MainTest {
         "heap,     moe4j: the Java heap is too small,  false",
         "expected --debug, moe4j: shards: too short,   true"
     })
-    void failuresAreTold(String args, String message, boolean trace) {
+    void failuresAreReported(String args, String message, boolean trace) {
         Main main = new Main();
         CommandLine line = Main.commandLine(main, args.split(" ")).addSubcommand("fail", new Fails());
 

@@ -14,16 +14,16 @@ import org.junit.jupiter.api.condition.DisabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What a command does when its result cannot be written. */
+/** Commands whose result cannot be written to stdout. */
 @DisabledOnOs(OS.WINDOWS)
 class OutputPipeTest {
 
     @TempDir
     private Path folder;
 
-    /** The command waits until the reader is gone: as with {@code plan | head -1}, but for sure. */
+    /** The command waits until the reader has closed the pipe: like {@code plan | head -1}, but deterministic. */
     @Test
-    void aReaderThatIsGoneIsNoFailure() throws IOException, InterruptedException {
+    void aClosedPipeIsNotAFailure() throws IOException, InterruptedException {
         RealProcess plan = started(ProcessBuilder.Redirect.PIPE);
         plan.process().getInputStream().close();
         plan.process().getOutputStream().close();

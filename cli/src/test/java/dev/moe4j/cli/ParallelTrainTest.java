@@ -21,17 +21,22 @@ import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
-/** {@code launch -- train} with real processes: the figures of one, one checkpoint for all, failures, restarts. */
+/**
+ * Tests {@code launch -- train} with real processes: results equal to one process, shared checkpoints, failures
+ * and restarts.
+ */
 @EnabledOnOs(OS.LINUX)
 class ParallelTrainTest {
 
     private static final int STEPS = 6;
 
-    /** The exchanges in which a rank of {@code cpu-tiny-moe} can wait for another, and their groups. */
+    /** The collective operations in which a rank of {@code cpu-tiny-moe} can wait for another, with their groups. */
     private static final String EXCHANGE =
             "'(layer [13] (counts|dispatch|combine|combine backward|dispatch backward)' of "
-                    + "group expert-0|(tokens of the step|losses of the step|gradient norm|first choices of the step|whether to stop"
-                    + "|checkpoint|loss on valid|layer [13] statistics|(gradient|copy) of model\\.[a-z0-9_.]+)' of group [a-z0-9-]+) after ";
+                    + "group expert-0|(tokens of the step|losses of the step|gradient norm|first choices of the "
+                    + "step|whether to stop"
+                    + "|checkpoint|loss on valid|layer [13] statistics|(gradient|copy) of model\\.[a-z0-9_.]+)' "
+                    + "of group [a-z0-9-]+) after ";
 
     @TempDir
     private static Path common;
@@ -97,8 +102,8 @@ class ParallelTrainTest {
                 .toList();
     }
 
-    /** Every figure that does not measure time or memory, of every step, is that of the run in one process. */
-    private static void assertFiguresOfOneProcess(Path run) throws IOException {
+    /** Asserts that all metrics except times and memory equal those of the run in one process. */
+    private static void assertMetricsOfOneProcess(Path run) throws IOException {
         List<JsonNode> expected = metrics(alone);
         List<JsonNode> actual = metrics(run);
         assertThat(actual).hasSize(expected.size());
@@ -118,7 +123,7 @@ class ParallelTrainTest {
         }
     }
 
-    /** A run that stands where the other stood after three steps. */
+    /** Creates a run in the state of another run after three steps. */
     private static Path halfOf(Path run, Path copy) throws IOException {
         Path checkpoint = Files.createDirectories(copy.resolve("step-00000003"));
         Files.copy(run.resolve("metrics.jsonl"), copy.resolve("metrics.jsonl"));
@@ -131,12 +136,12 @@ class ParallelTrainTest {
     }
 
     @Test
-    void anyLayoutTrainsAsOneProcessAndReadsAnyCheckpoint() throws IOException {
+    void allLayoutsTrainLikeOneProcessAndReadAllCheckpoints() throws IOException {
         Path spread = temp.resolve("spread");
         Run four = Run.of(
                 launch(4, 60, train(spread, STEPS, "--set=parallel.expert=2", "--set=parallel.shard=parameters")));
         assertThat(four.code()).as(four.err()).isZero();
-        assertFiguresOfOneProcess(spread);
+        assertMetricsOfOneProcess(spread);
         assertThat(metrics(spread).getLast().path("exchange_seconds").asDouble())
                 .isPositive();
         assertThat(JsonMapper.shared()
@@ -149,7 +154,7 @@ class ParallelTrainTest {
         Run resumed = Run.of(train(one, STEPS, "--resume"));
         assertThat(resumed.code()).as(resumed.err()).isZero();
         assertThat(resumed.err()).contains("after step 3 of 6");
-        assertFiguresOfOneProcess(one);
+        assertMetricsOfOneProcess(one);
 
         Path two = halfOf(alone, temp.resolve("two"));
         Run other = Run.of(launch(
@@ -157,11 +162,11 @@ class ParallelTrainTest {
         assertThat(other.code()).as(other.err()).isZero();
         assertThat(other.err()).contains("after step 3 of 6");
         assertThat(temp.resolve("rank-1.log")).content().contains("1 threads for each operation");
-        assertFiguresOfOneProcess(two);
+        assertMetricsOfOneProcess(two);
     }
 
     @Test
-    void whatOneRankCannotDoAllSay() throws IOException, InterruptedException {
+    void allRanksReportAFailureOfOneRank() throws IOException, InterruptedException {
         Path out = temp.resolve("run");
         RealProcess holder = RealProcess.start(temp.resolve("err"), train(out, 1_000_000));
         try {
@@ -178,9 +183,9 @@ class ParallelTrainTest {
         }
     }
 
-    /** Restarts add --resume, and so would go on with it. */
+    /** Restarts add --resume, and would continue the existing run. */
     @Test
-    void restartsDoNotTakeAFolderThatHoldsARun() {
+    void restartsDoNotContinueAnExistingRun() {
         Run refused = Run.of(launch(2, 60, train(alone, STEPS), "--restarts=1"));
         assertThat(refused.code()).as(refused.err()).isEqualTo(2);
         assertThat(refused.err())
@@ -189,7 +194,7 @@ class ParallelTrainTest {
     }
 
     @Test
-    void aRankThatIsKilledIsNamedAndTheRunGoesOn() throws IOException, InterruptedException {
+    void aKilledRankIsNamedAndTheRunContinues() throws IOException, InterruptedException {
         Path out = temp.resolve("run");
         RealProcess launcher = RealProcess.start(
                 temp.resolve("err"),
@@ -208,7 +213,7 @@ class ParallelTrainTest {
     }
 
     @Test
-    void aRankThatIsStoppedIsNamed() throws IOException, InterruptedException {
+    void aStoppedRankIsNamed() throws IOException, InterruptedException {
         Path out = temp.resolve("run");
         RealProcess launcher =
                 RealProcess.start(temp.resolve("err"), launch(2, 5, train(out, 1_000_000, "--set=parallel.expert=2")));
@@ -227,9 +232,9 @@ class ParallelTrainTest {
         assertThat(ranks).hasSize(2).noneMatch(ProcessHandle::isAlive);
     }
 
-    /** A scheduler tells one process only that its time is over. */
+    /** A scheduler may signal one process only. */
     @Test
-    void termAtAnyRankEndsAllAfterTheSameStep() throws IOException, InterruptedException {
+    void sigtermAtOneRankEndsAllAfterTheSameStep() throws IOException, InterruptedException {
         Path out = temp.resolve("run");
         RealProcess launcher = RealProcess.start(
                 temp.resolve("err"),
@@ -255,9 +260,9 @@ class ParallelTrainTest {
         assertThat(resumed.err()).contains("after step %,d of".formatted(steps));
     }
 
-    /** One token that the model does not know is on one rank only, and its step throws there. */
+    /** One out-of-vocabulary token lies on one rank, whose step throws. */
     @Test
-    void aRankThatThrowsInAStepIsQuoted() throws IOException {
+    void anExceptionOfOneRankIsQuoted() throws IOException {
         Path spoiled = Files.createDirectory(temp.resolve("spoiled"));
         try (Stream<Path> files = Files.list(shards)) {
             for (Path file : files.toList()) {
@@ -289,7 +294,7 @@ class ParallelTrainTest {
     }
 
     @Test
-    void everyRankSaysWhereANumberWasNone() throws IOException {
+    void everyRankReportsWhereTheLossIsNotFinite() throws IOException {
         Path out = temp.resolve("run");
         Run run = Run.of(
                 launch(2, 60, train(out, STEPS, "--set=parallel.expert=2", "--set=optimizer.learning_rate=1e30")));
@@ -313,7 +318,7 @@ class ParallelTrainTest {
         assertThat(process.alive()).as(process.said()).isTrue();
     }
 
-    /** The process of that rank among those that a launcher has started, by its environment. */
+    /** Finds a launcher's child process by the rank in its environment. */
     private static ProcessHandle rank(RealProcess launcher, int rank) throws IOException {
         for (ProcessHandle child : launcher.process().children().toList()) {
             Path environment = Path.of("/proc", String.valueOf(child.pid()), "environ");

@@ -6,10 +6,10 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
-/** A command line in a process of its own, for what only a process can show: signals, locks, a death. */
+/** Runs a command line in a separate process, to test signals, locks and crashes. */
 public record RealProcess(Process process, Path err) {
 
-    /** Starts {@code moe4j} with these arguments; what it says on stderr is added to a file. */
+    /** Starts {@code moe4j} with these arguments; its stderr is appended to a file. */
     public static RealProcess start(Path err, String... args) throws IOException {
         Process process = builder(args)
                 .redirectOutput(ProcessBuilder.Redirect.DISCARD)
@@ -18,7 +18,7 @@ public record RealProcess(Process process, Path err) {
         return new RealProcess(process, err);
     }
 
-    /** {@code moe4j} with these arguments, not started yet. */
+    /** Builds, but does not start, a process of {@code moe4j} with these arguments. */
     public static ProcessBuilder builder(String... args) {
         List<String> command = new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
@@ -37,7 +37,7 @@ public record RealProcess(Process process, Path err) {
         return process.isAlive();
     }
 
-    /** Waits for the end and returns the exit code. */
+    /** Waits for the process to end and returns its exit code. */
     public int code() throws InterruptedException {
         return process.waitFor();
     }

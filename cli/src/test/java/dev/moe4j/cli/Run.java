@@ -4,7 +4,7 @@ import java.io.PrintWriter;
 import java.io.StringWriter;
 import picocli.CommandLine;
 
-/** A command line that ran in this JVM: its exit code and what it printed, lines ending in \n. */
+/** The result of a command line that ran in this JVM: exit code, stdout and stderr, with lines that end in \n. */
 public record Run(int code, String out, String err) {
     public static Run of(String... args) {
         Main main = new Main();

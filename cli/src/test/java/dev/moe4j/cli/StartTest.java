@@ -16,7 +16,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class StartTest {
-    /** What takes time to load waits until a command needs it. */
+    /** Checks that commands load slow classes only when they need them. */
     @ParameterizedTest
     @ValueSource(strings = {"--help", "eval perplexity --help", "bench train --help", "plan --help", "launch --help"})
     void helpLoadsNothingHeavy(String args) throws IOException, InterruptedException {
@@ -40,11 +40,11 @@ class StartTest {
                 .noneMatch(line -> line.contains(" me.tongfei."));
     }
 
-    /** The root pom gives all tests the JVM that ./moe4j gives commands. */
+    /** The root pom must run tests with the JVM options and environment that ./moe4j sets. */
     @Test
     @DisabledOnOs(OS.WINDOWS)
     @EnabledIfSystemProperty(named = "moe4j.surefire", matches = "true")
-    void testsRunAsCommandsDo() {
+    void testsRunInTheEnvironmentOfCommands() {
         assertThat(ManagementFactory.getRuntimeMXBean().getInputArguments())
                 .contains(
                         "-XX:+UseSerialGC",

@@ -19,13 +19,13 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** Checkpoints of an untrained model over bytes, with a context of 16. */
+/** Writes checkpoints of an untrained model with a byte vocabulary and a context of 16. */
 public final class TinyCheckpoint {
     public static final int CONTEXT = 16;
 
     private TinyCheckpoint() {}
 
-    /** Writes one into a run's folder, under the number of its step, and returns its own folder. */
+    /** Writes a checkpoint of a step into a run's folder. Returns the checkpoint's folder. */
     public static Path write(Path run, int step, int experts) throws IOException {
         return write(run, step, experts, RoutingConfig.DEFAULT);
     }

@@ -19,7 +19,7 @@ import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.json.JsonMapper;
 
-/** What a run does when its system asks it to leave, its folder is taken, or its disk is full. */
+/** Runs that are asked to stop, whose folder is in use, or whose disk is full. */
 @DisabledOnOs(OS.WINDOWS)
 class TrainProcessTest {
 
@@ -64,7 +64,7 @@ class TrainProcessTest {
     }
 
     @Test
-    void termEndsARunWithACheckpointThatCanBeResumed() throws IOException, InterruptedException {
+    void sigtermEndsARunWithACheckpointThatCanBeResumed() throws IOException, InterruptedException {
         Path out = temp.resolve("run");
         RealProcess process = started(out);
         process.process().destroy();
@@ -74,7 +74,8 @@ class TrainProcessTest {
         int steps = JsonMapper.shared().readTree(lines.getLast()).path("step").asInt();
         assertThat(out.resolve("step-%08d".formatted(steps))).isDirectory();
 
-        // Other tests may have loaded libtorch here to use tiles, which a process that trains in fp32 does not.
+        // Allow another instruction set: other tests in this JVM may have loaded libtorch with AMX tiles, which an
+        // fp32 training process does not use.
         Run resumed =
                 Run.of(args(out, steps + 2, "--resume", "--allow-change=steps", "--allow-change=instruction_set"));
         assertThat(resumed.code()).as(resumed.err()).isZero();
@@ -82,9 +83,12 @@ class TrainProcessTest {
         assertThat(Files.readAllLines(out.resolve("metrics.jsonl"))).hasSize(steps + 2);
     }
 
-    /** Nothing is in order yet that an end could keep: rank 0 waits for one that never comes, for an hour if it is let. */
+    /**
+     * A run that has not started training ends immediately: rank 0 waits up to an hour for a rank that never
+     * connects.
+     */
     @Test
-    void termEndsARunThatWaitsForOtherProcesses() throws IOException, InterruptedException {
+    void sigtermEndsARunThatWaitsForOtherProcesses() throws IOException, InterruptedException {
         Path meeting = temp.resolve("meeting");
         ProcessBuilder builder = RealProcess.builder(args(temp.resolve("run"), 3))
                 .redirectErrorStream(true)
@@ -114,9 +118,9 @@ class TrainProcessTest {
         }
     }
 
-    /** Root may write anywhere: the process does without that right. */
+    /** Root may write anywhere, so the process drops that capability. */
     @Test
-    void aFolderThatMayNotBeWrittenSaysSo() throws IOException, InterruptedException {
+    void aReadOnlyFolderIsReported() throws IOException, InterruptedException {
         Path readOnly = Files.createDirectory(temp.resolve("read-only"));
         Files.setPosixFilePermissions(readOnly, PosixFilePermissions.fromString("r-xr-xr-x"));
         List<String> prefix = Files.isWritable(readOnly)
@@ -138,7 +142,7 @@ class TrainProcessTest {
     }
 
     @Test
-    void aFolderInUseIsRefused() throws IOException, InterruptedException {
+    void aFolderInUseIsRejected() throws IOException, InterruptedException {
         Path out = temp.resolve("run");
         RealProcess process = started(out);
         try {
@@ -151,15 +155,15 @@ class TrainProcessTest {
             process.process().destroyForcibly();
             process.code();
         }
-        // The system takes the lock from the dead.
+        // The system releases the lock of a dead process.
         Run third = Run.of(args(out, 3, "--resume"));
         assertThat(third.code()).as(third.err()).isZero();
     }
 
     @Test
-    void aFullDiskCostsNoCheckpointThatIsWhole() throws IOException, InterruptedException {
+    void aFullDiskKeepsCompleteCheckpoints() throws IOException, InterruptedException {
         Path disk = Files.createDirectory(temp.resolve("disk"));
-        // The third checkpoint finds no room.
+        // The third checkpoint does not fit on the disk.
         long two = 5 * checkpointBytes() / 2;
         assumeTrue(
                 command("mount", "-t", "tmpfs", "-o", "size=" + two, "moe4j-test", disk.toString()) == 0,

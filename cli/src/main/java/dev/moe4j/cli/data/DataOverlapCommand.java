@@ -14,13 +14,13 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** {@code moe4j data overlap}: how much of evaluation texts stands in training text. */
+/** {@code moe4j data overlap}: measures how much of evaluation texts occurs in training text. */
 @Command(
         name = "overlap",
         description = {
-            "Measure how much of evaluation texts stands in training text.",
-            "Prints for each text the share of its runs of 13 words that the training text has too. Case, punctuation"
-                    + " and line breaks do not count."
+            "Measure how much of an evaluation text occurs in the training text.",
+            "For each evaluation text, prints the share of its sequences of 13 words (13-grams) that also "
+                    + "occur in the training text. Case, punctuation and line breaks are ignored."
         })
 final class DataOverlapCommand implements Callable<Integer> {
     @Mixin
@@ -30,25 +30,31 @@ final class DataOverlapCommand implements Callable<Integer> {
             names = "--training",
             required = true,
             paramLabel = "DIR",
-            description = "The training text: a folder that `prepare` has written.")
+            description = "The training text: a folder written by `prepare`.")
     private Path training;
 
     @Option(
             names = "--data",
             required = true,
             paramLabel = "[NAME=]DIR",
-            description = "An evaluation text: a folder that `prepare` has written; may be given again.")
+            description = "An evaluation text: a folder written by `prepare`. May be repeated.")
     private List<String> data = List.of();
 
     DataOverlapCommand() {}
 
-    /** What {@code --json} prints. */
+    /**
+     * The result that {@code --json} prints.
+     *
+     * @param words the length of a sequence, in words
+     */
     record Overlap(Path training, int words, List<Text> texts) {}
 
     /**
-     * One text's part.
+     * The overlap of one evaluation text.
      *
-     * @param share from 0 to 1; null if the text has no run of that many words
+     * @param runs its sequences of {@code words} words
+     * @param found those that also occur in the training text
+     * @param share {@code found / runs}, from 0 to 1; NaN (JSON null) if the text is shorter than one sequence
      */
     record Text(String name, long runs, long found, double share) {}
 
@@ -73,7 +79,7 @@ final class DataOverlapCommand implements Callable<Integer> {
     }
 
     private static void print(Overlap overlap, PrintWriter to) {
-        to.printf("%-30s %14s %14s %10s%n", "text", overlap.words() + " in a row", "in training", "share");
+        to.printf("%-30s %14s %14s %10s%n", "text", overlap.words() + "-grams", "in training", "share");
         for (Text text : overlap.texts()) {
             to.printf(
                     "%-30s %,14d %,14d %10s%n",
@@ -85,7 +91,8 @@ final class DataOverlapCommand implements Callable<Integer> {
         overlap.texts().stream()
                 .filter(text -> text.share() > TextOverlap.LIMIT)
                 .forEach(text -> to.printf(
-                        "warning: more than %.0f %% of %s was trained on; its figures flatter the model%n",
+                        "warning: more than %.0f %% of %s occurs in the training text; the model's scores on it "
+                                + "are too good%n",
                         100 * TextOverlap.LIMIT, text.name()));
     }
 }

@@ -18,13 +18,13 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** {@code moe4j data select}: which documents to leave out. */
+/** {@code moe4j data select}: selects the documents to leave out. */
 @Command(
         name = "select",
         description = {
-            "Decide which documents to leave out: duplicates, text of low quality, text of evaluation sets.",
-            "Nothing is left out that is not asked for. The file that is written names each document and the reason;"
-                    + " `prepare --selection FILE` of the same input leaves them out."
+            "Select documents to leave out: duplicates, low-quality text, text of evaluation sets.",
+            "Only the filters that you request are applied. Writes a file that lists each dropped document "
+                    + "and the reason. Pass that file to `prepare --selection` together with the same input."
         })
 final class DataSelectCommand implements Callable<Integer> {
     @Mixin
@@ -36,43 +36,48 @@ final class DataSelectCommand implements Callable<Integer> {
     @Mixin
     private NewFileOptions file;
 
-    @Option(names = "--exact", description = "Leave out documents with the text of an earlier one.")
+    @Option(names = "--exact", description = "Drop documents whose text equals an earlier document's.")
     private boolean exact;
 
     @Option(
             names = "--near",
             paramLabel = "SIMILARITY",
-            description = "Leave out documents that share so much with an earlier one, from 0.5 to 1, as in 0.8: the"
-                    + " Jaccard index of their five words in a row, estimated. Exact duplicates too.")
+            description = "Drop near-duplicates: documents whose estimated Jaccard similarity to an earlier document, "
+                    + "over sequences of five words, reaches this value, from 0.5 to 1, for example 0.8. Includes "
+                    + "exact duplicates. Default: off.")
     private double near;
 
     @Option(
             names = "--rules",
             paramLabel = "gopher",
-            description = "Leave out documents that break one of Gopher's rules, which are for prose.")
+            description =
+                    "Drop documents that break a rule of this rule set. gopher: the rules of the Gopher paper, for "
+                            + "prose. Default: none.")
     private String rules = "";
 
     @Option(
             names = "--rule",
             paramLabel = "NAME=BOUND",
-            description = "Leave out documents beyond a bound, as in min-words=50; may be given again. An unknown name"
-                    + " lists all.")
+            description = "Drop documents outside a bound, for example min-words=50. May be repeated. An unknown name "
+                    + "prints all rule names.")
     private Map<String, Double> bounds = Map.of();
 
     @Option(
             names = "--evaluation",
             paramLabel = "PATH",
-            description =
-                    "Leave out documents that share words with these files or folders: strings of JSON, else lines;"
-                            + " may be given again.")
+            description = "Drop documents that share a sequence of words with these evaluation files or folders (JSON: "
+                    + "each string is a text; other files: each line). May be repeated.")
     private List<String> evaluation = List.of();
 
-    @Option(names = "--evaluation-words", paramLabel = "N", description = "So many words in a row (default: 13).")
+    @Option(
+            names = "--evaluation-words",
+            paramLabel = "N",
+            description = "Length of a shared sequence for --evaluation, in words (default: 13).")
     private int evaluationWords = Selector.EVALUATION_WORDS;
 
     DataSelectCommand() {}
 
-    /** What {@code --json} prints. */
+    /** The result that {@code --json} prints. */
     record Selected(Path out, Selector.Report report, double seconds) {}
 
     @Override
@@ -134,7 +139,7 @@ final class DataSelectCommand implements Callable<Integer> {
                         source.kept().textBytes()));
         if (report.evaluationTexts() > 0) {
             out.printf(
-                    "evaluation: %,d texts with %,d different runs of words, %,d texts too short to be found%n",
+                    "evaluation: %,d texts with %,d distinct word sequences; %,d texts are too short to match%n",
                     report.evaluationTexts(), report.evaluationWords(), report.evaluationTooShort());
             report.evaluation().forEach((file, count) -> out.printf("  %-50s %,8d documents%n", file, count));
         }

@@ -17,28 +17,32 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/** {@code moe4j data stats}: what is in prepared data. */
+/** {@code moe4j data stats}: prints statistics of prepared data. */
 @Command(
         name = "stats",
-        description = "Print what is in prepared data: documents, tokens, bytes per token, lengths, top duplicates.")
+        description = "Print statistics of prepared data: documents, tokens, bytes per token, lengths, most frequent "
+                + "duplicates.")
 final class DataStatsCommand implements Callable<Integer> {
-    private static final int WIDTH = 50;
+    private static final int BAR_COLUMNS = 50;
 
     @Mixin
     private Output output;
 
-    @Parameters(paramLabel = "DIR", description = "A folder that `prepare` has written.")
+    @Parameters(paramLabel = "DIR", description = "A folder written by `prepare`.")
     private Path folder;
 
-    @Option(names = "--top", paramLabel = "N", description = "The most duplicates to name (default: 10).")
+    @Option(
+            names = "--top",
+            paramLabel = "N",
+            description = "Number of most frequent duplicates to list (default: 10).")
     private int top = 10;
 
     DataStatsCommand() {}
 
-    /** What {@code --json} prints. */
+    /** The result that {@code --json} prints. */
     record Statistics(Path folder, String tokenizer, Map<String, Split> splits) {}
 
-    /** A split, and what it comes to. */
+    /** The statistics of a split. */
     record Split(double bytesPerToken, DataStatistics.Split statistics) {}
 
     @Override
@@ -78,21 +82,21 @@ final class DataStatsCommand implements Callable<Integer> {
         out.printf(
                 "%n%s: %,d documents, %,d tokens, %,d bytes, %.3f bytes per token%n",
                 name, s.documents(), s.tokens(), s.textBytes(), split.bytesPerToken());
-        out.printf("tokens a document: %,d to %,d, median %,d%n", s.shortest(), s.longest(), s.median());
+        out.printf("tokens per document: %,d to %,d, median %,d%n", s.shortest(), s.longest(), s.median());
         long most = s.lengths().stream()
                 .mapToLong(DataStatistics.Bar::documents)
                 .max()
                 .orElse(0);
         for (DataStatistics.Bar bar : s.lengths()) {
-            int length = (int) Math.ceilDiv(WIDTH * bar.documents(), Math.max(1, most));
+            int length = (int) Math.ceilDiv(BAR_COLUMNS * bar.documents(), Math.max(1, most));
             out.printf(
-                    "%,12d \u2013 %,-12d %-" + WIDTH + "s %,d%n",
+                    "%,12d \u2013 %,-12d %-" + BAR_COLUMNS + "s %,d%n",
                     bar.from(),
                     bar.to() - 1,
                     "\u2588".repeat(length),
                     bar.documents());
         }
-        out.printf("repeated: %,d documents are there before%n", s.repeated());
+        out.printf("repeated: %,d documents duplicate an earlier one%n", s.repeated());
         for (DataStatistics.Duplicate duplicate : s.duplicates()) {
             out.printf(
                     "%,8d \u00d7 document %,d, %,d tokens: %s%n",

@@ -11,13 +11,14 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/** {@code moe4j prepare adopt}: a manifest for shards of another program. */
+/** {@code moe4j prepare adopt}: writes a manifest for shards of another program. */
 @Command(
         name = "adopt",
         description = {
-            "Make prepared data of .bin and .idx files that fairseq or Megatron has written.",
-            "Checks the files and their ids, and writes a manifest beside them; they stay as they are. Names that begin "
-                    + "with valid are held out, those with test are left alone, all others are trained on."
+            "Create prepared data from .bin and .idx files that fairseq or Megatron wrote.",
+            "Checks the files and their token ids, and writes a manifest next to them. The files are not "
+                    + "changed. Files named valid* become the split `valid`, files named test* are ignored, all "
+                    + "others become the split `train`."
         })
 final class PrepareAdoptCommand implements Callable<Integer> {
     @Mixin
@@ -27,15 +28,16 @@ final class PrepareAdoptCommand implements Callable<Integer> {
             names = "--tokenizer",
             paramLabel = "NAME",
             required = true,
-            description = "What made the ids: gpt2, gpt2:N, bytes, or the path of a tokenizer.json.")
+            description = "The tokenizer that produced the token ids: gpt2, gpt2:N, bytes, or the path of a "
+                    + "tokenizer.json.")
     private String tokenizer;
 
-    @Parameters(paramLabel = "DIR", description = "The folder of the files.")
+    @Parameters(paramLabel = "DIR", description = "The folder that holds the files.")
     private Path folder;
 
     PrepareAdoptCommand() {}
 
-    /** What {@code --json} prints. */
+    /** The result that {@code --json} prints. */
     record Adopted(Path folder, String tokenizer, long documents, long tokens, long textBytes) {}
 
     @Override

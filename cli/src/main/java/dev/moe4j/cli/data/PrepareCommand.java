@@ -21,15 +21,15 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** {@code moe4j prepare}: text to tokenized shards. */
+/** {@code moe4j prepare}: tokenizes text into shards. */
 @Command(
         name = "prepare",
         description = {
-            "Turn text into tokenized shards, which `train` and `eval` read.",
-            "Reads text, JSON lines, CSV, TSV and Parquet from folders, files (plain, gzip, zstd, xz), zip archives and "
-                    + "standard input. Each document becomes one entry, in the order of the input, its text unchanged, "
-                    + "with an end of text behind it.",
-            "A run that was interrupted goes on where it was when it is given again."
+            "Tokenize text into shards, which `train` and `eval` read.",
+            "Reads text, JSON Lines, CSV, TSV and Parquet from folders, files (plain, gzip, zstd, xz), zip "
+                    + "archives and standard input. Documents keep their order and their text. An end-of-text token "
+                    + "follows each document.",
+            "To resume an interrupted preparation, run the same command again."
         },
         subcommands = {PrepareMergeCommand.class, PrepareVerifyCommand.class, PrepareAdoptCommand.class})
 public final class PrepareCommand implements Callable<Integer> {
@@ -42,8 +42,8 @@ public final class PrepareCommand implements Callable<Integer> {
     @Option(
             names = "--tokenizer",
             paramLabel = "NAME",
-            description = "gpt2, gpt2:N (cut to N entries, as in gpt2:8192), bytes, or the path of a tokenizer.json. "
-                    + "Required.")
+            description = "gpt2, gpt2:N (cut to N entries, for example gpt2:8192), bytes, or the path of a "
+                    + "tokenizer.json. Required.")
     private @Nullable String tokenizer;
 
     @Option(names = "--out", paramLabel = "DIR", description = "The folder to write. Required.")
@@ -52,57 +52,63 @@ public final class PrepareCommand implements Callable<Integer> {
     @Option(
             names = "--selection",
             paramLabel = "FILE",
-            description = "Leave out the documents that `data select` of the same input has written there.")
+            description = "Leave out the documents listed in this file, which `data select` wrote for the same input.")
     private @Nullable Path selection;
 
     @Option(
             names = "--hold-out",
             paramLabel = "FRACTION",
-            description = "Write about this share of the documents to the split `valid`, chosen by their text.")
+            description = "Fraction of the documents to write to the split `valid`, chosen by their text; at least 0, "
+                    + "below 1 (default: 0).")
     private double holdOut;
 
-    @Option(names = "--seed", paramLabel = "N", description = "Another seed holds out other documents.")
+    @Option(
+            names = "--seed",
+            paramLabel = "N",
+            description = "Seed of the hold-out: another seed holds out other documents (default: 0).")
     private long seed;
 
     @Option(
             names = "--layout",
             paramLabel = "fairseq|megatron",
             defaultValue = "fairseq",
-            description = "The layout of the index files (default: fairseq).")
+            description = "Format of the index files: fairseq or megatron (default: fairseq).")
     private String layout;
 
     @Option(
             names = "--shard-size",
             paramLabel = "MIB",
             defaultValue = "1024",
-            description = "Begin a new shard after so much text, in MiB (default: 1024).")
+            description = "Text per shard, in MiB (default: 1024).")
     private int shardSize;
 
     @Option(
             names = "--shard",
             paramLabel = "I/N",
-            description = "Do part I of N only, on one of N machines; `prepare merge` joins the folders.")
+            description =
+                    "Prepare part I of N only, to divide the work among N machines (default: 1/1). Join the folders "
+                            + "with `prepare merge`.")
     private String shard = "1/1";
 
     @Option(
             names = "--overwrite",
-            description = "Replace prepared data in the folder, or an unfinished run, and nothing else.")
+            description = "Replace prepared data, or an unfinished preparation, in the folder. Deletes nothing else.")
     private boolean overwrite;
 
     @Option(
             names = "--threads",
             paramLabel = "N",
-            description = "Threads that encode (default: all processors). The result does not depend on it.")
+            description = "Number of encoding threads (default: all processors). The result does not depend on it.")
     private int threads = Runtime.getRuntime().availableProcessors();
 
     PrepareCommand() {}
 
     /**
-     * What {@code --json} prints.
+     * The result that {@code --json} prints.
      *
-     * @param tokens in all splits, the end of each document included
-     * @param textBytes of UTF-8 text
-     * @param skipped files and records left out, by reason
+     * @param tokens in all splits, including the end-of-text tokens
+     * @param textBytes the size of the text as UTF-8, in bytes
+     * @param skipped numbers of skipped files and records, by reason
      */
     record Prepared(
             Path out,
@@ -153,7 +159,7 @@ public final class PrepareCommand implements Callable<Integer> {
         return 0;
     }
 
-    /** Required here and not by picocli, which would ask the subcommands' users for them too. */
+    /** The options are checked here, because picocli would require them for the subcommands too. */
     private <T> T required(@Nullable T value, String name) {
         if (value == null) {
             throw output.wrongUsage("Missing required option: '" + name + "'");

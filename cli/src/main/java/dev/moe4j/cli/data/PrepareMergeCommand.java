@@ -11,24 +11,25 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/** {@code moe4j prepare merge}: the shares of several machines to one folder. */
+/** {@code moe4j prepare merge}: merges the shards that several machines prepared. */
 @Command(
         name = "merge",
         description = {
-            "Join the folders that `prepare --shard 1/N` to `--shard N/N` have written.",
-            "The result is that of one run without --shard, byte for byte. Checksums are compared first."
+            "Merge the folders that `prepare --shard 1/N` to `--shard N/N` wrote.",
+            "Verifies the checksums first. The result is identical, byte for byte, to a single run without "
+                    + "--shard."
         })
 final class PrepareMergeCommand implements Callable<Integer> {
     @Mixin
     private Output output;
 
-    @Parameters(arity = "1..*", paramLabel = "DIR", description = "The folders of all parts, in any order.")
+    @Parameters(arity = "1..*", paramLabel = "DIR", description = "The folders of all N parts, in any order.")
     private List<Path> folders;
 
     @Option(names = "--out", required = true, paramLabel = "DIR", description = "The folder to write.")
     private Path out;
 
-    @Option(names = "--overwrite", description = "Replace prepared data in the folder, and nothing else.")
+    @Option(names = "--overwrite", description = "Replace prepared data in the folder. Deletes nothing else.")
     private boolean overwrite;
 
     PrepareMergeCommand() {}

@@ -8,18 +8,18 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Parameters;
 
-/** {@code moe4j prepare verify}: the checksums of prepared data. */
-@Command(name = "verify", description = "Compare the files of prepared data with the checksums in their manifest.")
+/** {@code moe4j prepare verify}: verifies the checksums of prepared data. */
+@Command(name = "verify", description = "Verify the files of prepared data against the checksums in their manifest.")
 final class PrepareVerifyCommand implements Callable<Integer> {
     @Mixin
     private Output output;
 
-    @Parameters(paramLabel = "DIR", description = "A folder that `prepare` has written.")
+    @Parameters(paramLabel = "DIR", description = "A folder written by `prepare`.")
     private Path folder;
 
     PrepareVerifyCommand() {}
 
-    /** What {@code --json} prints. */
+    /** The result that {@code --json} prints. */
     record Verified(Path folder, int files, long bytes) {}
 
     @Override
@@ -33,7 +33,8 @@ final class PrepareVerifyCommand implements Callable<Integer> {
         output.print(
                 verified,
                 text -> text.printf(
-                        "%s: %,d files of %,d bytes are as written%n", folder, verified.files(), verified.bytes()));
+                        "%s: all checksums match (%,d files, %,d bytes)%n",
+                        folder, verified.files(), verified.bytes()));
         return 0;
     }
 }

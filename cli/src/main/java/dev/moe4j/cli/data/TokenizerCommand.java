@@ -2,10 +2,10 @@ package dev.moe4j.cli.data;
 
 import picocli.CommandLine.Command;
 
-/** {@code moe4j tokenizer}: tokenizers of one's own. */
+/** {@code moe4j tokenizer}: trains tokenizers. */
 @Command(
         name = "tokenizer",
-        description = "Make a tokenizer.",
+        description = "Train a tokenizer.",
         subcommands = {TokenizerTrainCommand.class})
 public final class TokenizerCommand {
     TokenizerCommand() {}

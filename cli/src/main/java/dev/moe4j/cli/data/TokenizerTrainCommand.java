@@ -16,13 +16,14 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** {@code moe4j tokenizer train}: a byte-level BPE of one's own text. */
+/** {@code moe4j tokenizer train}: trains a byte-level BPE tokenizer. */
 @Command(
         name = "train",
         description = {
-            "Make a tokenizer of text: byte-level BPE with GPT-2's pieces, as a tokenizer.json.",
-            "The same text gives the same file, whatever the number of threads. `prepare --tokenizer FILE` takes it, and"
-                    + " so does Hugging Face's library."
+            "Train a byte-level BPE tokenizer on text and write it as a tokenizer.json.",
+            "Splits text like GPT-2 before merging. The same text gives the same file for any number of "
+                    + "threads. Use the file with `prepare --tokenizer FILE` or with Hugging Face's tokenizers "
+                    + "library."
         })
 final class TokenizerTrainCommand implements Callable<Integer> {
     @Mixin
@@ -38,19 +39,19 @@ final class TokenizerTrainCommand implements Callable<Integer> {
             names = "--vocabulary",
             required = true,
             paramLabel = "N",
-            description = "The number of entries: 256 bytes, merges, and the end of text. From 257.")
+            description = "Vocabulary size: 256 bytes, the merges and the end-of-text token. At least 257.")
     private int vocabulary;
 
     TokenizerTrainCommand() {}
 
     /**
-     * What {@code --json} prints.
+     * The result that {@code --json} prints.
      *
-     * @param hash SHA-256 of the file, in hex
-     * @param textBytes of UTF-8 text
-     * @param pieces the different words and the like that it was made of
-     * @param forgotten how often a rare piece was forgotten, since there were too many
-     * @param skipped files and records left out, by reason
+     * @param hash the file's SHA-256, in hex
+     * @param textBytes the size of the training text as UTF-8, in bytes
+     * @param pieces the number of distinct pre-tokens, such as words
+     * @param forgotten how often a rare piece was dropped because there were too many
+     * @param skipped numbers of skipped files and records, by reason
      */
     record Report(
             Path out,
@@ -98,10 +99,10 @@ final class TokenizerTrainCommand implements Callable<Integer> {
     private static void print(Report report, String skipped, PrintWriter out) {
         out.printf("%s: %,d entries%n", report.out(), report.vocabulary());
         out.printf(
-                "of %,d documents, %,d bytes, %,d different pieces, %.1f s%n",
+                "trained on %,d documents, %,d bytes, %,d distinct pieces, %.1f s%n",
                 report.documents(), report.textBytes(), report.pieces(), report.seconds());
         if (report.forgotten() > 0) {
-            out.printf("rare pieces forgotten, since there were too many: %,d%n", report.forgotten());
+            out.printf("rare pieces dropped because there were too many: %,d%n", report.forgotten());
         }
         if (!report.skipped().isEmpty()) {
             out.println("left out: " + skipped);

@@ -1,6 +1,7 @@
 /**
- * {@code moe4j prepare}, {@code moe4j data} and {@code moe4j tokenizer}. Depends on {@code console} and {@code
- * data}.
+ * The commands {@code moe4j prepare}, {@code moe4j data} and {@code moe4j tokenizer}. Depends on {@code console}
+ * and
+ * {@code data}.
  */
 @Internal
 @NullMarked

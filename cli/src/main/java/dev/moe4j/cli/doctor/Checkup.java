@@ -26,16 +26,16 @@ import java.util.Objects;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
-/** Looks this machine over; apart from the command, whose class loads with every {@code --help}. */
+/** Runs the checks of {@code moe4j doctor}. Separate from the command, whose class loads with every {@code --help}. */
 final class Checkup {
-    /** What {@code ./moe4j} sets, and the JVM cannot set for itself once it runs. */
-    static final List<String> SETTINGS = List.of(
+    /** Environment variables that {@code ./moe4j} sets. The JVM cannot set them for itself. */
+    static final List<String> LAUNCHER_VARIABLES = List.of(
             "MALLOC_ARENA_MAX", "MALLOC_MMAP_MAX_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_", "GLIBC_TUNABLES");
 
-    private static final List<String> FEATURES =
+    private static final List<String> CPU_FEATURES =
             List.of("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16");
-    private static final long LEAST_MEMORY = 2L << 30;
-    private static final long LEAST_CACHE_SPACE = 1L << 30;
+    private static final long MIN_MEMORY = 2L << 30;
+    private static final long MIN_CACHE_SPACE = 1L << 30;
 
     private final Map<String, String> environment;
     private final List<Check> checks = new ArrayList<>();
@@ -50,7 +50,7 @@ final class Checkup {
         this(System.getenv());
     }
 
-    /** With another environment, for tests. */
+    /** Uses another environment, for tests. */
     Checkup(Map<String, String> environment) {
         this.environment = environment;
     }
@@ -66,7 +66,7 @@ final class Checkup {
         List<String> features = checkProcessor();
         long memory = checkMemory();
         checkEnvironment();
-        boolean cuda = CudaLibraries.wanted(platform);
+        boolean cuda = CudaLibraries.isCudaBuild(platform);
         if (cuda) {
             checkCuda(new CudaLibraries(environment));
         }
@@ -82,7 +82,10 @@ final class Checkup {
                 devices.add("cuda:" + i);
             }
             if (cuda && missingLibraries.isEmpty() && devices.size() == 1) {
-                add("devices", Status.WARN, "cpu only: libtorch sees no GPU; nvidia-smi tells whether the driver does");
+                add(
+                        "devices",
+                        Status.WARN,
+                        "cpu only: libtorch finds no GPU; run nvidia-smi to see whether the driver finds one");
             } else {
                 add("devices", Status.OK, String.join(", ", devices));
             }
@@ -90,7 +93,7 @@ final class Checkup {
                 checkDevice(Device.parse(device));
             }
         }
-        checkCache(cache); // after loading, which fills it
+        checkCache(cache); // after loading libtorch, which fills the cache
         return new Report(
                 Version.moe4j(),
                 jdk,
@@ -115,7 +118,7 @@ final class Checkup {
                 warnings);
     }
 
-    /** The check of that name, which has been made. */
+    /** Returns a check that has already run. */
     Check check(String name) {
         return checks.stream()
                 .filter(check -> check.name().equals(name))
@@ -137,13 +140,13 @@ final class Checkup {
         if (feature == 25) {
             add("JDK", Status.OK, jdk);
         } else {
-            add("JDK", Status.WARN, jdk + "; moe4j is tested with JDK 25 only, which ./moe4j finds if installed");
+            add("JDK", Status.WARN, jdk + "; moe4j is tested with JDK 25 only; ./moe4j uses it if it is installed");
         }
     }
 
     private List<String> checkProcessor() {
         List<String> flags = List.of(cpuInfo("flags").split(" "));
-        List<String> features = FEATURES.stream().filter(flags::contains).toList();
+        List<String> features = CPU_FEATURES.stream().filter(flags::contains).toList();
         int processors = Runtime.getRuntime().availableProcessors();
         int cores = Processors.cores();
         String words = cpu() + ", " + cores + " cores"
@@ -151,7 +154,7 @@ final class Checkup {
                 + (features.isEmpty() ? "" : ", " + String.join(" ", features));
         boolean known = linux && flags.size() > 1;
         if (known && Platform.name().endsWith("x86_64") && !features.contains("avx2")) {
-            add("processor", Status.WARN, words + "; without AVX2 everything is several times slower");
+            add("processor", Status.WARN, words + "; without AVX2 all computations are several times slower");
         } else {
             add("processor", Status.OK, words);
         }
@@ -164,7 +167,7 @@ final class Checkup {
         String words = String.format(
                 "%.1f GiB, Java heap up to %.1f GiB",
                 gib(memory), gib(Runtime.getRuntime().maxMemory()));
-        if (memory < LEAST_MEMORY) {
+        if (memory < MIN_MEMORY) {
             add("memory", Status.WARN, words + "; use small models, or a machine with 2 GiB or more");
         } else {
             add("memory", Status.OK, words);
@@ -175,17 +178,19 @@ final class Checkup {
     void checkEnvironment() {
         List<String> wrong = new ArrayList<>();
         if (linux) {
-            SETTINGS.stream().filter(name -> !environment.containsKey(name)).forEach(name -> wrong.add("no " + name));
+            LAUNCHER_VARIABLES.stream()
+                    .filter(name -> !environment.containsKey(name))
+                    .forEach(name -> wrong.add(name + " is not set"));
             if (!environment.containsKey("GOMP_SPINCOUNT") && !environment.containsKey("OMP_WAIT_POLICY")) {
-                wrong.add("no GOMP_SPINCOUNT");
+                wrong.add("GOMP_SPINCOUNT is not set");
             }
         }
         if (environment.containsKey("OPENBLAS_CORETYPE") && !environment.containsKey("MOE4J_OPENBLAS_CORETYPE")) {
-            wrong.add("OPENBLAS_CORETYPE is inherited and may be another machine's");
+            wrong.add("OPENBLAS_CORETYPE is inherited and may be meant for another machine");
         }
         if (wrong.isEmpty()) {
             String faster = "1000".equals(environment.get("GOMP_SPINCOUNT"))
-                    ? "; GOMP_SPINCOUNT=300000 is faster where nothing else runs (docs/training.md)"
+                    ? "; GOMP_SPINCOUNT=300000 is faster on an otherwise idle machine (docs/training.md)"
                     : "";
             add("environment", Status.OK, "as ./moe4j sets it" + faster);
         } else {
@@ -196,13 +201,13 @@ final class Checkup {
         }
     }
 
-    /** What the build with CUDA takes from the machine; without it libtorch may load and see no GPU. */
+    /** Checks the libraries that the CUDA build needs. Without some of them libtorch loads but finds no GPU. */
     void checkCuda(CudaLibraries libraries) {
         List<CudaLibraries.Missing> missing = libraries.missing();
         missingLibraries.addAll(
                 missing.stream().map(CudaLibraries.Missing::name).toList());
         if (missing.isEmpty()) {
-            add("CUDA libraries", Status.OK, "all " + libraries.count() + " are there");
+            add("CUDA libraries", Status.OK, "all " + libraries.count() + " found");
         } else {
             String reasons = missing.stream()
                     .map(each -> each.reason().startsWith(each.name() + ": cannot open")
@@ -213,7 +218,7 @@ final class Checkup {
         }
     }
 
-    /** Loads libtorch; returns the seconds that it took, negative where it cannot be loaded. */
+    /** Loads libtorch. Returns the time in seconds, or -1 if it cannot be loaded. */
     private double checkLibtorch(String platform) {
         String library = "org/bytedeco/pytorch/" + platform + "/" + System.mapLibraryName("jnitorch");
         if (Checkup.class.getClassLoader().getResource(library) == null) {
@@ -246,9 +251,9 @@ final class Checkup {
         return seconds;
     }
 
-    /** Compares the threads of an operation with the cores that this process may use. */
+    /** Compares the number of threads per operation with the cores that this process may use. */
     void checkThreads(int threads, int cores) {
-        String words = threads + " for each operation, on " + cores + " cores";
+        String words = threads + " per operation, on " + cores + " cores";
         if (threads >= cores) {
             add("threads", Status.OK, words);
         } else {
@@ -256,18 +261,18 @@ final class Checkup {
             add(
                     "threads",
                     Status.WARN,
-                    words + "; training is slower than it could be: "
+                    words + "; training is slower than necessary: "
                             + (variable == null
                                     ? "set " + Processors.THREADS_VARIABLE + "=" + cores
-                                    : "unset " + Processors.THREADS_VARIABLE + ", which is " + variable));
+                                    : "unset " + Processors.THREADS_VARIABLE + " (now " + variable + ")"));
         }
     }
 
     /**
-     * Names copies of libtorch that are not moe4j's.
+     * Reports copies of libtorch other than moe4j's.
      *
-     * @param loaded by this process: moe4j's one, and nothing else
-     * @param installed on the machine
+     * @param loaded the copies that this process has loaded; should be moe4j's only
+     * @param installed the copies installed on the machine
      */
     void checkCopies(List<Path> loaded, List<Path> installed) {
         List<Path> foreign = installed.stream().filter(loaded::contains).toList();
@@ -278,11 +283,11 @@ final class Checkup {
                     "copies of libtorch",
                     Status.FAIL,
                     words(loaded)
-                            + " are loaded together, which crashes; take the second folder out of LD_LIBRARY_PATH");
+                            + " are loaded together, which crashes; remove the second folder from LD_LIBRARY_PATH");
         } else if (!foreign.isEmpty()) {
-            add("copies of libtorch", Status.OK, words(foreign) + " is used, the machine's own");
+            add("copies of libtorch", Status.OK, words(foreign) + ", installed on this machine, is used");
         } else if (!unused.isEmpty()) {
-            add("copies of libtorch", Status.OK, words(unused) + " on this machine, which moe4j does not use");
+            add("copies of libtorch", Status.OK, words(unused) + " is installed but not used by moe4j");
         }
     }
 
@@ -297,8 +302,8 @@ final class Checkup {
                 add(
                         prefix + check.name(),
                         check.holds() ? Status.OK : Status.FAIL,
-                        String.format("error %.1e, at most %.0e is right", check.error(), check.bound())
-                                + (check.holds() ? "" : "; do not trust results of this machine"));
+                        String.format("error %.1e (limit %.0e)", check.error(), check.bound())
+                                + (check.holds() ? "" : "; do not trust results from this machine"));
             }
             List<Peak> measured = new ArrayList<>();
             for (DType dtype : List.of(DType.BFLOAT16, DType.FLOAT32, DType.FLOAT64)) {
@@ -325,23 +330,22 @@ final class Checkup {
             add(
                     "cache",
                     Status.WARN,
-                    words + "; it cannot be written: set -Dorg.bytedeco.javacpp.cachedir=FOLDER in "
-                            + "MOE4J_JAVA_OPTS");
+                    words + "; not writable: set -Dorg.bytedeco.javacpp.cachedir=FOLDER in " + "MOE4J_JAVA_OPTS");
             return;
         }
         try {
             long free = Files.getFileStore(existing).getUsableSpace();
-            boolean small = size(cache) == 0 && free < LEAST_CACHE_SPACE;
+            boolean small = size(cache) == 0 && free < MIN_CACHE_SPACE;
             add(
                     "cache",
                     small ? Status.WARN : Status.OK,
-                    words + (small ? String.format("; only %.2f GiB are free for it", gib(free)) : ""));
+                    words + (small ? String.format("; only %.2f GiB free", gib(free)) : ""));
         } catch (IOException e) {
-            add("cache", Status.WARN, words + "; the disk cannot be read: " + FirstLine.of(e));
+            add("cache", Status.WARN, words + "; cannot read the disk's free space: " + FirstLine.of(e));
         }
     }
 
-    /** Where JavaCPP unpacks native libraries. */
+    /** The folder where JavaCPP unpacks native libraries. */
     private static Path cacheFolder() {
         String set = System.getProperty("org.bytedeco.javacpp.cachedir");
         return set == null ? Path.of(System.getProperty("user.home"), ".javacpp", "cache") : Path.of(set);
@@ -360,7 +364,7 @@ final class Checkup {
         }
     }
 
-    /** Returns the processor's name as Linux knows it; elsewhere its architecture. */
+    /** Returns the processor's name on Linux, otherwise its architecture. */
     private static String cpu() {
         String name = cpuInfo("model name");
         return name.isEmpty() ? System.getProperty("os.arch") : name;

@@ -22,17 +22,19 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
- * The libraries of CUDA that libtorch's build with CUDA takes from the machine: which are missing, and what to do.
+ * The CUDA libraries that libtorch's CUDA build loads from the machine: finds missing ones and suggests a remedy.
  *
- * <p>Without the runtime that build does not load at all; without one of the others it loads, sees no GPU and says nothing.
+ * <p>Without the CUDA runtime, the build does not load. Without one of the other libraries, it loads and silently
+ * finds no GPU.
  */
 final class CudaLibraries {
 
     /**
-     * What libtorch's libraries name as needed ({@code readelf -d}), what those need in turn, what is opened by name when a
-     * kernel is compiled, and the driver; each with the pip package that has it, empty for the driver.
+     * The libraries that libtorch's libraries depend on ({@code readelf -d}), their own dependencies, libraries
+     * opened by name for kernel compilation, and the driver. Each has the pip package that contains it, empty for
+     * the driver.
      */
-    private static final List<Library> NEEDED = List.of(
+    private static final List<Library> REQUIRED = List.of(
             new Library("libcuda.so.1", ""),
             new Library("libcudart.so.13", "nvidia-cuda-runtime"),
             new Library("libcupti.so.13", "nvidia-cuda-cupti"),
@@ -56,52 +58,52 @@ final class CudaLibraries {
     private record Library(String name, String wheel) {}
 
     /**
-     * A library that cannot be used.
+     * A library that cannot be loaded.
      *
-     * @param name as the loader looks for it, such as {@code libcudart.so.13}
-     * @param reason in the loader's words
+     * @param name the loader's name for it, such as {@code libcudart.so.13}
+     * @param reason the loader's error message
      */
     record Missing(String name, String reason) {}
 
-    /** Those that the loader finds, and the folders where installations of CUDA usually are. */
+    /** Uses the system's loader and the usual folders of CUDA installations. */
     CudaLibraries(Map<String, String> environment) {
         this(CudaLibraries::open, roots(environment));
     }
 
     /**
-     * With another loader and other folders, for tests.
+     * Uses another loader and other folders, for tests.
      *
-     * @param opener tells why a library cannot be opened, empty if it can
-     * @param roots where to look for what the loader does not find
+     * @param opener returns the reason why a library cannot be opened, empty if it can
+     * @param roots folders to search for libraries that the loader does not find
      */
     CudaLibraries(Function<String, Optional<String>> opener, List<Path> roots) {
         this.opener = opener;
         this.roots = roots;
     }
 
-    /** Whether the libtorch on the class path is the build with CUDA. */
-    static boolean wanted(String platform) {
+    /** Whether the class path has the CUDA build of libtorch. */
+    static boolean isCudaBuild(String platform) {
         return CudaLibraries.class
                         .getClassLoader()
                         .getResource("org/bytedeco/pytorch/" + platform + "-gpu/libjnitorch.so")
                 != null;
     }
 
-    /** How many there must be. */
+    /** The number of required libraries. */
     int count() {
-        return NEEDED.size();
+        return REQUIRED.size();
     }
 
-    /** Those that cannot be opened. */
+    /** The libraries that cannot be opened. */
     List<Missing> missing() {
         List<Missing> missing = new ArrayList<>();
-        for (Library library : NEEDED) {
+        for (Library library : REQUIRED) {
             opener.apply(library.name).ifPresent(reason -> missing.add(new Missing(library.name, reason)));
         }
         return missing;
     }
 
-    /** What to do about them, in a sentence or two. */
+    /** Returns a remedy for the missing libraries, in one or two sentences. */
     String remedy(List<Missing> missing) {
         List<String> advice = new ArrayList<>();
         Set<String> names = missing.stream().map(Missing::name).collect(Collectors.toCollection(LinkedHashSet::new));
@@ -119,22 +121,22 @@ final class CudaLibraries {
         }
         if (!folders.isEmpty()) {
             String path = folders.stream().map(Path::toString).collect(Collectors.joining(":"));
-            advice.add("set LD_LIBRARY_PATH=" + path + ", where " + String.join(", ", found) + " are");
+            advice.add("set LD_LIBRARY_PATH=" + path + ", which contains " + String.join(", ", found));
         }
         names.removeAll(found);
         if (!names.isEmpty()) {
-            String wheels = NEEDED.stream()
+            String wheels = REQUIRED.stream()
                     .filter(library -> names.contains(library.name))
                     .map(Library::wheel)
                     .distinct()
                     .collect(Collectors.joining(" "));
-            advice.add("install CUDA 13, cuDNN 9 and NCCL 2, or for " + String.join(", ", names) + ": pip install "
+            advice.add("install CUDA 13, cuDNN 9 and NCCL 2; or, for " + String.join(", ", names) + ": pip install "
                     + wheels);
         }
         return String.join("; ", advice);
     }
 
-    /** Folders with libraries below the roots: of a CUDA toolkit, and of the wheels of Python environments. */
+    /** Library folders below the roots: of CUDA toolkits, and of wheels in Python environments. */
     private List<Path> folders() {
         List<Path> folders = new ArrayList<>();
         for (Path root : roots) {
@@ -161,7 +163,7 @@ final class CudaLibraries {
         try (DirectoryStream<Path> stream = Files.newDirectoryStream(folder, pattern)) {
             stream.forEach(children::add);
         } catch (IOException e) {
-            return List.of(); // a folder that may not be read has nothing to offer
+            return List.of(); // a folder without read permission offers no libraries
         }
         children.sort(null);
         return children;
@@ -176,7 +178,10 @@ final class CudaLibraries {
         return Stream.concat(named, usual).map(Path::of).toList();
     }
 
-    /** Asks the loader, as libtorch's libraries will; empty if it finds the library and all that it needs. */
+    /**
+     * Opens a library with dlopen, as libtorch will. Returns the loader's error, or empty if the library and its
+     * dependencies load.
+     */
     static Optional<String> open(String name) {
         Linker linker = Linker.nativeLinker();
         SymbolLookup lookup = linker.defaultLookup();
@@ -186,7 +191,7 @@ final class CudaLibraries {
         MethodHandle dlerror =
                 linker.downcallHandle(lookup.findOrThrow("dlerror"), FunctionDescriptor.of(ValueLayout.ADDRESS));
         try (Arena arena = Arena.ofConfined()) {
-            // It stays open: libtorch takes it next.
+            // The handle stays open, since libtorch uses the library next.
             MemorySegment handle = (MemorySegment) dlopen.invokeExact(arena.allocateFrom(name), RTLD_LAZY);
             if (handle.address() != 0) {
                 return Optional.empty();

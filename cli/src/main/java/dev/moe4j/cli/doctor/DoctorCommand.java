@@ -11,12 +11,12 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 
-/** {@code moe4j doctor}: what this machine offers, and what is wrong with it. */
+/** {@code moe4j doctor}: checks the machine's hardware, libraries and numerical correctness. */
 @Command(
         name = "doctor",
         description = {
-            "Say what this machine offers, and what is wrong with it.",
-            "Exits with 1 if anything is marked `fail`."
+            "Check this machine: hardware, libraries and numerical correctness.",
+            "Exits with 1 if any check is marked `fail`."
         })
 public final class DoctorCommand implements Callable<Integer> {
     @Mixin
@@ -24,7 +24,7 @@ public final class DoctorCommand implements Callable<Integer> {
 
     DoctorCommand() {}
 
-    /** How a check went. */
+    /** The outcome of a check. */
     enum Status {
         OK,
         WARN,
@@ -32,10 +32,10 @@ public final class DoctorCommand implements Callable<Integer> {
     }
 
     /**
-     * One line of the table.
+     * One check: a line of the table.
      *
      * @param status {@code ok}, {@code warn} or {@code fail}
-     * @param detail what was found and, if it is not ok, what to do
+     * @param detail the finding and, if it is not ok, the remedy
      */
     record Check(String name, String status, String detail) {
         Check(String name, Status status, String detail) {
@@ -44,28 +44,29 @@ public final class DoctorCommand implements Callable<Integer> {
     }
 
     /**
-     * The fastest matrix product of a type.
+     * The measured peak of matrix products in a data type.
      *
-     * @param gflops 10⁹ floating-point operations per second
+     * @param gflops GFLOP/s: 10⁹ floating-point operations per second
      */
     record Peak(String device, String dtype, double gflops) {}
 
     /**
-     * What {@code --json} prints.
+     * The result that {@code --json} prints.
      *
-     * @param cpuFeatures those of the processor's instruction sets that matter here
-     * @param processors that this JVM may use
-     * @param cores of those, where processors that share a core count once
-     * @param memoryBytes physical memory, in bytes
-     * @param heapMaxBytes the most that the Java heap may take, in bytes; tensors live outside of it
-     * @param libtorch its version; null where it cannot be loaded
-     * @param loadSeconds how long loading it took
-     * @param threads that an operation on the CPU may use
-     * @param cudaLibrariesMissing of those that libtorch with CUDA takes from the machine; empty for libtorch without
-     * @param matmul the peak for each device and type
-     * @param cacheFolder where libtorch's libraries are unpacked
-     * @param problems what is wrong and what to do, a sentence each
-     * @param warnings what could be better
+     * @param cpuFeatures the processor's instruction sets that affect speed
+     * @param processors the processors that this JVM may use
+     * @param cores the same, counting processors that share a core once
+     * @param memoryBytes the physical memory, in bytes
+     * @param heapMaxBytes the maximum size of the Java heap, in bytes; tensors are outside the heap
+     * @param libtorch libtorch's version; null if it cannot be loaded
+     * @param loadSeconds the time to load libtorch, in seconds
+     * @param threads the threads that a CPU operation may use
+     * @param cudaLibrariesMissing libraries that the CUDA build of libtorch needs and that are missing; empty for
+     * the CPU build
+     * @param matmul the peak for each device and data type
+     * @param cacheFolder the folder where libtorch's libraries are unpacked
+     * @param problems one sentence per problem, with its remedy
+     * @param warnings one sentence per possible improvement
      */
     record Report(
             String moe4j,

@@ -15,31 +15,31 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /**
- * Copies of libtorch on a Linux machine that are not moe4j's, such as Debian's package libtorch1.13 or a wheel of PyTorch.
- * A process that takes one of their libraries among its own crashes.
+ * Finds copies of libtorch on a Linux machine other than moe4j's, such as Debian's package libtorch1.13 or a
+ * PyTorch wheel. A process that mixes libraries of two copies crashes.
  */
 final class ForeignLibtorch {
 
     private static final String NAME = "libtorch_cpu.so";
     private static final Pattern MAPPED = Pattern.compile(".*?(/.*/" + Pattern.quote(NAME) + "[.\\d]*)");
 
-    /** Debian's and Red Hat's, which the loader searches without being told. */
-    private static final List<String> USUAL = List.of("/lib64", "/usr/lib64", "/lib", "/usr/lib");
+    /** Default folders of the loader on Debian and Red Hat. */
+    private static final List<String> DEFAULT_FOLDERS = List.of("/lib64", "/usr/lib64", "/lib", "/usr/lib");
 
     private ForeignLibtorch() {}
 
-    /** Copies in the folders that the system's loader searches. */
+    /** Returns the copies in the folders that the system's loader searches. */
     static List<Path> installed(Map<String, String> environment) {
         Stream<String> named = Stream.of(
                         environment.getOrDefault("LD_LIBRARY_PATH", "").split(":", -1))
                 .filter(folder -> !folder.isEmpty());
-        return installed(Stream.of(named, configured(Path.of("/etc/ld.so.conf.d")), USUAL.stream())
+        return installed(Stream.of(named, configured(Path.of("/etc/ld.so.conf.d")), DEFAULT_FOLDERS.stream())
                 .flatMap(folders -> folders)
                 .map(Path::of)
                 .toList());
     }
 
-    /** The copies in these folders, each once. */
+    /** Returns the distinct copies in these folders. */
     static List<Path> installed(List<Path> folders) {
         Set<Path> copies = new LinkedHashSet<>();
         for (Path folder : folders) {
@@ -51,7 +51,10 @@ final class ForeignLibtorch {
         return List.copyOf(copies);
     }
 
-    /** The folders that the configuration of the loader adds, such as Debian's {@code /usr/lib/x86_64-linux-gnu}. */
+    /**
+     * Returns the folders that the loader's configuration adds, such as Debian's {@code
+     * /usr/lib/x86_64-linux-gnu}.
+     */
     static Stream<String> configured(Path configuration) {
         if (!Files.isDirectory(configuration)) {
             return Stream.empty();
@@ -65,13 +68,13 @@ final class ForeignLibtorch {
                         .forEach(folders::add);
             }
         } catch (IOException | UncheckedIOException e) {
-            // The loader could not read it either.
+            // The loader cannot read the file either.
         }
         return folders.stream();
     }
 
     /**
-     * The copies that a process has loaded.
+     * Returns the copies that a process has loaded.
      *
      * @param maps the process's {@code /proc/PID/maps}
      */

@@ -1,6 +1,6 @@
 /**
- * {@code moe4j doctor}: what this machine offers, whether it computes correctly, and what is wrong with it.
- * Depends on {@code console} and {@code tensor}.
+ * The command {@code moe4j doctor}: checks the machine's hardware, libraries and numerical correctness. Depends on
+ * {@code console} and {@code tensor}.
  */
 @Internal
 @NullMarked

@@ -12,15 +12,15 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** {@code moe4j finetune}: a checkpoint fine-tuned on a task, beside its zero-shot score. */
+/** {@code moe4j finetune}: fine-tunes a checkpoint on a task and compares it with its zero-shot score. */
 @Command(
         name = "finetune",
         description = {
             "Fine-tune a checkpoint on a task, and score it before and after.",
             "",
-            "Tries each learning rate with each seed, stops each run early by its validation questions, and reports the "
-                    + "rate that does best there, in the mean over seeds. The same command goes on after an interruption. "
-                    + "See docs/finetuning.md."
+            "Trains one model per learning rate and seed, with early stopping on the validation questions. "
+                    + "Reports the learning rate with the best mean validation score over the seeds. To resume an "
+                    + "interrupted search, run the same command again. See docs/finetuning.md."
         })
 public final class FinetuneCommand implements Callable<Integer> {
     @Mixin
@@ -29,7 +29,11 @@ public final class FinetuneCommand implements Callable<Integer> {
     @Mixin
     ModelOptions model;
 
-    @Option(names = "--data", required = true, paramLabel = "DIR", description = "The folder with the task's files.")
+    @Option(
+            names = "--data",
+            required = true,
+            paramLabel = "DIR",
+            description = "The folder that holds the task's files.")
     Path data;
 
     @Option(
@@ -37,7 +41,7 @@ public final class FinetuneCommand implements Callable<Integer> {
             converter = OptionNames.TaskName.class,
             required = true,
             paramLabel = "NAME|FILE",
-            description = "A task of `eval tasks --list`, or a YAML file.")
+            description = "A task that `eval tasks --list` prints, or a YAML file.")
     String task;
 
     @Option(
@@ -50,10 +54,9 @@ public final class FinetuneCommand implements Callable<Integer> {
     @Option(
             names = "--head",
             paramLabel = "NAME",
-            description =
-                    "What answers: choice (the candidates' likelihoods, trained by cross-entropy among them), answer "
-                            + "(the likelihood of the right answer) or linear (a new classification head). Default: choice, and "
-                            + "answer where there is nothing to choose from.")
+            description = "Output head: choice (likelihoods of the candidates, trained by cross-entropy among them), "
+                    + "answer (likelihood of the right answer) or linear (a new classification head). Default: "
+                    + "choice, or answer for tasks without candidates.")
     @Nullable
     String head;
 
@@ -61,57 +64,60 @@ public final class FinetuneCommand implements Callable<Integer> {
             names = "--learning-rate",
             arity = "1..*",
             paramLabel = "RATE",
-            description = "The grid (default: 3e-5 1e-4 3e-4).")
+            description = "The learning rates to try (default: 3e-5 1e-4 3e-4).")
     List<Double> learningRates = new ArrayList<>();
 
     @Option(
             names = "--seed",
             arity = "1..*",
             paramLabel = "N",
-            description = "Seeds of order, dropout and head (default: 1 2 3).")
+            description = "Seeds of data order, dropout and head initialization (default: 1 2 3).")
     List<Long> seeds = new ArrayList<>();
 
-    @Option(names = "--epochs", paramLabel = "N", description = "The most passes over the examples (default: 10).")
+    @Option(names = "--epochs", paramLabel = "N", description = "Maximum number of epochs per run (default: 10).")
     int epochs = 10;
 
     @Option(
             names = "--patience",
             paramLabel = "N",
-            description = "Epochs without a better validation figure before a run ends (default: 3).")
+            description = "Stop a run after this many epochs without a better validation score (default: 3).")
     int patience = 3;
 
-    @Option(names = "--batch", paramLabel = "N", description = "Examples of one update (default: 32).")
+    @Option(names = "--batch", paramLabel = "N", description = "Examples per update (default: 32).")
     int batch = 32;
 
     @Option(
             names = "--warm-up",
             paramLabel = "SHARE",
-            description = "Share of the updates in which the rate rises (default: 0.06).")
+            description = "Fraction of the updates in which the learning rate rises, from 0 to 1 (default: 0.06).")
     double warmUp = 0.06;
 
-    @Option(names = "--dropout", paramLabel = "P", description = "Dropout of the residual stream (default: 0.1).")
+    @Option(
+            names = "--dropout",
+            paramLabel = "P",
+            description = "Dropout probability of the residual stream (default: 0.1).")
     double dropout = 0.1;
 
     @Option(
             names = "--expert-dropout",
             paramLabel = "P",
-            description = "Dropout of activations inside experts (default: the checkpoint's).")
+            description = "Dropout probability of activations inside experts (default: the checkpoint's).")
     @Nullable
     Double expertDropout;
 
-    @Option(names = "--freeze-router", description = "Leave routers as they are.")
+    @Option(names = "--freeze-router", description = "Do not train the routers.")
     boolean freezeRouter;
 
-    @Option(names = "--freeze-experts", description = "Leave experts as they are.")
+    @Option(names = "--freeze-experts", description = "Do not train the experts.")
     boolean freezeExperts;
 
-    @Option(names = "--no-balance-loss", description = "Leave the checkpoint's balance losses out.")
+    @Option(names = "--no-balance-loss", description = "Train without the checkpoint's load balancing losses.")
     boolean noBalanceLoss;
 
     @Option(
             names = "--train-split",
             paramLabel = "NAME",
-            description = "The split to learn from (default: the task's examples, mostly `train`).")
+            description = "The split to train on (default: the split of the task's examples, usually `train`).")
     @Nullable
     String trainSplit;
 
@@ -119,8 +125,9 @@ public final class FinetuneCommand implements Callable<Integer> {
             names = "--validation-split",
             paramLabel = "NAME",
             description =
-                    "The split to choose by (default: `validation` where that is there and not scored, else a tenth "
-                            + "of the training split, held out).")
+                    "The split for early stopping and for the choice of the learning rate (default: `validation` if "
+                            + "it exists and is not the scored split, otherwise a held-out tenth of the "
+                            + "training split).")
     @Nullable
     String validationSplit;
 
@@ -128,25 +135,28 @@ public final class FinetuneCommand implements Callable<Integer> {
     @Nullable
     String split;
 
-    @Option(names = "--train-limit", paramLabel = "N", description = "The most examples, spread evenly (default: all).")
+    @Option(
+            names = "--train-limit",
+            paramLabel = "N",
+            description = "Maximum number of training examples, spread evenly (default: all).")
     int trainLimit = Integer.MAX_VALUE;
 
     @Option(
             names = "--limit",
             paramLabel = "N",
-            description = "The most questions to validate on and to score, spread evenly (default: all).")
+            description = "Maximum number of questions for validation and for scoring, spread evenly (default: all).")
     int limit = Integer.MAX_VALUE;
 
     @Option(
             names = "--batch-tokens",
             paramLabel = "N",
-            description = "Tokens at a time (default: 4096): a matter of speed and memory.")
+            description = "Tokens per forward pass (default: 4096). Affects speed and memory only.")
     int batchTokens = 4096;
 
-    @Option(names = "--no-begin-token", description = "Begin texts with nothing instead of the token that ends a text.")
+    @Option(names = "--no-begin-token", description = "Do not put the end-of-text token at the beginning of each text.")
     boolean noBeginToken;
 
-    @Option(names = "--newlines-end-texts", description = "Make each line's end the token that ends a text.")
+    @Option(names = "--newlines-end-texts", description = "Replace each newline with the end-of-text token.")
     boolean newlinesEndTexts;
 
     FinetuneCommand() {}

@@ -28,7 +28,7 @@ import java.util.List;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
-/** What {@link FinetuneCommand} does, apart from it so that {@code --help} loads nothing of it. */
+/** Runs {@link FinetuneCommand}. Separate from the command, whose class loads with every {@code --help}. */
 final class FinetuneRun {
     private static final String RESULT = "result.json";
 
@@ -46,7 +46,7 @@ final class FinetuneRun {
         FineTuneSettings settings = output.usage(() -> settings(command, task));
         Precision precision = Precision.parse(command.model.precision);
         AmxTiles.settle(precision);
-        // The files are read before the model, so that what is wrong with them is said at once.
+        // Read the files before loading the model, to report errors in them early.
         FineTuneData data = FineTuneData.read(
                 task,
                 command.data,
@@ -91,7 +91,7 @@ final class FinetuneRun {
             case "choice" -> Head.CHOICE;
             case "answer" -> Head.ANSWER;
             case "linear" -> Head.LINEAR;
-            default -> throw new CliException("--head " + name + ": there are choice, answer and linear");
+            default -> throw new CliException("--head " + name + " is unknown: use choice, answer or linear");
         };
     }
 
@@ -103,7 +103,7 @@ final class FinetuneRun {
         }
     }
 
-    /** Begins with the first update, whose number of others it is told. */
+    /** A progress line that starts with the first update, which reports the total number. */
     private static final class Progress implements FineTuneSearch.Progress, AutoCloseable {
         private final PrintWriter err;
         private @Nullable ProgressLine line;
@@ -116,7 +116,7 @@ final class FinetuneRun {
         public void made(long updates, long total, String text) {
             if (line == null) {
                 line = ProgressLine.start(err, "finetune", total);
-                line.note("%d threads for each operation on the CPU".formatted(Libtorch.threads()));
+                line.note("%d threads per CPU operation".formatted(Libtorch.threads()));
             }
             line.update(updates, text);
         }
@@ -131,13 +131,14 @@ final class FinetuneRun {
 
     private static void print(FineTuneResult result, PrintWriter to) {
         to.printf(
-                "%s: %,d examples of %s, %,d questions of %s to choose by%s, %,d of %s scored%n%s; head: %s%n%n",
+                "%s: %,d training examples (%s), %,d validation questions (%s%s), %,d scored questions "
+                        + "(%s)%n%s; head: %s%n%n",
                 result.task(),
                 result.train().questions(),
                 result.train().split(),
                 result.validation().questions(),
                 result.validation().split(),
-                result.validation().heldOut() ? " (held out)" : "",
+                result.validation().heldOut() ? ", held out" : "",
                 result.test().questions(),
                 result.test().split(),
                 result.formulation(),

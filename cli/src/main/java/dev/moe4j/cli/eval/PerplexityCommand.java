@@ -12,13 +12,14 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** {@code moe4j eval perplexity}: how well a checkpoint predicts texts. */
+/** {@code moe4j eval perplexity}: measures how well a checkpoint predicts texts. */
 @Command(
         name = "perplexity",
         description = {
-            "Perplexity per token and word, and bits per byte, of a checkpoint on one or more texts.",
-            "Every token but a text's first is predicted once, in windows of the model's context that do not overlap: "
-                    + "--window, --stride and --documents choose others, docs/evaluation.md explains them."
+            "Compute a checkpoint's perplexity per token and per word, and bits per byte, on one or more " + "texts.",
+            "By default, windows of the model's context length do not overlap, and each token except a "
+                    + "text's first is predicted once. --window, --stride and --documents change this: see "
+                    + "docs/evaluation.md."
         })
 final class PerplexityCommand implements Callable<Integer> {
     @Mixin
@@ -33,76 +34,79 @@ final class PerplexityCommand implements Callable<Integer> {
             arity = "1..*",
             paramLabel = "[NAME=]PATH",
             description =
-                    "Prepared data (its split `valid` if it has one, else `train`), or a folder, a text file or a "
-                            + "zip archive, tokenized as the checkpoint was trained.")
+                    "Prepared data (its split `valid` if it has one, otherwise `train`), or a folder, text file or "
+                            + "zip archive, which is tokenized with the checkpoint's tokenizer.")
     private List<String> data;
 
     @Option(
             names = "--batch",
             paramLabel = "N",
-            description = "Windows at a time (default: 8): a matter of speed and memory, not of the result.")
+            description = "Windows per forward pass (default: 8). Affects speed and memory, not the result.")
     private int batch = 8;
 
     @Option(
             names = "--max-windows",
             paramLabel = "N",
-            description = "Score at most this many windows of each text, spread evenly (default: all).")
+            description = "Maximum number of windows to score in each text, spread evenly (default: all).")
     private long maxWindows = Long.MAX_VALUE;
 
-    @Option(names = "--window", paramLabel = "N", description = "Tokens in a window (default: the model's context).")
+    @Option(
+            names = "--window",
+            paramLabel = "N",
+            description = "Window length, in tokens (default: the model's context length).")
     private @Nullable Integer window;
 
     @Option(
             names = "--stride",
             paramLabel = "N",
-            description =
-                    "Tokens from one window to the next (default: their length). With fewer, windows overlap, and "
-                            + "what an earlier one has scored is context.")
+            description = "Distance between the starts of two windows, in tokens (default: the window length). With a "
+                    + "smaller stride, windows overlap, and tokens that were already scored serve as context only.")
     private @Nullable Integer stride;
 
     @Option(
             names = "--documents",
-            description = "Cut windows at the ends of documents, each of which begins behind an end of text.")
+            description = "Cut windows at document boundaries. Each document starts after an end-of-text token.")
     private boolean documents;
 
     @Option(
             names = "--load",
             paramLabel = "FILE.svg",
-            description = "Write a figure of which experts serve which text.")
+            description = "Write a figure of the experts' load for each text.")
     private @Nullable Path load;
 
     @Option(
             names = "--results",
             paramLabel = "FILE",
-            description = "Remember each finished text in this file, and take from it what is finished: an interrupted "
-                    + "evaluation goes on.")
+            description = "Save each finished text in this file and reuse saved results, so that an interrupted "
+                    + "evaluation resumes.")
     private @Nullable Path results;
 
     @Option(
             names = "--collapse-spaces",
-            description = "Make each run of spaces and tabs one space in texts that are not prepared, as `prepare "
-                    + "--collapse-spaces` does.")
+            description = "Replace each run of spaces and tabs with one space in texts that are not prepared, like "
+                    + "`prepare --collapse-spaces`.")
     private boolean collapseSpaces;
 
     PerplexityCommand() {}
 
     /**
-     * What {@code --json} prints.
+     * The result that {@code --json} prints.
      *
-     * @param mean of the sets' figures, each set counting the same
+     * @param mean the unweighted mean over the texts
      */
     record Report(Path checkpoint, String tokenizer, String device, String precision, List<Measured> sets, Mean mean) {}
 
     /**
-     * One text's score.
+     * The score of one text.
      *
-     * @param split of prepared data, else {@code text}
-     * @param tokens predicted
-     * @param bytes of text that the predicted tokens stand for
-     * @param words of text that the predicted tokens stand for
-     * @param denominator what bytes and words count: {@code source}, or why they are of the decoded tokens
-     * @param loss nats per token
-     * @param expertLoad for each MoE layer what its experts received
+     * @param split the split of prepared data, otherwise {@code text}
+     * @param tokens the number of predicted tokens
+     * @param bytes the size of the predicted text, in bytes
+     * @param words the number of words of the predicted text
+     * @param denominator the origin of {@code bytes} and {@code words}: {@code source} for the original text,
+     * otherwise a note that they come from decoded tokens
+     * @param loss the mean loss, in nats per token
+     * @param expertLoad the load of the experts, for each MoE layer
      */
     record Measured(
             String name,
@@ -120,7 +124,7 @@ final class PerplexityCommand implements Callable<Integer> {
             List<LayerLoad> expertLoad,
             double seconds) {
 
-        /** The same result under the name and path of this call. */
+        /** Returns this result under another name and path. */
         Measured of(NamedData set) {
             return new Measured(
                     set.name(),
@@ -141,14 +145,15 @@ final class PerplexityCommand implements Callable<Integer> {
     }
 
     /**
-     * One layer's experts.
+     * The load of one layer's experts.
      *
-     * @param load each expert's choices as a multiple of an even share
-     * @param overflow for each rank of choice, the percentage that found no place; 0 without a capacity
+     * @param load for each expert, its assignments relative to an even share, {@code [experts]}
+     * @param overflow for each top-k rank, the percentage of assignments dropped by the capacity; 0 without a
+     * capacity
      */
     record LayerLoad(int layer, double[] load, double[] overflow) {}
 
-    /** Over sets. */
+    /** The mean over the texts. */
     record Mean(double loss, double ppl, double wordPpl, double bitsPerByte) {}
 
     @Override

@@ -31,7 +31,7 @@ import java.util.Optional;
 import java.util.function.ToDoubleFunction;
 import org.jspecify.annotations.Nullable;
 
-/** Scores texts with a checkpoint's model; apart from the command, whose class loads with every {@code --help}. */
+/** Scores texts with a checkpoint's model. Separate from the command, whose class loads with every {@code --help}. */
 record PerplexityRun(
         ModelOptions model,
         Options options,
@@ -39,18 +39,18 @@ record PerplexityRun(
         @Nullable FigureFile load,
         PrintWriter err) {
 
-    /** What bytes and words count: the text before it was tokenized. */
+    /** Bytes and words were counted in the text before it was tokenized. */
     private static final String SOURCE = "source";
-    /** What bytes and words count in data that another program has tokenized. */
+    /** Bytes and words are counted in the decoded tokens, for data that another program tokenized. */
     private static final String DECODED = "bytes and words of the decoded tokens";
-    /** What they count in data that was prepared before words were counted. */
+    /** Words are counted in the decoded tokens, for data prepared before words were counted. */
     private static final String DECODED_WORDS = "bytes of the source and words of the decoded tokens";
 
     /**
-     * How texts are scored.
+     * The scoring options.
      *
-     * @param window tokens in a window; null for the model's context
-     * @param stride tokens from one window to the next; null for their length
+     * @param window the window length, in tokens; null for the model's context length
+     * @param stride the distance between the starts of two windows, in tokens; null for the window length
      */
     record Options(
             int batch,
@@ -84,7 +84,7 @@ record PerplexityRun(
         try (LoadedModel loaded = LoadedModel.read(model)) {
             if (load != null && loaded.model().config().experts() == 0) {
                 throw new CliException(load.option() + " " + load.path() + ": the model in " + loaded.folder()
-                        + " is dense and has no experts to draw; leave the option out");
+                        + " is dense and does not have experts; leave the option out");
             }
             Perplexity perplexity = options.of(loaded);
             String settings = finished == null ? "" : loaded.identity(model) + " " + options;
@@ -106,10 +106,13 @@ record PerplexityRun(
         }
     }
 
-    /** What all texts are scored with. */
+    /** The state shared by all texts. */
     private record Scoring(Perplexity perplexity, @Nullable ResultCache<Measured> finished, String settings) {}
 
-    /** Draws the experts' load if that is asked for; after the report was printed, which a full disk then leaves. */
+    /**
+     * Writes the figure of the experts' load, if requested. Call it after the report was printed, so that a full
+     * disk does not lose the report.
+     */
     void draw(Report report) {
         if (load == null) {
             return;
@@ -137,8 +140,8 @@ record PerplexityRun(
     /**
      * A text to score.
      *
-     * @param size of the source, as far as it is known
-     * @param denominator what its bytes and words count
+     * @param size the size of the original text, as far as known
+     * @param denominator the origin of the size: {@link #SOURCE} or a note
      */
     private record Text(String split, TokenStream tokens, TextSize size, String denominator) {}
 
@@ -185,7 +188,7 @@ record PerplexityRun(
         return measured;
     }
 
-    /** Over the token ids. */
+    /** Returns the SHA-256 of the token ids, in hex. */
     private static String sha256(TokenStream tokens) {
         MessageDigest digest = Sha256.digest();
         int[] ids = new int[1 << 14];
@@ -261,7 +264,7 @@ record PerplexityRun(
         for (Measured set : report.sets()) {
             if (!set.denominator().equals(SOURCE)) {
                 out.printf(
-                        "%s: losses are divided by %s, since its folder does not say more%n",
+                        "%s: bits per byte and per-word perplexity use %s, since its folder has no other counts%n",
                         set.name(), set.denominator());
             }
         }

@@ -13,15 +13,15 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** {@code moe4j eval tasks}: how well a checkpoint does tasks, zero- and few-shot. */
+/** {@code moe4j eval tasks}: evaluates a checkpoint on tasks, zero-shot or few-shot. */
 @Command(
         name = "tasks",
         description = {
-            "Zero- and few-shot tasks with a checkpoint, by the likelihoods of candidates.",
+            "Evaluate a checkpoint on tasks, zero-shot or few-shot, by the likelihoods of candidate answers.",
             "",
-            "Reads the published files of each task, from a folder of its name in --data or from --data itself. Besides "
-                    + "the tasks that --list prints, --task takes the path of a YAML file that describes one: see "
-                    + "docs/tasks.md."
+            "Reads each task's published files from a folder of the task's name in --data, or from --data "
+                    + "itself. --list prints the built-in tasks. --task also takes the path of a YAML file that "
+                    + "describes a task: see docs/tasks.md."
         })
 final class TasksCommand implements Callable<Integer> {
     @Mixin
@@ -30,11 +30,15 @@ final class TasksCommand implements Callable<Integer> {
     @Mixin
     private ModelOptions model;
 
-    // A `help` option: with it nothing else is required.
-    @Option(names = "--list", help = true, description = "Print the tasks that come with moe4j, and nothing else.")
+    // A help option, so that picocli does not require the other options.
+    @Option(names = "--list", help = true, description = "Print the built-in tasks and exit.")
     private boolean list;
 
-    @Option(names = "--data", required = true, paramLabel = "DIR", description = "The folder with the tasks' files.")
+    @Option(
+            names = "--data",
+            required = true,
+            paramLabel = "DIR",
+            description = "The folder that holds the tasks' files.")
     private Path data;
 
     @Option(
@@ -43,66 +47,71 @@ final class TasksCommand implements Callable<Integer> {
             required = true,
             arity = "1..*",
             paramLabel = "NAME|FILE",
-            description = "A task's name, or a YAML file; may be repeated.")
+            description = "A task's name, or a YAML file. May be repeated.")
     private List<String> tasks = new ArrayList<>();
 
     @Option(names = "--split", paramLabel = "NAME", description = "The split to score (default: each task's own).")
     private @Nullable String split;
 
-    @Option(names = "--shots", paramLabel = "K", description = "Examples before each question (default: 0).")
+    @Option(names = "--shots", paramLabel = "K", description = "Number of examples before each question (default: 0).")
     private int shots;
 
     @Option(
             names = "--runs",
             paramLabel = "N",
-            description = "Repetitions, each with other examples (default: 25, as the study; without examples 1).")
+            description = "Number of repetitions, each with other examples (default: 25, like the published study; 1 "
+                    + "without examples).")
     private int runs = 25;
 
-    @Option(names = "--seed", paramLabel = "N", description = "Of the draws of examples (default: 1).")
+    @Option(names = "--seed", paramLabel = "N", description = "Seed for drawing the examples (default: 1).")
     private long seed = 1;
 
     @Option(
             names = "--limit",
             paramLabel = "N",
-            description = "Score at most this many questions of each task, spread evenly (default: all).")
+            description = "Maximum number of questions to score in each task, spread evenly (default: all).")
     private int limit = Integer.MAX_VALUE;
 
     @Option(
             names = "--show",
             paramLabel = "N",
-            description = "Print the first N questions exactly as the model reads them, the scored part in ⟦⟧.")
+            description = "Print the first N questions exactly as the model reads them, with the scored part in ⟦⟧ "
+                    + "(default: 0).")
     private int show;
 
     @Option(
             names = "--batch-tokens",
             paramLabel = "N",
-            description = "Tokens at a time (default: 4096): a matter of speed and memory, not of the result.")
+            description = "Tokens per forward pass (default: 4096). Affects speed and memory, not the result.")
     private int batchTokens = 4096;
 
     @Option(
             names = "--results",
             paramLabel = "FILE",
-            description = "Keep finished runs in this file; the same command goes on from there after an interruption.")
+            description =
+                    "Save each finished run in this file and reuse saved results, so that an interrupted evaluation "
+                            + "resumes.")
     private @Nullable Path results;
 
-    @Option(names = "--no-begin-token", description = "Begin texts with nothing instead of the token that ends a text.")
+    @Option(names = "--no-begin-token", description = "Do not put the end-of-text token at the beginning of each text.")
     private boolean noBeginToken;
 
     @Option(
             names = "--newlines-end-texts",
-            description = "Make each line's end the token that ends a text, for models that never saw the character, "
-                    + "as the published ones.")
+            description =
+                    "Replace each newline with the end-of-text token, for models trained without newlines, such as "
+                            + "the published ones.")
     private boolean newlinesEndTexts;
 
     @Option(
             names = "--linear-head",
-            description = "Let the layer answer that `finetune --head linear` has put beside the model, in place of "
-                    + "likelihoods; the task is the one that it was fine-tuned on.")
+            description = "Answer with the classification head that `finetune --head linear` saved with the model, "
+                    + "instead of likelihoods. The task must be the one it was fine-tuned on.")
     private boolean linearHead;
 
     TasksCommand() {}
 
-    /** What {@code --json} prints. */
+    /** The result that {@code --json} prints. */
     record Report(
             Path checkpoint,
             String tokenizer,
@@ -111,10 +120,10 @@ final class TasksCommand implements Callable<Integer> {
             List<TaskResult> tasks,
             double seconds) {}
 
-    /** What {@code --list --json} prints. */
+    /** The result that {@code --list --json} prints. */
     record Listing(List<Listed> tasks) {}
 
-    /** A task that comes with moe4j. */
+    /** A built-in task. */
     record Listed(String name, String about, List<String> splits, String scored, String source) {}
 
     @Override
@@ -129,7 +138,7 @@ final class TasksCommand implements Callable<Integer> {
                     "--shots and --show must be at least 0, --runs, --limit and --batch-tokens at least 1");
         }
         if (linearHead && (shots > 0 || show > 0 || results != null)) {
-            throw output.wrongUsage("--linear-head goes with none of --shots, --show and --results");
+            throw output.wrongUsage("--linear-head cannot be combined with --shots, --show or --results");
         }
         Report report = new TasksRun(
                         model,

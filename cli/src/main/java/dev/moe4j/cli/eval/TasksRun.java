@@ -22,7 +22,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** Puts tasks to a checkpoint's model; apart from the command, whose class loads with every {@code --help}. */
+/** Evaluates a checkpoint's model on tasks. Separate from the command, whose class loads with every {@code --help}. */
 record TasksRun(
         ModelOptions options,
         TaskSettings settings,
@@ -57,7 +57,7 @@ record TasksRun(
         if (!Files.isDirectory(data)) {
             throw new CliException(data + ": no such folder; check the path given with --data");
         }
-        // All files are read before the model, so that what is wrong with them is said at once.
+        // Read all files before loading the model, to report errors in them early.
         List<Questions> all = names.stream()
                 .distinct()
                 .flatMap(name -> Task.named(name).stream())
@@ -76,7 +76,7 @@ record TasksRun(
                         ProgressLine.start(err, "tasks " + questions.task().name(), questions.total())) {
                     scored.add(
                             linearHead
-                                    ? byHead(loaded, questions)
+                                    ? scoreWithHead(loaded, questions)
                                     : evaluation
                                             .onProgress((done, figure) ->
                                                     progress.update(done, String.format("%.3f", figure)))
@@ -93,7 +93,7 @@ record TasksRun(
         }
     }
 
-    private TaskResult byHead(LoadedModel loaded, Questions questions) {
+    private TaskResult scoreWithHead(LoadedModel loaded, Questions questions) {
         try (LinearHead head = LinearHead.read(loaded.folder(), loaded.model(), loaded.tokenizer(), questions)) {
             return questions.result(List.of(head.answers(questions, batchTokens)));
         }
@@ -133,7 +133,8 @@ record TasksRun(
         out.println();
         for (TaskResult task : report.tasks()) {
             out.printf(
-                    "%s: split %s of %s; %s; scored: %s, by %s; texts begin with %s; line ends: %s; intervals by resampling "
+                    "%s: split %s of %s; %s; scored: %s, by %s; texts begin with %s; line ends: %s; intervals "
+                            + "by resampling "
                             + "questions%s%s%s%s%s%n",
                     task.task(),
                     task.split(),
@@ -144,12 +145,14 @@ record TasksRun(
                     task.begin(),
                     task.newlines(),
                     task.strata().isEmpty() ? "" : " within each " + task.strata(),
-                    task.examples().isEmpty() ? "" : "; examples of " + task.examples() + ", seed " + task.seed(),
-                    task.leftOut() == 0 ? "" : "; " + task.leftOut() + " questions left out, too long for the context",
+                    task.examples().isEmpty() ? "" : "; examples from " + task.examples() + ", seed " + task.seed(),
+                    task.leftOut() == 0 ? "" : "; " + task.leftOut() + " questions skipped, too long for the context",
                     task.droppedExamples() == 0
                             ? ""
                             : "; " + task.droppedExamples() + " examples did not fit the context",
-                    task.cutPrompts() == 0 ? "" : "; " + task.cutPrompts() + " prompts lost their beginning");
+                    task.cutPrompts() == 0
+                            ? ""
+                            : "; " + task.cutPrompts() + " prompts were truncated at the beginning");
         }
     }
 
@@ -176,7 +179,7 @@ record TasksRun(
                 Double.isNaN(chance) ? "" : number(figure.name(), chance));
     }
 
-    /** A share in percent; a perplexity as it is. */
+    /** Formats a perplexity as it is, and other metrics as percentages. */
     static String number(String figure, double value) {
         return figure.equals("perplexity") ? String.format("%.4g", value) : String.format("%.1f", 100 * value);
     }

@@ -11,9 +11,9 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.function.IntConsumer;
 
-/** Tokenizes text in memory: to the same ids as {@code prepare} would write. */
+/** Tokenizes text in memory, to the same token ids that {@code prepare} writes. */
 final class TextTokens implements IntConsumer {
-    private static final int MOST = Integer.MAX_VALUE - 8;
+    private static final int MAX_TOKENS = Integer.MAX_VALUE - 8;
 
     private int[] ids = new int[1 << 16];
     private int size;
@@ -23,7 +23,7 @@ final class TextTokens implements IntConsumer {
     /**
      * A tokenized text.
      *
-     * @param size of the text that the ids were made from
+     * @param size the size of the text before tokenization
      */
     record Tokenized(TokenStream tokens, TextSize size) {}
 
@@ -43,10 +43,10 @@ final class TextTokens implements IntConsumer {
     @Override
     public void accept(int id) {
         if (size == ids.length) {
-            if (size == MOST) {
+            if (size == MAX_TOKENS) {
                 throw new CliException("the text has more tokens than fit in memory; use `prepare` first");
             }
-            ids = Arrays.copyOf(ids, (int) Math.min(2L * size, MOST));
+            ids = Arrays.copyOf(ids, (int) Math.min(2L * size, MAX_TOKENS));
         }
         ids[size++] = id;
     }

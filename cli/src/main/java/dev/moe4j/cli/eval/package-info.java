@@ -1,5 +1,6 @@
 /**
- * {@code moe4j eval} and {@code moe4j finetune}. Depends on {@code console}, {@code eval} and {@code finetune}.
+ * The commands {@code moe4j eval} and {@code moe4j finetune}. Depends on {@code console}, {@code eval} and
+ * {@code finetune}.
  */
 @Internal
 @NullMarked

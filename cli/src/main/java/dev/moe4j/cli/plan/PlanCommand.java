@@ -10,23 +10,22 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** {@code plan}: what a training run takes, before it is made. */
+/** {@code moe4j plan}: estimates the cost of a training run in advance. */
 @Command(
         name = "plan",
         description = {
-            "Say what a training run takes: parameters, operations, memory, exchange, time, energy.",
+            "Estimate the parameters, compute, memory, communication, time and energy of a training run.",
             "",
-            "Memory is that of tensors when they are the most, with the configuration's micro-batch and recomputation. "
-                    + "Time assumes the given utilization, exchanges included.",
+            "Memory is the peak over all tensors, for the configuration's micro-batch and activation "
+                    + "recomputation. Time assumes the given utilization, which includes communication.",
             "",
-            "With --cluster both are worked out instead: the layout that is the fastest on so many connected devices "
-                    + "among those that fit, and what its update's time consists of. Layouts are searched in expert "
-                    + "parallelism, shards, micro-batch and recomputation, but for what --micro-batch or --set of "
-                    + "parallel.expert, parallel.shard and recompute choose. docs/scaling.md has the model and its "
-                    + "assumptions."
+            "With --cluster, the plan models the time of an update and chooses the layout: the fastest of "
+                    + "all layouts that fit into the devices' memory. The search covers expert parallelism, sharding, "
+                    + "micro-batch and recomputation. --micro-batch and --set of parallel.expert, parallel.shard or "
+                    + "recompute fix one of them. See docs/scaling.md for the model and its assumptions."
         })
 public final class PlanCommand implements Callable<Integer> {
-    private static final double USUAL_UTILIZATION = 0.4;
+    private static final double DEFAULT_UTILIZATION = 0.4;
 
     @Mixin
     private Output output;
@@ -42,34 +41,35 @@ public final class PlanCommand implements Callable<Integer> {
             names = "--tokens",
             paramLabel = "N",
             defaultValue = "300e9",
-            description = "Tokens that training sees (default: 300e9).")
+            description = "Number of training tokens (default: 300e9).")
     private double tokens;
 
     @Option(
             names = "--device-name",
             paramLabel = "NAME",
             defaultValue = "a100-80gb",
-            description =
-                    "a100-80gb (default), h100-sxm, h200, v100-32gb, or cpu: this processor, measured; several share it.")
+            description = "a100-80gb, h100-sxm, h200, v100-32gb, or cpu: this processor, measured and shared by all "
+                    + "devices of the plan (default: a100-80gb).")
     private String deviceName;
 
     @Option(
             names = "--devices",
             paramLabel = "N",
-            description = "How many (default: --data-parallel, or 1, times parallel.expert).")
+            description = "Number of devices (default: --data-parallel, or 1, times parallel.expert).")
     private @Nullable Integer devices;
 
     @Option(
             names = "--data-parallel",
             paramLabel = "N",
-            description = "Copies of the experts; each has its own sequences (default: devices over parallel.expert).")
+            description = "Number of replicas of the experts, each with its own sequences (default: devices divided by "
+                    + "parallel.expert).")
     private @Nullable Integer dataParallel;
 
     @Option(
             names = "--micro-batch",
             paramLabel = "N",
-            description = "Sequences that go through a device's model at a time (default: the configuration's; with "
-                    + "--cluster the fastest).")
+            description = "Sequences per forward pass on a device (default: the configuration's; with --cluster the "
+                    + "fastest).")
     private @Nullable Integer microBatch;
 
     @Option(
@@ -77,46 +77,46 @@ public final class PlanCommand implements Callable<Integer> {
             arity = "0..1",
             fallbackValue = "",
             paramLabel = "FILE",
-            description = "Model the time of an update and recommend a layout. The file's keys say how the devices are "
-                    + "connected and what they reach, and so does --set cluster.KEY=VALUE; the rest is usual for the "
-                    + "device.")
+            description = "Model the time of an update and recommend a layout. FILE describes the network and the "
+                    + "efficiency of the devices; --set cluster.KEY=VALUE overrides a key. Other keys have typical "
+                    + "values for the device.")
     private @Nullable String cluster;
 
     @Option(
             names = "--utilization",
             paramLabel = "F",
-            description =
-                    "Useful operations per second over the device's peak (default: 0.4, as good dense systems reach; "
-                            + "--cluster works it out).")
+            description = "Useful FLOPs per second divided by the device's peak, from 0 to 1 (default: 0.4, typical of "
+                    + "good dense systems; not with --cluster).")
     private @Nullable Double utilization;
 
     @Option(
             names = "--grid",
             paramLabel = "G",
             defaultValue = "480",
-            description = "Grams of CO2 per kWh (default: 480, the world's mean of 2023 by Ember).")
+            description =
+                    "Carbon intensity of the electricity, in grams of CO2 per kWh (default: 480, the world's mean "
+                            + "of 2023 by Ember).")
     private double grid;
 
     @Option(
             names = "--set",
             paramLabel = "KEY=VALUE",
-            description =
-                    "Set a configuration key, such as model.experts=32, parallel.expert=8 or parallel.shard=optimizer; may be "
-                            + "repeated.")
+            description = "Set a configuration key, such as model.experts=32, parallel.expert=8 or "
+                    + "parallel.shard=optimizer. May be repeated.")
     private List<String> overrides = new ArrayList<>();
 
     PlanCommand() {}
 
     @Override
     public Integer call() {
-        List<String> ofCluster = new ArrayList<>();
-        List<String> ofRun = new ArrayList<>();
-        overrides.forEach(text -> (ConfigReader.sets(text, "cluster") ? ofCluster : ofRun).add(text));
+        List<String> clusterOverrides = new ArrayList<>();
+        List<String> runOverrides = new ArrayList<>();
+        overrides.forEach(text -> (ConfigReader.sets(text, "cluster") ? clusterOverrides : runOverrides).add(text));
         if (cluster != null && utilization != null) {
-            throw output.wrongUsage("--cluster works out what --utilization assumes: leave one of them out");
+            throw output.wrongUsage("--cluster models the time that --utilization assumes; leave one of them out");
         }
-        if (cluster == null && !ofCluster.isEmpty()) {
-            throw output.wrongUsage("--set " + ofCluster.getFirst() + " acts with --cluster only");
+        if (cluster == null && !clusterOverrides.isEmpty()) {
+            throw output.wrongUsage("--set " + clusterOverrides.getFirst() + " acts with --cluster only");
         }
         if ((devices != null && devices < 1)
                 || (dataParallel != null && dataParallel < 1)
@@ -129,15 +129,15 @@ public final class PlanCommand implements Callable<Integer> {
         return new PlanRun(
                         output,
                         model,
-                        ofRun,
+                        runOverrides,
                         tokens,
                         deviceName,
                         devices,
                         dataParallel,
                         microBatch,
                         cluster,
-                        ofCluster,
-                        utilization != null ? utilization : USUAL_UTILIZATION,
+                        clusterOverrides,
+                        utilization != null ? utilization : DEFAULT_UTILIZATION,
                         grid)
                 .run();
     }

@@ -17,7 +17,7 @@ import java.nio.file.Path;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** What {@link PlanCommand} does, apart from it so that {@code --help} loads nothing of it. */
+/** Runs {@link PlanCommand}. Separate from the command, whose class loads with every {@code --help}. */
 record PlanRun(
         Output output,
         String model,
@@ -47,20 +47,20 @@ record PlanRun(
         return 0;
     }
 
-    /** The layout and what is recomputed are searched, but for what was set. */
+    /** Searches the layout and the recomputation, except for the choices that the user fixed. */
     private Plan onCluster(RunConfig run, String file) {
         boolean copies = dataParallel != null;
-        Integer expert = copies || set("parallel.expert")
+        Integer expert = copies || isSet("parallel.expert")
                 ? Integer.valueOf(run.parallel().expert())
                 : null;
         Plan.Request request =
-                request(run, expert, set("parallel.shard") ? run.parallel().shard() : null);
+                request(run, expert, isSet("parallel.shard") ? run.parallel().shard() : null);
         Cluster connected = cluster(file, request.devices());
-        Recompute recompute = set("recompute") ? run.recompute() : null;
+        Recompute recompute = isSet("recompute") ? run.recompute() : null;
         return output.usage(() -> Plan.onCluster(run, request, connected, recompute));
     }
 
-    /** As the device is usually connected, changed by the file and by what was set. */
+    /** Reads the cluster: defaults for the device, overridden by the file and by {@code --set}. */
     private Cluster cluster(String file, int all) {
         return file.isEmpty()
                 ? output.usage(() -> Cluster.read(deviceName, all, null, clusterOverrides))
@@ -72,20 +72,25 @@ record PlanRun(
         return output.usage(() -> new Plan.Request(tokens, deviceName, all, expert, level, microBatch, grid));
     }
 
-    /** Whether the user chose that key's value. */
-    private boolean set(String key) {
+    /** Whether the user set this key. */
+    private boolean isSet(String key) {
         return overrides.stream().anyMatch(text -> ConfigReader.sets(text, key));
     }
 
-    /** All devices, from what was given. */
-    private int devices(int sharing) {
+    /**
+     * Returns the total number of devices.
+     *
+     * @param expertParallel the expert parallel size
+     */
+    private int devices(int expertParallel) {
         if (devices == null) {
-            return Math.multiplyExact(dataParallel != null ? dataParallel : 1, sharing);
+            return Math.multiplyExact(dataParallel != null ? dataParallel : 1, expertParallel);
         }
-        boolean product = dataParallel != null ? (long) dataParallel * sharing == devices : devices % sharing == 0;
+        boolean product =
+                dataParallel != null ? (long) dataParallel * expertParallel == devices : devices % expertParallel == 0;
         if (!product) {
             throw output.wrongUsage(
-                    "--devices " + devices + " is not --data-parallel times parallel.expert " + sharing);
+                    "--devices " + devices + " is not --data-parallel times parallel.expert " + expertParallel);
         }
         return devices;
     }
@@ -127,7 +132,8 @@ record PlanRun(
 
         DeviceLayout layout = plan.layout();
         to.printf(
-                "%n%d x %s (data parallel %d, expert parallel %d, shard %s): %d sequences an update each, %d at a time; %s%n",
+                "%n%d x %s (data parallel %d, expert parallel %d, shard %s): %d sequences per device and "
+                        + "update, micro-batch %d; %s%n",
                 layout.devices(),
                 plan.device().name(),
                 layout.dataParallel(),
@@ -140,7 +146,7 @@ record PlanRun(
                         : "it does not fit into " + Units.bytes(plan.device().memoryBytes()));
         Plan.Exchange exchange = plan.exchange();
         to.printf(
-                "each sends %s an update: gradients and parameters %s, experts' %s, tokens to experts %s%n",
+                "each sends %s per update: gradients and parameters %s, experts' gradients %s, tokens to experts %s%n",
                 Units.bytes(exchange.total()),
                 Units.bytes(exchange.gradients()),
                 Units.bytes(exchange.expertGradients()),
@@ -156,14 +162,15 @@ record PlanRun(
         if (effort.secondsPerUpdate() == null || effort.days() == null || effort.deviceDays() == null) {
             to.println(
                     plan.fits()
-                            ? "time and energy: not known, since the device's peak is that of 16 bits"
-                            : "time and energy: none, since the layout does not fit; --devices N --cluster finds one that"
+                            ? "time and energy: unknown, since the device's peak is known in 16 bits only"
+                            : "time and energy: none, since the layout does not fit; --devices N --cluster "
+                                    + "finds one that"
                                     + " does");
             return;
         }
         Units.Amount devices = Units.duration(DAY_SECONDS * effort.deviceDays());
         to.printf(
-                "at %.0f %% of the peak: %s an update, %s in all, %s%n",
+                "at %.0f %% of the peak: %s per update, %s in total, %s%n",
                 100 * effort.utilization(),
                 Units.duration(effort.secondsPerUpdate()),
                 Units.duration(DAY_SECONDS * effort.days()),

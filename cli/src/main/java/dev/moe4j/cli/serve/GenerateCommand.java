@@ -10,13 +10,13 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** {@code moe4j generate}: text from a checkpoint. */
+/** {@code moe4j generate}: continues a text with a checkpoint's model. */
 @Command(
         name = "generate",
         description = {
             "Continue a text with a checkpoint's model.",
-            "Prints what the model adds, as it comes. Where the model's context is full, the text goes on from the "
-                    + "later half of it."
+            "Prints new tokens as they are generated. When the context is full, generation continues from "
+                    + "the later half of it."
         })
 public final class GenerateCommand implements Callable<Integer> {
     @Mixin
@@ -28,40 +28,43 @@ public final class GenerateCommand implements Callable<Integer> {
     @Option(names = "--prompt", paramLabel = "TEXT", description = "The text to continue (default: read from stdin).")
     private @Nullable String prompt;
 
-    @Option(names = "--tokens", paramLabel = "N", description = "The most tokens to make (default: 128).")
+    @Option(names = "--tokens", paramLabel = "N", description = "Maximum number of tokens to generate (default: 128).")
     private int tokens = 128;
 
     @Option(
             names = "--temperature",
             paramLabel = "T",
-            description = "Below 1 sharpens the model's distribution; 0 takes the most likely token (default: 1).")
+            description = "Sampling temperature: below 1 sharpens the distribution, 0 takes the most likely token "
+                    + "(default: 1).")
     private double temperature = 1;
 
     @Option(
             names = "--top-k",
             paramLabel = "K",
-            description = "Draw from the K most likely tokens only (default: 0, all).")
+            description = "Sample from the K most likely tokens only (default: 0, all).")
     private int topK;
 
     @Option(
             names = "--top-p",
             paramLabel = "P",
-            description = "Draw from the most likely tokens that together reach this probability (default: 1, all).")
+            description =
+                    "Sample from the smallest set of most likely tokens whose probabilities sum to P (default: 1, "
+                            + "all).")
     private double topP = 1;
 
     @Option(
             names = "--seed",
             paramLabel = "N",
-            description = "The same seed gives the same text (default: another one each time).")
+            description = "Seed of the sampling: the same seed gives the same text (default: random).")
     private @Nullable Long seed;
 
     GenerateCommand() {}
 
     /**
-     * What {@code --json} prints.
+     * The result that {@code --json} prints.
      *
-     * @param text without the prompt
-     * @param tokens made
+     * @param text the generated text, without the prompt
+     * @param tokens the number of generated tokens
      * @param finish {@code end_of_text} or {@code length}
      */
     record Report(

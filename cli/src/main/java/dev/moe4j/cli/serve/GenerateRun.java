@@ -13,7 +13,10 @@ import java.nio.charset.StandardCharsets;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
-/** Generates text; apart from the command, whose class loads with every {@code --help}. */
+/**
+ * Generates text with a checkpoint's model. Separate from the command, whose class loads with every {@code
+ * --help}.
+ */
 record GenerateRun(ModelOptions options, int tokens, double temperature, int topK, double topP, long seed) {
 
     Report run(@Nullable String given, Output output) {

@@ -10,12 +10,13 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** {@code moe4j serve}: an HTTP server for a checkpoint. */
+/** {@code moe4j serve}: serves a checkpoint's model over HTTP. */
 @Command(
         name = "serve",
         description = {
-            "Serve a checkpoint's model by HTTP: OpenAI's completions, metrics for Prometheus, a page to try it on.",
-            "Prints where it listens, and serves until Ctrl-C or SIGTERM; texts that are being made are finished first."
+            "Serve a checkpoint's model over HTTP: OpenAI-compatible completions, Prometheus metrics and a "
+                    + "demo page.",
+            "Prints its address and serves until Ctrl-C or SIGTERM. Running completions are finished first."
         })
 public final class ServeCommand implements Callable<Integer> {
     @Mixin
@@ -27,45 +28,52 @@ public final class ServeCommand implements Callable<Integer> {
     @Option(
             names = "--host",
             paramLabel = "HOST",
-            description = "The address to listen on; 0.0.0.0 for all of this machine (default: 127.0.0.1).")
+            description = "The address to listen on; 0.0.0.0 for all interfaces (default: 127.0.0.1).")
     private String host = "127.0.0.1";
 
-    @Option(names = "--port", paramLabel = "N", description = "The port; 0 for a free one (default: 8080).")
+    @Option(names = "--port", paramLabel = "N", description = "The port; 0 picks a free one (default: 8080).")
     private int port = 8080;
 
     @Option(
             names = "--name",
             paramLabel = "NAME",
-            description = "What clients call the model (default: the name of --checkpoint's folder).")
+            description = "The model name for clients (default: the name of --checkpoint's folder).")
     private @Nullable String name;
 
     @Option(
             names = "--places",
             paramLabel = "N",
-            description = "Texts made at a time; memory for a whole context is taken for each (default: 8).")
+            description = "Maximum number of concurrent sequences. Each reserves KV cache memory for a full context "
+                    + "(default: 8).")
     private int places = 8;
 
     @Option(
             names = "--waiting",
             paramLabel = "N",
-            description = "Texts that may wait for a place; more are refused with status 503 (default: 256).")
+            description = "Maximum number of queued requests; further ones get status 503 (default: 256).")
     private int waiting = 256;
 
     @Option(
             names = "--api-key",
             paramLabel = "KEY",
-            description = "What clients must send as 'Authorization: Bearer KEY' (default: $MOE4J_API_KEY, else none).")
+            description = "The key that clients must send as 'Authorization: Bearer KEY' (default: $MOE4J_API_KEY, "
+                    + "otherwise none).")
     private @Nullable String key;
 
     @Option(
             names = "--grace",
             paramLabel = "SECONDS",
-            description = "How long texts may take to be finished after Ctrl-C (default: 30).")
+            description = "Time to finish running completions after Ctrl-C, in seconds (default: 30).")
     private int grace = 30;
 
     ServeCommand() {}
 
-    /** What {@code --json} prints, as soon as requests are answered. */
+    /**
+     * The result that {@code --json} prints as soon as the server answers requests.
+     *
+     * @param places the maximum number of concurrent sequences
+     * @param context the model's context length, in tokens
+     */
     record Report(URI url, String name, Path checkpoint, int places, int context) {}
 
     @Override

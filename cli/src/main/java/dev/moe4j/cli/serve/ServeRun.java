@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Serves a model; apart from the command, whose class loads with every {@code --help}. */
+/** Serves a checkpoint's model. Separate from the command, whose class loads with every {@code --help}. */
 record ServeRun(
         ModelOptions options,
         String host,
@@ -41,7 +41,7 @@ record ServeRun(
             try (ModelServer server = ModelServer.start(served, loaded.tokenizer(), engine, meters, listening)) {
                 interruption.onRequest(() -> engine.stop(Duration.ofSeconds(grace)));
                 if (key == null && !new InetSocketAddress(host, 0).getAddress().isLoopbackAddress()) {
-                    LOG.warn("whoever reaches {} can use the model: --api-key asks clients for a key", host);
+                    LOG.warn("anyone who can reach {} can use the model; require a key with --api-key", host);
                 }
                 Report report = new Report(
                         server.uri(),
@@ -49,11 +49,11 @@ record ServeRun(
                         loaded.folder(),
                         places,
                         loaded.model().config().context());
-                LOG.info("{} threads for each operation on the CPU", Libtorch.threads());
+                LOG.info("{} threads per CPU operation", Libtorch.threads());
                 output.print(
                         report,
                         out -> out.println("Serving " + served.name() + " at " + server.uri()
-                                + " (Ctrl-C stops; the page there shows how to use it)"));
+                                + " (stop with Ctrl-C; open the address for a demo)"));
                 engine.run();
             }
         }

@@ -9,14 +9,15 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/** {@code quickstart}: a dense model and a mixture of experts side by side, and a report. */
+/** {@code moe4j quickstart}: trains a dense model and a mixture of experts in parallel, and writes a report. */
 @Command(
         name = "quickstart",
         description = {
-            "Train a dense model and a mixture of experts of the same FLOPs per token side by side on a CPU, and report "
-                    + "by how much the mixture pays.",
+            "Train a dense model and a mixture of experts with equal FLOPs per token on a CPU, and report "
+                    + "the difference.",
             "",
-            "Writes report.html, one file to open in a browser, and a checkpoint of each model."
+            "Both models train in parallel. Writes report.html, which opens in any browser, and a "
+                    + "checkpoint of each model."
         })
 public final class QuickstartCommand implements Callable<Integer> {
     @Mixin
@@ -25,20 +26,29 @@ public final class QuickstartCommand implements Callable<Integer> {
     @Parameters(
             arity = "0..1",
             paramLabel = "FOLDER",
-            description = "Text to train on; without it the JDK's own sources, else this project.")
+            description = "The text to train on (default: the JDK's sources, or this project's if there are none).")
     private @Nullable Path folder;
 
     @Option(
             names = "--minutes",
             defaultValue = "3.5",
             paramLabel = "N",
-            description = "Minutes of training (default: ${DEFAULT-VALUE}). Under 3 million tokens noise decides.")
+            description =
+                    "Training time, in minutes (default: ${DEFAULT-VALUE}). With fewer than 3 million tokens, noise "
+                            + "decides the result.")
     private double minutes;
 
-    @Option(names = "--out", paramLabel = "DIR", description = "Where to write (default: runs/quickstart-DATE-TIME).")
+    @Option(
+            names = "--out",
+            paramLabel = "DIR",
+            description = "The folder to write (default: runs/quickstart-DATE-TIME).")
     private @Nullable Path out;
 
-    @Option(names = "--seed", defaultValue = "1", paramLabel = "N", description = "Of everything random.")
+    @Option(
+            names = "--seed",
+            defaultValue = "1",
+            paramLabel = "N",
+            description = "Random seed (default: ${DEFAULT-VALUE}).")
     private long seed;
 
     @Override

@@ -11,7 +11,7 @@ import java.time.format.DateTimeFormatter;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
-/** What {@link QuickstartCommand} does, apart from it so that {@code --help} loads nothing of it. */
+/** Runs {@link QuickstartCommand}. Separate from the command, whose class loads with every {@code --help}. */
 record QuickstartRun(
         Output output,
         @Nullable Path folder,
@@ -25,7 +25,7 @@ record QuickstartRun(
                 folder, home == null ? null : Path.of(home), out == null ? freshFolder() : out, minutes, seed));
         Quickstart.Result result;
         long seconds = Math.max(1, Math.round(minutes * 60));
-        try (Training training = new Training(seconds)) {
+        try (TrainingProgress training = new TrainingProgress(seconds)) {
             result =
                     new Quickstart(settings, text -> output.err().println("quickstart: " + text), training::show).run();
         }
@@ -45,7 +45,7 @@ record QuickstartRun(
                     result.moe().parametersActive());
             row(
                     to,
-                    "FLOPs a token",
+                    "FLOPs per token",
                     "%,14.0f",
                     result.dense().flopsPerToken(),
                     result.moe().flopsPerToken());
@@ -81,12 +81,12 @@ record QuickstartRun(
         return Path.of("runs", "quickstart-" + time);
     }
 
-    /** The line that appears when training begins. */
-    private final class Training implements AutoCloseable {
+    /** A progress line that starts with the first report of training. */
+    private final class TrainingProgress implements AutoCloseable {
         private final long seconds;
         private @Nullable ProgressLine line;
 
-        Training(long seconds) {
+        TrainingProgress(long seconds) {
             this.seconds = seconds;
         }
 

@@ -8,7 +8,7 @@ import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
-/** What {@link ReportCommand} does, apart from it so that {@code --help} loads nothing of it. */
+/** Runs {@link ReportCommand}. Separate from the command, whose class loads with every {@code --help}. */
 record ReportRun(
         Output output,
         List<Path> folders,

@@ -9,16 +9,16 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/** {@code study}: a ladder of runs. */
+/** {@code moe4j study}: trains and evaluates the models of a ladder. */
 @Command(
         name = "study",
         description = {
-            "Train and measure every model of a ladder: models x budgets x seeds x data.",
+            "Train and evaluate every model of a ladder: models x budgets x seeds x data.",
             "",
-            "LADDER is a YAML file (docs/studies/README.md). Each training and each evaluation is a process of its own, and "
-                    + "is known by everything that it depends on: the same command goes on after any interruption, a "
-                    + "changed ladder runs what is new in it, and nothing that is finished runs again. `report DIR` "
-                    + "shows what came of it."
+            "LADDER is a YAML file (docs/studies/README.md). Each training and each evaluation is a "
+                    + "separate process. Finished steps are identified by everything they depend on: run the same "
+                    + "command again to resume, and a changed ladder runs only its new steps. `report DIR` shows the "
+                    + "results."
         })
 public final class StudyCommand implements Callable<Integer> {
     @Mixin
@@ -27,23 +27,24 @@ public final class StudyCommand implements Callable<Integer> {
     @Parameters(paramLabel = "LADDER", description = "The YAML file.")
     private Path ladder;
 
-    @Option(names = "--out", required = true, paramLabel = "DIR", description = "The study's folder.")
+    @Option(names = "--out", required = true, paramLabel = "DIR", description = "The folder for the study's results.")
     private Path out;
 
     @Option(
             names = "--data",
             paramLabel = "DIR",
-            description = "What the ladder's paths are relative to (default: the ladder's folder).")
+            description = "Base folder of the relative paths in the ladder (default: the ladder's folder).")
     private @Nullable Path data;
 
     @Option(
             names = "--parallel",
             paramLabel = "N",
             description =
-                    "Steps side by side (default: the processors, divided by the ladder's threads; one on a GPU).")
+                    "Number of steps to run in parallel (default: processors divided by the ladder's threads; 1 on "
+                            + "a GPU).")
     private @Nullable Integer parallel;
 
-    @Option(names = "--list", description = "Print the steps and which of them are finished, and run none.")
+    @Option(names = "--list", description = "Print the steps and whether each is finished, and exit.")
     private boolean list;
 
     @Override

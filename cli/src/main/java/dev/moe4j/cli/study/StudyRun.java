@@ -12,7 +12,7 @@ import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
-/** What {@link StudyCommand} does, apart from it so that {@code --help} loads nothing of it. */
+/** Runs {@link StudyCommand}. Separate from the command, whose class loads with every {@code --help}. */
 record StudyRun(
         Output output,
         Path ladder,
@@ -20,7 +20,7 @@ record StudyRun(
         Path out,
         @Nullable Integer parallel) {
 
-    /** What {@code study --list --json} prints. */
+    /** The result that {@code study --list --json} prints. */
     private record Listing(List<Study.Listed> steps) {}
 
     void run(boolean list) {
@@ -40,7 +40,7 @@ record StudyRun(
             output.print(listing, to -> print(listing, to));
             return;
         }
-        // What is printed is part of the work that an interrupted process waits for.
+        // Print inside the block: an interrupted process waits for its end.
         try (Interruption interruption = new Interruption()) {
             Study.Result result;
             try (StudyView view = StudyView.start(output.err())) {
@@ -52,7 +52,8 @@ record StudyRun(
 
     private static void print(Study.Result result, PrintWriter to) {
         to.printf(
-                "%s: %d steps: %d ran, %d were finished before, %d are missing%nmoe4j report %s shows them%n",
+                "%s: %d steps; %d ran, %d were already finished, %d are missing%nto see the results, run moe4j "
+                        + "report %s%n",
                 result.folder(), result.steps(), result.ran(), result.reused(), result.missing(), result.folder());
     }
 

@@ -9,22 +9,22 @@ import java.util.List;
 import java.util.function.LongSupplier;
 
 /**
- * A study on stderr: a line for each running step and one for the whole, drawn anew in place where a person looks on,
- * else printed now and then. To be used by one thread.
+ * Shows the progress of a study on stderr: one line per running step and one for the study. On a terminal the
+ * lines are redrawn in place, otherwise they are printed every 30 seconds. Not thread-safe.
  */
 final class StudyView implements AutoCloseable {
-    private static final Duration DRAWN = Duration.ofMillis(500);
-    private static final Duration PRINTED = Duration.ofSeconds(30);
+    private static final Duration DRAW_INTERVAL = Duration.ofMillis(500);
+    private static final Duration PRINT_INTERVAL = Duration.ofSeconds(30);
 
     private final PrintWriter err;
     private final boolean terminal;
     private final int columns;
     private final LongSupplier nanos;
     private List<String> lines = List.of();
-    private int drawn;
+    private int linesDrawn;
     private long shownAt;
 
-    /** As {@link #start}, for tests. */
+    /** Like {@link #start}, with explicit terminal settings and clock. */
     StudyView(PrintWriter err, boolean terminal, int columns, LongSupplier nanos) {
         this.err = err;
         this.terminal = terminal;
@@ -41,17 +41,17 @@ final class StudyView implements AutoCloseable {
 
     void update(Study.Progress progress) {
         lines = lines(progress);
-        if (nanos.getAsLong() - shownAt >= (terminal ? DRAWN : PRINTED).toNanos()) {
+        if (nanos.getAsLong() - shownAt >= (terminal ? DRAW_INTERVAL : PRINT_INTERVAL).toNanos()) {
             show("");
         }
     }
 
-    /** Prints a remark, above the lines where they stand. */
-    void note(String remark) {
+    /** Prints a note, above the lines on a terminal. */
+    void note(String text) {
         if (terminal) {
-            show("study: " + remark + "\n");
+            show("study: " + text + "\n");
         } else {
-            err.println("study: " + remark);
+            err.println("study: " + text);
         }
     }
 
@@ -73,20 +73,20 @@ final class StudyView implements AutoCloseable {
     }
 
     private void show(String above) {
-        StringBuilder text = new StringBuilder();
-        if (terminal && drawn > 0) {
-            // Up to the first line, and clear from there on.
-            text.append("\u001b[").append(drawn).append("A\u001b[J");
+        StringBuilder output = new StringBuilder();
+        if (terminal && linesDrawn > 0) {
+            // Move up to the first line and clear from there.
+            output.append("\u001b[").append(linesDrawn).append("A\u001b[J");
         }
-        text.append(above);
+        output.append(above);
         for (String line : lines) {
-            // A line that is full would wrap.
+            // A full line would wrap.
             boolean cut = terminal && line.length() >= columns;
-            text.append(cut ? line.substring(0, columns - 1) : line).append('\n');
+            output.append(cut ? line.substring(0, columns - 1) : line).append('\n');
         }
-        err.print(text);
+        err.print(output);
         err.flush();
-        drawn = lines.size();
+        linesDrawn = lines.size();
         shownAt = nanos.getAsLong();
     }
 

@@ -1,6 +1,6 @@
 /**
- * {@code moe4j quickstart}, {@code moe4j study} and {@code moe4j report}. Depends on {@code console}, {@code
- * quickstart} and {@code study}.
+ * The commands {@code moe4j quickstart}, {@code moe4j study} and {@code moe4j report}. Depends on {@code console},
+ * {@code quickstart}, {@code report} and {@code study}.
  */
 @Internal
 @NullMarked

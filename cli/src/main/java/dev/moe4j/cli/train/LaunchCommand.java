@@ -13,52 +13,52 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
-/** {@code launch}: a command as several processes. */
+/** {@code moe4j launch}: runs a command as several processes. */
 @Command(
         name = "launch",
         description = {
             "Run a command as several processes on this machine.",
             "",
-            "Each process (rank) writes DIR/rank-N.log; rank 0's output is shown as well. When a rank fails the others are "
-                    + "ended and the cause is shown. For several machines start the command itself on each, under Slurm, "
-                    + "Kubernetes or with torchrun's variables: docs/parallel.md."
+            "Each process (rank) writes DIR/rank-N.log. Rank 0's output is also shown. If a rank fails, the "
+                    + "other ranks are stopped and the cause is shown. For several machines, start the command itself "
+                    + "on each machine, under Slurm, Kubernetes or with torchrun's variables: see docs/parallel.md."
         },
         customSynopsis = {
             "moe4j launch --processes N [--threads T] [--restarts K] [--timeout SECONDS] [--log-dir DIR]",
             "                    -- COMMAND [ARGUMENT]..."
         })
 public final class LaunchCommand implements Callable<Integer> {
-    /** The result is rank 0's: what it prints, as JSON or not, passes through. */
+    /** This command has no {@code Output} mixin: rank 0's output passes through unchanged. */
     @Spec
     private CommandSpec spec;
 
-    @Option(names = "--processes", required = true, paramLabel = "N", description = "How many processes.")
+    @Option(names = "--processes", required = true, paramLabel = "N", description = "Number of processes (ranks).")
     private int processes;
 
     @Option(
             names = "--threads",
             paramLabel = "T",
-            description =
-                    "Threads of each process (default: OMP_NUM_THREADS, or the cores divided among the processes).")
+            description = "Threads per process (default: OMP_NUM_THREADS, or the cores divided by the number of "
+                    + "processes).")
     private @Nullable Integer threads;
 
     @Option(
             names = "--restarts",
             paramLabel = "K",
-            description =
-                    "After a failure start all ranks again, at most K times (default: 0); train gets --resume then.")
+            description = "Maximum number of restarts of all ranks after a failure (default: 0). Restarts of train add "
+                    + "--resume.")
     private int restarts;
 
     @Option(
             names = "--timeout",
             paramLabel = "SECONDS",
-            description = "How long a rank waits for another before it gives up (default: 300).")
+            description = "How long a rank waits for another rank before it gives up, in seconds (default: 300).")
     private @Nullable Long timeout;
 
     @Option(
             names = "--log-dir",
             paramLabel = "DIR",
-            description = "Where the logs go (default: a new folder among the temporary files).")
+            description = "The folder for the logs (default: a new temporary folder).")
     private @Nullable Path logs;
 
     @Parameters(arity = "1..*", paramLabel = "COMMAND", description = "A command of moe4j and its arguments, after --.")
@@ -72,7 +72,7 @@ public final class LaunchCommand implements Callable<Integer> {
         if (command.getFirst().equals("launch")) {
             throw wrongUsage("launch cannot launch itself");
         }
-        // What is wrong with the command is said once, before any rank starts.
+        // Parse the command here, to report wrong usage once and before any rank starts.
         String[] arguments = command.toArray(String[]::new);
         ((CommandLineFactory) spec.root().userObject())
                 .forArguments(arguments)

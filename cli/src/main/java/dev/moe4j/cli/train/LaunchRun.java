@@ -10,7 +10,7 @@ import java.time.Duration;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** What {@link LaunchCommand} does, apart from it so that {@code --help} loads nothing of it. */
+/** Runs {@link LaunchCommand}. Separate from the command, whose class loads with every {@code --help}. */
 record LaunchRun(
         PrintWriter out,
         PrintWriter err,
@@ -24,7 +24,7 @@ record LaunchRun(
     int run() {
         Path folder = logs == null ? Launcher.temporaryLogs() : logs;
         int each = threads != null ? threads : Processors.threads(processes);
-        err.println("moe4j: logs of " + processes + " processes, " + each + " threads each, in " + folder);
+        err.println("moe4j: " + processes + " processes with " + each + " threads each; logs in " + folder);
         Launcher.Plan plan = new Launcher.Plan(
                 javaCommand(),
                 command.getFirst().equals("train") ? List.of("--resume") : List.of(),

@@ -11,18 +11,19 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** {@code train}: trains a model on prepared text. */
+/** {@code moe4j train}: trains a model on prepared text. */
 @Command(
         name = "train",
         description = {
-            "Train a model on prepared text, in one process or in several: see launch.",
+            "Train a model on prepared text, in one process or in several (see `launch`).",
             "",
-            "DIR gets config.yaml (the resolved configuration), metrics.jsonl (a line every log.every steps) and "
-                    + "checkpoints step-NNNNNNNN/, one every checkpoint.every steps and one at the end, which eval and "
-                    + "generate read. Ctrl-C and SIGTERM end the run at the next step, with its checkpoint.",
+            "Writes to DIR: config.yaml (the resolved configuration), metrics.jsonl (one line every "
+                    + "log.every steps) and checkpoints step-NNNNNNNN/ (one every checkpoint.every steps and one at "
+                    + "the end), which `eval` and `generate` read. Ctrl-C and SIGTERM end the run after the current "
+                    + "step, with a checkpoint.",
             "",
-            "--resume goes on from the newest checkpoint in DIR, bit for bit as if nothing had happened, and begins "
-                    + "afresh where there is none: give it always, and the same command restarts a run however it ended."
+            "--resume continues from the newest checkpoint in DIR, bit for bit, or starts a new run if "
+                    + "there is none. With --resume, the same command restarts a run after any interruption."
         })
 public final class TrainCommand implements Callable<Integer> {
     @Mixin
@@ -39,26 +40,26 @@ public final class TrainCommand implements Callable<Integer> {
             names = "--data",
             required = true,
             paramLabel = "[NAME=]SHARDS",
-            description =
-                    "A folder that prepare wrote. May be repeated to train on several, each sequence of each once an "
-                            + "epoch, or by shares: --data web=a --data books=b --set data.weights.web=3 --set "
-                            + "data.weights.books=1. The last part of the path is the name where none is given.")
+            description = "A folder written by `prepare`. May be repeated to train on several: by default each epoch "
+                    + "contains every sequence of each once; or give sampling weights, as in --data web=a --data "
+                    + "books=b --set data.weights.web=3 --set data.weights.books=1. NAME defaults to the last part of "
+                    + "the path.")
     private List<String> data;
 
-    @Option(names = "--steps", required = true, paramLabel = "N", description = "Updates to make.")
+    @Option(names = "--steps", required = true, paramLabel = "N", description = "Total number of updates.")
     private long steps;
 
     @Option(
             names = "--out",
             required = true,
             paramLabel = "DIR",
-            description = "The run's folder; without --resume it must not hold a run.")
+            description = "The run's folder. Without --resume it must not hold a run.")
     private Path out;
 
     @Option(
             names = "--set",
             paramLabel = "KEY=VALUE",
-            description = "Set a configuration key, such as model.experts=32 or precision=fp32; may be repeated.")
+            description = "Set a configuration key, such as model.experts=32 or precision=fp32. May be repeated.")
     private List<String> overrides = new ArrayList<>();
 
     @Option(
@@ -66,10 +67,12 @@ public final class TrainCommand implements Callable<Integer> {
             converter = OptionNames.DeviceName.class,
             defaultValue = "cpu",
             paramLabel = "DEVICE",
-            description = "cpu, cuda or cuda:N.")
+            description = "Device to train on: cpu, cuda or cuda:N (default: cpu).")
     private String device;
 
-    @Option(names = "--resume", description = "Go on from the newest checkpoint in the run's folder, if there is one.")
+    @Option(
+            names = "--resume",
+            description = "Continue from the newest checkpoint in the run's folder, if there is one.")
     private boolean resume;
 
     @Option(
@@ -77,7 +80,8 @@ public final class TrainCommand implements Callable<Integer> {
             paramLabel = "KEY",
             description =
                     "With --resume: a key that may differ from the checkpoint's, such as optimizer.learning_rate, "
-                            + "steps, data or threads; may be repeated. All others that matter may not.")
+                            + "steps, data or threads. May be repeated. Other keys that affect the results must "
+                            + "be unchanged.")
     private List<String> allowedChanges = new ArrayList<>();
 
     @Override
@@ -86,7 +90,7 @@ public final class TrainCommand implements Callable<Integer> {
             throw output.wrongUsage("--steps must be at least 1");
         }
         if (!resume && !allowedChanges.isEmpty()) {
-            throw output.wrongUsage("--allow-change is of no use without --resume");
+            throw output.wrongUsage("--allow-change requires --resume");
         }
         return new TrainRun(
                         output,

@@ -10,31 +10,32 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** What {@link TrainView} shows of a run, as lines that are no wider than asked. */
+/** Formats the lines that {@link TrainView} shows on a terminal, none wider than requested. */
 final class TrainLines {
     private static final int CURVE_ROWS = 3;
 
-    /** Layers shown; of more, the least even. */
-    private static final int MOST_LAYERS = 6;
+    /** The maximum number of layers shown. Of more layers, the most unbalanced are shown. */
+    private static final int MAX_LAYERS = 6;
 
     private static final String LEVELS = "▁▂▃▄▅▆▇█";
 
-    /** Of an expert that takes no token. */
+    /** The bar of an expert that receives no tokens. */
     private static final char DEAD = '·';
 
     private TrainLines() {}
 
     /**
-     * A run at a step.
+     * The state of a run after a step.
      *
-     * @param skipped steps so far that made no update
-     * @param left until the end; null while it is not known
-     * @param utilization of the matmul peak, from 0 to 1
-     * @param memoryBytes that the process has in memory; 0 where it is not known
-     * @param validation the newest loss in nats per token of each set; empty before the first evaluation
+     * @param skipped the steps so far that made no update
+     * @param left the time left; null if unknown
+     * @param utilization the fraction of the matmul peak, from 0 to 1
+     * @param memoryBytes the resident memory of the process, in bytes; 0 if unknown
+     * @param validation the latest loss on each validation set, in nats per token; empty before the first
+     * evaluation
      * @param layers the MoE layers; empty for dense models
      */
-    record Figures(
+    record Snapshot(
             long step,
             long steps,
             long skipped,
@@ -49,10 +50,10 @@ final class TrainLines {
             List<Layer> layers) {}
 
     /**
-     * An MoE layer.
+     * The load of an MoE layer's experts.
      *
-     * @param number from 0
-     * @param load each expert's tokens as a multiple of an even share, {@code [experts]}
+     * @param number the layer's index, from 0
+     * @param load for each expert, its tokens relative to an even share, {@code [experts]}
      */
     record Layer(int number, double[] load) {
 
@@ -65,54 +66,54 @@ final class TrainLines {
         }
     }
 
-    static List<String> of(Figures figures, LossCurve curve, int columns) {
+    static List<String> of(Snapshot snapshot, LossCurve curve, int columns) {
         List<String> lines = new ArrayList<>();
-        lines.add(progress(figures, columns));
+        lines.add(progress(snapshot, columns));
         lines.addAll(curve.lines(columns, CURVE_ROWS));
-        lines.addAll(flow(parts(figures), columns));
+        lines.addAll(flow(parts(snapshot), columns));
         List<String> validation = new ArrayList<>();
-        figures.validation().forEach((name, loss) -> validation.add("%s %.3f".formatted(name, loss)));
+        snapshot.validation().forEach((name, loss) -> validation.add("%s %.3f".formatted(name, loss)));
         if (!validation.isEmpty()) {
             validation.set(0, "validation: " + validation.getFirst());
             lines.addAll(flow(validation, columns));
         }
-        lines.addAll(layers(figures.layers(), columns));
+        lines.addAll(layers(snapshot.layers(), columns));
         lines.replaceAll(line -> cut(line, columns));
         return lines;
     }
 
-    private static String progress(Figures figures, int columns) {
+    private static String progress(Snapshot snapshot, int columns) {
         String start = "train ";
-        StringBuilder end = new StringBuilder(
-                " %,d/%,d (%d %%)".formatted(figures.step(), figures.steps(), 100 * figures.step() / figures.steps()));
-        if (figures.left() != null) {
-            end.append(", ").append(ProgressLine.clock(figures.left())).append(" left");
+        StringBuilder end = new StringBuilder(" %,d/%,d (%d %%)"
+                .formatted(snapshot.step(), snapshot.steps(), 100 * snapshot.step() / snapshot.steps()));
+        if (snapshot.left() != null) {
+            end.append(", ").append(ProgressLine.clock(snapshot.left())).append(" left");
         }
-        int room = columns - start.length() - end.length() - 2;
-        if (room < 4) {
+        int barColumns = columns - start.length() - end.length() - 2;
+        if (barColumns < 4) {
             return start.strip() + end;
         }
-        int done = (int) (room * figures.step() / figures.steps());
-        return start + '[' + "=".repeat(done) + " ".repeat(room - done) + ']' + end;
+        int done = (int) (barColumns * snapshot.step() / snapshot.steps());
+        return start + '[' + "=".repeat(done) + " ".repeat(barColumns - done) + ']' + end;
     }
 
-    private static List<String> parts(Figures figures) {
+    private static List<String> parts(Snapshot snapshot) {
         List<String> parts = new ArrayList<>();
-        parts.add("loss %.4f".formatted(figures.loss()));
-        parts.add("rate %.2e".formatted(figures.learningRate()));
-        parts.add("gradient %.3g".formatted(figures.gradientNorm()));
-        if (figures.skipped() > 0) {
-            parts.add("%,d skipped".formatted(figures.skipped()));
+        parts.add("loss %.4f".formatted(snapshot.loss()));
+        parts.add("rate %.2e".formatted(snapshot.learningRate()));
+        parts.add("gradient %.3g".formatted(snapshot.gradientNorm()));
+        if (snapshot.skipped() > 0) {
+            parts.add("%,d skipped".formatted(snapshot.skipped()));
         }
-        parts.add("%,.0f tokens/s".formatted(figures.tokensPerSecond()));
-        parts.add("%.0f %% of peak".formatted(100 * figures.utilization()));
-        if (figures.memoryBytes() > 0) {
-            parts.add("%.1f GiB".formatted(figures.memoryBytes() / (double) (1L << 30)));
+        parts.add("%,.0f tokens/s".formatted(snapshot.tokensPerSecond()));
+        parts.add("%.0f %% of peak".formatted(100 * snapshot.utilization()));
+        if (snapshot.memoryBytes() > 0) {
+            parts.add("%.1f GiB".formatted(snapshot.memoryBytes() / (double) (1L << 30)));
         }
         return parts;
     }
 
-    /** As many parts to a line as fit. */
+    /** Joins the parts to lines, each with as many parts as fit. */
     private static List<String> flow(List<String> parts, int columns) {
         List<String> lines = new ArrayList<>();
         StringBuilder line = new StringBuilder();
@@ -132,7 +133,7 @@ final class TrainLines {
                 .sorted(Comparator.comparingLong(Layer::dead)
                         .thenComparingDouble(Layer::most)
                         .reversed())
-                .limit(MOST_LAYERS)
+                .limit(MAX_LAYERS)
                 .sorted(Comparator.comparingInt(Layer::number))
                 .toList();
         List<String> lines = new ArrayList<>();
@@ -140,12 +141,15 @@ final class TrainLines {
             lines.add(layer(layer, columns));
         }
         if (shown.size() < layers.size()) {
-            lines.add("and %d more layers, all more even".formatted(layers.size() - shown.size()));
+            lines.add("and %d more layers, all better balanced".formatted(layers.size() - shown.size()));
         }
         return lines;
     }
 
-    /** Bars of the experts, neighbours together where there are more than fit; an even share is half as high as two. */
+    /**
+     * Draws a bar for each expert, or one bar for several neighbours if they do not all fit. The scale ends at
+     * twice the even share, or at the highest load if that is higher.
+     */
     private static String layer(Layer layer, int columns) {
         String start = "layer %-3d ".formatted(layer.number());
         String end = " at most %.1f x even".formatted(layer.most())

@@ -21,7 +21,7 @@ import java.util.List;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/** What {@link TrainCommand} does, apart from it so that {@code --help} loads nothing of it. */
+/** Runs {@link TrainCommand}. Separate from the command, whose class loads with every {@code --help}. */
 record TrainRun(
         Output output,
         String model,
@@ -33,7 +33,7 @@ record TrainRun(
         boolean resume,
         List<String> allowedChanges) {
 
-    /** What {@code train --json} prints. */
+    /** The result that {@code train --json} prints. */
     private record Result(
             String checkpoint,
             String preset,
@@ -48,7 +48,7 @@ record TrainRun(
 
     int run() {
         if (!resume && TrainingRun.begun(out)) {
-            // Wrong usage, found by each process for itself: launch does not start them again, with --resume.
+            // Each rank detects this as wrong usage, so that launch does not restart the ranks with --resume.
             throw output.wrongUsage(TrainingRun.begunAlready(out));
         }
         RunConfig config = RunOptions.read(output, model, overrides);
@@ -70,13 +70,17 @@ record TrainRun(
     }
 
     private int run(
-            RunConfig config, ParallelContext fabric, TrainingData sources, Device where, Interruption interruption) {
-        // All processes have met: one that is asked to stop stops them all.
+            RunConfig config,
+            ParallelContext parallel,
+            TrainingData sources,
+            Device target,
+            Interruption interruption) {
+        // All ranks are connected: a signal to one of them now stops all.
         interruption.heed();
-        TrainingRun.Outcome outcome = train(config, fabric, sources, where, interruption);
-        // Of SIGTERM, whichever process got it: a scheduler is to see that the run is not over.
+        TrainingRun.Outcome outcome = train(config, parallel, sources, target, interruption);
+        // The exit code of SIGTERM on all ranks, so that a scheduler sees that the run is not finished.
         int code = outcome.stopped() ? 128 + 15 : 0;
-        if (!fabric.leads()) {
+        if (!parallel.leads()) {
             return code;
         }
         Result result = new Result(
@@ -95,8 +99,12 @@ record TrainRun(
     }
 
     private TrainingRun.Outcome train(
-            RunConfig config, ParallelContext fabric, TrainingData sources, Device where, Interruption interruption) {
-        TrainingRun run = new TrainingRun(config, sources, out, steps, where).on(fabric);
+            RunConfig config,
+            ParallelContext parallel,
+            TrainingData sources,
+            Device target,
+            Interruption interruption) {
+        TrainingRun run = new TrainingRun(config, sources, out, steps, target).on(parallel);
         if (resume) {
             run.resume(Set.copyOf(allowedChanges));
         }

@@ -14,11 +14,11 @@ import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A training run on stderr: where a person looks on, a few lines that are drawn anew in place, with remarks above them;
- * else {@link ProgressLine}'s. To be used by one thread.
+ * Shows a training run on stderr. On a terminal a few lines are redrawn in place, with notes above them; otherwise
+ * it prints {@link ProgressLine}'s lines. Not thread-safe.
  */
 final class TrainView implements AutoCloseable {
-    /** Between two drawings. */
+    /** The time between two redraws. */
     private static final Duration INTERVAL = Duration.ofMillis(250);
 
     private static final String TASK = "train";
@@ -29,11 +29,11 @@ final class TrainView implements AutoCloseable {
     private final @Nullable ProgressLine plain;
     private final LossCurve curve = new LossCurve();
     private final Map<String, Double> validation = new LinkedHashMap<>();
-    private TrainLines.@Nullable Figures figures;
+    private TrainLines.@Nullable Snapshot snapshot;
     private long firstStep;
     private long firstAt;
     private long drawnAt;
-    private int drawn;
+    private int linesDrawn;
 
     private TrainView(PrintWriter err, int columns, LongSupplier nanos, @Nullable ProgressLine plain) {
         this.err = err;
@@ -42,7 +42,7 @@ final class TrainView implements AutoCloseable {
         this.plain = plain;
     }
 
-    /** Starts the view of a run that ends with step {@code steps}; see {@link ProgressLine#start}. */
+    /** Starts the view of a run whose last step is {@code steps}; see {@link ProgressLine#start}. */
     static TrainView start(PrintWriter err, long steps) {
         return start(
                 err,
@@ -52,17 +52,17 @@ final class TrainView implements AutoCloseable {
                 System::nanoTime);
     }
 
-    /** As {@link #start}, for tests. */
+    /** Like {@link #start}, with explicit terminal settings and clock. */
     static TrainView start(PrintWriter err, long steps, boolean terminal, int columns, LongSupplier nanos) {
         ProgressLine plain = terminal ? null : ProgressLine.start(err, TASK, steps, false, columns, nanos);
-        // A line that is full would wrap.
+        // A full line would wrap.
         return new TrainView(err, columns - 1, nanos, plain);
     }
 
     /**
      * Shows a step.
      *
-     * @param memoryBytes that the process has in memory; 0 where it is not known
+     * @param memoryBytes the resident memory of the process, in bytes; 0 if unknown
      */
     void update(TrainingProgress progress, long memoryBytes) {
         StepResult result = progress.result();
@@ -79,13 +79,13 @@ final class TrainView implements AutoCloseable {
             return;
         }
         long now = nanos.getAsLong();
-        if (figures == null) {
+        if (snapshot == null) {
             firstStep = result.step();
             firstAt = now;
         }
-        boolean due = figures == null || now - drawnAt >= INTERVAL.toNanos();
+        boolean due = snapshot == null || now - drawnAt >= INTERVAL.toNanos();
         curve.add(result.loss());
-        figures = new TrainLines.Figures(
+        snapshot = new TrainLines.Snapshot(
                 result.step(),
                 progress.steps(),
                 result.skipped(),
@@ -106,20 +106,20 @@ final class TrainView implements AutoCloseable {
         }
     }
 
-    /** By the steps that this process has seen; a run that was resumed has made others. */
+    /** Estimates the time left from the steps of this process only, since a resumed run starts above 0. */
     private @Nullable Duration left(long step, long steps, long now) {
         return step == firstStep || step == steps
                 ? null
                 : Duration.ofNanos((long) ((double) (now - firstAt) / (step - firstStep) * (steps - step)));
     }
 
-    /** Prints a remark, above the view where there is one. */
-    void note(String remark) {
+    /** Prints a note, above the view on a terminal. */
+    void note(String text) {
         if (plain != null) {
-            plain.note(remark);
+            plain.note(text);
             return;
         }
-        draw(TASK + ": " + remark + "\n");
+        draw(TASK + ": " + text + "\n");
     }
 
     /** Leaves the last state on the screen. */
@@ -132,20 +132,21 @@ final class TrainView implements AutoCloseable {
         }
     }
 
-    /** Draws over what was drawn before: text that stays, and the view as it is now. */
+    /** Redraws the view, after text that stays on the screen. */
     private void draw(String above) {
         StringBuilder text = new StringBuilder();
-        if (drawn > 0) {
-            // Up to the beginning of the first line, and clear from there on: an echoed ^C moves the cursor.
-            text.append("\u001b[").append(drawn).append("F\u001b[J");
+        if (linesDrawn > 0) {
+            // Move to the beginning of the first line and clear from there. An echoed ^C may have moved the
+            // cursor.
+            text.append("\u001b[").append(linesDrawn).append("F\u001b[J");
         }
         text.append(above);
-        List<String> lines = figures == null ? List.of() : TrainLines.of(figures, curve, columns);
+        List<String> lines = snapshot == null ? List.of() : TrainLines.of(snapshot, curve, columns);
         lines.forEach(line -> text.append(line).append('\n'));
-        // All at once, so that no eye catches half of it.
+        // Print in one write, to avoid flicker.
         err.print(text);
         err.flush();
-        drawn = lines.size();
+        linesDrawn = lines.size();
         drawnAt = nanos.getAsLong();
     }
 }

@@ -1,6 +1,6 @@
 /**
- * {@code moe4j train} and {@code moe4j launch}, with the terminal view of a run. Depends on {@code console} and
- * {@code train}.
+ * The commands {@code moe4j train} and {@code moe4j launch}, and the terminal view of a training run. Depends on
+ * {@code console} and {@code train}.
  */
 @Internal
 @NullMarked

@@ -17,7 +17,8 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * {@code tokenizer train}, {@code data select}, {@code prepare} with their files, {@code data stats}, {@code data overlap}.
+ * Tests {@code tokenizer train}, {@code data select}, {@code prepare} with the files of both, {@code data stats}
+ * and {@code data overlap}.
  */
 class DataCommandTest {
     private static final String SAME = "the same words that stand in both of the documents of this little test, twice";
@@ -47,7 +48,7 @@ class DataCommandTest {
     }
 
     @Test
-    void fromTextToFigures() throws IOException {
+    void tokenizesSelectsPreparesAndCounts() throws IOException {
         Path texts = texts();
         Path tokenizer = temp.resolve("own/tokenizer.json");
         JsonNode trained = json(run("tokenizer", "train", "--vocabulary", 270, "--out", tokenizer, texts, "--json"));
@@ -102,9 +103,9 @@ class DataCommandTest {
                 .contains("repeated: 0 documents");
     }
 
-    /** The tokenizer's file goes from the data to the checkpoint, where generation and evaluation find it. */
+    /** The tokenizer file is copied from the data to the checkpoint, where generation and evaluation find it. */
     @Test
-    void checkpointsHaveTheirTokenizerWithThem() throws IOException {
+    void checkpointsContainTheirTokenizer() throws IOException {
         Path text =
                 Files.writeString(temp.resolve("a.txt"), "the quick brown fox jumps over the lazy dog. ".repeat(99));
         Path tokenizer = temp.resolve("tokenizer.json");
@@ -140,18 +141,18 @@ class DataCommandTest {
     }
 
     @Test
-    void duplicatesAreNamed() throws IOException {
+    void statsListDuplicates() throws IOException {
         Path texts = texts();
         Path out = temp.resolve("data");
         json(run("prepare", "--tokenizer", "gpt2", "--split", "blank-line", "--out", out, texts, "--json"));
         assertThat(run("data", "stats", out).out())
-                .contains("repeated: 1 documents are there before")
+                .contains("repeated: 1 documents duplicate an earlier one")
                 .contains("2 \u00d7 document 0,")
                 .contains("the same words that stand in both");
     }
 
     @Test
-    void overlapIsMeasuredByText() throws IOException {
+    void overlapIsMeasuredPerText() throws IOException {
         Path training = prepared("training", SAME + " and more");
         Path seen = prepared("seen", SAME);
         Path other = prepared("other", "one two three four five six seven eight nine ten eleven twelve thirteen");
@@ -176,13 +177,13 @@ class DataCommandTest {
                         + "{\"name\":\"brief\",\"runs\":0,\"found\":0,\"share\":null}]");
         assertThat(run("data", "overlap", "--training", training, "--data", seen, "--data", brief)
                         .out())
-                .contains("100.00 %", "too short", "warning: more than 1 % of seen was trained on")
+                .contains("100.00 %", "too short", "warning: more than 1 % of seen occurs in the training text")
                 .doesNotContain("% of brief");
     }
 
-    /** As perplexities are: prepared data with a hold-out is compared with its own training text. */
+    /** Like perplexity, overlap uses the held-out split: prepared data is compared with its own training split. */
     @Test
-    void overlapIsThatOfHeldOutDocuments() throws IOException {
+    void overlapUsesTheHeldOutSplit() throws IOException {
         String documents = IntStream.range(0, 8)
                 .mapToObj(i -> IntStream.range(0, 20)
                         .mapToObj(word -> "d" + i + "w" + word)
@@ -218,7 +219,7 @@ class DataCommandTest {
     }
 
     @Test
-    void wrongUsageSaysWhatIsRight() throws IOException {
+    void wrongUsageNamesTheRemedy() throws IOException {
         Path texts = texts();
         Path out = temp.resolve("out");
         assertThat(run("data", "select", "--out", out, texts).err()).contains("nothing to leave out");

@@ -43,7 +43,7 @@ class PrepareCommandTest {
     }
 
     @Test
-    void oneEntryADocumentInOrderUnchanged() throws IOException {
+    void documentsKeepTheirOrderAndText() throws IOException {
         text("in/b.txt", "second  text\n\n\twith tabs");
         text("in/a.txt", "first");
         Path single = text("z.txt", "Zürich €");
@@ -113,7 +113,7 @@ class PrepareCommandTest {
     }
 
     @Test
-    void saysThatDropoutIsNotApplied() throws IOException {
+    void reportsThatDropoutIsNotApplied() throws IOException {
         Path tokenizer = text("tokenizer.json", """
                 {"added_tokens": [{"id": 0, "content": "[UNK]", "special": true},
                     {"id": 1, "content": "</s>", "special": true}],
@@ -128,7 +128,7 @@ class PrepareCommandTest {
     }
 
     @Test
-    void saysWhatWasLeftOut() throws IOException {
+    void reportsSkippedDocuments() throws IOException {
         text("in/a.txt", "text");
         Files.write(temp.resolve("in/b.bin"), new byte[] {1, 0, 2});
         Files.write(temp.resolve("in/c.txt"), "Zürich".getBytes(StandardCharsets.ISO_8859_1));
@@ -144,7 +144,7 @@ class PrepareCommandTest {
     }
 
     @Test
-    void whatCannotBePreparedIsOneLine() throws IOException {
+    void invalidInputIsReportedInOneLine() throws IOException {
         Path out = temp.resolve("out");
         Path file = text("a.txt", "text");
         assertFails(prepare("--tokenizer=bytes", "--out", out, temp.resolve("none")), "none: it does not exist");
@@ -159,7 +159,7 @@ class PrepareCommandTest {
     }
 
     @Test
-    void wrongUsageIsTold() throws IOException {
+    void wrongUsageIsReported() throws IOException {
         Path file = text("a.txt", "text");
         Run run = prepare("--tokenizer=bytes", "--out", temp.resolve("out"), "--split=lines", file);
         assertThat(run.code()).isEqualTo(2);
@@ -249,7 +249,7 @@ class PrepareCommandTest {
     /** /proc takes no folders, whoever asks. */
     @Test
     @DisabledOnOs({OS.WINDOWS, OS.MAC})
-    void aPlaceThatCannotBeWrittenIsOneLine() throws IOException {
+    void anUnwritableFolderIsReportedInOneLine() throws IOException {
         assertFails(prepare("--tokenizer=bytes", "--out=/proc/moe4j/out", text("a.txt", "text")), "cannot write");
     }
 

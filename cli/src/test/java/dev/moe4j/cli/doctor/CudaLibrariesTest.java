@@ -20,7 +20,7 @@ class CudaLibrariesTest {
     private Path root;
 
     @Test
-    void nothingIsMissingWhereTheLoaderFindsAll() {
+    void nothingIsMissingIfTheLoaderFindsAll() {
         Checkup checkup = new Checkup(Map.of());
         CudaLibraries libraries = new CudaLibraries(_ -> Optional.empty(), List.of(root));
 
@@ -28,14 +28,14 @@ class CudaLibrariesTest {
 
         assertThat(libraries.missing()).isEmpty();
         assertThat(checkup.check("CUDA libraries").status()).isEqualTo("ok");
-        assertThat(checkup.check("CUDA libraries").detail()).isEqualTo("all 14 are there");
+        assertThat(checkup.check("CUDA libraries").detail()).isEqualTo("all 14 found");
     }
 
     @Test
-    void namesWhatIsMissingAndWhereItIs() throws IOException {
+    void namesMissingLibrariesAndTheirFolders() throws IOException {
         Path runtime = library("venv/lib/python3.12/site-packages/nvidia/cu13/lib", "libcudart.so.13");
         Path cupti = library("cuda/extras/CUPTI/lib64", "libcupti.so.13");
-        library("cuda/lib64", "libcudart.so.12"); // another version is of no use
+        library("cuda/lib64", "libcudart.so.12"); // another version does not help
         CudaLibraries libraries = new CudaLibraries(
                 withoutThese("libcudart.so.13", "libcupti.so.13", "libnccl.so.2"),
                 List.of(root.resolve("venv"), root.resolve("cuda"), root.resolve("absent")));
@@ -47,21 +47,21 @@ class CudaLibrariesTest {
         assertThat(check.status()).isEqualTo("fail");
         assertThat(check.detail())
                 .startsWith("missing libcudart.so.13, libcupti.so.13, libnccl.so.2: ")
-                .contains(
-                        "set LD_LIBRARY_PATH=" + runtime + ":" + cupti + ", where libcudart.so.13, libcupti.so.13 are")
+                .contains("set LD_LIBRARY_PATH=" + runtime + ":" + cupti
+                        + ", which contains libcudart.so.13, libcupti.so.13")
                 .contains("for libnccl.so.2: pip install nvidia-nccl-cu13")
                 .doesNotContain("driver");
     }
 
     @Test
-    void aMissingDriverIsNoPackage() {
+    void aMissingDriverHasNoPipPackage() {
         CudaLibraries libraries = new CudaLibraries(withoutThese("libcuda.so.1"), List.of(root));
 
         assertThat(libraries.remedy(libraries.missing())).isEqualTo("install NVIDIA's driver, 580 or newer");
     }
 
     @Test
-    void theSamePackageIsNamedOnce() {
+    void aPackageIsNamedOnce() {
         CudaLibraries libraries =
                 new CudaLibraries(withoutThese("libcublas.so.13", "libcublasLt.so.13"), List.of(root));
 
@@ -69,7 +69,7 @@ class CudaLibrariesTest {
     }
 
     @Test
-    void aLibraryThatIsThereAndDoesNotLoadShowsTheLoadersReason() {
+    void aLibraryThatFailsToLoadShowsTheLoadersError() {
         Checkup checkup = new Checkup(Map.of());
 
         checkup.checkCuda(new CudaLibraries(
@@ -84,7 +84,7 @@ class CudaLibrariesTest {
 
     @Test
     @EnabledOnOs(OS.LINUX)
-    void asksTheLoader() {
+    void usesTheSystemLoader() {
         assertThat(CudaLibraries.open("libc.so.6")).isEmpty();
         assertThat(CudaLibraries.open("libmoe4j-none.so.1"))
                 .get()

@@ -23,7 +23,7 @@ import tools.jackson.databind.json.JsonMapper;
 
 class DoctorCommandTest {
     @Test
-    void saysWhatThisMachineOffers() {
+    void printsTheChecks() {
         Run run = Run.of("doctor");
 
         assertThat(run.code()).as(run.out()).isZero();
@@ -70,8 +70,8 @@ class DoctorCommandTest {
                 .isEqualTo(new DoctorCommand.Check(
                         "threads",
                         DoctorCommand.Status.WARN,
-                        "1 for each operation, on 2 cores; training is slower than it could be: unset OMP_NUM_THREADS,"
-                                + " which is 1"));
+                        "1 per operation, on 2 cores; training is slower than necessary: unset "
+                                + "OMP_NUM_THREADS (now 1)"));
         Checkup bare = new Checkup(Map.of());
         bare.checkThreads(1, 2);
         assertThat(bare.check("threads").detail()).endsWith("set OMP_NUM_THREADS=2");
@@ -81,7 +81,7 @@ class DoctorCommandTest {
     }
 
     @Test
-    void foreignCopiesOfLibtorchAreNamed(@TempDir Path temp) throws IOException {
+    void foreignCopiesOfLibtorchAreReported(@TempDir Path temp) throws IOException {
         Path debian = Files.createDirectory(temp.resolve("debian"));
         Path foreign = Files.createFile(debian.resolve("libtorch_cpu.so")).toRealPath();
         Path ours = temp.resolve("cache/libtorch_cpu.so");
@@ -102,8 +102,9 @@ class DoctorCommandTest {
                 .isEqualTo(new DoctorCommand.Check(
                         "copies of libtorch",
                         DoctorCommand.Status.OK,
-                        foreign + " on this machine, which moe4j does not use"));
-        assertThat(copies(List.of(foreign), installed).detail()).startsWith(foreign + " is used");
+                        foreign + " is installed but not used by moe4j"));
+        assertThat(copies(List.of(foreign), installed).detail())
+                .isEqualTo(foreign + ", installed on this machine, is used");
         DoctorCommand.Check both = copies(List.of(foreign, ours), installed);
         assertThat(both.status()).isEqualTo("fail");
         assertThat(both.detail()).startsWith(foreign + ", " + ours + " are loaded together");
@@ -137,9 +138,9 @@ class DoctorCommandTest {
 
     @Test
     @EnabledOnOs(OS.LINUX)
-    void tellsHowThreadsMayWaitWhereNothingElseRuns() {
+    void suggestsALongerSpinCountForIdleMachines() {
         Map<String, String> set =
-                new HashMap<>(Checkup.SETTINGS.stream().collect(Collectors.toMap(name -> name, _ -> "1")));
+                new HashMap<>(Checkup.LAUNCHER_VARIABLES.stream().collect(Collectors.toMap(name -> name, _ -> "1")));
         set.put("GOMP_SPINCOUNT", "1000");
         assertThat(environmentOf(set)).contains("as ./moe4j sets it", "GOMP_SPINCOUNT=300000");
         set.put("GOMP_SPINCOUNT", "300000");
@@ -154,7 +155,7 @@ class DoctorCommandTest {
 
     @Test
     @EnabledOnOs(OS.LINUX)
-    void settingsThatAreMissingAreAWarning() {
+    void missingEnvironmentVariablesAreAWarning() {
         DoctorCommand.Report bare = new Checkup(Map.of("OPENBLAS_CORETYPE", "Haswell")).run();
 
         assertThat(bare.problems()).isEmpty();
@@ -162,7 +163,11 @@ class DoctorCommandTest {
                 .filteredOn(text -> text.startsWith("environment:"))
                 .singleElement()
                 .asString()
-                .contains("no MALLOC_ARENA_MAX", "no GOMP_SPINCOUNT", "OPENBLAS_CORETYPE is inherited", "./moe4j");
+                .contains(
+                        "MALLOC_ARENA_MAX is not set",
+                        "GOMP_SPINCOUNT is not set",
+                        "OPENBLAS_CORETYPE is inherited",
+                        "./moe4j");
         assertThat(bare.checks())
                 .filteredOn(check -> check.name().equals("environment"))
                 .extracting(DoctorCommand.Check::status)

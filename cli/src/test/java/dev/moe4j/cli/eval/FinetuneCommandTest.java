@@ -18,7 +18,7 @@ import tools.jackson.databind.node.ObjectNode;
 
 class FinetuneCommandTest {
 
-    /** Short enough for a context of 16 bytes. */
+    /** A task whose questions fit into a context of 16 bytes. */
     private static final String SIGN = """
             about: whether it is good
             splits: {train: [train.jsonl], test: [test.jsonl]}
@@ -70,7 +70,7 @@ class FinetuneCommandTest {
     }
 
     @Test
-    void tellsTheResultAndKeepsIt() throws IOException {
+    void printsAndSavesTheResult() throws IOException {
         Run first = finetune(
                 "--task",
                 task,
@@ -125,7 +125,8 @@ class FinetuneCommandTest {
                 "--expert-dropout=0.2",
                 "--batch=4");
         assertThat(table.out())
-                .contains("18 examples of train, 2 questions of train to choose by (held out), 6 of test scored")
+                .contains("18 training examples (train), 2 validation questions (train, held out), 6 scored "
+                        + "questions (test)")
                 .containsPattern("zero-shot +\\d+\\.\\d +\\d+\\.\\d – \\d+\\.\\d")
                 .containsPattern("fine-tuned, learning rate 0\\.0\\d+ +\\d+\\.\\d")
                 .contains(json.path("model").asString());
@@ -133,7 +134,7 @@ class FinetuneCommandTest {
     }
 
     @Test
-    void aLinearHeadAnswersLater() throws IOException {
+    void evaluationUsesASavedLinearHead() throws IOException {
         Run tuned = finetune("--task", task, "--head=linear", "--learning-rate", "1e-2", "--batch=4", "--json");
         assertThat(tuned.code()).as(tuned.err()).isZero();
         JsonNode json = JsonMapper.shared().readTree(tuned.out());
@@ -163,9 +164,10 @@ class FinetuneCommandTest {
     }
 
     @Test
-    void badInputIsOneLine() throws IOException {
+    void badInputIsReportedInOneLine() throws IOException {
         assertWrongUsage(finetune("--task", "sst"), "no task is named sst; the nearest are sst2");
-        assertWrongUsage(finetune("--task", task, "--head=cubic"), "--head cubic: there are choice, answer and linear");
+        assertWrongUsage(
+                finetune("--task", task, "--head=cubic"), "--head cubic is unknown: use choice, answer or linear");
         assertFails(finetune("--task", task, "--train-split=dev"), "has no split dev; it has test, train");
         assertWrongUsage(finetune("--task", task, "--learning-rate=-1"), "each must be above 0");
         assertFails(finetune("--task", task, "--precision=fp16"), "fine-tuning does not scale its loss");

@@ -101,9 +101,9 @@ class PerplexityCommandTest {
         assertThat(other.path("sets").get(0).path("loss").asDouble()).isCloseTo(loss, within(1e-5));
     }
 
-    /** The checkpoint's tokenizer is exact, so the counts are the same wherever they come from. */
+    /** The checkpoint's tokenizer decodes to the original text, so that all three ways to count agree. */
     @Test
-    void whatLossesAreDividedByIsSaid() throws IOException {
+    void theOriginOfBytesAndWordsIsReported() throws IOException {
         Path text = text("a.txt", TEXT);
         Path shards = prepared("shards", "bytes", text);
         Path adopted = prepared("adopted", "bytes", text);
@@ -133,12 +133,13 @@ class PerplexityCommandTest {
         }
         Run table = perplexity(run, "--data", text, old);
         assertThat(table.out().lines().toList().getLast())
-                .isEqualTo("old: losses are divided by bytes of the source and words of the decoded tokens, since its "
-                        + "folder does not say more");
+                .isEqualTo(
+                        "old: bits per byte and per-word perplexity use bytes of the source and words of the decoded "
+                                + "tokens, since its folder has no other counts");
     }
 
     @Test
-    void preparedDataIsScoredOnWhatWasHeldOut() throws IOException {
+    void preparedDataIsScoredOnItsHeldOutSplit() throws IOException {
         StringBuilder documents = new StringBuilder();
         for (int i = 0; i < 50; i++) {
             documents.append("document number ").append(i).append("\n\n");
@@ -176,7 +177,7 @@ class PerplexityCommandTest {
     }
 
     @Test
-    void drawsWhichExpertsServeWhichText() throws IOException {
+    void drawsTheExpertLoadOfEachText() throws IOException {
         Path figure = temp.resolve("load.svg");
         json(perplexity(step, "--json", "--load", figure, "--data", text("a.txt", TEXT), text("b.txt", "x y z")));
 
@@ -184,12 +185,12 @@ class PerplexityCommandTest {
         Path dense = TinyCheckpoint.write(temp.resolve("dense"), 1, 0);
         assertFails(
                 perplexity(dense, "--load", figure, "--data", text("a.txt", TEXT)),
-                "is dense and has no experts to draw");
+                "is dense and does not have experts");
     }
 
-    /** Before texts are scored, which would leave results. */
+    /** The file is checked before texts are scored, and no results are written. */
     @Test
-    void aFigureThatCannotBeWrittenCostsNoScores() throws IOException {
+    void anUnwritableFigureIsReportedBeforeScoring() throws IOException {
         Path results = temp.resolve("results.jsonl");
         Path text = text("a.txt", TEXT);
         assertFails(
@@ -202,7 +203,7 @@ class PerplexityCommandTest {
 
     @Test
     @EnabledOnOs(OS.LINUX)
-    void aFullDiskTakesTheFigureOnly() throws IOException {
+    void aFullDiskLosesTheFigureOnly() throws IOException {
         Run full = perplexity(step, "--load=/dev/full", "--data", text("a.txt", TEXT));
 
         assertThat(full.code()).isEqualTo(1);
@@ -210,9 +211,9 @@ class PerplexityCommandTest {
         assertThat(full.out()).contains("perplexity", "a.txt ");
     }
 
-    /** The file is cut as if the evaluation had been killed while it wrote its second line. */
+    /** Truncates the file, as if the evaluation had been killed while it wrote its second line. */
     @Test
-    void anInterruptedEvaluationGoesOn() throws IOException {
+    void anInterruptedEvaluationResumes() throws IOException {
         Path a = text("a.txt", TEXT);
         Path b = text("b.txt", "x");
         Path results = temp.resolve("results.jsonl");
@@ -235,10 +236,10 @@ class PerplexityCommandTest {
                 .isEqualTo(whole.path("mean"));
 
         Run other = perplexity(step, "--json", "--stride=8", "--results", results, "--data", a);
-        assertThat(other.err()).as("other settings are another result").contains("perplexity a.txt");
+        assertThat(other.err()).as("other settings do not reuse results").contains("perplexity a.txt");
         TinyCheckpoint.write(run, 21, 4);
         Run newer = perplexity(run, "--json", "--results", results, "--data", a);
-        assertThat(newer.err()).as("so is another checkpoint").contains("perplexity a.txt");
+        assertThat(newer.err()).as("another checkpoint does not reuse results").contains("perplexity a.txt");
         assertThat(Files.readAllLines(results)).hasSize(4);
 
         Files.writeString(results, "nonsense\n");
@@ -247,7 +248,7 @@ class PerplexityCommandTest {
     }
 
     @Test
-    void aRunsNewestCheckpointCounts() throws IOException {
+    void aRunsNewestCheckpointIsUsed() throws IOException {
         Path newer = TinyCheckpoint.write(run, 100, 0);
         Files.createDirectory(run.resolve("step-00000300.abc.tmp"));
 
@@ -272,7 +273,7 @@ class PerplexityCommandTest {
     }
 
     @Test
-    void anotherTokenizerIsRefusedByName() throws IOException {
+    void anotherTokenizerIsRejectedByName() throws IOException {
         Path shards = prepared("shards", "gpt2:512", text("a.txt", TEXT));
         assertFails(
                 perplexity(run, "--data", shards),
@@ -280,7 +281,7 @@ class PerplexityCommandTest {
     }
 
     @Test
-    void badTextIsOneLine() throws IOException {
+    void badTextIsReportedInOneLine() throws IOException {
         assertFails(perplexity(run, "--data", temp.resolve("none.txt")), "none.txt: no such file or folder");
         assertFails(perplexity(run, "--data", text("empty.txt", "")), "empty.txt: it is empty");
         assertFails(
@@ -292,18 +293,18 @@ class PerplexityCommandTest {
         assertFails(perplexity(run, "--data", shards), "manifest.json is damaged");
     }
 
-    /** One character and the end of text: one prediction, in less than a window. */
+    /** One character and an end-of-text token: a single prediction, shorter than a window. */
     @Test
     void aShortTextIsScored() throws IOException {
         JsonNode json = json(perplexity(run, "--json", "--data", text("a.txt", "x")));
         assertThat(json.path("sets").get(0).path("tokens").asInt()).isEqualTo(1);
         assertThat(json.path("sets").get(0).path("bits_per_byte").isNull())
-                .as("the end of text has no bytes")
+                .as("the end-of-text token has no bytes")
                 .isTrue();
     }
 
     @Test
-    void badCheckpointsAreOneLine() throws IOException {
+    void badCheckpointsAreReportedInOneLine() throws IOException {
         Path text = text("a.txt", TEXT);
         assertFails(perplexity(temp.resolve("none"), "--data", text), "none");
         assertFails(perplexity(Files.createDirectory(temp.resolve("hollow")), "--data", text), "hollow");
@@ -326,7 +327,7 @@ class PerplexityCommandTest {
     }
 
     @Test
-    void aDamagedConfigurationIsOneLine() throws IOException {
+    void aDamagedConfigurationIsReportedInOneLine() throws IOException {
         Path text = text("a.txt", TEXT);
         Path config = step.resolve("config.json");
         String good = Files.readString(config).replace(" : ", ":");
@@ -348,7 +349,7 @@ class PerplexityCommandTest {
         assertFails(perplexity(run, "--data", text), "another definition of the tokenizer gpt2:257");
     }
 
-    /** As in a folder in Hugging Face's form. */
+    /** A folder in Hugging Face's format does not name its tokenizer. */
     @Test
     void aFolderWithoutATokenizerNeedsOne() throws IOException {
         Path text = text("a.txt", TEXT);
@@ -366,23 +367,26 @@ class PerplexityCommandTest {
         assertFails(perplexity(run, "--tokenizer=gpt2", "--data", text), "--tokenizer gpt2: the model in " + step);
     }
 
-    /** A NUL, which no path has, stands for what no path has on Windows: the colon of {@code web=C:\data}. */
+    /**
+     * A path with NUL is invalid on all systems. It stands for paths such as {@code web=C:\data}, which Windows
+     * rejects because of the colon.
+     */
     @Test
-    void whatIsNoPathWithItsNameIsOneWithoutIt() throws IOException {
+    void aNamedPathMayBeInvalidAsAWhole() throws IOException {
         JsonNode json = json(perplexity(step, "--json", "--data", "w\0b=" + text("a.txt", TEXT)));
 
         assertThat(json.path("sets").get(0).path("name").asString()).isEqualTo("w\0b");
     }
 
     @Test
-    void wrongUsageIsTold() throws IOException {
+    void wrongUsageIsReported() throws IOException {
         Path text = text("a.txt", TEXT);
         assertThat(perplexity(run).code()).isEqualTo(2);
         assertThat(perplexity(run, "--data", "=" + text).code()).isEqualTo(2);
         assertThat(perplexity(run, "--data", text, "--batch=0").code()).isEqualTo(2);
         Run twice = perplexity(run, "--data", text, text);
         assertThat(twice.code()).isEqualTo(2);
-        assertThat(twice.err()).startsWith("moe4j: two texts are called a.txt; name them, as in a=");
+        assertThat(twice.err()).startsWith("moe4j: two data sets are named a.txt; give each a name, as in a=");
         assertThat(Run.of("eval").code()).isEqualTo(2);
         Run device = perplexity(run, "--data", text, "--device=tpu");
         assertThat(device.code()).isEqualTo(2);

@@ -20,7 +20,7 @@ import tools.jackson.databind.node.ObjectNode;
 
 class TasksCommandTest {
 
-    /** Short enough for a context of 16 bytes. */
+    /** A task whose questions fit into a context of 16 bytes. */
     private static final String NUMBERS = """
             about: what comes next
             splits: {train: [train.jsonl], test: [test.jsonl]}
@@ -76,9 +76,12 @@ class TasksCommandTest {
         return JsonMapper.shared().readTree(run.out());
     }
 
-    /** Of sequences that share experts' places in training; a question or a text is alone. */
+    /**
+     * Covers models trained with routing groups, in which sequences share expert capacity. Questions and generated
+     * texts are routed separately.
+     */
     @Test
-    void modelsOfGroupsOfSequencesAreMeasuredToo() throws IOException {
+    void modelsWithRoutingGroupsAreEvaluated() throws IOException {
         RoutingConfig groups = new RoutingConfig(
                 RoutingConfig.Strategy.CAPACITY, 2, 2, 1, 1, false, RoutingConfig.SecondExpert.ALL, false, true);
         TinyCheckpoint.write(run, 21, 4, groups);
@@ -94,7 +97,7 @@ class TasksCommandTest {
     }
 
     @Test
-    void tellsTheResultAndHowItWasMeasured() {
+    void reportsTheResultAndTheMethod() {
         JsonNode json = json(tasks("--task", task, "--show=1", "--json"));
 
         JsonNode result = json.path("tasks").get(0);
@@ -152,7 +155,7 @@ class TasksCommandTest {
     }
 
     @Test
-    void anInterruptedEvaluationGoesOn() throws IOException {
+    void anInterruptedEvaluationResumes() throws IOException {
         Path results = temp.resolve("results.jsonl");
         JsonNode first = json(tasks("--task", task, "--shots=1", "--runs=3", "--json", "--results", results));
         assertThat(results).content().hasLineCount(3);
@@ -188,7 +191,7 @@ class TasksCommandTest {
     }
 
     @Test
-    void badInputIsOneLine() throws IOException {
+    void badInputIsReportedInOneLine() throws IOException {
         Run unknown = tasks("--task", "helaswag");
         assertThat(unknown.code()).isEqualTo(2);
         assertThat(unknown.err()).contains("no task is named helaswag; the nearest are hellaswag");
@@ -214,7 +217,7 @@ class TasksCommandTest {
                 "test.jsonl: no such folder");
     }
 
-    /** As in a folder in Hugging Face's form. */
+    /** A folder in Hugging Face's format does not name its tokenizer. */
     @Test
     void aFolderWithoutATokenizerNeedsOne() throws IOException {
         Path dense = TinyCheckpoint.write(temp.resolve("dense"), 1, 0);
@@ -231,7 +234,7 @@ class TasksCommandTest {
     }
 
     @Test
-    void wrongUsageIsTold() {
+    void wrongUsageIsReported() {
         assertThat(tasks().code()).isEqualTo(2);
         assertThat(tasks("--task", task, "--runs=0").code()).isEqualTo(2);
         assertThat(tasks("--task", task, "--shots=-1").code()).isEqualTo(2);

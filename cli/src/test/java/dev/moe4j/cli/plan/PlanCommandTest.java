@@ -33,7 +33,7 @@ class PlanCommandTest {
         return json.at(pointer).asDouble();
     }
 
-    /** The study's training costs for 300 billion tokens, to four digits. */
+    /** The published training costs for 300 billion tokens, to four digits. */
     @ParameterizedTest
     @CsvSource({
         "dense-125m, 0.36356",
@@ -84,7 +84,7 @@ class PlanCommandTest {
     }
 
     @Test
-    void aFileWithoutAPresetSaysWhatItIsBasedOn(@TempDir Path folder) throws IOException {
+    void aFileWithoutAPresetReportsItsDefault(@TempDir Path folder) throws IOException {
         Path file = Files.writeString(folder.resolve("model.yaml"), "model:\n  layers: 3\n");
         Run implied = Run.of("plan", "--model=" + file, "--set=precision=fp32");
         assertThat(implied.code()).as(implied.err()).isZero();
@@ -94,9 +94,9 @@ class PlanCommandTest {
         assertThat(named.err()).isEmpty();
     }
 
-    /** What is wrong in a file is a failure, also beside options that are right. */
+    /** An error in a file is a failure, not wrong usage, even with correct options. */
     @Test
-    void aWrongKeyOfAFileListsThoseOfItsSection(@TempDir Path folder) throws IOException {
+    void anUnknownKeyOfAFileListsTheKeysOfItsSection(@TempDir Path folder) throws IOException {
         Path file = Files.writeString(folder.resolve("model.yaml"), "parallel:\n  experts: 3\n");
         Run run = Run.of("plan", "--model=" + file, "--set=precision=fp32");
         assertThat(run.code()).as(run.err()).isEqualTo(1);
@@ -105,22 +105,25 @@ class PlanCommandTest {
                 .contains("; known here: parallel.expert, parallel.shard");
     }
 
-    /** 52 billion parameters over 64 devices: each has its share of the experts, and sends tokens to the others'. */
+    /**
+     * 52 billion parameters on 64 devices: each device holds a share of the experts and sends tokens to the
+     * others.
+     */
     @Test
-    void aLayoutSharesTheExperts() {
+    void expertsAreSharded() {
         JsonNode plan = plan("--model=moe-52b", "--devices=128", "--set=parallel.expert=64", "--device-name=h100-sxm");
         assertThat(at(plan, "/layout/data_parallel")).isEqualTo(2);
         assertThat(at(plan, "/layout/sequences_per_device")).isEqualTo(2);
         double experts = at(plan, "/parameters/experts/total");
         double others = at(plan, "/parameters_total") - experts;
         assertThat(at(plan, "/memory_per_device/weights")).isCloseTo(4 * (others + experts / 64), within(1e6));
-        // Two copies: a ring sends each gradient once.
+        // With two replicas, a ring all-reduce sends each gradient once.
         assertThat(at(plan, "/exchange/expert_gradients")).isCloseTo(4 * experts / 64, within(1.0));
         assertThat(at(plan, "/exchange/gradients")).isCloseTo(2 * 127 / 128.0 * 4 * others, within(1.0));
-        // Two sequences' rows as sent and as received, top-2 of width 1024 in bf16.
+        // Sent and received rows of two sequences: top-2, width 1024, bf16.
         assertThat(at(plan, "/memory_per_device/exchange")).isEqualTo(2.0 * 2 * 2048 * 2 * 1024 * 2);
         assertThat(at(plan, "/memory_one_device/exchange")).isZero();
-        // There and back, forward and backward; top-2 in 12 layers of width 1024 in bf16.
+        // Dispatch and combine, forward and backward: top-2, 12 layers, width 1024, bf16.
         assertThat(at(plan, "/exchange/expert_tokens"))
                 .isCloseTo(4 * 63 / 64.0 * 2 * 2048 * 2 * 12 * 1024 * 2, within(1.0));
     }
@@ -151,22 +154,22 @@ class PlanCommandTest {
         assertThat(plan.at("/effort/energy_kwh").isNull()).isTrue();
         assertThat(plan.path("precision").asString()).isEqualTo("fp32");
         assertThat(plan.path("fits").asBoolean()).isTrue();
-        // Each of two processes has half of it.
+        // Each of two processes gets half of the memory.
         JsonNode two = plan("--model=cpu-tiny-moe", "--device-name=cpu", "--devices=2", "--set", "precision=fp32");
         assertThat(at(two, "/device/memory_bytes")).isEqualTo(Math.floor(at(plan, "/device/memory_bytes") / 2));
     }
 
     @Test
-    void aFolderMayBeCalledAsAPreset(@TempDir Path folder) throws IOException, InterruptedException {
+    void aFolderMayHaveAPresetsName(@TempDir Path folder) throws IOException, InterruptedException {
         Files.createDirectory(folder.resolve("cpu-tiny-moe"));
-        Path said = folder.resolve("said");
+        Path log = folder.resolve("log");
         int code = RealProcess.builder("plan", "--model=cpu-tiny-moe")
                 .directory(folder.toFile())
                 .redirectErrorStream(true)
-                .redirectOutput(said.toFile())
+                .redirectOutput(log.toFile())
                 .start()
                 .waitFor();
-        assertThat(code).as(Files.readString(said)).isZero();
+        assertThat(code).as(Files.readString(log)).isZero();
         assertFails(2, folder + " is a folder; give a preset's name or a YAML file", "--model=" + folder);
     }
 
@@ -196,8 +199,8 @@ class PlanCommandTest {
         assertThat(run.code()).as(run.err()).isZero();
         assertThat(run.out())
                 .containsPattern("published +\\d+\\.\\d+ TFLOPs +\\d\\.\\d+ PFLOPs")
-                .containsPattern(
-                        "of the peak: \\d\\.\\d+ seconds an update, \\d\\.\\d+ seconds in all, \\d\\.\\d+ device-seconds")
+                .containsPattern("of the peak: \\d\\.\\d+ seconds per update, \\d\\.\\d+ seconds in total, \\d\\.\\d+ "
+                        + "device-seconds")
                 .containsPattern("\\d\\.\\d+ Wh, \\d\\.\\d+ g of CO2 at")
                 .doesNotContain("0.000 ", " 0 kWh", "0.0 days");
     }
@@ -222,7 +225,7 @@ class PlanCommandTest {
     }
 
     @Test
-    void whatCannotBeIsOneLine() {
+    void impossiblePlansAreReportedInOneLine() {
         assertFails(2, "no preset is called 'moe-53b'", "--model=moe-53b");
         assertFails(2, "no device is called 'tpu'", "--model=moe-52b", "--device-name=tpu");
         assertFails(2, "512 experts cannot be shared evenly by 3", "--model=moe-52b", "--set=parallel.expert=3");
@@ -235,7 +238,7 @@ class PlanCommandTest {
         assertFails(2, "--model");
     }
 
-    /** What the table says is what the JSON has; the plan is that of the recommended layout. */
+    /** The table matches the JSON, and the plan describes the recommended layout. */
     @Test
     void aClusterGetsItsFastestLayout() {
         String[] asked = {"--model=moe-1.1t", "--devices=512", "--device-name=h100-sxm", "--cluster"};
@@ -267,12 +270,12 @@ class PlanCommandTest {
         Run run = Run.of(args.toArray(String[]::new));
         assertThat(run.code()).as(run.err()).isZero();
         assertThat(run.out())
-                .contains("the fastest of", "token exchange", "why this one", "does not fit", "not modelled")
-                .contains("inter_bandwidth", "%.3f s an update".formatted(seconds));
+                .contains("fastest of", "token exchange", "alternatives", "does not fit", "not modelled")
+                .contains("inter_bandwidth", "%.3f s per update".formatted(seconds));
     }
 
     @Test
-    void whatIsSetIsNotSearched(@TempDir Path folder) throws IOException {
+    void keysThatAreSetAreNotSearched(@TempDir Path folder) throws IOException {
         Path file = Files.writeString(folder.resolve("cluster.yaml"), "inter_bandwidth: 5e9\n");
         JsonNode plan = plan(
                 "--model=moe-52b",
@@ -292,9 +295,9 @@ class PlanCommandTest {
         assertThat(at(plan, "/cluster/time/exchange_hidden")).isPositive();
     }
 
-    /** However the command line writes it. */
+    /** Also covers a mapping as the value of --set. */
     @Test
-    void aMappingThatIsSetIsNotSearchedEither() {
+    void keysSetByAMappingAreNotSearched() {
         JsonNode plan = plan(
                 "--model=moe-52b",
                 "--devices=64",
@@ -318,9 +321,9 @@ class PlanCommandTest {
         assertThat(at(plan, "/cluster/tokens_per_second")).isPositive();
     }
 
-    /** Shards without a cluster: the optimizer's state is a 64th, its parameters are gathered. */
+    /** Sharding without --cluster: each device holds 1/64 of the optimizer state and gathers the parameters. */
     @Test
-    void aLayoutMayHaveShards() {
+    void aLayoutMayShardTheOptimizer() {
         JsonNode whole = plan("--model=dense-1.3b", "--devices=64");
         JsonNode shared =
                 plan("--model=dense-1.3b", "--devices=64", "--set=parallel.shard=optimizer", "--micro-batch=2");
@@ -333,7 +336,7 @@ class PlanCommandTest {
     }
 
     @Test
-    void aClusterThatCannotBeIsOneLine() {
+    void impossibleClustersAreReportedInOneLine() {
         String model = "--model=moe-1.1t";
         assertFails(2, "no device is called 'tpu'", model, "--devices=64", "--cluster", "--device-name=tpu");
         assertFails(2, "1024 sequences cannot be shared evenly by 768", model, "--devices=768", "--cluster");

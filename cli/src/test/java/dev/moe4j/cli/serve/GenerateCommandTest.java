@@ -49,7 +49,7 @@ class GenerateCommandTest {
     }
 
     @Test
-    void printsWhatTheModelAdds() {
+    void printsTheGeneratedText() {
         String[] args =
                 args("--prompt=Once", "--tokens=30", "--seed=7", "--temperature=0.8", "--top-k=50", "--top-p=0.9");
         Run text = Run.of(args);
@@ -68,7 +68,7 @@ class GenerateCommandTest {
     }
 
     @Test
-    void saysWhichCheckpointOfARunItUses() {
+    void logsWhichCheckpointOfARunIsUsed() {
         ListAppender<ILoggingEvent> logs = new ListAppender<>();
         logs.start();
         Logger logger = (Logger) LoggerFactory.getLogger(LoadedModel.class);
@@ -88,7 +88,7 @@ class GenerateCommandTest {
     }
 
     @Test
-    void withoutASeedEachTextIsAnother() {
+    void withoutASeedTextsDiffer() {
         JsonNode a = json(Run.of(args("--prompt=x", "--tokens=20", "--json")));
         JsonNode b = json(Run.of(args("--prompt=x", "--tokens=20", "--json")));
         assertThat(a.path("seed")).isNotEqualTo(b.path("seed"));
@@ -116,7 +116,7 @@ class GenerateCommandTest {
     }
 
     @Test
-    void badInputIsOneLine() {
+    void badInputIsReportedInOneLine() {
         assertFails(Run.of("generate", "--checkpoint", run.resolve("none").toString(), "--prompt=x"), "none");
         assertWrongUsage(Run.of(args("--prompt=x", "--temperature=-1")), "a temperature of -1.0");
         assertWrongUsage(Run.of(args("--prompt=x", "--top-p=2")), "top-p 2.0");
@@ -126,7 +126,7 @@ class GenerateCommandTest {
         assertThat(Run.of(args("--prompt=x", "--tokens=many")).code()).isEqualTo(2);
     }
 
-    /** As with a full disk. */
+    /** A writer that fails like a full disk. */
     @Test
     void aResultThatCannotBeWrittenIsAFailure() {
         Writer full = new Writer() {

@@ -54,10 +54,13 @@ class ServeCommandTest {
         return JsonMapper.shared().readTree(response.body());
     }
 
-    /** In a process of its own, as it runs: where it listens on stdout, texts as `generate` makes them, an end in order. */
+    /**
+     * Runs in a separate process, as in production: the address on stdout, completions equal to those of
+     * `generate`, an orderly end.
+     */
     @Test
     @DisabledOnOs(OS.WINDOWS)
-    void servesUntilItIsAskedToStop() throws IOException, InterruptedException {
+    void servesUntilSigterm() throws IOException, InterruptedException {
         Path err = temp.resolve("err");
         ProcessBuilder builder = RealProcess.builder(args("--port=0", "--name=tiny", "--json"))
                 .redirectError(ProcessBuilder.Redirect.to(err.toFile()));
@@ -92,7 +95,7 @@ class ServeCommandTest {
                     .as("without the key")
                     .isEqualTo(401);
 
-            process.process().toHandle().destroy(); // leaves its output open, to be read
+            process.process().toHandle().destroy(); // destroy() keeps the output open, to be read
             assertThat(process.code()).as(process.said()).isEqualTo(128 + 15);
             assertThat(out.readLine()).as("nothing else on stdout").isNull();
             assertThat(process.said()).doesNotContain("Exception", "Helidon", "sesame");
@@ -102,7 +105,7 @@ class ServeCommandTest {
     }
 
     @Test
-    void refusesWhatCannotBeServed() throws IOException {
+    void rejectsInvalidSettings() throws IOException {
         assertFails(Run.of(args("--port=70000")), 2, "there is no port 70000");
         assertFails(Run.of(args("--grace=-1")), 2, "--grace must be 0 or more");
         assertFails(Run.of(args("--places=0")), 2, "an engine of 0 places");

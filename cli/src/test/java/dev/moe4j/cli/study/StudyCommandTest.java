@@ -19,7 +19,7 @@ import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
-/** A study as a user has it: real processes, a death, a report. */
+/** Runs a study like a user: real processes, a kill, a report. */
 class StudyCommandTest {
 
     private static final JsonMapper JSON = new JsonMapper();
@@ -47,7 +47,7 @@ class StudyCommandTest {
 
     @DisabledOnOs(OS.WINDOWS)
     @Test
-    void aStudyThatIsKilledGoesOnAndRepeatsNothing() throws IOException, InterruptedException {
+    void aKilledStudyResumesAndRepeatsNothing() throws IOException, InterruptedException {
         Path ladder = ladder();
         Path out = folder.resolve("study");
         String[] command = {"study", ladder.toString(), "--out=" + out, "--parallel=2"};
@@ -64,7 +64,7 @@ class StudyCommandTest {
         Map<Path, FileTime> finished = results(out);
         assertThat(finished).as("preparations").isNotEmpty();
         Map<Path, Integer> trained = metrics(out);
-        assertThat(trained.values()).as("trainings are not over").allMatch(lines -> lines < STEPS);
+        assertThat(trained.values()).as("trainings have not ended").allMatch(lines -> lines < STEPS);
 
         RealProcess second = RealProcess.start(folder.resolve("err"), command);
         assertThat(second.code()).as(second.said()).isZero();
@@ -73,7 +73,7 @@ class StudyCommandTest {
         assertThat(all).hasSize(2 + 2 + 2 + 1).containsAllEntriesOf(finished);
         assertThat(metrics(out).values()).containsOnly(STEPS);
         assertThat(trained.keySet())
-                .as("the second attempt goes on where the first one was")
+                .as("the second attempt resumes the first one")
                 .anySatisfy(run ->
                         assertThat(run.resolveSibling("log.txt")).content().contains("resuming"));
         assertThat(trained.keySet())
@@ -87,7 +87,7 @@ class StudyCommandTest {
         assertThat(JSON.readTree(again.out()).path("reused").asInt()).isEqualTo(7);
         assertThat(results(out)).isEqualTo(all);
 
-        // The study can end between a preparation's end and its filing.
+        // The study may end after a preparation ended and before its result was saved.
         Path unfiled = all.keySet().stream()
                 .filter(result -> result.toString().contains("prepare-"))
                 .findFirst()
@@ -117,7 +117,7 @@ class StudyCommandTest {
     }
 
     @Test
-    void badLaddersAreOneLine() throws IOException {
+    void badLaddersAreReportedInOneLine() throws IOException {
         Path ladder = ladder();
         Files.writeString(ladder, Files.readString(ladder).replace("budgets:", "budgts:"));
 
@@ -144,7 +144,7 @@ class StudyCommandTest {
         }
     }
 
-    /** Each step's result and when it was written. */
+    /** Returns each step's result file and its modification time. */
     private static Map<Path, FileTime> results(Path out) throws IOException {
         Map<Path, FileTime> times = new HashMap<>();
         for (Path step : steps(out)) {
@@ -156,7 +156,7 @@ class StudyCommandTest {
         return times;
     }
 
-    /** Each training's run folder and how many steps it has made. */
+    /** Returns each training's run folder and its number of steps. */
     private static Map<Path, Integer> metrics(Path out) throws IOException {
         Map<Path, Integer> lines = new HashMap<>();
         for (Path step : steps(out)) {

@@ -21,7 +21,7 @@ class StudyViewTest {
             Duration.ofSeconds(125));
 
     @Test
-    void eachRunningStepHasALineAndTheWholeOne() {
+    void eachRunningStepAndTheStudyHaveALine() {
         assertThat(StudyView.lines(PROGRESS))
                 .containsExactly(
                         "  dense 64: 25 %, loss 5.000, 1,000 tokens/s, 1:30 left",
@@ -29,7 +29,7 @@ class StudyViewTest {
     }
 
     @Test
-    void aTerminalIsDrawnInPlaceWithoutWrapping() {
+    void aTerminalIsRedrawnInPlaceWithoutWrapping() {
         StringWriter err = new StringWriter();
         AtomicLong clock = new AtomicLong();
         StudyView view = new StudyView(new PrintWriter(err), true, 20, clock::get);
@@ -42,7 +42,7 @@ class StudyViewTest {
     }
 
     @Test
-    void withoutATerminalLinesComeNowAndThen() {
+    void withoutATerminalLinesArePrintedPeriodically() {
         StringWriter err = new StringWriter();
         AtomicLong clock = new AtomicLong();
         StudyView view = new StudyView(new PrintWriter(err), false, 80, clock::get);

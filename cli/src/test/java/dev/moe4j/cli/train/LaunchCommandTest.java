@@ -34,7 +34,7 @@ class LaunchCommandTest {
         assertThat(run.code()).as(run.err()).isZero();
         assertThat(run.out().lines()).singleElement().asString().startsWith("{").endsWith("}");
         assertThat(run.err())
-                .isEqualTo("moe4j: logs of 2 processes, %d threads each, in %s\n"
+                .isEqualTo("moe4j: 2 processes with %d threads each; logs in %s\n"
                         .formatted(Processors.threads(2), folder));
         assertThat(Files.readString(folder.resolve("rank-1.log"))).isEqualToIgnoringNewLines(run.out());
     }
@@ -50,9 +50,9 @@ class LaunchCommandTest {
                 .endsWith("moe4j: rank 0 failed with exit code 1; see " + folder.resolve("rank-0.log") + "\n");
     }
 
-    /** A rank's wrong usage is the launcher's, and no reason to start again. */
+    /** Wrong usage of a rank ends the launch without a restart. */
     @Test
-    void wrongUsageOfARankIsNotTriedAgain() {
+    void wrongUsageOfARankIsNotRetried() {
         Run run = Run.of(
                 ("launch --processes 1 --restarts 3 --log-dir " + folder + " -- plan --model cpu-dens").split(" "));
         assertThat(run.code()).as(run.err()).isEqualTo(2);
@@ -62,13 +62,14 @@ class LaunchCommandTest {
                         + "\n");
     }
 
-    /** Before any rank starts. */
+    /** The command is checked before any rank starts. */
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',
             value = {
                 "trian --steps 3 | unknown command 'trian'. Did you mean train? | moe4j --help",
-                "plan --model cpu-dense --tokenz 3 | unknown option --tokenz. Did you mean --tokens? | moe4j plan --help",
+                "plan --model cpu-dense --tokenz 3 | unknown option --tokenz. Did you mean --tokens? | moe4j "
+                        + "plan --help",
                 "bench memory --model none | no preset is called 'none' | moe4j bench memory --help"
             })
     void wrongUsageOfTheCommand(String command, String message, String help) {

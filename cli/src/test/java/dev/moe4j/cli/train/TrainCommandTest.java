@@ -24,7 +24,7 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
-/** From text to text: prepare, train, eval, generate, as a user calls them, and what they make of bad input. */
+/** Runs prepare, train, eval and generate like a user, with valid and invalid input. */
 class TrainCommandTest {
     private static final String TEXT = "The quick brown fox jumps over the lazy dog. ";
 
@@ -67,7 +67,7 @@ class TrainCommandTest {
     }
 
     @Test
-    void textBecomesAModelThatContinuesIt() {
+    void aTrainedModelContinuesItsTrainingText() {
         Path out = temp.resolve("run");
         JsonNode trained = json(train(shards, out, 60, "--set=precision=fp32", "--json"));
 
@@ -89,7 +89,7 @@ class TrainCommandTest {
 
         JsonNode scored = scored(out, "--batch=8");
         assertThat(scored.path("ppl").asDouble()).isLessThan(257);
-        // The last updates hardly change the model, and the text is the one that it was trained on.
+        // The text is the training text, and the last updates hardly change the model.
         assertThat(scored.path("loss").asDouble()).isCloseTo(loss, within(0.2));
         assertThat(scored(out, "--batch=3").path("loss").asDouble())
                 .isCloseTo(scored.path("loss").asDouble(), within(1e-5));
@@ -112,7 +112,7 @@ class TrainCommandTest {
     }
 
     @Test
-    void keysReachTheRun() throws IOException {
+    void configurationKeysReachTheRun() throws IOException {
         Path out = temp.resolve("run");
         Run run =
                 train(shards, out, 7, "--set", "precision=bf16", "--set", "model.dropout=0.25", "--set", "log.every=2");
@@ -135,7 +135,7 @@ class TrainCommandTest {
     }
 
     @Test
-    void unknownNamesComeWithTheNearest() {
+    void unknownNamesSuggestTheNearest() {
         Path out = temp.resolve("run");
         Run preset = Run.of("train", "--model=cpu-tiny-mo", "--data=" + shards, "--steps=1", "--out=" + out);
         assertWrongUsage(preset, "no preset is called 'cpu-tiny-mo'; the nearest are cpu-tiny-moe");
@@ -154,7 +154,7 @@ class TrainCommandTest {
     }
 
     @Test
-    void badDataIsOneLine() throws IOException {
+    void badDataIsReportedInOneLine() throws IOException {
         Path out = temp.resolve("run");
         assertFails(train(temp.resolve("none"), out, 1), "none");
         assertFails(train(Files.createDirectory(temp.resolve("hollow")), out, 1), "hollow");
@@ -162,7 +162,8 @@ class TrainCommandTest {
         Path tiny = prepared(temp.resolve("tiny"), Files.writeString(temp.resolve("tiny.txt"), "Too short."), "bytes");
         assertFails(
                 train(tiny, out, 1),
-                "the text has 11 tokens, too few for one sequence of 64 and its targets; give more text or set a smaller model.context");
+                "the text has 11 tokens, too few for one sequence of 64 and its targets; give more text or set "
+                        + "a smaller model.context");
         assertFails(train(shards, out, 1, "--set=model.vocabulary=128"), "model.vocabulary: 128 is too small");
         Path damaged = prepared(temp.resolve("damaged"), text, "bytes");
         Files.write(damaged.resolve("train-00000-000.idx"), new byte[10]);
@@ -171,7 +172,7 @@ class TrainCommandTest {
     }
 
     @Test
-    void whatIsNoTextIsRefusedBeforeAnythingIsWritten() throws IOException {
+    void invalidDataIsRejectedBeforeAnythingIsWritten() throws IOException {
         Path out = temp.resolve("data");
         Path binary = Files.write(temp.resolve("a.bin"), new byte[] {1, 0, 2, 0});
         Path latin = Files.write(temp.resolve("latin.txt"), "Größe".getBytes(StandardCharsets.ISO_8859_1));
@@ -186,7 +187,7 @@ class TrainCommandTest {
     }
 
     @Test
-    void aPlaceThatIsTakenIsOneLine() throws IOException {
+    void anUnusableFolderIsReportedInOneLine() throws IOException {
         Path file = Files.writeString(temp.resolve("file"), "mine");
         assertFails(train(shards, file, 1), "file: it is a file; give a folder");
         assertFails(train(shards, file.resolve("run"), 1), "cannot write the run to");
@@ -201,15 +202,15 @@ class TrainCommandTest {
                         "moe4j: " + out + " already holds a run; add --resume to go on with it, give another --out");
     }
 
-    /** /proc takes no folders, whoever asks. */
+    /** Nobody can create folders in /proc, not even root. */
     @Test
     @DisabledOnOs({OS.WINDOWS, OS.MAC})
-    void aPlaceThatCannotBeWrittenIsOneLine() {
+    void anUnwritableFolderIsReportedInOneLine() {
         assertFails(train(shards, Path.of("/proc/moe4j/run"), 1), "cannot write the run to /proc/moe4j/run");
     }
 
     @Test
-    void aLossThatIsNoNumberEndsTheRunWithoutACheckpoint() throws IOException {
+    void aNonFiniteLossEndsTheRunWithoutACheckpoint() throws IOException {
         Path out = temp.resolve("run");
         assertFails(
                 train(shards, out, 20, "--set=precision=fp32", "--set=optimizer.learning_rate=1e30"),
@@ -219,11 +220,11 @@ class TrainCommandTest {
     }
 
     @Test
-    void aCheckpointThatIsNoNumberIsOneLine() throws IOException {
+    void aCheckpointWithNanIsReportedInOneLine() throws IOException {
         Path run = temp.resolve("run");
         Path weights = TinyCheckpoint.write(run, 1, 4).resolve("model.safetensors");
         byte[] bytes = Files.readAllBytes(weights);
-        // The data begins behind the header, whose length is in the first bytes.
+        // The tensor data starts after the header, whose length is in the first bytes.
         int header = 8 + Byte.toUnsignedInt(bytes[0]) + (Byte.toUnsignedInt(bytes[1]) << 8);
         Arrays.fill(bytes, header, bytes.length, (byte) 0xff);
         Files.write(weights, bytes);
@@ -233,7 +234,7 @@ class TrainCommandTest {
     }
 
     @Test
-    void aTokenizerLargerThanTheModelIsRefused() throws IOException {
+    void aTokenizerLargerThanTheModelIsRejected() throws IOException {
         Path run = temp.resolve("run");
         Path config = TinyCheckpoint.write(run, 1, 0).resolve("config.json");
         ObjectNode json = (ObjectNode) JsonMapper.shared().readTree(Files.readString(config));
@@ -246,11 +247,11 @@ class TrainCommandTest {
                 "512 entries, more than the model's vocabulary of 264");
     }
 
-    /** In a process that may write only half a megabyte to a file, as on a disk that is full by then. */
+    /** Limits the size of files to 500 KiB, like a disk that fills up during the checkpoint. */
     @Test
     @DisabledOnOs(OS.WINDOWS)
-    void aCheckpointThatFindsNoRoomLeavesNothing() throws IOException, InterruptedException {
-        Libtorch.load(); // which unpacks its files, once
+    void aFailedCheckpointLeavesNothing() throws IOException, InterruptedException {
+        Libtorch.load(); // unpacks libtorch's files before the size limit applies
         Path out = temp.resolve("run");
         List<String> command = new ArrayList<>(List.of(
                 "/bin/sh",

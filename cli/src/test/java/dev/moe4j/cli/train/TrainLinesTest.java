@@ -14,8 +14,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class TrainLinesTest {
-    private static TrainLines.Figures figures(Map<String, Double> validation, List<TrainLines.Layer> layers) {
-        return new TrainLines.Figures(
+    private static TrainLines.Snapshot figures(Map<String, Double> validation, List<TrainLines.Layer> layers) {
+        return new TrainLines.Snapshot(
                 1234,
                 10_000,
                 2,
@@ -82,20 +82,20 @@ class TrainLinesTest {
                         "layer 3   █▁▂▃▃▂▁▁ at most 4.0 x even");
     }
 
-    /** A dense model at its first step, of which little is known. */
+    /** A dense model at its first step, when most values are unknown. */
     @Test
-    void whatIsNotKnownIsLeftOut() {
-        TrainLines.Figures first =
-                new TrainLines.Figures(1, 50, 0, null, 5.5, 1e-5, 2, 900, 0.4, 0, Map.of(), List.of());
+    void unknownValuesAreOmitted() {
+        TrainLines.Snapshot first =
+                new TrainLines.Snapshot(1, 50, 0, null, 5.5, 1e-5, 2, 900, 0.4, 0, Map.of(), List.of());
         assertThat(TrainLines.of(first, new LossCurve(), 79))
                 .containsExactly(
                         "train [=                                                           ] 1/50 (2 %)",
                         "loss 5.5000, rate 1.00e-05, gradient 2.00, 900 tokens/s, 40 % of peak");
     }
 
-    /** More layers than there is room for: those with dead experts and the most uneven, in their order. */
+    /** With more layers than fit, shows those with dead experts and the most unbalanced ones, in order. */
     @Test
-    void theLeastEvenLayersAreShown() {
+    void theMostUnbalancedLayersAreShown() {
         List<TrainLines.Layer> layers = IntStream.range(0, 20)
                 .mapToObj(i ->
                         new TrainLines.Layer(i, i == 4 ? new double[] {0, 2} : new double[] {2 - i / 20.0, i / 20.0}))
@@ -113,7 +113,7 @@ class TrainLinesTest {
                         "and 14 more ");
     }
 
-    /** The study's 512 experts, and a set's name that is longer than a line. */
+    /** The published model's 512 experts, and a set's name that is longer than a line. */
     @ParameterizedTest
     @ValueSource(ints = {10, 20, 39, 40, 79, 200})
     void noLineIsTooLong(int columns) {

@@ -54,7 +54,10 @@ class TrainViewTest {
                 new TreeMap<>(Map.of("wiki", 4.5)));
     }
 
-    /** What a terminal shows after all that was printed, which moves to the beginning of a line further up and clears below, and no more. */
+    /**
+     * Returns the screen of a terminal after all output. Supports only moving up to the beginning of a line and
+     * clearing below.
+     */
     private List<String> screen() {
         List<String> screen = new ArrayList<>();
         for (String part : err.toString().split("\u001b\\[", -1)) {
@@ -72,9 +75,9 @@ class TrainViewTest {
         return screen;
     }
 
-    /** A run that was resumed after step 500: its time left is by the steps that it makes itself. */
+    /** A run resumed after step 500: its time left depends on the steps of this process only. */
     @Test
-    void isDrawnAnewInPlace() {
+    void isRedrawnInPlace() {
         try (TrainView view = start(true)) {
             view.note("resuming runs/a after step 500 of 1,000");
             for (int step = 501; step <= 600; step++) {
@@ -99,9 +102,9 @@ class TrainViewTest {
                         "layer 1   ▃▇ at most 1.5 x even");
     }
 
-    /** Fast steps are not all drawn, but the last one is. */
+    /** Not every fast step is drawn, but the last one is. */
     @Test
-    void isDrawnNowAndThen() {
+    void isRedrawnPeriodically() {
         try (TrainView view = start(true)) {
             for (int step = 1; step <= 100; step++) {
                 nanos.addAndGet(Duration.ofMillis(10).toNanos());

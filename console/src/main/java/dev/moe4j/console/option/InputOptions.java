@@ -13,56 +13,64 @@ import java.util.stream.Stream;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/** Which text is read and what a document is, for all commands that read text. */
+/** Mixin for all commands that read text: the input files and their splitting into documents. */
 public final class InputOptions {
     @Parameters(
             arity = "0..*",
             paramLabel = "INPUT",
-            description = "Folders, files, zip archives, patterns as in 'data/**/*.jsonl', or - for standard input.")
+            description =
+                    "Folders, files, zip archives, glob patterns such as 'data/**/*.jsonl', or - for standard input.")
     private List<String> inputs = List.of();
 
     @Option(
             names = "--format",
             paramLabel = "NAME",
             defaultValue = "auto",
-            description = "auto (by name and content), text, jsonl, csv, tsv or parquet (default: auto).")
+            description = "Input format: auto (by name and content), text, jsonl, csv, tsv or parquet (default: auto).")
     private String format;
 
     @Option(
             names = "--field",
             paramLabel = "NAME",
             defaultValue = "text",
-            description = "The field or column with the text, where files have records (default: text).")
+            description = "The field or column that holds the text, for files with records (default: text).")
     private String field;
 
     @Option(
             names = "--split",
             paramLabel = "file|blank-line|paper",
             defaultValue = "file",
-            description = "What one document is in a file of text: the file; what stands between empty lines; or that, "
-                    + "with each newline made an end of text, as the published study has it (default: file).")
+            description =
+                    "How to split a text file into documents: file (one document), blank-line (at empty lines) or "
+                            + "paper (blank-line, with each newline replaced by an end-of-text token, as in the "
+                            + "published "
+                            + "study). Default: file.")
     private String split;
 
     @Option(
             names = "--on-error",
             paramLabel = "fail|skip",
             defaultValue = "fail",
-            description = "What to do about damaged files and records without text (default: fail).")
+            description = "How to handle damaged files and records without text: fail or skip (default: fail).")
     private String onError;
 
     @Option(
             names = "--max-document",
             paramLabel = "MIB",
             defaultValue = "128",
-            description = "The largest document, in MiB, up to 1024 (default: 128).")
+            description = "The largest accepted document, in MiB, from 1 to 1024 (default: 128).")
     private int maxDocument;
 
-    @Option(names = "--collapse-spaces", description = "Make each run of spaces and tabs one space.")
+    @Option(names = "--collapse-spaces", description = "Replace each run of spaces and tabs with one space.")
     private boolean collapseSpaces;
 
     InputOptions() {}
 
-    /** The files as they are now. {@code output} takes wrong usage. */
+    /**
+     * Returns the text input that the options describe.
+     *
+     * @throws picocli.CommandLine.ParameterException if an option is wrong
+     */
     public TextInput read(Output output) {
         if (inputs.isEmpty()) {
             throw output.wrongUsage("Missing required parameter: 'INPUT'");
@@ -79,7 +87,10 @@ public final class InputOptions {
                 .limits(Limits.DEFAULT.documentBytes((long) maxDocument << 20));
     }
 
-    /** The constant whose name is the option's value, in lower case and with {@code -} for {@code _}. */
+    /**
+     * Returns the enum constant that an option names, in lower case with {@code -} for {@code _}. Another name is
+     * wrong usage.
+     */
     public static <E extends Enum<E>> E oneOf(Output output, String option, String value, E[] all) {
         List<String> names = Stream.of(all)
                 .map(e -> e.name().toLowerCase(Locale.ROOT).replace('_', '-'))

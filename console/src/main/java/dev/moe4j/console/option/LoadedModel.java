@@ -16,17 +16,17 @@ import org.slf4j.LoggerFactory;
 /**
  * A checkpoint's model and its tokenizer.
  *
- * @param folder of the checkpoint itself
+ * @param folder the checkpoint's folder, even if the user named a run's folder
  */
 public record LoadedModel(Path folder, LanguageModel model, Tokenizer tokenizer) implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(LoadedModel.class);
 
-    /** The model as it is, for text in batches. */
+    /** Loads the model with the routing of training, where sequences of a batch may share the experts' capacity. */
     public static LoadedModel read(ModelOptions options) {
         return read(options, CheckpointReader::architecture);
     }
 
-    /** The model for texts each by itself, which share no experts' places. */
+    /** Loads the model for independent texts, which never share the experts' capacity. */
     public static LoadedModel readUngrouped(ModelOptions options) {
         return read(options, reader -> reader.architecture().ungrouped());
     }
@@ -41,7 +41,7 @@ public record LoadedModel(Path folder, LanguageModel model, Tokenizer tokenizer)
         }
     }
 
-    /** Opens the checkpoint. If the user named a run, logs which of its checkpoints was taken. */
+    /** Opens the checkpoint. If the user named a run, logs which of its checkpoints is used. */
     public static CheckpointReader open(ModelOptions options) {
         CheckpointReader reader = CheckpointReader.open(options.checkpoint);
         if (!reader.folder().equals(options.checkpoint)) {
@@ -50,7 +50,7 @@ public record LoadedModel(Path folder, LanguageModel model, Tokenizer tokenizer)
         return reader;
     }
 
-    /** The tokenizer that a checkpoint names, or where it names none the given one. */
+    /** Returns the tokenizer that the checkpoint names, or the one given by {@code --tokenizer} if it names none. */
     public static Tokenizer tokenizer(CheckpointReader reader, ModelOptions options) {
         TokenizerSpec recorded = reader.tokenizer();
         String given = options.tokenizer;
@@ -64,7 +64,7 @@ public record LoadedModel(Path folder, LanguageModel model, Tokenizer tokenizer)
             if (tokenizer.vocabularySize() > vocabulary) {
                 throw new CliException("--tokenizer " + given + " has " + tokenizer.vocabularySize()
                         + " entries, more than the vocabulary of " + vocabulary + " of the model in " + reader.folder()
-                        + "; give the one that it was trained with");
+                        + "; give the tokenizer that the model was trained with");
             }
             return tokenizer;
         }
@@ -80,7 +80,11 @@ public record LoadedModel(Path folder, LanguageModel model, Tokenizer tokenizer)
         return tokenizer;
     }
 
-    /** Refuses data that another tokenizer made. */
+    /**
+     * Rejects data that was prepared with another tokenizer.
+     *
+     * @throws CliException if {@code other} is not this model's tokenizer
+     */
     public void checkTokenizer(Tokenizer other, Path data) {
         if (!other.hash().equals(tokenizer.hash())) {
             throw new CliException(data + " was prepared with the tokenizer " + other.spec() + ", and the checkpoint "
@@ -89,7 +93,7 @@ public record LoadedModel(Path folder, LanguageModel model, Tokenizer tokenizer)
         }
     }
 
-    /** Tells this model, tokenizer, precision and device from all others. */
+    /** Returns a key of this model, tokenizer, precision and device, for cached results. */
     public String identity(ModelOptions options) {
         try (CheckpointReader reader = CheckpointReader.open(folder)) {
             return String.join(" ", reader.digest(), tokenizer.hash(), options.precision, options.device);

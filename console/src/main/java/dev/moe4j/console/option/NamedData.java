@@ -13,7 +13,7 @@ import java.util.Objects;
 import java.util.SequencedMap;
 import java.util.Set;
 
-/** A text to train or to evaluate on, as {@code name=path} or {@code path}, whose last part is then its name. */
+/** A data set given as {@code name=path} or {@code path}; without a name, the last part of the path is the name. */
 public record NamedData(String name, Path path) {
 
     public static List<NamedData> parse(List<String> texts, Output output) {
@@ -25,14 +25,15 @@ public record NamedData(String name, Path path) {
                 throw output.wrongUsage("--data " + text + ": give a path, or a name and a path as in pile=data/pile");
             }
             if (!names.add(set.name)) {
-                throw output.wrongUsage("two texts are called " + set.name + "; name them, as in a=" + set.path);
+                throw output.wrongUsage(
+                        "two data sets are named " + set.name + "; give each a name, as in a=" + set.path);
             }
             sets.add(set);
         }
         return sets;
     }
 
-    /** Opens prepared text to train on. */
+    /** Opens prepared data for training. */
     public static TrainingData open(List<NamedData> data) {
         SequencedMap<String, Path> folders = new LinkedHashMap<>();
         data.forEach(source -> folders.put(source.name, source.path));
@@ -53,7 +54,7 @@ public record NamedData(String name, Path path) {
         try {
             return Files.exists(Path.of(path));
         } catch (InvalidPathException e) {
-            // As web=C:\data is on Windows, for its colon.
+            // web=C:\data is not a valid path on Windows, because of its colon.
             return false;
         }
     }

@@ -11,7 +11,10 @@ import java.util.function.Consumer;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.TypeConversionException;
 
-/** Options whose value is a name of something built in. An unknown name is wrong usage, found before a command starts. */
+/**
+ * Converters for options that name something built in. An unknown name is wrong usage, reported before a command
+ * starts.
+ */
 public final class OptionNames {
 
     private OptionNames() {}
@@ -30,7 +33,7 @@ public final class OptionNames {
         }
     }
 
-    /** Of any machine; whether this one has it is seen when the command starts. */
+    /** A device's name on any machine. Whether this machine has the device is checked when the command starts. */
     public static final class DeviceName implements ITypeConverter<String> {
         @Override
         public String convert(String name) {

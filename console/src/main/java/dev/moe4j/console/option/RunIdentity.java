@@ -5,16 +5,16 @@ import dev.moe4j.parallel.health.Identity;
 import dev.moe4j.parallel.launch.CodeVersion;
 import dev.moe4j.parallel.rendezvous.Environment;
 
-/** What all processes of a run must have in common. */
+/** Creates the identity that all processes of a run must share: code version and configuration. */
 public final class RunIdentity {
     private static final int DIGITS = 12;
 
     private RunIdentity() {}
 
     /**
-     * This process's.
+     * Returns this process's identity.
      *
-     * @param configuration all that decides the run, as text
+     * @param configuration text with everything that determines the run; only its hash is kept
      */
     public static Identity of(Environment environment, String configuration) {
         String code = environment.isDistributed() ? CodeVersion.here() : "alone";

@@ -6,14 +6,14 @@ import dev.moe4j.tensor.Precision;
 import dev.moe4j.train.config.RunConfig;
 import java.util.List;
 
-/** A run's configuration from {@code --model} or {@code --preset}, and {@code --set}. */
+/** Reads a run's configuration from {@code --model} or {@code --preset} and {@code --set}. */
 public final class RunOptions {
 
     private RunOptions() {}
 
     /**
-     * Reads the configuration. An unknown preset and what {@code --set} does wrong are wrong usage; what is wrong in a
-     * file is not. Says which preset a file is based on that names none.
+     * Reads the configuration. An unknown preset and a wrong {@code --set} are wrong usage; an error in a file is
+     * a failure. If a file names no preset, prints the preset it is based on.
      */
     public static RunConfig read(Output output, String nameOrFile, List<String> overrides) {
         if (isUnreadable(nameOrFile)) {
@@ -32,7 +32,7 @@ public final class RunOptions {
         return config;
     }
 
-    /** Whether this is a file that cannot be used even without {@code --set}. */
+    /** Whether {@code nameOrFile} is a file that is invalid even without {@code --set}. */
     private static boolean isUnreadable(String nameOrFile) {
         if (!RunConfig.isFile(nameOrFile)) {
             return false;

@@ -1,5 +1,6 @@
 /**
- * Options that several commands share, and what they name: inputs, models, presets, data, precision. Depends on
+ * Options shared by several commands, and the objects they name: inputs, models, presets, data, precision. Depends
+ * on
  * {@code console.output} and {@code train}.
  */
 @NullMarked

@@ -2,9 +2,12 @@ package dev.moe4j.console.output;
 
 import picocli.CommandLine;
 
-/** Makes command lines; the user object of the root command is one. */
+/**
+ * Creates command lines. The user object of the root command implements it, so that a command can parse another
+ * one.
+ */
 public interface CommandLineFactory {
 
-    /** Returns a command line on which these arguments can be parsed. */
+    /** Returns a command line that can parse these arguments. */
     CommandLine forArguments(String... arguments);
 }

@@ -14,11 +14,11 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How a command's exception is told to the user.
+ * A command's exception as a message for the user.
  *
- * <p>Expected failures become one line without a stack trace. Expected are the exceptions that moe4j itself declares
- * (each module has one, thrown on purpose and with a message for the user), everything about files, and a heap too
- * small. Anything else is a bug, and says so with its stack trace.
+ * <p>Expected failures are one line without a stack trace. These are moe4j's own exceptions (each module declares
+ * one, thrown on purpose and with a message for the user), file system errors, and an exhausted Java heap.
+ * Anything else is a bug and is printed with its stack trace.
  */
 public record Failure(Throwable cause, boolean expected, String message) {
 
@@ -29,8 +29,8 @@ public record Failure(Throwable cause, boolean expected, String message) {
             case AccessDeniedException file ->
                 expected(e, file.getFile() + ": permission denied; check its owner and mode, or choose another place");
             case FileAlreadyExistsException file ->
-                expected(e, file.getFile() + ": exists already; remove it or choose another name");
-            case NotDirectoryException file -> expected(e, file.getFile() + ": not a folder; name a folder");
+                expected(e, file.getFile() + ": already exists; remove it or choose another name");
+            case NotDirectoryException file -> expected(e, file.getFile() + ": not a folder; give a folder");
             case DirectoryNotEmptyException file ->
                 expected(e, file.getFile() + ": the folder is not empty; empty it or choose another one");
             case FileSystemException file -> expected(e, file.getFile() + ": " + fileReason(file, file.getReason()));

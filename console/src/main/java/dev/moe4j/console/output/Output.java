@@ -8,7 +8,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-/** Mixin for a command that has a result: text for people, or with {@code --json} one object for programs. */
+/** Mixin for a command that has a result: text for people, or one JSON object with {@code --json}. */
 public final class Output {
     @Spec(Spec.Target.MIXEE)
     private CommandSpec command;
@@ -16,7 +16,7 @@ public final class Output {
     @Option(names = "--json", description = "Print the result as one JSON object, the only line on stdout.")
     private boolean json;
 
-    /** Prints a command's result, once, at its end: {@code result} as JSON, or {@code text}. */
+    /** Prints a command's result, once, at its end: {@code result} as JSON, or the output of {@code text}. */
     public void print(Object result, Consumer<PrintWriter> text) {
         PrintWriter out = command.commandLine().getOut();
         if (json) {
@@ -27,7 +27,10 @@ public final class Output {
         check(out);
     }
 
-    /** Prints a piece of a result that comes bit by bit; with {@code --json} the result at the end has it. */
+    /**
+     * Prints a part of a result that is produced incrementally. With {@code --json} it prints nothing, since the
+     * result at the end contains it.
+     */
     public void stream(String piece) {
         if (!json) {
             PrintWriter out = command.commandLine().getOut();
@@ -44,12 +47,12 @@ public final class Output {
         }
     }
 
-    /** Returns what to throw for wrong usage that only the command can see. */
+    /** Returns the exception to throw for wrong usage that the option parser cannot detect. */
     public ParameterException wrongUsage(String message) {
         return new ParameterException(command.commandLine(), message);
     }
 
-    /** Returns what {@code value} makes of the command's options; what it refuses is wrong usage. */
+    /** Returns the value computed from options. An expected failure of {@code value} becomes wrong usage. */
     public <T> T usage(Supplier<T> value) {
         try {
             return value.get();
@@ -62,7 +65,7 @@ public final class Output {
         }
     }
 
-    /** Returns where progress and remarks go. */
+    /** Returns the writer for progress and notes: stderr. */
     public PrintWriter err() {
         return command.commandLine().getErr();
     }

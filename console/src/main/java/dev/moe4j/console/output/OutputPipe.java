@@ -6,12 +6,12 @@ import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** Writes to the process's stdout, which may be a pipe whose reader goes. */
+/** A writer to the process's stdout that detects a closed pipe. */
 public final class OutputPipe extends PrintWriter {
 
     private static final Path SELF = Path.of("/dev/stdout");
-    /** Of a file's mode: its kind, and the kinds that have a reader. */
-    private static final int KIND = 0170000;
+    /** The file type bits of a file's mode, and the two types that have a reader. */
+    private static final int TYPE_MASK = 0170000;
 
     private static final int PIPE = 0010000;
     private static final int SOCKET = 0140000;
@@ -20,20 +20,20 @@ public final class OutputPipe extends PrintWriter {
         super(stdout, true, stdout.charset());
     }
 
-    /** The reader of stdout has closed it, as {@code head} does. The command ends without a message. */
+    /** The reader of stdout closed it, as {@code head} does. The command ends without a message. */
     @SuppressWarnings("serial")
     public static final class ReaderGoneException extends RuntimeException {
-        /** As of a process that SIGPIPE ends. */
+        /** The exit code of a process that SIGPIPE ends. */
         public static final int EXIT_CODE = 128 + 13;
     }
 
-    /** Whether stdout is a pipe or a socket, which cannot be written to only when the reader is gone. */
+    /** Whether stdout is a pipe or a socket: writing to one fails only when its reader is gone. */
     boolean isPipe() {
         try {
-            int kind = (int) Files.getAttribute(SELF, "unix:mode") & KIND;
-            return kind == PIPE || kind == SOCKET;
+            int type = (int) Files.getAttribute(SELF, "unix:mode") & TYPE_MASK;
+            return type == PIPE || type == SOCKET;
         } catch (IOException | UnsupportedOperationException | IllegalArgumentException e) {
-            return false; // not a system that tells
+            return false; // this system does not report the type
         }
     }
 }

@@ -9,7 +9,10 @@ import tools.jackson.databind.ValueSerializer;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.module.SimpleModule;
 
-/** Results as JSON: a record's components in their order, names in snake_case, null for numbers that are not finite. */
+/**
+ * JSON of results: a record's components in declaration order, names in snake_case, null for numbers that are not
+ * finite.
+ */
 public final class ResultJson {
     private static final JsonMapper MAPPER = JsonMapper.builder()
             .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
@@ -24,12 +27,12 @@ public final class ResultJson {
 
     private ResultJson() {}
 
-    /** Returns {@code value} in one line. */
+    /** Returns {@code value} as one line of JSON. */
     public static String line(Object value) {
         return MAPPER.writeValueAsString(value);
     }
 
-    /** Reads what {@link #line} wrote of a record. */
+    /** Reads a record from the JSON that {@link #line} wrote. */
     public static <T> T read(String line, Class<T> type) {
         return MAPPER.readValue(line, type);
     }

@@ -2,7 +2,7 @@ package dev.moe4j.console.output;
 
 import java.util.Locale;
 
-/** Amounts for people: four significant digits in the unit that suits their size. */
+/** Amounts formatted for people: four significant digits and a unit that suits the size. */
 public final class Units {
 
     private static final String[] PREFIXES = {"", "k", "M", "G", "T", "P", "E", "Z", "Y"};
@@ -11,7 +11,7 @@ public final class Units {
 
     private Units() {}
 
-    /** An amount in a unit. */
+    /** A value and its unit; {@link #toString} rounds to four significant digits. */
     public record Amount(double value, String unit) {
 
         @Override
@@ -64,7 +64,7 @@ public final class Units {
         return new Amount(scaled, letter + (prefix == 0 ? "" : mark) + unit);
     }
 
-    /** Four significant digits; whole digits are never rounded away. */
+    /** Formats four significant digits; integer digits are never rounded away. */
     private static String number(double value) {
         if (value == 0) {
             return "0";

@@ -3,7 +3,7 @@ package dev.moe4j.console.output;
 import java.util.Objects;
 import picocli.CommandLine.IVersionProvider;
 
-/** What {@code --version} prints. */
+/** The version that {@code --version} prints. */
 public final class Version implements IVersionProvider {
     Version() {}
 
@@ -12,7 +12,7 @@ public final class Version implements IVersionProvider {
         return new String[] {"moe4j " + moe4j() + " (Java " + Runtime.version() + ", " + Platform.name() + ")"};
     }
 
-    /** Returns the version in the jar's manifest; classes that run outside of a jar have none. */
+    /** Returns the version in the jar's manifest, or {@code development} for classes outside a jar. */
     public static String moe4j() {
         return Objects.requireNonNullElse(Version.class.getPackage().getImplementationVersion(), "development");
     }

@@ -7,13 +7,15 @@ import java.util.concurrent.TimeUnit;
 import org.slf4j.LoggerFactory;
 
 /**
- * Makes Ctrl-C and SIGTERM a request: work asks {@link #requested} between steps and ends in good order, and the process
- * waits for it. Until {@link #heed}, or until it is asked for the first time, they end the process at once: what reads inputs
- * or waits for other processes beforehand does not ask.
+ * Turns Ctrl-C and SIGTERM into a request to stop. The work polls {@link #requested} between steps and ends in
+ * good order, and the JVM waits for it.
+ *
+ * <p>The handler is installed by {@link #heed} or by the first call of {@link #requested}. Until then a signal ends
+ * the process immediately, for example while inputs are read or other processes are awaited.
  */
 public final class Interruption implements AutoCloseable {
 
-    /** A step and the writing of a checkpoint should be done by then. */
+    /** Long enough for a step and for writing a checkpoint. */
     private static final long PATIENCE_MINUTES = 10;
 
     private final CountDownLatch done = new CountDownLatch(1);
@@ -29,26 +31,29 @@ public final class Interruption implements AutoCloseable {
         try {
             if (!done.await(PATIENCE_MINUTES, TimeUnit.MINUTES)) {
                 LoggerFactory.getLogger(Interruption.class)
-                        .warn("the work did not end within {} minutes of its interruption", PATIENCE_MINUTES);
+                        .warn("the work did not end within {} minutes after the interruption", PATIENCE_MINUTES);
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
     }
 
-    /** From now on until {@link #close} an interruption is a request. */
+    /** Installs the handler: from now on until {@link #close} a signal is a request to stop. */
     public void heed() {
         if (!heeded) {
             try {
                 Runtime.getRuntime().addShutdownHook(hook);
                 heeded = true;
             } catch (IllegalStateException e) {
-                requested = true; // the process is ending already
+                requested = true; // the JVM is already shutting down
             }
         }
     }
 
-    /** Calls this when the user asks to stop, at once if that was before: for work that waits rather than asks. */
+    /**
+     * Calls {@code listener} when the user asks to stop, or immediately if the user has already asked. For work
+     * that waits and cannot poll.
+     */
     public void onRequest(Runnable listener) {
         heed();
         synchronized (this) {
@@ -65,7 +70,7 @@ public final class Interruption implements AutoCloseable {
         return listeners;
     }
 
-    /** Whether the user asked to stop, which is heeded from now on. */
+    /** Whether the user has asked to stop. The first call installs the handler. */
     public boolean requested() {
         heed();
         return requested;

@@ -5,15 +5,18 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
-/** How to start {@code moe4j} once more. */
+/** The command line that starts {@code moe4j} in a new process. */
 public final class JavaCommand {
 
-    /** The class that the command line starts from. */
+    /** The main class of the command line; named, because it lies in a module above this one. */
     static final String MAIN = "dev.moe4j.cli.Main";
 
     private JavaCommand() {}
 
-    /** The JVM that runs this, with the same flags and no terminal, up to the arguments of {@code moe4j}. */
+    /**
+     * The java executable of this JVM with its flags, no terminal, the class path and the main class. Append the
+     * arguments of {@code moe4j}.
+     */
     public static List<String> words() {
         List<String> words = new ArrayList<>();
         words.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());

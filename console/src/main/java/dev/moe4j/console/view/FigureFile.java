@@ -7,14 +7,14 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /**
- * A figure that a command draws beside its result.
+ * A file for a figure that a command writes in addition to its result.
  *
- * @param option that names the file
+ * @param option the option that names the file, for messages
  */
 public record FigureFile(String option, Path path) {
 
     /**
-     * Before long work rather than after it.
+     * Checks that the file can be written, before long work starts.
      *
      * @throws CliException if the file cannot be written
      */
@@ -25,7 +25,7 @@ public record FigureFile(String option, Path path) {
         }
         Path at = Files.exists(path) ? path : folder;
         if (at == null || !Files.isWritable(at)) {
-            throw unwritable("no such folder, or it may not be written to");
+            throw unwritable("its folder does not exist or is not writable");
         }
     }
 

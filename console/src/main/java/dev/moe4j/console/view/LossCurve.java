@@ -6,25 +6,25 @@ import java.util.List;
 import java.util.Locale;
 
 /**
- * The course of a loss as a curve of braille dots, two by four to a character. It remembers at most {@value #MOST} means of
- * equally many steps each, however long a run is.
+ * A loss curve for the terminal, drawn with braille dots, two by four per character. It keeps at most {@value
+ * #MAX_MEANS} means, each over the same number of steps, for runs of any length.
  */
 public final class LossCurve {
-    private static final int MOST = 1024;
+    private static final int MAX_MEANS = 1024;
     private static final int LABEL = 8;
 
-    /** The dots of a character from top to bottom, left and right, as bits of its code point. */
+    /** Bits of the dots in a braille code point, from top to bottom: left column, right column. */
     private static final int[][] DOTS = {{0x01, 0x02, 0x04, 0x40}, {0x08, 0x10, 0x20, 0x80}};
 
     private static final int EMPTY = 0x2800;
 
-    private final double[] means = new double[MOST];
+    private final double[] means = new double[MAX_MEANS];
     private int size;
     private int stepsPerMean = 1;
     private double sum;
     private int steps;
 
-    /** Adds a step's loss; what is no number is left out. */
+    /** Adds the loss of a step. Values that are not finite are ignored. */
     public void add(double loss) {
         if (!Double.isFinite(loss)) {
             return;
@@ -34,11 +34,11 @@ public final class LossCurve {
         if (steps < stepsPerMean) {
             return;
         }
-        if (size == MOST) {
+        if (size == MAX_MEANS) {
             size /= 2;
             Arrays.setAll(means, i -> i < size ? (means[2 * i] + means[2 * i + 1]) / 2 : 0);
             stepsPerMean *= 2;
-            return; // the mean in the making has half its steps now
+            return; // the current mean needs twice as many steps now
         }
         means[size] = sum / steps;
         size++;
@@ -46,7 +46,10 @@ public final class LossCurve {
         steps = 0;
     }
 
-    /** The curve in so many lines of at most so many columns, with its highest and lowest value before it. */
+    /**
+     * Returns the curve as {@code rows} lines of at most {@code columns} characters, labelled with its highest and
+     * lowest value.
+     */
     public List<String> lines(int columns, int rows) {
         int width = columns - LABEL - 1;
         if (size == 0 || width < 1) {
@@ -59,7 +62,7 @@ public final class LossCurve {
         int last = -1;
         for (int x = 0; x < points.length; x++) {
             int y = high == low ? 0 : (int) Math.round((high - points[x]) / (high - low) * (4 * rows - 1));
-            // From the level before, so that a steep fall is a line too.
+            // Connect to the previous point, so that a steep fall is a line too.
             for (int dot = last < 0 ? y : last + Integer.signum(y - last); ; dot += Integer.signum(y - dot)) {
                 cells[dot / 4][x / 2] |= DOTS[x % 2][dot % 4];
                 if (dot == y) {
@@ -83,7 +86,7 @@ public final class LossCurve {
         return lines;
     }
 
-    /** So many means over all that is remembered, in order. */
+    /** Averages the kept means to {@code count} points, in order. */
     private double[] points(int count) {
         double[] points = new double[count];
         for (int i = 0; i < count; i++) {

@@ -11,18 +11,18 @@ import me.tongfei.progressbar.ProgressBarStyle;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How far a long task is, on stderr: a bar where a person looks on, else a plain line now and then.
+ * Shows the progress of a long task on stderr: a bar on a terminal, otherwise a plain line every ten seconds.
  *
  * <pre>{@code
  * try (ProgressLine progress = ProgressLine.start(output.err(), "train", steps)) {
- *     progress.update(step, "loss 3.214, 12,300 tokens/s, 62 % of peak");
+ * progress.update(step, "loss 3.214, 12,300 tokens/s, 62 % of peak");
  * }
  * }</pre>
  *
- * <p>Both forms show the share done, the free text and the time left. To be used by one thread.
+ * <p>Both forms show the fraction done, the given text and the time left. Not thread-safe.
  */
 public final class ProgressLine implements AutoCloseable {
-    /** Between two plain lines. */
+    /** The time between two plain lines. */
     private static final Duration INTERVAL = Duration.ofSeconds(10);
 
     private final PrintWriter err;
@@ -31,7 +31,7 @@ public final class ProgressLine implements AutoCloseable {
     private final LongSupplier nanos;
     private final @Nullable ProgressBar bar;
     private long printedAt;
-    /** Where this process began, which a bar's own thread asks for. */
+    /** The first update of this process. Volatile because the bar's own thread reads it. */
     private volatile @Nullable Start start;
 
     private long done;
@@ -57,8 +57,9 @@ public final class ProgressLine implements AutoCloseable {
     }
 
     /**
-     * Starts a line for a task of {@code total} steps (or bytes, or documents). {@code ./moe4j} tells by the properties
-     * {@code moe4j.terminal} and {@code moe4j.columns} whether stderr is a terminal, and how wide.
+     * Starts the progress of a task with {@code total} steps (or bytes, or documents). The launcher script {@code
+     * ./moe4j} sets the properties {@code moe4j.terminal} and {@code moe4j.columns}: whether stderr is a terminal,
+     * and its width.
      */
     public static ProgressLine start(PrintWriter err, String task, long total) {
         return new ProgressLine(
@@ -70,13 +71,13 @@ public final class ProgressLine implements AutoCloseable {
                 System::nanoTime);
     }
 
-    /** As {@link #start}, for tests. */
+    /** Like {@link #start}, with explicit terminal settings and clock. */
     public static ProgressLine start(
             PrintWriter err, String task, long total, boolean terminal, int columns, LongSupplier nanos) {
         return new ProgressLine(err, task, total, terminal, columns, nanos);
     }
 
-    /** Says that {@code done} of the total are done, and what else there is to say. */
+    /** Reports that {@code done} of the total are done, with a text to show next to the numbers. */
     public void update(long done, String text) {
         this.done = done;
         this.text = text;
@@ -90,14 +91,14 @@ public final class ProgressLine implements AutoCloseable {
         }
     }
 
-    /** Prints a remark, above the bar where there is one. */
-    public void note(String remark) {
-        // A bar is drawn anew over what stays of the line.
-        err.println(bar == null ? task + ": " + remark : "\r\u001b[K" + task + ": " + remark);
+    /** Prints a note on a separate line, above the bar. */
+    public void note(String text) {
+        // Clear the line first: the bar is redrawn below.
+        err.println(bar == null ? task + ": " + text : "\r\u001b[K" + task + ": " + text);
         err.flush();
     }
 
-    /** Ends the line. Where it was plain, the last state is printed, if there is any. */
+    /** Ends the progress. Without a terminal, prints the last state unless it was printed already. */
     @Override
     public void close() {
         if (bar != null) {
@@ -126,7 +127,10 @@ public final class ProgressLine implements AutoCloseable {
         err.flush();
     }
 
-    /** By what this process has done: a run that was resumed has done more. Null where nothing can be told, or is left. */
+    /**
+     * Estimates the time left from the steps of this process only, since a resumed run starts above 0. Null
+     * without an estimate or when the task is done.
+     */
     private @Nullable Duration left(long reached) {
         Start from = start;
         if (from == null || reached <= from.done || reached >= total) {
@@ -145,11 +149,11 @@ public final class ProgressLine implements AutoCloseable {
 
     private record Start(long done, long at) {}
 
-    /** Writes each state of the bar over the one before. */
+    /** Draws each state of the bar over the one before. */
     private record Terminal(PrintWriter err, int columns) implements ProgressBarConsumer {
         @Override
         public int getMaxRenderedLength() {
-            return columns - 1; // a line that is full would wrap
+            return columns - 1; // a full line would wrap
         }
 
         @Override

@@ -1,6 +1,7 @@
 /**
- * What people look at during a command: a line of progress, the curve of losses, figures as SVG. Depends on {@code
- * console.output}.
+ * Progress views for people: a progress line ({@link ProgressLine}), a loss curve in the terminal ({@link
+ * LossCurve}), and
+ * figures as SVG files. Depends on {@code console.output} and {@code text}.
  */
 @NullMarked
 package dev.moe4j.console.view;

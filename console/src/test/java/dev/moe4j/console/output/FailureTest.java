@@ -12,7 +12,7 @@ import java.nio.file.NoSuchFileException;
 import org.junit.jupiter.api.Test;
 
 class FailureTest {
-    /** As each module has one. */
+    /** Stands for the exception that each module declares. */
     private static final class ModuleException extends RuntimeException {
         ModuleException(String message) {
             super(message);
@@ -20,14 +20,14 @@ class FailureTest {
     }
 
     @Test
-    void whatModulesThrowOnPurposeIsOneLine() {
+    void exceptionsOfModulesAreOneLine() {
         assertThat(told(new ModuleException("corpus: no text found\n in 3 files;  name another folder"), false))
                 .isEqualTo("moe4j: corpus: no text found in 3 files;  name another folder\n");
         assertThat(told(new CliException("no"), false)).isEqualTo("moe4j: no\n");
     }
 
     @Test
-    void filesAreOneLine() {
+    void fileErrorsAreOneLine() {
         assertThat(told(new NoSuchFileException("/a"), false))
                 .isEqualTo("moe4j: /a: no such file or folder; check the path\n");
         assertThat(told(new UncheckedIOException(new NoSuchFileException("/a")), false))
@@ -41,12 +41,12 @@ class FailureTest {
     }
 
     @Test
-    void aSmallHeapNamesTheSwitch() {
+    void aFullHeapNamesTheOption() {
         assertThat(told(new OutOfMemoryError("Java heap space"), false)).contains("MOE4J_JAVA_OPTS=-Xmx");
     }
 
     @Test
-    void bugsShowTheirTrace() {
+    void bugsHaveAStackTrace() {
         assertThat(told(new IllegalStateException("oops"), false))
                 .startsWith("java.lang.IllegalStateException: oops\n\tat dev.moe4j.cli.FailureTest")
                 .endsWith("moe4j: internal error: java.lang.IllegalStateException: oops."
@@ -54,7 +54,7 @@ class FailureTest {
     }
 
     @Test
-    void debugShowsEveryTrace() {
+    void debugPrintsAllStackTraces() {
         assertThat(told(new CliException("no", new IOException("why")), true))
                 .contains("\tat ", "Caused by: java.io.IOException: why")
                 .endsWith("moe4j: no\n");

@@ -24,7 +24,7 @@ class ResultJsonTest {
     record Inner(boolean isDone, List<Float> values) {}
 
     @Test
-    void recordsInTheirOrderInSnakeCase() {
+    void recordsKeepTheirOrderInSnakeCase() {
         Result result = new Result(
                 "a\nb",
                 1L << 40,
@@ -43,7 +43,7 @@ class ResultJsonTest {
     }
 
     @Test
-    void whatIsNoNumberIsNull() {
+    void nonFiniteNumbersAreNull() {
         assertThat(ResultJson.line(Map.of("x", Float.POSITIVE_INFINITY))).isEqualTo("{\"x\":null}");
     }
 }

@@ -18,9 +18,9 @@ class LossCurveTest {
         assertThat(curve.lines(40, 2)).containsExactly("   8.000 ⠑⢄⠀⠀", "   1.000 ⠀⠀⠑⢄");
     }
 
-    /** A fall of the whole height is a line, not two lonely dots. */
+    /** A fall over the full height is a line, not two separate dots. */
     @Test
-    void joinsWhatLiesApart() {
+    void connectsDistantPoints() {
         for (double loss : new double[] {5, 5, 1, 1}) {
             curve.add(loss);
         }
@@ -37,9 +37,9 @@ class LossCurveTest {
         assertThat(curve.lines(40, 2)).containsExactly("   2.500 ⠁", "   2.500 ⠀");
     }
 
-    /** A million steps keep their shape in a few columns, ends included. */
+    /** A million steps keep their shape in a few columns, including both ends. */
     @Test
-    void remembersMeansOfAnyNumberOfSteps() {
+    void keepsMeansOfAnyNumberOfSteps() {
         for (int step = 0; step < 1_000_000; step++) {
             curve.add(step < 500_000 ? 4 : 3);
         }

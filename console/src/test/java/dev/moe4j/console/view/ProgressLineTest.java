@@ -13,7 +13,7 @@ class ProgressLineTest {
     private final AtomicLong nanos = new AtomicLong();
 
     @Test
-    void aPlainLineNowAndThen() {
+    void plainLinesArePrintedPeriodically() {
         try (ProgressLine progress = start(100, false)) {
             for (int step = 1; step <= 100; step++) {
                 nanos.addAndGet(Duration.ofMillis(400).toNanos());
@@ -40,9 +40,9 @@ class ProgressLineTest {
         assertThat(err.toString().lines()).containsExactly("train 2/7200 (0 %), 3:59:56 left");
     }
 
-    /** As a run does that begins with step 9001. */
+    /** A resumed run starts with step 9001. */
     @Test
-    void theTimeLeftIsByWhatThisProcessHasDone() {
+    void theTimeLeftDependsOnThisProcessOnly() {
         try (ProgressLine progress = start(10_000, false)) {
             for (int step = 9001; step <= 9011; step++) {
                 nanos.addAndGet(Duration.ofSeconds(1).toNanos());
