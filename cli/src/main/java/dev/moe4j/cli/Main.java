@@ -43,9 +43,9 @@ import picocli.CommandLine.UnmatchedArgumentException;
  *
  * <p>A command is a class {@code XCommand implements Callable<Integer>}. It has an {@code Output} mixin, passes
  * its result to it, and returns 0. It reports failures as exceptions: {@code CliException} or a module's own
- * exception for a failure that the user can correct, {@link ParameterException} for wrong usage; see {@link
- * Failure} for the others. Loading a command's class must not load anything heavy, since {@code --help} loads all
- * of them.
+ * exception for a failure that the user can correct, {@link ParameterException} for wrong usage; see
+ * {@link Failure} for the others. Loading a command's class must not load anything heavy, since {@code --help}
+ * loads all of them.
  */
 @Command(
         name = "moe4j",

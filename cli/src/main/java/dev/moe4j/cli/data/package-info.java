@@ -1,7 +1,6 @@
 /**
  * The commands {@code moe4j prepare}, {@code moe4j data} and {@code moe4j tokenizer}. Depends on {@code console}
- * and
- * {@code data}.
+ * and {@code data}.
  */
 @Internal
 @NullMarked

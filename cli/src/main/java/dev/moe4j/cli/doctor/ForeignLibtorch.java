@@ -52,8 +52,8 @@ final class ForeignLibtorch {
     }
 
     /**
-     * Returns the folders that the loader's configuration adds, such as Debian's {@code
-     * /usr/lib/x86_64-linux-gnu}.
+     * Returns the folders that the loader's configuration adds, such as Debian's
+     * {@code /usr/lib/x86_64-linux-gnu}.
      */
     static Stream<String> configured(Path configuration) {
         if (!Files.isDirectory(configuration)) {

@@ -1,4 +1,6 @@
-/** The command {@code moe4j plan}. Depends on {@code console} and {@code plan}. */
+/**
+ * The command {@code moe4j plan}. Depends on {@code console} and {@code plan}.
+ */
 @Internal
 @NullMarked
 package dev.moe4j.cli.plan;

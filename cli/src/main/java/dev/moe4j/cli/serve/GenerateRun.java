@@ -14,8 +14,8 @@ import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Generates text with a checkpoint's model. Separate from the command, whose class loads with every {@code
- * --help}.
+ * Generates text with a checkpoint's model. Separate from the command, whose class loads with every
+ * {@code --help}.
  */
 record GenerateRun(ModelOptions options, int tokens, double temperature, int topK, double topP, long seed) {
 

@@ -1,4 +1,6 @@
-/** The commands {@code moe4j generate} and {@code moe4j serve}. Depends on {@code console} and {@code serve}. */
+/**
+ * The commands {@code moe4j generate} and {@code moe4j serve}. Depends on {@code console} and {@code serve}.
+ */
 @Internal
 @NullMarked
 package dev.moe4j.cli.serve;

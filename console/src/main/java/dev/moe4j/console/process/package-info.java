@@ -1,7 +1,6 @@
 /**
  * Process control for commands: the command line that starts moe4j again ({@link JavaCommand}), and orderly
- * shutdown on
- * Ctrl-C or SIGTERM ({@link Interruption}). Depends on the JDK and SLF4J.
+ * shutdown on Ctrl-C or SIGTERM ({@link Interruption}). Depends on the JDK and SLF4J.
  */
 @NullMarked
 package dev.moe4j.console.process;

@@ -6,8 +6,8 @@ import java.util.List;
 import java.util.Locale;
 
 /**
- * A loss curve for the terminal, drawn with braille dots, two by four per character. It keeps at most {@value
- * #MAX_MEANS} means, each over the same number of steps, for runs of any length.
+ * A loss curve for the terminal, drawn with braille dots, two by four per character. It keeps at most
+ * {@value #MAX_MEANS} means, each over the same number of steps, for runs of any length.
  */
 public final class LossCurve {
     private static final int MAX_MEANS = 1024;

@@ -57,9 +57,9 @@ public final class ProgressLine implements AutoCloseable {
     }
 
     /**
-     * Starts the progress of a task with {@code total} steps (or bytes, or documents). The launcher script {@code
-     * ./moe4j} sets the properties {@code moe4j.terminal} and {@code moe4j.columns}: whether stderr is a terminal,
-     * and its width.
+     * Starts the progress of a task with {@code total} steps (or bytes, or documents). The launcher script
+     * {@code ./moe4j} sets the properties {@code moe4j.terminal} and {@code moe4j.columns}: whether stderr is a
+     * terminal, and its width.
      */
     public static ProgressLine start(PrintWriter err, String task, long total) {
         return new ProgressLine(
