@@ -1,9 +1,9 @@
 #!/bin/bash
-# Runs the tests of our own kernels on a GPU under NVIDIA's compute-sanitizer: memcheck, racecheck, initcheck, synccheck.
+# Runs the tests of the fused CUDA kernels on a GPU under NVIDIA's compute-sanitizer: memcheck, racecheck, initcheck, synccheck.
 #
 #   bench/scripts/sanitize.sh FOLDER     into FOLDER/TOOL.txt, in a folder that deploy/offline/pack.sh --cuda --tests made
 #
-# What a tool says of other kernels, which are libtorch's, is counted only.
+# Findings in libtorch's kernels are counted only.
 #
 #   COMPUTE_SANITIZER=path    default: the one on PATH, or CUDA's in /usr/local/cuda
 #   TOOLS="memcheck"          fewer of them
@@ -22,8 +22,8 @@ own='(softmaxLoss|combine|combineBackward|biasGelu|geluBackward|addNorm|addNormB
 failed=0
 for tool in ${TOOLS-memcheck racecheck initcheck synccheck}; do
   "$sanitizer" --tool "$tool" --target-processes all --log-file "$out/$tool.txt" "$home/test.sh" \
-    --select-class dev.moe4j.tensor.KernelsTest \
-    --select-method 'dev.moe4j.model.DeviceAssignmentTest#equalsTheHostsByKernels' >"$out/$tool.tests" 2>&1
+    --select-class dev.moe4j.tensor.cuda.KernelsTest \
+    --select-method 'dev.moe4j.model.routing.DeviceAssignmentTest#equalsTheHostsByKernels' >"$out/$tool.tests" 2>&1
   tests=$?
   if ! grep -q 'ERROR SUMMARY\|RACECHECK SUMMARY' "$out/$tool.txt" 2>/dev/null; then
     failed=1

@@ -3,13 +3,13 @@
 #
 #   deploy/offline/pack.sh [--cuda [--arch 90] [--use-machine-libtorch]] [--tests] [--data DIR] FOLDER
 #
-#   --cuda                   libtorch with CUDA, whose GPU code is kept for one architecture only: sm_90, H100 and H200
-#   --arch N                 another one that libtorch has code for (thin_fatbin.py --list says which)
-#   --use-machine-libtorch   with --cuda, leave libtorch out: there its place is taken by the one of an installed PyTorch
-#   --tests                  pack the tests of tensors, processes, models and training too, which test.sh runs there
-#   --data DIR               pack this folder too, as data/; its text is best compressed already
+#   --cuda                   libtorch with CUDA, with GPU code for one architecture only: sm_90, H100 and H200
+#   --arch N                 another architecture that libtorch has code for (thin_fatbin.py --list prints them)
+#   --use-machine-libtorch   with --cuda, leave libtorch out: the target machine's installed PyTorch provides it
+#   --tests                  pack the tests of tensor, parallel, model and train too; test.sh runs them there
+#   --data DIR               pack this folder too, as data/; compress its text first
 #
-# FOLDER gets archives in pieces of at most 60 MiB, their checksums and unpack.sh. There: sh unpack.sh moe4j doctor
+# FOLDER gets archives in pieces of at most 60 MiB, their checksums and unpack.sh. On the target: sh unpack.sh moe4j doctor
 set -euo pipefail
 home=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 
@@ -55,7 +55,7 @@ if [ $tests = true ]; then
   say 'building the tests'
   mkdir -p "$stage/tests/lib"
   junit=$(sed -n 's,.*<junit.version>\(.*\)</junit.version>.*,\1,p' "$home/pom.xml")
-  # JUnit's console launcher has all of JUnit in it; what commands need lies in dist/lib; DuckDB is for data's tests.
+  # JUnit's console launcher has all of JUnit in it; the commands' own jars are in dist/lib; only the tests of text and data need DuckDB.
   (cd "$home" &&
     ./mvnw -q -B -ntp ${cuda:+-Pcuda} -pl train -am test-compile dependency:copy-dependencies -Dspotless.check.skip=true \
       -DincludeScope=test -DoutputDirectory="$stage/tests/lib" \
@@ -73,7 +73,7 @@ if [ $tests = true ]; then
 fi
 
 say 'linking a Java runtime'
-# What is reached from the commands, and what is found at run time only: logback's naming, file systems in archives.
+# The modules that the commands reach, and those found at run time only: logback's naming, file systems in archives.
 # A pattern for the class path would make jdeps read the jars as modules, some of which are not there.
 jars=("$built"/lib/*.jar)
 [ $tests = false ] || jars+=("$stage"/tests/lib/*.jar)
@@ -96,7 +96,7 @@ for jar in "$built"/lib/*.jar; do
   *) cp "$jar" "$stage/dist/lib/" ;;
   esac
 done
-rm "$stage"/natives/org/bytedeco/openblas/*/*_full.so # OpenBLAS's LAPACK for Java, which nothing here calls
+rm "$stage"/natives/org/bytedeco/openblas/*/*_full.so # OpenBLAS's LAPACK for Java, which moe4j does not call
 # The name under which libjniopenblas_nolapack.so looks for OpenBLAS, which JavaCPP makes in its cache.
 ln -s libopenblas.so.0 "$stage/natives/org/bytedeco/openblas/linux-x86_64/libopenblas_nolapack.so.0"
 torch=$stage/natives/org/bytedeco/pytorch/$platform

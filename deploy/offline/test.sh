@@ -1,8 +1,8 @@
 #!/bin/sh
 # Runs the tests that pack.sh --tests packed, with the environment and the JVM of ./moe4j:
 #
-#   moe4j/test.sh                                          those of what devices compute, on the CPU and on a GPU
-#   moe4j/test.sh --select-class dev.moe4j.train.CudaTest  others, by the options of JUnit's console launcher
+#   moe4j/test.sh                                          the tests that depend on the device, on the CPU and on a GPU
+#   moe4j/test.sh --select-class dev.moe4j.train.CudaTest  other tests, by the options of JUnit's console launcher
 #
 # With libtorch for CUDA a missing GPU is a failure. Without, tests on a GPU are skipped, each with a line that says so.
 set -eu
@@ -18,6 +18,6 @@ cuda=false
 
 export MOE4J_MAIN=org.junit.platform.console.ConsoleLauncher MOE4J_CLASSPATH="$classes:$home/tests/lib/*"
 export MOE4J_JAVA_OPTS="-Dmoe4j.debug.tensors=true -Dmoe4j.test.cuda=$cuda ${MOE4J_JAVA_OPTS-}"
-# One after the other: some count what the whole process does, and a GPU is one.
+# One after another: some tests count events of the whole process, and all share one GPU.
 exec "$home/moe4j" execute --disable-banner --disable-ansi-colors --fail-if-no-tests --details=tree \
   --config junit.jupiter.execution.parallel.enabled=false "$@"
