@@ -13,15 +13,15 @@ import java.util.function.LongConsumer;
 import java.util.stream.Stream;
 
 /**
- * What checkpoints cost a run: the time that steps take longer while one is copied and written, over the whole time. The
- * steps that no checkpoint touches, in the same process, are the measure.
+ * Measures the cost of checkpoints: the extra time of steps during which a checkpoint is copied or written, as a share of
+ * the total time. Steps of the same process without a checkpoint are the reference.
  */
 public final class CheckpointStall {
 
-    /** The share that training may lose at one checkpoint per hundred steps. */
+    /** Largest allowed share of the time at one checkpoint per hundred steps. */
     public static final double BOUND = 0.02;
 
-    /** Steps whose times say nothing: libraries warm up. */
+    /** Steps that are not counted, because libraries warm up. */
     public static final int WARM_UP = 5;
 
     private final RunConfig config;
@@ -29,13 +29,13 @@ public final class CheckpointStall {
     private final int every;
 
     /**
-     * What was measured.
+     * The measurements.
      *
-     * @param bytes of one checkpoint
-     * @param touchedSteps steps during which a checkpoint was copied or written
-     * @param freeStepSeconds mean time of the others
-     * @param stallSeconds that the touched steps took longer than so many free ones
-     * @param share of the stall in the time of all steps
+     * @param bytes size of one checkpoint
+     * @param touchedSteps number of steps during which a checkpoint was copied or written
+     * @param freeStepSeconds mean time of the other steps
+     * @param stallSeconds extra time of the touched steps over the same number of free steps
+     * @param share {@code stallSeconds} as a share of the time of all steps
      */
     public record Result(
             int checkpoints, long bytes, int touchedSteps, double freeStepSeconds, double stallSeconds, double share) {
@@ -48,6 +48,8 @@ public final class CheckpointStall {
     private record Step(double seconds, boolean touched) {}
 
     /**
+     * A benchmark of one preset.
+     *
      * @param every steps between two checkpoints
      */
     public CheckpointStall(String preset, int every, SampleText text) {
@@ -58,15 +60,15 @@ public final class CheckpointStall {
         this.every = every;
     }
 
-    /** How many steps are made; the last checkpoint is followed by some too, so that its writing is seen to the end. */
+    /** The number of steps. Some follow the last checkpoint, so that its writing is measured to the end. */
     public static long steps(int every, int checkpoints) {
         return (long) every * checkpoints + every / 2;
     }
 
     /**
-     * Trains in a folder, which gets a run.
+     * Trains in a folder, which becomes a run's folder.
      *
-     * @param checkpoints so many that more than {@link #WARM_UP} {@linkplain #steps steps} are made
+     * @param checkpoints number of checkpoints, enough for more than {@link #WARM_UP} {@linkplain #steps steps}
      */
     public Result run(Path folder, int checkpoints, LongConsumer progress) {
         List<Step> steps = new ArrayList<>();
@@ -77,7 +79,7 @@ public final class CheckpointStall {
                 .onStep(step -> {
                     long now = System.nanoTime();
                     long number = step.result().step();
-                    // A checkpoint is saved after its step was reported: it falls into the next one's time.
+                    // A checkpoint is saved after its step was reported, so it falls into the next step's time.
                     boolean saved = number > 1 && (number - 1) % every == 0;
                     boolean stillWriting = isWriting(folder);
                     steps.add(new Step((now - last[0]) / 1e9, saved || writing[0] || stillWriting));
@@ -95,7 +97,7 @@ public final class CheckpointStall {
                 .mapToDouble(Step::seconds)
                 .average()
                 .orElseThrow(() -> new BenchException(
-                        "checkpoints were written without a pause: give a larger --every, or a faster disk"));
+                        "no step ran without a checkpoint being written: give a larger --every, or a faster disk"));
         int touched = (int) steps.stream().filter(Step::touched).count();
         double stall =
                 steps.stream().filter(Step::touched).mapToDouble(Step::seconds).sum() - touched * free;

@@ -3,11 +3,11 @@ package dev.moe4j.bench;
 import dev.moe4j.tensor.DType;
 import java.util.Locale;
 
-/** The names under which precisions are given and told. */
+/** The names of element types in options and output. */
 public final class DTypes {
     private DTypes() {}
 
-    /** As in {@code bf16}. */
+    /** The short name, such as {@code bf16}. */
     public static String name(DType dtype) {
         return switch (dtype) {
             case FLOAT64 -> "fp64";

@@ -32,15 +32,15 @@ import java.util.function.LongSupplier;
 import java.util.function.ToIntFunction;
 
 /**
- * How fast text is tokenized, prepared and read. The text is a sample of real text; the input of the end-to-end run is
- * the sample again and again, in one file, so that it can be of any size.
+ * Measures the speed of tokenizing, preparing and reading text. The text is a sample of real text. The end-to-end run
+ * prepares a file that repeats the sample up to the requested size.
  */
 public final class DataBenchmark {
     private static final int SAMPLE_CHARS = 8 << 20;
     private static final int PASSES = 3;
-    /** Text that is prepared before the clock starts, as the tokenizer's pass to warm up: the compiler's time is once. */
+    /** Bytes that are prepared before the timed run, so that JIT compilation is not measured. */
     private static final long WARM_UP = 32L << 20;
-    /** Of a training sequence of 2048, with the target of its last. */
+    /** Tokens of a training sequence of 2048, plus the target of its last token. */
     private static final int SEQUENCE = 2049;
 
     private final Tokenizer tokenizer;
@@ -51,7 +51,7 @@ public final class DataBenchmark {
     /**
      * Takes a sample of up to 8 MiB.
      *
-     * @param threads that encode in the end-to-end run
+     * @param threads number of tokenizing threads in the end-to-end run
      */
     public DataBenchmark(Tokenizer tokenizer, TextInput text, int threads) {
         this.tokenizer = tokenizer;
@@ -63,19 +63,20 @@ public final class DataBenchmark {
     }
 
     /**
-     * What came out. Rates a core are per second of processor time, which other work on the machine hardly changes;
-     * on an idle one they are those of a thread.
+     * The measurements. Rates per core are per second of processor time, so other load on the machine hardly changes
+     * them. On an idle machine they are the rates of one thread.
      *
-     * @param textBytes in UTF-8
+     * @param textBytes size of the text in UTF-8
+     * @param tokens number of tokens in the prepared text
      * @param tokenizer bytes per second and core
-     * @param jtokkit the same of the library by itself; only for {@code gpt2}
-     * @param huggingFace the same of Hugging Face's library; only for {@code gpt2}
-     * @param prepare reading, tokenizing and writing: bytes per second of time
-     * @param prepareCores processor time over time of that, with all that the virtual machine does beside it
-     * @param read tokens per second of time, on one thread
-     * @param readCore tokens per second and core
-     * @param readCold whether the system had let go of the files before they were read
-     * @param peakResident of the process up to the end of preparing, in bytes
+     * @param jtokkit bytes per second and core of the jtokkit library; only for {@code gpt2}
+     * @param huggingFace bytes per second and core of Hugging Face's library; only for {@code gpt2}
+     * @param prepare bytes per second of reading, tokenizing and writing together
+     * @param prepareCores processor time of preparing over elapsed time, including the JVM's other threads
+     * @param read tokens per second of reading on one thread
+     * @param readCore tokens per second and core of reading
+     * @param readCold whether the page cache was dropped before reading
+     * @param peakResident the process's peak resident memory up to the end of preparing, in bytes
      */
     public record Result(
             long textBytes,
@@ -90,23 +91,23 @@ public final class DataBenchmark {
             boolean readCold,
             OptionalLong peakResident) {
 
-        /** What the end-to-end run has of {@code threads} times the tokenizer's rate. */
+        /** The end-to-end rate as a share of {@code threads} times the tokenizer's rate. */
         public double efficiency(int threads) {
             return prepare / (threads * tokenizer);
         }
 
-        /** The share of the processor time that the tokenizer alone would need: that efficiency where nothing waits. */
+        /** The tokenizer's share of the processor time: the efficiency if no thread waits. */
         public double coreEfficiency() {
             return prepare / (prepareCores * tokenizer);
         }
     }
 
     /**
-     * Runs it.
+     * Runs the benchmark.
      *
-     * @param textBytes of the end-to-end run, about
-     * @param folder for text and shards, some 1.6 times that
-     * @param progress takes the bytes of input that are done
+     * @param textBytes approximate size of the end-to-end run's text
+     * @param folder folder for text and shards, which need about 1.6 times that size
+     * @param progress receives the number of input bytes done
      */
     public Result run(long textBytes, Path folder, Consumer<Long> progress) {
         double alone = rate(document -> tokenizer.encode(document).length);
@@ -167,7 +168,7 @@ public final class DataBenchmark {
                 .manifest();
     }
 
-    /** Hugging Face's tokenizer of the same ranks. */
+    /** Hugging Face's tokenizer with the same vocabulary. */
     private HuggingFaceTokenizer huggingFace() {
         try {
             return HuggingFaceTokenizer.newInstance(
@@ -178,10 +179,10 @@ public final class DataBenchmark {
         }
     }
 
-    /** Time that passed, and processor time. */
+    /** Elapsed time and processor time. */
     private record Times(double seconds, double processorSeconds) {}
 
-    /** Measures both from its beginning on. */
+    /** Measures elapsed time and processor time since its creation. */
     private record Clock(LongSupplier processor, long begin, long processorBegin) {
         static Clock ofThread() {
             return of(ManagementFactory.getThreadMXBean()::getCurrentThreadCpuTime);
@@ -203,7 +204,7 @@ public final class DataBenchmark {
     private static List<String> sample(TextInput text) {
         List<String> sample = new ArrayList<>();
         int[] chars = {0};
-        // The input cannot be left in the middle, so what comes later is read and dropped.
+        // Reading cannot stop early, so later documents are read and dropped.
         text.read(document -> {
             if (chars[0] < SAMPLE_CHARS) {
                 sample.add(document.text());
@@ -213,7 +214,7 @@ public final class DataBenchmark {
         return sample;
     }
 
-    /** Bytes per second and core: the best of some passes, after one to warm up; the work says how many ids it made. */
+    /** Bytes per second and core, best of several passes after a warm-up; {@code work} returns the number of tokens. */
     private double rate(ToIntFunction<String> work) {
         double best = 0;
         for (int pass = 0; pass <= PASSES; pass++) {
@@ -221,7 +222,7 @@ public final class DataBenchmark {
             long tokens = sample.stream().mapToLong(work::applyAsInt).sum();
             double rate = sampleBytes / clock.times().processorSeconds();
             if (tokens == 0) {
-                throw new BenchException("the text has no tokens; give another");
+                throw new BenchException("the text contains no tokens; give another text");
             }
             best = pass == 0 ? 0 : Math.max(best, rate);
         }
@@ -250,7 +251,7 @@ public final class DataBenchmark {
                 last = sequence[count - 1];
             }
             if (last != tokenizer.endOfText()) {
-                throw new BenchException("the shards end with the id " + last + " and no end of text");
+                throw new BenchException("the shards end with token " + last + " instead of the end-of-text token");
             }
             return train.tokens();
         }

@@ -20,9 +20,9 @@ import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 
 /**
- * Forward passes without training: reading a prompt, making tokens, and scoring text, on random tokens. Making a token
- * for one sequence reads every weight that it uses once, so memory bandwidth is its floor; scoring is held against the
- * forward part of a training step of the same process.
+ * Measures inference on random tokens: prefill, decode and scoring. A decode step of one sequence reads every active
+ * weight once, so memory bandwidth bounds its speed. Scoring is compared with the forward part of a training step in the
+ * same process.
  */
 public final class DecodeBenchmark {
 
@@ -35,16 +35,16 @@ public final class DecodeBenchmark {
     private final SplittableRandom random = new SplittableRandom(1);
 
     /**
-     * What was measured, each the fastest of several rounds.
+     * The measurements, each from the fastest of several rounds.
      *
-     * @param prefillTokensPerSecond of one sequence's prompt of half the context
-     * @param tokenSeconds of one token of one sequence, in the mean over the second half of its context
-     * @param weightBytes that such a token reads
-     * @param bandwidth bytes per second, of a sum over float32 numbers
-     * @param batch sequences that grow together
-     * @param batchTokensPerSecond of those together
-     * @param evaluationTokensPerSecond of scored text
-     * @param trainingForwardTokensPerSecond of the forward part of a training step
+     * @param prefillTokensPerSecond prefill rate of one prompt of half the context
+     * @param tokenSeconds time of one decode step of one sequence, mean over the second half of its context
+     * @param weightBytes bytes of the weights that a decode step reads
+     * @param bandwidth memory bandwidth in bytes per second, see {@link MemoryRate}
+     * @param batch number of sequences that are decoded together
+     * @param batchTokensPerSecond decode rate of all sequences of the batch
+     * @param evaluationTokensPerSecond rate of scoring text
+     * @param trainingForwardTokensPerSecond rate of the forward part of a training step
      */
     public record Result(
             double prefillTokensPerSecond,
@@ -56,18 +56,18 @@ public final class DecodeBenchmark {
             double evaluationTokensPerSecond,
             double trainingForwardTokensPerSecond) {
 
-        /** The time in which memory could deliver a token's weights, over the time that it took. */
+        /** The time in which memory could deliver a decode step's weights, over the measured time. */
         public double fractionOfFloor() {
             return weightBytes / bandwidth / tokenSeconds;
         }
 
-        /** Scored tokens per second as a multiple of those of a training step's forward part. */
+        /** The rate of scoring over the rate of a training step's forward part. */
         public double evaluationOverTraining() {
             return evaluationTokensPerSecond / trainingForwardTokensPerSecond;
         }
     }
 
-    /** A benchmark of one model, with the batch that it trains with. */
+    /** A benchmark of one model; {@code batch} is its training batch. */
     public DecodeBenchmark(Architecture architecture, BatchConfig batch, Precision precision, Device device) {
         this.architecture = architecture;
         this.batch = batch;
@@ -76,9 +76,9 @@ public final class DecodeBenchmark {
     }
 
     /**
-     * Measures.
+     * Runs the benchmark.
      *
-     * @param rounds of each figure, of which the fastest counts; at least 1
+     * @param rounds number of rounds, of which the fastest counts for each measurement; at least 1
      * @param done runs after each round
      */
     public Result run(int rounds, Runnable done) {
@@ -98,7 +98,7 @@ public final class DecodeBenchmark {
             for (int round = 0; round < rounds; round++) {
                 decode(model, 1, one);
                 decode(model, BATCH, many);
-                // In turns, so that both see the same machine.
+                // Alternately, so that both run under the same load.
                 evaluation = Math.min(evaluation, evaluate(model));
                 training = Math.min(training, trainingForward(trainer));
                 done.run();
@@ -128,7 +128,7 @@ public final class DecodeBenchmark {
                 Integer.MAX_VALUE);
     }
 
-    /** Lowers the seconds for a prompt's token and for one step of all sequences. */
+    /** Updates {@code best}: seconds per prompt token, and seconds per decode step of all sequences. */
     private void decode(LanguageModel model, int sequences, double[] best) {
         int context = architecture.model().context();
         int prompt = Math.max(1, context / 2);
@@ -158,7 +158,7 @@ public final class DecodeBenchmark {
                 .toArray(int[][]::new);
     }
 
-    /** Seconds for a scored token, with as many windows at a time as a training step has. */
+    /** Seconds per scored token, with a batch of the training micro-batch's size. */
     private double evaluate(LanguageModel model) {
         int windows = batch.microBatch();
         int count = windows * architecture.model().context();
@@ -169,7 +169,7 @@ public final class DecodeBenchmark {
         return Double.isFinite(loss) ? seconds / count : Double.MAX_VALUE;
     }
 
-    /** Seconds for a token in the sections' forward passes of a training step. */
+    /** Seconds per token in the forward passes of a training step's sections. */
     private double trainingForward(Trainer trainer) {
         SectionTimes times = new SectionTimes();
         trainer.time(times);

@@ -5,14 +5,14 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 
-/** Sums what {@link ExpertLoad} is the mean of. */
+/** Accumulates the mean {@link ExpertLoad} over layers and steps. */
 final class ExpertLoads {
 
     private double idle;
     private double busiest;
     private int routers;
 
-    /** One step's routers. */
+    /** Adds one step's layers. */
     void add(List<LayerRouting> routing) {
         for (LayerRouting layer : routing) {
             double[] load = layer.statistics().load();
@@ -22,7 +22,7 @@ final class ExpertLoads {
         }
     }
 
-    /** Over all that was added; empty where nothing was. */
+    /** The mean; empty if no layer was added. */
     Optional<ExpertLoad> mean() {
         return routers == 0 ? Optional.empty() : Optional.of(new ExpertLoad(idle / routers, busiest / routers));
     }

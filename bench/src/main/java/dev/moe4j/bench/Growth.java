@@ -7,7 +7,7 @@ import dev.moe4j.train.config.RunConfig;
 import java.util.ArrayList;
 import java.util.List;
 
-/** How a step's time grows with the number of experts and with the length of sequences, at as many tokens a step. */
+/** Measures how a step's time grows with the number of experts and with the sequence length, at equal tokens per step. */
 public final class Growth {
 
     private final String preset;
@@ -17,14 +17,15 @@ public final class Growth {
     /**
      * One size.
      *
-     * @param value the number of experts, or tokens in a sequence
-     * @param seconds of the fastest step
-     * @param flopsPerToken useful ones of forward and backward
-     * @param peak of products, operations per second, in the same round
+     * @param value the number of experts, or the sequence length
+     * @param tokens tokens per step
+     * @param seconds time of the fastest step
+     * @param flopsPerToken useful FLOPs of forward and backward
+     * @param peak FLOP/s of matrix products in the same round
      */
     public record Point(int value, long tokens, double seconds, double flopsPerToken, double peak) {
 
-        /** Useful floating-point operations per second as a share of the peak. */
+        /** Useful FLOP/s as a share of the peak. */
         public double fractionOfPeak() {
             return flopsPerToken * tokens / seconds / peak;
         }
@@ -34,7 +35,7 @@ public final class Growth {
         }
     }
 
-    /** What was measured, in the order that was asked for. */
+    /** The measurements, in the order of the arguments. */
     public record Result(List<Point> experts, List<Point> lengths) {}
 
     public Growth(String preset, Precision precision, Device device) {
@@ -44,12 +45,13 @@ public final class Growth {
     }
 
     /**
-     * Measures all sizes in turns, so that a machine that changes its speed does so for all; the fastest round of each
-     * counts.
+     * Measures all sizes in each round, so that changes of the machine's speed affect all of them. The fastest round of
+     * each size counts.
      *
      * @param experts numbers of experts
-     * @param lengths of sequences, each a divisor of the tokens in a step
-     * @param done hears of each size measured
+     * @param lengths sequence lengths, each a divisor of the tokens per step
+     * @param done runs after each size
+     * @throws BenchException if a length does not divide the tokens per step
      */
     public Result run(List<Integer> experts, List<Integer> lengths, int rounds, int steps, Runnable done) {
         List<RunConfig> byExperts =
@@ -67,7 +69,7 @@ public final class Growth {
     private void measure(List<RunConfig> runs, List<Integer> values, int steps, List<Point> best, Runnable done) {
         for (int i = 0; i < runs.size(); i++) {
             StepBenchmark.Result result = new StepBenchmark(runs.get(i), precision, device, ParallelContext.SINGLE)
-                    .run(StepBenchmark.LEAST_WARMUP, steps, (_, _) -> {});
+                    .run(StepBenchmark.MIN_WARMUP, steps, (_, _) -> {});
             Point point =
                     new Point(values.get(i), result.tokens(), result.seconds(), result.flopsPerToken(), result.peak());
             if (i == best.size()) {

@@ -5,8 +5,8 @@ import java.util.List;
 import java.util.Locale;
 
 /**
- * A step's time by number of experts and by length of sequences, as bars in SVG, with a mark where the useful FLOPs alone
- * would put it, from the first bar on.
+ * An SVG figure with bars of a step's time by number of experts and by sequence length. A mark in each bar shows the first
+ * bar's time, scaled by useful FLOPs.
  */
 public final class GrowthFigure {
 
@@ -19,9 +19,9 @@ public final class GrowthFigure {
     private GrowthFigure() {}
 
     /**
-     * The figure.
+     * The figure as SVG.
      *
-     * @param title what was measured, where
+     * @param title model, device and date
      */
     public static String svg(String title, Growth.Result result) {
         StringBuilder svg = new StringBuilder();
@@ -34,14 +34,9 @@ public final class GrowthFigure {
                 HEIGHT,
                 Markup.escape(title)));
         text(svg, LEFT, 18, "start", title);
-        panel(svg, 0, "experts, at the same FLOPs but for the router", result.experts());
-        panel(svg, PANEL, "tokens in a sequence, as many in a step", result.lengths());
-        text(
-                svg,
-                LEFT,
-                HEIGHT - 8,
-                "start",
-                "bars: ms a step; lines: what the useful FLOPs alone would take, from the first bar on");
+        panel(svg, 0, "experts, at equal FLOPs except the router's", result.experts());
+        panel(svg, PANEL, "sequence length, at equal tokens per step", result.lengths());
+        text(svg, LEFT, HEIGHT - 8, "start", "bars: ms per step; lines: the first bar's time, scaled by useful FLOPs");
         return svg.append("</svg>\n").toString();
     }
 
@@ -77,7 +72,7 @@ public final class GrowthFigure {
                     mark,
                     mark));
             double middle = left + 0.35 * step;
-            // Above the mark where that is higher, which would cross it.
+            // Above the mark if the mark is higher, so that they do not overlap.
             text(
                     svg,
                     middle,

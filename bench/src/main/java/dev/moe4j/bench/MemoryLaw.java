@@ -21,16 +21,16 @@ import java.util.function.IntConsumer;
 import java.util.stream.IntStream;
 
 /**
- * The law of flat memory: after a warm-up no step leaves a tensor alive, and the C library's heap, which holds all that
- * libtorch allocates on the host, grows by less than {@link #BOUND} bytes a step. The growth is the lower quartile
- * over parts of the run: a leak is in every part, and what the JVM itself allocates there, such as for compiled code, is not.
+ * Checks the law of flat memory: after a warm-up no step leaves a tensor alive, and the C library's heap grows by less
+ * than {@link #BOUND} bytes per step. libtorch allocates all host memory on that heap. The growth is the lower quartile
+ * over parts of the run. A leak occurs in every part. The JVM's own allocations, such as compiled code, do not.
  */
 public final class MemoryLaw {
 
-    /** Bytes a step. One forgotten object of the binding is 32 bytes or more, and a layer has many a step. */
+    /** Bytes per step. One leaked object of the binding has 32 bytes or more, and a layer makes many of them per step. */
     public static final long BOUND = 50;
 
-    /** The warm-up is one of that many parts of the steps; a sample is taken after each part. */
+    /** The steps are divided into this number of parts. The first is the warm-up. A sample is taken after each part. */
     private static final int PARTS = 10;
 
     private final Architecture architecture;
@@ -39,21 +39,21 @@ public final class MemoryLaw {
     private final Device device;
 
     /**
-     * The state after so many steps.
+     * Memory after {@code step} steps.
      *
-     * @param heapBytes in use on the C library's heap; empty if it does not count
-     * @param residentBytes of this process, where the system tells
+     * @param heapBytes bytes in use on the C library's heap; empty if the C library does not report them
+     * @param residentBytes this process's resident memory, if the system reports it
      */
     public record Sample(int step, OptionalLong heapBytes, OptionalLong residentBytes, long liveTensors) {}
 
     /**
-     * What was measured.
+     * The measurements.
      *
-     * @param samples the first at the end of the warm-up, the last at the end
+     * @param samples the first at the end of the warm-up, the last at the end of the run
      */
     public record Result(List<Sample> samples) {
 
-        /** Bytes a step by which the C library's heap grows, the lower quartile over the parts; empty if it does not count. */
+        /** Growth of the C library's heap in bytes per step, lower quartile over the parts; empty if it is not reported. */
         public OptionalDouble growth() {
             if (samples.getFirst().heapBytes().isEmpty()) {
                 return OptionalDouble.empty();

@@ -5,17 +5,17 @@ import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Scope;
 import dev.moe4j.tensor.Tensor;
 
-/** How fast a device reads its memory. */
+/** Measures the rate at which a device reads its memory. */
 final class MemoryRate {
 
-    /** Larger than caches. */
+    /** Size of the buffer, larger than any cache. */
     private static final long BYTES = 256L << 20;
 
     private static final int REPETITIONS = 5;
 
     private MemoryRate() {}
 
-    /** Bytes per second of a sum over numbers that no cache holds, the fastest of several. */
+    /** Memory bandwidth in bytes per second: a sum over a buffer larger than any cache, fastest of several. */
     static double measure(Device device) {
         try (Scope _ = Scope.open()) {
             Tensor numbers = Tensor.full(1, DType.FLOAT32, device, BYTES / Float.BYTES);

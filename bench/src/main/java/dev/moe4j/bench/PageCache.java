@@ -10,7 +10,7 @@ import java.lang.invoke.MethodHandle;
 import java.nio.file.Path;
 import java.util.Locale;
 
-/** The system's memory of what files hold. */
+/** Drops files from the system's page cache. */
 final class PageCache {
     private static final int READ_ONLY = 0;
     private static final int DONT_NEED = 4;
@@ -18,9 +18,9 @@ final class PageCache {
     private PageCache() {}
 
     /**
-     * Lets the system forget a file that is on the disk, and no other file: {@code posix_fadvise}.
+     * Drops one file from the page cache by {@code posix_fadvise}.
      *
-     * @return false where that cannot be done
+     * @return false if the system does not support it
      */
     static boolean drop(Path file) {
         if (!System.getProperty("os.name").toLowerCase(Locale.ROOT).equals("linux")) {
@@ -50,7 +50,7 @@ final class PageCache {
             int failure = (int) advise.invokeExact(descriptor, 0L, 0L, DONT_NEED);
             int closed = (int) close.invokeExact(descriptor);
             return failure == 0 && closed == 0;
-        } catch (Throwable e) { // what invokeExact declares; the functions throw nothing
+        } catch (Throwable e) { // declared by invokeExact; the native functions do not throw
             throw new BenchException("cannot call posix_fadvise: " + e.getMessage(), e);
         }
     }

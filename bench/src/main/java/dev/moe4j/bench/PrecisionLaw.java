@@ -13,15 +13,15 @@ import dev.moe4j.train.config.RunConfig;
 import dev.moe4j.train.metrics.StepResult;
 
 /**
- * The law that a run in a narrower type follows its twin in float32: from the same seed and on the same sequences, the
- * mean loss of their last steps differs by 0.02 nats at most.
+ * Checks the precision law: a mixed-precision run follows the same run in float32. With the same seed and sequences, the
+ * mean losses of the last steps differ by at most 0.02 nats.
  */
 public final class PrecisionLaw {
 
-    /** Nats per token. */
+    /** Largest difference of the losses, in nats per token. */
     public static final double BOUND = 0.02;
 
-    /** Steps at the end whose losses are averaged; of a shorter run all. */
+    /** Number of last steps whose losses are averaged; a shorter run averages all. */
     public static final int AVERAGED = 50;
 
     private final RunConfig config;
@@ -30,40 +30,40 @@ public final class PrecisionLaw {
     private final Device device;
 
     /**
-     * The twins' figures.
+     * The results of both runs.
      *
-     * @param tokens that each trained on
+     * @param tokens number of tokens that each run trained on
      */
     public record Result(int steps, int averaged, long tokens, Twin fp32, Twin narrow) {
 
-        /** By how many nats per token the narrower type is worse. */
+        /** Loss of the narrower type minus loss in float32, in nats per token. */
         public double difference() {
             return narrow.loss() - fp32.loss();
         }
 
         public boolean holds() {
-            return Math.abs(difference()) <= BOUND; // not for NaN
+            return Math.abs(difference()) <= BOUND; // false for NaN
         }
     }
 
     /**
      * One run.
      *
-     * @param loss nats per token, in the mean of the last steps
-     * @param skipped steps that made no update, since gradients overflowed in fp16
+     * @param loss mean over the last steps, in nats per token
+     * @param skipped number of steps without an update, because gradients overflowed in fp16
      */
     public record Twin(double loss, double seconds, long skipped) {}
 
-    /** Hears of each step of both runs: how many are done, and its loss. */
+    /** Is notified after each step of both runs, with the number of steps done and the step's loss. */
     @FunctionalInterface
     public interface Progress {
         void step(int done, double loss);
     }
 
     /**
-     * The law for a preset on prepared text, whose vocabulary the model takes.
+     * A check of a preset on prepared text. The model gets the text's vocabulary.
      *
-     * @param narrow what is compared with float32
+     * @param narrow the precision to compare with float32
      */
     public PrecisionLaw(String preset, Precision narrow, Shards shards, Device device) {
         this.config = RunConfig.preset(preset);
@@ -72,7 +72,7 @@ public final class PrecisionLaw {
         this.device = device;
     }
 
-    /** Trains both. */
+    /** Trains both runs. */
     public Result run(int steps, Progress progress) {
         if (steps < 1) {
             throw new BenchException("steps: " + steps + " is too small; use at least 1");

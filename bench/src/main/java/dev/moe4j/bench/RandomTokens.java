@@ -3,7 +3,7 @@ package dev.moe4j.bench;
 import dev.moe4j.train.Trainer;
 import java.util.SplittableRandom;
 
-/** Sequences of random tokens: what speed and memory need, whatever the text. */
+/** Sequences of random tokens, for measurements of speed and memory that do not depend on text. */
 final class RandomTokens implements Trainer.SequenceSource {
 
     private final SplittableRandom random = new SplittableRandom(1);

@@ -11,7 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 
-/** Real text that every machine with a JDK has, prepared in a folder that {@link #close} removes. */
+/** Real text from the JDK's sources, prepared in a folder that {@link #close} deletes. */
 public final class SampleText implements AutoCloseable {
 
     private static final String TOKENIZER = "gpt2:2048";
@@ -25,13 +25,16 @@ public final class SampleText implements AutoCloseable {
         this.shards = shards;
     }
 
-    /** Prepares the JDK's sources of {@code java.util} and below, runs of spaces collapsed. */
+    /**
+     * Prepares the JDK's sources of {@code java.util} and its subpackages, with runs of spaces collapsed.
+     *
+     * @throws BenchException if the JDK has no sources
+     */
     public static SampleText prepare() {
         Path sources = Path.of(System.getProperty("java.home"), "lib", "src.zip");
         if (!Files.isReadable(sources)) {
-            throw new BenchException(
-                    "this JDK has no lib/src.zip to train on: use one with its sources; `bench precision` "
-                            + "also takes a prepared text with --data");
+            throw new BenchException("lib/src.zip is missing in this JDK: use a JDK with sources; `bench precision` "
+                    + "also takes a prepared text with --data");
         }
         try {
             Path folder = Files.createTempDirectory("moe4j-sample");
@@ -50,7 +53,7 @@ public final class SampleText implements AutoCloseable {
         }
     }
 
-    /** The folder, in which a benchmark may keep what is to go with the text. */
+    /** The folder. A benchmark may put files there that are deleted with the text. */
     public Path folder() {
         return folder;
     }
@@ -65,7 +68,7 @@ public final class SampleText implements AutoCloseable {
         try {
             FileTree.delete(folder);
         } catch (IOException e) {
-            throw new BenchException("cannot remove the sample text in " + folder + ": " + e.getMessage(), e);
+            throw new BenchException("cannot delete the sample text in " + folder + ": " + e.getMessage(), e);
         }
     }
 }

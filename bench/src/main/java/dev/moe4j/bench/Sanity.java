@@ -13,25 +13,25 @@ import dev.moe4j.tensor.autograd.Value;
 import dev.moe4j.tensor.parameter.Parameter;
 import java.util.List;
 
-/** Whether a device computes right: small calculations against others that must agree. */
+/** Checks that a device computes correctly, by small calculations with known results. */
 public final class Sanity {
     private static final int SIZE = 256;
 
     private Sanity() {}
 
     /**
-     * One calculation.
+     * The result of one calculation.
      *
-     * @param error how far it is from what it must be, by its own measure
-     * @param bound the largest error that is right
+     * @param error relative distance from the correct result
+     * @param bound largest correct error
      */
     public record Check(String name, double error, double bound) {
         public boolean holds() {
-            return error <= bound; // not for NaN
+            return error <= bound; // false for NaN
         }
     }
 
-    /** Calculates; takes some milliseconds. */
+    /** Runs all checks, in some milliseconds. */
     public static List<Check> run(Device device) {
         Libtorch.load();
         try (Scope _ = Scope.open()) {

@@ -10,14 +10,14 @@ import dev.moe4j.tensor.Precision;
 import java.util.OptionalDouble;
 
 /**
- * The least time that each kind of section can take in a step, forward and backward over all layers: its useful FLOPs over
- * the peak of products or, where that is more, the bytes that it must move over the memory's rate, each input read once
- * and each output written once. What is computed again, empty rows, and traffic that a cache might save count as nothing,
- * so a section is above its floor even where it is as fast as can be.
+ * Lower bounds (a roofline model) of the time of each kind of section in a step, forward and backward over all layers. The
+ * bound is the larger of two times: useful FLOPs over the matmul peak, and bytes over the memory bandwidth. Each input is
+ * read once and each output written once. Activation recomputation, empty rows and cache misses are not counted, so even an
+ * optimal section is above its bound.
  */
 final class SectionFloors {
 
-    /** Forward, and backward for inputs and for weights. */
+    /** Forward, backward for inputs, and backward for weights. */
     private static final int PASSES = 3;
 
     private final ModelConfig model;
@@ -31,12 +31,12 @@ final class SectionFloors {
     private final double bandwidth;
 
     /**
-     * Floors of one process.
+     * Bounds for one process.
      *
-     * @param tokens of this process in a step
-     * @param layout of all processes
-     * @param peak of its products, operations per second
-     * @param bandwidth of its memory, bytes per second
+     * @param tokens this process's tokens per step
+     * @param layout the layout of all processes
+     * @param peak this process's matmul peak in FLOP/s
+     * @param bandwidth this process's memory bandwidth in bytes per second
      */
     SectionFloors(
             Architecture architecture,
@@ -56,13 +56,13 @@ final class SectionFloors {
         this.bandwidth = bandwidth;
     }
 
-    /** In milliseconds; empty for sections that are none of the model's, such as exchanges. */
+    /** Lower bound in milliseconds; empty for sections without one, such as exchanges. */
     OptionalDouble milliseconds(String section) {
         return switch (section) {
             case "embedding" -> floor(0, stream(3) + (double) model.vocabulary() * model.width() * gradient());
-            // Forward x and y; backward y's gradient, x, x's gradient.
+            // Forward: x, y. Backward: y's gradient, x, x's gradient.
             case "norm" -> floor(0, (1 + model.layers()) * stream(5));
-            // The causal mask leaves half of what attention is counted as.
+            // The causal mask halves the FLOPs that the cost model counts for attention.
             case "attention" ->
                 floor(flops.qkv() + flops.attention() / 2 + flops.out(), weights(parameters.attention()));
             case "ffn" -> floor(flops.ffn(), weights(parameters.ffn()));
@@ -71,20 +71,20 @@ final class SectionFloors {
             case "dispatch" -> floor(0, model.moeLayers() * stream(2.0 * (1 + topK)));
             case "experts", "exchanged_experts" ->
                 floor(flops.experts(), weights(parameters.experts()) / layout.expertParallel());
-            // Forward residual, rows, sum; backward the sum's gradient, rows, rows' gradients.
+            // Forward: residual, rows, sum. Backward: the sum's gradient, rows, rows' gradients.
             case "combine" -> floor(0, model.moeLayers() * stream(3.0 * (1 + topK)));
             case "head" -> floor(flops.head(), 0);
             default -> OptionalDouble.empty();
         };
     }
 
-    /** The gradient's norm and the update, in milliseconds. */
+    /** Lower bound of gradient norm and update, in milliseconds. */
     double optimizerMilliseconds() {
         double master = precision.master().bytes();
         double copy = precision.compute() == precision.master()
                 ? 0
                 : precision.compute().bytes();
-        // The gradient is read for the norm and again; master and two moments are read and written.
+        // The gradient is read for the norm and the update. Master weights and two moments are read and written.
         double each = 2 * gradient() + 6 * master + copy;
         double experts = (double) parameters.experts().total() / layout.expertParallel();
         double dense = parameters.total() - parameters.experts().total();
@@ -98,12 +98,12 @@ final class SectionFloors {
         return OptionalDouble.of(1e3 * Math.max(PASSES * forwardFlops * tokens / peak, bytes / bandwidth));
     }
 
-    /** Bytes of so many tensors [tokens, model]. */
+    /** Bytes of {@code count} tensors {@code [tokens, model]}. */
     private double stream(double count) {
         return count * tokens * model.width() * precision.compute().bytes();
     }
 
-    /** Weights read forward and backward, their gradients written. */
+    /** Bytes of weights read forward and backward, and of their gradients written. */
     private double weights(ParameterCounts.Count count) {
         return count.total() * (2.0 * precision.compute().bytes() + gradient());
     }

@@ -6,7 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** Sums the time of sections of one kind: {@code layers.3.attention} counts as {@code attention}. */
+/** Sums times by kind of section: {@code layers.3.attention} counts as {@code attention}. */
 final class SectionTimes implements Tape.Timer {
 
     private final Map<String, long[]> nanoseconds = new LinkedHashMap<>();
@@ -25,12 +25,12 @@ final class SectionTimes implements Tape.Timer {
         return section.substring(section.lastIndexOf('.') + 1);
     }
 
-    /** Of all sections, forward. */
+    /** Forward time of all sections. */
     double forwardSeconds() {
         return nanoseconds.values().stream().mapToLong(sum -> sum[0]).sum() / 1e9;
     }
 
-    /** What was summed, per step, beside its floors. */
+    /** Times per step, with their lower bounds. */
     List<SectionTime> perStep(int steps, SectionFloors floors) {
         List<SectionTime> times = new ArrayList<>();
         nanoseconds.forEach((name, sum) -> times.add(

@@ -23,36 +23,36 @@ import java.util.Optional;
 import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
 
-/** Whole training steps, against the matmul peak of the same processes. */
+/** Measures complete training steps and compares them with the matmul peak of the same processes. */
 public final class StepBenchmark {
 
-    /** The first step ends with the optimizer's moments, so that only later ones hold all that a step holds. */
-    public static final int LEAST_WARMUP = 2;
+    /** The first step allocates the optimizer's moments at its end, so only later steps reach the full memory. */
+    public static final int MIN_WARMUP = 2;
 
     private final RunConfig run;
     private final Precision precision;
     private final Device device;
-    private final ParallelContext fabric;
+    private final ParallelContext parallel;
     private boolean balanced;
     private @Nullable TrainingData text;
 
     /**
-     * What was measured.
+     * The measurements.
      *
-     * @param parametersTotal of the model
-     * @param parametersActive those that a token passes through
-     * @param flopsPerToken useful FLOPs of forward and backward: the chosen experts, attention in full, router, head
-     * @param seconds of the fastest step
-     * @param tokens in a step, of all processes
-     * @param peak floating-point operations per second of a 1024³ product in the compute type, summed over processes
+     * @param parametersTotal number of the model's parameters
+     * @param parametersActive number of parameters that one token uses
+     * @param flopsPerToken useful FLOPs of forward and backward: the chosen experts, full attention, router, head
+     * @param seconds time of the fastest step
+     * @param tokens tokens per step, over all processes
+     * @param peak FLOP/s of a 1024³ matrix product in the compute type, summed over processes
+     * @param bandwidth this process's memory bandwidth, in bytes per second, see {@link MemoryRate}
      * @param lastLoss nats per token
-     * @param bandwidth bytes per second of a sum over numbers that no cache holds, of this process
-     * @param sections in the mean of the timed steps, as this process saw them
-     * @param optimizerMilliseconds the norm and the optimizer, in the mean of the timed steps
-     * @param optimizerFloorMilliseconds the least that they can take
-     * @param load of the experts in the timed steps; empty for a dense model
-     * @param exchangeShare of the timed steps, what this process waited in exchanges; 0 for one process
-     * @param memory of each process, by rank
+     * @param sections this process's time by kind of section, mean over the timed steps
+     * @param optimizerMilliseconds gradient norm and update, mean over the timed steps
+     * @param optimizerFloorMilliseconds lower bound of {@code optimizerMilliseconds}
+     * @param load expert load in the timed steps; empty for a dense model
+     * @param exchangeShare share of the timed steps that this process waited for other processes; 0 for one process
+     * @param memory each process's memory, by rank
      */
     public record Result(
             long parametersTotal,
@@ -74,67 +74,67 @@ public final class StepBenchmark {
             return tokens / seconds;
         }
 
-        /** Useful floating-point operations per second as a share of the peak. */
+        /** Useful FLOP/s as a share of the peak. */
         public double fractionOfPeak() {
             return flopsPerToken * tokensPerSecond() / peak;
         }
     }
 
     /**
-     * Bytes of a process's tensors when they are the most.
+     * Peak bytes of a process's tensors.
      *
-     * @param measured what the C library had handed out, over what it had before; on a GPU what libtorch's allocator had,
-     *     PyTorch's {@code max_memory_allocated}; empty where that cannot be told
-     * @param planned what {@code plan} predicts
+     * @param measured growth of the C library's heap; on a GPU the peak of libtorch's allocator, PyTorch's {@code
+     *     max_memory_allocated}; empty if it is not known
+     * @param planned the prediction of {@code plan}
      */
     public record Memory(OptionalLong measured, long planned) {}
 
-    /** Hears of each step, warm-up included: {@code done} so far and the seconds that it took. */
+    /** Is notified after each step, including warm-up, of the number of steps done and the step's seconds. */
     @FunctionalInterface
     public interface Progress {
         void step(int done, double seconds);
     }
 
-    /** A benchmark of one run's model and batch, on these processes. */
-    public StepBenchmark(RunConfig run, Precision precision, Device device, ParallelContext fabric) {
+    /** A benchmark of a run's model and batch on the given processes. */
+    public StepBenchmark(RunConfig run, Precision precision, Device device, ParallelContext parallel) {
         this.run = run;
         this.precision = precision;
         this.device = device;
-        this.fabric = fabric;
+        this.parallel = parallel;
     }
 
-    /** Trains on that text, as a run does, rather than on random tokens; the model's vocabulary has to hold its ids. */
-    public StepBenchmark on(TrainingData value) {
+    /** Trains on prepared text instead of random tokens; the model's vocabulary must contain the text's tokens. */
+    public StepBenchmark onText(TrainingData value) {
         text = value;
         return this;
     }
 
-    /** Deals tokens out to experts in turns, so that all have the same load, rather than as routers say. */
+    /** Assigns tokens to experts round robin instead of by the routers, for an even load. */
     public StepBenchmark balanced() {
         balanced = true;
         return this;
     }
 
     /**
-     * Measures.
+     * Runs the benchmark.
      *
-     * @param warmup steps before the measured ones, in which memory is measured; at least {@link #LEAST_WARMUP}
-     * @param steps measured, of which the fastest counts; at least 1
+     * @param warmup number of steps before the timed ones; memory is measured in them; at least {@link #MIN_WARMUP}
+     * @param steps number of timed steps, of which the fastest counts; at least 1
      */
     public Result run(int warmup, int steps, Progress progress) {
-        if (warmup < LEAST_WARMUP || steps < 1) {
+        if (warmup < MIN_WARMUP || steps < 1) {
             throw new IllegalArgumentException(
-                    "a benchmark needs at least " + LEAST_WARMUP + " steps before and one that counts");
+                    "a benchmark needs at least " + MIN_WARMUP + " warm-up steps and one timed step");
         }
         double peak = MatmulPeak.measure(precision.compute(), device);
-        // Before there is a model, whose resident memory this one's buffer would add to.
+        // Before the model exists, since this buffer would add to the measured memory.
         double bandwidth = MemoryRate.measure(device);
         OptionalLong before = NativeHeap.inUse();
         if (device.isCuda()) {
             CudaMemory.restart(device);
         }
         try (LanguageModel model = LanguageModel.initialize(
-                run.architecture(), precision, device, fabric, run.parallel().expertGradients(), new RandomKey(1))) {
+                run.architecture(), precision, device, parallel, run.parallel().expertGradients(), new RandomKey(1))) {
             model.recompute(run.recompute());
             if (balanced) {
                 model.dealInTurns();
@@ -161,7 +161,7 @@ public final class StepBenchmark {
             ExpertLoads loads = new ExpertLoads();
             long optimizer = 0;
             double loss = Double.NaN;
-            double waitedBefore = fabric.waitedSeconds();
+            double waitedBefore = parallel.waitedSeconds();
             double all = 0;
             for (int i = 0; i < steps; i++) {
                 long start = System.nanoTime();
@@ -173,19 +173,19 @@ public final class StepBenchmark {
                 loss = result.loss();
                 loads.add(result.routing());
                 progress.step(warmup + i + 1, taken);
-                // After each step, since a neighbour may slow down a whole measurement, and the fastest step stands
-                // against the fastest product. Several processes would wait for each other's measurements.
-                if (fabric.layout().world() == 1 || i == steps - 1) {
+                // After each step, since other load may slow down a whole measurement, and the fastest step is compared
+                // with the fastest product. Several processes would wait for each other's measurements.
+                if (parallel.layout().world() == 1 || i == steps - 1) {
                     peak = Math.max(peak, MatmulPeak.measure(precision.compute(), device));
                 }
             }
-            double exchanges = (fabric.waitedSeconds() - waitedBefore) / all;
+            double exchanges = (parallel.waitedSeconds() - waitedBefore) / all;
             long tokens = (long) run.batch().sequences() * run.model().context();
             SectionFloors floors = new SectionFloors(
                     run.architecture(),
                     precision,
-                    (double) tokens / fabric.layout().world(),
-                    fabric.layout(),
+                    (double) tokens / parallel.layout().world(),
+                    parallel.layout(),
                     peak,
                     bandwidth);
             Cost cost = Cost.of(run.architecture());
@@ -195,7 +195,7 @@ public final class StepBenchmark {
                     cost.trainingFlopsPerToken(),
                     best,
                     tokens,
-                    fabric.everyone().sum(new double[] {peak}, "matmul peaks")[0],
+                    parallel.everyone().sum(new double[] {peak}, "matmul peaks")[0],
                     bandwidth,
                     loss,
                     times.perStep(steps, floors),
@@ -213,7 +213,7 @@ public final class StepBenchmark {
                 : Trainer.SequenceSource.of(run.sequences(text));
     }
 
-    /** What the C library has handed out at its most while the work runs, if this is where tensors are. */
+    /** The peak of the C library's heap while {@code work} runs; empty if the tensors are on a GPU. */
     private OptionalLong onHost(OptionalLong before, Runnable work) {
         if (device.isCuda() || before.isEmpty()) {
             work.run();
@@ -224,16 +224,16 @@ public final class StepBenchmark {
     }
 
     private List<Memory> memory(OptionalLong most) {
-        double[] ofAll = new double[fabric.layout().world()];
-        ofAll[fabric.layout().rank()] = most.orElse(0);
+        double[] ofAll = new double[parallel.layout().world()];
+        ofAll[parallel.layout().rank()] = most.orElse(0);
         long planned = MemoryUse.of(run, precision, ofAll.length, device).total();
-        return Arrays.stream(fabric.everyone().sum(ofAll, "memory"))
+        return Arrays.stream(parallel.everyone().sum(ofAll, "memory"))
                 .mapToObj(
                         bytes -> new Memory(bytes == 0 ? OptionalLong.empty() : OptionalLong.of((long) bytes), planned))
                 .toList();
     }
 
-    /** Since {@code start}, to the end of what the device was asked: a step returns when a GPU has yet to update. */
+    /** Seconds since {@code start}. Waits for the device, since a step returns before a GPU has finished it. */
     private double seconds(long start) {
         Libtorch.synchronize(device);
         return (System.nanoTime() - start) / 1e9;

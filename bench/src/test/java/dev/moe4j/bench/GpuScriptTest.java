@@ -16,16 +16,16 @@ import org.junit.jupiter.api.condition.DisabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What scripts/gpu.sh asks of {@code moe4j} on a GPU. */
+/** Checks the commands that scripts/gpu.sh runs on a GPU. */
 class GpuScriptTest {
 
     @TempDir
     private Path folder;
 
-    /** All of a step's sequences at a time, as the peers have them. */
+    /** Like the peers, the runs use one micro-batch per step. */
     @Test
     @DisabledOnOs(OS.WINDOWS)
-    void everyRunIsOneThatCanBe() throws IOException, InterruptedException {
+    void everyRunIsValid() throws IOException, InterruptedException {
         Path calls = folder.resolve("calls");
         Path moe4j = Files.writeString(folder.resolve("moe4j"), """
                 #!/bin/sh
@@ -40,7 +40,7 @@ class GpuScriptTest {
                 .redirectErrorStream(true)
                 .redirectOutput(folder.resolve("output").toFile());
         builder.environment().put("MOE4J", moe4j.toString());
-        // No peers.
+        // Skips the peers.
         builder.environment().put("PYTHON", "false");
         builder.environment().keySet().removeAll(List.of("TINY", "DEVICE", "ONLY", "LIMIT_S"));
         builder.start().waitFor();

@@ -26,7 +26,7 @@ class LawTest {
             RoutingConfig.DEFAULT,
             BalanceConfig.DEFAULT);
 
-    /** The law itself, over fewer steps than the benchmark has. */
+    /** The law over fewer steps than the benchmark. */
     @Test
     void memoryStaysFlat() {
         List<Integer> heard = new ArrayList<>();
@@ -50,7 +50,7 @@ class LawTest {
                 .as("the second of 5, 10, 20, 20")
                 .hasValue(10);
         assertThat(memory(0, 100, 300, 350, 550).holds()).isTrue();
-        // What the JVM takes once does not count, what each step leaves does.
+        // A single allocation of the JVM does not count; a leak in each step does.
         assertThat(memory(0, 0, 1 << 20, 1 << 20).growth()).hasValue(0);
         assertThat(memory(0, 1000, 2000, 3000).holds()).isFalse();
         assertThat(new MemoryLaw.Result(List.of(sample(10, 0, 7), sample(20, 0, 8))).holds())
@@ -61,7 +61,7 @@ class LawTest {
         assertThat(result.holds()).isTrue();
     }
 
-    /** Bytes in use after each ten steps. */
+    /** A result with the given bytes in use, one sample per ten steps. */
     private static MemoryLaw.Result memory(long... bytes) {
         return new MemoryLaw.Result(IntStream.range(0, bytes.length)
                 .mapToObj(i -> sample(10 * i, bytes[i], 7))
@@ -87,7 +87,7 @@ class LawTest {
                 500, 50, 1, new PrecisionLaw.Twin(fp32, 1, 0), new PrecisionLaw.Twin(narrow, 1, 0));
     }
 
-    /** Over a few steps of real text, in which the twins have hardly had time to part. */
+    /** A few steps of real text, after which the two runs still agree closely. */
     @Test
     void bfloat16FollowsFloat32OnRealText() {
         FastProducts.assume(DType.BFLOAT16);

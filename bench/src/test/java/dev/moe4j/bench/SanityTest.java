@@ -9,7 +9,7 @@ import org.junit.jupiter.api.Test;
 class SanityTest {
     @Test
     void thisMachineComputesRight() {
-        Sanity.run(Device.CPU); // what stays is made at first use
+        Sanity.run(Device.CPU); // the first run allocates what it keeps
         long before = Scope.liveTensors();
 
         assertThat(Sanity.run(Device.CPU)).hasSize(5).allMatch(Sanity.Check::holds);
@@ -17,7 +17,7 @@ class SanityTest {
     }
 
     @Test
-    void whatIsNoNumberDoesNotHold() {
+    void nanDoesNotHold() {
         assertThat(new Sanity.Check("x", Double.NaN, 1).holds()).isFalse();
         assertThat(new Sanity.Check("x", 2, 1).holds()).isFalse();
         assertThat(new Sanity.Check("x", 1, 1).holds()).isTrue();

@@ -71,7 +71,7 @@ class StepBenchmarkTest {
     }
 
     @Test
-    void dealsOutInTurnsWhereAsked() {
+    void balancedRoutesRoundRobin() {
         assertThat(tiny(4).balanced().run(2, 1, (_, _) -> {}).load()).contains(new ExpertLoad(0, 1));
     }
 
@@ -83,9 +83,9 @@ class StepBenchmarkTest {
         assertThat(benchmark.run(2, 1, (_, _) -> {}).load()).isEmpty();
     }
 
-    /** Tokens that are all the same take the same way, where random ones find all four experts. */
+    /** Equal tokens take the same route, whereas random tokens reach all four experts. */
     @Test
-    void trainsOnTextWhereThereIsSome(@TempDir Path folder) throws IOException {
+    void trainsOnText(@TempDir Path folder) throws IOException {
         Path text = Files.writeString(folder.resolve("text.txt"), "a".repeat(20_000));
         Path shards = folder.resolve("shards");
         var _ = new Preparation(Tokenizer.of("bytes"), TextInput.of(List.of(text)), shards).run();
@@ -95,7 +95,7 @@ class StepBenchmarkTest {
 
         try (TrainingData data = TrainingData.of(Shards.open(shards))) {
             StepBenchmark.Result result = new StepBenchmark(run, Precision.FP32, Device.CPU, ParallelContext.SINGLE)
-                    .on(data)
+                    .onText(data)
                     .run(2, 3, (_, _) -> {});
 
             assertThat(result.lastLoss()).isLessThan(lossOfRandom - 0.5);
@@ -106,9 +106,9 @@ class StepBenchmarkTest {
         }
     }
 
-    /** Counted by hand: width 32, context 16, vocabulary 256, one dense layer and one of 4 experts, of which 2. */
+    /** Counted by hand: width 32, context 16, vocabulary 256, one dense layer, one layer with top 2 of 4 experts. */
     @Test
-    void countsWhatIsUseful() {
+    void countsUsefulFlops() {
         StepBenchmark.Result result = tiny(1).run(2, 1, (_, _) -> {});
 
         long attention = 2 * 32 * (3 * 32 + 32) + 2 * 2 * 32 * 16;
@@ -122,9 +122,9 @@ class StepBenchmarkTest {
         assertThat(result.parametersTotal() - result.parametersActive()).isEqualTo(2 * expert);
     }
 
-    /** The same model and 64 tokens, counted by hand: slow products decide with 1 FLOP a second, slow memory with 1 byte. */
+    /** Counted by hand for 64 tokens: at 1 FLOP per second products decide, at 1 byte per second memory does. */
     @Test
-    void floorsAreWhatFlopsAndBytesTake() {
+    void floorsFollowFromFlopsAndBytes() {
         Architecture architecture = run(4, 256).architecture();
         SectionFloors products = new SectionFloors(architecture, Precision.FP32, 64, Layout.SINGLE, 1, 1e30);
         SectionFloors memory = new SectionFloors(architecture, Precision.FP32, 64, Layout.SINGLE, 1e30, 1);
@@ -136,7 +136,7 @@ class StepBenchmarkTest {
         assertThat(products.milliseconds("exchange_rows")).isEmpty();
         long expert = 2 * 32 * 64 + 32 + 64;
         assertThat(memory.milliseconds("experts")).hasValue(1e3 * 4 * expert * (4 + 4 + 4));
-        // One MoE layer, top 2: the residual, two rows and the sum; back the sum's gradient, two rows and two
+        // One MoE layer, top 2. Forward: residual, two rows, sum. Backward: the sum's gradient, two rows, two
         // gradients.
         assertThat(memory.milliseconds("combine")).hasValue(1e3 * 64 * 32 * 4 * (4 + 5));
         long parameters = Cost.of(architecture).parametersTotal();
@@ -144,7 +144,7 @@ class StepBenchmarkTest {
         SectionFloors half = ofLayout(architecture, new Layout(2, 0, 2, Sharding.NONE));
         assertThat(half.milliseconds("experts")).hasValue(1e3 * 2 * expert * (4 + 4 + 4));
         assertThat(half.optimizerMilliseconds()).isEqualTo(1e3 * (parameters - 2 * expert) * 4 * (2 + 2 + 4));
-        // Of four processes that hold two experts each, every one keeps a quarter of all state.
+        // Four processes with two experts each: every process keeps a quarter of the optimizer state.
         SectionFloors sharded = ofLayout(architecture, new Layout(4, 0, 2, Sharding.OPTIMIZER));
         assertThat(sharded.optimizerMilliseconds()).isEqualTo(1e3 * (parameters / 4.0) * 4 * (2 + 2 + 4));
     }

@@ -136,7 +136,7 @@ class BenchCommandTest {
         }
         assertThat(figure)
                 .content()
-                .contains("<svg", "experts, at the same FLOPs")
+                .contains("<svg", "experts, at equal FLOPs")
                 .endsWith("</svg>\n");
 
         Run table = Run.of("bench", "growth", TINY, "--experts=4", "--lengths=64", "--rounds=1", "--steps=1");

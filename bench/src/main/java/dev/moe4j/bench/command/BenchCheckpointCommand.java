@@ -9,13 +9,13 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** {@code moe4j bench checkpoint}: what checkpoints cost a run. */
+/** {@code moe4j bench checkpoint}: the cost of checkpoints. */
 @Command(
         name = "checkpoint",
         description = {
-            "Train on the JDK's sources with a checkpoint every few steps, and measure how much longer the steps take "
-                    + "during which one is copied and written.",
-            "The share of the whole time must stay below 2 %%; otherwise the exit code is 1."
+            "Train on the JDK's sources with a checkpoint every few steps, and measure the extra time of steps during "
+                    + "which a checkpoint is copied or written.",
+            "The extra time must be below 2 %% of the total; otherwise the exit code is 1."
         })
 final class BenchCheckpointCommand implements Callable<Integer> {
     @Mixin
@@ -78,7 +78,7 @@ final class BenchCheckpointCommand implements Callable<Integer> {
                         100 * report.share(),
                         100 * report.bound()));
         if (!report.holds()) {
-            throw new CliException("checkpoints cost more than they may; is the disk slow, or the machine busy?");
+            throw new CliException("checkpoints cost more than the bound; is the disk slow, or the machine busy?");
         }
         return 0;
     }

@@ -12,11 +12,12 @@ import picocli.CommandLine.Option;
 @Command(
         name = "data",
         description = {
-            "How fast text is tokenized, prepared and read, and how much memory that takes.",
-            "The tokenizer's rate is that of one core, beside those of jtokkit and of Hugging Face's library on the same "
-                    + "text. End to end is reading, tokenizing and writing on all threads, as a share of that many times "
-                    + "the tokenizer's rate. Reading is of the shards just written, mapped anew; on Linux as root with "
-                    + "a cold page cache. Rates a core are per second of processor time, and so hold on a busy machine."
+            "Measure the speed of tokenizing, preparing and reading text, and the memory it takes.",
+            "The tokenizer's rate is per core, next to jtokkit's and Hugging Face's on the same text.",
+            "End to end is reading, tokenizing and writing on all threads. Its efficiency is relative to the "
+                    + "tokenizer's rate times the threads.",
+            "Reading maps the new shards; on Linux as root the page cache is dropped first.",
+            "Rates per core are per second of processor time, so they are valid on a busy machine."
         })
 final class BenchDataCommand implements Callable<Integer> {
     @Mixin
@@ -34,34 +35,35 @@ final class BenchDataCommand implements Callable<Integer> {
     @Option(
             names = "--mib",
             paramLabel = "N",
-            description = "Repeat the text until it has so many MiB for the end-to-end run (default: 128).")
+            description = "Size of the end-to-end run's text in MiB; the text is repeated (default: 128).")
     private int mebibytes = 128;
 
-    @Option(names = "--threads", paramLabel = "N", description = "Threads that encode (default: all processors).")
+    @Option(names = "--threads", paramLabel = "N", description = "Tokenizing threads (default: all processors).")
     private int threads = Runtime.getRuntime().availableProcessors();
 
     @Option(
             names = "--out",
             paramLabel = "DIR",
-            description = "Where to write, in a folder that is deleted again (default: the system's for such).")
+            description =
+                    "Where to create a folder for the data, which is deleted afterwards (default: the system's temporary folder).")
     private @Nullable Path out;
 
     BenchDataCommand() {}
 
     /**
-     * What {@code --json} prints; rates are in bytes of UTF-8 or tokens a second.
+     * The output of {@code --json}. Rates are in bytes of UTF-8 or tokens per second.
      *
-     * @param tokenizerBytesPerCoreSecond of one thread, per second of processor time
-     * @param jtokkitBytesPerCoreSecond likewise, of the library by itself; null where the tokenizer is none of its own
-     * @param huggingFaceBytesPerCoreSecond likewise, of Hugging Face's library
-     * @param prepareBytesPerSecond reading, tokenizing and writing on {@code threads}
-     * @param prepareEfficiency that over {@code threads} times the tokenizer's
-     * @param prepareCores processor time that it took over the time that passed
-     * @param prepareCoreEfficiency the share of that processor time which the tokenizer alone would take
-     * @param readTokensPerSecond of one thread, mapping included
-     * @param readTokensPerCoreSecond likewise, per second of processor time
-     * @param readCold whether the page cache had been emptied before
-     * @param peakRssBytes resident memory of the process at its most; null where the system does not tell
+     * @param tokenizerBytesPerCoreSecond rate of the tokenizer per second of processor time, on one thread
+     * @param jtokkitBytesPerCoreSecond the same rate of jtokkit; null if jtokkit does not have the tokenizer
+     * @param huggingFaceBytesPerCoreSecond the same rate of Hugging Face's library; null likewise
+     * @param prepareBytesPerSecond rate of reading, tokenizing and writing on {@code threads} threads
+     * @param prepareEfficiency that rate over {@code threads} times the tokenizer's
+     * @param prepareCores processor time of preparing over elapsed time
+     * @param prepareCoreEfficiency the tokenizer's share of that processor time
+     * @param readTokensPerSecond rate of reading on one thread, including mapping
+     * @param readTokensPerCoreSecond the same per second of processor time
+     * @param readCold whether the page cache was dropped before reading
+     * @param peakRssBytes peak resident memory of the process; null if the system does not report it
      */
     record Report(
             String tokenizer,

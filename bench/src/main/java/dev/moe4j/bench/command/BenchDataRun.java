@@ -14,7 +14,7 @@ import java.nio.file.Path;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** Runs {@code bench data}. */
+/** Runs {@link BenchDataCommand}; a separate class, so that {@code --help} loads less. */
 final class BenchDataRun {
     private static final double MIB = 1 << 20;
 
@@ -63,7 +63,7 @@ final class BenchDataRun {
         }
         Path sources = Path.of(System.getProperty("java.home"), "lib", "src.zip");
         if (!Files.isReadable(sources)) {
-            throw new CliException("this JDK has no lib/src.zip to tokenize; give a text with --data");
+            throw new CliException("lib/src.zip is missing in this JDK; give a text with --data");
         }
         return TextInput.of(List.of(sources)).keep(file -> file.path().startsWith("java.base/java/util/"));
     }
@@ -89,7 +89,7 @@ final class BenchDataRun {
                 report.readCold() ? "from the disk" : "from the page cache");
         Long memory = report.peakRssBytes();
         if (memory != null) {
-            out.printf("memory       %.0f MiB resident at its most, before reading%n", memory / MIB);
+            out.printf("memory       %.0f MiB peak resident, before reading%n", memory / MIB);
         }
     }
 

@@ -12,9 +12,9 @@ import picocli.CommandLine.Option;
 @Command(
         name = "decode",
         description = {
-            "Reading a prompt, making tokens and scoring text, on random tokens: the fastest of several rounds.",
-            "Making a token for one sequence is held against the time in which memory could deliver the weights that it "
-                    + "uses, scoring against the forward part of a training step in the same process."
+            "Measure prefill, decode and scoring on random tokens; the fastest of several rounds counts.",
+            "A decode step of one sequence is compared with the time in which memory could deliver its weights, scoring "
+                    + "with the forward part of a training step in the same process."
         })
 final class BenchDecodeCommand implements Callable<Integer> {
     @Mixin
@@ -31,7 +31,7 @@ final class BenchDecodeCommand implements Callable<Integer> {
     @Mixin
     private PrecisionOption precision;
 
-    @Option(names = "--rounds", paramLabel = "N", description = "Rounds of each figure (default: 5).")
+    @Option(names = "--rounds", paramLabel = "N", description = "Rounds of each measurement (default: 5).")
     private int rounds = 5;
 
     @Option(
@@ -44,19 +44,19 @@ final class BenchDecodeCommand implements Callable<Integer> {
     BenchDecodeCommand() {}
 
     /**
-     * What {@code --json} prints.
+     * The output of {@code --json}.
      *
-     * @param threads that an operation on the CPU used
-     * @param prefillTokensPerSecond of a prompt of half the context, one sequence
-     * @param tokensPerSecond made for one sequence
-     * @param weightBytes that such a token reads
-     * @param bandwidthBytesPerSecond of a sum over numbers that no cache holds
-     * @param fractionOfFloor the time in which memory could deliver those bytes, over the time that a token takes
-     * @param batch sequences that grow together
-     * @param batchTokensPerSecond made for all of them
-     * @param evaluationTokensPerSecond of scored text
-     * @param trainingForwardTokensPerSecond of the forward part of a training step
-     * @param evaluationOverTraining one over the other
+     * @param threads number of threads of a CPU operation
+     * @param prefillTokensPerSecond prefill rate of one prompt of half the context
+     * @param tokensPerSecond decode rate of one sequence
+     * @param weightBytes bytes of the weights that a decode step reads
+     * @param bandwidthBytesPerSecond memory bandwidth
+     * @param fractionOfFloor the time in which memory could deliver those bytes, over the time of a decode step
+     * @param batch number of sequences that are decoded together
+     * @param batchTokensPerSecond decode rate of the batch
+     * @param evaluationTokensPerSecond rate of scoring text
+     * @param trainingForwardTokensPerSecond rate of the forward part of a training step
+     * @param evaluationOverTraining the rate of scoring over that of training's forward part
      */
     record Report(
             String preset,

@@ -11,7 +11,8 @@ import picocli.CommandLine.Option;
 /** {@code moe4j bench gemm}: matrix products. */
 @Command(
         name = "gemm",
-        description = "Matrix products: 1024³ and those of a training step, the fastest of several, in GFLOP/s.")
+        description =
+                "Measure matrix products: 1024³ and the products of a training step, the fastest of several, in GFLOP/s.")
 final class BenchGemmCommand implements Callable<Integer> {
     @Mixin
     private Output output;
@@ -20,7 +21,7 @@ final class BenchGemmCommand implements Callable<Integer> {
             names = "--precision",
             split = ",",
             paramLabel = "NAME",
-            description = "bf16, fp32, fp64, or several with commas (default: bf16,fp32).")
+            description = "bf16, fp32, fp64, or several separated by commas (default: bf16,fp32).")
     private List<String> precisions = List.of("bf16", "fp32");
 
     @Option(
@@ -33,9 +34,9 @@ final class BenchGemmCommand implements Callable<Integer> {
     BenchGemmCommand() {}
 
     /**
-     * What {@code --json} prints.
+     * The output of {@code --json}.
      *
-     * @param threads that a product on the CPU may use
+     * @param threads number of threads of a product on the CPU
      */
     record Report(String device, int threads, List<Product> products) {}
 

@@ -16,10 +16,10 @@ import picocli.CommandLine.Option;
 @Command(
         name = "growth",
         description = {
-            "How a training step's time grows with the number of experts and with the length of sequences, at as many "
-                    + "tokens a step.",
-            "Every size is measured in each round, and its fastest counts. More experts are the same FLOPs but for the "
-                    + "router; longer sequences are more, by attention."
+            "Measure how a training step's time grows with the number of experts and with the sequence length, at equal "
+                    + "tokens per step.",
+            "Every size is measured in each round, and its fastest step counts. More experts add FLOPs in the router "
+                    + "only; longer sequences add FLOPs in attention."
         })
 final class BenchGrowthCommand implements Callable<Integer> {
     @Mixin
@@ -43,16 +43,16 @@ final class BenchGrowthCommand implements Callable<Integer> {
             names = "--lengths",
             split = ",",
             paramLabel = "N",
-            description = "Tokens in a sequence (default: 128,256,512,1024,2048).")
+            description = "Sequence lengths in tokens (default: 128,256,512,1024,2048).")
     private List<Integer> lengths = List.of(128, 256, 512, 1024, 2048);
 
     @Mixin
     private PrecisionOption precision;
 
-    @Option(names = "--rounds", paramLabel = "N", description = "Turns of each size (default: 2).")
+    @Option(names = "--rounds", paramLabel = "N", description = "Rounds of each size (default: 2).")
     private int rounds = 2;
 
-    @Option(names = "--steps", paramLabel = "N", description = "Steps of each size in a turn (default: 5).")
+    @Option(names = "--steps", paramLabel = "N", description = "Steps of each size per round (default: 5).")
     private int steps = 5;
 
     @Option(
@@ -67,14 +67,14 @@ final class BenchGrowthCommand implements Callable<Integer> {
 
     BenchGrowthCommand() {}
 
-    /** What {@code --json} prints. */
+    /** The output of {@code --json}. */
     record Report(String preset, String dtype, int threads, List<Size> experts, List<Size> lengths) {}
 
     /**
      * One size.
      *
-     * @param value the number of experts, or tokens in a sequence
-     * @param stepMs of the fastest step
+     * @param value the number of experts, or the sequence length
+     * @param stepMs time of the fastest step, in milliseconds
      * @param overFirst its time over the first size's
      * @param flopsOverFirst its useful FLOPs over the first size's
      */

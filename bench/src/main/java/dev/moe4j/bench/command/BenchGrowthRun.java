@@ -13,7 +13,7 @@ import java.io.PrintWriter;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** What {@link BenchGrowthCommand} does, apart from it so that {@code --help} loads nothing of it. */
+/** Runs {@link BenchGrowthCommand}; a separate class, so that {@code --help} loads less. */
 final class BenchGrowthRun {
     private BenchGrowthRun() {}
 

@@ -11,13 +11,13 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** {@code moe4j bench memory}: the law that memory stays flat. */
+/** {@code moe4j bench memory}: the law of flat memory. */
 @Command(
         name = "memory",
         description = {
-            "Train on random tokens for many steps and watch the live tensors and the C library's heap.",
+            "Train on random tokens for many steps and measure live tensors and the C library's heap.",
             "After the first tenth of the steps the number of tensors must not change, and the heap must grow by less "
-                    + "than 50 bytes a step; otherwise the exit code is 1."
+                    + "than 50 bytes per step; otherwise the exit code is 1."
         })
 public final class BenchMemoryCommand implements Callable<Integer> {
     @Mixin
@@ -46,14 +46,14 @@ public final class BenchMemoryCommand implements Callable<Integer> {
     BenchMemoryCommand() {}
 
     /**
-     * What {@code --json} prints.
+     * The output of {@code --json}.
      *
-     * @param threads that an operation on the CPU used
+     * @param threads number of threads of a CPU operation
      * @param samples the first at the end of the warm-up
-     * @param heapGrowthBytesPerStep of the C library's heap, the lower quartile over the parts of the run; null if the C library
-     *     does not count
-     * @param heapGrowthBound in bytes a step
-     * @param liveTensorsEqual over all samples
+     * @param heapGrowthBytesPerStep growth of the C library's heap, lower quartile over the parts of the run; null if the C
+     *     library does not report it
+     * @param heapGrowthBound bound of the growth in bytes per step
+     * @param liveTensorsEqual whether all samples have the same number of live tensors
      */
     public record Report(
             String model,
@@ -67,7 +67,7 @@ public final class BenchMemoryCommand implements Callable<Integer> {
             boolean holds,
             double seconds) {}
 
-    /** After so many steps. */
+    /** Memory after {@code step} steps. */
     record Sample(
             int step, @Nullable Long heapBytes, @Nullable Long rssBytes, long liveTensors) {}
 
@@ -82,7 +82,7 @@ public final class BenchMemoryCommand implements Callable<Integer> {
     public static void requireLaw(Report report) {
         if (!report.liveTensorsEqual()) {
             throw new CliException("the law of flat memory is broken: the number of live tensors changes with the "
-                    + "steps; run with MOE4J_JAVA_OPTS=-Dmoe4j.debug.tensors=true to see where they were made");
+                    + "steps; run with MOE4J_JAVA_OPTS=-Dmoe4j.debug.tensors=true to see where they were created");
         }
         if (!report.holds()) {
             throw new CliException("the law of flat memory is broken: the C library's heap grows by "

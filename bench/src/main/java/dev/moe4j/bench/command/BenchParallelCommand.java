@@ -12,10 +12,10 @@ import picocli.CommandLine.Option;
 @Command(
         name = "parallel",
         description = {
-            "Several processes against one, on this machine, at the same batch: bench train as one process with all threads, "
-                    + "as several that share the threads out, and, for weak scaling, as one process with one's share of "
-                    + "threads and batch.",
-            "They take turns; of each the fastest step of all rounds counts."
+            "Compare several processes with one on this machine, at the same batch. bench train runs as one process with all "
+                    + "threads, as several processes that divide the threads, and, for weak scaling, as one process with "
+                    + "one rank's share of threads and batch.",
+            "The three alternate; the fastest step of all rounds counts."
         })
 final class BenchParallelCommand implements Callable<Integer> {
     @Mixin
@@ -24,23 +24,23 @@ final class BenchParallelCommand implements Callable<Integer> {
     @Mixin
     private BenchStepOptions options;
 
-    @Option(names = "--processes", paramLabel = "N", description = "How many processes, at least 2 (default: 2).")
+    @Option(names = "--processes", paramLabel = "N", description = "Number of processes, at least 2 (default: 2).")
     private int processes = 2;
 
-    @Option(names = "--rounds", paramLabel = "N", description = "Turns of each (default: 2).")
+    @Option(names = "--rounds", paramLabel = "N", description = "Rounds of each (default: 2).")
     private int rounds = 2;
 
     BenchParallelCommand() {}
 
     /**
-     * What {@code --json} prints.
+     * The output of {@code --json}.
      *
-     * @param threads of all processes together
-     * @param one process with all threads
+     * @param threads number of threads of all processes together
+     * @param one one process with all threads
      * @param parallel all processes, with the same batch
-     * @param share one process alone, with one's share of threads and batch
+     * @param share one process alone, with one rank's share of threads and batch
      * @param overOne tokens per second of all processes over those of one
-     * @param weakScaling tokens per second of all processes over those of as many that never wait for each other
+     * @param weakScaling tokens per second of all processes over the same number of processes that never wait
      */
     record Report(
             String preset,
@@ -55,11 +55,11 @@ final class BenchParallelCommand implements Callable<Integer> {
             double weakScaling) {}
 
     /**
-     * One way to run.
+     * Measurements of one configuration.
      *
-     * @param exchangeShare of the measured time, what rank 0 waited in exchanges; of the fastest round
-     * @param memory of each process's tensors, by rank
-     * @param memoryOverPlanned the process's that is furthest from what {@code plan} predicts; null where it cannot be told
+     * @param exchangeShare share of the measured time that rank 0 waited for other ranks, in the fastest round
+     * @param memory memory of each process's tensors, by rank
+     * @param memoryOverPlanned measured over predicted memory of the rank with the largest deviation; null if not known
      */
     record Side(
             double tokensPerSecond,

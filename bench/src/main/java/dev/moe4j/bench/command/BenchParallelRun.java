@@ -26,11 +26,11 @@ import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
-/** What {@link BenchParallelCommand} does, apart from it so that {@code --help} loads nothing of it. */
+/** Runs {@link BenchParallelCommand}; a separate class, so that {@code --help} loads less. */
 record BenchParallelRun(
         BenchStepOptions options, String precision, BatchConfig batch, int processes, int rounds, PrintWriter err) {
 
-    /** Keys that only have a meaning, or only are allowed, with several processes. */
+    /** Keys that apply to several processes only. */
     private static final String PARALLEL = "parallel";
 
     static BenchParallelCommand.Report run(BenchStepOptions options, int processes, int rounds, Output output) {
@@ -40,7 +40,7 @@ record BenchParallelRun(
             throw new CliException("micro-batches of " + batch.microBatch() + " sequences cannot be divided among "
                     + processes + " processes: choose another --processes, or --set batch.sequences");
         }
-        // Once for all, so that what is compared computes alike.
+        // Resolved once, so that all compared runs use the same precision.
         Precision precision = RunConfig.precision(options.precision.name, Device.CPU);
         return new BenchParallelRun(options, precision.name(), batch, processes, rounds, output.err()).measure();
     }
@@ -87,7 +87,7 @@ record BenchParallelRun(
                 parallel.tokensPerSecond() / (processes * share.tokensPerSecond()));
     }
 
-    /** {@code bench train} as so many processes. */
+    /** Runs {@code bench train} as {@code processes} processes. */
     private BenchTrainCommand.Report train(int ranks, int threads, List<String> keys) {
         List<String> command = JavaCommand.words();
         command.addAll(List.of("bench", "train", "--json", "--preset", options.preset, "--precision", precision));
@@ -107,14 +107,14 @@ record BenchParallelRun(
                 throw new CliException("bench train refuses this model in " + ranks + " processes; see " + logs);
             }
             if (code != 0) {
-                throw new CliException("bench parallel was interrupted before it had measured all; run it again");
+                throw new CliException("bench parallel was interrupted before its last measurement; run it again");
             }
         }
         delete(logs);
         return ResultJson.read(printed.getLast(), BenchTrainCommand.Report.class);
     }
 
-    /** Logs of processes that have done well; those of a failure stay, and its message names them. */
+    /** Deletes logs of a successful run. Logs of a failed run stay, and its message names them. */
     private static void delete(Path logs) {
         try {
             FileTree.delete(logs);
@@ -155,7 +155,7 @@ record BenchParallelRun(
         print(report.processes() + " processes", report.parallel(), out);
         print("1 process, its share of the work", report.share(), out);
         out.printf(
-                "%d processes over one %.3f, over as many that never wait %.3f%n",
+                "%d processes over one %.3f, over perfect weak scaling %.3f%n",
                 report.processes(), report.overOne(), report.weakScaling());
     }
 

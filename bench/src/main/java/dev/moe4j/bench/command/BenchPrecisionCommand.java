@@ -10,12 +10,12 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** {@code moe4j bench precision}: the law that bfloat16 and float16 follow float32. */
+/** {@code moe4j bench precision}: the law that mixed precision follows float32. */
 @Command(
         name = "precision",
         description = {
             "Train the same model twice, in fp32 and in bf16 or fp16, and compare the mean loss of the last 50 steps.",
-            "Seed, sequences and schedule are the same. They may differ by 0.02 nats; otherwise the exit code is 1."
+            "Seed, sequences and schedule are the same. If the losses differ by more than 0.02 nats, the exit code is 1."
         })
 public final class BenchPrecisionCommand implements Callable<Integer> {
     static final String MODEL = "cpu-tiny-moe";
@@ -29,13 +29,13 @@ public final class BenchPrecisionCommand implements Callable<Integer> {
     @Option(
             names = "--precision",
             paramLabel = "P",
-            description = "What is compared with fp32: bf16 or fp16 (default: bf16).")
+            description = "The precision to compare with fp32: bf16 or fp16 (default: bf16).")
     private String precision = "bf16";
 
     @Option(
             names = "--data",
             paramLabel = "SHARDS",
-            description = "A folder that prepare wrote (default: the JDK's own sources, prepared for the time being).")
+            description = "A folder that prepare wrote (default: the JDK's sources, prepared in a temporary folder).")
     private @Nullable Path data;
 
     @Option(
@@ -48,17 +48,17 @@ public final class BenchPrecisionCommand implements Callable<Integer> {
     BenchPrecisionCommand() {}
 
     /**
-     * What {@code --json} prints.
+     * The output of {@code --json}.
      *
-     * @param threads that an operation on the CPU used
-     * @param data what the runs trained on
-     * @param averagedSteps at the end, over which the losses are averaged
-     * @param tokens that each run trained on
+     * @param threads number of threads of a CPU operation
+     * @param data the training text
+     * @param averagedSteps number of last steps over which losses are averaged
+     * @param tokens number of tokens that each run trained on
      * @param fp32Loss nats per token
      * @param loss nats per token in the narrower precision
-     * @param difference of it over fp32
-     * @param bound on its size
-     * @param skipped steps without an update, since gradients overflowed in fp16
+     * @param difference {@code loss} minus {@code fp32Loss}
+     * @param bound largest allowed absolute difference
+     * @param skipped number of steps without an update, because gradients overflowed in fp16
      */
     public record Report(
             String model,

@@ -19,7 +19,7 @@ import java.util.List;
 import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
 
-/** Runs benchmarks; apart from the commands, whose classes load with every {@code --help}. */
+/** Runs the smaller benchmark commands; a separate class, so that {@code --help} loads less. */
 final class BenchRun {
     private BenchRun() {}
 
@@ -54,7 +54,7 @@ final class BenchRun {
         out.printf("%s in %s, %d threads%n", report.preset(), report.dtype(), report.threads());
         out.printf("prefill      %,.0f tokens/s%n", report.prefillTokensPerSecond());
         out.printf(
-                "one text     %,.0f tokens/s: %.2f of what %.1f MB a token at %.1f GB/s allow%n",
+                "one text     %,.0f tokens/s: %.2f of the limit of %.1f MB per token at %.1f GB/s%n",
                 report.tokensPerSecond(),
                 report.fractionOfFloor(),
                 report.weightBytes() / 1e6,

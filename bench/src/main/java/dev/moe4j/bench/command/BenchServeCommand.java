@@ -9,13 +9,13 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** {@code moe4j bench serve}: a server and its clients. */
+/** {@code moe4j bench serve}: throughput and latency of the server. */
 @Command(
         name = "serve",
         description = {
-            "What a server makes for several clients at a time, over the loopback: each client streams one text after the "
-                    + "other from random prompts.",
-            "The model is untrained; clients run on the same processors."
+            "Measure a server with several concurrent clients over the loopback. Each client streams one text after another "
+                    + "from random prompts.",
+            "The model is untrained. The clients run on the same processors."
         })
 final class BenchServeCommand implements Callable<Integer> {
     @Mixin
@@ -36,7 +36,7 @@ final class BenchServeCommand implements Callable<Integer> {
             names = "--clients",
             split = ",",
             paramLabel = "N",
-            description = "Clients at a time; several numbers one after the other (default: 1,2,4,8,16).")
+            description = "Numbers of concurrent clients, measured one after another (default: 1,2,4,8,16).")
     private List<Integer> clients = List.of(1, 2, 4, 8, 16);
 
     @Option(names = "--prompt", paramLabel = "N", description = "Tokens of each prompt (default: 32).")
@@ -57,18 +57,18 @@ final class BenchServeCommand implements Callable<Integer> {
 
     BenchServeCommand() {}
 
-    /** What {@code --json} prints. */
+    /** The output of {@code --json}. */
     record Report(String preset, String dtype, int threads, int promptTokens, List<Load> loads) {}
 
     /**
-     * So many clients at a time.
+     * Measurements for one number of concurrent clients.
      *
-     * @param texts that they got, all together
-     * @param tokens of those
-     * @param tokensPerSecond made for all clients
-     * @param firstPieceSeconds from a request to the first piece of its text, the median over texts
-     * @param slowestFirstPieceSeconds the longest of those
-     * @param pieceSeconds between two pieces of a text, in the median over texts of each one's mean
+     * @param texts number of texts that all clients received
+     * @param tokens number of tokens of those texts
+     * @param tokensPerSecond decode rate over all clients
+     * @param firstPieceSeconds time from a request to the first piece of its text, median over texts
+     * @param slowestFirstPieceSeconds the longest of these times
+     * @param pieceSeconds mean time between two pieces of a text, median over texts
      */
     record Load(
             int clients,

@@ -40,7 +40,7 @@ import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
-/** Runs the benchmark of a server; apart from the command, whose class loads with every {@code --help}. */
+/** Runs {@link BenchServeCommand}; a separate class, so that {@code --help} loads less. */
 record BenchServeRun(
         String preset,
         String precisionName,
@@ -51,7 +51,7 @@ record BenchServeRun(
         int texts) {
     private static final JsonMapper JSON = new JsonMapper();
 
-    /** A text, as its client saw it. */
+    /** A client's measurements of one text. */
     private record Seen(long tokens, double firstSeconds, double pieceSeconds) {}
 
     Report run(PrintWriter err) {
@@ -89,7 +89,7 @@ record BenchServeRun(
         }
     }
 
-    /** As many tokens as the model has, so that drawing one takes what it takes. */
+    /** A tokenizer with the model's vocabulary size, so that sampling has its real cost. */
     private static Tokenizer tokenizer(int vocabulary) {
         int gpt2 = Tokenizer.of("gpt2").vocabularySize();
         return Tokenizer.of(vocabulary < gpt2 ? "gpt2:" + vocabulary : "gpt2");
@@ -100,7 +100,7 @@ record BenchServeRun(
         try (HttpClient client = HttpClient.newHttpClient();
                 ProgressLine progress = ProgressLine.start(err, "bench serve " + preset, clients.size())) {
             for (int at : clients) {
-                measure(client, server, vocabulary, at, 1); // compiled code, products' shapes
+                measure(client, server, vocabulary, at, 1); // warms up compiled code and product shapes
                 loads.add(measure(client, server, vocabulary, at, texts));
                 progress.update(loads.size(), "");
             }
@@ -148,7 +148,7 @@ record BenchServeRun(
                 .put("stream", true);
         body.putObject("stream_options").put("include_usage", true);
         ArrayNode given = body.putArray("prompt");
-        // The last tokens are special ones.
+        // The last tokens are special tokens.
         random.ints(prompt, 0, vocabulary - 1).forEach(given::add);
         HttpRequest request = HttpRequest.newBuilder(server.resolve("/v1/completions"))
                 .header("Content-Type", "application/json")

@@ -8,9 +8,9 @@ import java.util.List;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** Mixin for a benchmark of whole training steps: what it trains, and how many steps. */
+/** Options of benchmarks of training steps: the model, the data, and the number of steps. */
 final class BenchStepOptions {
-    private static final int LEAST_STEPS = 5;
+    private static final int MIN_STEPS = 5;
 
     @Option(
             names = "--preset",
@@ -32,27 +32,26 @@ final class BenchStepOptions {
     @Option(
             names = "--data",
             paramLabel = "[NAME=]SHARDS",
-            description =
-                    "Train on this text, a folder that prepare wrote, as train does, rather than on random tokens, "
-                            + "which routers deal out in their own way; may be repeated.")
+            description = "Train on a folder that prepare wrote instead of random tokens, which routers distribute "
+                    + "differently from text; may be repeated.")
     List<String> data = new ArrayList<>();
 
     @Option(names = "--steps", paramLabel = "N", description = "Steps to measure, at least 5 (default: 8).")
     int steps = 8;
 
-    @Option(names = "--warmup", paramLabel = "N", description = "Steps before them, at least 2 (default: 3).")
+    @Option(names = "--warmup", paramLabel = "N", description = "Warm-up steps, at least 2 (default: 3).")
     int warmup = 3;
 
     @Option(
             names = "--balanced",
-            description = "Deal tokens out to experts in turns, whatever the routers say: the load is then even.")
+            description = "Assign tokens to experts round robin instead of by the routers, for an even load.")
     boolean balanced;
 
-    /** Refuses numbers of steps that measure nothing. */
+    /** Refuses too few steps. */
     void check(Output output) {
-        if (steps < LEAST_STEPS || warmup < StepBenchmark.LEAST_WARMUP) {
+        if (steps < MIN_STEPS || warmup < StepBenchmark.MIN_WARMUP) {
             throw output.wrongUsage(
-                    "--steps must be at least " + LEAST_STEPS + ", --warmup at least " + StepBenchmark.LEAST_WARMUP);
+                    "--steps must be at least " + MIN_STEPS + ", --warmup at least " + StepBenchmark.MIN_WARMUP);
         }
     }
 }

@@ -8,12 +8,12 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** {@code moe4j bench tasks}: what it saves to compute once what candidates share. */
+/** {@code moe4j bench tasks}: the speedup from computing a prompt once for all its candidates. */
 @Command(
         name = "tasks",
         description = {
-            "A task's questions scored with what candidates share computed once, and each candidate in full.",
-            "Both take turns in one process; of each the fastest round counts."
+            "Score a task's questions twice: with the candidates' common prefix computed once, and with each candidate complete.",
+            "Both alternate in one process; the fastest round of each counts."
         })
 final class BenchTasksCommand implements Callable<Integer> {
     @Mixin
@@ -34,19 +34,19 @@ final class BenchTasksCommand implements Callable<Integer> {
     @Option(names = "--limit", paramLabel = "N", description = "Questions, spread evenly (default: 128).")
     private int limit = 128;
 
-    @Option(names = "--rounds", paramLabel = "N", description = "Of each way (default: 3).")
+    @Option(names = "--rounds", paramLabel = "N", description = "Rounds of each (default: 3).")
     private int rounds = 3;
 
     BenchTasksCommand() {}
 
     /**
-     * What {@code --json} prints.
+     * The output of {@code --json}.
      *
-     * @param threads that an operation on the CPU used
-     * @param sharedSeconds of the fastest round in which what is shared is computed once
-     * @param inFullSeconds of the fastest round in which each candidate is computed in full
-     * @param speedup how many times as fast the first is
-     * @param same whether both gave the same figures
+     * @param threads number of threads of a CPU operation
+     * @param sharedSeconds time of the fastest round with common prefixes computed once
+     * @param inFullSeconds time of the fastest round with complete candidates
+     * @param speedup {@code inFullSeconds} over {@code sharedSeconds}
+     * @param same whether both gave the same scores
      */
     record Report(
             Path checkpoint,

@@ -15,7 +15,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Compares two ways to score a task; apart from the command, whose class loads with every {@code --help}. */
+/** Runs {@link BenchTasksCommand}; a separate class, so that {@code --help} loads less. */
 final class BenchTasksRun {
     private BenchTasksRun() {}
 
@@ -55,8 +55,8 @@ final class BenchTasksRun {
 
     static void print(Report report, PrintWriter out) {
         out.printf("%s, %d questions, %d shots%n", report.task(), report.questions(), report.shots());
-        out.printf("what is shared once    %.2f s%n", report.sharedSeconds());
-        out.printf("each candidate in full %.2f s%n", report.inFullSeconds());
-        out.printf("%.2f times as fast, with %s figures%n", report.speedup(), report.same() ? "the same" : "other");
+        out.printf("prefixes once          %.2f s%n", report.sharedSeconds());
+        out.printf("complete candidates    %.2f s%n", report.inFullSeconds());
+        out.printf("speedup %.2f, with %s scores%n", report.speedup(), report.same() ? "the same" : "other");
     }
 }

@@ -11,14 +11,14 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** {@code moe4j bench train}: whole training steps. */
+/** {@code moe4j bench train}: complete training steps. */
 @Command(
         name = "train",
         description = {
-            "Whole training steps, on random tokens or on text: the fastest of the measured ones.",
-            "Useful FLOPs are those of the chosen experts, attention in full, the router and the head, times three; "
-                    + "the peak is that of a 1024³ product in the compute type, in the same process.",
-            "Under launch, or torchrun's variables, it measures all processes together: bench parallel compares them with one."
+            "Measure complete training steps on random tokens or on text; the fastest step counts.",
+            "Useful FLOPs are three times the forward pass with the chosen experts, full attention, router and head. "
+                    + "The peak is a 1024³ product in the compute type, in the same process.",
+            "Under launch or torchrun it measures all processes together; bench parallel compares them with one process."
         })
 final class BenchTrainCommand implements Callable<Integer> {
     @Mixin
@@ -37,20 +37,20 @@ final class BenchTrainCommand implements Callable<Integer> {
     BenchTrainCommand() {}
 
     /**
-     * What {@code --json} prints.
+     * The output of {@code --json}.
      *
-     * @param dtype of the products
-     * @param threads that an operation on the CPU used, in each process
+     * @param dtype type of the matrix products
+     * @param threads number of threads of a CPU operation, per process
      * @param flopsPerToken useful FLOPs of forward and backward
-     * @param gemmPeakGflops of a 1024³ product in the same type and process
+     * @param gemmPeakGflops GFLOP/s of a 1024³ product in the same type and process
      * @param fractionOfPeak useful FLOP/s over that peak
-     * @param peakRssBytes resident memory at its most; null where the system does not tell
-     * @param bandwidthGbs gigabytes per second of a sum over numbers that no cache holds
-     * @param optimizerMs the gradient's norm and the update
-     * @param optimizerFloorMs the bytes that they must move, at that rate
+     * @param peakRssBytes peak resident memory; null if the system does not report it
+     * @param bandwidthGbs memory bandwidth in gigabytes per second
+     * @param optimizerMs time of gradient norm and update
+     * @param optimizerFloorMs lower bound of {@code optimizerMs}: the bytes that must move, at that bandwidth
      * @param expertLoad null for a dense model
-     * @param exchangeShare of the measured time, what rank 0 waited in exchanges
-     * @param memory of each process's tensors, by rank
+     * @param exchangeShare share of the measured time that rank 0 waited for other ranks
+     * @param memory memory of each process's tensors, by rank
      */
     record Report(
             String preset,
@@ -71,7 +71,7 @@ final class BenchTrainCommand implements Callable<Integer> {
             double exchangeShare,
             List<Memory> memory) {}
 
-    /** Bytes of tensors at their most, and what {@code plan} predicts; the first is null where it cannot be told. */
+    /** Peak bytes of tensors (null if not known), and the prediction of {@code plan}. */
     record Memory(@Nullable Long measuredBytes, long plannedBytes) {
         @Nullable
         Double overPlanned() {
@@ -80,10 +80,10 @@ final class BenchTrainCommand implements Callable<Integer> {
     }
 
     /**
-     * A kind of section, over all layers, in the mean of the measured steps.
+     * A kind of section, summed over all layers, mean over the measured steps.
      *
-     * @param floorMs the least that both can take: useful FLOPs over the peak or, where that is more, bytes that must move
-     *     over the memory's rate; null where none is known
+     * @param floorMs lower bound of forward and backward: the larger of useful FLOPs over the peak, and bytes over memory
+     *     bandwidth; null if not known
      */
     record Section(
             String name,

@@ -23,11 +23,11 @@ import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
-/** What {@link BenchTrainCommand} does, apart from it so that {@code --help} loads nothing of it. */
+/** Runs {@link BenchTrainCommand}; a separate class, so that {@code --help} loads less. */
 final class BenchTrainRun {
     private BenchTrainRun() {}
 
-    /** Measures; empty in all processes but rank 0, which speaks for all. */
+    /** Measures. The result is empty in all ranks but rank 0, which reports for all. */
     static Optional<BenchTrainCommand.Report> run(
             BenchStepOptions options, List<NamedData> data, String device, Output output) {
         RunConfig run = RunOptions.read(output, options.preset, options.overrides);
@@ -59,13 +59,13 @@ final class BenchTrainRun {
                                         options.balanced,
                                         text == null ? "random tokens" : text.sha256())),
                 processes -> {
-                    ParallelContext fabric = run.parallel().connect(processes);
-                    StepBenchmark benchmark = new StepBenchmark(run, precision, where, fabric);
+                    ParallelContext parallel = run.parallel().connect(processes);
+                    StepBenchmark benchmark = new StepBenchmark(run, precision, where, parallel);
                     if (options.balanced) {
                         benchmark.balanced();
                     }
                     if (text != null) {
-                        benchmark.on(text);
+                        benchmark.onText(text);
                     }
                     StepBenchmark.Result result;
                     try (ProgressLine progress =
@@ -75,7 +75,7 @@ final class BenchTrainRun {
                                 options.steps,
                                 (done, seconds) -> progress.update(done, String.format("%.3f s a step", seconds)));
                     }
-                    return fabric.leads()
+                    return parallel.leads()
                             ? Optional.of(report(options.preset, precision.name(), result))
                             : Optional.empty();
                 });
@@ -123,13 +123,13 @@ final class BenchTrainRun {
                 report.gemmPeakGflops());
         Long resident = report.peakRssBytes();
         if (resident != null) {
-            out.printf("resident     %.2f GiB at its most%n", gibibytes(resident));
+            out.printf("resident     %.2f GiB peak%n", gibibytes(resident));
         }
         for (int rank = 0; rank < report.memory().size(); rank++) {
             BenchTrainCommand.Memory memory = report.memory().get(rank);
             Long measured = memory.measuredBytes();
             out.printf(
-                    "tensors      %s GiB at their most in rank %d, %.2f planned%n",
+                    "tensors      %s GiB peak in rank %d, %.2f planned%n",
                     measured == null ? "-" : String.format("%.2f", gibibytes(measured)),
                     rank,
                     gibibytes(memory.plannedBytes()));

@@ -1,6 +1,7 @@
 /**
- * The commands of {@code moe4j bench}, one for each benchmark, and the HTTP load generator of {@code bench serve}.
- * Depends on {@code bench} and {@code console}.
+ * The commands of {@code moe4j bench}: {@link BenchCommand} lists them. Each command is a class of options next to the
+ * class that runs it. {@code BenchServeRun} has the HTTP load generator. Depends on {@code bench}, {@code console} and
+ * {@code serve}.
  */
 @NullMarked
 package dev.moe4j.bench.command;
