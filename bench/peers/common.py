@@ -1,4 +1,4 @@
-"""What the peers have in common: shapes, the FLOP rule of `moe4j bench train`, timing, and the JSON line."""
+"""Common code of the peers: shapes, the FLOP rule of `moe4j bench train`, timing, and the JSON line."""
 import argparse
 import contextlib
 import json
@@ -50,7 +50,7 @@ def vocabulary(arguments):
 
 
 def flops_per_token(arguments, experts=0, ffn_products=2, ffn=None, top_k=2):
-    """Forward and backward products of one token: attention in full, the chosen experts, router, head; times three."""
+    """Forward and backward products of one token: full attention, the chosen experts, router, head; times three."""
     layers, width, _ = SHAPES[arguments.preset]
     ffn = 4 * width if ffn is None else ffn
     mixtures = layers // 2 if experts else 0

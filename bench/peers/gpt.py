@@ -1,4 +1,4 @@
-"""A GPT as nanoGPT writes it, with networks of one's own choice: LayerNorm first, biases, tied head."""
+"""A GPT as nanoGPT writes it, with replaceable feed-forward networks: LayerNorm first, biases, tied head."""
 import common
 import torch
 import torch.nn as nn

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Hugging Face transformers' mixture of experts, of the presets' shape as near as it goes.
+"""Hugging Face transformers' mixture of experts, with shapes close to the presets'.
 
 Qwen3-MoE with experts on every second layer, top-2, which transformers computes by grouped products. Its networks have
-three matrices (SwiGLU): 8/3 as wide as the model, they do the FLOPs of two that are four times as wide. The FLOPs are
-those of its own widths. The cross-entropy is computed here, as for the others.
+three matrices (SwiGLU). With a width of 8/3 of the model they take the FLOPs of two matrices of four times the width. FLOPs
+are counted for the actual widths. The cross-entropy is computed here, as for the other peers.
 
-Its weights are in bf16, without fp32 masters: compiled, transformers multiplies in groups for bf16 weights only, and
-expert by expert for others. So its optimizer moves half the bytes of the others'.
+Its weights are in bf16, without fp32 masters: when compiled, transformers uses grouped products for bf16 weights only, and
+one product per expert for others. So its optimizer moves half the bytes of the other peers'.
 """
 import common
 import torch

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """A plain mixture of experts in PyTorch, of the presets' shape: top-2, dropless, on every second layer.
 
-Tokens are sorted by expert, each expert's rows filled up to a multiple of 8 (what torch._grouped_mm's gradient of the
-weights wants in bf16), and multiplied by grouped products; on a CPU, or with --experts-by loop, by a loop. Experts have
-no biases, and there is no balance loss: it does a little less than moe4j.
+Tokens are sorted by expert. Each expert's rows are padded to a multiple of 8, which torch._grouped_mm's weight gradient
+needs in bf16, and multiplied by grouped products. On a CPU, or with --experts-by loop, a loop multiplies them. There are no
+expert biases and no load balancing loss, so it computes a little less than moe4j.
 """
 import common
 import torch

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""The published code's way to compute (fairseq, branch moe, without tutel), in PyTorch: attention written out, logits of
-all tokens at once, experts one after the other in buffers of a fixed capacity, and tokens brought there and back by
-products with one-hot matrices (GShard, Lepikhin et al. 2020, algorithm 2). --experts 0 is its dense model.
+"""The published method (fairseq, branch moe, without tutel) in PyTorch: plain attention, logits of all tokens in one tensor,
+experts one after another in buffers of a fixed capacity. Products with one-hot matrices dispatch and combine tokens (GShard,
+Lepikhin et al. 2020, algorithm 2). --experts 0 is its dense model.
 
-It does a little less than that code: none of its statistics, no padding masks, no distributed exchanges.
+It omits the published code's statistics, padding masks and distributed exchanges.
 """
 import math
 
@@ -38,7 +38,7 @@ class Attention(nn.Module):
 
 
 class Mixture(nn.Module):
-    """Top-2, both choices kept, weights normalised after what has no place is dropped."""
+    """Top-2, both choices kept, weights normalised after token dropping."""
 
     def __init__(self, width, ffn, experts):
         super().__init__()
@@ -47,7 +47,7 @@ class Mixture(nn.Module):
         self.balance = None
 
     def route(self, x_SD):
-        """The balance loss and the weights [tokens, experts, capacity], 0 where a token is not."""
+        """The load balancing loss and the weights [tokens, experts, capacity], 0 for empty places."""
         logits_SE = self.gate(x_SD).float()
         gates_SE = F.softmax(logits_SE, dim=1)
         s, e = gates_SE.shape

@@ -1,12 +1,12 @@
 /*
- * Answers CPUID for one process with AVX512_BF16 set, for measurements on processors that have these instructions and
- * whose hypervisor leaves them out of CPUID (where they are missing too, the process dies of SIGILL):
+ * Answers CPUID for one process with AVX512_BF16 set, for measurements on processors that have these instructions but
+ * whose hypervisor hides them in CPUID. On processors without them the process dies of SIGILL.
  *
  *   gcc -O2 -shared -fPIC bench/scripts/avx512_bf16.c -o avx512_bf16.so
  *   LD_PRELOAD=$PWD/avx512_bf16.so ./moe4j bench train --preset cpu-moe8 --precision bf16 --json
  *
- * CPUID is made to fault (arch_prctl, Linux on x86-64), and the fault is answered here; all others go to the handler that
- * the JVM registers.
+ * arch_prctl (Linux on x86-64) makes CPUID fault. The signal handler here answers that fault and passes all other faults to
+ * the handler that the JVM registers.
  */
 #define _GNU_SOURCE
 #include <cpuid.h>

@@ -1,9 +1,9 @@
 #!/bin/bash
-# A study on one GPU in several short sessions: each call goes on where the last one ended.
+# A study on one GPU in several short sessions: each call resumes where the last one ended.
 #
 #   bench/scripts/gpu-study.sh DATA OUT      DATA has corpus/, domains/ and tasks/; OUT is the study's folder
 #
-# After LIMIT_S seconds (default 540) the study is asked to end; what it was training goes on from its newest checkpoint.
+# After LIMIT_S seconds (default 540) the study is stopped; the next call resumes training from the newest checkpoint.
 # When all is finished, OUT/report.html is written. Exit code 75: call again.
 #
 #   LADDER=docs/studies/gpu/ladder.yaml      another ladder

@@ -1,15 +1,15 @@
 #!/bin/bash
-# Everything of docs/gpu.md's table on one GPU: moe4j beside PyTorch and transformers, the same shapes, the same run.
+# Measures the table of docs/gpu.md on one GPU: moe4j, PyTorch and transformers, with the same shapes, in one run.
 #
 #   bench/scripts/gpu.sh FOLDER          into FOLDER/NAME.json, one file a measurement; FOLDER/table.md at the end
 #
-# A measurement that is there is not repeated: after an interruption, or where a session ends after some minutes, the same
-# command goes on. One that failed leaves NAME.err and is tried again.
+# Finished measurements are not repeated, so the same command resumes after an interruption. A failed measurement leaves
+# NAME.err and is tried again.
 #
 #   MOE4J=path/to/moe4j    default: this checkout's, with MOE4J_CUDA=1; or the one that deploy/offline/unpack.sh made
 #   PYTHON=python3         with PyTorch 2.9 or newer, and transformers 5; without them the peers fail and are left out
-#   LIMIT_S=540            begin no measurement after so many seconds (default: none)
-#   ONLY=125m              only measurements whose name has this in it (a regular expression)
+#   LIMIT_S=540            start no measurement after this number of seconds (default: no limit)
+#   ONLY=125m              only measurements whose name contains this regular expression
 #   TINY=1 DEVICE=cpu      a trial run of all of it without a GPU
 set -uo pipefail
 home=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
@@ -42,9 +42,9 @@ measure() { # name, command ...
 ours() { # preset, experts, sequences, more options ...
   local preset=$1 experts=$2 sequences=$3
   shift 3
-  # All sequences at a time, as the peers have them; the published presets split theirs into micro-batches.
+  # One micro-batch, like the peers; the published presets use gradient accumulation.
   local set=(--set "batch.sequences=$sequences" --set batch.accumulation=1 --set model.dropout=0 --set model.attention_dropout=0)
-  # The presets' routing has a capacity; compared is what drops nothing, on every second layer.
+  # The presets use capacity routing; the comparison is dropless, with experts on every second layer.
   [ -n "${TINY-}" ] || set+=(--precision bf16)
   [ "$experts" = 0 ] || set+=(--set "model.experts=$experts" --set routing.strategy=dropless --set routing.group=1)
   "$MOE4J" bench train --preset "$preset" --device "$device" --steps 12 --json "${set[@]}" "$@"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Turns what gpu.sh measured into the Markdown table of docs/performance.md: gpu_table.py FOLDER
+"""Turns the measurements of gpu.sh into the Markdown table of docs/performance.md: gpu_table.py FOLDER
 
 Utilisation is useful FLOP/s over the fastest bf16 product that matmul_peak.py found in the same run, for all alike.
 """
@@ -46,7 +46,7 @@ def main():
         rate = line["tokens_per_second"]
         used = line["flops_per_token"] * rate / 1e9 / peak
         bytes_used = memory(line)
-        # A balanced system is compared with its own dense model, and with moe4j's balanced one.
+        # A balanced system is compared with its dense model and with moe4j's balanced run.
         dense = rows.get((size, 0, system.removesuffix("-balanced")))
         ours = rows.get((size, experts, "moe4j-balanced" if system.endswith("-balanced") else "moe4j"))
         cells = [
