@@ -122,7 +122,7 @@ final class RecordTest {
             })
     void badJsonIsOneRecord(String line) throws IOException {
         Path file = write("a.jsonl", "{\"text\": \"good\"}\n" + line + "\n{\"text\": \"also\"}\n");
-        assertFails(input(file), "a.jsonl line 2 ", "skip what is bad");
+        assertFails(input(file), "a.jsonl line 2 ", "skip bad input");
         assertThat(skipped(input(file), "good", "also")).isEqualTo(Map.of("malformed", 1L));
     }
 
@@ -182,7 +182,7 @@ final class RecordTest {
         assertFails(input(ragged), "b.csv line 3 has 1 values for 2 columns");
         assertThat(skipped(input(ragged), "one", "four")).isEqualTo(Map.of("malformed", 2L));
         Path quotes = write("c.csv", "id,text\n1,one\n2,\"bad\" quotes\n3,\"three\n");
-        assertFails(input(quotes), "c.csv is no CSV");
+        assertFails(input(quotes), "c.csv is not CSV");
         assertThat(skipped(input(quotes), "one")).isEqualTo(Map.of("malformed", 1L));
         Path open = write("d.csv", "id,text\n1,one\n2,\"" + "never closed ".repeat(5000));
         TextInput bounded = input(open).limits(Limits.DEFAULT.documentBytes(1000));
@@ -315,7 +315,7 @@ final class RecordTest {
         for (String nested : List.of("list", "nested", "nested.x")) {
             assertFails(input(file).field(nested), "the column " + nested + " of ", "nested columns are not supported");
         }
-        assertFails(input(write("b.parquet", "not so")).format(TextFormat.PARQUET), "b.parquet is no Parquet");
+        assertFails(input(write("b.parquet", "not so")).format(TextFormat.PARQUET), "b.parquet is not a Parquet file");
         byte[] good = Files.readAllBytes(file);
         Path brotli = folder.resolve("brotli.parquet");
         parquet("brotli", brotli);
@@ -421,20 +421,20 @@ final class RecordTest {
         int[] opened = {0};
         List<String> read = new ArrayList<>();
         DocumentReader reader = new DocumentReader(ReadOptions.DEFAULT.splitting(DocumentBoundary.BLANK_LINE));
-        DocumentSink intake = new DocumentSink(document -> read.add(document.text()), OnError.FAIL, new Skipped());
+        DocumentSink sink = new DocumentSink(document -> read.add(document.text()), OnError.FAIL, new Skipped());
         DocumentReader.Bytes small = () -> {
             opened[0]++;
             return new ByteArrayInputStream(text);
         };
-        assertThat(reader.read(new TextFile("a", "a"), small, intake)).isEmpty();
+        assertThat(reader.read(new TextFile("a", "a"), small, sink)).isEmpty();
         assertThat(opened[0]).isEqualTo(1);
-        byte[] large = concat(text, new byte[DocumentReader.MOST_KEPT]);
+        byte[] large = concat(text, new byte[DocumentReader.MAX_IN_MEMORY]);
         Arrays.fill(large, text.length, large.length, (byte) '\n');
         DocumentReader.Bytes twice = () -> {
             opened[0]++;
             return new ByteArrayInputStream(large);
         };
-        assertThat(reader.read(new TextFile("b", "b"), twice, intake)).isEmpty();
+        assertThat(reader.read(new TextFile("b", "b"), twice, sink)).isEmpty();
         assertThat(opened[0]).isEqualTo(3);
         assertThat(read).containsExactly("one", "two", "one", "two");
     }

@@ -219,7 +219,7 @@ final class SelectorTest {
         assertThatThrownBy(() ->
                         new Selector(input(write("a.txt", documents))).evaluation(TextInput.of(List.of(sets)), 50))
                 .isInstanceOf(DataException.class)
-                .hasMessageContaining("has nowhere 50 words in a row");
+                .hasMessageContaining("never has 50 words in a row");
     }
 
     private static String insert(String text, String[] words, String between) {
@@ -347,25 +347,25 @@ final class SelectorTest {
         TextInput other = TextInput.of(List.of(texts)).filter(selection);
         assertThatThrownBy(() -> preparation(other, folder.resolve("out")).run())
                 .isInstanceOf(DataException.class)
-                .hasMessageContaining(file + " was made of other input, or read with other options");
+                .hasMessageContaining(file + " was made for other input, or with other options");
         Files.writeString(texts.resolve("0.txt"), "more");
         assertThatThrownBy(() -> input(texts).filter(selection).read(_ -> {}))
                 .isInstanceOf(DataException.class)
-                .hasMessageContaining("was made of other input");
+                .hasMessageContaining("was made for other input");
 
         List<String> lines = Files.readAllLines(file);
         Files.write(file, lines.subList(0, lines.size() - 1));
         assertThatThrownBy(() -> Selection.read(file))
                 .isInstanceOf(DataException.class)
-                .hasMessageContaining("is not whole");
+                .hasMessageContaining("is incomplete");
         List<String> without = new ArrayList<>(lines);
         without.remove(1);
         Files.write(file, without);
-        assertThatThrownBy(() -> Selection.read(file)).hasMessageContaining("is not whole");
+        assertThatThrownBy(() -> Selection.read(file)).hasMessageContaining("is incomplete");
         Files.writeString(file, lines.getFirst().substring(0, 20));
         assertThatThrownBy(() -> Selection.read(file)).hasMessageContaining("is damaged");
         Files.writeString(file, "{}\n");
-        assertThatThrownBy(() -> Selection.read(file)).hasMessageContaining("is no selection");
+        assertThatThrownBy(() -> Selection.read(file)).hasMessageContaining("is not a selection");
     }
 
     @Test
@@ -397,7 +397,7 @@ final class SelectorTest {
                 .isInstanceOf(DataException.class)
                 .hasMessageContaining(selection + " exists");
         assertThatThrownBy(() -> new Selector(skip).run(folder.resolve("none"), false))
-                .hasMessageContaining("nothing to leave out");
+                .hasMessageContaining("no criterion to select by");
         assertThatThrownBy(() -> new Selector(skip).near(0.3)).hasMessageContaining("from 0.5 to 1");
         assertThatThrownBy(() -> new Selector(TextInput.of(List.of(Path.of("-"))))
                         .exact(true)

@@ -231,13 +231,13 @@ final class TokenizerFileTest {
     @CsvSource(
             quoteCharacter = '`',
             value = {
-                "`{\"model\": `, is no valid JSON",
+                "`{\"model\": `, is not valid JSON",
                 "`{}`, has no model with a vocabulary",
                 "`{\"model\": {\"vocab\": {\"a\": 0}}}`, has no token that ends a document",
                 "`{\"model\": {\"type\": \"Odd\", \"vocab\": {\"a\": 0}}, \"added_tokens\": [{\"id\": 1, \"content\":"
-                        + " \"</s>\", \"special\": true}]}`, is no tokenizer that the library takes",
+                        + " \"</s>\", \"special\": true}]}`, is not a tokenizer that the library accepts",
                 "`{\"model\": {\"vocab\": {\"a\": 999999999}}, \"added_tokens\": [{\"id\": 1, \"content\":"
-                        + " \"</s>\", \"special\": true}]}`, has the id 999999999",
+                        + " \"</s>\", \"special\": true}]}`, has the invalid id 999999999",
             })
     void badFilesSayWhatIsWrong(String json, String message) throws IOException {
         Path file = file(json);

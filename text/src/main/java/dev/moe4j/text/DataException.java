@@ -7,30 +7,30 @@ import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
 import java.nio.file.NoSuchFileException;
 
-/** Bad input or a failed read or write. The message is one line: what is wrong, where, what to do. */
+/** Reports bad input, or a failed read or write. The message is one line: what is wrong, where, and what to do. */
 public final class DataException extends UserException {
 
-    /** With a message of one line. */
+    /** Creates an exception with a one-line message. */
     public DataException(String message) {
         super(message);
     }
 
-    /** With a message of one line and its cause. */
+    /** Creates an exception with a one-line message and a cause. */
     public DataException(String message, Throwable cause) {
         super(message, cause);
     }
 
     /**
-     * The exception for a failed read or write.
+     * Returns the exception for a failed read or write.
      *
-     * @param doing what failed, as in "cannot read /a/b"
-     * @param advice what to do about it
+     * @param doing the failed operation, for example "cannot read /a/b"
+     * @param advice the remedy, for example "check the path"
      */
     public static DataException of(String doing, IOException cause, String advice) {
         return new DataException(doing + ": " + reason(cause) + "; " + advice, cause);
     }
 
-    /** Why a file could not be read or written, in words: the message of some exceptions is the file's name alone. */
+    /** Describes why an access failed. The message of some exceptions is only the file name, so those get a text here. */
     public static String reason(IOException cause) {
         return switch (cause) {
             case NoSuchFileException _ -> "it does not exist";
@@ -44,7 +44,7 @@ public final class DataException extends UserException {
         };
     }
 
-    /** The text with control characters, line breaks among them, made visible as {@code ?}. */
+    /** Returns the first 300 code points of a text, with each control or format character replaced by {@code ?}. */
     public static String oneLine(String text) {
         StringBuilder line = new StringBuilder(Math.min(text.length(), 300));
         text.codePoints()

@@ -10,10 +10,10 @@ import java.util.concurrent.Future;
 import java.util.function.Consumer;
 
 /**
- * Work on many threads whose results are taken on the thread that gives it, in the order in which it was given: what
- * comes of it does not depend on the number of threads. {@code 2 × threads + 2} pieces of work are on their way at most.
+ * Runs tasks on many threads and hands their results over in submission order, on the submitting thread. The outcome
+ * therefore does not depend on the number of threads. At most {@code 2 × threads + 2} tasks are pending.
  *
- * @param <T> a result
+ * @param <T> the result of a task
  */
 public final class OrderedExecutor<T> implements AutoCloseable {
     private final ExecutorService threads;
@@ -21,7 +21,12 @@ public final class OrderedExecutor<T> implements AutoCloseable {
     private final int window;
     private final Deque<Future<T>> pending = new ArrayDeque<>();
 
-    /** Starts the threads. */
+    /**
+     * Starts the threads.
+     *
+     * @param name the prefix of the thread names
+     * @param out receives the results
+     */
     public OrderedExecutor(String name, int threads, Consumer<T> out) {
         this.threads = Executors.newFixedThreadPool(
                 threads, Thread.ofPlatform().daemon().name(name + "-", 0).factory());
@@ -29,7 +34,11 @@ public final class OrderedExecutor<T> implements AutoCloseable {
         this.window = 2 * threads + 2;
     }
 
-    /** Gives work; takes the oldest result first if too much is on its way. */
+    /**
+     * Submits a task. If the limit of pending tasks is reached, this first waits for the oldest result.
+     *
+     * @throws DataException if the thread is interrupted while it waits
+     */
     public void add(Callable<T> work) {
         if (pending.size() == window) {
             takeOldest();
@@ -37,7 +46,11 @@ public final class OrderedExecutor<T> implements AutoCloseable {
         pending.addLast(threads.submit(work));
     }
 
-    /** Takes the results that are left. */
+    /**
+     * Waits for all pending results and hands them over.
+     *
+     * @throws DataException if the thread is interrupted while it waits
+     */
     public void finish() {
         while (!pending.isEmpty()) {
             takeOldest();
@@ -61,7 +74,7 @@ public final class OrderedExecutor<T> implements AutoCloseable {
         out.accept(result);
     }
 
-    /** Stops the threads, and waits until they have. */
+    /** Stops the threads and waits for them to end. */
     @Override
     public void close() {
         threads.shutdownNow();

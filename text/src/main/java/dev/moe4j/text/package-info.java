@@ -1,6 +1,7 @@
 /**
- * Text before it is tokens: tokenizers, files and formats, selection of documents. {@link DataException} is the
- * failure of this module and of {@code data}. The packages below hold one subject each. Depends on {@code base}.
+ * Text processing before training: file formats, tokenizers and document selection, one package each.
+ * {@link dev.moe4j.text.DataException} is the exception of this module and of {@code data}.
+ * {@link dev.moe4j.text.OrderedExecutor} runs parallel work with results in a fixed order. Depends on {@code base}.
  */
 @NullMarked
 package dev.moe4j.text;

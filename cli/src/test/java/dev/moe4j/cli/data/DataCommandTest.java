@@ -222,7 +222,7 @@ class DataCommandTest {
     void wrongUsageNamesTheRemedy() throws IOException {
         Path texts = texts();
         Path out = temp.resolve("out");
-        assertThat(run("data", "select", "--out", out, texts).err()).contains("nothing to leave out");
+        assertThat(run("data", "select", "--out", out, texts).err()).contains("no criterion to select by");
         assertThat(run("data", "select", "--out", out, "--rule", "max-wrods=3", texts)
                         .err())
                 .contains("no rule is named \"max-wrods\"");

@@ -153,11 +153,6 @@ public final class ShardReader implements TokenStream, AutoCloseable {
         return documents;
     }
 
-    /** The highest id that the files' type can hold, plus one, or 2^31: a bound, not the vocabulary. */
-    long idBound() {
-        return type.width >= 4 ? 1L << 31 : 1L << (8 * type.width);
-    }
-
     private long firstSequence(long document) {
         return documentsAt < 0 ? document : index.get(IdType.LONG, documentsAt + 8 * document);
     }

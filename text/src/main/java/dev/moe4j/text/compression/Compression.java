@@ -7,18 +7,18 @@ import java.io.InputStream;
 import java.util.Arrays;
 import org.tukaani.xz.XZInputStream;
 
-/** What the first bytes of a file say about how to read it; the name does not matter. */
+/** The compression or container format of a file, detected from its first bytes. The file name is not used. */
 public enum Compression {
     NONE(),
     GZIP(0x1f, 0x8b),
     ZSTD(0x28, 0xb5, 0x2f, 0xfd),
-    /** A frame of other data before a zstd frame; the lowest four bits of its first byte are any. */
+    /** A zstd skippable frame. The lowest four bits of its first byte are arbitrary. */
     ZSTD_SKIPPABLE(0x50, 0x2a, 0x4d, 0x18),
     XZ(0xfd, '7', 'z', 'X', 'Z', 0),
-    /** An archive, which is not read as a stream. */
+    /** A zip archive, which needs random access. */
     ZIP('P', 'K', 3, 4),
     EMPTY_ZIP('P', 'K', 5, 6),
-    /** Not compressed as a whole, and not read as a stream. */
+    /** A Parquet file, which compresses its columns separately and needs random access. */
     PARQUET('P', 'A', 'R', '1');
 
     /** The longest magic number. */
@@ -26,10 +26,10 @@ public enum Compression {
 
     private static final int BUFFER = 1 << 16;
 
-    /** xz says how much memory it needs, up to 4 GiB; its highest preset takes 65 MiB. */
+    /** An xz header may ask for up to 4 GiB of memory. The highest preset of xz needs 65 MiB. */
     private static final int XZ_MEMORY_KIB = 1 << 18;
 
-    @SuppressWarnings("ImmutableEnumChecker") // written once
+    @SuppressWarnings("ImmutableEnumChecker") // not modified after construction
     private final byte[] magic;
 
     Compression(int... magic) {
@@ -39,7 +39,7 @@ public enum Compression {
         }
     }
 
-    private boolean begins(byte[] head) {
+    private boolean matches(byte[] head) {
         if (magic.length == 0 || head.length < magic.length) {
             return false;
         }
@@ -47,29 +47,33 @@ public enum Compression {
         return first == magic[0] && Arrays.equals(head, 1, magic.length, magic, 1, magic.length);
     }
 
-    /** By the first bytes of a stream, which are then gone. */
+    /** Detects the format of a stream. This consumes the first bytes of the stream. */
     public static Compression of(InputStream in) throws IOException {
         byte[] head = in.readNBytes(HEAD);
         for (Compression compression : values()) {
-            if (compression.begins(head)) {
+            if (compression.matches(head)) {
                 return compression;
             }
         }
         return NONE;
     }
 
+    /** Whether the format is a zip archive. */
     public boolean isArchive() {
         return this == ZIP || this == EMPTY_ZIP;
     }
 
     /**
-     * A stream from its beginning, and what it is.
+     * An opened stream and its format.
      *
-     * @param bytes uncompressed; those of an archive or of Parquet as they are
+     * @param bytes the uncompressed content; for archives and Parquet, the unchanged bytes
      */
     public record Opened(Compression compression, InputStream bytes) {}
 
-    /** Opens a stream, which is closed with the result or if this fails. */
+    /**
+     * Detects the format of a stream and decompresses it. Closing the result closes {@code raw}; a failure closes
+     * {@code raw} too.
+     */
     public static Opened open(InputStream raw) throws IOException {
         try {
             BufferedInputStream buffered = new BufferedInputStream(raw, BUFFER);

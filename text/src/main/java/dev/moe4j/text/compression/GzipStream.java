@@ -9,11 +9,11 @@ import java.util.zip.InflaterInputStream;
 import java.util.zip.ZipException;
 
 /**
- * The content of gzip members that follow each other (RFC 1952). Zero bytes after the last member are padding, as for
- * {@code gzip}; any other byte there is an error.
+ * Decompresses a sequence of gzip members (RFC 1952). Zero bytes after the last member are padding, as in {@code gzip};
+ * any other trailing byte is an error.
  *
- * <p>{@link java.util.zip.GZIPInputStream} ends where a stream says that no byte is available, as a pipe does between two
- * writes, and ignores all bytes after the last complete member: both would lose text.
+ * <p>{@link java.util.zip.GZIPInputStream} has two faults that would lose text. It stops when no byte is available, which
+ * happens on a pipe between two writes, and it ignores all bytes after the last complete member.
  */
 public final class GzipStream extends InflaterInputStream {
     private static final int BUFFER = 1 << 16;
@@ -27,7 +27,11 @@ public final class GzipStream extends InflaterInputStream {
     private final CRC32 checksum = new CRC32();
     private boolean ended;
 
-    /** Of a stream that begins with a member; it is closed with this one. */
+    /**
+     * Starts to decompress. Closing this stream closes {@code in}.
+     *
+     * @throws ZipException if {@code in} does not start with a gzip member
+     */
     public GzipStream(InputStream in) throws IOException {
         super(in, new Inflater(true), BUFFER);
         if (nextByte() != 0x1f) {
@@ -58,7 +62,7 @@ public final class GzipStream extends InflaterInputStream {
         }
     }
 
-    /** Goes to the content of the next member; false if there is none. */
+    /** Advances to the content of the next member; returns false at the end of the stream. */
     private boolean nextMember() throws IOException {
         int first = nextByte();
         if (first == 0) {
@@ -87,7 +91,7 @@ public final class GzipStream extends InflaterInputStream {
         return new ZipException("trailing data after the last gzip member");
     }
 
-    /** Reads a header after its first byte. */
+    /** Reads the rest of a header, after its first byte. */
     private void readHeader() throws IOException {
         if (nextByte() != 0x8b) {
             throw trailingData();
@@ -96,7 +100,7 @@ public final class GzipStream extends InflaterInputStream {
             throw new ZipException("an unknown compression method in a gzip member");
         }
         long flags = number(1);
-        number(6); // time, level and system
+        number(6); // modification time, compression level, operating system
         if ((flags & HAS_EXTRA) != 0) {
             for (long left = number(2); left > 0; left--) {
                 number(1);
@@ -133,7 +137,7 @@ public final class GzipStream extends InflaterInputStream {
         return number;
     }
 
-    /** The next byte that is not compressed content; -1 at the end. */
+    /** Returns the next byte of a header or trailer; -1 at the end of the stream. */
     private int nextByte() throws IOException {
         int buffered = inf.getRemaining();
         if (buffered == 0) {

@@ -1,6 +1,6 @@
 /**
- * Streams of gzip, zstd and xz files, which fail where a file is truncated or has trailing data. Depends on
- * zstd-jni and xz.
+ * Decompression of gzip, zstd and xz streams. A truncated file or trailing data is an error. {@link
+ * dev.moe4j.text.compression.Compression} detects the format and opens a stream. Depends on zstd-jni and xz.
  */
 @Internal
 @NullMarked

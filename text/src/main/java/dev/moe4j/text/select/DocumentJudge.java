@@ -9,12 +9,12 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What can be said of a document by itself, on any thread.
+ * Judges a document independently of all other documents, so it can run on any thread.
  *
- * @param rules bounds, the first that is broken counts
- * @param exact whether to find out what shows that two texts are the same
- * @param near whether to find out what shows that two texts are alike
- * @param evaluation text that is not to be in it, if any
+ * @param rules the quality rules and their bounds; the first violated rule is the reason for dropping a document
+ * @param exact whether to compute a digest for exact duplicate detection
+ * @param near whether to compute a MinHash signature for near-duplicate detection
+ * @param evaluation the evaluation text that must not occur in a document, if any
  */
 record DocumentJudge(
         Map<QualityRule, Double> rules,
@@ -24,14 +24,15 @@ record DocumentJudge(
     private static final byte[] NONE = new byte[0];
 
     /**
-     * The findings.
+     * The judgement on one document.
      *
-     * @param bytes of UTF-8
-     * @param reason to leave it out: a rule's name, or {@code evaluation}; null if it is only to be compared
-     * @param evaluationFile the number of the file whose words it has, or -1
-     * @param digest the first half of what shows that two texts are the same
-     * @param check the second half
-     * @param signature of {@link MinHash}; empty where there is none
+     * @param bytes the length of the text in UTF-8 bytes
+     * @param reason the reason for dropping the document: the name of a rule, or {@code evaluation}; null if the document
+     *     can be kept unless it is a duplicate
+     * @param evaluationFile the number of the evaluation file that shares an n-gram with the document, or -1
+     * @param digest the first eight bytes of the text's SHA-256; 0 without exact duplicate detection
+     * @param check the next eight bytes of the SHA-256
+     * @param signature the signature by {@link MinHash}; empty if it was not computed or the text is too short
      */
     record Judged(
             TextFile file,
@@ -49,7 +50,7 @@ record DocumentJudge(
             TextStatistics statistics = new TextStatistics(text);
             for (Map.Entry<QualityRule, Double> rule : rules.entrySet()) {
                 if (rule.getKey().breaks(statistics, rule.getValue())) {
-                    return leftOut(document, rule.getKey().option(), -1);
+                    return dropped(document, rule.getKey().option(), -1);
                 }
             }
         }
@@ -68,7 +69,7 @@ record DocumentJudge(
             });
         }
         if (found[0] >= 0) {
-            return leftOut(document, "evaluation", found[0]);
+            return dropped(document, "evaluation", found[0]);
         }
         byte[] utf8 = text.getBytes(StandardCharsets.UTF_8);
         ByteBuffer digest = ByteBuffer.wrap(exact ? Sha256.digest().digest(utf8) : new byte[Long.BYTES * 2]);
@@ -83,7 +84,7 @@ record DocumentJudge(
                 near ? minHash.signature() : NONE);
     }
 
-    private static Judged leftOut(Document document, String reason, int evaluationFile) {
+    private static Judged dropped(Document document, String reason, int evaluationFile) {
         long bytes = document.bytes();
         return new Judged(document.file(), document.part(), bytes, reason, evaluationFile, 0, 0, NONE);
     }

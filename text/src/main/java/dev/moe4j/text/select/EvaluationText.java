@@ -11,8 +11,8 @@ import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 
 /**
- * The word n-grams of evaluation sets, to find training text that has one of them. Of files with JSON, each string is a
- * text of its own; of others each line is. 18 to 24 bytes an n-gram.
+ * Holds the word n-grams of evaluation sets, to detect training documents that contain one of them (contamination). In a
+ * JSON file, each string is a separate text; in any other file, each line is. An n-gram takes 18 to 24 bytes.
  */
 final class EvaluationText {
     private final int n;
@@ -22,10 +22,10 @@ final class EvaluationText {
     private long tooShort;
 
     /**
-     * Reads the files.
+     * Reads the evaluation sets.
      *
-     * @param n words in a row
-     * @throws DataException if one cannot be read or is no text, or none has {@code n} words in a row
+     * @param n the number of words in an n-gram
+     * @throws DataException if a file cannot be read or is not text, or if no text has {@code n} consecutive words
      */
     EvaluationText(TextInput input, int n) {
         this.n = n;
@@ -40,14 +40,14 @@ final class EvaluationText {
             }
         });
         if (skipped.total() > 0) {
-            throw new DataException("not all of the evaluation text in "
-                    + DataException.oneLine(String.join(", ", input.sources())) + " can be looked for: " + skipped
-                    + "; name the files that are text");
+            throw new DataException("some of the evaluation text in "
+                    + DataException.oneLine(String.join(", ", input.sources())) + " cannot be used: " + skipped
+                    + "; name only files that are text");
         }
         if (grams.size() == 0) {
             throw new DataException(
                     "the evaluation text in " + DataException.oneLine(String.join(", ", input.sources()))
-                            + " has nowhere " + n + " words in a row; give longer texts or fewer words");
+                            + " never has " + n + " words in a row; give longer texts or fewer words");
         }
     }
 
@@ -60,7 +60,7 @@ final class EvaluationText {
             strings(Json.MAPPER.readTree(text), this::add);
             return true;
         } catch (JacksonException e) {
-            return false; // text that begins with a bracket, or one object a line
+            return false; // plain text that begins with a bracket, or JSON lines
         }
     }
 
@@ -88,7 +88,7 @@ final class EvaluationText {
         return n;
     }
 
-    /** The number of the file that has the n-gram; -1 if none has. */
+    /** Returns the number of the first file that has the n-gram, or -1. */
     int find(long gram) {
         return grams.get(gram);
     }
@@ -97,17 +97,17 @@ final class EvaluationText {
         return files.get(number);
     }
 
-    /** Different n-grams. */
+    /** Returns the number of distinct n-grams. */
     int size() {
         return grams.size();
     }
 
-    /** The strings and lines read. */
+    /** Returns the number of texts (strings and lines) read. */
     long texts() {
         return texts;
     }
 
-    /** Those among them with fewer than {@code n} words, which nothing can be found of. */
+    /** Returns the number of texts with fewer than {@code n} words, which cannot be detected. */
     long tooShort() {
         return tooShort;
     }

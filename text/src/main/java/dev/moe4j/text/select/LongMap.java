@@ -4,7 +4,10 @@ import dev.moe4j.base.primitive.SplitMix64;
 import dev.moe4j.text.DataException;
 import java.util.Arrays;
 
-/** Numbers by 64-bit hashes, without objects: 12 bytes an entry at a load of up to two thirds. */
+/**
+ * Maps 64-bit hashes to non-negative integers. It uses open addressing on primitive arrays: 12 bytes per slot, with at
+ * most two thirds of the slots in use.
+ */
 public final class LongMap {
     private static final int ABSENT = -1;
 
@@ -12,18 +15,24 @@ public final class LongMap {
     private int[] values;
     private int size;
 
+    /** Creates an empty map. */
     public LongMap() {
         keys = new long[16];
         values = new int[16];
         Arrays.fill(values, ABSENT);
     }
 
-    /** The value of a key; -1 if there is none. */
+    /** Returns the value of a key, or -1 if the key is absent. */
     public int get(long key) {
         return values[slot(key)];
     }
 
-    /** Gives a key a value, which is not negative, unless it has one; returns the one it had, or -1. */
+    /**
+     * Sets the value of a key if the key is absent. Returns the existing value, or -1 if the key was absent.
+     *
+     * @param value a non-negative value
+     * @throws DataException if the map is full (2^30 slots)
+     */
     public int putIfAbsent(long key, int value) {
         int slot = slot(key);
         int before = values[slot];
@@ -33,7 +42,11 @@ public final class LongMap {
         return before;
     }
 
-    /** Adds one to the value of a key, which begins with 0, and returns it. */
+    /**
+     * Adds 1 to the value of a key and returns the new value. An absent key counts as 0.
+     *
+     * @throws DataException if the map is full (2^30 slots)
+     */
     public int increment(long key) {
         int slot = slot(key);
         if (values[slot] < 0) {
@@ -43,6 +56,7 @@ public final class LongMap {
         return ++values[slot];
     }
 
+    /** Returns the number of keys. */
     public int size() {
         return size;
     }
@@ -57,7 +71,7 @@ public final class LongMap {
 
     private void grow() {
         if (keys.length == 1 << 30) {
-            throw new DataException("more than " + size + " entries are in memory; give less text at a time");
+            throw new DataException("cannot hold more than " + size + " hashes in memory; give less text at a time");
         }
         long[] oldKeys = keys;
         int[] oldValues = values;

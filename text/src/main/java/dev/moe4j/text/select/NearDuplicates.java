@@ -4,13 +4,13 @@ import dev.moe4j.base.primitive.SplitMix64;
 import java.util.Arrays;
 
 /**
- * The signatures of the documents that are kept, so that a later one finds those it resembles. For each band a hash
- * table of lists, newest first. A document takes 120 bytes for its signature, and for each band 4 to 8 bytes of the
- * table and 4 to 6 of the list: 280 to 400 bytes.
+ * Indexes the MinHash signatures of the kept documents, to find the documents that resemble a new one. Each band has a
+ * hash table of linked lists, newest document first. A document takes 280 to 400 bytes: 120 bytes for the signature and,
+ * for each band, 4 to 8 bytes in the table and 4 to 6 bytes in the list.
  */
 final class NearDuplicates {
-    /** The most documents compared in a band: more is boilerplate that thousands share. */
-    private static final int MOST_COMPARED = 256;
+    /** The maximum number of comparisons per band. Longer lists come from boilerplate that thousands share. */
+    private static final int MAX_COMPARISONS = 256;
 
     private static final int CHUNK = 1 << 14;
 
@@ -21,26 +21,26 @@ final class NearDuplicates {
     private int size;
 
     /**
-     * An empty one.
+     * Creates an empty index.
      *
-     * @param threshold the estimated Jaccard index from which on two texts count as the same
+     * @param threshold the minimum estimated Jaccard index of near duplicates
      */
     NearDuplicates(double threshold) {
         this.threshold = threshold;
         resize(1 << 10);
     }
 
-    /** A document found. */
+    /** A similar document and the estimated Jaccard index; the document is -1 if there is none. */
     record Match(int document, double similarity) {
         static final Match NONE = new Match(-1, 0);
     }
 
-    /** Of the documents that resemble this one enough, the most similar, or of equals the first; or none. */
+    /** Returns the most similar document at or above the threshold, or {@link Match#NONE}. Ties go to the first one. */
     Match find(byte[] signature) {
         Match best = Match.NONE;
         for (int band = 0; band < MinHash.BANDS; band++) {
             int at = heads[band][slot(signature, 0, band)];
-            for (int compared = 0; at >= 0 && compared < MOST_COMPARED; compared++) {
+            for (int compared = 0; at >= 0 && compared < MAX_COMPARISONS; compared++) {
                 double similarity = MinHash.similarity(equal(signature, at));
                 if (similarity >= threshold
                         && (similarity > best.similarity || (similarity == best.similarity && at < best.document))) {
@@ -62,7 +62,7 @@ final class NearDuplicates {
         return equal;
     }
 
-    /** Adds a document; they are numbered from 0. */
+    /** Adds a document and returns its number, counted from 0. */
     int add(byte[] signature) {
         if (size == nexts[0].length) {
             resize(Math.addExact(size, size));

@@ -8,72 +8,72 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
- * A bound on a figure of a text; a document beyond it is left out. None is in force unless asked for. The bounds are
- * those that Gopher was trained with (Rae et al., "Scaling Language Models", 2021, appendix A.1), for prose in a language
- * with spaces between words; nothing here depends on the language otherwise.
+ * A bound on a statistic of a text. A document that violates the bound is dropped. No rule applies by default. The
+ * recommended bounds are those of Gopher's training data (Rae et al., "Scaling Language Models", 2021, appendix A.1).
+ * They fit prose in languages with spaces between words.
  */
 public enum QualityRule {
-    /** Characters at least. */
+    /** The minimum number of characters. */
     MIN_CHARACTERS(true, Double.NaN, TextStatistics::characters),
-    /** Characters at most. */
+    /** The maximum number of characters. */
     MAX_CHARACTERS(false, Double.NaN, TextStatistics::characters),
-    /** Words, between white space, at least. */
+    /** The minimum number of words, which are separated by white space. */
     MIN_WORDS(true, 50, TextStatistics::words),
-    /** Words at most. */
+    /** The maximum number of words. */
     MAX_WORDS(false, 100_000, TextStatistics::words),
-    /** Characters a word in the mean, at least. */
+    /** The minimum mean length of a word, in characters. */
     MIN_MEAN_WORD(true, 3, TextStatistics::meanWord),
-    /** Characters a word in the mean, at most. */
+    /** The maximum mean length of a word, in characters. */
     MAX_MEAN_WORD(false, 10, TextStatistics::meanWord),
-    /** Number signs and ellipses a word, at most. */
+    /** The maximum number of hash signs and ellipses per word. */
     MAX_SYMBOLS(false, 0.1, TextStatistics::symbols),
-    /** Words with a letter among all, at least. */
+    /** The minimum fraction of words with a letter. */
     MIN_ALPHABETIC(true, 0.8, TextStatistics::alphabetic),
-    /** Lines that begin with a bullet among all, at most. */
+    /** The maximum fraction of lines that begin with a bullet. */
     MAX_BULLETS(false, 0.9, TextStatistics::bullets),
-    /** Lines that end in an ellipsis among all, at most. */
+    /** The maximum fraction of lines that end in an ellipsis. */
     MAX_ELLIPSES(false, 0.3, TextStatistics::ellipses),
-    /** Lines that were there before among all, at most. */
+    /** The maximum fraction of lines that repeat an earlier line. */
     MAX_REPEATED_LINES(false, 0.3, TextStatistics::repeatedLines),
-    /** Their characters among all, at most. */
+    /** The maximum fraction of characters in lines that repeat an earlier line. */
     MAX_REPEATED_LINE_CHARACTERS(false, 0.2, TextStatistics::repeatedLineCharacters),
-    /** Characters of the most frequent two words in a row, all times together, among all words' at most. */
+    /** The maximum fraction of word characters in all occurrences of the most frequent 2-gram. */
     MAX_TOP_2_GRAM(false, 0.2, s -> s.topGram(2)),
-    /** The same of three words. */
+    /** The maximum fraction of word characters in all occurrences of the most frequent 3-gram. */
     MAX_TOP_3_GRAM(false, 0.18, s -> s.topGram(3)),
-    /** The same of four words. */
+    /** The maximum fraction of word characters in all occurrences of the most frequent 4-gram. */
     MAX_TOP_4_GRAM(false, 0.16, s -> s.topGram(4)),
-    /** Characters of five words in a row that were there before, among all words' at most. */
+    /** The maximum fraction of word characters in 5-grams that repeat an earlier 5-gram. */
     MAX_REPEATED_5_GRAMS(false, 0.15, s -> s.repeatedGrams(5)),
-    /** The same of ten words. */
+    /** The maximum fraction of word characters in 10-grams that repeat an earlier 10-gram. */
     MAX_REPEATED_10_GRAMS(false, 0.1, s -> s.repeatedGrams(10));
 
-    private final boolean least;
+    private final boolean isMinimum;
     private final double gopher;
 
-    @SuppressWarnings("ImmutableEnumChecker") // a function without state
-    private final ToDoubleFunction<TextStatistics> figure;
+    @SuppressWarnings("ImmutableEnumChecker") // a stateless function
+    private final ToDoubleFunction<TextStatistics> statistic;
 
-    QualityRule(boolean least, double gopher, ToDoubleFunction<TextStatistics> figure) {
-        this.least = least;
+    QualityRule(boolean isMinimum, double gopher, ToDoubleFunction<TextStatistics> statistic) {
+        this.isMinimum = isMinimum;
         this.gopher = gopher;
-        this.figure = figure;
+        this.statistic = statistic;
     }
 
-    /** As a command line has it: {@code min-words}. */
+    /** Returns the name on the command line, for example {@code min-words}. */
     public String option() {
         return name().toLowerCase(Locale.ROOT).replace('_', '-');
     }
 
-    /** The bound that Gopher's data had, if it had one. */
+    /** Returns the bound of Gopher's training data; empty if Gopher did not use this rule. */
     public OptionalDouble gopher() {
         return Double.isNaN(gopher) ? OptionalDouble.empty() : OptionalDouble.of(gopher);
     }
 
     /**
-     * The rule of that name.
+     * Returns the rule with a command-line name.
      *
-     * @throws DataException if there is none
+     * @throws DataException if there is no such rule
      */
     public static QualityRule parse(String option) {
         return Stream.of(values())
@@ -84,8 +84,9 @@ public enum QualityRule {
                         + Stream.of(values()).map(QualityRule::option).collect(Collectors.joining(", "))));
     }
 
+    /** Whether a text violates the rule with the given bound. */
     public boolean breaks(TextStatistics text, double bound) {
-        double value = figure.applyAsDouble(text);
-        return least ? value < bound : value > bound;
+        double value = statistic.applyAsDouble(text);
+        return isMinimum ? value < bound : value > bound;
     }
 }

@@ -26,12 +26,12 @@ import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 
 /**
- * Which documents of an input are to be left out, as a {@link Selector} has decided and written to a file
- * (docs/data-quality.md). In memory it takes 8 bytes for each of them.
+ * A filter that drops the documents in a selection file, which a {@link Selector} has written (docs/data-quality.md). It
+ * takes 8 bytes of memory per dropped document.
  */
 public final class Selection implements DocumentFilter {
     static final String FORMAT = "moe4j-selection";
-    /** 2: files in archives that a pattern matches have the archive in their path. */
+    /** Version 2 added the archive's path to the paths of files in archives that a pattern matches. */
     static final int VERSION = 2;
 
     private final String file;
@@ -46,10 +46,10 @@ public final class Selection implements DocumentFilter {
         this.dropped = dropped;
     }
 
-    /** The first line of the file: what was looked at, and how. {@code input} is what {@link #check} compares. */
+    /** The first line of the file. {@code input} is the hash that {@link #check} compares. */
     record Header(String format, int version, String input, Selector.Options options) {}
 
-    /** A line of the file for each document that is left out; one that is no duplicate has no original. */
+    /** The line of one dropped document. {@code original} is null unless the document is a duplicate. */
     @JsonInclude(JsonInclude.Include.NON_NULL)
     record Dropped(
             String source,
@@ -58,16 +58,16 @@ public final class Selection implements DocumentFilter {
             String reason,
             @Nullable Original original) {}
 
-    /** What a duplicate is one of; the estimated Jaccard index is 1 where the texts are the same. */
+    /** The kept document that a duplicate resembles. The estimated Jaccard index is 1 if the texts are equal. */
     record Original(String source, String path, long document, double similarity) {}
 
     /** The last line of the file. */
     record End(Selector.Report report) {}
 
     /**
-     * Reads the file.
+     * Reads a selection file.
      *
-     * @throws DataException if it cannot be read, is no selection, or not whole
+     * @throws DataException if the file cannot be read, is not a selection, or is incomplete
      */
     public static Selection read(Path file) {
         Map<TextFile, LongList> dropped = new HashMap<>();
@@ -95,11 +95,11 @@ public final class Selection implements DocumentFilter {
             if (!FORMAT.equals(header.path("format").asString(""))
                     || header.path("version").asInt(0) != VERSION) {
                 throw new DataException(file
-                        + " is no selection of this version; give the file that `data select --out`" + " has written");
+                        + " is not a selection of this version; give the file that `data select --out` has written");
             }
             JsonNode end = Json.MAPPER.readTree(last == null ? "" : last).path("report");
             if (end.path("dropped").asLong(-1) != count) {
-                throw new DataException(file + " is not whole: its last line does not count the " + count
+                throw new DataException(file + " is incomplete: its last line does not count the " + count
                         + " documents before it; run `data select` again");
             }
             Map<TextFile, long[]> sorted = new HashMap<>();
@@ -120,7 +120,7 @@ public final class Selection implements DocumentFilter {
         }
     }
 
-    /** SHA-256 of the file; empty if nothing is left out. */
+    /** Returns the SHA-256 of the selection file, in hex. */
     @Override
     public String hash() {
         return hash;
@@ -128,26 +128,25 @@ public final class Selection implements DocumentFilter {
 
     @Override
     public boolean keeps(Document document) {
-        long @Nullable [] of = dropped.get(document.file());
-        return of == null || Arrays.binarySearch(of, document.part()) < 0;
+        long @Nullable [] parts = dropped.get(document.file());
+        return parts == null || Arrays.binarySearch(parts, document.part()) < 0;
     }
 
     /**
-     * Checks that it was made of this input.
+     * Checks that the selection was made for an input.
      *
-     * @throws DataException if not
+     * @throws DataException if the files or the options differ
      */
     @Override
     public void check(TextInput other) {
         if (!hash.isEmpty() && !input.equals(hash(other))) {
-            throw new DataException(
-                    file + " was made of other input, or read with other options; give `data select` and"
-                            + " `prepare` the same inputs, --format, --field, --split, --on-error, --max-document and"
-                            + " --collapse-spaces");
+            throw new DataException(file + " was made for other input, or with other options; give `data select` and"
+                    + " `prepare` the same inputs, --format, --field, --split, --on-error, --max-document and"
+                    + " --collapse-spaces");
         }
     }
 
-    /** What decides which documents there are: the files by name and length, and how they are read. */
+    /** Hashes everything that determines the documents: the names and sizes of the files, and the options. */
     static String hash(TextInput input) {
         ReadOptions o = input.options();
         MessageDigest digest = Sha256.digest();

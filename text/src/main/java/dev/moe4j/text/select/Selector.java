@@ -26,21 +26,23 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Decides which documents of an input to leave out, and writes it to a file that a preparation of the same input takes
- * ({@link Selection}; docs/data-quality.md): those that break a {@link QualityRule}, that share words with evaluation
- * sets, and that are the same as, or much like, an earlier one that is kept.
+ * Decides which documents of an input to drop, and writes the decisions to a selection file for {@link Selection}
+ * (docs/data-quality.md). It drops documents that violate a {@link QualityRule}, documents that share an n-gram with
+ * evaluation sets, and exact or near duplicates of an earlier kept document.
  *
- * <p>Texts are judged on all threads and the decisions made in the order of the input, so the file does not depend on
- * the number of threads. In memory are, for each document that is kept, up to 80 bytes against exact duplicates and 520
- * against near ones too; the evaluation sets' n-grams; and the texts on their way, a large one at a time.
+ * <p>Documents are judged on all threads, but decisions are made in input order, so the file does not depend on the
+ * number of threads. A kept document takes up to 80 bytes for exact duplicate detection, and up to 520 bytes with
+ * near-duplicate detection. The n-grams of the evaluation sets and the texts in process add to that; only one large text
+ * is in process at a time.
  */
 public final class Selector {
-    /** The words in a row that training text may not share with evaluation sets, as GPT-3's. */
+    /** The default length of n-grams shared with evaluation sets, in words; the same as for GPT-3. */
     public static final int EVALUATION_WORDS = 13;
 
-    /** Bytes of memory for a document that is kept, at most: against exact duplicates, and against near ones too. */
+    /** The maximum memory of a kept document with exact duplicate detection. */
     private static final long EXACT_BYTES = 80;
 
+    /** The maximum memory of a kept document with exact and near-duplicate detection. */
     private static final long NEAR_BYTES = 520;
 
     private static final int BATCH = 1 << 17;
@@ -55,26 +57,33 @@ public final class Selector {
     private int threads = Runtime.getRuntime().availableProcessors();
     private Consumer<Progress> progress = _ -> {};
 
-    /** A selector that leaves nothing out. */
+    /** Creates a selector without any criterion. */
     public Selector(TextInput input) {
         this.input = input;
     }
 
-    /** How far it is. {@code inputBytes} are bytes on the disk that were read. */
+    /**
+     * The progress of a selection.
+     *
+     * @param inputBytes the bytes read so far, as stored on disk
+     * @param documents the documents decided so far
+     * @param dropped the documents dropped so far
+     */
     public record Progress(long inputBytes, long documents, long dropped) {}
 
     /**
-     * What is left out.
+     * The criteria for dropping documents.
      *
-     * @param near the estimated Jaccard index from which on; 0 for none
-     * @param rules bounds by name
-     * @param evaluation the evaluation sets as they were named
-     * @param evaluationWords words in a row
+     * @param exact whether exact duplicates are dropped
+     * @param near the minimum estimated Jaccard index of near duplicates; 0 keeps near duplicates
+     * @param rules the bounds of the quality rules, by rule name
+     * @param evaluation the evaluation sets as the user named them
+     * @param evaluationWords the length of evaluation n-grams, in words
      */
     public record Options(
             boolean exact, double near, Map<String, Double> rules, List<String> evaluation, int evaluationWords) {}
 
-    /** Documents and their UTF-8 bytes. */
+    /** A number of documents and the total length of their text, in UTF-8 bytes. */
     public record Count(long documents, long textBytes) {
         private static final Count NONE = new Count(0, 0);
 
@@ -84,23 +93,29 @@ public final class Selector {
     }
 
     /**
-     * What came of one source: {@link TextFile#group}.
+     * The result for one source, which is a {@link TextFile#group}.
      *
-     * @param dropped by reason: a rule's name, {@code evaluation}, {@code exact_duplicate}, {@code near_duplicate}
+     * @param read all documents of the source
+     * @param kept the kept documents
+     * @param dropped the dropped documents by reason: the name of a rule, {@code evaluation}, {@code exact_duplicate} or
+     *     {@code near_duplicate}
      */
     public record Source(Count read, Count kept, Map<String, Count> dropped) {}
 
     /**
-     * What came of it.
+     * The result of a selection.
      *
-     * @param dropped documents left out
-     * @param reasons the same by reason
-     * @param acrossSources of the duplicates, those of a document of another source, by reason
-     * @param evaluation documents left out for a file of an evaluation set
-     * @param evaluationWords different n-grams looked for
-     * @param evaluationTexts strings and lines of the evaluation sets
-     * @param evaluationTooShort those of them that are too short to be found
-     * @param skipped what could not be read, by reason
+     * @param documents the number of documents read
+     * @param dropped the number of documents dropped
+     * @param kept the kept documents
+     * @param reasons the dropped documents, by reason
+     * @param acrossSources the number of duplicates of a document in another source, by reason
+     * @param sources the result for each source
+     * @param evaluation the number of documents dropped for each file of the evaluation sets
+     * @param evaluationWords the number of distinct n-grams in the evaluation sets
+     * @param evaluationTexts the number of texts (strings and lines) in the evaluation sets
+     * @param evaluationTooShort the number of these texts that are shorter than an n-gram and cannot be detected
+     * @param skipped the counts of skipped input, by reason
      */
     public record Report(
             long documents,
@@ -115,17 +130,17 @@ public final class Selector {
             long evaluationTooShort,
             Map<String, Long> skipped) {}
 
-    /** Leaves out documents with the text of an earlier one. */
+    /** Sets whether documents with the same text as an earlier one are dropped. */
     public Selector exact(boolean value) {
         exact = value;
         return this;
     }
 
     /**
-     * Leaves out documents that are much like an earlier one, exact duplicates included.
+     * Drops near duplicates of an earlier document, including exact duplicates.
      *
-     * @param threshold the estimated Jaccard index from which on, from 0.5 to 1; 0 for none
-     * @throws DataException if it is neither
+     * @param threshold the minimum estimated Jaccard index, from 0.5 to 1; 0 keeps near duplicates
+     * @throws DataException if {@code threshold} is out of range
      */
     public Selector near(double threshold) {
         if (threshold != 0 && !(threshold >= 0.5 && threshold <= 1)) {
@@ -137,16 +152,17 @@ public final class Selector {
         return this;
     }
 
-    /** Leaves out documents beyond the bound. */
+    /** Drops documents that violate a rule with this bound. */
     public Selector rule(QualityRule rule, double bound) {
         rules.put(rule, bound);
         return this;
     }
 
     /**
-     * Leaves out documents with so many words in a row of an evaluation set.
+     * Drops documents that share an n-gram with an evaluation set. This reads the sets immediately.
      *
-     * @throws DataException if the sets cannot be read or have no such words, or {@code words} is not from 5 to 100
+     * @param words the length of the n-gram in words, from 5 to 100
+     * @throws DataException if the sets cannot be read or have no n-gram, or if {@code words} is out of range
      */
     public Selector evaluation(TextInput sets, int words) {
         if (words < 5 || words > 100) {
@@ -157,7 +173,11 @@ public final class Selector {
         return this;
     }
 
-    /** The number of threads that judge; the result does not depend on it. */
+    /**
+     * Sets the number of threads that judge documents. The result does not depend on it.
+     *
+     * @throws DataException if {@code value} is below 1
+     */
     public Selector threads(int value) {
         if (value < 1) {
             throw new DataException("cannot judge on " + value + " threads; give at least 1");
@@ -166,45 +186,50 @@ public final class Selector {
         return this;
     }
 
-    /** Is called on the thread of {@link #run} after each batch of documents. */
+    /** Sets a listener that is called on the thread of {@link #run} after each batch of documents. */
     public Selector onProgress(Consumer<Progress> value) {
         progress = value;
         return this;
     }
 
     /**
-     * Reads the input and writes the file, which has its name only when it is whole.
+     * Reads the input and writes the selection file atomically.
      *
-     * @param overwrite whether a file may be there, to be replaced
-     * @throws DataException if nothing was asked for, the input cannot be read, or the file not be written
+     * @param overwrite whether an existing file may be replaced
+     * @throws DataException if no criterion is set, the input cannot be read, or the file cannot be written
      */
     public Report run(Path file, boolean overwrite) {
         if (!exact && rules.isEmpty() && evaluation == null) {
-            throw new DataException("nothing to leave out; ask for duplicates, rules or evaluation sets");
+            throw new DataException("no criterion to select by; ask for duplicates, rules or evaluation sets");
         }
         if (input.items().stream().anyMatch(FileList.Item::isStandardInput)) {
             throw new DataException(
-                    "standard input is read but once, and a selection needs it twice; write it to a file");
+                    "standard input can be read only once, but a selection needs it twice; write it to a file");
         }
-        input.twice().ifPresent(twice -> {
+        input.firstDuplicate().ifPresent(twice -> {
             throw new DataException(
-                    twice + " is named twice, and a selection tells documents apart by their file and place;"
-                            + " give it once");
+                    twice + " is named twice, but a selection identifies documents by file and position; give it once");
         });
         NewFile.checkFree(file, overwrite);
         return NewFile.write(file, out -> new Run(out).run());
     }
 
-    /** One run. */
+    /** The state of one run. */
     private final class Run {
         private final BufferedWriter out;
         private final DocumentJudge judge = new DocumentJudge(rules, exact, near > 0, evaluation);
         private final Skipped skipped = input.listed();
+        /** The number of the first kept document with a digest. */
         private final LongMap texts = new LongMap();
+        /** The second half of the digest of each kept document. */
         private final LongList checks = new LongList();
+
         private final NearDuplicates signatures = new NearDuplicates(near == 0 ? 1 : near);
+        /** For each signature, the number of the kept document that it belongs to. */
         private final IntList signed = new IntList(16);
+        /** The position of each kept document: the index in {@link #files}, and in the low 36 bits the part. */
         private final LongList kept = new LongList();
+
         private final List<TextFile> files = new ArrayList<>();
         private final Map<String, Source> sources = new LinkedHashMap<>();
         private final Map<String, Count> reasons = new TreeMap<>();
@@ -343,7 +368,7 @@ public final class Selector {
                 int number = kept.size();
                 if (number >= most) {
                     throw new DataException("more than " + most + " documents to compare with, too many for this heap;"
-                            + " run it with a larger one, as in MOE4J_JAVA_OPTS=-Xmx"
+                            + " run it with a larger heap, as in MOE4J_JAVA_OPTS=-Xmx"
                             + (Runtime.getRuntime().maxMemory() >> 29) + "g");
                 }
                 if (files.isEmpty() || !files.getLast().equals(judged.file())) {

@@ -4,11 +4,11 @@ import java.util.HashSet;
 import java.util.Set;
 
 /**
- * What {@link QualityRule}s look at, computed when first asked for. Shares are from 0 to 1. Repetitions are looked for
- * among the first {@link #MOST_WORDS} words, which bounds memory.
+ * Computes the statistics of a text that {@link QualityRule}s use, each on first use. Fractions are from 0 to 1. Only the
+ * first {@link #MAX_WORDS} words are searched for repetitions, which bounds memory.
  */
 public final class TextStatistics {
-    private static final int MOST_WORDS = 1 << 20;
+    private static final int MAX_WORDS = 1 << 20;
 
     private static final String BULLETS = "\u2022\u2023\u25b6\u25c0\u25e6\u25a0\u25a1\u25aa\u25ab\u2013-*";
 
@@ -28,6 +28,7 @@ public final class TextStatistics {
     private int[] lengths = new int[0];
     private int grams = -1;
 
+    /** Creates the statistics of a text. */
     public TextStatistics(String text) {
         this.text = text;
         readWords();
@@ -60,24 +61,29 @@ public final class TextStatistics {
         }
     }
 
+    /** Returns the number of characters (code points). */
     public double characters() {
         return text.codePointCount(0, text.length());
     }
 
+    /** Returns the number of words, which are separated by white space. */
     public double words() {
         return words;
     }
 
+    /** Returns the mean length of a word, in characters. */
     public double meanWord() {
-        return share(wordCharacters, words);
+        return ratio(wordCharacters, words);
     }
 
+    /** Returns the number of hash signs and ellipses per word. */
     public double symbols() {
-        return share(symbols, words);
+        return ratio(symbols, words);
     }
 
+    /** Returns the fraction of words with a letter. */
     public double alphabetic() {
-        return share(wordsWithLetter, words);
+        return ratio(wordsWithLetter, words);
     }
 
     private void readLines() {
@@ -98,24 +104,28 @@ public final class TextStatistics {
         });
     }
 
+    /** Returns the fraction of lines that begin with a bullet. */
     public double bullets() {
         readLines();
-        return share(bullets, lines);
+        return ratio(bullets, lines);
     }
 
+    /** Returns the fraction of lines that end in an ellipsis. */
     public double ellipses() {
         readLines();
-        return share(ellipses, lines);
+        return ratio(ellipses, lines);
     }
 
+    /** Returns the fraction of lines that repeat an earlier line. */
     public double repeatedLines() {
         readLines();
-        return share(repeatedLines, lines);
+        return ratio(repeatedLines, lines);
     }
 
+    /** Returns the fraction of characters in lines that repeat an earlier line. */
     public double repeatedLineCharacters() {
         readLines();
-        return share(repeatedLineCharacters, lineCharacters);
+        return ratio(repeatedLineCharacters, lineCharacters);
     }
 
     private void readGrams() {
@@ -123,18 +133,18 @@ public final class TextStatistics {
             return;
         }
         grams = 0;
-        int most = Math.min(MOST_WORDS, text.length());
-        hashes = new long[most];
-        lengths = new int[most];
+        int limit = Math.min(MAX_WORDS, text.length());
+        hashes = new long[limit];
+        lengths = new int[limit];
         Words.each(text, (hash, from, to) -> {
-            if (grams < most) {
+            if (grams < limit) {
                 hashes[grams] = hash;
                 lengths[grams++] = to - from;
             }
         });
     }
 
-    /** The characters of {@code n} words from a place on. */
+    /** Returns the total length of {@code n} words, in characters. */
     private long length(int from, int n) {
         long length = 0;
         for (int i = from; i < from + n; i++) {
@@ -143,7 +153,7 @@ public final class TextStatistics {
         return length;
     }
 
-    /** The share of the n-gram that takes most characters, among those that are there more than once. */
+    /** Returns the fraction of word characters in the repeated n-gram whose occurrences have the most characters. */
     public double topGram(int n) {
         readGrams();
         LongMap counts = new LongMap();
@@ -157,10 +167,10 @@ public final class TextStatistics {
                 }
             }
         }
-        return share(most, length(0, grams));
+        return ratio(most, length(0, grams));
     }
 
-    /** The share of n-grams that were there before; after one, the next is looked for behind it. */
+    /** Returns the fraction of word characters in n-grams that repeat an earlier one. Repeats do not overlap. */
     public double repeatedGrams(int n) {
         readGrams();
         LongMap seen = new LongMap();
@@ -172,10 +182,10 @@ public final class TextStatistics {
                 gram.clear();
             }
         }
-        return share(repeated, length(0, grams));
+        return ratio(repeated, length(0, grams));
     }
 
-    private static double share(long part, long whole) {
-        return whole == 0 ? 0 : (double) part / whole;
+    private static double ratio(long part, long total) {
+        return total == 0 ? 0 : (double) part / total;
     }
 }

@@ -4,20 +4,26 @@ import dev.moe4j.base.primitive.SplitMix64;
 import java.util.Arrays;
 
 /**
- * The words of a text as hashes, for comparing texts: runs of letters, digits and marks, without case; in scripts that
- * put no spaces between words, each character. So neither punctuation nor line breaks nor case make two texts differ.
+ * Splits a text into words and hashes them, to compare texts regardless of punctuation, line breaks and case. A word is a
+ * run of letters, digits and combining marks. In scripts without spaces between words, each character is a word.
  */
 public final class Words {
     private Words() {}
 
-    /** Takes a word. */
+    /** Receives words. */
     @FunctionalInterface
     public interface Word {
-        /** {@code hash} is well mixed; the word is the text from {@code from} up to {@code to}. */
+        /**
+         * Receives a word.
+         *
+         * @param hash a well-mixed hash of the lower-case word
+         * @param from the index of the word in the text
+         * @param to the index after the word
+         */
         void at(long hash, int from, int to);
     }
 
-    /** Gives all words of a text, in order. */
+    /** Passes the words of a text to {@code out}, in order. */
     public static void each(String text, Word out) {
         int start = -1;
         long hash = 0;
@@ -75,7 +81,7 @@ public final class Words {
         };
     }
 
-    /** The hashes of each {@code n} words in a row, one after the other. */
+    /** Computes the rolling hash of the last {@code n} words (an n-gram). */
     public static final class Grams {
         private static final long FACTOR = 0x9e3779b97f4a7c15L;
 
@@ -84,6 +90,7 @@ public final class Words {
         private long sum;
         private long count;
 
+        /** Creates an empty window of {@code n} words. */
         public Grams(int n) {
             last = new long[n];
             long power = 1;
@@ -93,7 +100,7 @@ public final class Words {
             drop = power;
         }
 
-        /** Takes the next word; whether there are enough by now for {@link #hash}. */
+        /** Adds the hash of the next word. Returns whether there are at least {@code n} words, as {@link #hash} needs. */
         public boolean add(long word) {
             int slot = (int) (count++ % last.length);
             sum = sum * FACTOR + word - last[slot] * drop;
@@ -101,17 +108,17 @@ public final class Words {
             return count >= last.length;
         }
 
-        /** Of the last {@code n} words. */
+        /** Returns the hash of the last {@code n} words. */
         public long hash() {
             return SplitMix64.mix(sum);
         }
 
-        /** The words so far. */
+        /** Returns the number of words added since the last {@link #clear}. */
         long words() {
             return count;
         }
 
-        /** Forgets the words. */
+        /** Removes all words. */
         void clear() {
             Arrays.fill(last, 0);
             sum = 0;

@@ -1,6 +1,7 @@
 /**
- * Which documents to train on: {@link Selector} finds exact and near duplicates, low quality and text of
- * evaluation sets; {@link Selection} is its result, a filter for reading. Depends on {@code text.source}.
+ * Document selection: {@link Selector} finds exact duplicates, near duplicates (MinHash), low-quality documents and
+ * documents that contain text of evaluation sets. It writes a file, which {@link Selection} reads as a filter for
+ * preparation. Depends on {@code text.source}.
  */
 @NullMarked
 package dev.moe4j.text.select;

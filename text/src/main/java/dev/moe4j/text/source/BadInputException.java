@@ -2,7 +2,7 @@ package dev.moe4j.text.source;
 
 import java.io.IOException;
 
-/** Input that cannot be used. The message is one line: what is wrong, where, what to do. */
+/** Reports input that cannot be used. The message is one line: what is wrong, where, and what to do. */
 public final class BadInputException extends IOException {
     private final Skipped.Reason reason;
     private final String line;
@@ -19,12 +19,12 @@ public final class BadInputException extends IOException {
         this.reason = reason;
     }
 
-    /** What it counts as where it is left out. */
+    /** Returns the reason under which the input is counted if bad input is skipped. */
     public Skipped.Reason reason() {
         return reason;
     }
 
-    /** The message. */
+    /** Returns the message, which is never null. */
     String line() {
         return line;
     }

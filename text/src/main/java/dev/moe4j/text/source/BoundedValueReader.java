@@ -5,33 +5,33 @@ import java.io.IOException;
 import java.io.Reader;
 
 /**
- * Reads the characters of a table, and fails once a value has more than its bound. The parser of the table says where a
- * value ends. It may have read a block ahead of there, so the bound is exceeded by at most a block.
+ * Reads the characters of a table and fails if a value is longer than a limit. The table parser reports where a value
+ * ends. The parser may read one block ahead, so a value may exceed the limit by at most one block.
  */
 final class BoundedValueReader extends FilterReader {
     private static final int BLOCK = 1 << 13;
 
-    private final long most;
+    private final long limit;
     private long sinceValue;
 
     /**
-     * A reader of the same characters.
+     * Wraps a reader.
      *
-     * @param most characters of a value
+     * @param limit the maximum length of a value, in characters
      */
-    BoundedValueReader(Reader in, long most) {
+    BoundedValueReader(Reader in, long limit) {
         super(in);
-        this.most = most;
+        this.limit = limit;
     }
 
-    /** A value has more characters than the bound. */
+    /** Reports a value that is longer than the limit. */
     static final class TooLongException extends IOException {
-        TooLongException(long most) {
-            super("a value of more than " + most + " characters");
+        TooLongException(long limit) {
+            super("a value of more than " + limit + " characters");
         }
     }
 
-    /** Counts from here: the parser has come to the end of a value. */
+    /** Restarts the count, because the parser has reached the end of a value. */
     void valueEnds() {
         sinceValue = 0;
     }
@@ -46,8 +46,8 @@ final class BoundedValueReader extends FilterReader {
     public int read(char[] out, int from, int length) throws IOException {
         int count = super.read(out, from, Math.min(length, BLOCK));
         sinceValue += Math.max(count, 0);
-        if (sinceValue > most + BLOCK) {
-            throw new TooLongException(most);
+        if (sinceValue > limit + BLOCK) {
+            throw new TooLongException(limit);
         }
         return count;
     }

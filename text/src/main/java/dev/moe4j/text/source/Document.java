@@ -3,15 +3,16 @@ package dev.moe4j.text.source;
 import dev.moe4j.base.text.Utf8;
 
 /**
- * A text that is trained on as one.
+ * One document of the input: the unit that training, selection and evaluation treat as one text.
  *
- * @param part its number in the file, from 0; always 0 if a file is a document
- * @param text not empty
- * @param bytes of the text in UTF-8
+ * @param file the file that has the document
+ * @param part the document's number in its file, from 0; always 0 if the whole file is one document
+ * @param text the text, not empty
+ * @param bytes the length of the text in UTF-8 bytes
  */
 public record Document(TextFile file, long part, String text, long bytes) {
 
-    /** Counts the bytes, for who has not seen them. */
+    /** Creates a document and computes its length in UTF-8. */
     public Document(TextFile file, long part, String text) {
         this(file, part, text, Utf8.length(text));
     }

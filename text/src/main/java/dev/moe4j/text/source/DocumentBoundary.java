@@ -2,17 +2,17 @@ package dev.moe4j.text.source;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
 
-/** What one document is in a file of text; in a file of records it is a record. */
+/** How a text file is split into documents. In a file of records, each record is a document. */
 public enum DocumentBoundary {
-    /** A file, or an entry of an archive. */
+    /** A whole file, or a whole archive entry, is one document. */
     @JsonProperty("file")
     FILE,
-    /** What stands between empty lines in a file, without the line break before them. */
+    /** Blank lines separate documents. The line break before a blank line is not part of the document. */
     @JsonProperty("blank_line")
     BLANK_LINE,
     /**
-     * As {@link #BLANK_LINE}, in the study's form: a line is a paragraph, and each newline, the blank line's too, becomes
-     * an end of text, so that no token has a newline in it.
+     * Like {@link #BLANK_LINE}, in the form that the paper study uses: each line is a paragraph, and each newline becomes
+     * an end-of-text token, including the newline of the blank line. No token then contains a newline.
      */
     @JsonProperty("paper")
     PAPER

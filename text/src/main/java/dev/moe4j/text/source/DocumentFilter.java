@@ -3,7 +3,7 @@ package dev.moe4j.text.source;
 /** Decides which documents of an input are read. */
 public interface DocumentFilter {
 
-    /** Keeps every document. */
+    /** A filter that keeps every document. */
     DocumentFilter ALL = new DocumentFilter() {
         @Override
         public String hash() {
@@ -19,15 +19,16 @@ public interface DocumentFilter {
         }
     };
 
-    /** Returns the SHA-256 of the rule; an empty text if all documents are kept. */
+    /** Returns the SHA-256 of the filter's definition, in hex; the empty string if it keeps every document. */
     String hash();
 
     /**
-     * Checks that the rule was made for an input.
+     * Checks that the filter was made for an input.
      *
-     * @throws dev.moe4j.text.DataException if it was made for another one
+     * @throws dev.moe4j.text.DataException if it was made for a different input
      */
     void check(TextInput input);
 
+    /** Whether the document is kept. */
     boolean keeps(Document document);
 }

@@ -1,7 +1,7 @@
 package dev.moe4j.text.source;
 
 import dev.moe4j.base.text.Utf8;
-import dev.moe4j.text.compression.KeptStream;
+import dev.moe4j.text.compression.RecordingStream;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -11,43 +11,46 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.util.Optional;
 
-/** Cuts the text of one file into documents; what is no text gives none. */
+/** Splits a text file into documents. A file that is not text gives no documents. */
 public final class DocumentReader {
-    /** Bytes of a file that are kept while it is looked through. */
-    public static final int MOST_KEPT = 1 << 24;
+    /** The largest uncompressed file, in bytes, that is kept in memory between validation and splitting. */
+    public static final int MAX_IN_MEMORY = 1 << 24;
 
     private final ReadOptions options;
 
+    /** Creates a reader with these options. */
     public DocumentReader(ReadOptions options) {
         this.options = options;
     }
 
-    /** Opens the file's bytes, uncompressed, from the beginning. */
+    /** Opens the uncompressed bytes of a file. */
     @FunctionalInterface
     public interface Bytes {
+        /** Opens a new stream from the beginning of the file. */
         InputStream open() throws IOException;
 
-        /** Reads once more the complete content, which was kept from the first time. */
+        /** Opens a stream over the complete content of the file, which was kept from the first read. */
         default InputStream reopen(byte[] content) {
             return new ByteArrayInputStream(content);
         }
     }
 
     /**
-     * Gives a file's documents on, or none if it is no text: a file that is not read whole is looked through first, so
-     * that it gives all of its documents or none. A file of up to {@link #MOST_KEPT} bytes is opened, and decompressed,
-     * once for both.
+     * Passes the documents of a file to a sink: all of them, or none if the file is not text. A file with several
+     * documents is therefore validated before the first document is passed on. A file of up to {@link #MAX_IN_MEMORY}
+     * bytes is opened and decompressed only once for both steps.
      *
-     * @return why it was left out, if it was
+     * @return the reason if the file was skipped
+     * @throws IOException if the file cannot be read or is damaged
      */
-    public Optional<Skipped.Reason> read(TextFile file, Bytes bytes, DocumentSink intake) throws IOException {
+    public Optional<Skipped.Reason> read(TextFile file, Bytes bytes, DocumentSink sink) throws IOException {
         if (options.splitting() == DocumentBoundary.FILE) {
             try (InputStream in = bytes.open()) {
-                return readOnce(file, in, intake);
+                return readOnce(file, in, sink);
             }
         }
-        KeptStream kept;
-        try (KeptStream in = new KeptStream(bytes.open(), MOST_KEPT)) {
+        RecordingStream kept;
+        try (RecordingStream in = new RecordingStream(bytes.open(), MAX_IN_MEMORY)) {
             kept = in;
             Optional<Skipped.Reason> reason = check(in);
             if (reason.isPresent()) {
@@ -55,21 +58,24 @@ public final class DocumentReader {
             }
         }
         try (InputStream in = kept.complete() ? bytes.reopen(kept.content()) : bytes.open()) {
-            return readOnce(file, in, intake);
+            return readOnce(file, in, sink);
         }
     }
 
-    /** Gives the documents of a stream on that can be read but once: those before it proves to be no text are given. */
-    Optional<Skipped.Reason> readOnce(TextFile file, InputStream bytes, DocumentSink intake) throws IOException {
+    /**
+     * Passes on the documents of a stream that can be read only once. If the stream turns out not to be text, the
+     * documents before that point have already been passed on.
+     */
+    Optional<Skipped.Reason> readOnce(TextFile file, InputStream bytes, DocumentSink sink) throws IOException {
         InputStream in = Utf8.withoutMark(bytes);
         return options.splitting() == DocumentBoundary.FILE
-                ? readWhole(file, in, intake)
-                : new LineDocuments(options, file, intake).read(in);
+                ? readWhole(file, in, sink)
+                : new LineDocuments(options, file, sink).read(in);
     }
 
-    private Optional<Skipped.Reason> readWhole(TextFile file, InputStream in, DocumentSink intake) throws IOException {
-        int most = (int) options.limits().documentBytesInMemory();
-        byte[] content = in.readNBytes(most + 1);
+    private Optional<Skipped.Reason> readWhole(TextFile file, InputStream in, DocumentSink sink) throws IOException {
+        int limit = (int) options.limits().documentBytesInMemory();
+        byte[] content = in.readNBytes(limit + 1);
         int zero = 0;
         while (zero < content.length && content[zero] != 0) {
             zero++;
@@ -77,7 +83,7 @@ public final class DocumentReader {
         if (zero < content.length) {
             return Optional.of(Skipped.Reason.BINARY);
         }
-        if (content.length > most) {
+        if (content.length > limit) {
             throw options.limits().tooLong("a document in " + file);
         }
         if (content.length == 0) {
@@ -89,11 +95,11 @@ public final class DocumentReader {
         } catch (CharacterCodingException e) {
             return Optional.of(Skipped.Reason.INVALID_UTF8);
         }
-        intake.document(options.document(file, 0, text, content.length));
+        sink.document(options.document(file, 0, text, content.length));
         return Optional.empty();
     }
 
-    /** What shows that the bytes are no text, if anything does. */
+    /** Returns the reason if the bytes are not text. */
     private static Optional<Skipped.Reason> check(InputStream in) throws IOException {
         char[] buffer = new char[1 << 15];
         Reader reader = new InputStreamReader(in, StandardCharsets.UTF_8.newDecoder());

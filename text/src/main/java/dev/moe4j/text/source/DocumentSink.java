@@ -7,13 +7,20 @@ import java.nio.file.AccessDeniedException;
 import java.nio.file.NoSuchFileException;
 import java.util.function.Consumer;
 
-/** Takes what reading finds: documents, which it gives on, and what is no document, which it counts or refuses. */
+/** Receives documents and bad input while files are read. Documents are passed on; bad input is counted or refused. */
 public final class DocumentSink {
     private final Consumer<Document> out;
     private final OnError onError;
     private final Skipped skipped;
     private long documents;
 
+    /**
+     * Creates a sink.
+     *
+     * @param out receives the documents
+     * @param onError whether bad input is counted or refused
+     * @param skipped counts skipped input
+     */
     public DocumentSink(Consumer<Document> out, OnError onError, Skipped skipped) {
         this.out = out;
         this.onError = onError;
@@ -25,28 +32,29 @@ public final class DocumentSink {
         out.accept(document);
     }
 
-    /** The documents given on. */
+    /** Returns the number of documents passed on. */
     long documents() {
         return documents;
     }
 
-    /** Counts what needs no one's attention. */
-    void leaveOut(Skipped.Reason reason, String what) {
+    /** Counts input that is skipped without being an error. */
+    void skip(Skipped.Reason reason, String what) {
         skipped.add(reason, what);
     }
 
     /**
      * Counts or refuses bad input.
      *
-     * @param what the file, the entry or the record that is lost
+     * @param what the file, the archive entry or the record that is lost
+     * @throws DataException if bad input is refused
      */
-    void bad(String what, IOException e) {
+    void badInput(String what, IOException e) {
         if (onError == OnError.SKIP) {
             skipped.add(reason(e), what);
         } else if (e instanceof BadInputException bad) {
             throw new DataException(bad.line(), e);
         } else {
-            throw DataException.of("cannot read " + what, e, "check the file, leave it out, or skip what is bad");
+            throw DataException.of("cannot read " + what, e, "check the file, leave it out, or skip bad input");
         }
     }
 

@@ -30,18 +30,19 @@ import java.util.stream.Collectors;
 import java.util.stream.StreamSupport;
 
 /**
- * The regular files of some inputs, in order. Links are followed; loops are noticed.
+ * Lists the regular files of the inputs, in reading order. Symbolic links are followed, and link loops are detected.
  *
- * @param sources the inputs as they were named, in order, each once
- * @param passedOver what is no regular file, and why it is left out
- * @param unreadable what could not be listed; an error, or left out, when the text is read
+ * @param items the files to read
+ * @param sources the inputs as the user named them, in order, without repetition
+ * @param passedOver everything that is not a regular file, with the reason for skipping it
+ * @param unreadable paths that could not be listed; reading the text skips them or fails, depending on the options
  */
 public record FileList(
         List<Item> items,
         Set<String> sources,
         Map<TextFile, Skipped.Reason> passedOver,
         Map<Path, IOException> unreadable) {
-    /** Standard input where a path stands; a file of that name is {@code ./-}. */
+    /** The path that means standard input. A file with this name can be given as {@code ./-}. */
     static final Path STANDARD_INPUT = Path.of("-");
 
     private static final String CHECK = "check the path and its permissions";
@@ -50,23 +51,24 @@ public record FileList(
     /**
      * A file to read.
      *
-     * @param named whether the file itself was named as an input, not a folder that it is in
-     * @param bytes its length; 0 for standard input
-     * @param modified its time of last change, in milliseconds
+     * @param named whether the user named the file, or a pattern that matches it, and not a folder that contains it
+     * @param bytes the file size; 0 for standard input
+     * @param modified the time of the last modification, in milliseconds since the epoch
      */
     public record Item(TextFile file, Path path, boolean named, long bytes, long modified) {
+        /** Whether the item is standard input. */
         public boolean isStandardInput() {
             return path.equals(STANDARD_INPUT);
         }
 
-        /** Whether an input is this very file, and not a folder or a pattern that it was found by. */
+        /** Whether the user named this very file, and not a folder or a pattern. */
         private boolean isInput() {
             return file.source().equals(path.toString());
         }
 
         /**
-         * A file in this archive. A pattern may match many archives that have files of one name, so the archive's path
-         * is a part of theirs.
+         * Returns a file in this archive. A pattern may match several archives with equally named files, so the archive's
+         * path is then part of the file's path.
          */
         TextFile entry(String name) {
             return new TextFile(file.source(), isInput() ? name : file.path() + "!" + name);
@@ -85,7 +87,7 @@ public record FileList(
         return list.checked();
     }
 
-    /** Of names as a command line has them, with patterns among them. */
+    /** Lists the files of command-line arguments, which are paths or glob patterns. */
     static FileList ofNames(List<String> names) {
         FileList list = new FileList();
         for (String name : names) {
@@ -98,12 +100,12 @@ public record FileList(
         return list.checked();
     }
 
-    /** Whether a name with characters of a pattern is that of a file. */
+    /** Whether a file exists under a name that looks like a pattern. */
     private static boolean exists(String name) {
         try {
             return Files.exists(Path.of(name), LinkOption.NOFOLLOW_LINKS);
         } catch (InvalidPathException e) {
-            return false; // Windows has no files with such names
+            return false; // Windows does not allow such names
         }
     }
 
@@ -119,18 +121,18 @@ public record FileList(
     }
 
     /**
-     * A pattern in two parts.
+     * A glob pattern, split into its literal folder and the rest.
      *
-     * @param folder the part before the first component with a pattern's character, with a slash at its end; empty for
-     *     the working folder
-     * @param below the rest, with slashes between its components
+     * @param folder the components before the first one with a wildcard, with a trailing slash; empty for the working
+     *     folder
+     * @param below the remaining components, separated by slashes
      */
     record SplitPattern(String folder, String below) {
         /**
          * Splits a pattern.
          *
-         * @param separator the system's separator of path components. Where that is a backslash, slashes separate too;
-         *     elsewhere a backslash makes the character after it plain.
+         * @param separator the system's path separator. If it is a backslash, slashes separate components too. Otherwise,
+         *     a backslash escapes the next character.
          */
         static SplitPattern of(String pattern, char separator) {
             String slashes = separator == '\\' ? pattern.replace('\\', '/') : pattern;
@@ -145,24 +147,24 @@ public record FileList(
             throw new DataException("no input; give folders, text files or zip archives");
         }
         if (items.stream().filter(Item::isStandardInput).count() > 1) {
-            throw new DataException("standard input can be read but once; give - one time");
+            throw new DataException("standard input can be read only once; give - one time");
         }
         return this;
     }
 
-    /** Files that a pattern matches count as named, so archives among them are read. */
+    /** Adds the files that match a pattern. They count as named by the user, so archives among them are read. */
     private void addPattern(String pattern) {
         SplitPattern split = SplitPattern.of(pattern, File.separatorChar);
         Path base = path(split.folder.isEmpty() ? "." : split.folder);
         String below = split.below;
         PathMatcher matcher;
         try {
-            // As shells have it, ** stands for no folder too.
+            // In shells, ** also matches zero folders.
             matcher = base.getFileSystem().getPathMatcher("glob:" + below.replace("**/", "{**/,}"));
         } catch (PatternSyntaxException e) {
             throw new DataException(
                     "the pattern " + pattern + " is wrong: " + DataException.oneLine(e.getDescription())
-                            + "; mend it, or give the path",
+                            + "; correct it, or give the path",
                     e);
         }
         int depth = below.contains("**") ? Integer.MAX_VALUE : below.split("/", -1).length;
@@ -176,7 +178,7 @@ public record FileList(
                 items.add(new Item(file, item.path, true, item.bytes, item.modified));
             }
         }
-        // Another input may have met the same folders.
+        // Counted separately, because another input may already have reported the same folders.
         Map<Path, IOException> closed = new LinkedHashMap<>();
         all.unreadable.forEach((path, e) -> {
             if (path.equals(base) || mayReach(below, base.relativize(path))) {
@@ -195,14 +197,14 @@ public record FileList(
         sources.add(pattern);
     }
 
-    /** Whether a pattern can match a path or something in it: its first components match, up to a {@code **}. */
+    /** Whether a pattern can match a path or a file below it: the first components match, up to a {@code **}. */
     static boolean mayReach(String pattern, Path path) {
         String[] components = pattern.split("/", -1);
         for (int i = 0; i < path.getNameCount(); i++) {
             if (i == components.length) {
                 return false;
             }
-            boolean cut = components[i].lastIndexOf('{') > components[i].lastIndexOf('}'); // braces across components
+            boolean cut = components[i].lastIndexOf('{') > components[i].lastIndexOf('}'); // braces span components
             if (components[i].contains("**") || cut) {
                 return true;
             }
@@ -255,7 +257,7 @@ public record FileList(
                     TextFile file = relative(folder, path);
                     if (attributes.isRegularFile()) {
                         found.add(item(file, path, false, attributes));
-                    } else if (!attributes.isDirectory()) { // one at the last depth is visited like a file
+                    } else if (!attributes.isDirectory()) { // folders at the maximum depth are visited like files
                         passedOver.put(
                                 file,
                                 attributes.isSymbolicLink() ? Skipped.Reason.BROKEN_LINK : Skipped.Reason.SPECIAL);
@@ -284,7 +286,7 @@ public record FileList(
         items.addAll(found);
     }
 
-    /** Without what was found in those folders; a file that is an input itself stays. */
+    /** Returns the list without files found in the given folders. Files that the user named stay. */
     FileList outside(List<Path> folders) {
         List<Item> kept = items.stream()
                 .filter(item -> item.isInput()
@@ -293,15 +295,15 @@ public record FileList(
         return new FileList(kept, sources, passedOver, unreadable);
     }
 
-    /** What was left out of the list, counted. */
+    /** Returns the counts of everything that is not a regular file. */
     Skipped skipped() {
         Skipped skipped = new Skipped();
         passedOver.forEach((file, reason) -> skipped.add(reason, file.toString()));
         return skipped;
     }
 
-    /** The first file that is in the list twice as the same one, by its input and its path; empty if none is. */
-    Optional<TextFile> twice() {
+    /** Returns the first file that is listed twice with the same input and path; empty if there is none. */
+    Optional<TextFile> firstDuplicate() {
         Set<TextFile> seen = new HashSet<>();
         return items.stream().map(Item::file).filter(file -> !seen.add(file)).findFirst();
     }

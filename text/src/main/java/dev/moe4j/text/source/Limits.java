@@ -3,52 +3,56 @@ package dev.moe4j.text.source;
 import dev.moe4j.text.DataException;
 
 /**
- * Bounds on what an input may grow to, against bombs and exhausted memory.
+ * Limits on the size of input, as a protection against zip bombs and memory exhaustion.
  *
- * @param documentBytes the largest document, in UTF-8 bytes; at most 2^30
- * @param entryBytes the largest entry of an archive, uncompressed
- * @param archiveBytes the largest archive, uncompressed
- * @param ratio how many times its compressed size an entry, or an archive, may grow
- * @param freeBytes the ratio does not matter up to this uncompressed size
+ * @param documentBytes the maximum size of a document, in UTF-8 bytes; at most 2^30
+ * @param entryBytes the maximum uncompressed size of an archive entry
+ * @param archiveBytes the maximum uncompressed size of an archive
+ * @param ratio the maximum compression ratio of an archive entry and of an archive
+ * @param freeBytes the uncompressed size up to which the compression ratio is not checked
  */
 public record Limits(long documentBytes, long entryBytes, long archiveBytes, long ratio, long freeBytes) {
 
     private static final int HEAP_SHARE = 10;
 
-    /** 128 MiB a document, 16 GiB an entry, 1 TiB an archive, and 250 times its size from 16 MiB on. */
+    /** Allows 128 MiB per document, 16 GiB per archive entry, 1 TiB per archive, and a ratio of 250 beyond 16 MiB. */
     public static final Limits DEFAULT = new Limits(1L << 27, 1L << 34, 1L << 40, 250, 1L << 24);
 
-    /** Checks the bounds. */
+    /**
+     * Checks the limits.
+     *
+     * @throws IllegalArgumentException if a limit is not positive, or {@code documentBytes} is above 2^30
+     */
     public Limits {
         if (documentBytes < 1 || documentBytes > 1L << 30 || entryBytes < 1 || archiveBytes < 1 || ratio < 1) {
             throw new IllegalArgumentException("limits must be positive, and a document at most 2^30 bytes");
         }
     }
 
-    /** With another bound on a document. */
+    /** Returns a copy with another maximum size of a document. */
     public Limits documentBytes(long value) {
         return new Limits(value, entryBytes, archiveBytes, ratio, freeBytes);
     }
 
     /**
-     * The bytes of a document that are read before {@link #tooLong}. A tenth of the heap at most, since
-     * up to ten times its bytes are in memory: the bytes while they grow, their characters at two bytes each, those of a
-     * record around them, and the document before.
+     * Returns the maximum size of a document that fits in memory, in UTF-8 bytes. This is at most a tenth of the heap,
+     * because reading a document needs up to ten times its size: the growing byte buffer, the characters at two bytes
+     * each, the record around the text, and the previous document.
      */
     long documentBytesInMemory() {
         return Math.min(documentBytes, Runtime.getRuntime().maxMemory() / HEAP_SHARE);
     }
 
     /**
-     * What to throw about a document, or a record, of more than {@link #documentBytesInMemory}.
+     * Returns the exception for a document or record that is larger than {@link #documentBytesInMemory}.
      *
-     * @throws DataException if the heap is what bounds it: then it is not left out either, since what is prepared must
-     *     not depend on the heap
+     * @throws DataException if the heap, and not {@code documentBytes}, is the limit. Such a document must not be
+     *     skipped, because the prepared data would then depend on the heap size.
      */
     public BadInputException tooLong(String what) {
-        long most = documentBytesInMemory();
-        if (most < documentBytes) {
-            throw new DataException(what + " is longer than " + most + " bytes, too much for this heap; run it with "
+        long limit = documentBytesInMemory();
+        if (limit < documentBytes) {
+            throw new DataException(what + " is longer than " + limit + " bytes, too much for this heap; run it with "
                     + "MOE4J_JAVA_OPTS=-Xmx" + (((HEAP_SHARE * documentBytes) >> 20) + 1) + "m or lower the limit of "
                     + documentBytes + " bytes a document");
         }
@@ -58,11 +62,11 @@ public record Limits(long documentBytes, long entryBytes, long archiveBytes, lon
                         + " bytes; let blank lines separate documents, split the file, " + "or raise the limit");
     }
 
-    void check(String what, long uncompressed, long compressed, long most) throws BadInputException {
-        if (uncompressed > most) {
+    void check(String what, long uncompressed, long compressed, long limit) throws BadInputException {
+        if (uncompressed > limit) {
             throw new BadInputException(
                     Skipped.Reason.TOO_LONG,
-                    what + " unpacks to more than " + most
+                    what + " unpacks to more than " + limit
                             + " bytes; unpack it yourself and give the folder, if you trust it");
         }
         if (uncompressed > freeBytes && uncompressed / ratio > compressed) {

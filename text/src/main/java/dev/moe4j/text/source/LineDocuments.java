@@ -7,17 +7,17 @@ import java.nio.charset.CharacterCodingException;
 import java.util.Optional;
 
 /**
- * The documents of a text whose ends are empty lines. Lines are looked for in the bytes, which are read to where the
- * document's other bytes stand, and a document is decoded once, when it is whole: that is what a processor does fast.
+ * Splits text into documents at blank lines. For speed, it searches for line ends in the raw bytes, reads new bytes
+ * directly after the unfinished document in the buffer, and decodes each document once when it is complete.
  */
 final class LineDocuments {
-    /** What a buffer holds that no document has made larger; four times what is read at once. */
+    /** The initial size of the buffer, which grows for larger documents. Each read fills at most a quarter. */
     private static final int BUFFER = 1 << 18;
 
     private final ReadOptions options;
     private final TextFile file;
-    private final DocumentSink intake;
-    private final int most;
+    private final DocumentSink sink;
+    private final int limit;
     private byte[] buffer = new byte[BUFFER];
     private int start;
     private int lineStart;
@@ -25,19 +25,23 @@ final class LineDocuments {
     private boolean tooLong;
     private long count;
 
-    LineDocuments(ReadOptions options, TextFile file, DocumentSink intake) {
+    LineDocuments(ReadOptions options, TextFile file, DocumentSink sink) {
         this.options = options;
         this.file = file;
-        this.intake = intake;
-        this.most = (int) options.limits().documentBytesInMemory();
+        this.sink = sink;
+        this.limit = (int) options.limits().documentBytesInMemory();
     }
 
-    /** Gives the documents on until the bytes end or prove to be no text, and returns why there are no more, or none. */
+    /**
+     * Passes on documents until the stream ends or turns out not to be text.
+     *
+     * @return the reason if the stream is not text or has no documents
+     */
     Optional<Skipped.Reason> read(InputStream in) throws IOException {
         try {
             while (true) {
                 if (buffer.length - end < BUFFER / 4) {
-                    makeRoom();
+                    makeSpace();
                 }
                 int n = in.read(buffer, end, Math.min(BUFFER / 4, buffer.length - end));
                 if (n < 0) {
@@ -46,7 +50,7 @@ final class LineDocuments {
                 if (!split(end, end += n)) {
                     return Optional.of(Skipped.Reason.BINARY);
                 }
-                refuseTooLong();
+                checkLength();
             }
             if (!isBlank(end)) {
                 lineStart = end;
@@ -58,10 +62,10 @@ final class LineDocuments {
         return count == 0 ? Optional.of(Skipped.Reason.EMPTY) : Optional.empty();
     }
 
-    /** Moves what is kept to the front: of a small buffer, or of one of twice its length. */
-    private void makeRoom() {
+    /** Moves the unfinished document to the front of the buffer, and grows or shrinks the buffer to fit. */
+    private void makeSpace() {
         int kept = end - start;
-        int length = kept <= BUFFER / 2 ? BUFFER : (int) Math.min(2L * kept, (long) most + BUFFER);
+        int length = kept <= BUFFER / 2 ? BUFFER : (int) Math.min(2L * kept, (long) limit + BUFFER);
         byte[] larger = length == buffer.length ? buffer : new byte[length];
         System.arraycopy(buffer, start, larger, 0, kept);
         buffer = larger;
@@ -70,7 +74,7 @@ final class LineDocuments {
         end = kept;
     }
 
-    /** Looks at new bytes; false if one of them is NUL. */
+    /** Searches new bytes for line ends; returns false if one of the bytes is NUL. */
     private boolean split(int from, int to) throws CharacterCodingException {
         byte[] bytes = buffer;
         for (int i = from; i < to; i++) {
@@ -99,21 +103,21 @@ final class LineDocuments {
         lineStart = lineEnd + 1;
     }
 
-    private void refuse() {
+    private void reportTooLong() {
         if (!tooLong) {
             String where = "document " + count + " of " + file;
-            intake.bad(where, options.limits().tooLong(where));
+            sink.badInput(where, options.limits().tooLong(where));
         }
         tooLong = true;
     }
 
-    private void refuseTooLong() {
-        if (end - start > most) {
-            refuse();
+    private void checkLength() {
+        if (end - start > limit) {
+            reportTooLong();
         }
         if (tooLong) {
             start = lineStart;
-            end = Math.min(end, lineStart + 2); // enough to see that the line is not empty
+            end = Math.min(end, lineStart + 2); // two bytes suffice to detect a blank line
         }
     }
 
@@ -125,13 +129,13 @@ final class LineDocuments {
                 length--;
             }
         }
-        if (length > most) {
-            refuse();
+        if (length > limit) {
+            reportTooLong();
         }
         if (tooLong) {
             count++;
         } else if (length > 0) {
-            intake.document(options.document(file, count++, Utf8.decode(buffer, start, length), length));
+            sink.document(options.document(file, count++, Utf8.decode(buffer, start, length), length));
         }
         tooLong = false;
     }

@@ -6,7 +6,7 @@ import java.io.InputStream;
 import java.nio.charset.CharacterCodingException;
 import java.util.Arrays;
 
-/** The lines of a stream, one at a time, none longer than a limit in memory. */
+/** Reads a stream line by line. Lines longer than a limit are not kept in memory. */
 final class Lines {
     private final InputStream in;
     private final long limit;
@@ -18,13 +18,17 @@ final class Lines {
     private boolean tooLong;
     private long number;
 
-    /** Of a stream that the caller closes; {@code limit} is in bytes and below 2^30. */
+    /**
+     * Creates a reader. The caller closes {@code in}.
+     *
+     * @param limit the maximum length of a line in bytes, below 2^30
+     */
     Lines(InputStream in, long limit) {
         this.in = in;
         this.limit = limit;
     }
 
-    /** Goes to the next line; false at the end. */
+    /** Advances to the next line; returns false at the end of the stream. */
     boolean next() throws IOException {
         length = 0;
         tooLong = false;
@@ -64,20 +68,20 @@ final class Lines {
         length += count;
     }
 
-    /** The number of the line, from 1. */
+    /** Returns the number of the current line, from 1. */
     long number() {
         return number;
     }
 
-    /** Whether the line is longer than the limit; its text is then not to be had. */
+    /** Whether the line is longer than the limit. Its text is then not available. */
     boolean tooLong() {
         return tooLong;
     }
 
     /**
-     * The text of the line, without its end.
+     * Returns the text of the line without its line ending.
      *
-     * @throws CharacterCodingException if it is no UTF-8
+     * @throws CharacterCodingException if the line is not valid UTF-8
      */
     String text() throws CharacterCodingException {
         return Utf8.decode(line, 0, length > 0 && line[length - 1] == '\r' ? length - 1 : length);

@@ -9,22 +9,25 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** A file of text that has its name only when it is whole. */
+/** Writes text files that get their names only when they are complete. */
 public final class NewFile {
+    /** The advice in the message if writing fails. */
     public static final String ADVICE = "free some space there or choose another file";
 
     private NewFile() {}
 
-    /** Fills the file, and returns what is to be known about it. */
+    /** Writes the content of a file. */
     @FunctionalInterface
     public interface Content<T> {
+        /** Writes the content and returns a result, for example a summary. */
         T write(BufferedWriter out) throws IOException;
     }
 
     /**
-     * Checks that a file can be written under this name.
+     * Checks that a file may be written under this name.
      *
-     * @throws DataException if one is there that is not to be replaced
+     * @param overwrite whether an existing file may be replaced
+     * @throws DataException if the name is a folder, or an existing file must not be replaced
      */
     public static void checkFree(Path file, boolean overwrite) {
         if (Files.isDirectory(file) || (Files.exists(file) && !overwrite)) {
@@ -34,9 +37,10 @@ public final class NewFile {
     }
 
     /**
-     * Writes it, in place of one that is there.
+     * Writes a file and replaces an existing one.
      *
-     * @throws DataException if that fails; then there is no file, or the one that was there
+     * @return the result of {@code content}
+     * @throws DataException if writing fails; an existing file is then unchanged
      */
     public static <T> T write(Path file, Content<T> content) {
         try {

@@ -2,12 +2,12 @@ package dev.moe4j.text.source;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
 
-/** What happens when input is damaged, unreadable, beyond a limit or a record without its text. */
+/** How reading handles bad input: damaged or unreadable files, input beyond a limit, and records without text. */
 public enum OnError {
-    /** Reading ends with a {@code DataException}. */
+    /** Reading fails with a {@code DataException}. */
     @JsonProperty("fail")
     FAIL,
-    /** The record, or what is left of the file, is left out and counted. */
+    /** The record, or the rest of the file, is skipped and counted. */
     @JsonProperty("skip")
     SKIP
 }

@@ -26,9 +26,12 @@ import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
-/** Takes one column out of a Parquet file, a document a row, numbered by its row. The other columns are read only if its name is not enough for the library. */
+/**
+ * Reads one column of a Parquet file. Each row is a document, numbered by its row. The other columns are read only if
+ * the column name is ambiguous for the Parquet library.
+ */
 final class ParquetText {
-    /** Held, or the level would be forgotten: hardwood tells which codecs it found. */
+    /** Silences hardwood's list of the codecs it found. The field keeps the logger alive, and with it the level. */
     private static final Logger CODECS = Logger.getLogger("dev.hardwood");
 
     static {
@@ -51,8 +54,8 @@ final class ParquetText {
         this.records = new RecordReader(options);
     }
 
-    void read(TextFile file, Path path, DocumentSink intake) throws IOException {
-        // Decoding gets one thread: the tokenizer has use for the others.
+    void read(TextFile file, Path path, DocumentSink sink) throws IOException {
+        // One thread suffices for decoding, and the tokenizer needs the others.
         try (HardwoodContext context = HardwoodContext.create(1);
                 ParquetFileReader parquet = ask(file, () -> ParquetFileReader.open(InputFile.of(path), context))) {
             checkColumn(file, parquet);
@@ -64,24 +67,24 @@ final class ParquetText {
                     String where = file + " row " + row;
                     try {
                         String text = bytes.isPresent() ? Utf8.decode(bytes.get(), 0, bytes.get().length) : null;
-                        records.record(file, row, text, where, intake);
+                        records.record(file, row, text, where, sink);
                     } catch (CharacterCodingException e) {
-                        String message = where + " is invalid UTF-8; mend the record, or skip what is bad";
-                        intake.bad(where, new BadInputException(Skipped.Reason.INVALID_UTF8, message));
+                        String message = where + " is invalid UTF-8; fix the record, or skip bad input";
+                        sink.badInput(where, new BadInputException(Skipped.Reason.INVALID_UTF8, message));
                     } catch (BadInputException e) {
-                        intake.bad(where, e);
+                        sink.badInput(where, e);
                     }
                 }
             }
             if (row != wanted) {
-                throw damaged(file, "it has " + row + " rows and says that there are " + wanted, null);
+                throw damaged(file, "it has " + row + " rows, but its metadata says " + wanted, null);
             }
         }
     }
 
     /**
-     * Reads the text's column alone where its name is enough for the library, which takes the first column whose last
-     * component has the name, and a dot for the way into a group. Else reads all columns.
+     * Reads only the text column if its name is unambiguous, else all columns. The library selects the first column whose
+     * last path component has the name, and takes a dot as a path separator.
      */
     private RowReader rows(ParquetFileReader parquet) {
         boolean clear = !options.field().contains(".")
@@ -94,13 +97,13 @@ final class ParquetText {
                 .build();
     }
 
-    /** The value of the next row, unless it is null. */
+    /** Advances to the next row and returns its value; empty if the value is null. */
     private Optional<byte[]> next(RowReader rows) {
         rows.next();
         return rows.isNull(options.field()) ? Optional.empty() : Optional.of(rows.getBinary(options.field()));
     }
 
-    /** A column of text has the type of bytes, is neither in a group nor repeated, and has a known codec. */
+    /** Checks that the text column holds byte arrays, is neither nested nor repeated, and has a supported codec. */
     private void checkColumn(TextFile file, ParquetFileReader parquet) throws IOException {
         List<ColumnSchema> columns = parquet.getFileSchema().getColumns();
         List<ColumnSchema> flat = columns.stream().filter(ParquetText::isFlat).toList();
@@ -130,7 +133,7 @@ final class ParquetText {
         return column.fieldPath().elements().size() == 1 && column.maxRepetitionLevel() == 0;
     }
 
-    /** Whether a name means a nested column, or a group on the path to the column. */
+    /** Whether a name is the path of a nested column, or of a group that contains the column. */
     private static boolean isIn(String name, List<String> elements) {
         return IntStream.rangeClosed(1, elements.size())
                 .mapToObj(count -> String.join(".", elements.subList(0, count)))
@@ -155,7 +158,7 @@ final class ParquetText {
         return new BadInputException(Skipped.Reason.NO_FIELD, message);
     }
 
-    /** The library meets a damaged file with exceptions of every kind. */
+    /** Calls the library. It throws exceptions of any kind if a file is damaged, so this converts all of them. */
     private static <T> T ask(TextFile file, Callable<T> question) throws IOException {
         try {
             return question.call();
@@ -174,7 +177,7 @@ final class ParquetText {
 
     private static BadInputException damaged(TextFile file, String what, @Nullable Throwable cause) {
         String message = "cannot read " + file + " as Parquet: " + DataException.oneLine(what)
-                + "; check the file, leave it out, or skip what is bad";
+                + "; check the file, leave it out, or skip bad input";
         return cause == null
                 ? new BadInputException(Skipped.Reason.DAMAGED, message)
                 : new BadInputException(Skipped.Reason.DAMAGED, message, cause);

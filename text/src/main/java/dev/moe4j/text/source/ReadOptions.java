@@ -1,9 +1,15 @@
 package dev.moe4j.text.source;
 
 /**
- * How text becomes documents; all of it decides what is read, so all of it is in the manifest.
+ * The options that turn files into documents. The manifest of prepared data records all of them.
  *
- * @param field the name of the field or column that is the text, where a file has records
+ * @param format the format of the files
+ * @param field the name of the field or column with the text, for files of records
+ * @param splitting how a text file is split into documents
+ * @param transform the change to the text of each document
+ * @param onError how bad input is handled
+ * @param limits limits on the size of input
+ * @param filter decides which documents are kept
  */
 public record ReadOptions(
         TextFormat format,
@@ -14,6 +20,7 @@ public record ReadOptions(
         Limits limits,
         DocumentFilter filter) {
 
+    /** Reads each file as one document of unchanged text, keeps all documents and fails on bad input. */
     public static final ReadOptions DEFAULT = new ReadOptions(
             TextFormat.TEXT,
             "text",
@@ -31,6 +38,7 @@ public record ReadOptions(
         return new ReadOptions(format, value, splitting, transform, onError, limits, filter);
     }
 
+    /** Returns a copy with another way to split a text file. */
     public ReadOptions splitting(DocumentBoundary value) {
         return new ReadOptions(format, field, value, transform, onError, limits, filter);
     }
@@ -51,7 +59,7 @@ public record ReadOptions(
         return new ReadOptions(format, field, splitting, transform, onError, limits, value);
     }
 
-    /** A document after the transform, of text that has so many bytes before it. */
+    /** Applies the transform and returns the document. {@code bytes} is the length of {@code text} in UTF-8. */
     Document document(TextFile file, long part, String text, long bytes) {
         return transform == TextTransform.NONE
                 ? new Document(file, part, text, bytes)

@@ -7,35 +7,37 @@ import java.io.InputStream;
 import java.util.function.LongConsumer;
 
 /**
- * How far a file is read, in bytes on the disk. It tells when documents are given on: a file may be opened several times,
- * and only when there are documents is it read for them.
+ * Tracks the progress of reading a file, in bytes on disk. It reports progress only when a document is passed on. A file
+ * may be opened several times, and only the last pass produces documents.
  */
 final class ReadProgress {
     private final LongConsumer out;
     private long size;
     private double position;
-    private long told;
+    private long reported;
 
     /**
-     * @param out takes the bytes that were read since it was called last
+     * Creates a tracker.
+     *
+     * @param out receives the number of bytes read since its last call
      */
     ReadProgress(LongConsumer out) {
         this.out = out;
     }
 
-    /** Begins a file of so many bytes. */
+    /** Begins a file with the given size on disk. */
     void begin(long bytes) {
         size = bytes;
         position = 0;
-        told = 0;
+        reported = 0;
     }
 
-    /** Counts the bytes that are read from the beginning of the file. */
+    /** Counts the bytes of a new pass over the file. */
     InputStream count(InputStream in) {
         return count(in, 1);
     }
 
-    /** Reads the file's content, which is in memory, and counts it as if it came evenly from the disk. */
+    /** Reads the uncompressed content from memory and scales the count to the size on disk. */
     InputStream replay(byte[] content) {
         return count(new ByteArrayInputStream(content), (double) size / Math.max(1, content.length));
     }
@@ -59,27 +61,27 @@ final class ReadProgress {
         };
     }
 
-    /** Counts a piece of the file that was read, such as an entry of an archive. */
+    /** Counts and reports a part of the file that was read, such as an archive entry. */
     void add(long bytes) {
         position += bytes;
-        tell((long) position);
+        report((long) position);
     }
 
-    /** Says that a document was given on. */
+    /** Reports progress because a document was passed on. */
     void document() {
-        tell((long) position);
+        report((long) position);
     }
 
-    /** Ends the file. */
+    /** Reports the rest of the file as read. */
     void end() {
-        tell(size);
+        report(size);
     }
 
-    private void tell(long at) {
+    private void report(long at) {
         long now = Math.min(at, size);
-        if (now > told) {
-            out.accept(now - told);
-            told = now;
+        if (now > reported) {
+            out.accept(now - reported);
+            reported = now;
         }
     }
 }

@@ -27,49 +27,50 @@ import tools.jackson.core.StreamReadConstraints;
 import tools.jackson.core.TokenStreamFactory;
 import tools.jackson.core.json.JsonFactory;
 
-/** Takes the text out of a file of records: one document a record, numbered by its record. */
+/** Reads the text of each record in a file. Each record is a document, numbered by its record. */
 final class RecordReader {
-    /** Each open bracket takes about 60 bytes. */
-    private static final int MOST_NESTING = 1_000_000;
+    /** The maximum depth of nested JSON. Each open bracket takes about 60 bytes. */
+    private static final int MAX_NESTING = 1_000_000;
 
-    /** How much of a line is shown around a mistake, in characters. */
+    /** The number of characters that an error message shows on each side of a syntax error. */
     private static final int SHOWN = 20;
 
-    private static final String MEND = "; mend the record, or skip what is bad";
+    private static final String FIX = "; fix the record, or skip bad input";
 
     private final ReadOptions options;
     private final JsonFactory json;
 
     RecordReader(ReadOptions options) {
         this.options = options;
-        // The length of a line is bounded, which bounds all but the memory for open brackets.
+        // The limit on the length of a line bounds everything except the memory for open brackets.
         this.json = JsonFactory.builder()
                 .streamReadConstraints(StreamReadConstraints.builder()
                         .maxStringLength(Integer.MAX_VALUE)
                         .maxNumberLength(Integer.MAX_VALUE)
                         .maxNameLength(Integer.MAX_VALUE)
-                        .maxNestingDepth(MOST_NESTING)
+                        .maxNestingDepth(MAX_NESTING)
                         .build())
-                .disable(TokenStreamFactory.Feature.CANONICALIZE_PROPERTY_NAMES) // keeps long names
+                .disable(TokenStreamFactory.Feature.CANONICALIZE_PROPERTY_NAMES) // its cache would keep long names
                 .build();
     }
 
     /**
      * Reads JSON lines, CSV or TSV.
      *
-     * @return why the file was left out, if it has no record at all
+     * @return the reason if the file was skipped because it has no records
+     * @throws IOException if the file cannot be read or is damaged
      */
-    Optional<Skipped.Reason> read(TextFile file, TextFormat format, InputStream bytes, DocumentSink intake)
+    Optional<Skipped.Reason> read(TextFile file, TextFormat format, InputStream bytes, DocumentSink sink)
             throws IOException {
         InputStream in = Utf8.withoutMark(bytes);
         long records = switch (format) {
-            case JSONL -> readLines(file, lines(in), this::textOfJson, intake);
-            case TSV -> readTable(file, lines(in), intake);
-            case CSV -> readCsv(file, in, intake);
+            case JSONL -> readLines(file, lines(in), this::textOfJson, sink);
+            case TSV -> readTable(file, lines(in), sink);
+            case CSV -> readCsv(file, in, sink);
             case PARQUET ->
                 throw new BadInputException(
                         Skipped.Reason.DAMAGED,
-                        file + " is no Parquet file: it does not begin with PAR1; check the file, or leave it out");
+                        file + " is not a Parquet file: it does not begin with PAR1; check the file, or leave it out");
             case AUTO, TEXT -> throw new IllegalArgumentException(format.toString());
         };
         return records == 0 ? Optional.of(Skipped.Reason.EMPTY) : Optional.empty();
@@ -79,14 +80,14 @@ final class RecordReader {
         return new Lines(in, options.limits().documentBytesInMemory());
     }
 
-    /** A text, or none, from a line. */
+    /** Extracts the text from a line; null if the line has none. */
     @FunctionalInterface
     private interface LineParser {
         @Nullable
         String text(String line, String where) throws IOException;
     }
 
-    private long readTable(TextFile file, Lines lines, DocumentSink intake) throws IOException {
+    private long readTable(TextFile file, Lines lines, DocumentSink sink) throws IOException {
         if (!lines.next()) {
             return 0;
         }
@@ -105,10 +106,10 @@ final class RecordReader {
                     }
                     return values[column];
                 },
-                intake);
+                sink);
     }
 
-    private long readLines(TextFile file, Lines lines, LineParser parser, DocumentSink intake) throws IOException {
+    private long readLines(TextFile file, Lines lines, LineParser parser, DocumentSink sink) throws IOException {
         long before = lines.number();
         while (lines.next()) {
             String where = file + " line " + lines.number();
@@ -118,38 +119,42 @@ final class RecordReader {
                 }
                 String line = lines.text();
                 if (!line.isBlank()) {
-                    record(file, lines.number() - 1, parser.text(line, where), where, intake);
+                    record(file, lines.number() - 1, parser.text(line, where), where, sink);
                 }
             } catch (CharacterCodingException e) {
-                String message = where + " is invalid UTF-8" + MEND;
-                intake.bad(where, new BadInputException(Skipped.Reason.INVALID_UTF8, message, e));
+                String message = where + " is invalid UTF-8" + FIX;
+                sink.badInput(where, new BadInputException(Skipped.Reason.INVALID_UTF8, message, e));
             } catch (BadInputException e) {
-                intake.bad(where, e);
+                sink.badInput(where, e);
             }
         }
         return lines.number() - before;
     }
 
     private static BadInputException malformed(String where, String what) {
-        return new BadInputException(Skipped.Reason.MALFORMED, where + " " + what + MEND);
+        return new BadInputException(Skipped.Reason.MALFORMED, where + " " + what + FIX);
     }
 
-    /** Gives a record's text on; a record has a text or none, and an empty one is counted. */
-    void record(TextFile file, long number, @Nullable String text, String where, DocumentSink intake)
-            throws IOException {
+    /**
+     * Passes on the text of a record. An empty text is skipped and counted.
+     *
+     * @param text the text; null if the record has none
+     * @throws BadInputException if the record has no text or is too long
+     */
+    void record(TextFile file, long number, @Nullable String text, String where, DocumentSink sink) throws IOException {
         if (text == null) {
             throw new BadInputException(
                     Skipped.Reason.NO_FIELD,
                     where + " has no text named \"" + DataException.oneLine(options.field())
-                            + "\"; name the field that has it, or skip what is bad");
+                            + "\"; name the field that has it, or skip bad input");
         }
         long bytes = Utf8.length(text);
         if (bytes == 0) {
-            intake.leaveOut(Skipped.Reason.EMPTY, where);
+            sink.skip(Skipped.Reason.EMPTY, where);
         } else if (bytes > options.limits().documentBytesInMemory()) {
             throw options.limits().tooLong(where);
         } else {
-            intake.document(options.document(file, number, text, bytes));
+            sink.document(options.document(file, number, text, bytes));
         }
     }
 
@@ -180,7 +185,7 @@ final class RecordReader {
             }
             return text;
         } catch (JacksonException e) {
-            // The library's message may advise what only a programmer can do.
+            // The library's message may give advice that only a programmer can follow, so it is not shown.
             long offset =
                     e.getLocation() == null ? 0 : Math.max(0, e.getLocation().getCharOffset());
             int at = (int) Math.min(offset, line.length());
@@ -190,8 +195,8 @@ final class RecordReader {
         }
     }
 
-    private long readCsv(TextFile file, InputStream in, DocumentSink intake) throws IOException {
-        // Bounds the characters in memory; the bytes of the text are compared with the limit later.
+    private long readCsv(TextFile file, InputStream in, DocumentSink sink) throws IOException {
+        // This bounds the characters in memory. The limit on the bytes of the text is checked later.
         BoundedValueReader values = new BoundedValueReader(
                 new InputStreamReader(in, StandardCharsets.UTF_8.newDecoder()),
                 options.limits().documentBytesInMemory());
@@ -201,11 +206,11 @@ final class RecordReader {
         });
         try (CsvReader<NamedCsvRecord> reader = CsvReader.builder()
                 .maxBufferSize(Integer.MAX_VALUE - 8)
-                .extraFieldStrategy(FieldMismatchStrategy.IGNORE) // looked at below, as an error of the record
+                .extraFieldStrategy(FieldMismatchStrategy.IGNORE) // checked below, as an error of the record
                 .missingFieldStrategy(FieldMismatchStrategy.IGNORE)
                 .build(
                         NamedCsvRecordHandler.builder()
-                                .allowDuplicateHeaderFields(true) // of the text's there may be but one, see column
+                                .allowDuplicateHeaderFields(true) // column() checks that the text column is unique
                                 .maxFieldSize(Integer.MAX_VALUE)
                                 .maxRecordSize(Integer.MAX_VALUE)
                                 .fieldModifier(ends)
@@ -224,35 +229,40 @@ final class RecordReader {
                     if (record.getFieldCount() != columns) {
                         throw malformed(where, "has " + record.getFieldCount() + " values for " + columns + " columns");
                     }
-                    record(file, number, record.getField(options.field()), where, intake);
+                    record(file, number, record.getField(options.field()), where, sink);
                 } catch (BadInputException e) {
-                    intake.bad(where, e);
+                    sink.badInput(where, e);
                 }
             }
             return number;
         }
     }
 
-    /** Reads ahead. After bad quotes it is not known where the next record begins, so the rest of the file is lost. */
+    /** Reads ahead. After a wrong quote the start of the next record is unknown, so the rest of the file is lost. */
     private boolean hasNext(CloseableIterator<NamedCsvRecord> records, TextFile file, long number) throws IOException {
         try {
             return records.hasNext();
         } catch (CsvParseException e) {
-            throw malformed(after(file, number), "is no CSV: " + DataException.oneLine(String.valueOf(e.getMessage())));
+            throw malformed(
+                    after(file, number), "is not CSV: " + DataException.oneLine(String.valueOf(e.getMessage())));
         } catch (UncheckedIOException e) {
             if (e.getCause() instanceof BoundedValueReader.TooLongException) {
                 throw options.limits()
-                        .tooLong("a value in " + after(file, number) + ", perhaps for want of a closing quote,");
+                        .tooLong("a value in " + after(file, number) + ", perhaps because of a missing quote,");
             }
             throw e.getCause();
         }
     }
 
     private static String after(TextFile file, long number) {
-        return "what follows record " + number + " of " + file;
+        return "the data after record " + number + " of " + file;
     }
 
-    /** The text's column, by the names in the header. */
+    /**
+     * Returns the index of the text column.
+     *
+     * @throws BadInputException if the header does not have exactly one such column
+     */
     private int column(TextFile file, List<String> header) throws BadInputException {
         int column = header.indexOf(options.field());
         if (column < 0) {

@@ -9,42 +9,46 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 
-/** Files and records that were left out, counted by reason, the first few by name. */
+/** Counts the files and records that were skipped, by reason, and keeps the names of the first few. */
 public final class Skipped {
     private static final int NAMED = 3;
 
     private final Map<Reason, Long> counts = new EnumMap<>(Reason.class);
     private final Map<Reason, List<String>> names = new EnumMap<>(Reason.class);
 
+    /** Creates an empty count. */
     public Skipped() {}
 
-    /** Why a file or a record was left out. */
+    /** The reason for skipping a file or a record. */
     public enum Reason {
-        /** It has a NUL byte. */
+        /** The file has a NUL byte. */
         BINARY("binary"),
-        /** It is no UTF-8. */
+        /** The file or record is not valid UTF-8. */
         INVALID_UTF8("invalid UTF-8"),
-        /** It has no text. */
+        /** The file or record has no text. */
         EMPTY("empty"),
-        /** An archive in a folder, which is read if named as an input; or one, or Parquet, inside an archive. */
+        /**
+         * An archive inside a folder or another archive, or a Parquet file inside an archive. Only archives that the user
+         * names as inputs are read.
+         */
         ARCHIVE("archive inside another input"),
         /** A link whose target does not exist. */
         BROKEN_LINK("broken link"),
-        /** A link to a folder that it is in. */
+        /** A link to a folder that contains the link. */
         LINK_LOOP("loop of links"),
         /** A pipe, a device or the like. */
         SPECIAL("not a regular file"),
-        /** A file or a folder that does not let itself be read. */
+        /** A file or folder without read permission, or a file in an unsupported encoding. */
         UNREADABLE("unreadable"),
-        /** A file that is cut short or contradicts itself, or what is left of one. */
+        /** A file that is truncated or inconsistent, or the rest of such a file. */
         DAMAGED("damaged"),
         /** A document, a line or an archive beyond a limit. */
         TOO_LONG("too large"),
-        /** A record that is not written as its format wants. */
+        /** A record that violates its format. */
         MALFORMED("malformed record"),
-        /** A record that has not the field, or no text in it. */
+        /** A record without the text field, or with a field that is not text. */
         NO_FIELD("record without the field"),
-        /** A document that a {@code Selection} leaves out. */
+        /** A document that the {@link DocumentFilter} drops. */
         NOT_SELECTED("document not selected");
 
         private final String words;
@@ -58,6 +62,7 @@ public final class Skipped {
         }
     }
 
+    /** Counts one skipped file or record. {@code what} names it. */
     public void add(Reason reason, String what) {
         counts.merge(reason, 1L, Long::sum);
         List<String> named = names.computeIfAbsent(reason, _ -> new ArrayList<>());
@@ -66,6 +71,7 @@ public final class Skipped {
         }
     }
 
+    /** Adds the counts and names of another instance. */
     public void add(Skipped other) {
         other.counts.forEach((reason, count) -> counts.merge(reason, count, Long::sum));
         other.names.forEach((reason, more) -> {
@@ -74,29 +80,31 @@ public final class Skipped {
         });
     }
 
-    /** How many were left out for each reason; reasons without any are absent. */
+    /** Returns the count of each reason; reasons with a count of zero are absent. */
     public Map<Reason, Long> counts() {
         return Collections.unmodifiableMap(counts);
     }
 
-    /** How many were left out. */
+    /** Returns the count over all reasons. */
     public long total() {
         return counts.values().stream().mapToLong(Long::longValue).sum();
     }
 
+    /** Creates an instance from counts by the lower-case names of the reasons, as in a manifest. */
     public static Skipped byName(Map<String, Long> counts) {
         Skipped skipped = new Skipped();
         counts.forEach((name, count) -> skipped.counts.put(Reason.valueOf(name.toUpperCase(Locale.ROOT)), count));
         return skipped;
     }
 
+    /** Returns the counts by the lower-case names of the reasons, as in a manifest. */
     public Map<String, Long> byName() {
         Map<String, Long> byName = new TreeMap<>();
         counts.forEach((reason, count) -> byName.put(reason.name().toLowerCase(Locale.ROOT), count));
         return byName;
     }
 
-    /** One line, as in {@code 2 binary (a.png, b.png); 1 empty (c.txt)}; "nothing" if nothing was left out. */
+    /** Returns one line, as in {@code 2 binary (a.png, b.png); 1 empty (c.txt)}, or "nothing". */
     @Override
     public String toString() {
         if (counts.isEmpty()) {

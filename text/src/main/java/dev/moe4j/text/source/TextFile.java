@@ -3,19 +3,19 @@ package dev.moe4j.text.source;
 import dev.moe4j.text.DataException;
 
 /**
- * Where text comes from.
+ * Identifies a file of the input.
  *
- * @param source the input as it was named: a folder, an archive or a file
- * @param path the file's path inside it with {@code /} between components, or its name if the input is the file; from
- *     an archive it is whatever the archive says, so never a path to open, and stands
- *     behind the archive's own path and {@code !} if a pattern matched that
+ * @param source the input as the user named it: a folder, an archive, a file or a pattern
+ * @param path the path of the file inside the input, with {@code /} between components. If the input is the file itself,
+ *     this is its name. For a file in an archive, this is the entry name, which is untrusted and must never be opened as
+ *     a path. If a pattern matched the archive, the archive's path and {@code !} precede the entry name.
  */
 public record TextFile(String source, String path) {
 
     /**
-     * What the file belongs to: the first component of its path, in its archive if that has folders, as {@code java.base}
-     * in the JDK's sources, or, without a folder, its name up to the first dot, as {@code wikipedia} for {@code
-     * wikipedia.txt.zst}.
+     * Returns the group of the file, for example its data source. This is the first folder of the path (in the archive, if
+     * the entry has a folder), such as {@code java.base} in the JDK's sources. Without a folder, this is the file name up
+     * to the first dot, such as {@code wikipedia} for {@code wikipedia.txt.zst}.
      */
     public String group() {
         int inside = path.indexOf('!') + 1;
@@ -31,7 +31,7 @@ public record TextFile(String source, String path) {
         return dot > 0 ? path.substring(0, dot) : path;
     }
 
-    /** The file for a message, in one line. */
+    /** Returns the file for use in a message, on one line. */
     @Override
     public String toString() {
         return DataException.oneLine(source.equals(path) || source.endsWith("/" + path) ? source : source + "!" + path);

@@ -3,31 +3,32 @@ package dev.moe4j.text.source;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import java.util.Locale;
 
-/** How a file holds its text. Compression is seen by itself and is not part of the format. */
+/** The format of a file with text. Compression is detected separately and is not part of the format. */
 public enum TextFormat {
     /**
-     * By what the file is: Parquet by its content; JSON lines, CSV and TSV by the end of its name ({@code .jsonl},
-     * {@code .ndjson}, {@code .csv}, {@code .tsv}, before {@code .gz}, {@code .zst} or {@code .xz}); else text.
+     * Detects the format of each file. Parquet is detected by content. JSON lines, CSV and TSV are detected by the file
+     * extension: {@code .jsonl}, {@code .ndjson}, {@code .csv} or {@code .tsv}, optionally followed by {@code .gz},
+     * {@code .zst} or {@code .xz}. Any other file is plain text.
      */
     @JsonProperty("auto")
     AUTO,
-    /** Text and nothing else. */
+    /** Plain text. */
     @JsonProperty("text")
     TEXT,
-    /** A JSON object a line, one of whose fields is a document. */
+    /** JSON lines: one JSON object per line, with the text in one of its fields. */
     @JsonProperty("jsonl")
     JSONL,
-    /** Comma-separated values with quotes as in RFC 4180; the first record names the columns, of which one is text. */
+    /** Comma-separated values with quotes (RFC 4180). The first record names the columns, and one column is the text. */
     @JsonProperty("csv")
     CSV,
-    /** A record a line, tabs between its values, no quotes; the first line names the columns, of which one is text. */
+    /** Tab-separated values without quotes, one record per line. The first line names the columns. */
     @JsonProperty("tsv")
     TSV,
-    /** Apache Parquet, of which one column is text. */
+    /** Apache Parquet, with the text in one of its columns. */
     @JsonProperty("parquet")
     PARQUET;
 
-    /** The format of a file that is not Parquet, by its name if this is {@link #AUTO}. */
+    /** Returns the format of a file that is not Parquet. {@link #AUTO} resolves to a format by the file name. */
     TextFormat of(String name) {
         if (this != AUTO) {
             return this;

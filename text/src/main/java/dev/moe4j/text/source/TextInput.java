@@ -18,13 +18,12 @@ import java.util.function.Predicate;
 import java.util.zip.ZipEntry;
 
 /**
- * Documents from folders, files of text and of records, zip archives and standard input, one after the other in the
- * order of docs/data-format.md, in bounded memory: one document and the list of files.
+ * Reads documents from folders, text files, files of records, zip archives and standard input. Documents come in the
+ * order that docs/data-format.md defines. Memory is bounded by one document and the list of files.
  *
- * <p>Whether a file is text is decided by its content. In a folder or an archive, what is no text is left out and
- * counted; an input that was named itself must be text. Bad input, such as a file that is cut short or a record without
- * its text, is an error unless {@link #onError} says otherwise. Immutable; the methods that change a setting give a
- * changed copy.
+ * <p>The content decides whether a file is text. Files in a folder or an archive that are not text are skipped and
+ * counted. An input that the user names must be text. Bad input, such as a truncated file or a record without text, is an
+ * error by default ({@link #onError}). Instances are immutable; methods that change a setting return a copy.
  */
 public final class TextInput {
     private final FileList list;
@@ -51,21 +50,21 @@ public final class TextInput {
     }
 
     /**
-     * Lists the files of the inputs, as they are now: all are text, a file is a document, its text unchanged, all are
-     * kept.
+     * Lists the files of the inputs now, with default options: each file is one document of plain text, unchanged, and all
+     * documents are kept.
      *
      * @param inputs folders, files and zip archives; {@code -} is standard input
-     * @throws DataException if an input does not exist or a folder has no file
+     * @throws DataException if an input does not exist or a folder has no files
      */
     public static TextInput of(List<Path> inputs) {
         return of(FileList.of(inputs));
     }
 
     /**
-     * As {@link #of(List)}, of names as a command line has them: paths and patterns, as in {@code data/**}{@code
-     * /*.txt}, whose files are read in the order of their paths.
+     * Lists the files of command-line arguments, like {@link #of(List)}. An argument may be a glob pattern, such as
+     * {@code data/**}{@code /*.txt}. The matching files are read in the order of their paths.
      *
-     * @throws DataException also if no file matches a pattern
+     * @throws DataException if an input does not exist, a folder has no files, or no file matches a pattern
      */
     public static TextInput ofNames(List<String> names) {
         return of(FileList.ofNames(names));
@@ -75,56 +74,56 @@ public final class TextInput {
         return new TextInput(list, value, keep, keepDocuments, selects);
     }
 
-    /** With files of another format than text. */
+    /** Sets the format of the files. */
     public TextInput format(TextFormat value) {
         return with(options.format(value));
     }
 
-    /** With the text in another field or column than {@code text}, where a file has records. */
+    /** Sets the name of the field or column with the text, for files of records. The default is {@code text}. */
     public TextInput field(String value) {
         return with(options.field(value));
     }
 
-    /** With another rule for what a document is. */
+    /** Sets how a text file is split into documents. */
     public TextInput splitting(DocumentBoundary value) {
         return with(options.splitting(value));
     }
 
-    /** With another transform of the text. */
+    /** Sets a change to the text of each document. */
     public TextInput transform(TextTransform value) {
         return with(options.transform(value));
     }
 
-    /** With another way to meet bad input than to fail. */
+    /** Sets how bad input is handled. The default is to fail. */
     public TextInput onError(OnError value) {
         return with(options.onError(value));
     }
 
-    /** With other limits. */
+    /** Sets limits on the size of input. */
     public TextInput limits(Limits value) {
         return with(options.limits(value));
     }
 
     /**
-     * Without the documents that a selection leaves out, which are counted.
+     * Sets a filter. The documents that it drops are counted.
      *
-     * @param value made of this input, read with these options; else reading fails
+     * @param value a filter that was made for this input and these options; otherwise reading fails
      */
     public TextInput filter(DocumentFilter value) {
         return with(options.filter(value));
     }
 
-    /** With those files only, see {@link TextFile#group}; the others are not read and not counted. */
+    /** Keeps only matching files, for example by {@link TextFile#group}. Other files are neither read nor counted. */
     public TextInput keep(Predicate<TextFile> value) {
         return new TextInput(list, options, value, keepDocuments, true);
     }
 
-    /** With those documents only; the others are read, but not given on. */
+    /** Keeps only matching documents. Other documents are read but not passed on or counted. */
     public TextInput keepDocuments(Predicate<Document> value) {
         return new TextInput(list, options, keep, value, true);
     }
 
-    /** Without what was found in those folders. */
+    /** Excludes files found in the given folders. */
     public TextInput outside(List<Path> folders) {
         return new TextInput(list.outside(folders), options, keep, keepDocuments, selects);
     }
@@ -133,37 +132,41 @@ public final class TextInput {
         return options;
     }
 
-    /** Whether {@link #keep} or {@link #keepDocuments} were given, so that the options do not say all that is read. */
+    /**
+     * Whether {@link #keep} or {@link #keepDocuments} restrict the input. Their predicates have no hash, so the options
+     * and files then do not identify the documents.
+     */
     public boolean selects() {
         return selects;
     }
 
-    /** The inputs as they were named, in order, each once. */
+    /** Returns the inputs as the user named them, in order, without repetition. */
     public List<String> sources() {
         return List.copyOf(list.sources());
     }
 
+    /** Returns the files of the inputs, in reading order. An archive is one file. */
     public List<FileList.Item> items() {
         return list.items();
     }
 
-    /** The first file that the inputs name twice; empty if none is. */
-    public Optional<TextFile> twice() {
-        return list.twice();
+    /** Returns the first file that the inputs name twice; empty if there is none. */
+    public Optional<TextFile> firstDuplicate() {
+        return list.firstDuplicate();
     }
 
-    /** The files that the inputs name or hold, in order, before any is read; an archive is one file. */
+    /** Returns the identities of the files, in reading order. An archive is one file. */
     public List<TextFile> files() {
         return list.items().stream().map(FileList.Item::file).toList();
     }
 
-    /** The bytes of the files on the disk, which may be compressed. */
+    /** Returns the total size of the files on disk, in bytes. Files may be compressed. */
     public long bytes() {
         return list.items().stream().mapToLong(FileList.Item::bytes).sum();
     }
 
     /**
-     * The SHA-256 over the files' own names and contents, in order, wherever they stand: what tells two texts apart.
+     * Returns the SHA-256 over the names and contents of the files, in order. The folders of the files do not matter.
      *
      * @throws DataException if a file cannot be read
      */
@@ -181,11 +184,11 @@ public final class TextInput {
     }
 
     /**
-     * Gives the documents to {@code out}, in order.
+     * Passes all documents to {@code out}, in order.
      *
-     * @return what was left out
-     * @throws DataException if a file cannot be read, is damaged or beyond a limit, a record has no text, an input that
-     *     was named itself is no text, or no document remains
+     * @return the counts of skipped input
+     * @throws DataException if a file cannot be read, is damaged or exceeds a limit; if a record has no text; if an input
+     *     that the user named is not text; or if no document remains
      */
     public Skipped read(Consumer<Document> out) {
         Skipped skipped = listed();
@@ -194,16 +197,26 @@ public final class TextInput {
         return skipped;
     }
 
-    /** What was left out, or is an error, before any file is read. */
+    /**
+     * Checks the filter and the list of files before any file is read.
+     *
+     * @return the counts of listed paths that are skipped
+     * @throws DataException if the filter was made for a different input, or a path could not be listed
+     */
     public Skipped listed() {
         options.filter().check(this);
         Skipped skipped = new Skipped();
         skipped.add(list.skipped());
-        DocumentSink intake = new DocumentSink(_ -> {}, options.onError(), skipped);
-        list.unreadable().forEach((path, e) -> intake.bad(DataException.oneLine(path.toString()), e));
+        DocumentSink sink = new DocumentSink(_ -> {}, options.onError(), skipped);
+        list.unreadable().forEach((path, e) -> sink.badInput(DataException.oneLine(path.toString()), e));
         return skipped;
     }
 
+    /**
+     * Checks that the input had at least one document.
+     *
+     * @throws DataException if {@code documents} is 0
+     */
     public void checkAny(long documents, Skipped skipped) {
         if (documents == 0) {
             String where = DataException.oneLine(String.join(", ", list.sources()));
@@ -215,9 +228,11 @@ public final class TextInput {
     /**
      * Reads some of the files.
      *
-     * @param skipped takes what is left out
-     * @param read takes the bytes on the disk that were read since it was called last
-     * @return the documents given to {@code out}
+     * @param items files of {@link #items}
+     * @param skipped counts skipped input
+     * @param read receives the number of bytes on disk that were read since its last call
+     * @return the number of documents passed to {@code out}
+     * @throws DataException if a file cannot be read and bad input is an error
      */
     public long read(List<FileList.Item> items, Consumer<Document> out, Skipped skipped, LongConsumer read) {
         long[] documents = {0};
@@ -231,23 +246,23 @@ public final class TextInput {
                 out.accept(document);
             }
         };
-        DocumentSink intake = new DocumentSink(kept, options.onError(), skipped);
+        DocumentSink sink = new DocumentSink(kept, options.onError(), skipped);
         for (FileList.Item item : items) {
             progress.begin(item.bytes());
             try {
-                readFile(item, intake, progress);
+                readFile(item, sink, progress);
             } catch (IOException e) {
-                intake.bad(item.file().toString(), e);
+                sink.badInput(item.file().toString(), e);
             }
             progress.end();
         }
         return documents[0];
     }
 
-    private void readFile(FileList.Item item, DocumentSink intake, ReadProgress progress) throws IOException {
+    private void readFile(FileList.Item item, DocumentSink sink, ReadProgress progress) throws IOException {
         TextFile file = item.file();
         if (item.isStandardInput()) {
-            readStandardInput(file, intake);
+            readStandardInput(file, sink);
             return;
         }
         Compression compression;
@@ -255,13 +270,13 @@ public final class TextInput {
             compression = Compression.of(in);
         }
         if (compression.isArchive() && item.named()) {
-            readArchive(item, intake, progress);
+            readArchive(item, sink, progress);
         } else if (!keep.test(file)) {
             return;
         } else if (compression.isArchive()) {
-            intake.leaveOut(Skipped.Reason.ARCHIVE, file.toString());
+            sink.skip(Skipped.Reason.ARCHIVE, file.toString());
         } else if (compression == Compression.PARQUET && options.format() != TextFormat.TEXT) {
-            new ParquetText(options).read(file, item.path(), intake);
+            new ParquetText(options).read(file, item.path(), sink);
         } else {
             DocumentReader.Bytes bytes = new DocumentReader.Bytes() {
                 @Override
@@ -275,60 +290,60 @@ public final class TextInput {
                     return progress.replay(content);
                 }
             };
-            Optional<Skipped.Reason> reason = readText(file, bytes, intake);
+            Optional<Skipped.Reason> reason = readText(file, bytes, sink);
             if (reason.isPresent()) {
-                leaveOut(reason.get(), file, item.named(), intake);
+                leaveOut(reason.get(), file, item.named(), sink);
             }
         }
     }
 
-    private static void leaveOut(Skipped.Reason reason, TextFile file, boolean named, DocumentSink intake)
+    private static void leaveOut(Skipped.Reason reason, TextFile file, boolean named, DocumentSink sink)
             throws BadInputException {
         if (named) {
             throw new BadInputException(
                     reason, "no text in " + file + ": it is " + reason.words() + "; give a file of UTF-8 text");
         }
-        intake.leaveOut(reason, file.toString());
+        sink.skip(reason, file.toString());
     }
 
-    private Optional<Skipped.Reason> readText(TextFile file, DocumentReader.Bytes bytes, DocumentSink intake)
+    private Optional<Skipped.Reason> readText(TextFile file, DocumentReader.Bytes bytes, DocumentSink sink)
             throws IOException {
         TextFormat format = options.format().of(file.path());
         if (format == TextFormat.TEXT) {
-            return new DocumentReader(options).read(file, bytes, intake);
+            return new DocumentReader(options).read(file, bytes, sink);
         }
         try (InputStream in = bytes.open()) {
-            return new RecordReader(options).read(file, format, in, intake);
+            return new RecordReader(options).read(file, format, in, sink);
         }
     }
 
-    private void readStandardInput(TextFile file, DocumentSink intake) throws IOException {
-        Compression.Opened in = Compression.open(System.in); // which stays open: it is not ours
+    private void readStandardInput(TextFile file, DocumentSink sink) throws IOException {
+        Compression.Opened in = Compression.open(System.in); // the process owns System.in, so it stays open
         if (in.compression().isArchive() || in.compression() == Compression.PARQUET) {
             throw new BadInputException(
                     Skipped.Reason.ARCHIVE,
-                    "standard input is an archive or Parquet, which is not read from its beginning to its end; "
+                    "standard input is an archive or Parquet, which cannot be read as a stream; "
                             + "write it to a file and give that");
         }
         TextFormat format = options.format().of(file.path());
         Optional<Skipped.Reason> reason = format == TextFormat.TEXT
-                ? new DocumentReader(options).readOnce(file, in.bytes(), intake)
-                : new RecordReader(options).read(file, format, in.bytes(), intake);
+                ? new DocumentReader(options).readOnce(file, in.bytes(), sink)
+                : new RecordReader(options).read(file, format, in.bytes(), sink);
         if (reason.isPresent()) {
-            leaveOut(reason.get(), file, true, intake);
+            leaveOut(reason.get(), file, true, sink);
         }
     }
 
-    private void readArchive(FileList.Item item, DocumentSink intake, ReadProgress progress) throws IOException {
+    private void readArchive(FileList.Item item, DocumentSink sink, ReadProgress progress) throws IOException {
         try (ZipText zip = new ZipText(item.path(), options.limits())) {
             for (Iterator<? extends ZipEntry> entries = zip.entries(); entries.hasNext(); ) {
                 ZipEntry entry = entries.next();
                 TextFile file = item.entry(entry.getName());
                 if (keep.test(file)) {
                     try {
-                        readEntry(zip, entry, file, intake);
+                        readEntry(zip, entry, file, sink);
                     } catch (IOException e) {
-                        intake.bad(file.toString(), e);
+                        sink.badInput(file.toString(), e);
                     }
                     zip.endEntry();
                 }
@@ -337,16 +352,16 @@ public final class TextInput {
         }
     }
 
-    private void readEntry(ZipText zip, ZipEntry entry, TextFile file, DocumentSink intake) throws IOException {
+    private void readEntry(ZipText zip, ZipEntry entry, TextFile file, DocumentSink sink) throws IOException {
         Compression compression;
         try (InputStream in = zip.open(entry)) {
             compression = Compression.of(in);
         }
         if (compression.isArchive() || compression == Compression.PARQUET) {
-            intake.leaveOut(Skipped.Reason.ARCHIVE, file.toString());
+            sink.skip(Skipped.Reason.ARCHIVE, file.toString());
         } else {
-            readText(file, () -> Compression.open(zip.open(entry)).bytes(), intake)
-                    .ifPresent(reason -> intake.leaveOut(reason, file.toString()));
+            readText(file, () -> Compression.open(zip.open(entry)).bytes(), sink)
+                    .ifPresent(reason -> sink.skip(reason, file.toString()));
         }
     }
 }

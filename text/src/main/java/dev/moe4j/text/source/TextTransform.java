@@ -7,7 +7,7 @@ public enum TextTransform {
     /** No change. */
     @JsonProperty("none")
     NONE,
-    /** Each run of two or more spaces and tabs becomes one space; small vocabularies have no runs of spaces. */
+    /** Replaces each run of two or more spaces and tabs by one space. Small vocabularies have no tokens for such runs. */
     @JsonProperty("collapse_spaces")
     COLLAPSE_SPACES;
 

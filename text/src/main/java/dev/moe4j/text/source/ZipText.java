@@ -13,7 +13,7 @@ import java.util.zip.ZipEntry;
 import java.util.zip.ZipException;
 import java.util.zip.ZipFile;
 
-/** Reads a zip archive's entries, in the archive's order, within limits and with their checksums compared. */
+/** Reads the entries of a zip archive in archive order. It enforces the size limits and verifies the checksums. */
 final class ZipText implements AutoCloseable {
     private final ZipFile zip;
     private final Path path;
@@ -41,7 +41,7 @@ final class ZipText implements AutoCloseable {
         return new Entry(in, entry);
     }
 
-    /** Counts the entry that was read, once even if it was opened twice. */
+    /** Adds the size of the current entry to the archive's total. An entry that was opened twice counts once. */
     void endEntry() {
         before += current;
         current = 0;

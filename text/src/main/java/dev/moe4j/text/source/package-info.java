@@ -1,7 +1,7 @@
 /**
- * Documents from files: {@link TextInput} reads plain text, JSON lines, CSV, TSV and Parquet, from folders,
- * patterns, archives and standard input, and reports what it skips. {@link DocumentFilter} decides which documents
- * are read. Depends on {@code text.compression}, fastcsv and Hardwood.
+ * Documents from files: {@link TextInput} reads plain text, JSON lines, CSV, TSV and Parquet, from folders, glob
+ * patterns, zip archives and standard input. {@link Skipped} counts the skipped files and records. {@link DocumentFilter}
+ * decides which documents are kept. Depends on {@code text.compression}, fastcsv, hardwood (Parquet) and Jackson.
  */
 @NullMarked
 package dev.moe4j.text.source;

@@ -5,8 +5,8 @@ import java.util.Arrays;
 import java.util.Optional;
 
 /**
- * GPT-2's spelling of bytes as printable characters, in which byte-level vocabularies are written: a byte that prints in
- * Latin-1 is itself, and the others, in order, are the characters from U+0100.
+ * Converts between bytes and the printable characters of GPT-2's byte-level vocabularies. A byte that is printable in
+ * Latin-1 maps to the same character. The other bytes map, in order, to the characters from U+0100.
  */
 public final class ByteLevel {
     private static final char[] CHARACTERS = new char[256];
@@ -39,25 +39,24 @@ public final class ByteLevel {
         return (b >= '!' && b <= '~') || (b >= 0xa1 && b <= 0xac) || b >= 0xae;
     }
 
-    /** The byte that has this id in GPT-2's vocabulary, from 0 to 255. */
+    /** Returns the byte of an id from 0 to 255 in GPT-2's vocabulary. */
     public static int byteOf(int id) {
         return ORDER[id];
     }
 
-    /** The bytes, spelt. */
-    static String spell(byte[] bytes) {
-        StringBuilder spelt = new StringBuilder(bytes.length);
+    static String toCharacters(byte[] bytes) {
+        StringBuilder characters = new StringBuilder(bytes.length);
         for (byte b : bytes) {
-            spelt.append(CHARACTERS[b & 0xff]);
+            characters.append(CHARACTERS[b & 0xff]);
         }
-        return spelt.toString();
+        return characters.toString();
     }
 
-    /** The bytes that are spelt like this; none if something else is. */
-    static Optional<byte[]> read(String spelt) {
-        ByteArrayOutputStream bytes = new ByteArrayOutputStream(spelt.length());
-        for (int i = 0; i < spelt.length(); i++) {
-            char c = spelt.charAt(i);
+    /** Returns the bytes of a vocabulary entry; empty if it has a character that stands for no byte. */
+    static Optional<byte[]> toBytes(String characters) {
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream(characters.length());
+        for (int i = 0; i < characters.length(); i++) {
+            char c = characters.charAt(i);
             if (c >= BYTES.length || BYTES[c] < 0) {
                 return Optional.empty();
             }

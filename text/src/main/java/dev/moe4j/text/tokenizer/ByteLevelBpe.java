@@ -20,30 +20,30 @@ import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * The definition of a byte-level byte pair encoding with GPT-2's pieces: what a {@code tokenizer.json} of that kind
- * says, and nothing else.
+ * Defines a byte-level byte pair encoding (BPE) with GPT-2's pre-tokenization: a vocabulary and a list of merges.
  *
- * <p>Hugging Face's encoding applies the first merge of the list that applies, jtokkit's joins the neighbours whose
- * bytes together are the token of the lowest id. Both make the same ids of any text if the ids grow along the list and
- * {@linkplain #followsRanks each token by itself encodes to itself}: as tokens are never taken apart, what happens inside
- * the bytes of a token whose ends are ends of tokens does not depend on what is around it; so where jtokkit finds two
- * neighbours that are a token together, they are the last two parts of the token by itself, which are its merge.
+ * <p>Hugging Face's encoder applies the earliest merge in the list. The encoder of jtokkit joins the neighbors whose
+ * concatenation is the token with the lowest id. Both give the same ids for every text if ids increase along the
+ * merge list and {@linkplain #mergesFollowRanks every token encodes to itself}. The reason is that tokens are never
+ * split again. If both ends of a token's bytes are token boundaries, the merges between them do not depend on the
+ * surrounding text. So when jtokkit joins two neighbors into a token, they are the last two parts of that token when it
+ * is encoded alone, and joining those two parts is its merge.
  *
- * @param tokens the bytes of each id; none for special ones
- * @param merges the two ids that each merge joins, in order
- * @param endOfText the id that ends a document
+ * @param tokens the bytes of each id, {@code [vocabulary][]}; empty for special tokens
+ * @param merges the merges in the order in which they apply
+ * @param endOfText the id of the token that ends a document
  */
 public record ByteLevelBpe(byte[][] tokens, List<Merge> merges, int endOfText) {
     static final String END_OF_TEXT = "<|endoftext|>";
 
-    /** Joins two tokens to one. */
+    /** Joins two neighboring tokens into one. All three components are token ids. */
     public record Merge(int left, int right, int joined) {}
 
     /**
-     * Reads the definition. Its dropout is left out: it is meant for training, and would give a text other ids each time.
+     * Reads a definition. BPE dropout is ignored because it makes the ids of a text random.
      *
-     * @param json of a {@code tokenizer.json}
-     * @return none if it says more than can be said here, or jtokkit would encode otherwise
+     * @param json the content of a {@code tokenizer.json}
+     * @return empty if the file uses other features, or if jtokkit's ids could differ from Hugging Face's
      */
     static Optional<ByteLevelBpe> of(JsonNode json, int endOfText) {
         JsonNode model = json.path("model");
@@ -57,7 +57,7 @@ public record ByteLevelBpe(byte[][] tokens, List<Merge> merges, int endOfText) {
                 && pieces.path("type").asString("").equals("ByteLevel")
                 && !pieces.path("add_prefix_space").asBoolean(true)
                 && pieces.path("use_regex").asBoolean(true);
-        return plain ? read(json, endOfText).filter(ByteLevelBpe::followsRanks) : Optional.empty();
+        return plain ? read(json, endOfText).filter(ByteLevelBpe::mergesFollowRanks) : Optional.empty();
     }
 
     private static Optional<ByteLevelBpe> read(JsonNode json, int endOfText) {
@@ -79,7 +79,7 @@ public record ByteLevelBpe(byte[][] tokens, List<Merge> merges, int endOfText) {
         for (Map.Entry<String, Integer> entry : ids.entrySet()) {
             int id = entry.getValue();
             Optional<byte[]> bytes =
-                    special.contains(entry.getKey()) ? Optional.of(new byte[0]) : ByteLevel.read(entry.getKey());
+                    special.contains(entry.getKey()) ? Optional.of(new byte[0]) : ByteLevel.toBytes(entry.getKey());
             if (bytes.isEmpty() || id < 0 || id >= tokens.length || tokens[id] != null) {
                 return Optional.empty();
             }
@@ -104,7 +104,7 @@ public record ByteLevelBpe(byte[][] tokens, List<Merge> merges, int endOfText) {
         return Optional.of(new ByteLevelBpe(tokens, merges, endOfText));
     }
 
-    private boolean followsRanks() {
+    private boolean mergesFollowRanks() {
         Map<Long, Integer> ranks = HashMap.newHashMap(merges.size());
         int before = -1;
         for (Merge merge : merges) {
@@ -132,7 +132,7 @@ public record ByteLevelBpe(byte[][] tokens, List<Merge> merges, int endOfText) {
         return true;
     }
 
-    /** Whether the merges make one token, this one, of its bytes. */
+    /** Whether the merges turn the bytes of a token into that token alone. */
     private boolean encodesTo(int id, int[] bytes, Map<Long, Integer> ranks) {
         int length = tokens[id].length;
         int[] parts = new int[length];
@@ -163,8 +163,7 @@ public record ByteLevelBpe(byte[][] tokens, List<Merge> merges, int endOfText) {
         return (long) left << 32 | right;
     }
 
-    /** The encoding by jtokkit. */
-    Encoding encoding(String name) {
+    Encoding toJtokkit(String name) {
         Map<byte[], Integer> ranks = HashMap.newHashMap(tokens.length);
         for (int id = 0; id < tokens.length; id++) {
             if (tokens[id].length > 0) {
@@ -176,7 +175,7 @@ public record ByteLevelBpe(byte[][] tokens, List<Merge> merges, int endOfText) {
         return registry.getEncoding(name).orElseThrow();
     }
 
-    /** As a {@code tokenizer.json}; the end of text is the one special token. */
+    /** Returns the content of a {@code tokenizer.json} whose only special token is the end of text. */
     public byte[] json() {
         ObjectNode json = JsonNodeFactory.instance.objectNode();
         json.put("version", "1.0").putNull("truncation").putNull("padding");
@@ -203,11 +202,13 @@ public record ByteLevelBpe(byte[][] tokens, List<Merge> merges, int endOfText) {
         model.put("fuse_unk", false).put("byte_fallback", false).put("ignore_merges", false);
         ObjectNode vocabulary = model.putObject("vocab");
         for (int id = 0; id < tokens.length; id++) {
-            vocabulary.put(id == endOfText ? END_OF_TEXT : ByteLevel.spell(tokens[id]), id);
+            vocabulary.put(id == endOfText ? END_OF_TEXT : ByteLevel.toCharacters(tokens[id]), id);
         }
         ArrayNode list = model.putArray("merges");
         for (Merge merge : merges) {
-            list.addArray().add(ByteLevel.spell(tokens[merge.left])).add(ByteLevel.spell(tokens[merge.right]));
+            list.addArray()
+                    .add(ByteLevel.toCharacters(tokens[merge.left]))
+                    .add(ByteLevel.toCharacters(tokens[merge.right]));
         }
         return Json.indented(json).getBytes(StandardCharsets.UTF_8);
     }

@@ -6,7 +6,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.function.IntConsumer;
 
-/** The bytes of the text in UTF-8, and 256 for its end. */
+/** Encodes text as its UTF-8 bytes. The id 256 ends a document. */
 final class ByteTokenizer implements Tokenizer {
     private static final int END = 256;
     private static final int SEGMENT = 1 << 16;
@@ -29,7 +29,7 @@ final class ByteTokenizer implements Tokenizer {
 
     @Override
     public void save(Path folder) {
-        // the name says it all
+        // the name defines the tokenizer, so there is no file to write
     }
 
     @Override

@@ -8,23 +8,24 @@ import java.util.Optional;
 import java.util.function.IntConsumer;
 
 /**
- * Byte-level byte pair encoding with GPT-2's pieces: GPT-2's ranks, all of them or the lowest, or those of a file.
+ * Encodes text by byte-level byte pair encoding (BPE) with GPT-2's pre-tokenization. The vocabulary is GPT-2's, a
+ * prefix of it, or read from a file.
  *
- * <p>A regular expression cuts the text into pieces (words with the space before them, numbers, punctuation, white
- * space); merges happen inside a piece only. This class cuts long text into segments at places where a piece ends
- * whatever follows, so that a segment has the ids that it has within the whole, and memory stays bounded. Those places
- * are between two characters of which the first is a letter, a number or another mark, and the second is not of that
- * kind. Two are left out. After white space, because the last space of a run belongs to the word after it. After an
- * apostrophe, because {@code 's} and the like are pieces of their own.
+ * <p>A regular expression splits the text into pieces: words with the preceding space, numbers, punctuation and white
+ * space. Merges happen only within a piece. To bound memory, this class cuts a long text into segments. It cuts only
+ * where a piece ends regardless of the text on either side, so the ids of a segment are the same as in the full text.
+ * Such a cut lies between two characters of different kinds (letter, number, white space, other), with two exceptions.
+ * There is no cut after white space, because the last space of a run belongs to the next word. There is no cut after an
+ * apostrophe, because contractions such as {@code 's} are separate pieces.
  *
- * <p>Where a single piece is longer than {@link #LONGEST_PIECE} characters it is cut inside. That may change ids there
- * against an uncut encoding; the text still decodes exactly.
+ * <p>A single piece longer than {@link #LONGEST_PIECE} characters is cut inside. Its ids may then differ from those of
+ * an uncut encoding, but the text still decodes exactly.
  */
 public final class GptTokenizer implements Tokenizer {
-    /** A segment is at least so many characters, if the text has them. */
+    /** The minimum length of a segment in characters, except for the last segment of a text. */
     public static final int SEGMENT = 1 << 16;
 
-    /** Pieces up to this many characters have the encoding's own ids. */
+    /** The longest piece, in characters, that is never cut. */
     public static final int LONGEST_PIECE = 1 << 17;
 
     private final String spec;
@@ -34,7 +35,7 @@ public final class GptTokenizer implements Tokenizer {
     private final String hash;
     private final Optional<TokenizerFile> file;
 
-    /** With GPT-2's ids; the last is the end of text. */
+    /** Uses GPT-2's vocabulary or a prefix of it. The last id is the end of text. */
     GptTokenizer(String spec, Encoding encoding, byte[][] bytes) {
         this.spec = spec;
         this.encoding = encoding;
@@ -44,10 +45,10 @@ public final class GptTokenizer implements Tokenizer {
         this.file = Optional.empty();
     }
 
-    /** With the ids of a file, whose definition is given beside it. */
+    /** Uses the vocabulary of a file. {@code definition} is the parsed content of {@code file}. */
     GptTokenizer(ByteLevelBpe definition, TokenizerFile file) {
         this.spec = Tokenizer.FILE;
-        this.encoding = definition.encoding(spec);
+        this.encoding = definition.toJtokkit(spec);
         this.bytes = definition.tokens();
         this.endOfText = definition.endOfText();
         this.hash = file.hash();
@@ -59,7 +60,7 @@ public final class GptTokenizer implements Tokenizer {
         return spec;
     }
 
-    /** The file that it was read from; empty for GPT-2's own ranks. */
+    /** Returns the file that defines the vocabulary; empty for GPT-2's vocabulary. */
     Optional<TokenizerFile> file() {
         return file;
     }
@@ -100,8 +101,14 @@ public final class GptTokenizer implements Tokenizer {
     }
 
     /**
-     * At most three pieces in a row have no cut between them (white space, punctuation with an apostrophe at its end, a
-     * word), so pieces of up to {@code longest} characters are never cut inside.
+     * Returns the end of a segment, an index in {@code text}.
+     *
+     * <p>At most three consecutive pieces have no cut between them: white space, punctuation that ends in an apostrophe,
+     * and a word. Searching three times {@code longest} characters therefore never cuts a piece of up to that length.
+     *
+     * @param from the start of the segment
+     * @param least the minimum length of a segment, in characters
+     * @param longest the longest piece that must not be cut, in characters
      */
     public static int segmentEnd(String text, int from, int least, int longest) {
         if (text.length() - from <= least) {
@@ -128,6 +135,7 @@ public final class GptTokenizer implements Tokenizer {
         return before != Kind.SPACE && before != Kind.of(text.codePointAt(at));
     }
 
+    /** The character classes of GPT-2's pre-tokenization. */
     public enum Kind {
         LETTER,
         NUMBER,

@@ -1,15 +1,11 @@
 package dev.moe4j.text.tokenizer;
 
-import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import ai.djl.huggingface.tokenizers.jni.CharSpan;
 import dev.moe4j.base.primitive.IntList;
 import dev.moe4j.text.DataException;
-import java.io.ByteArrayInputStream;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.HashSet;
-import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -19,31 +15,30 @@ import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * Any {@code tokenizer.json}, encoded by Hugging Face's own library, whose native code is in a jar and is unpacked to
- * the user's folder {@code .djl.ai} once; nothing is fetched from a network.
+ * Encodes text with Hugging Face's tokenizers library, for any {@code tokenizer.json}. The native code comes with a jar
+ * and is unpacked once to the folder {@code .djl.ai} in the user's home. Nothing is downloaded.
  *
- * <p>The library looks for special tokens in text, which here is to be text; so it is given a definition without them.
- * It also needs some hundred bytes a token, so a text of more than {@link #SEGMENT} characters is encoded in segments,
- * which begin where a line does. Ids at those places may differ from those of the text in one piece.
+ * <p>The library would recognize special tokens in the text. Since such text must be encoded as ordinary text, the
+ * library gets a definition without special tokens. It also needs some hundred bytes per token. A text of more than
+ * {@link #SEGMENT} characters is therefore encoded in segments that begin at line starts. Ids at these boundaries may
+ * differ from those of an uncut encoding.
  */
 public final class NativeTokenizer implements Tokenizer {
-    /** A segment has at least so many characters, if the text has them, and at most twice as many. */
+    /** The minimum length of a segment in characters, except for the last one of a text. The maximum is twice as much. */
     public static final int SEGMENT = 1 << 17;
 
-    /** The piece that no text has. */
-    private static final String NOWHERE = "";
+    private static final String CACHE_ADVICE = "it is unpacked to .djl.ai in the home folder, or to the folder in"
+            + " DJL_CACHE_DIR; make that folder writable";
 
-    static {
-        System.setProperty("ai.djl.offline", "true");
-        System.setProperty("TOKENIZERS_FLAVOR", "cpu");
-    }
+    /** A vocabulary entry that matches no text. */
+    private static final String UNMATCHABLE = "";
 
     private final TokenizerFile file;
-    private final HuggingFaceTokenizer library;
+    private final HuggingFaceLibrary library;
     private final byte[][] bytes;
     private final int endOfText;
 
-    private NativeTokenizer(TokenizerFile file, HuggingFaceTokenizer library, byte[][] bytes, int endOfText) {
+    private NativeTokenizer(TokenizerFile file, HuggingFaceLibrary library, byte[][] bytes, int endOfText) {
         this.file = file;
         this.library = library;
         this.bytes = bytes;
@@ -52,31 +47,29 @@ public final class NativeTokenizer implements Tokenizer {
 
     static NativeTokenizer of(Path path, TokenizerFile file, JsonNode json, int endOfText) {
         byte[][] bytes = new VocabularyBytes(json).bytes();
-        byte[] definition = withoutSpecial(json).toString().getBytes(StandardCharsets.UTF_8);
         try {
-            HuggingFaceTokenizer library = HuggingFaceTokenizer.newInstance(
-                    new ByteArrayInputStream(definition),
-                    Map.of("addSpecialTokens", "false", "truncation", "false", "padding", "false"));
+            HuggingFaceLibrary library =
+                    new HuggingFaceLibrary(withoutSpecial(json).toString());
             return new NativeTokenizer(file, library, bytes, endOfText);
-        } catch (IOException | RuntimeException e) {
+        } catch (RuntimeException e) {
             throw new DataException(
-                    path + " is no tokenizer that the library takes: "
+                    path + " is not a tokenizer that the library accepts: "
                             + DataException.oneLine(String.valueOf(e.getMessage()))
                             + "; give a tokenizer.json as Hugging Face's tokenizers write it",
                     e);
+        } catch (IOException e) {
+            throw DataException.of("cannot unpack the library that reads " + path, e, CACHE_ADVICE);
         } catch (LinkageError e) {
             throw new DataException(
                     "the library that reads " + path + " cannot be loaded: "
-                            + DataException.oneLine(String.valueOf(e.getMessage()))
-                            + "; it is unpacked to .djl.ai in the home folder, or where DJL_CACHE_DIR says: make that"
-                            + " writable",
+                            + DataException.oneLine(String.valueOf(e.getMessage())) + "; " + CACHE_ADVICE,
                     e);
         }
     }
 
     /**
-     * The definition with nothing in it that would find, put, cut off or fill in special tokens, and without dropout, which
-     * would give a text other ids each time.
+     * Returns the definition without special tokens and every step that inserts them: post-processing, truncation and
+     * padding. BPE dropout is removed too, because it makes the ids of a text random.
      */
     private static ObjectNode withoutSpecial(JsonNode json) {
         ObjectNode plain = (ObjectNode) json.deepCopy();
@@ -96,23 +89,23 @@ public final class NativeTokenizer implements Tokenizer {
         switch (plain.path("model").path("vocab")) {
             case ObjectNode ids -> addTo(ids, kept);
             case ArrayNode pieces -> {
-                // Text must not match them, nor have characters that are no piece and together are their names, which
-                // the library looks up.
+                // Text must not match the special pieces. The library also looks up runs of characters that are not
+                // pieces, so a special token's name must not remain in the list either.
                 for (JsonNode piece : pieces) {
                     if (special.contains(piece.path(0).asString(""))) {
-                        ((ArrayNode) piece).set(0, NOWHERE);
+                        ((ArrayNode) piece).set(0, UNMATCHABLE);
                     }
                 }
                 addTo(pieces, kept);
             }
-            default -> {} // the library says what is wrong
+            default -> {} // the library reports the error
         }
         return plain;
     }
 
     /**
-     * Gives added tokens their ids: those that the library does not find in the vocabulary it numbers anew, from its end
-     * on, where the special ones were.
+     * Puts added tokens into the vocabulary under their ids. Otherwise the library would renumber them from the end of
+     * the vocabulary, where the special tokens were.
      */
     private static void addTo(ObjectNode vocabulary, ArrayNode added) {
         for (JsonNode token : added) {
@@ -123,10 +116,10 @@ public final class NativeTokenizer implements Tokenizer {
         }
     }
 
-    /** The same where ids are places in a list of pieces and their log-probabilities. */
+    /** As above, for a vocabulary that is a list of pieces and log-probabilities, in which ids are indexes. */
     private static void addTo(ArrayNode vocabulary, ArrayNode added) {
         Set<String> contents = new HashSet<>();
-        // No lower one: by the lowest the library reckons what characters that are no piece cost.
+        // The library derives the cost of unknown characters from the lowest score, so new entries must not lower it.
         double lowest = Double.POSITIVE_INFINITY;
         for (JsonNode piece : vocabulary) {
             contents.add(piece.path(0).asString(""));
@@ -137,7 +130,7 @@ public final class NativeTokenizer implements Tokenizer {
             if (contents.add(content)) {
                 int id = token.path("id").asInt(-1);
                 while (vocabulary.size() <= id) {
-                    vocabulary.addArray().add(NOWHERE).add(lowest);
+                    vocabulary.addArray().add(UNMATCHABLE).add(lowest);
                 }
                 vocabulary.set(id, vocabulary.arrayNode().add(content).add(lowest));
             }
@@ -176,19 +169,19 @@ public final class NativeTokenizer implements Tokenizer {
     @Override
     public void encode(String text, IntConsumer out) {
         Segments.forEach(this, text, segment -> {
-            for (long id : library.encode(segment, false, false).getIds()) {
+            for (long id : library.ids(segment)) {
                 out.accept((int) id);
             }
         });
     }
 
-    /** The library reports the offsets: the tokens' bytes need not be those of the text. */
+    /** {@inheritDoc} The library reports them, because the bytes of the tokens may differ from those of the text. */
     @Override
     public int[] offsets(String text) {
         IntList offsets = new IntList(text.length() / 3 + 8);
         AtomicInteger before = new AtomicInteger(); // characters of earlier segments
         Segments.forEach(this, text, segment -> {
-            for (CharSpan span : library.encode(segment, false, false).getCharTokenSpans()) {
+            for (CharSpan span : library.spans(segment)) {
                 offsets.accept(before.get() + span.getStart());
             }
             before.addAndGet(segment.codePointCount(0, segment.length()));

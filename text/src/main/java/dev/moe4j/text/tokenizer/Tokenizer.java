@@ -8,64 +8,66 @@ import java.util.Optional;
 import java.util.function.IntConsumer;
 
 /**
- * Text to token ids and back, exactly: {@code decodeBytes(encode(text))} are the bytes of the text in UTF-8, unless a
- * {@code tokenizer.json} itself changes text (a normalizer, a space put before it). A string that is not Unicode text
- * (a lone surrogate) is read with U+FFFD in that place.
+ * Converts text to token ids and back without loss. {@code decodeBytes(encode(text))} returns the UTF-8 bytes of the
+ * text, unless a {@code tokenizer.json} changes the text (a normalizer, an added leading space). Unpaired surrogates in
+ * a string are read as U+FFFD.
  *
- * <p>Text that looks like a special token is ordinary text. Safe for use by many threads. Time is linear in the text,
- * also for a megabyte of one character.
+ * <p>Text that looks like a special token is encoded as ordinary text. Instances are safe for concurrent use. The time
+ * is linear in the length of the text, even for a megabyte of one repeated character.
  */
 public sealed interface Tokenizer permits GptTokenizer, ByteTokenizer, NativeTokenizer {
-    /** The name of the file that a tokenizer read from one stands in, beside what was made with it. */
+    /** The file name under which a tokenizer definition is saved next to prepared data or a checkpoint. */
     String FILE = "tokenizer.json";
 
     /**
-     * The tokenizer of that name.
+     * Returns a tokenizer by name or path.
      *
-     * @param spec {@code gpt2}, {@code gpt2:N} with N from 257 to 50257, {@code bytes}, or the path of a
-     *     {@code tokenizer.json} of Hugging Face's tokenizers, which ends in {@code .json}, or of the folder it is in
-     * @throws dev.moe4j.text.DataException if there is none of that name, or the file cannot be read or used
+     * @param spec {@code gpt2}, {@code gpt2:N} with N from 257 to 50257, {@code bytes}, or a path. The path leads to a
+     *     {@code .json} file in Hugging Face's {@code tokenizer.json} format, or to the folder with a
+     *     {@code tokenizer.json}
+     * @throws dev.moe4j.text.DataException if the name is unknown, or the file cannot be read or used
      */
     static Tokenizer of(String spec) {
         return Tokenizers.of(spec);
     }
 
     /**
-     * The tokenizer that prepared data or a checkpoint was made with.
+     * Returns the tokenizer that made prepared data or a checkpoint.
      *
-     * @param spec its {@link #spec}
-     * @param folder where {@link #save} was called
-     * @throws dev.moe4j.text.DataException as {@link #of(String)}
+     * @param spec the tokenizer's {@link #spec}
+     * @param folder the folder that {@link #save} wrote to
+     * @throws dev.moe4j.text.DataException if the name is unknown, or the file cannot be read or used
      */
     static Tokenizer of(String spec, Path folder) {
         return spec.equals(FILE) ? TokenizerFile.read(folder.resolve(FILE)) : Tokenizers.named(spec);
     }
 
-    /** Its name, or {@link #FILE}. */
+    /** Returns the name of a built-in tokenizer, or {@link #FILE} for a tokenizer that was read from a file. */
     String spec();
 
     /**
-     * Writes what {@link #of(String, Path)} needs into a folder: {@link #FILE}, or nothing if the name says it all.
+     * Saves the tokenizer for {@link #of(String, Path)}: writes {@link #FILE} into a folder. A built-in tokenizer writes
+     * nothing, because its name defines it.
      *
-     * @throws dev.moe4j.text.DataException if that fails
+     * @throws dev.moe4j.text.DataException if the file cannot be written
      */
     void save(Path folder);
 
-    /** A part of its definition that is left out, as a sentence for the user; empty if there is none. */
+    /** Returns a sentence for the user about a part of the definition that is not applied; empty if all of it is. */
     default Optional<String> remark() {
         return Optional.empty();
     }
 
-    /** The number of ids, that of {@link #endOfText} included. */
+    /** Returns the number of token ids, including {@link #endOfText}. */
     int vocabularySize();
 
-    /** The id that ends a document. No text encodes to it, and it decodes to nothing. */
+    /** Returns the id of the end-of-text token. No text encodes to it, and it decodes to the empty string. */
     int endOfText();
 
-    /** Gives the ids of the text, in order, to {@code out}. */
+    /** Passes the token ids of a text to {@code out}, in order. */
     void encode(String text, IntConsumer out);
 
-    /** The ids of the text. */
+    /** Returns the token ids of a text, {@code [tokens]}. */
     default int[] encode(String text) {
         IntList ids = new IntList(text.length() / 3 + 8);
         encode(text, ids);
@@ -73,8 +75,8 @@ public sealed interface Tokenizer permits GptTokenizer, ByteTokenizer, NativeTok
     }
 
     /**
-     * Where each token of {@link #encode(String)} begins in the text, in Unicode characters (code points). A token that
-     * begins inside a character has that character's place.
+     * Returns the offset in the text of each token of {@link #encode(String)}, {@code [tokens]}. Offsets count Unicode
+     * code points. A token that begins inside a character gets that character's offset.
      */
     default int[] offsets(String text) {
         int[] ids = encode(text);
@@ -91,25 +93,25 @@ public sealed interface Tokenizer permits GptTokenizer, ByteTokenizer, NativeTok
     }
 
     /**
-     * Where the segment that starts at {@code from} ends: the ids of a text are those of its segments, one after the
-     * other. Lets the parts of a long text be encoded in parallel, in bounded memory.
+     * Returns the end of the segment that starts at {@code from}. The ids of a text are the concatenated ids of its
+     * segments, so the segments of a long text can be encoded in parallel and in bounded memory.
      *
-     * @param from an index in the text, below its length: 0 or the end of a segment
-     * @return an index above {@code from}, at most the length
+     * @param from 0 or the end of a segment; an index below the text's length
+     * @return an index above {@code from}, at most the text's length
      */
     int segmentEnd(String text, int from);
 
     /**
-     * The bytes that an id stands for; none for {@link #endOfText}. They need not be whole characters.
+     * Returns the bytes of a token, which may be part of a character. The end-of-text token has none.
      *
-     * @throws dev.moe4j.text.DataException if there is no such id
+     * @throws dev.moe4j.text.DataException if the id is outside the vocabulary
      */
     byte[] bytes(int id);
 
     /**
-     * The bytes of the ids, one after the other.
+     * Returns the concatenated bytes of the tokens.
      *
-     * @throws dev.moe4j.text.DataException if there is no such id
+     * @throws dev.moe4j.text.DataException if an id is outside the vocabulary
      */
     default byte[] decodeBytes(int... ids) {
         int length = 0;
@@ -127,14 +129,14 @@ public sealed interface Tokenizer permits GptTokenizer, ByteTokenizer, NativeTok
     }
 
     /**
-     * The text of the ids; bytes that are no UTF-8, as where ids end inside a character, become U+FFFD.
+     * Returns the text of the tokens. Invalid UTF-8, for example a truncated character at the end, becomes U+FFFD.
      *
-     * @throws dev.moe4j.text.DataException if there is no such id
+     * @throws dev.moe4j.text.DataException if an id is outside the vocabulary
      */
     default String decode(int... ids) {
         return new String(decodeBytes(ids), StandardCharsets.UTF_8);
     }
 
-    /** SHA-256 over the definition, in hex: with the same hash the ids are the same. */
+    /** Returns the SHA-256 of the definition, in hex. Tokenizers with the same hash give the same ids. */
     String hash();
 }

@@ -9,7 +9,10 @@ import java.util.Map;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
-/** The files from which Hugging Face's libraries load a tokenizer. docs/checkpoint-format.md has their keys. */
+/**
+ * Generates the files from which Hugging Face's libraries load a tokenizer. docs/checkpoint-format.md documents their
+ * keys.
+ */
 public final class TokenizerJson {
 
     private static final String CONFIG_FILE = "tokenizer_config.json";
@@ -17,16 +20,16 @@ public final class TokenizerJson {
     private TokenizerJson() {}
 
     /**
-     * The files of a tokenizer: their content by name.
+     * Returns {@code tokenizer.json} and {@code tokenizer_config.json}: the content of each file by its name.
      *
-     * @param context tokens that the model takes
+     * @param context the model's context length, in tokens
      */
     public static Map<String, byte[]> files(Tokenizer tokenizer, int context) {
         byte[] json = of(tokenizer);
         return Map.of(Tokenizer.FILE, json, CONFIG_FILE, config(json, tokenizer.endOfText(), context));
     }
 
-    /** The content of {@code tokenizer.json}: the file that the tokenizer was read from, or a generated one. */
+    /** Returns the content of {@code tokenizer.json}: the file the tokenizer was read from, or a generated one. */
     public static byte[] of(Tokenizer tokenizer) {
         return switch (tokenizer) {
             case ByteTokenizer bytes -> generated(bytes);
@@ -46,7 +49,7 @@ public final class TokenizerJson {
         return (config.toPrettyString() + "\n").getBytes(StandardCharsets.UTF_8);
     }
 
-    /** A byte-level BPE whose ids follow the order of its merges, as GPT-2's do. */
+    /** Generates a byte-level BPE from a vocabulary whose ids follow the order of the merges, like GPT-2's. */
     private static byte[] generated(Tokenizer tokenizer) {
         byte[][] tokens = new byte[tokenizer.vocabularySize()][];
         Map<String, Integer> ranks = HashMap.newHashMap(tokens.length);
@@ -69,7 +72,7 @@ public final class TokenizerJson {
         return new String(bytes, StandardCharsets.ISO_8859_1);
     }
 
-    /** The last merge that makes a token: of the two parts that all merges before its own leave of its bytes. */
+    /** Returns the merge that completes a token. It joins the two parts that the merges with lower ids leave. */
     private static ByteLevelBpe.Merge merge(String token, int id, Map<String, Integer> ranks) {
         List<String> parts = new ArrayList<>(List.of(token.split("")));
         while (parts.size() > 2) {
@@ -83,7 +86,7 @@ public final class TokenizerJson {
                 }
             }
             if (best < 0) {
-                throw new IllegalStateException("no merges before it make two parts of the token " + id);
+                throw new IllegalStateException("the merges with lower ids leave more than two parts of token " + id);
             }
             parts.set(best, parts.get(best) + parts.remove(best + 1));
         }
@@ -93,7 +96,7 @@ public final class TokenizerJson {
     private static int rank(String part, Map<String, Integer> ranks) {
         Integer rank = ranks.get(part);
         if (rank == null) {
-            throw new IllegalStateException("a part of a token is none");
+            throw new IllegalStateException("a part of a token is not in the vocabulary");
         }
         return rank;
     }

@@ -16,21 +16,21 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.regex.Pattern;
 
-/** Tokenizers by name, and the tables that they share. */
+/** Creates tokenizers by name or path, and holds GPT-2's vocabulary and pre-tokenization pattern. */
 public final class Tokenizers {
     private static final int GPT2_VOCABULARY = 50_257;
-    private static final int SMALLEST = 257;
+    private static final int MIN_VOCABULARY = 257;
     private static final String KNOWN = "there are gpt2, gpt2:N (N from 257 to 50257, as in gpt2:8192), "
             + "bytes, and the path of a tokenizer.json";
 
-    /** GPT-2's split of text into pieces; merges never cross from one to the next. */
+    /** GPT-2's pre-tokenization: each match is a piece, and merges never cross a piece boundary. */
     public static final Pattern PIECES = Pattern.compile(
             "'(?:[sdmt]|ll|ve|re)| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
             Pattern.UNICODE_CHARACTER_CLASS);
 
     private Tokenizers() {}
 
-    /** Of a name, or of the path of a file or a folder. A folder that is called like a tokenizer needs a slash. */
+    /** Resolves a name, or the path of a file or folder. A folder with the name of a tokenizer needs a slash. */
     static Tokenizer of(String spec) {
         return isName(spec) || !isPath(spec) ? named(spec) : TokenizerFile.read(Path.of(spec));
     }
@@ -46,7 +46,7 @@ public final class Tokenizers {
                 || Files.exists(Path.of(spec).resolve(Tokenizer.FILE));
     }
 
-    /** Of a name; a path is none. */
+    /** Resolves a name; paths are not accepted. */
     static Tokenizer named(String spec) {
         if (spec.equals("bytes")) {
             return new ByteTokenizer();
@@ -60,8 +60,8 @@ public final class Tokenizers {
                 throw unknown(spec);
             }
             int size = Integer.parseInt(digits);
-            if (size < SMALLEST || size > GPT2_VOCABULARY) {
-                throw new DataException("tokenizer " + spec + " needs a vocabulary from " + SMALLEST
+            if (size < MIN_VOCABULARY || size > GPT2_VOCABULARY) {
+                throw new DataException("tokenizer " + spec + " needs a vocabulary from " + MIN_VOCABULARY
                         + " (all bytes and the end of text) to " + GPT2_VOCABULARY + "; " + KNOWN);
             }
             return gpt2(size);
@@ -73,7 +73,7 @@ public final class Tokenizers {
         return new DataException("no tokenizer is named \"" + DataException.oneLine(spec) + "\"; " + KNOWN);
     }
 
-    /** The lowest {@code vocabulary - 1} ranks and the end of text; with all of them, GPT-2 itself. */
+    /** Keeps the lowest {@code vocabulary - 1} ids of GPT-2 and adds the end of text as the last id. */
     private static GptTokenizer gpt2(int vocabulary) {
         if (vocabulary == GPT2_VOCABULARY) {
             return new GptTokenizer("gpt2", Ranks.FULL, Ranks.BYTES);
@@ -91,7 +91,7 @@ public final class Tokenizers {
         return new GptTokenizer(spec, registry.getEncoding(spec).orElseThrow(), bytes);
     }
 
-    /** The hash of a definition; the layout is in docs/data-format.md. */
+    /** Hashes a definition. docs/data-format.md documents the hashed layout. */
     static String hash(String algorithm, byte[][] bytes) {
         var digest = Sha256.digest();
         digest.update(algorithm.getBytes(StandardCharsets.UTF_8));
@@ -102,7 +102,7 @@ public final class Tokenizers {
         return Sha256.hex(digest);
     }
 
-    /** GPT-2's table, read once, when first needed. */
+    /** GPT-2's vocabulary, loaded on first use. */
     private static final class Ranks {
         static final Encoding FULL = Encodings.newLazyEncodingRegistry().getEncoding(EncodingType.R50K_BASE);
         static final byte[][] BYTES = bytes();

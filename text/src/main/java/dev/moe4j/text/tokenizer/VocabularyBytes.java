@@ -9,7 +9,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import tools.jackson.databind.JsonNode;
 
-/** How the vocabulary of a {@code tokenizer.json} spells the bytes of text; its decoder tells. */
+/** Maps the vocabulary entries of a {@code tokenizer.json} to bytes, following the file's decoder. */
 final class VocabularyBytes {
     private static final Pattern BYTE = Pattern.compile("<0x([0-9A-Fa-f]{2})>");
     private static final char SPACE = '\u2581';
@@ -22,16 +22,16 @@ final class VocabularyBytes {
 
     VocabularyBytes(JsonNode json) {
         this.json = json;
-        byteLevel = decodes("ByteLevel").isPresent();
-        wordPieces = decodes("WordPiece").isPresent();
-        byteFallback = decodes("ByteFallback").isPresent();
-        wordEnd = decodes("BPEDecoder")
+        byteLevel = decoderStep("ByteLevel").isPresent();
+        wordPieces = decoderStep("WordPiece").isPresent();
+        byteFallback = decoderStep("ByteFallback").isPresent();
+        wordEnd = decoderStep("BPEDecoder")
                 .map(decoder -> decoder.path("suffix").asString("</w>"))
                 .orElse("");
     }
 
-    /** The step of that type in the decoder, if it has one. */
-    private Optional<JsonNode> decodes(String type) {
+    /** Returns the decoder, or the step of a sequence of decoders, with the given type. */
+    private Optional<JsonNode> decoderStep(String type) {
         JsonNode decoder = json.path("decoder");
         if (decoder.path("type").asString("").equals(type)) {
             return Optional.of(decoder);
@@ -44,7 +44,7 @@ final class VocabularyBytes {
         return Optional.empty();
     }
 
-    /** The bytes of each id; none for special tokens and for ids that are not used. */
+    /** Returns the bytes of each id, {@code [vocabulary][]}; empty for special tokens and unused ids. */
     byte[][] bytes() {
         TreeMap<Integer, byte[]> bytes = new TreeMap<>();
         JsonNode vocabulary = json.path("model").path("vocab");
@@ -63,18 +63,18 @@ final class VocabularyBytes {
         }
         if (bytes.firstKey() < 0 || bytes.lastKey() > 1 << 24) {
             throw new DataException(
-                    "a tokenizer.json has the id " + (bytes.firstKey() < 0 ? bytes.firstKey() : bytes.lastKey())
-                            + ", which is none; give one as Hugging Face's tokenizers write it");
+                    "a tokenizer.json has the invalid id " + (bytes.firstKey() < 0 ? bytes.firstKey() : bytes.lastKey())
+                            + "; give one as Hugging Face's tokenizers write it");
         }
         byte[][] all = new byte[bytes.lastKey() + 1][];
         Arrays.fill(all, new byte[0]);
-        bytes.forEach((id, spelt) -> all[id] = spelt);
+        bytes.forEach((id, token) -> all[id] = token);
         return all;
     }
 
     private byte[] bytes(String token) {
         if (byteLevel) {
-            return ByteLevel.read(token).orElseGet(() -> token.getBytes(StandardCharsets.UTF_8));
+            return ByteLevel.toBytes(token).orElseGet(() -> token.getBytes(StandardCharsets.UTF_8));
         }
         Matcher oneByte = BYTE.matcher(token);
         if (byteFallback && oneByte.matches()) {

@@ -1,7 +1,7 @@
 /**
  * Tokenizers: {@link Tokenizer} is bytes, GPT-2 byte-level BPE, or any Hugging Face {@code tokenizer.json}. {@link
- * TokenizerJson} writes one next to a checkpoint. Depends on jtokkit, the Hugging Face tokenizers library and
- * {@code base}.
+ * TokenizerJson} generates the tokenizer files of a checkpoint. Depends on jtokkit, the Hugging Face tokenizers library
+ * (through DJL) and {@code base}.
  */
 @NullMarked
 package dev.moe4j.text.tokenizer;

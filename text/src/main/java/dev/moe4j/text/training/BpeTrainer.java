@@ -12,13 +12,14 @@ import java.util.Map;
 import java.util.function.Consumer;
 
 /**
- * Makes a byte-level BPE tokenizer of text: GPT-2's pieces, the 256 bytes in the order of GPT-2's ids, the merges in the
- * order in which they were learnt, and last the end of text. The same text gives the same file, whatever the number of
- * threads. Memory is bounded by the different pieces, of which 2^21 are kept: about 1 GB.
+ * Trains a byte-level byte pair encoding (BPE) tokenizer on text, with GPT-2's pre-tokenization. The vocabulary is the
+ * 256 bytes in the order of GPT-2's ids, the merges in the order in which they were learned, and the end of text. The
+ * same text gives the same file for any number of threads. Memory is bounded by the number of distinct pieces, at most
+ * 2^21, which take about 1 GB.
  */
 public final class BpeTrainer {
-    private static final int SMALLEST = 257;
-    private static final int LARGEST = 1 << 20;
+    private static final int MIN_VOCABULARY = 257;
+    private static final int MAX_VOCABULARY = 1 << 20;
 
     private final int vocabulary;
     private final TextInput input;
@@ -26,48 +27,50 @@ public final class BpeTrainer {
     private Consumer<Progress> progress = _ -> {};
 
     /**
-     * A trainer on all processors.
+     * Creates a trainer that uses all processors.
      *
-     * @param vocabulary the number of ids, that of the end of text included, from 257 to 2^20
-     * @throws DataException if that is not in range
+     * @param vocabulary the number of token ids, including the end of text, from 257 to 2^20
+     * @throws DataException if {@code vocabulary} is out of range
      */
     public BpeTrainer(int vocabulary, TextInput input) {
-        if (vocabulary < SMALLEST || vocabulary > LARGEST) {
+        if (vocabulary < MIN_VOCABULARY || vocabulary > MAX_VOCABULARY) {
             throw new DataException("cannot make a vocabulary of " + vocabulary + " entries; give a size from "
-                    + SMALLEST + " (all bytes and the end of text) to " + LARGEST);
+                    + MIN_VOCABULARY + " (all bytes and the end of text) to " + MAX_VOCABULARY);
         }
         this.vocabulary = vocabulary;
         this.input = input;
     }
 
     /**
-     * How far it is: first the text is read, then tokens are made.
+     * The progress of training, which first reads all text and then learns merges.
      *
-     * @param inputBytes bytes on the disk that were read
-     * @param tokens made so far, of the vocabulary
+     * @param inputBytes the bytes read so far, as stored on disk
+     * @param tokens the size of the vocabulary so far; 0 while text is read
      */
     public record Progress(long inputBytes, int tokens) {}
 
     /**
-     * A tokenizer.
+     * A trained tokenizer.
      *
      * @param json the content of the {@code tokenizer.json}
-     * @param textBytes of UTF-8
-     * @param pieces the different words and the like that it was made of
-     * @param forgotten how often a rare piece was forgotten, since there were too many
+     * @param documents the number of documents read
+     * @param textBytes the length of their text, in UTF-8 bytes
+     * @param pieces the number of distinct pieces (words, numbers, punctuation) that merges were learned from
+     * @param forgotten the number of times a rare piece was dropped to bound memory
+     * @param skipped the counts of skipped input
      */
     public record Trained(byte[] json, long documents, long textBytes, long pieces, long forgotten, Skipped skipped) {
 
-        /** SHA-256 of the file, in hex: the tokenizer's hash. */
+        /** Returns the SHA-256 of the file, in hex, which is the tokenizer's hash. */
         public String hash() {
             return new TokenizerFile(json).hash();
         }
 
         /**
-         * Writes the file, which has its name only when it is whole.
+         * Writes the {@code tokenizer.json} atomically.
          *
-         * @param overwrite whether a file may be there, to be replaced
-         * @throws DataException if that fails
+         * @param overwrite whether an existing file may be replaced
+         * @throws DataException if the file exists and must not be replaced, or cannot be written
          */
         public void write(Path file, boolean overwrite) {
             NewFile.checkFree(file, overwrite);
@@ -76,15 +79,19 @@ public final class BpeTrainer {
     }
 
     /**
-     * Checks that {@link Trained#write} can write under this name.
+     * Checks that {@link Trained#write} may write this file. Call it before training, which takes long.
      *
-     * @throws DataException if a file is there that is not to be replaced
+     * @throws DataException if the file exists and must not be replaced
      */
     public static void checkFree(Path file, boolean overwrite) {
         NewFile.checkFree(file, overwrite);
     }
 
-    /** The number of threads that read pieces; the result does not depend on it. */
+    /**
+     * Sets the number of threads that count pieces. The result does not depend on it.
+     *
+     * @throws DataException if {@code value} is below 1
+     */
     public BpeTrainer threads(int value) {
         if (value < 1) {
             throw new DataException("cannot count on " + value + " threads; give at least 1");
@@ -93,20 +100,20 @@ public final class BpeTrainer {
         return this;
     }
 
-    /** Is called on the thread of {@link #run} after each file and each merge. */
+    /** Sets a listener that is called on the thread of {@link #run}: while text is read, and after each merge. */
     public BpeTrainer onProgress(Consumer<Progress> value) {
         progress = value;
         return this;
     }
 
     /**
-     * Does it.
+     * Reads the input and trains the tokenizer.
      *
      * @throws DataException if the input cannot be read, or has too little text for the vocabulary
      */
     public Trained run() {
         Skipped skipped = input.listed();
-        long[] read = {0, 0}; // bytes on the disk, bytes of text
+        long[] read = {0, 0}; // bytes on disk, bytes of text
         try (PieceCounter counter = new PieceCounter(threads)) {
             long documents = input.read(
                     input.items(),

@@ -16,13 +16,14 @@ import java.util.PriorityQueue;
 import java.util.function.IntConsumer;
 
 /**
- * Byte pair encoding learnt: again and again the pair of neighbours that occurs most often becomes a token, of equally
- * frequent ones the pair with the lower ids. Counts are kept up to date instead of made anew: a merge touches only the
- * pieces that have its pair. The queue is lazy: it may hold counts that have fallen since, which are put back when seen.
+ * Learns the merges of a byte pair encoding. Each step turns the most frequent pair of neighboring tokens into a new
+ * token; ties go to the pair with the lower ids. Counts are updated incrementally, so a merge touches only the pieces
+ * that contain its pair. The priority queue is lazy: an entry may have an outdated, higher count. Such an entry is queued
+ * again with the current count when it reaches the top.
  */
 final class MergeLearner {
-    /** A pair that occurs once makes a token that no two places share. */
-    private static final long RAREST = 2;
+    /** A pair that occurs only once would make a token without reuse. */
+    private static final long MIN_COUNT = 2;
 
     private static final Comparator<Queued> ORDER = Comparator.comparingLong(Queued::count)
             .reversed()
@@ -37,15 +38,15 @@ final class MergeLearner {
     private final List<byte[]> tokens = new ArrayList<>();
     private final List<Merge> merges = new ArrayList<>();
 
-    /** Two neighbours. */
+    /** Two neighboring tokens. */
     private static final class Pair {
         final int left;
         final int right;
-        /** How often they occur. */
+        /** The current number of occurrences. */
         long count;
-        /** The highest count that the queue has of it. */
+        /** The highest count among the pair's entries in the queue. */
         long queued;
-        /** The words that have it, or had it; some more than once. */
+        /** The words that contain or once contained the pair; a word may occur more than once. */
         IntList words = new IntList(1);
 
         Pair(int left, int right) {
@@ -56,7 +57,7 @@ final class MergeLearner {
 
     private record Queued(Pair pair, long count) {}
 
-    /** Of pieces and how often they are. */
+    /** Starts from the number of occurrences of each piece. */
     MergeLearner(Map<String, Long> pieces) {
         int[] ids = new int[256];
         for (int id = 0; id < 256; id++) {
@@ -82,11 +83,11 @@ final class MergeLearner {
     }
 
     /**
-     * Learns until there are so many tokens.
+     * Learns merges until the vocabulary has the given size.
      *
-     * @param vocabulary the tokens and the end of text, which is the last one
-     * @param progress takes the tokens so far after each merge
-     * @throws DataException if the text has not enough pairs
+     * @param vocabulary the number of tokens, including the end of text, which gets the last id
+     * @param progress receives the size of the vocabulary after each merge
+     * @throws DataException if the text has too few pairs that occur more than once
      */
     ByteLevelBpe learn(int vocabulary, IntConsumer progress) {
         while (tokens.size() < vocabulary - 1) {
@@ -111,7 +112,7 @@ final class MergeLearner {
     }
 
     private void queue(Pair pair) {
-        if (pair.count >= RAREST && pair.count > pair.queued) {
+        if (pair.count >= MIN_COUNT && pair.count > pair.queued) {
             pair.queued = pair.count;
             queue.add(new Queued(pair, pair.count));
         }
@@ -139,7 +140,7 @@ final class MergeLearner {
         queueChanged();
     }
 
-    /** Joins the pair where a word has it, and counts anew only the pairs that are no more and those that are new. */
+    /** Joins all occurrences of the pair in a word, and updates the counts of the pairs that vanish or appear. */
     private void merge(int w, Pair pair, int joined) {
         int[] word = words[w];
         int[] out = new int[word.length];
@@ -155,7 +156,7 @@ final class MergeLearner {
             }
         }
         if (length == word.length) {
-            return; // an earlier merge has taken it
+            return; // an earlier merge removed the pair from this word
         }
         for (int i = 0; i + 1 < word.length; i++) {
             if (gone[i] || gone[i + 1]) {
@@ -174,7 +175,7 @@ final class MergeLearner {
         return pairs.computeIfAbsent(key(left, right), _ -> new Pair(left, right));
     }
 
-    /** Counts a pair of a word. */
+    /** Counts an occurrence of a pair in a word. */
     private void add(Pair pair, int w) {
         pair.count += counts[w];
         if (pair.words.size() == 0 || pair.words.get(pair.words.size() - 1) != w) {

@@ -9,19 +9,19 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Counts the pieces of text, on many threads. Of more than {@link #MOST} different ones the rarest are forgotten, at
- * places that the text alone decides, so that the counts do not depend on the number of threads.
+ * Counts the pieces of text on many threads. If there are more than {@link #MAX_PIECES} distinct pieces, the rarest are
+ * dropped. The text alone determines when this happens, so the counts do not depend on the number of threads.
  */
 final class PieceCounter implements AutoCloseable {
-    /** Different pieces in memory: 2^21, some 300 MB. */
-    private static final int MOST = 1 << 21;
+    /** The maximum number of distinct pieces in memory, which take about 300 MB. */
+    private static final int MAX_PIECES = 1 << 21;
 
-    /** The longest piece, in characters; longer ones, which words are not, are cut. */
+    /** The maximum length of a piece in characters. Longer pieces are not words, and are cut. */
     static final int LONGEST = 256;
 
     private static final int BATCH = 1 << 17;
 
-    private final int most;
+    private final int limit;
     private final Map<String, Long> counts = new HashMap<>();
     private final OrderedExecutor<Map<String, Integer>> work;
     private List<String> batch = new ArrayList<>();
@@ -29,11 +29,11 @@ final class PieceCounter implements AutoCloseable {
     private long forgotten;
 
     PieceCounter(int threads) {
-        this(threads, MOST);
+        this(threads, MAX_PIECES);
     }
 
-    PieceCounter(int threads, int most) {
-        this.most = most;
+    PieceCounter(int threads, int limit) {
+        this.limit = limit;
         this.work = new OrderedExecutor<>("count", threads, this::take);
     }
 
@@ -76,7 +76,7 @@ final class PieceCounter implements AutoCloseable {
 
     private void take(Map<String, Integer> more) {
         more.forEach((piece, count) -> counts.merge(piece, (long) count, Long::sum));
-        for (long floor = 1; counts.size() > most; floor++) {
+        for (long floor = 1; counts.size() > limit; floor++) {
             long rarest = floor;
             int before = counts.size();
             counts.values().removeIf(count -> count <= rarest);
@@ -84,14 +84,14 @@ final class PieceCounter implements AutoCloseable {
         }
     }
 
-    /** The pieces and how often they were. */
+    /** Counts the remaining text and returns the number of occurrences of each piece. */
     Map<String, Long> finish() {
         submit();
         work.finish();
         return counts;
     }
 
-    /** How many times a piece was forgotten because there were too many. */
+    /** Returns the number of times a rare piece was dropped. */
     long forgotten() {
         return forgotten;
     }

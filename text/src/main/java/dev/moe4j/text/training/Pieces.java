@@ -3,12 +3,17 @@ package dev.moe4j.text.training;
 import dev.moe4j.text.tokenizer.GptTokenizer.Kind;
 
 /**
- * GPT-2's split of text into pieces, by hand; the regular expression {@code Tokenizers.PIECES} gives the same ones.
+ * Implements GPT-2's pre-tokenization without a regular expression. {@link
+ * dev.moe4j.text.tokenizer.Tokenizers#PIECES} gives the same pieces, but slower.
  */
 public final class Pieces {
     private Pieces() {}
 
-    /** Where the piece ends that begins at {@code from}, which is below the length and where a piece begins. */
+    /**
+     * Returns the end of a piece.
+     *
+     * @param from the start of a piece; an index below the text's length
+     */
     public static int end(String text, int from) {
         char first = text.charAt(from);
         if (first == '\'') {
@@ -27,12 +32,12 @@ public final class Pieces {
             return end;
         }
         if (end - from > 1) {
-            return end - 1; // the last one is the next piece's, or a piece of its own
+            return end - 1; // the last white space belongs to the next piece, or is a separate piece
         }
         return first == ' ' ? runEnd(text, end, Kind.of(text.codePointAt(end))) : end;
     }
 
-    /** The end of the letters of a contraction that begin at {@code at}; -1 if there are none. */
+    /** Returns the end of a contraction's letters that begin at {@code at}; -1 if this is not a contraction. */
     private static int contraction(String text, int at) {
         if (at < text.length()) {
             switch (text.charAt(at)) {

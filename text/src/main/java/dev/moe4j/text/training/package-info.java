@@ -1,6 +1,6 @@
 /**
- * Training of a byte-level BPE tokenizer on your own text: {@link BpeTrainer} counts pieces and learns merges.
- * Depends on {@code text.source} and {@code text.tokenizer}.
+ * Training of a byte-level BPE tokenizer: {@link BpeTrainer} counts the pieces of a text, learns merges and writes a
+ * {@code tokenizer.json}. Depends on {@code text.source} and {@code text.tokenizer}.
  */
 @NullMarked
 package dev.moe4j.text.training;

@@ -24,13 +24,13 @@ public final class TokenizerFiles {
         for (int id = 0; id < size; id++) {
             tokens[id] = gpt2.bytes(id);
             if (tokens[id].length > 1) {
-                List<String> parts = parts(ByteLevel.spell(tokens[id]), ranks);
+                List<String> parts = parts(ByteLevel.toCharacters(tokens[id]), ranks);
                 if (parts.size() != 2) {
                     throw new AssertionError(id + " is of " + parts);
                 }
                 merges.add(new Merge(ranks.getOrDefault(parts.get(0), -1), ranks.getOrDefault(parts.get(1), -1), id));
             }
-            ranks.put(ByteLevel.spell(tokens[id]), id);
+            ranks.put(ByteLevel.toCharacters(tokens[id]), id);
         }
         return new ByteLevelBpe(tokens, merges, gpt2.endOfText()).json();
     }

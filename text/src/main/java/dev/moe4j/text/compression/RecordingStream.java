@@ -5,22 +5,24 @@ import java.io.FilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 
-/** A stream that keeps what is read, up to a number of bytes. */
-public final class KeptStream extends FilterInputStream {
-    private final int most;
+/** Reads a stream and keeps a copy of the bytes read, up to a limit. */
+public final class RecordingStream extends FilterInputStream {
+    private final int limit;
     private ByteArrayOutputStream kept = new ByteArrayOutputStream();
     private boolean complete = true;
 
-    public KeptStream(InputStream in, int most) {
+    /** Wraps a stream. After more than {@code limit} bytes, the copy is discarded. */
+    public RecordingStream(InputStream in, int limit) {
         super(in);
-        this.most = most;
+        this.limit = limit;
     }
 
-    /** Whether all bytes that were read are kept. */
+    /** Whether the copy has all bytes read so far. */
     public boolean complete() {
         return complete;
     }
 
+    /** Returns the copy; empty if it was discarded. */
     public byte[] content() {
         return kept.toByteArray();
     }
@@ -35,7 +37,7 @@ public final class KeptStream extends FilterInputStream {
     public int read(byte[] into, int at, int length) throws IOException {
         int n = super.read(into, at, length);
         if (n > 0 && complete) {
-            if (kept.size() + n > most) {
+            if (kept.size() + n > limit) {
                 complete = false;
                 kept = new ByteArrayOutputStream(0);
             } else {
