@@ -39,7 +39,7 @@ final class BadInputTest {
     @TempDir
     private Path folder;
 
-    /** One line of so many mebibytes, in as many gzip members, which take a thousandth on the disk. */
+    /** Writes a line of {@code mebibytes} MiB, one gzip member per MiB. The file is a thousand times smaller. */
     private Path line(String name, int mebibytes, String head, String tail) throws IOException {
         Path file = folder.resolve(name);
         byte[] block = new byte[1 << 20];
@@ -144,7 +144,7 @@ final class BadInputTest {
         }
     }
 
-    /** A file that is gone when it is to be read counts as one that cannot be, whoever runs the test. */
+    /** A file that was deleted before it is read counts as unreadable, also if the test runs as root. */
     @Test
     void aFileThatIsGoneIsAnErrorOrCounted() throws IOException {
         Path gone = Files.writeString(folder.resolve("gone"), "x");
@@ -219,7 +219,7 @@ final class BadInputTest {
         }
     }
 
-    /** No folder can be put in the place of one that something is mounted on. */
+    /** A mount point cannot be replaced by another folder. */
     @Test
     @EnabledOnOs(OS.LINUX)
     void aMountPointIsRefusedBeforeTheWork() throws IOException, InterruptedException {
@@ -232,7 +232,7 @@ final class BadInputTest {
                     .onProgress(_ -> worked[0] = true);
             assertThatThrownBy(preparation::run)
                     .isInstanceOf(DataException.class)
-                    .hasMessageContaining("cannot put a new folder in the place of " + disk)
+                    .hasMessageContaining("cannot replace the folder " + disk)
                     .hasMessageContaining("choose another output folder, as one in it");
             assertThat(worked[0]).isFalse();
         } finally {

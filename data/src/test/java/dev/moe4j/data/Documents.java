@@ -5,9 +5,9 @@ import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 
 /**
- * Documents in memory.
+ * A document stream in memory.
  *
- * @param starts where each begins in the ids, and behind the last one the end
+ * @param starts the position of each document in the ids, followed by the end
  */
 record Documents(int[] ids, int... starts) implements DocumentStream {
 

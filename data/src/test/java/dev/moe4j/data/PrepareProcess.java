@@ -15,7 +15,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
-/** A preparation in a process of its own, to be killed or to be short of memory. */
+/** Runs a preparation in a separate process, which a test can kill or give little memory. */
 final class PrepareProcess {
     private PrepareProcess() {}
 

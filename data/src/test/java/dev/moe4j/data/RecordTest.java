@@ -53,7 +53,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.tukaani.xz.LZMA2Options;
 import org.tukaani.xz.XZOutputStream;
 
-/** Files of records, every compression and standard input; and each of them damaged. */
+/** Reads files of records, compressed files and standard input, intact and damaged. */
 final class RecordTest {
     @TempDir
     private Path folder;
@@ -78,7 +78,7 @@ final class RecordTest {
         return texts;
     }
 
-    /** What is read if bad input is left out, and what was. */
+    /** Skips bad input, checks the texts read, and returns the counts of skipped input. */
     private static Map<String, Long> skipped(TextInput input, String... texts) {
         List<String> read = new ArrayList<>();
         Skipped skipped = input.onError(OnError.SKIP).read(document -> read.add(document.text()));
@@ -498,7 +498,7 @@ final class RecordTest {
         return both;
     }
 
-    /** Far more than CSV readers take for a value by themselves. */
+    /** The value is much longer than the default limit of CSV readers. */
     @Test
     void aValueMayBeABook() throws IOException {
         String book = "word ".repeat(4_000_000);

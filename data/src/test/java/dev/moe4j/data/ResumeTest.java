@@ -153,7 +153,7 @@ final class ResumeTest {
         while (true) {
             Process process =
                     PrepareProcess.start(log, List.of(), out, SHARD, OnError.FAIL, DocumentBoundary.BLANK_LINE, texts);
-            // Each run gets some parts further and is then killed at once, or a moment later.
+            // Each run writes a few more parts and is then killed, sometimes after a short delay.
             long goal = before + 1 + random.below(8);
             while (process.isAlive() && count(parts) < goal) {
                 Thread.onSpinWait();
@@ -214,7 +214,7 @@ final class ResumeTest {
         Files.write(bin, bytes);
         assertFails(() -> ShardMerge.merge(List.of(one, two, three), out, false), "does not have its checksum");
         assertThat(out).doesNotExist();
-        assertFails(() -> WorkShare.parse("0/3"), "is no shard");
+        assertFails(() -> WorkShare.parse("0/3"), "is not a shard");
         assertFails(() -> WorkShare.parse("4/3"), "no shard 4/3");
         assertThat(WorkShare.parse("2/3")).isEqualTo(new WorkShare(2, 3));
     }

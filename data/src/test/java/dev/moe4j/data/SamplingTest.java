@@ -165,7 +165,7 @@ final class SamplingTest {
             if (first) {
                 assertThat(begins).isTrue();
                 assertThat(out[i - 1]).isEqualTo(Documents.END);
-            } else if (i == 1 || !begins) { // what goes on in its document stands behind what is before it there
+            } else if (i == 1 || !begins) { // the previous input is the previous token of the same document
                 assertThat(out[i - 1]).isEqualTo(documents.ids()[at - 1]);
             }
             int document = Arrays.binarySearch(documents.starts(), at + 1);
@@ -190,7 +190,7 @@ final class SamplingTest {
                 .containsExactly(1200517, 897156, 1709477, 1099682);
     }
 
-    /** A document of two thousand million ids is no list of pieces. */
+    /** The pieces of a document with two billion tokens are counted and not listed. */
     @Test
     void aHugeDocumentIsFoundByCounting() {
         long tokens = 2_000_000_003L;
@@ -311,7 +311,7 @@ final class SamplingTest {
             }
             assertThatThrownBy(() -> data.sequences(TrainingData.Cut.BLOCKS, 6, Map.of("a", 1.0), 4))
                     .isInstanceOf(DataException.class)
-                    .hasMessageStartingWith("the data b has no weight; give one to each of a, b");
+                    .hasMessageStartingWith("the data b does not have a weight; give a weight to each of a, b");
             assertThatThrownBy(() -> data.sequences(TrainingData.Cut.BLOCKS, 6, Map.of("c", 1.0), 4))
                     .isInstanceOf(DataException.class)
                     .hasMessage("no data is called c, which has a weight; the names are a, b");

@@ -186,7 +186,7 @@ final class SequenceTest {
         assertThat(new EvalWindows(counting(9), 4, 0).documents(77).windows()).isEqualTo(3);
     }
 
-    /** As in the paper's form, where ends of text are within documents too; the second document has no ids, nor an end. */
+    /** As in the paper's form, documents contain end-of-text tokens. The second document is empty. */
     @Test
     void documentsAreWhatTheDataSaysTheyAre() {
         EvalWindows walk = new EvalWindows(new Documents(new int[] {5, 0, 6, 7, 8, 9}, 0, 3, 3, 6), 4, 99).documents(0);

@@ -29,7 +29,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 final class TokenizerFileTest {
-    /** As Llama's: characters with merges, spaces as U+2581, bytes where there is no character. */
+    /** Like Llama's tokenizer: BPE on characters, U+2581 for spaces, and byte fallback. */
     private static final String CHARACTERS = """
             {"added_tokens": [
                {"id": 1, "content": "<s>", "special": true, "normalized": false},
@@ -124,7 +124,7 @@ final class TokenizerFileTest {
         assertThat(tokenizer.decode(11)).isEqualTo("<call>");
     }
 
-    /** Characters that are no piece are put together, and must not be looked up as the end of text then. */
+    /** The library joins unknown characters. It must not find the joined text as the end-of-text token. */
     @Test
     void unknownCharactersAreNotTheEndOfText() throws IOException {
         String none = LIKELY.replaceFirst("(?s),\\s*\\[\"<\".*\\[\">\", -4.0\\]", "");
@@ -256,7 +256,7 @@ final class TokenizerFileTest {
                         "cannot read the tokenizer " + path + ": it does not exist; give the path of a tokenizer.json");
     }
 
-    /** Where a merge is not the one that the ids alone would make, the library encodes. */
+    /** The native library encodes if jtokkit would give other ids. */
     @Test
     void listsThatRanksCannotExpressGoToTheLibrary() throws IOException {
         Path text = Files.writeString(folder.resolve("a.txt"), "abcabcabc bcbc abab".repeat(20));
@@ -270,7 +270,7 @@ final class TokenizerFileTest {
         }
     }
 
-    /** Of this process's own code, and of the library. */
+    /** Tests {@link GptTokenizer} and {@link NativeTokenizer}. */
     @ParameterizedTest
     @CsvSource({"bpe-dropout-tokenizer.json, 0.5", "metaspace-tokenizer.json, null"})
     void dropoutIsNotApplied(String name, String dropout) throws IOException {

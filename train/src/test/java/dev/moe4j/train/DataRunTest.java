@@ -267,7 +267,7 @@ class DataRunTest {
         named.put("my-books", FOLDERS.lastEntry().getValue());
         assertThatThrownBy(() -> TrainingData.open(named))
                 .isInstanceOf(DataException.class)
-                .hasMessageStartingWith("'my-books' is no name for one of several sources; give ");
+                .hasMessageStartingWith("'my-books' is not a valid source name; give ");
         assertThatThrownBy(() -> new DataConfig(TrainingData.Cut.BLOCKS, false, false, Map.of("a", 0.0)))
                 .isInstanceOf(TrainException.class)
                 .hasMessageStartingWith("data.weights.a: 0.0 is no share");

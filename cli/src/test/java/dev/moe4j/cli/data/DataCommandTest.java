@@ -234,7 +234,7 @@ class DataCommandTest {
                         .err())
                 .contains("give more text or ask for a smaller vocabulary");
         assertThat(out).doesNotExist();
-        assertThat(run("data", "stats", texts).err()).contains("is no prepared data");
+        assertThat(run("data", "stats", texts).err()).contains("is not prepared data");
         assertThat(run("prepare", "--tokenizer", texts + "/none.json", "--out", out, texts)
                         .err())
                 .contains("cannot read the tokenizer");

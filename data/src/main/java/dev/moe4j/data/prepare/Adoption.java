@@ -20,9 +20,9 @@ import java.util.TreeMap;
 import java.util.stream.Stream;
 
 /**
- * Makes prepared data of pairs of {@code .bin} and {@code .idx} that another program has written: checks them and writes
- * the manifest beside them. Pairs whose names begin with {@code valid} are held out, those that begin with {@code test}
- * are left alone, all others are trained on, in the order of their names.
+ * Turns pairs of {@code .bin} and {@code .idx} files from another program into prepared data. It checks the files and
+ * writes a manifest next to them. Pairs whose names begin with {@code valid} form the held-out split. Pairs whose names
+ * begin with {@code test} are ignored. All other pairs form the training split, in the order of their names.
  */
 public final class Adoption {
     private static final int READ = 1 << 16;
@@ -39,17 +39,17 @@ public final class Adoption {
     }
 
     /**
-     * Reads the pairs whole, and writes the manifest.
+     * Reads all pairs of a folder and writes the manifest.
      *
-     * @param tokenizer what made the ids; that each is in its vocabulary is checked, more cannot be known
-     * @param folder with the pairs, and without a manifest
-     * @throws DataException if there is a manifest, no pair to train on, a damaged one, one whose entries are not back to
-     *     back, or an id outside the vocabulary
+     * @param tokenizer the tokenizer that made the ids. The only possible check is that each id is in its vocabulary.
+     * @param folder a folder with pairs and without a manifest
+     * @throws DataException if the folder has a manifest, or has no pair to train on; if a pair is damaged or has entries
+     *     that are not contiguous; or if an id is outside the vocabulary
      */
     public static Manifest adopt(Tokenizer tokenizer, Path folder) {
         if (Files.exists(folder.resolve(Manifest.FILE))) {
             throw new DataException(folder.resolve(Manifest.FILE) + " exists, so the folder is prepared data already;"
-                    + " remove the file if it is to be written anew");
+                    + " delete the file to write a new one");
         }
         Manifest manifest = new Adoption(tokenizer, folder).manifest();
         tokenizer.save(folder);
@@ -67,10 +67,10 @@ public final class Adoption {
         }
         if (!shards.containsKey(Shards.TRAIN)) {
             throw new DataException(
-                    folder + " has no pair of .bin and .idx to train on; give the folder of such files");
+                    folder + " does not have a pair of .bin and .idx to train on; give the folder with such files");
         }
         Map<String, Manifest.Split> splits = new TreeMap<>();
-        shards.forEach((name, of) -> splits.put(name, Manifest.Split.of(of)));
+        shards.forEach((name, pairs) -> splits.put(name, Manifest.Split.of(pairs)));
         long documents =
                 splits.values().stream().mapToLong(Manifest.Split::documents).sum();
         long bytes =
@@ -108,9 +108,9 @@ public final class Adoption {
                 reader.copyTokens(at, ids, 0, count);
                 for (int i = 0; i < count; i++) {
                     if (ids[i] >= vocabulary) {
-                        throw new DataException(name + ".bin has the id " + ids[i] + " in place " + (at + i)
+                        throw new DataException(name + ".bin has the id " + ids[i] + " at position " + (at + i)
                                 + ", outside the vocabulary of " + vocabulary + " of the tokenizer "
-                                + DataException.oneLine(tokenizer.spec()) + "; give the one that made the ids");
+                                + DataException.oneLine(tokenizer.spec()) + "; give the tokenizer that made the ids");
                     }
                 }
             }

@@ -9,19 +9,19 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Encodes documents on many threads and writes them in the order in which they were added.
+ * Tokenizes documents on many threads and writes them in the order in which they were added.
  *
- * <p>Documents are gathered into batches of some {@link #BATCH} characters; a longer one is cut into segments that the
- * tokenizer encodes alike on their own, so one large document keeps all threads busy too. The thread that adds also
- * writes: when {@code 2 × threads + 2} batches are on their way it waits for the oldest. What is in memory is bounded by
- * those batches, ids included, and the documents they point into.
+ * <p>Documents are collected into batches of about {@link #BATCH} characters. A long document is cut into segments that
+ * the tokenizer can encode independently, so one large document also keeps all threads busy. The thread that adds
+ * documents also writes them: when {@code 2 × threads + 2} batches are pending, it waits for the oldest. Memory is
+ * bounded by these batches with their token ids, and by the documents they refer to.
  */
 final class Encoder implements AutoCloseable {
     private static final int BATCH = 1 << 17;
 
     private final Tokenizer tokenizer;
     private final IdType type;
-    private final boolean linesEnd;
+    private final boolean endLines;
     private final OrderedExecutor<Encoded> work;
     private final Runnable written;
     private List<Piece> batch = new ArrayList<>();
@@ -30,25 +30,32 @@ final class Encoder implements AutoCloseable {
     /**
      * Starts the threads.
      *
-     * @param linesEnd whether each line of a document, and the document, ends with an end of text; else the document
-     * @param written runs on the adding thread whenever a batch has been written
+     * @param endLines whether an end of text follows each line and not only each document
+     * @param written a listener that is called on the adding thread after each written batch
      */
-    Encoder(Tokenizer tokenizer, boolean linesEnd, int threads, Runnable written) {
+    Encoder(Tokenizer tokenizer, boolean endLines, int threads, Runnable written) {
         this.tokenizer = tokenizer;
         this.type = IdType.forVocabulary(tokenizer.vocabularySize());
-        this.linesEnd = linesEnd;
+        this.endLines = endLines;
         this.work = new OrderedExecutor<>("encode", threads, this::write);
         this.written = written;
     }
 
-    /** Part of a document's text, which it ends if {@code ends}. */
+    /** A part of a document's text; {@code ends} is true for the last part. */
     private record Piece(ShardWriter shard, String text, int from, int to, boolean ends) {}
 
-    /** The ids of a batch as the files have them, piece after piece, and what is to be done when they are written. */
+    /**
+     * An encoded batch.
+     *
+     * @param counts the number of ids of each piece
+     * @param packed the ids of all pieces, in file format
+     * @param after an action to run after the batch is written
+     */
     private record Encoded(List<Piece> pieces, int[] counts, byte[] packed, Runnable after) {}
 
+    /** Adds a document, whose ids will be appended to {@code shard}. */
     void add(ShardWriter shard, String document) {
-        String text = linesEnd ? document.replace("\r\n", "\n") : document;
+        String text = endLines ? document.replace("\r\n", "\n") : document;
         for (int from = 0; from < text.length(); ) {
             int to = tokenizer.segmentEnd(text, from);
             batch.add(new Piece(shard, text, from, to, to == text.length()));
@@ -60,12 +67,12 @@ final class Encoder implements AutoCloseable {
         }
     }
 
-    /** Runs this, on the thread that adds, when all that was added before has been written. */
+    /** Schedules an action to run on the adding thread after all documents added so far are written. */
     void then(Runnable action) {
         submit(action);
     }
 
-    /** Writes what is left. */
+    /** Writes all remaining documents. */
     void finish() {
         submit(() -> {});
         work.finish();
@@ -88,8 +95,8 @@ final class Encoder implements AutoCloseable {
             encode(piece.text.substring(piece.from, piece.to), ids);
             if (piece.ends) {
                 ids.accept(tokenizer.endOfText());
-                if (linesEnd) {
-                    ids.accept(tokenizer.endOfText()); // the blank line's
+                if (endLines) {
+                    ids.accept(tokenizer.endOfText()); // for the blank line
                 }
             }
             counts[i] = ids.size() - before;
@@ -101,7 +108,7 @@ final class Encoder implements AutoCloseable {
 
     private void encode(String text, IntList ids) {
         int from = 0;
-        if (linesEnd) {
+        if (endLines) {
             for (int end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n', from)) {
                 tokenizer.encode(text.substring(from, end), ids);
                 ids.accept(tokenizer.endOfText());
@@ -125,7 +132,7 @@ final class Encoder implements AutoCloseable {
         written.run();
     }
 
-    /** Stops the threads, and waits until they have. */
+    /** Stops the threads and waits for them to end. */
     @Override
     public void close() {
         work.close();

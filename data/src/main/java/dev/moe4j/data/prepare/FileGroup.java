@@ -5,14 +5,18 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Consecutive files that are prepared together. Groups are what machines share out and what a run that was interrupted
- * takes up again, so they depend on the list of files alone.
+ * Consecutive files that are prepared together. Groups are the unit of work for several machines and for resuming, so
+ * they depend only on the list of files.
  *
- * @param number its place among all groups, from 0
+ * @param number the group's index among all groups, from 0
  */
 record FileGroup(int number, List<FileList.Item> items) {
 
-    /** All groups: as many files as fit {@code bytes}, which are on the disk and may be compressed, or a larger one. */
+    /**
+     * Divides files into groups.
+     *
+     * @param bytes the maximum size of a group on disk; a larger file is a separate group
+     */
     static List<FileGroup> of(List<FileList.Item> items, long bytes) {
         List<FileGroup> groups = new ArrayList<>();
         List<FileList.Item> group = new ArrayList<>();
@@ -32,13 +36,13 @@ record FileGroup(int number, List<FileList.Item> items) {
         return groups;
     }
 
-    /** The groups of a share: those that begin in its part of the bytes, so that shares are consecutive too. */
+    /** Returns the groups of a share. A group belongs to the share in whose byte range it begins. */
     static List<FileGroup> of(List<FileGroup> all, WorkShare share) {
         long total = all.stream().mapToLong(FileGroup::bytes).sum();
         List<FileGroup> mine = new ArrayList<>();
         long before = 0;
         for (FileGroup group : all) {
-            // What has no bytes, as standard input, may come behind all of them.
+            // A group of size 0, such as standard input, may begin at the end of all bytes.
             long number = total == 0 ? 0 : Math.min(share.of() - 1, (long) ((double) before / total * share.of()));
             if (number == share.number() - 1) {
                 mine.add(group);

@@ -19,18 +19,19 @@ import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 
 /**
- * A folder of prepared data that is filled in a hidden one beside its place, and moved there when it is whole:
+ * Builds a folder of prepared data in a hidden folder next to the target, and moves it to the target when it is complete.
+ * The hidden folder has these entries:
  *
  * <pre>
  * .NAME.partial/
- *   lock     held by the process that writes
- *   plan     what is being made; another plan does not go on with it
- *   parts/   a record for each part that is whole
- *   data/    what becomes NAME
+ *   lock     the lock file of the writing process
+ *   plan     the fingerprint of the preparation; only a run with the same fingerprint can resume
+ *   parts/   a record of each finished part
+ *   data/    the folder that becomes NAME
  * </pre>
  *
- * <p>A record is written after its part's files have reached the disk, under another name that is then changed, so
- * whenever the process ends, what has a record is whole, and what has none is written again.
+ * <p>The record of a part is written atomically after the files of the part have reached the disk. If the process dies,
+ * parts with a record are therefore complete. Parts without a record are written again.
  */
 public final class OutputFolder implements AutoCloseable {
     private static final String ADVICE = "check its permissions or choose another output folder";
@@ -47,17 +48,17 @@ public final class OutputFolder implements AutoCloseable {
     private boolean done;
 
     /**
-     * Makes the hidden folder, or finds the one of a run that has not ended.
+     * Creates the hidden folder, or opens the one of an interrupted run.
      *
-     * @param target the place; where a link leads to a folder, that is the place
-     * @param overwrite whether {@code target} may be prepared data, which then stays until the new data is whole, and
-     *     whether an unfinished run of another plan is thrown away
-     * @param wanted the plan; an empty one is always started anew
-     * @throws DataException if {@code target} is in the way, its parent cannot be written, another process is at work
-     *     on it, or an unfinished run has another plan
+     * @param target the final folder. A symbolic link to a folder is resolved.
+     * @param overwrite whether prepared data in {@code target} may be replaced (it stays until the new data is complete),
+     *     and whether an unfinished run with another fingerprint may be deleted
+     * @param fingerprint the fingerprint of the preparation; an empty one never resumes
+     * @throws DataException if {@code target} must not be replaced, its parent cannot be written, another process is
+     *     writing to it, or an unfinished run has another fingerprint
      */
-    public OutputFolder(Path target, boolean overwrite, String wanted) {
-        this.target = place(target);
+    public OutputFolder(Path target, boolean overwrite, String fingerprint) {
+        this.target = resolve(target);
         this.overwrite = overwrite;
         Path parent = this.target.getParent();
         if (parent == null) {
@@ -72,7 +73,7 @@ public final class OutputFolder implements AutoCloseable {
             Files.createDirectories(partial);
             lock = lock();
             try {
-                start(wanted);
+                start(fingerprint);
             } catch (IOException | RuntimeException e) {
                 lock.close();
                 throw e;
@@ -82,13 +83,13 @@ public final class OutputFolder implements AutoCloseable {
         }
     }
 
-    /** The folders that are written on the way to one of that name, and itself, also by the name of its link. */
-    static List<Path> places(Path target) {
-        Path place = place(target);
-        return List.of(target.toAbsolutePath().normalize(), place, partial(place));
+    /** Returns all folders that a preparation writes: the target, its resolved link and the hidden folder. */
+    static List<Path> writtenFolders(Path target) {
+        Path resolved = resolve(target);
+        return List.of(target.toAbsolutePath().normalize(), resolved, partial(resolved));
     }
 
-    private static Path place(Path target) {
+    private static Path resolve(Path target) {
         Path named = target.toAbsolutePath().normalize();
         try {
             return Files.isSymbolicLink(named) && Files.isDirectory(named) ? named.toRealPath() : named;
@@ -107,12 +108,12 @@ public final class OutputFolder implements AutoCloseable {
                         "another run is writing " + target + " now; wait for it or choose another folder"));
     }
 
-    private void start(String wanted) throws IOException {
+    private void start(String fingerprint) throws IOException {
         boolean begun = Files.isDirectory(parts) && !isEmpty(parts) && Files.isDirectory(data);
         if (begun
-                && !wanted.isEmpty()
+                && !fingerprint.isEmpty()
                 && Files.isRegularFile(plan)
-                && Files.readString(plan).equals(wanted)) {
+                && Files.readString(plan).equals(fingerprint)) {
             resumable = true;
             return;
         }
@@ -124,7 +125,7 @@ public final class OutputFolder implements AutoCloseable {
         FileTree.delete(parts);
         Files.createDirectory(parts);
         Files.createDirectory(data);
-        AtomicFile.write(plan, wanted);
+        AtomicFile.write(plan, fingerprint);
     }
 
     private void checkTarget() {
@@ -133,16 +134,16 @@ public final class OutputFolder implements AutoCloseable {
         }
         try {
             if (Files.isDirectory(target) && isEmpty(target)) {
-                // One that cannot be replaced, as a mount point, is better found now than when all the work is done.
+                // Detects a folder that cannot be replaced, such as a mount point, before the work starts.
                 Files.delete(target);
                 Files.createDirectory(target);
                 return;
             }
         } catch (IOException e) {
             throw DataException.of(
-                    "cannot put a new folder in the place of " + target,
+                    "cannot replace the folder " + target,
                     e,
-                    "choose another output folder, as one in it");
+                    "choose another output folder, for example one inside it");
         }
         if (!Files.isDirectory(target)) {
             throw new DataException(target + " is not a folder; choose another output folder");
@@ -163,16 +164,16 @@ public final class OutputFolder implements AutoCloseable {
         }
     }
 
-    /** Where the data goes. */
+    /** Returns the folder for the data files. */
     public Path data() {
         return data;
     }
 
-    /** Says that a part is whole. */
+    /** Records that a part is finished. */
     void save(PartRecord record) {
         Path file = parts.resolve(record.name());
         try {
-            Fsync.folder(data); // the names of the part's files, before the record of them
+            Fsync.folder(data); // the names of the part's files must reach the disk before the record
             AtomicFile.write(file, Json.indented(record));
         } catch (IOException e) {
             throw DataException.of("cannot write " + file, e, SPACE);
@@ -180,12 +181,12 @@ public final class OutputFolder implements AutoCloseable {
         resumable = true;
     }
 
-    /** Says that another run would fail as this one, so that nothing is to be kept for it. */
+    /** Discards the finished parts on close, because another run would fail in the same way. */
     void discard() {
         resumable = false;
     }
 
-    /** The record of a part, if it is whole. */
+    /** Returns the record of a part if the part is finished. */
     Optional<PartRecord> saved(int group, int part) {
         Path file = parts.resolve(PartRecord.name(group, part));
         try {
@@ -203,13 +204,13 @@ public final class OutputFolder implements AutoCloseable {
     }
 
     /**
-     * Writes the manifest and gives the folder its name, in place of an older one.
+     * Writes the manifest and moves the folder to the target, replacing an older one.
      *
-     * @throws DataException if that fails
+     * @throws DataException if the folder cannot be written or the target must not be replaced
      */
     void commit(Manifest manifest) {
         manifest.write(data);
-        checkTarget(); // again, since others may have written there in the meantime
+        checkTarget(); // again, because another program may have written there in the meantime
         Path old = partial.resolve("old");
         try {
             FileTree.delete(old);
@@ -220,11 +221,11 @@ public final class OutputFolder implements AutoCloseable {
         }
     }
 
-    /** Lets the hidden folder go, unless there is work in it that another run can take up. */
+    /** Releases the lock, and deletes the hidden folder unless another run can resume from it. */
     @Override
     public void close() {
         try (lock) {
-            // Before the lock ends: after that another run may be at work in the folder.
+            // This needs the lock: after its release another run may use the folder.
             if (done || !resumable) {
                 FileTree.delete(partial);
             }

@@ -5,13 +5,15 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * A part of a {@link FileGroup} that is written: what a run needs to know about it that takes the work up again.
+ * The record of a finished part of a {@link FileGroup}, from which an interrupted preparation resumes.
  *
- * @param part its place in the group, from 0
- * @param read the documents that were read for it
- * @param last whether the group is done with it
- * @param splits by name; a split without documents in this part is absent
- * @param skipped what was left out in the whole group; empty but in the last part
+ * @param group the index of the group
+ * @param part the index of the part in its group, from 0
+ * @param read the number of documents read for this part
+ * @param last whether this is the last part of the group
+ * @param splits the files of each split; a split without documents in this part is absent
+ * @param sources the documents of each input
+ * @param skipped the counts of skipped input in the group; empty except in the last part
  */
 record PartRecord(
         int group,

@@ -11,10 +11,13 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.TreeMap;
 
-/** Writes a part of a {@link FileGroup}: up to a shard's text, in a pair of files a split. For one thread. */
+/**
+ * Writes a part of a {@link FileGroup}: up to one shard of text, as one pair of files per split. Not safe for concurrent
+ * use.
+ */
 final class PartWriter implements AutoCloseable {
-    /** Bounds what the index takes in memory while it grows: 16 MiB. */
-    static final long MOST_DOCUMENTS = 1L << 22;
+    /** The maximum number of documents in a part. It bounds the memory of the growing index to 16 MiB. */
+    static final long MAX_DOCUMENTS = 1L << 22;
 
     private final Path folder;
     private final int group;
@@ -35,16 +38,16 @@ final class PartWriter implements AutoCloseable {
         this.layout = layout;
     }
 
-    /** The part that follows in the group. */
+    /** Returns a writer for the next part of the group. */
     PartWriter next() {
         return new PartWriter(folder, group, part + 1, vocabularySize, layout);
     }
 
     boolean isFull(long shardBytes) {
-        return bytes >= shardBytes || documents >= MOST_DOCUMENTS;
+        return bytes >= shardBytes || documents >= MAX_DOCUMENTS;
     }
 
-    /** Counts a document; the ids are for the shard that is returned. */
+    /** Counts a document and returns the shard that its ids must be appended to. */
     ShardWriter add(String split, Document document) {
         long length = document.bytes();
         documents++;
@@ -59,17 +62,17 @@ final class PartWriter implements AutoCloseable {
                         folder.resolve(name + "-" + PartRecord.name(group, part)), vocabularySize, layout));
     }
 
-    /** The documents written. */
+    /** Returns the number of documents written. */
     long documents() {
         return shards.values().stream().mapToLong(ShardWriter::documents).sum();
     }
 
-    /** The ids written. */
+    /** Returns the number of tokens written. */
     long tokens() {
         return shards.values().stream().mapToLong(ShardWriter::tokens).sum();
     }
 
-    /** Completes the files. */
+    /** Completes the files and returns the record of the part. */
     PartRecord finish(boolean last, Skipped skipped) {
         Map<String, Manifest.Shard> splits = new TreeMap<>();
         shards.forEach((name, shard) -> {

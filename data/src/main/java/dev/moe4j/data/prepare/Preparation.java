@@ -24,18 +24,18 @@ import java.util.TreeMap;
 import java.util.function.Consumer;
 
 /**
- * Turns text into a folder of prepared data (docs/data-format.md): one entry a document, in input order, each with the
- * end of text after it, nothing held out unless asked. The files are the same for any number of threads. The folder
- * appears under its name when it is whole.
+ * Tokenizes text and writes it to a folder of prepared data (docs/data-format.md). Each document is one entry, in input
+ * order, followed by the end-of-text token. No documents are held out by default. The files are the same for any number
+ * of threads. The folder gets its name only when it is complete.
  *
- * <p>The files of the input are cut into groups ({@link FileGroup}), and the documents of a group into parts of about a
- * shard's text. A part that is written stays written: after a failure, a full disk or a killed process, another run with
- * the same input and options goes on behind the last whole part, and gives the same bytes. Where no part was whole,
- * nothing is left. Input that {@linkplain TextInput#keep selects} is always started anew. Where the output is in a folder
- * of the input, what an earlier run has written there is no text.
+ * <p>The input files are divided into groups ({@link FileGroup}), and the documents of a group into parts of about one
+ * shard. Finished parts survive a failure, a full disk or a killed process. Another run with the same input and options
+ * resumes after the last finished part and gives the same bytes. If no part was finished, nothing remains on disk. A
+ * preparation of {@linkplain TextInput#selects restricted input} cannot resume. If the output is inside an input folder,
+ * the output of earlier runs is not read as text.
  */
 public final class Preparation {
-    /** The text of a shard, about: 1 GiB. */
+    /** The default size of a shard: about 1 GiB of text. */
     public static final long SHARD_BYTES = 1L << 30;
 
     private final Tokenizer tokenizer;
@@ -50,47 +50,50 @@ public final class Preparation {
     private Consumer<Progress> progress = _ -> {};
 
     /**
-     * A preparation with nothing held out, on all processors.
+     * Creates a preparation that holds out no documents and uses all processors.
      *
      * @param output a folder that does not exist yet or is empty
      */
     public Preparation(Tokenizer tokenizer, TextInput input, Path output) {
         this.tokenizer = tokenizer;
-        this.input = input.outside(OutputFolder.places(output));
+        this.input = input.outside(OutputFolder.writtenFolders(output));
         this.output = output;
     }
 
     /**
-     * How far a preparation is.
+     * The progress of a preparation.
      *
-     * @param documents written, in all splits, by earlier runs too
-     * @param tokens written, in all splits, by earlier runs too
-     * @param inputBytes bytes on the disk that were read, of {@code inputBytesTotal}
+     * @param documents the documents written in all splits, including earlier interrupted runs
+     * @param tokens the tokens written in all splits, including earlier interrupted runs
+     * @param inputBytes the bytes of the input read so far, as stored on disk
+     * @param inputBytesTotal the bytes of the whole input, as stored on disk
      */
     public record Progress(long documents, long tokens, long inputBytes, long inputBytesTotal) {}
 
     /**
-     * A finished preparation.
+     * The result of a preparation.
      *
-     * @param manifest as written
-     * @param skipped what was left out
+     * @param manifest the manifest of the output folder
+     * @param skipped the counts of skipped input
      */
     public record Result(Manifest manifest, Skipped skipped) {}
 
-    /** Writes some documents to {@code valid} instead of {@code train}. */
+    /** Sets which documents go to the split {@code valid} instead of {@code train}. */
     public Preparation holdOut(HoldOut value) {
         holdOut = value;
         return this;
     }
 
-    /** Writes indexes in another layout than fairseq's. */
+    /** Sets the layout of the index files. The default is fairseq's. */
     public Preparation layout(ShardLayout value) {
         layout = value;
         return this;
     }
 
     /**
-     * Begins a new shard when one has so many bytes of text. What a run that was interrupted loses is less than that.
+     * Sets the size of a shard, in bytes of text. An interrupted run loses less than one shard.
+     *
+     * @throws DataException if {@code value} is below 1
      */
     public Preparation shardBytes(long value) {
         if (value < 1) {
@@ -100,19 +103,23 @@ public final class Preparation {
         return this;
     }
 
-    /** Does this share of the work only; {@link ShardMerge} joins all of them. */
+    /** Restricts this run to a share of the work. {@link ShardMerge} joins the shares. */
     public Preparation share(WorkShare value) {
         share = value;
         return this;
     }
 
-    /** Whether {@code output} may be prepared data, to be replaced, or an unfinished run; other content is never replaced. */
+    /** Sets whether existing prepared data and unfinished runs may be replaced. Other content is never replaced. */
     public Preparation overwrite(boolean value) {
         overwrite = value;
         return this;
     }
 
-    /** The number of threads that encode; the result does not depend on it. */
+    /**
+     * Sets the number of threads that tokenize. The result does not depend on it.
+     *
+     * @throws DataException if {@code value} is below 1
+     */
     public Preparation threads(int value) {
         if (value < 1) {
             throw new DataException("cannot encode on " + value + " threads; give at least 1");
@@ -121,32 +128,32 @@ public final class Preparation {
         return this;
     }
 
-    /** Is called on the thread of {@link #run} whenever a batch, some 100 kB of text, has been written. */
+    /** Sets a listener that is called on the thread of {@link #run} after each batch of about 100 kB of text. */
     public Preparation onProgress(Consumer<Progress> value) {
         progress = value;
         return this;
     }
 
     /**
-     * Does it, or what is left of it.
+     * Runs the preparation, or resumes an interrupted one.
      *
-     * @throws DataException if the output cannot be written or is in the way, the input cannot be read or has no text
-     *     (see {@link TextInput#read}), or all or none of the documents are held out
+     * @throws DataException if the output cannot be written or replaced, the input cannot be read or has no text (see
+     *     {@link TextInput#read}), or a hold-out leaves a split without documents
      */
     public Result run() {
         boolean whole = share.of() == 1;
         if (!whole && input.items().stream().anyMatch(FileList.Item::isStandardInput)) {
-            throw new DataException("standard input cannot be shared out between machines; write it to files");
+            throw new DataException("standard input cannot be divided between machines; write it to files");
         }
         Manifest.Options options = Manifest.Options.of(input.options(), holdOut, layout, shardBytes);
         String plan = PreparationFingerprint.hash(input, tokenizer, options);
-        String resume = input.selects() ? "" : PreparationFingerprint.resume(plan, share, input);
+        String resume = input.selects() ? "" : PreparationFingerprint.resumeHash(plan, share, input);
         Skipped skipped = input.listed();
         try (OutputFolder folder = new OutputFolder(output, overwrite, resume);
                 Work work = new Work(folder)) {
             work.prepare(FileGroup.of(FileGroup.of(input.items(), shardBytes), share));
             if (share.number() > 1) {
-                skipped = new Skipped(); // the first share has counted it
+                skipped = new Skipped(); // the first share counts it
             }
             skipped.add(work.skipped);
             Manifest manifest = new Manifest(
@@ -197,7 +204,7 @@ public final class Preparation {
         }
     }
 
-    /** No split may be left without documents. */
+    /** Checks that each split has documents. */
     static void checkSplits(Manifest manifest) {
         manifest.splits().forEach((name, split) -> {
             if (split.documents() == 0) {
@@ -209,7 +216,7 @@ public final class Preparation {
         });
     }
 
-    /** One run: parts are read and written one after the other, and encoded in between on all threads. */
+    /** The state of one run. It reads and writes the parts in order, and tokenizes on all threads in between. */
     private final class Work implements AutoCloseable {
         final List<PartRecord> done = new ArrayList<>();
         final Skipped skipped = new Skipped();
@@ -288,7 +295,7 @@ public final class Preparation {
             });
         }
 
-        /** Passes over the documents of a group that are written, and adds the others to its parts. */
+        /** Assigns the documents of a group to parts, after skipping the documents of parts that are already written. */
         private final class Reading {
             private final long written;
             private PartWriter part;

@@ -9,11 +9,11 @@ import dev.moe4j.text.tokenizer.Tokenizer;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 
-/** What a preparation is to do, as a hash: the layout is in docs/data-format.md. */
+/** Hashes the input, tokenizer and options of a preparation. docs/data-format.md documents the hashed layout. */
 final class PreparationFingerprint {
     private PreparationFingerprint() {}
 
-    /** The same on all machines that share the work: the files by name and length, the tokenizer and the options. */
+    /** Hashes the names and sizes of the files, the tokenizer and the options. All shares of one preparation agree. */
     static String hash(TextInput input, Tokenizer tokenizer, Manifest.Options options) {
         MessageDigest digest = Sha256.digest();
         add(digest, Json.indented(options));
@@ -26,8 +26,11 @@ final class PreparationFingerprint {
         return Sha256.hex(digest);
     }
 
-    /** What an interrupted run goes on with: the same share of the same plan and format, of files that were not touched. */
-    static String resume(String plan, WorkShare share, TextInput input) {
+    /**
+     * Hashes the conditions for resuming an interrupted run: the fingerprint {@code plan}, the share, the format version
+     * and the modification times of the files.
+     */
+    static String resumeHash(String plan, WorkShare share, TextInput input) {
         MessageDigest digest = Sha256.digest();
         add(digest, plan);
         add(digest, Integer.toString(Manifest.VERSION));

@@ -13,19 +13,20 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /**
- * Joins the folders that the shares of one preparation have written. The result is what one machine would have written
- * alone, byte for byte.
+ * Joins the output folders of the shares of one preparation. The result is byte for byte the output of a preparation on
+ * one machine.
  */
 public final class ShardMerge {
     private ShardMerge() {}
 
     /**
-     * Joins them. Checksums are compared first. Files are linked where the file system allows it, else copied.
+     * Joins shares after verifying their checksums. Files are hard-linked if the file system allows it, else copied.
      *
-     * @param folders all shares, in any order; they stay
+     * @param folders the folders of all shares, in any order; they are not changed
      * @param output a folder that does not exist yet or is empty
-     * @param overwrite whether {@code output} may be prepared data, which is replaced
-     * @throws DataException if a share is missing, damaged, there twice or of another preparation
+     * @param overwrite whether prepared data in {@code output} may be replaced
+     * @return the manifest of {@code output}
+     * @throws DataException if a share is missing, damaged, given twice or part of another preparation
      */
     public static Manifest merge(List<Path> folders, Path output, boolean overwrite) {
         Map<Integer, Path> shares = new TreeMap<>();
@@ -71,8 +72,8 @@ public final class ShardMerge {
                     || !manifest.options().equals(first.options())
                     || !manifest.work().plan().equals(first.work().plan())
                     || manifest.work().of() != first.work().of()) {
-                throw new DataException(folders.get(i) + " is of another preparation than " + folders.getFirst()
-                        + " (other input, tokenizer, options or format version); give the shards of one");
+                throw new DataException(folders.get(i) + " belongs to another preparation than " + folders.getFirst()
+                        + " (other input, tokenizer, options or format version); give the shards of one preparation");
             }
             skipped.add(Skipped.byName(manifest.skipped()));
         }
@@ -117,7 +118,7 @@ public final class ShardMerge {
         try {
             try {
                 Files.createLink(to, from.toRealPath());
-            } catch (UnsupportedOperationException | IOException e) { // another file system, or one without links
+            } catch (UnsupportedOperationException | IOException e) { // another file system, or one without hard links
                 Files.copy(from, to);
             }
         } catch (IOException e) {

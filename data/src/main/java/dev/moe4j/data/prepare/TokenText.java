@@ -5,16 +5,16 @@ import dev.moe4j.data.shard.TokenStream;
 import dev.moe4j.text.tokenizer.Tokenizer;
 
 /**
- * How many bytes and words of decoded text tokens stand for. A word is a run of bytes other than ASCII white space, and
- * counts in the token in which it begins. An end of text ends a word. Whether a token begins a word depends on whether
- * the token before it ended in white space.
+ * Counts the bytes and words of the text that tokens decode to. A word is a run of bytes other than ASCII white space and
+ * counts for the token in which it begins. The end of text ends a word. Whether a token begins a word depends on whether
+ * the previous token ended in white space.
  *
- * <p>Decoded text differs from its source if a {@code tokenizer.json} loses text (unknown words) or adds some (a space in
- * front).
+ * <p>The decoded text differs from its source if a {@code tokenizer.json} loses text (unknown words) or adds text (a
+ * leading space).
  */
 public final class TokenText {
 
-    /** Counts nothing. */
+    /** Counts 0 bytes and 0 words for every token. */
     public static final TokenText NONE = new TokenText(0, 0);
 
     private static final int READ = 1 << 16;
@@ -33,7 +33,7 @@ public final class TokenText {
         this.endOfText = endOfText;
     }
 
-    /** The counts of a tokenizer's vocabulary. */
+    /** Computes the counts of each token in a tokenizer's vocabulary. */
     public static TokenText of(Tokenizer tokenizer) {
         TokenText text = new TokenText(tokenizer.vocabularySize(), tokenizer.endOfText());
         for (int id = 0; id < text.bytes.length; id++) {
@@ -53,7 +53,7 @@ public final class TokenText {
         return text;
     }
 
-    /** The size of the text that all ids of a stream decode to. */
+    /** Returns the size of the text that a stream decodes to. */
     public TextSize size(TokenStream stream) {
         long totalBytes = 0;
         long totalWords = 0;
@@ -71,12 +71,12 @@ public final class TokenText {
         return new TextSize(totalBytes, totalWords);
     }
 
-    /** The bytes that a token decodes to; 0 outside the vocabulary. */
+    /** Returns the number of bytes that a token decodes to; 0 outside the vocabulary. */
     public int bytes(int token) {
         return token < bytes.length ? bytes[token] : 0;
     }
 
-    /** The words that begin in a token, given the token before it. */
+    /** Returns the number of words that begin in a token, given the previous token. */
     public int words(int previous, int token) {
         if (token >= bytes.length) {
             return 0;

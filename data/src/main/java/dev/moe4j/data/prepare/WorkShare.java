@@ -5,14 +5,14 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * A part of a preparation that one of several machines does.
+ * The share of a preparation that one of several machines does.
  *
- * @param number from 1 to {@code of}
- * @param of how many there are
+ * @param number the number of the share, from 1 to {@code of}
+ * @param of the number of shares
  */
 public record WorkShare(int number, int of) {
 
-    /** The whole. */
+    /** The complete preparation, on one machine. */
     public static final WorkShare ALL = new WorkShare(1, 1);
 
     private static final Pattern FORM = Pattern.compile("([1-9][0-9]{0,5})/([1-9][0-9]{0,5})");
@@ -20,7 +20,7 @@ public record WorkShare(int number, int of) {
     /**
      * Checks the numbers.
      *
-     * @throws DataException if they do not fit
+     * @throws DataException if {@code number} is not from 1 to {@code of}
      */
     public WorkShare {
         if (number < 1 || number > of) {
@@ -30,15 +30,15 @@ public record WorkShare(int number, int of) {
     }
 
     /**
-     * Reads {@code i/n}.
+     * Parses a share in the form {@code i/n}, for example {@code 1/4}.
      *
-     * @throws DataException if it is none
+     * @throws DataException if the text has another form or the numbers are out of range
      */
     public static WorkShare parse(String text) {
         Matcher form = FORM.matcher(text);
         if (!form.matches()) {
             throw new DataException(
-                    DataException.oneLine(text) + " is no shard; give the number of one and of all, as in 1/4");
+                    DataException.oneLine(text) + " is not a shard; give its number and the total, as in 1/4");
         }
         return new WorkShare(Integer.parseInt(form.group(1)), Integer.parseInt(form.group(2)));
     }

@@ -7,11 +7,11 @@ import java.util.Arrays;
 import java.util.Objects;
 
 /**
- * Blocks of one length, cut across documents.
+ * Cuts a token stream into training sequences of equal length, regardless of document boundaries.
  *
- * <p>The stream is cut into chunks of {@code length} ids. Chunk <i>c</i> has the inputs at {@code c·length …} and the
- * targets one further, so its last target is the next chunk's first input. Up to {@code length − 1} targets at the end of
- * the stream, which fill no chunk, are not used. Nothing is kept in memory.
+ * <p>The stream is divided into chunks of {@code length} tokens. The inputs of chunk <i>c</i> start at {@code c·length},
+ * and its targets start one token later, so its last target is the first input of the next chunk. Up to {@code length − 1}
+ * targets at the end of the stream do not fill a chunk and are not used. The sampler keeps no tokens in memory.
  */
 public final class BlockSampler implements TrainingSequences {
     private final DocumentStream stream;
@@ -20,10 +20,11 @@ public final class BlockSampler implements TrainingSequences {
     private final long perEpoch;
 
     /**
-     * A sampler.
+     * Creates a sampler.
      *
-     * @param length ids that are predicted in a sequence, at least 1
-     * @throws DataException if the stream has not {@code length + 1} ids
+     * @param length the number of predicted tokens in a sequence, at least 1
+     * @param seed the seed of the order of the sequences
+     * @throws DataException if {@code length} is below 1, or the stream has fewer than {@code length + 1} tokens
      */
     public BlockSampler(DocumentStream stream, int length, long seed) {
         if (length < 1) {
@@ -49,7 +50,7 @@ public final class BlockSampler implements TrainingSequences {
         return perEpoch;
     }
 
-    /** Where a sequence begins in the stream, in ids. */
+    /** Returns the position in the stream at which a sequence begins, in tokens. */
     public long offset(long number) {
         if (number < 0) {
             throw new IndexOutOfBoundsException("sequence " + number);
@@ -63,7 +64,7 @@ public final class BlockSampler implements TrainingSequences {
         sequence(number, out, 0);
     }
 
-    /** As {@link #sequence(long, int[])}, from index {@code at}. */
+    /** Like {@link #sequence(long, int[])}, but writes from index {@code at} of {@code out}. */
     public void sequence(long number, int[] out, int at) {
         Objects.checkFromIndexSize(at, length + 1, out.length);
         stream.copyTokens(offset(number), out, at, length + 1);
@@ -71,7 +72,7 @@ public final class BlockSampler implements TrainingSequences {
 
     @Override
     public int[] documentStarts(long number) {
-        long first = offset(number) + 1; // the first target's place
+        long first = offset(number) + 1; // the position of the first target
         int[] starts = new int[length];
         int count = 0;
         for (long document = stream.firstDocumentFrom(first + 1); document < stream.documents(); document++) {
@@ -79,7 +80,7 @@ public final class BlockSampler implements TrainingSequences {
             if (start >= length) {
                 break;
             }
-            if (count == 0 || starts[count - 1] != start) { // else the document before is empty
+            if (count == 0 || starts[count - 1] != start) { // otherwise the previous document is empty
                 starts[count++] = (int) start;
             }
         }

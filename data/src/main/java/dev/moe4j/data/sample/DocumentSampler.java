@@ -9,42 +9,44 @@ import java.util.Objects;
 import java.util.stream.LongStream;
 
 /**
- * Sequences of whole documents. A document that fits into a sequence is never cut; a longer one is cut into pieces of a
- * sequence's length and a rest. Documents and rests are packed by best fit, longest first (Ding et al. 2024, "Fewer
- * truncations improve language modeling"), so little of a sequence stays empty.
+ * Packs complete documents into training sequences (sequence packing). A document that fits into a sequence is never cut.
+ * A longer document is cut into pieces of the sequence length and a remainder. Documents and remainders are packed by
+ * best-fit decreasing (Ding et al. 2024, "Fewer truncations improve language modeling"), so sequences need little padding.
  *
- * <p>Packing goes on within {@link #WINDOW} documents in a row. Opening packs every window once, on all cores, and keeps
- * which documents share a sequence: 2 bytes for a document, and 10 for a document of a sequence's length or more.
+ * <p>Packing is limited to windows of {@link #WINDOW} consecutive documents. The constructor packs every window, on all
+ * cores, and keeps the assignment of documents to sequences. This takes 2 bytes per document, and 10 bytes per document
+ * that is at least as long as a sequence.
  *
- * <p>Every id is predicted once an epoch. A sequence's first input is the id before its first target, or the end of text
- * where a document begins; in a sequence it is the end of the document before.
+ * <p>Every token is predicted once per epoch. The first input of a sequence is the token before its first target, or the
+ * end of text if a document begins there. Later documents in a sequence follow the end of text of the previous document.
  */
 public final class DocumentSampler implements TrainingSequences {
-    /** Documents that are packed together. */
+    /** The number of consecutive documents that are packed together. */
     public static final int WINDOW = 1024;
 
     private final DocumentStream stream;
     private final int length;
     private final int endOfText;
     private final long seed;
-    /** The number of each window's first sequence before shuffling, and behind the last one that of all. */
+    /** The unshuffled number of the first sequence of each window, followed by the number of all sequences. */
     private final long[] firstSequences;
 
     private final PackedWindow[] windows;
 
     /**
-     * A sampler.
+     * Creates a sampler and packs all documents.
      *
-     * @param length ids that are predicted in a sequence at most, at least 1
-     * @param endOfText the id that documents begin behind
-     * @throws DataException if there is no id
+     * @param length the maximum number of predicted tokens in a sequence, at least 1
+     * @param endOfText the first input of a document
+     * @param seed the seed of the order of the sequences
+     * @throws DataException if {@code length} is below 1, or the stream has no tokens
      */
     public DocumentSampler(DocumentStream stream, int length, int endOfText, long seed) {
         if (length < 1) {
             throw new DataException("cannot fill sequences of " + length + " tokens; give at least 1");
         }
         if (stream.tokens() == 0) {
-            throw new DataException("the text has no tokens; give more text");
+            throw new DataException("the text has 0 tokens; give more text");
         }
         this.stream = stream;
         this.length = length;
@@ -129,7 +131,7 @@ public final class DocumentSampler implements TrainingSequences {
         PackedWindow window = windows[number];
         long first = (long) number * WINDOW;
         if (sequence < window.fullPieces()) {
-            PackedWindow.Full full = window.full(sequence);
+            PackedWindow.FullPiece full = window.fullPiece(sequence);
             long start = stream.documentStart(first + full.document()) + full.number() * length;
             return List.of(new Piece(start, length, full.number() == 0));
         }
@@ -138,7 +140,7 @@ public final class DocumentSampler implements TrainingSequences {
                 .toList();
     }
 
-    /** The ids of a document after its pieces of full length. */
+    /** Returns the remainder of a document after its pieces of full length. */
     private Piece rest(long document) {
         long end = stream.documentStart(document + 1);
         long ids = end - stream.documentStart(document);
@@ -146,6 +148,6 @@ public final class DocumentSampler implements TrainingSequences {
         return new Piece(end - rest, rest, ids < length);
     }
 
-    /** Ids of one document in a row. */
+    /** Consecutive tokens of one document; {@code begins} is true if they start the document. */
     private record Piece(long start, int count, boolean begins) {}
 }

@@ -8,37 +8,37 @@ import java.util.Objects;
 import java.util.stream.LongStream;
 
 /**
- * A walk through a whole stream in order, in windows, in which each id is predicted once: all but the very first, or
- * with {@link #documents} all. Windows may overlap: then what an earlier one has predicted is only context for what a
- * later one adds. Safe for use by many threads.
+ * Divides a token stream into evaluation windows in which each token is predicted once. The first token of the stream is
+ * not predicted, except with {@link #documents}. Windows may overlap. Tokens that an earlier window predicts then serve
+ * only as context in a later window. Instances are safe for concurrent use.
  */
 public final class EvalWindows {
-    /** The target where nothing is to be predicted. */
+    /** The target at positions without a prediction. */
     public static final int NO_TARGET = -1;
 
     private final TokenStream stream;
     private final int length;
     private final int stride;
     private final int padding;
-    /** The id that each document begins behind; {@link #NO_TARGET} in a stream, which begins behind its own first one. */
-    private final int beginning;
-    /** The first predicted id of each text that windows do not cross, and behind the last one the stream's end. */
+    /** The first input of each document; {@link #NO_TARGET} if the stream is one text, which begins with its own token. */
+    private final int firstInput;
+    /** The position of the first predicted token of each text, followed by the end of the stream. */
     private final long[] starts;
-    /** The number of each text's first window, and behind the last one that of all windows. */
+    /** The number of the first window of each text, followed by the number of all windows. */
     private final long[] firstWindows;
 
     /**
-     * A walk through the stream as one text, in windows that do not overlap.
+     * Divides the stream, as one text, into windows that do not overlap.
      *
-     * @param length ids in a window, at least 1
-     * @param padding what stands for input ids after the end of a text
-     * @throws DataException if the stream has not two ids
+     * @param length the number of tokens in a window, at least 1
+     * @param padding the input token after the end of a text
+     * @throws DataException if {@code length} is below 1, or the stream has fewer than two tokens
      */
     public EvalWindows(TokenStream stream, int length, int padding) {
         this(stream, length, length, padding, NO_TARGET, 1, stream.tokens());
     }
 
-    private EvalWindows(TokenStream stream, int length, int stride, int padding, int beginning, long... starts) {
+    private EvalWindows(TokenStream stream, int length, int stride, int padding, int firstInput, long... starts) {
         if (length < 1) {
             throw new DataException("cannot cut windows of " + length + " tokens; give at least 1");
         }
@@ -53,7 +53,7 @@ public final class EvalWindows {
         this.length = length;
         this.stride = stride;
         this.padding = padding;
-        this.beginning = beginning;
+        this.firstInput = firstInput;
         this.starts = starts;
         this.firstWindows = new long[starts.length];
         for (int text = 0; text + 1 < starts.length; text++) {
@@ -62,21 +62,26 @@ public final class EvalWindows {
         }
     }
 
-    /** The same walk in windows that begin that many ids apart; from its second one on a window predicts so many. */
-    public EvalWindows stride(int ids) {
-        return new EvalWindows(stream, length, ids, padding, beginning, starts);
+    /**
+     * Returns a copy whose windows begin {@code tokens} apart. Every window of a text except the first predicts at most
+     * that many tokens.
+     *
+     * @throws DataException if {@code tokens} is not from 1 to the window length
+     */
+    public EvalWindows stride(int tokens) {
+        return new EvalWindows(stream, length, tokens, padding, firstInput, starts);
     }
 
     /**
-     * The same walk in windows that do not cross the ends of documents. Each document begins behind an end of text, which
-     * predicts its first id. Where a stream does not say what its documents are, ends of text are taken for their ends.
+     * Returns a copy whose windows do not cross document boundaries. The first input of each document is the end of text,
+     * which predicts the first token. If the stream is not a {@link DocumentStream}, documents end at end-of-text tokens.
      */
     public EvalWindows documents(int endOfText) {
-        long[] starts = stream instanceof DocumentStream documents ? starts(documents) : startsBehind(endOfText);
+        long[] starts = stream instanceof DocumentStream documents ? starts(documents) : startsAfter(endOfText);
         return new EvalWindows(stream, length, stride, padding, endOfText, starts);
     }
 
-    /** Without documents that have no ids. */
+    /** Returns the starts of all documents that are not empty. */
     private static long[] starts(DocumentStream stream) {
         return LongStream.rangeClosed(0, stream.documents())
                 .map(stream::documentStart)
@@ -84,7 +89,7 @@ public final class EvalWindows {
                 .toArray();
     }
 
-    private long[] startsBehind(int endOfText) {
+    private long[] startsAfter(int endOfText) {
         long[] found = new long[16];
         int count = 1;
         int[] buffer = new int[1 << 16];
@@ -104,22 +109,22 @@ public final class EvalWindows {
         return Arrays.copyOf(found, count);
     }
 
-    /** The most ids in a window. */
+    /** Returns the maximum number of tokens in a window. */
     public int length() {
         return length;
     }
 
-    /** The number of windows. */
+    /** Returns the number of windows. */
     public long windows() {
         return firstWindows[firstWindows.length - 1];
     }
 
-    /** The ids that are predicted in all windows together. */
+    /** Returns the number of predicted tokens in all windows. */
     public long predictions() {
         return stream.tokens() - starts[0];
     }
 
-    /** The ids in a window, fewer than {@link #length} at the end of a text. */
+    /** Returns the number of tokens in a window, which is below {@link #length} at the end of a text. */
     public int length(long number) {
         int text = text(number);
         return (int) Math.min(length, starts[text + 1] - from(text, number));
@@ -128,46 +133,47 @@ public final class EvalWindows {
     private int text(long number) {
         Objects.checkIndex(number, windows());
         int found = Arrays.binarySearch(firstWindows, number);
-        // No two texts begin with the same window, since none is empty.
+        // Texts are not empty, so each text begins with a different window.
         return found >= 0 ? found : -found - 2;
     }
 
-    /** The first id that a window has as a target, or would have if no earlier one had it. */
+    /** Returns the position of the first target of a window, including targets that an earlier window predicts. */
     private long from(int text, long number) {
         return starts[text] + (number - firstWindows[text]) * stride;
     }
 
     /**
-     * A window.
+     * Copies the inputs and targets of a window.
      *
-     * @param number from 0 to {@link #windows} − 1
-     * @param inputs takes {@code length} ids, {@code padding} after the end
-     * @param targets takes {@code length} ids, {@link #NO_TARGET} after the end and where an earlier window has them
-     * @return how many targets there are
+     * @param number the number of the window, from 0 to {@link #windows} − 1
+     * @param inputs receives the inputs, {@code [length]}, with {@code padding} after the end of the text
+     * @param targets receives the targets, {@code [length]}, with {@link #NO_TARGET} after the end of the text and where
+     *     an earlier window predicts the token
+     * @return the number of targets
      */
     public int window(long number, int[] inputs, int[] targets) {
         return window(number, inputs, targets, 0, length);
     }
 
-    /** As {@link #window(long, int[], int[])}, taking {@code room} ids from index {@code at} in both arrays. */
-    public int window(long number, int[] inputs, int[] targets, int at, int room) {
-        Objects.checkFromIndexSize(at, room, inputs.length);
-        Objects.checkFromIndexSize(at, room, targets.length);
+    /** Like {@link #window(long, int[], int[])}, but writes {@code size} tokens from index {@code at} of both arrays. */
+    public int window(long number, int[] inputs, int[] targets, int at, int size) {
+        Objects.checkFromIndexSize(at, size, inputs.length);
+        Objects.checkFromIndexSize(at, size, targets.length);
         int count = length(number);
-        Objects.checkFromIndexSize(0, count, room);
+        Objects.checkFromIndexSize(0, count, size);
         int text = text(number);
         long from = from(text, number);
         int context = number == firstWindows[text] ? 0 : length - stride;
-        if (beginning >= 0 && from == starts[text]) {
-            inputs[at] = beginning;
+        if (firstInput >= 0 && from == starts[text]) {
+            inputs[at] = firstInput;
             stream.copyTokens(from, inputs, at + 1, count - 1);
         } else {
             stream.copyTokens(from - 1, inputs, at, count);
         }
         stream.copyTokens(from, targets, at, count);
         Arrays.fill(targets, at, at + context, NO_TARGET);
-        Arrays.fill(inputs, at + count, at + room, padding);
-        Arrays.fill(targets, at + count, at + room, NO_TARGET);
+        Arrays.fill(inputs, at + count, at + size, padding);
+        Arrays.fill(targets, at + count, at + size, NO_TARGET);
         return count - context;
     }
 }

@@ -7,20 +7,22 @@ import java.util.List;
 import java.util.stream.IntStream;
 
 /**
- * Sequences of several sources in turns.
+ * Mixes the sequences of several data sources.
  *
- * <p>The numbers are cut into rounds. In each round every source has a fixed number of turns, its quota, at places that
- * a permutation of the round decides; how often it was its turn before a number follows from the round and the place, so
- * the sequence follows from the number alone. By size, a round is an epoch and a source's quota all it has. By weight, a
- * round has {@link #ROUND} sequences, the quotas are the weights to that precision (but at least 1), and each source has
- * epochs of its own. Nothing but the quotas is kept in memory.
+ * <p>Global numbers are divided into rounds. In each round, every source supplies a fixed number of sequences, its quota,
+ * at positions given by a permutation of the round. The round and the position determine how many sequences the source
+ * supplied before. A sequence is therefore a function of its global number.
+ *
+ * <p>When mixing by size, a round is an epoch, and the quota of a source is the number of its sequences. When mixing by
+ * weight, a round has {@link #ROUND} sequences, and the quotas are the weights rounded to that precision, but at least 1.
+ * The sources then have separate epochs. Only the quotas are kept in memory.
  */
 public final class MixedSequences implements TrainingSequences {
-    /** Sequences in a round of weighted sources. */
+    /** The number of sequences in a round of weighted sources. */
     public static final int ROUND = 1 << 16;
 
     private final List<TrainingSequences> sources;
-    /** The sum of the quotas before each source, and behind the last one a round. */
+    /** The sum of the quotas before each source, followed by the sum of all quotas. */
     private final long[] firstTurn;
 
     private final long seed;
@@ -34,7 +36,7 @@ public final class MixedSequences implements TrainingSequences {
         }
     }
 
-    /** Of sources of one length, each sequence of which is seen once an epoch. */
+    /** Mixes sources by size: each sequence of each source occurs once per epoch. All sources have the same length. */
     public static MixedSequences bySize(List<? extends TrainingSequences> sources, long seed) {
         long[] quotas =
                 sources.stream().mapToLong(TrainingSequences::sequencesPerEpoch).toArray();
@@ -42,15 +44,21 @@ public final class MixedSequences implements TrainingSequences {
     }
 
     /**
-     * Of sources of one length, which have shares of the sequences.
+     * Mixes sources by weight. All sources have the same length.
      *
-     * @param weights one for each source, above 0 and finite; only their ratios matter
+     * @param weights the weight of each source, positive and finite; only the ratios matter
+     * @throws DataException if there are more than {@link #ROUND} sources
      */
     public static MixedSequences byWeight(List<? extends TrainingSequences> sources, double[] weights, long seed) {
         return new MixedSequences(sources, quotas(weights), seed);
     }
 
-    /** The largest remainders get what rounding down leaves; nobody gets nothing. */
+    /**
+     * Divides a round between sources in proportion to their weights. Each quota is at least 1. The largest-remainder
+     * method assigns the sequences that are left after rounding down.
+     *
+     * @throws DataException if there are more than {@link #ROUND} weights
+     */
     public static long[] quotas(double... weights) {
         int spare = ROUND - weights.length;
         if (spare < 0) {
@@ -66,7 +74,7 @@ public final class MixedSequences implements TrainingSequences {
             remainders[i] = exact - quotas[i];
             left -= quotas[i];
         }
-        while (left != 0) { // below 0 where some were raised to 1
+        while (left != 0) { // negative if quotas were raised to 1
             int sign = left > 0 ? 1 : -1;
             int taken = IntStream.range(0, weights.length)
                     .filter(i -> sign > 0 || quotas[i] > 1)
@@ -84,15 +92,19 @@ public final class MixedSequences implements TrainingSequences {
         return sources.getFirst().length();
     }
 
-    /** {@inheritDoc} By weight it is as many as the sources have together, though some are then seen more than once. */
+    /**
+     * {@inheritDoc} When mixing by weight, this is the total over all sources, although an epoch then repeats some
+     * sequences and omits others.
+     */
     @Override
     public long sequencesPerEpoch() {
         return sources.stream().mapToLong(TrainingSequences::sequencesPerEpoch).sum();
     }
 
-    /** Of which source a sequence is, and its number there. */
+    /** The source of a sequence, and the sequence's number in that source. */
     public record Turn(int source, long number) {}
 
+    /** Returns the source of a sequence by its global number. */
     public Turn turn(long number) {
         if (number < 0) {
             throw new IndexOutOfBoundsException("sequence " + number);
@@ -101,7 +113,7 @@ public final class MixedSequences implements TrainingSequences {
         long key = SplitMix64.epochKey(seed, number / round);
         long place = new Permutation(round, key).get(number % round);
         int found = Arrays.binarySearch(firstTurn, place);
-        int source = found < 0 ? -found - 2 : found; // no quota is 0, so no two sources begin at one place
+        int source = found < 0 ? -found - 2 : found; // quotas are positive, so the values are distinct
         long quota = firstTurn[source + 1] - firstTurn[source];
         return new Turn(source, number / round * quota + place - firstTurn[source]);
     }

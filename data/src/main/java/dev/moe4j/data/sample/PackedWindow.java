@@ -9,15 +9,15 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Which documents share a sequence, for some documents in a row. Sequences are numbered from 0: first the pieces of full
- * length, document by document, then the sequences of packed rests. Documents are numbered within the window.
+ * Assigns the documents of a window to sequences. Sequences are numbered from 0. First come the pieces of full length,
+ * document by document, then the sequences of packed remainders. Documents are numbered within the window.
  */
 final class PackedWindow {
-    /** The documents that have pieces of full length. */
+    /** The documents with pieces of full length. */
     private final short[] cut;
-    /** For each of these documents the full pieces in documents before it, then the number of all full pieces. */
+    /** The number of full pieces before each document in {@link #cut}, followed by the number of all full pieces. */
     private final long[] fullBefore;
-    /** The documents with a rest, sequence by sequence. The first of each sequence is stored as its complement. */
+    /** The documents with a remainder, sequence by sequence. The first of each sequence is stored as its complement. */
     private final short[] packed;
 
     private final int packedSequences;
@@ -41,8 +41,8 @@ final class PackedWindow {
     /**
      * Packs documents.
      *
-     * @param lengths of the documents, in ids; at most 2^15 documents
-     * @param length of a sequence
+     * @param lengths the lengths of the documents in tokens; at most 2^15 documents
+     * @param length the length of a sequence in tokens
      */
     static PackedWindow of(long[] lengths, int length) {
         int[] cut = IntStream.range(0, lengths.length)
@@ -59,7 +59,7 @@ final class PackedWindow {
         return new PackedWindow(documents, fullBefore, pack(rests, length));
     }
 
-    /** Best fit, longest first; rests of equal length in the order of their documents. Empty rests are left out. */
+    /** Packs remainders by best-fit decreasing. Ties keep the document order, and empty remainders are omitted. */
     private static List<List<Integer>> pack(int[] rests, int length) {
         List<Integer> longestFirst = new ArrayList<>(IntStream.range(0, rests.length)
                 .filter(i -> rests[i] > 0)
@@ -67,25 +67,25 @@ final class PackedWindow {
                 .toList());
         longestFirst.sort((a, b) -> Integer.compare(rests[b], rests[a]));
         List<List<Integer>> sequences = new ArrayList<>();
-        TreeMap<Integer, List<List<Integer>>> byRoom = new TreeMap<>();
+        TreeMap<Integer, List<List<Integer>>> bySpace = new TreeMap<>();
         for (int document : longestFirst) {
             int rest = rests[document];
-            Map.@Nullable Entry<Integer, List<List<Integer>>> best = byRoom.ceilingEntry(rest);
+            Map.@Nullable Entry<Integer, List<List<Integer>>> best = bySpace.ceilingEntry(rest);
             List<Integer> sequence;
-            int room = length;
+            int space = length;
             if (best == null) {
                 sequence = new ArrayList<>();
                 sequences.add(sequence);
             } else {
-                room = best.getKey();
+                space = best.getKey();
                 sequence = best.getValue().removeLast();
                 if (best.getValue().isEmpty()) {
-                    byRoom.remove(room);
+                    bySpace.remove(space);
                 }
             }
             sequence.add(document);
-            if (room > rest) {
-                byRoom.computeIfAbsent(room - rest, _ -> new ArrayList<>()).add(sequence);
+            if (space > rest) {
+                bySpace.computeIfAbsent(space - rest, _ -> new ArrayList<>()).add(sequence);
             }
         }
         sequences.forEach(sequence -> sequence.sort(null));
@@ -96,7 +96,7 @@ final class PackedWindow {
         return fullPieces() + packedSequences;
     }
 
-    /** The sequences that are one piece of full length. */
+    /** Returns the number of sequences that are one piece of full length. */
     long fullPieces() {
         return fullBefore[cut.length];
     }
@@ -104,18 +104,18 @@ final class PackedWindow {
     /**
      * A piece of full length.
      *
-     * @param number of the piece in its document, from 0
+     * @param number the index of the piece in its document, from 0
      */
-    record Full(int document, long number) {}
+    record FullPiece(int document, long number) {}
 
-    /** The piece that is a sequence below {@link #fullPieces}. */
-    Full full(long sequence) {
+    /** Returns the piece of a sequence whose number is below {@link #fullPieces}. */
+    FullPiece fullPiece(long sequence) {
         int at = Arrays.binarySearch(fullBefore, sequence);
         int found = at < 0 ? -at - 2 : at;
-        return new Full(cut[found], sequence - fullBefore[found]);
+        return new FullPiece(cut[found], sequence - fullBefore[found]);
     }
 
-    /** The documents whose rests are a packed sequence, in order; packed sequences are counted from 0 here. */
+    /** Returns the documents of a packed sequence, in order. Packed sequences are numbered from 0 here. */
     int[] packed(long sequence) {
         int from = 0;
         long begun = packed[0] < 0 ? 0 : -1;

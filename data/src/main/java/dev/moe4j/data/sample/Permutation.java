@@ -3,10 +3,10 @@ package dev.moe4j.data.sample;
 import dev.moe4j.base.primitive.SplitMix64;
 
 /**
- * A permutation of 0 … n−1 that is computed, not stored: a Feistel network over the next even number of bits, walked
- * until the result is below n. A Feistel network is a bijection whatever its round function, and following a
- * bijection's cycle from a point below n to the next such point is one on those points. The domain has fewer than 4n
- * points, so a walk takes fewer than four steps on average.
+ * A pseudorandom permutation of 0 … n−1 that is computed and not stored. It applies a Feistel network over the next even
+ * number of bits until the result is below n (cycle walking). A Feistel network is a bijection for any round function.
+ * Following its cycle from a point below n to the next such point is therefore a bijection on the points below n. The
+ * domain has fewer than 4n points, so this takes fewer than four steps on average.
  */
 public final class Permutation {
     private static final int ROUNDS = 6;
@@ -16,9 +16,15 @@ public final class Permutation {
     private final long mask;
     private final long[] keys = new long[ROUNDS];
 
+    /**
+     * Creates a permutation.
+     *
+     * @param n the number of elements, from 1 to 2^60
+     * @param key selects the permutation
+     */
     public Permutation(long n, long key) {
         if (n < 1 || n > 1L << 60) {
-            throw new IllegalArgumentException("a permutation of " + n);
+            throw new IllegalArgumentException("cannot permute " + n + " elements");
         }
         this.n = n;
         int bits = Long.SIZE - Long.numberOfLeadingZeros(n - 1);
@@ -29,6 +35,7 @@ public final class Permutation {
         }
     }
 
+    /** Returns the image of an index from 0 to n−1. */
     public long get(long index) {
         long at = index;
         do {

@@ -16,7 +16,7 @@ import java.util.Map;
 import java.util.SequencedMap;
 import java.util.stream.Stream;
 
-/** One or more folders of prepared text that a run trains on, by their names, all of one tokenizer. */
+/** The named data sources of a training run: one or more folders of prepared data with the same tokenizer. */
 public final class TrainingData implements AutoCloseable {
 
     private final SequencedMap<String, Shards> sources;
@@ -25,15 +25,15 @@ public final class TrainingData implements AutoCloseable {
         this.sources = sources;
     }
 
-    /** What sequences are made of. */
+    /** How training sequences are cut from the token stream. */
     public enum Cut {
-        /** Blocks of one length, across documents: {@link BlockSampler}. */
+        /** Blocks of equal length, regardless of documents: {@link BlockSampler}. */
         BLOCKS,
-        /** Whole documents: {@link DocumentSampler}. */
+        /** Packed complete documents: {@link DocumentSampler}. */
         DOCUMENTS
     }
 
-    /** A single source, already open, which {@link #close} closes. */
+    /** Uses a single open source. {@link #close} closes it. */
     public static TrainingData of(Shards shards) {
         SequencedMap<String, Shards> sources = new LinkedHashMap<>();
         sources.put("data", shards);
@@ -41,16 +41,16 @@ public final class TrainingData implements AutoCloseable {
     }
 
     /**
-     * Opens folders.
+     * Opens folders of prepared data.
      *
-     * @param folders at least one, by the names that weights and metrics have for them where there are several
-     * @throws DataException if one is missing or damaged, or they were made by different tokenizers
+     * @param folders at least one folder, by the source name. With several sources, weights and metrics use the names.
+     * @throws DataException if a folder is missing or damaged, a name is invalid, or the tokenizers differ
      */
     public static TrainingData open(SequencedMap<String, Path> folders) {
         folders.forEach((name, folder) -> {
             if (folders.size() > 1 && !name.matches("[a-z][a-z0-9_]*")) {
-                throw new DataException("'" + DataException.oneLine(name) + "' is no name for one of several sources;"
-                        + " give " + folder + " one of lower-case letters, digits and _");
+                throw new DataException("'" + DataException.oneLine(name) + "' is not a valid source name;" + " give "
+                        + folder + " a name of lower-case letters, digits and _");
             }
         });
         TrainingData data = new TrainingData(new LinkedHashMap<>());
@@ -72,12 +72,15 @@ public final class TrainingData implements AutoCloseable {
         }
     }
 
-    /** What made the ids. */
+    /** Returns the tokenizer of all sources. */
     public Tokenizer tokenizer() {
         return sources.firstEntry().getValue().tokenizer();
     }
 
-    /** SHA-256 over all of it: the manifest's of a single source, else that of a line for each: its name and its hash. */
+    /**
+     * Returns the SHA-256 of all data, in hex. For a single source, this is the hash of its manifest. For several sources,
+     * it is the hash of one line per source with its name and manifest hash.
+     */
     public String sha256() {
         if (sources.size() == 1) {
             return sources.firstEntry().getValue().manifest().sha256();
@@ -88,7 +91,11 @@ public final class TrainingData implements AutoCloseable {
         return Sha256.hex(digest);
     }
 
-    /** The documents that were held out: of a single source under the given name, else under the sources' names. */
+    /**
+     * Returns the held-out documents of each source that has any, by source name.
+     *
+     * @param name the name to use if there is a single source
+     */
     public SequencedMap<String, TokenStream> valid(String name) {
         SequencedMap<String, TokenStream> valid = new LinkedHashMap<>();
         sources.forEach((source, shards) ->
@@ -97,12 +104,14 @@ public final class TrainingData implements AutoCloseable {
     }
 
     /**
-     * The sequences to train on.
+     * Returns the training sequences.
      *
-     * @param length ids that are predicted in a sequence, at most
-     * @param weights the sources' shares of the sequences, of which only the ratios matter; empty for their sizes
-     * @throws DataException if a source has too little text, or documents without an end of text where they are to be
-     *     packed, or weights and sources do not fit together
+     * @param cut how sequences are cut from the token stream
+     * @param length the maximum number of predicted tokens in a sequence
+     * @param weights the sampling weight of each source, of which only the ratios matter; empty to mix by size
+     * @param seed the seed of the order of the sequences
+     * @throws DataException if a source has too little text, if documents to be packed do not end with an end of text, or
+     *     if weights and sources do not match
      */
     public TrainingSequences sequences(Cut cut, int length, Map<String, Double> weights, long seed) {
         checkWeights(weights);
@@ -133,9 +142,9 @@ public final class TrainingData implements AutoCloseable {
     }
 
     /**
-     * Checks that documents can be told apart, as a mask or positions of their own want it.
+     * Checks that document boundaries are known, as document masks and per-document positions need.
      *
-     * @throws DataException if they do not end with an end of text
+     * @throws DataException if documents do not end with an end of text
      */
     public void checkEnds() {
         sources.values().forEach(TrainingData::checkEnds);
@@ -143,9 +152,9 @@ public final class TrainingData implements AutoCloseable {
 
     private static void checkEnds(Shards shards) {
         if (!shards.manifest().appendsEndOfText()) {
-            throw new DataException("the data's documents do not end with an end of text, which the next one in a"
-                    + " sequence has to begin behind; prepare the text with this program, or take blocks without"
-                    + " regard to documents");
+            throw new DataException(
+                    "the documents of the data do not end with an end of text, which packed documents"
+                            + " need as a separator; prepare the text with this program, or cut blocks regardless of documents");
         }
     }
 
@@ -156,8 +165,8 @@ public final class TrainingData implements AutoCloseable {
         });
         Stream<String> unweighted = sources.keySet().stream().filter(name -> !weights.containsKey(name));
         unweighted.filter(_ -> !weights.isEmpty()).findFirst().ifPresent(name -> {
-            throw new DataException("the data " + name + " has no weight; give one to each of " + names()
-                    + ", or to none, which takes all of each in turn");
+            throw new DataException("the data " + name + " does not have a weight; give a weight to each of " + names()
+                    + ", or give none to mix by size");
         });
     }
 

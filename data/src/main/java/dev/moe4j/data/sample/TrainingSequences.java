@@ -1,33 +1,37 @@
 package dev.moe4j.data.sample;
 
 /**
- * Training sequences by their global number: pure functions of (seed, number), so that resuming and any number of
- * processes see the same data in the same order, and nothing has to be read up to a place to go on from it. Safe for use
- * by many threads.
+ * Provides training sequences by global number. A sequence is a pure function of (seed, number). A resumed run, and any
+ * number of processes, therefore see the same data in the same order, without reading past data first. Instances are
+ * safe for concurrent use.
  */
 public sealed interface TrainingSequences permits BlockSampler, DocumentSampler, MixedSequences {
 
-    /** Stands where a sequence has no token: behind its end only. */
+    /** The padding after the end of a sequence. */
     int NONE = EvalWindows.NO_TARGET;
 
-    /** The ids that are predicted in a sequence, at most. */
+    /** Returns the maximum number of predicted tokens in a sequence. */
     int length();
 
-    /** The sequences of an epoch, in which each is seen once, in an order that depends on the seed and the epoch. */
+    /**
+     * Returns the number of sequences in an epoch. An epoch has each sequence once, in an order that depends on the seed
+     * and the epoch.
+     */
     long sequencesPerEpoch();
 
     /**
-     * A sequence.
+     * Copies a sequence.
      *
-     * @param number its global number, from 0, without end
-     * @param out takes {@code length + 1} ids: the inputs are the first {@code length}, the targets the last {@code
-     *     length}; {@link #NONE} behind the sequence's end
+     * @param number the global number, from 0 and unbounded
+     * @param out receives {@code [length + 1]} tokens. The first {@code length} are the inputs, and the last {@code length}
+     *     are the targets. Positions after the end of the sequence get {@link #NONE}.
      */
     void sequence(long number, int[] out);
 
     /**
-     * Where in a sequence documents begin after the one that it begins in, as indexes of inputs, rising; and where it
-     * ends, if it is not full. The first input of a document is the end of text before it, which predicts its first id.
+     * Returns the document boundaries within a sequence, as increasing indexes of inputs: the start of each document after
+     * the first, and the end of the last document if the sequence is not full. The first input of a document is the
+     * preceding end of text, which predicts the document's first token.
      */
     int[] documentStarts(long number);
 }

@@ -1,7 +1,7 @@
 /**
- * Training sequences as a function of a number: {@link TrainingData} opens sources and mixes them, a {@link
- * TrainingSequences} gives the sequence with a global number. {@link EvalWindows} are overlapping windows for
- * evaluation. Depends on {@code data.shard}.
+ * Training sequences and evaluation windows: {@link TrainingData} opens data sources and mixes them. {@link
+ * TrainingSequences} provides the sequence with a global number, cut in blocks or packed from documents. {@link
+ * EvalWindows} divides a stream into windows for evaluation. Depends on {@code data.shard}.
  */
 @NullMarked
 package dev.moe4j.data.sample;

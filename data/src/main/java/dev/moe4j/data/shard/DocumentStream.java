@@ -1,19 +1,19 @@
 package dev.moe4j.data.shard;
 
-/** Documents back to back in one long row of ids. Safe to read from many threads. */
+/** A token stream that consists of consecutive documents. Safe for concurrent reads. */
 public interface DocumentStream extends TokenStream {
 
-    /** The number of documents. */
+    /** Returns the number of documents. */
     long documents();
 
     /**
-     * Where a document begins, in ids.
+     * Returns the position at which a document begins, in tokens.
      *
-     * @param document from 0 to {@link #documents}, the latter giving {@link #tokens}
+     * @param document the number of the document, from 0 to {@link #documents}. The last value gives {@link #tokens}.
      */
     long documentStart(long document);
 
-    /** The first document that begins at or behind a place in the row; {@link #documents} if there is none. */
+    /** Returns the first document that begins at or after a position; {@link #documents} if there is none. */
     default long firstDocumentFrom(long token) {
         long low = 0;
         long high = documents();

@@ -4,21 +4,21 @@ import dev.moe4j.base.primitive.SplitMix64;
 import dev.moe4j.text.DataException;
 
 /**
- * Chooses documents for validation by their text alone: the choice does not depend on names, order or other documents,
- * and equal documents land on the same side.
+ * Selects the documents that are held out for validation, by a hash of their text. The selection does not depend on file
+ * names, order or other documents, and equal documents go to the same split.
  *
- * @param fraction the expected share of documents held out, 0 (none) to below 1
- * @param seed another seed chooses other documents
+ * @param fraction the expected fraction of documents held out, from 0 to below 1
+ * @param seed the seed of the hash; another seed selects other documents
  */
 public record HoldOut(double fraction, long seed) {
 
-    /** Nothing is held out. */
+    /** Holds out no documents. */
     public static final HoldOut NONE = new HoldOut(0, 0);
 
     /**
      * Checks the fraction.
      *
-     * @throws DataException if it is not in range
+     * @throws DataException if {@code fraction} is out of range
      */
     public HoldOut {
         if (!(fraction >= 0 && fraction < 1)) {
@@ -26,7 +26,7 @@ public record HoldOut(double fraction, long seed) {
         }
     }
 
-    /** Whether this text is held out. */
+    /** Whether a document with this text is held out. */
     public boolean holds(String text) {
         if (fraction == 0) {
             return false;

@@ -8,7 +8,7 @@ import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
 import java.util.Optional;
 
-/** How an id is stored; {@code code} is the number in the index file, {@code width} is in bytes. */
+/** The integer type of token ids in a file. The code is the type's number in the index file. */
 public enum IdType {
     UINT8(1, 1),
     INT8(2, 1),
@@ -26,6 +26,7 @@ public enum IdType {
     private static final VarHandle INTS = MethodHandles.byteArrayViewVarHandle(int[].class, ByteOrder.LITTLE_ENDIAN);
 
     final byte code;
+    /** The size of an id in bytes. */
     public final int width;
 
     IdType(int code, int width) {
@@ -33,7 +34,7 @@ public enum IdType {
         this.width = width;
     }
 
-    /** The narrowest type written for a vocabulary of that size. */
+    /** Returns the type in which ids of a vocabulary with {@code size} entries are written. */
     public static IdType forVocabulary(int size) {
         return size <= 1 << 16 ? UINT16 : INT32;
     }
@@ -48,8 +49,11 @@ public enum IdType {
     }
 
     /**
-     * Stores ids as a file has them; {@link #UINT16} and {@link #INT32} only.
+     * Converts ids to file format. Supports only {@link #UINT16} and {@link #INT32}.
      *
+     * @param from the index of the first id
+     * @param count the number of ids
+     * @param packed receives {@code count × width} bytes
      * @throws DataException if an id is outside the vocabulary
      */
     public void pack(int[] ids, int from, int count, int vocabularySize, byte[] packed) {
@@ -70,10 +74,10 @@ public enum IdType {
     }
 
     /**
-     * Copies ids out of a file.
+     * Copies ids from a file.
      *
-     * @param from offset in bytes
-     * @return false if one of them is negative or too large for 31 bits
+     * @param from the offset of the first id, in bytes
+     * @return false if an id is negative or does not fit in 31 bits
      */
     boolean read(MemorySegment file, long from, int[] out, int at, int count) {
         int signs = 0;

@@ -28,10 +28,18 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * What made a folder of prepared data; {@code manifest.json} in docs/data-format.md.
+ * Describes a folder of prepared data: its files, tokenizer, sources and options. This is the content of {@code
+ * manifest.json} (docs/data-format.md).
  *
- * @param splits {@code train} and, if there was a hold-out, {@code valid}
- * @param skipped files and records left out, by reason
+ * @param format always {@link #FORMAT}
+ * @param version the format version
+ * @param tokenizer the tokenizer that made the ids
+ * @param appendsEndOfText whether each document ends with an end-of-text token
+ * @param splits {@code train} and, if documents are held out, {@code valid}
+ * @param sources the inputs
+ * @param options the options of the preparation
+ * @param work the share of the preparation that the folder holds
+ * @param skipped the counts of skipped files and records, by reason
  */
 public record Manifest(
         String format,
@@ -44,16 +52,21 @@ public record Manifest(
         Work work,
         Map<String, Long> skipped) {
 
+    /** The name of the manifest file. */
     public static final String FILE = "manifest.json";
+
+    /** The name of the format. */
     public static final String FORMAT = "moe4j-shards";
-    /** The one source of data that another program wrote. */
+
+    /** The name of the single source if another program wrote the data. */
     public static final String ADOPTED = "adopted";
 
+    /** The current format version. */
     public static final int VERSION = 3;
-    /** The oldest version that can be read; it has no words. */
+    /** The oldest supported version, which lacks word counts. */
     private static final int OLDEST = 2;
 
-    /** Copies what could change; maps are sorted, so that equal data gives equal bytes. */
+    /** Copies the collections. Maps are sorted, so equal data gives equal bytes. */
     public Manifest {
         splits = Collections.unmodifiableMap(new TreeMap<>(splits));
         sources = List.copyOf(sources);
@@ -63,10 +76,13 @@ public record Manifest(
     /**
      * The tokenizer that made the ids.
      *
-     * @param spec what {@link Tokenizer#of} takes
-     * @param vocabulary the number of ids, special ones included
+     * @param spec the argument for {@link Tokenizer#of(String, Path)}
+     * @param hash the hash of the definition
+     * @param vocabulary the number of ids, including special tokens
+     * @param endOfText the id of the end-of-text token
      */
     public record TokenizerInfo(String spec, String hash, int vocabulary, int endOfText) {
+        /** Describes a tokenizer. */
         public static TokenizerInfo of(Tokenizer tokenizer) {
             return new TokenizerInfo(
                     tokenizer.spec(), tokenizer.hash(), tokenizer.vocabularySize(), tokenizer.endOfText());
@@ -74,11 +90,13 @@ public record Manifest(
     }
 
     /**
-     * Documents in order, in the pairs of files that hold them.
+     * A split of the documents.
      *
-     * @param tokens ids, the end of each document included
-     * @param textBytes UTF-8 bytes of the text, transformed if asked for, without end-of-text tokens
-     * @param words of that text; 0, and not in the file, in data of version 2
+     * @param documents the number of documents
+     * @param tokens the number of tokens, including the end of each document
+     * @param textBytes the length of the text after transforms, in UTF-8 bytes, without end-of-text tokens
+     * @param words the number of words in the text; 0 and absent from the file in data of version 2
+     * @param shards the pairs of files that hold the documents, in order
      */
     public record Split(
             long documents,
@@ -86,11 +104,12 @@ public record Manifest(
             long textBytes,
             @JsonInclude(JsonInclude.Include.NON_DEFAULT) long words,
             List<Shard> shards) {
-        /** Copies what could change. */
+        /** Copies the list. */
         public Split {
             shards = List.copyOf(shards);
         }
 
+        /** Creates a split from its shards and sums up their counts. */
         public static Split of(List<Shard> shards) {
             return new Split(
                     shards.stream().mapToLong(Shard::documents).sum(),
@@ -100,13 +119,13 @@ public record Manifest(
                     shards);
         }
 
-        /** The size of the text. */
+        /** Returns the size of the text. */
         public TextSize size() {
             return new TextSize(textBytes, words);
         }
     }
 
-    /** A pair of files; the numbers are those of {@link Split}. */
+    /** A pair of files. The counts have the same meaning as in {@link Split}. */
     public record Shard(
             long documents,
             long tokens,
@@ -115,23 +134,31 @@ public record Manifest(
             Stored bin,
             Stored idx) {}
 
-    /** A file. */
+    /** A data file: its name, its size in bytes and its checksum in hex. */
     public record Stored(String name, long bytes, String sha256) {}
 
-    /** An input as it was named, and what came of it in all splits. */
+    /** An input as the user named it, with its number of documents and bytes of text over all splits. */
     public record Source(String input, long documents, long textBytes) {
+        /** Adds the counts of the same input in another part of the data. */
         public Source plus(Source other) {
             return new Source(input, documents + other.documents, textBytes + other.textBytes);
         }
     }
 
     /**
-     * How the documents were made.
+     * The options of the preparation.
      *
-     * @param field the field or column with the text, where files have records
-     * @param documentBytes the largest document
-     * @param shardBytes the text of a shard, about
-     * @param selection SHA-256 of the file that says which documents are left out; empty, and not in the file, if none
+     * @param format the format of the input files
+     * @param field the name of the field or column with the text, for files of records
+     * @param splitting how text files are split into documents
+     * @param transform the change to the text of each document
+     * @param onError how bad input is handled
+     * @param documentBytes the maximum size of a document, in UTF-8 bytes
+     * @param holdOutFraction the expected fraction of documents held out
+     * @param holdOutSeed the seed that selects the held-out documents
+     * @param layout the layout of the index files
+     * @param shardBytes the approximate size of a shard, in bytes of text
+     * @param selection the SHA-256 of the selection file; empty and absent from the manifest if all documents are kept
      */
     public record Options(
             TextFormat format,
@@ -146,6 +173,7 @@ public record Manifest(
             long shardBytes,
             @JsonInclude(JsonInclude.Include.NON_EMPTY) String selection) {
 
+        /** Collects the options of a preparation. */
         public static Options of(ReadOptions read, HoldOut holdOut, ShardLayout layout, long shardBytes) {
             return new Options(
                     read.format(),
@@ -163,27 +191,27 @@ public record Manifest(
     }
 
     /**
-     * Which part of the work this is.
+     * The share of a preparation that the folder holds.
      *
-     * @param share from 1
-     * @param of how many shares there are; 1 where the data is whole
-     * @param plan SHA-256 over the list of files, the tokenizer and the options, which all shares have in common
+     * @param share the number of the share, from 1
+     * @param of the number of shares; 1 if the data is complete
+     * @param plan the SHA-256 of the list of files, the tokenizer and the options, which is equal for all shares
      */
     public record Work(int share, int of, String plan) {}
 
-    /** Whether another program wrote the ids, so that the size of the source text is not known. */
+    /** Whether another program wrote the ids. The size of the source text is then unknown. */
     public boolean adopted() {
         return sources.size() == 1
                 && sources.getFirst().input().equals(ADOPTED)
                 && work.plan().isEmpty();
     }
 
-    /** The documents in all splits. */
+    /** Returns the number of documents in all splits. */
     public long documents() {
         return splits.values().stream().mapToLong(Split::documents).sum();
     }
 
-    /** The SHA-256 of the manifest's file: with the checksums in it, that of all the data. */
+    /** Returns the SHA-256 of the manifest file. It identifies all data, because the manifest has their checksums. */
     public String sha256() {
         MessageDigest digest = Sha256.digest();
         digest.update(Json.indented(this).getBytes(StandardCharsets.UTF_8));
@@ -191,9 +219,9 @@ public record Manifest(
     }
 
     /**
-     * Writes the manifest into the folder.
+     * Writes the manifest into a folder.
      *
-     * @throws DataException if that fails
+     * @throws DataException if the file cannot be written
      */
     public void write(Path folder) {
         Path file = folder.resolve(FILE);
@@ -205,15 +233,16 @@ public record Manifest(
     }
 
     /**
-     * Reads the manifest of a folder, and checks that its files exist with the right lengths.
+     * Reads the manifest of a folder and checks that all files exist with the right sizes.
      *
-     * @throws DataException if anything is missing, unknown, of a newer version or does not add up
+     * @throws DataException if the manifest or a file is missing or damaged, the version is not supported, or the counts
+     *     are inconsistent
      */
     public static Manifest read(Path folder) {
         Path file = folder.resolve(FILE);
         if (!Files.isRegularFile(file)) {
             throw new DataException(folder + " has no " + FILE
-                    + ", so it is no prepared data; give the folder that `prepare --out` has written");
+                    + ", so it is not prepared data; give the folder that `prepare --out` has written");
         }
         Manifest manifest;
         try {
@@ -224,7 +253,7 @@ public record Manifest(
             }
             int version = tree.path("version").asInt(0);
             if (version < OLDEST || version > VERSION) {
-                throw new DataException(file + " has version " + version + ", and this program reads " + OLDEST + " to "
+                throw new DataException(file + " has version " + version + ", but this program reads " + OLDEST + " to "
                         + VERSION + "; use the program that wrote it or prepare the data again");
             }
             if (tree.path("options") instanceof ObjectNode options && !options.has("selection")) {
@@ -243,7 +272,7 @@ public record Manifest(
         return manifest;
     }
 
-    /** Sets the words of shards and splits to 0 where the file has none. */
+    /** Sets the word counts of shards and splits to 0 if the file lacks them (version 2). */
     public static void addMissingWords(JsonNode node) {
         if (node instanceof ObjectNode object && object.has("text_bytes") && object.has("tokens")) {
             object.putIfAbsent("words", object.numberNode(0));
@@ -261,12 +290,12 @@ public record Manifest(
             }
             if (!names.add(name)) {
                 throw new DataException(folder.resolve(FILE) + " is damaged: it names " + DataException.oneLine(name)
-                        + " twice; prepare the data again");
+                        + " more than once; prepare the data again");
             }
             Path file = folder.resolve(name);
             try {
                 if (Files.size(file) != stored.bytes) {
-                    throw new DataException(file + " has " + Files.size(file) + " bytes, and its manifest says "
+                    throw new DataException(file + " has " + Files.size(file) + " bytes, but its manifest says "
                             + stored.bytes + "; copy it again or prepare the data again");
                 }
             } catch (IOException e) {
@@ -281,7 +310,7 @@ public record Manifest(
         });
     }
 
-    /** The files of all shards, in order. */
+    /** Returns the files of all shards, in order. */
     public List<Stored> files() {
         return splits.values().stream()
                 .flatMap(split -> split.shards.stream())
@@ -290,9 +319,9 @@ public record Manifest(
     }
 
     /**
-     * Compares the checksums of all files, reading them whole; that of the tokenizer's file is its hash.
+     * Reads all files and verifies their checksums, including the tokenizer's file.
      *
-     * @throws DataException if one differs
+     * @throws DataException if a checksum differs or a file cannot be read
      */
     public void verify(Path folder) {
         files().forEach(stored -> verify(folder.resolve(stored.name), stored.sha256));

@@ -2,12 +2,15 @@ package dev.moe4j.data.shard;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
 
-/** The two layouts of an index under the same magic number; both are read (docs/data-format.md). */
+/**
+ * The layout of an index file. Both layouts have the same magic number, and {@link ShardReader} reads both
+ * (docs/data-format.md).
+ */
 public enum ShardLayout {
-    /** That of fairseq. */
+    /** The layout of fairseq. */
     @JsonProperty("fairseq")
     FAIRSEQ,
-    /** That of Megatron, with a document index. */
+    /** The layout of Megatron, with a document index. */
     @JsonProperty("megatron")
     MEGATRON
 }

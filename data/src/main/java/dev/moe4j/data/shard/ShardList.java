@@ -6,18 +6,18 @@ import java.util.List;
 import java.util.Objects;
 
 /**
- * The documents of a split, which are in one shard after the other, as if they were in one. Safe to read from many
- * threads; after {@link #close} every access fails with {@link IllegalStateException}.
+ * Presents the consecutive shards of a split as one document stream. Safe for concurrent reads. After {@link #close},
+ * every access throws {@link IllegalStateException}.
  */
 public final class ShardList implements DocumentStream, AutoCloseable {
     private final Path name;
     private final List<ShardReader> shards;
-    /** Of each shard the number of its first document and of its first id; behind the last, those of all. */
+    /** The number of the first document of each shard, followed by the number of all documents. */
     private final long[] firstDocument;
-
+    /** The position of the first token of each shard, followed by the number of all tokens. */
     private final long[] firstToken;
 
-    /** Takes the shards, which {@link #close} closes. {@code name} is for messages. */
+    /** Joins shards. {@link #close} closes them. {@code name} is used in messages. */
     ShardList(Path name, List<ShardReader> shards) {
         this.name = name;
         this.shards = List.copyOf(shards);
@@ -29,19 +29,18 @@ public final class ShardList implements DocumentStream, AutoCloseable {
         }
     }
 
-    /** The last shard that begins at or before a place that is not behind the end; so never an empty one. */
+    /** Returns the shard that contains a position before the end; this is never an empty shard. */
     private static int find(long[] first, long at) {
         int found = Arrays.binarySearch(first, at);
         if (found < 0) {
             return -found - 2;
         }
-        while (first[found + 1] == at) { // of equal beginnings all but the last are of empty shards
+        while (first[found + 1] == at) { // of shards with the same start, only the last is not empty
             found++;
         }
         return found;
     }
 
-    /** The ids of all documents together. */
     @Override
     public long tokens() {
         return firstToken[shards.size()];
@@ -53,10 +52,10 @@ public final class ShardList implements DocumentStream, AutoCloseable {
     }
 
     /**
-     * The ids in a document, its end of text included.
+     * Returns the number of tokens in a document, including the end of text.
      *
-     * @param document from 0
-     * @throws dev.moe4j.text.DataException if there are more than an array holds
+     * @param document the number of the document, from 0
+     * @throws dev.moe4j.text.DataException if an array cannot hold the document
      */
     public int documentLength(long document) {
         Objects.checkIndex(document, documents());
@@ -67,7 +66,7 @@ public final class ShardList implements DocumentStream, AutoCloseable {
     /**
      * {@inheritDoc}
      *
-     * @throws dev.moe4j.text.DataException if the entries of its shard are not back to back
+     * @throws dev.moe4j.text.DataException if the entries of the shard are not contiguous
      */
     @Override
     public long documentStart(long document) {
@@ -80,10 +79,10 @@ public final class ShardList implements DocumentStream, AutoCloseable {
     }
 
     /**
-     * The ids of a document.
+     * Returns the tokens of a document, {@code [tokens]}, including the end of text.
      *
-     * @param document from 0
-     * @throws dev.moe4j.text.DataException if an id is negative or does not fit 31 bits
+     * @param document the number of the document, from 0
+     * @throws dev.moe4j.text.DataException if an id is negative or does not fit in 31 bits
      */
     public int[] document(long document) {
         Objects.checkIndex(document, documents());
@@ -94,7 +93,7 @@ public final class ShardList implements DocumentStream, AutoCloseable {
     /**
      * {@inheritDoc}
      *
-     * @throws dev.moe4j.text.DataException also if the entries of a shard overlap or leave gaps, so that there is no one stream
+     * @throws dev.moe4j.text.DataException also if the entries of a shard are not contiguous
      */
     @Override
     public void copyTokens(long offset, int[] out, int at, int count) {

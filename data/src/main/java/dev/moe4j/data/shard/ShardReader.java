@@ -11,9 +11,9 @@ import java.nio.file.StandardOpenOption;
 import java.util.Objects;
 
 /**
- * A {@code .bin} and {@code .idx} pair, memory-mapped: what this project writes, and what fairseq and Megatron write
- * (docs/data-format.md). Everything in the index is checked when it is opened. Safe to read from many threads; after
- * {@link #close} every access fails with {@link IllegalStateException}.
+ * Reads a memory-mapped pair of {@code .bin} and {@code .idx} files, as this project, fairseq and Megatron write them
+ * (docs/data-format.md). The complete index is validated when the pair is opened. Safe for concurrent reads. After {@link
+ * #close}, every access throws {@link IllegalStateException}.
  */
 public final class ShardReader implements TokenStream, AutoCloseable {
     private static final String DAMAGED = "; the file is damaged or of another format: prepare the data again";
@@ -27,7 +27,7 @@ public final class ShardReader implements TokenStream, AutoCloseable {
     private final long sequences;
     private final long lengthsAt;
     private final long pointersAt;
-    /** Megatron's document index, or -1: then each sequence is a document. */
+    /** The offset of Megatron's document index; -1 if there is none and each sequence is a document. */
     private final long documentsAt;
 
     private final long documents;
@@ -38,7 +38,7 @@ public final class ShardReader implements TokenStream, AutoCloseable {
      * Opens a pair.
      *
      * @param prefix the path without {@code .bin} and {@code .idx}
-     * @throws DataException if a file is missing or anything in the index is out of range
+     * @throws DataException if a file is missing or the index is damaged
      */
     @SuppressWarnings("MustBeClosedChecker") // the reader closes it
     public static ShardReader open(Path prefix) {
@@ -65,7 +65,7 @@ public final class ShardReader implements TokenStream, AutoCloseable {
         long version = index.get(IdType.LONG, 9);
         check(version == 1, "has version " + version + ", not 1");
         byte code = index.get(ValueLayout.JAVA_BYTE, 17);
-        type = IdType.ofCode(code).orElseThrow(() -> damaged("has ids of type " + code + ", which is no integer type"));
+        type = IdType.ofCode(code).orElseThrow(() -> damaged("has the unknown id type " + code));
         sequences = index.get(IdType.LONG, 18);
         check(sequences >= 0 && sequences <= length / 12, "counts " + sequences + " entries in " + length + " bytes");
 
@@ -142,13 +142,12 @@ public final class ShardReader implements TokenStream, AutoCloseable {
         return new DataException(idx + " " + what + DAMAGED);
     }
 
-    /** The ids of all documents together. */
     @Override
     public long tokens() {
         return tokens;
     }
 
-    /** The number of documents. */
+    /** Returns the number of documents. */
     public long documents() {
         return documents;
     }
@@ -162,10 +161,10 @@ public final class ShardReader implements TokenStream, AutoCloseable {
     }
 
     /**
-     * The ids in a document, its end of text included.
+     * Returns the number of tokens in a document, including the end of text.
      *
-     * @param document from 0
-     * @throws DataException if there are more than an array holds
+     * @param document the number of the document, from 0
+     * @throws DataException if an array cannot hold the document
      */
     public int documentLength(long document) {
         Objects.checkIndex(document, documents);
@@ -181,23 +180,23 @@ public final class ShardReader implements TokenStream, AutoCloseable {
     }
 
     /**
-     * Where a document begins in the stream that {@link #copyTokens} reads, in ids.
+     * Returns the position at which a document begins in the stream that {@link #copyTokens} reads, in tokens.
      *
-     * @param document from 0 to {@link #documents}, the latter giving {@link #tokens}
-     * @throws DataException if the entries are not back to back
+     * @param document the number of the document, from 0 to {@link #documents}. The last value gives {@link #tokens}.
+     * @throws DataException if the entries are not contiguous
      */
     public long documentStart(long document) {
         Objects.checkIndex(document, documents + 1);
-        needStream();
+        checkContiguous();
         long sequence = firstSequence(document);
         return sequence == sequences ? tokens : index.get(IdType.LONG, pointersAt + 8 * sequence) / type.width;
     }
 
     /**
-     * The ids of a document.
+     * Returns the tokens of a document, {@code [tokens]}, including the end of text.
      *
-     * @param document from 0
-     * @throws DataException if an id is negative or does not fit 31 bits
+     * @param document the number of the document, from 0
+     * @throws DataException if an id is negative or does not fit in 31 bits
      */
     public int[] document(long document) {
         int[] out = new int[documentLength(document)];
@@ -213,17 +212,17 @@ public final class ShardReader implements TokenStream, AutoCloseable {
     /**
      * {@inheritDoc}
      *
-     * @throws DataException also if the entries overlap or leave gaps, so that there is no one stream
+     * @throws DataException also if the entries are not contiguous
      */
     @Override
     public void copyTokens(long offset, int[] out, int at, int count) {
-        needStream();
+        checkContiguous();
         Objects.checkFromIndexSize(offset, count, tokens);
         Objects.checkFromIndexSize(at, count, out.length);
         read(offset * type.width, out, at, count);
     }
 
-    private void needStream() {
+    private void checkContiguous() {
         if (!contiguous) {
             throw new DataException(idx + " has entries that overlap or leave gaps, so its documents cannot be read as"
                     + " one stream; write them again one after the other");

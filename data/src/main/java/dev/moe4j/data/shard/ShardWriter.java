@@ -12,8 +12,8 @@ import java.nio.file.StandardOpenOption;
 import java.security.MessageDigest;
 
 /**
- * Writes a {@code .bin} and {@code .idx} pair in the layout of docs/data-format.md. The index is written by
- * {@link #finish}; without it the pair is not readable. Keeps four bytes a document in memory. For one thread.
+ * Writes a pair of {@code .bin} and {@code .idx} files (docs/data-format.md). {@link #finish} writes the index, without
+ * which the pair is not readable. The writer keeps four bytes per document in memory. Not safe for concurrent use.
  */
 public final class ShardWriter implements AutoCloseable {
     static final byte[] MAGIC = {'M', 'M', 'I', 'D', 'I', 'D', 'X', 0, 0};
@@ -31,11 +31,11 @@ public final class ShardWriter implements AutoCloseable {
     private long open;
 
     /**
-     * Starts the pair; an older one of that name is written over.
+     * Starts to write a pair. Existing files with the same names are overwritten.
      *
      * @param prefix the path without {@code .bin} and {@code .idx}
-     * @param vocabularySize decides the width of an id, and bounds it
-     * @param layout of the index
+     * @param vocabularySize the size of the vocabulary, which bounds ids and determines their type
+     * @param layout the layout of the index
      * @throws DataException if the file cannot be written
      */
     public ShardWriter(Path prefix, int vocabularySize, ShardLayout layout) {
@@ -52,7 +52,7 @@ public final class ShardWriter implements AutoCloseable {
     }
 
     /**
-     * Writes ids of the current document.
+     * Appends ids to the current document.
      *
      * @throws DataException if an id is outside the vocabulary, or the disk is full
      */
@@ -62,7 +62,13 @@ public final class ShardWriter implements AutoCloseable {
         append(packed, 0, count);
     }
 
-    /** Writes {@code count} ids that {@link IdType#pack} has stored, of which the first is number {@code from}. */
+    /**
+     * Appends ids from the output of {@link IdType#pack} to the current document.
+     *
+     * @param from the index of the first id in {@code packed}, counted in ids
+     * @param count the number of ids
+     * @throws DataException if the disk is full
+     */
     public void append(byte[] packed, int from, int count) {
         ids.write(packed, from * type.width, count * type.width);
         open += count;
@@ -72,7 +78,7 @@ public final class ShardWriter implements AutoCloseable {
     /**
      * Ends the current document, which may be empty.
      *
-     * @throws DataException if it has more than 2,147,483,647 ids
+     * @throws DataException if the document has more than 2,147,483,647 tokens
      */
     public void endDocument() {
         if (open > Integer.MAX_VALUE) {
@@ -83,12 +89,12 @@ public final class ShardWriter implements AutoCloseable {
         open = 0;
     }
 
-    /** The documents ended so far. */
+    /** Returns the number of completed documents. */
     public long documents() {
         return lengths.size();
     }
 
-    /** The ids written so far. */
+    /** Returns the number of tokens written. */
     public long tokens() {
         return tokens;
     }
@@ -96,8 +102,9 @@ public final class ShardWriter implements AutoCloseable {
     /**
      * Writes the index and forces both files to the disk.
      *
-     * @return their names, lengths and checksums
-     * @throws DataException if a document is open or the disk is full
+     * @return the names, sizes and checksums of both files
+     * @throws DataException if the disk is full
+     * @throws IllegalStateException if the current document was not ended
      */
     public Written finish() {
         if (open != 0) {
@@ -130,7 +137,7 @@ public final class ShardWriter implements AutoCloseable {
         }
     }
 
-    /** Closes the files; what is not finished stays unreadable. */
+    /** Closes the files. A pair that was not finished is not readable. */
     @Override
     public void close() {
         ids.close();
@@ -139,7 +146,7 @@ public final class ShardWriter implements AutoCloseable {
     /** The two files of a finished pair. */
     public record Written(Manifest.Stored bin, Manifest.Stored idx) {}
 
-    /** A file that is buffered, measured and hashed while it is written. */
+    /** A buffered output file that computes its size and checksum. */
     private static final class Output implements AutoCloseable {
         private final Path file;
         private final FileChannel channel;

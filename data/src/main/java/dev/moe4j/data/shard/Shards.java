@@ -10,13 +10,13 @@ import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
-/** A folder of prepared data, opened. */
+/** An open folder of prepared data: its manifest, its tokenizer and the documents of its splits. */
 public final class Shards implements AutoCloseable {
 
-    /** The name of the split that is trained on. */
+    /** The name of the training split. */
     public static final String TRAIN = "train";
 
-    /** The name of the split that is held out. */
+    /** The name of the held-out split. */
     public static final String VALID = "valid";
 
     private final Manifest manifest;
@@ -30,10 +30,11 @@ public final class Shards implements AutoCloseable {
     }
 
     /**
-     * Opens the folder that a {@code Preparation} has written, and checks that everything in it fits together (all but
-     * the checksums, which {@link Manifest#verify} compares).
+     * Opens a folder that a {@code Preparation} has written, and checks its consistency. Checksums are not verified; use
+     * {@link Manifest#verify} for that.
      *
-     * @throws DataException if something is missing or damaged, or its tokenizer is another one here
+     * @throws DataException if a file is missing or damaged, the folder is one share of several, or the tokenizer's
+     *     definition has changed
      */
     public static Shards open(Path folder) {
         Manifest manifest = Manifest.read(folder);
@@ -58,7 +59,7 @@ public final class Shards implements AutoCloseable {
                 }
             }
             if (!readers.containsKey(TRAIN)) {
-                throw new DataException(folder + " has no split named train; prepare the data again");
+                throw new DataException(folder + " does not have a split named train; prepare the data again");
             }
             return shards;
         } catch (Throwable e) {
@@ -85,29 +86,29 @@ public final class Shards implements AutoCloseable {
         String prefix = bin.endsWith(".bin") ? bin.substring(0, bin.length() - 4) : "";
         if (!shard.idx().name().equals(prefix + ".idx")) {
             throw new DataException(folder.resolve(Manifest.FILE) + " is damaged: " + DataException.oneLine(bin)
-                    + " and " + DataException.oneLine(shard.idx().name()) + " are no pair; prepare the data again");
+                    + " and " + DataException.oneLine(shard.idx().name()) + " are not a pair; prepare the data again");
         }
         ShardReader reader = ShardReader.open(folder.resolve(prefix));
         if (reader.documents() != shard.documents() || reader.tokens() != shard.tokens()) {
             reader.close();
             throw new DataException(folder.resolve(prefix) + ".idx has " + reader.documents() + " documents and "
-                    + reader.tokens() + " tokens, and the manifest says " + shard.documents() + " and "
+                    + reader.tokens() + " tokens, but the manifest says " + shard.documents() + " and "
                     + shard.tokens() + "; copy it again or prepare the data again");
         }
         return reader;
     }
 
-    /** What made the data. */
+    /** Returns the manifest of the folder. */
     public Manifest manifest() {
         return manifest;
     }
 
-    /** The tokenizer that made the ids. */
+    /** Returns the tokenizer that made the ids. */
     public Tokenizer tokenizer() {
         return tokenizer;
     }
 
-    /** The documents to train on. */
+    /** Returns the training documents. */
     public ShardList train() {
         ShardList train = readers.get(TRAIN);
         if (train == null) {
@@ -116,12 +117,12 @@ public final class Shards implements AutoCloseable {
         return train;
     }
 
-    /** The documents that were held out, if any were. */
+    /** Returns the held-out documents; empty if the folder has none. */
     public Optional<ShardList> valid() {
         return Optional.ofNullable(readers.get(VALID));
     }
 
-    /** The documents to evaluate on: those that were held out, or all if none were. */
+    /** Returns the documents for evaluation: the held-out documents, or the training documents if none are held out. */
     public ShardList evaluation() {
         return valid().orElse(train());
     }

@@ -2,25 +2,25 @@ package dev.moe4j.data.shard;
 
 import java.util.Objects;
 
-/** Token ids in one long row, addressed by position. Safe to read from many threads. */
+/** A sequence of token ids with random access by position. Safe for concurrent reads. */
 public interface TokenStream {
 
-    /** The number of ids. */
+    /** Returns the number of tokens. */
     long tokens();
 
     /**
-     * Copies ids.
+     * Copies tokens.
      *
-     * @param offset position of the first, in ids
-     * @param out takes them
-     * @param at index in {@code out} of the first
-     * @param count how many
-     * @throws dev.moe4j.text.DataException if an id is negative or does not fit 31 bits
+     * @param offset the position of the first token in the stream
+     * @param out receives the token ids
+     * @param at the index in {@code out} of the first token
+     * @param count the number of tokens
+     * @throws dev.moe4j.text.DataException if an id is negative or does not fit in 31 bits
      * @throws IndexOutOfBoundsException if the stream or {@code out} is too short
      */
     void copyTokens(long offset, int[] out, int at, int count);
 
-    /** A stream over a copy of these ids. */
+    /** Creates a stream over a copy of these ids. */
     static TokenStream of(int... ids) {
         int[] kept = ids.clone();
         return new TokenStream() {

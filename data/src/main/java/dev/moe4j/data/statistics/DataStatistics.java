@@ -13,41 +13,44 @@ import java.util.List;
 import java.util.function.LongConsumer;
 
 /**
- * What is in a split of prepared data: lengths of documents and which are there more than once. Reading goes through the
- * ids once; memory is at most 80 bytes a document.
+ * Computes statistics of a split of prepared data: the distribution of document lengths, and repeated documents. It reads
+ * the tokens once and needs at most 80 bytes of memory per document.
  */
 public final class DataStatistics {
     private DataStatistics() {}
 
     /**
-     * Documents of a length.
+     * A bin of the histogram of document lengths.
      *
-     * @param from the least number of ids, the end of text included: a power of two
-     * @param to the number that is too much: the next one
+     * @param from the minimum length in tokens, including the end of text; a power of two
+     * @param to the exclusive maximum length; the next power of two
+     * @param documents the number of documents in the bin
+     * @param tokens the number of their tokens
      */
     public record Bar(long from, long to, long documents, long tokens) {}
 
     /**
-     * A text that is there more than once.
+     * A text that occurs in more than one document.
      *
-     * @param documents how often
-     * @param first the number of the first of them in the split, from 0
-     * @param tokens of one, the end of text included
-     * @param begins with this text, in one line
+     * @param documents the number of documents with the text
+     * @param first the number of the first of these documents in the split, from 0
+     * @param tokens the length of one document, including the end of text
+     * @param begins the beginning of the text, on one line
      */
     public record Duplicate(long documents, long first, long tokens, String begins) {}
 
     /**
-     * What is in a split.
+     * The statistics of a split.
      *
-     * @param tokens ids, the end of each document included
-     * @param textBytes of UTF-8
-     * @param shortest in ids
-     * @param median in ids; of an even number the lower
-     * @param longest in ids
-     * @param lengths without the powers before the shortest and behind the longest
-     * @param repeated documents that are there before, beyond their first
-     * @param duplicates those that are there most often, of equals the earlier
+     * @param documents the number of documents
+     * @param tokens the number of tokens, including the end of each document
+     * @param textBytes the length of the text, in UTF-8 bytes
+     * @param shortest the minimum length of a document, in tokens
+     * @param median the median length of a document, in tokens; the lower one of an even number
+     * @param longest the maximum length of a document, in tokens
+     * @param lengths the histogram of lengths, from the shortest to the longest document
+     * @param repeated the number of documents that repeat an earlier document
+     * @param duplicates the most frequent repeated documents; ties are in document order
      */
     public record Split(
             long documents,
@@ -61,15 +64,17 @@ public final class DataStatistics {
             List<Duplicate> duplicates) {}
 
     /**
-     * Looks at a split.
+     * Computes the statistics of a split.
      *
-     * @param top the most duplicates to name
-     * @param progress takes the number of documents done
-     * @throws DataException if it is damaged, or has more than 2^31 documents
+     * @param textBytes the length of the text, in UTF-8 bytes
+     * @param top the maximum number of duplicates to list
+     * @param progress receives the number of documents read so far
+     * @throws DataException if the split is damaged, or has 2^31 or more documents
      */
     public static Split of(ShardList documents, long textBytes, Tokenizer tokenizer, int top, LongConsumer progress) {
         if (documents.documents() > Integer.MAX_VALUE - 8) {
-            throw new DataException(documents + " has " + documents.documents() + " documents, more than are compared");
+            throw new DataException(documents + " has " + documents.documents() + " documents, more than the "
+                    + (Integer.MAX_VALUE - 8) + " that can be compared");
         }
         int count = (int) documents.documents();
         int[] lengths = new int[count];

@@ -15,44 +15,46 @@ import java.util.Map;
 import java.util.function.LongConsumer;
 
 /**
- * Measures how much of prepared evaluation texts stands in prepared training text: the share of their runs of 13 words
- * that the training text has too. Words are compared as by {@link Selector}, so case, punctuation and line breaks do not
- * count. Memory is up to 40 bytes for each word of the evaluation texts; the training text is read once.
+ * Measures the contamination of evaluation texts: the fraction of their 13-grams of words that also occur in the training
+ * text. Like {@link Selector}, it ignores case, punctuation and line breaks. It needs up to 40 bytes of memory per word of
+ * the evaluation texts, and reads the training text once.
  */
 public final class TextOverlap {
 
-    /** Words in a row, as where {@link Selector} leaves out evaluation text. */
+    /** The length of an n-gram in words, the same as for {@link Selector}. */
     public static final int WORDS = Selector.EVALUATION_WORDS;
 
-    /** From this share on, a text's score is partly that of training text. */
+    /** The fraction from which on the score of a text is considered contaminated by training text. */
     public static final double LIMIT = 0.01;
 
     private final LongMap numbers = new LongMap();
     private final Map<String, IntList> texts = new LinkedHashMap<>();
 
     /**
-     * What was found of a text.
+     * The overlap of an evaluation text with the training text.
      *
-     * @param runs of {@link #WORDS} words in the text; 0 if its documents are too short
-     * @param found those that the training text has too
+     * @param name the name of the evaluation text
+     * @param runs the number of n-grams of {@link #WORDS} words in the text; 0 if all its documents are shorter
+     * @param found the number of these n-grams that occur in the training text
      */
     public record Found(String name, long runs, long found) {
 
-        /** From 0 to 1; NaN if there is nothing to look for. */
+        /** Returns the fraction of n-grams found, from 0 to 1; NaN if the text has none. */
         public double share() {
             return runs == 0 ? Double.NaN : (double) found / runs;
         }
     }
 
     /**
-     * Takes a text to look for.
+     * Adds an evaluation text.
      *
-     * @param name not given before
+     * @param name a name that was not used before
+     * @throws DataException if the name was used before
      */
     public TextOverlap add(String name, ShardList documents, Tokenizer tokenizer) {
         IntList runs = new IntList(1024);
         if (texts.put(name, runs) != null) {
-            throw new DataException("two texts are called " + name + "; give each a name of its own");
+            throw new DataException("two texts are named " + name + "; give each a different name");
         }
         eachRun(documents, tokenizer, _ -> {}, hash -> {
             int known = numbers.putIfAbsent(hash, numbers.size());
@@ -62,9 +64,12 @@ public final class TextOverlap {
     }
 
     /**
-     * Looks for all texts, in the order in which they were given.
+     * Measures the overlap of all evaluation texts with the training text.
      *
-     * @param progress takes the number of training documents done
+     * @param training the documents of the training text
+     * @param tokenizer the tokenizer of the training text
+     * @param progress receives the number of training documents read so far
+     * @return the overlap of each text, in the order in which the texts were added
      */
     public List<Found> in(ShardList training, Tokenizer tokenizer, LongConsumer progress) {
         BitSet seen = new BitSet(numbers.size());

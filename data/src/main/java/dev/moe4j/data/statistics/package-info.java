@@ -1,6 +1,7 @@
 /**
- * Statistics of prepared data ({@link DataStatistics}) and the overlap of evaluation text with training text
- * ({@link TextOverlap}). Depends on {@code data.shard} and {@code text.select}.
+ * Statistics of prepared data: {@link DataStatistics} computes document lengths and repeated documents. {@link
+ * TextOverlap} measures the overlap of evaluation text with training text (contamination). Depends on {@code data.shard}
+ * and {@code text.select}.
  */
 @NullMarked
 package dev.moe4j.data.statistics;

@@ -115,7 +115,7 @@ class AdoptionTest {
         write("train", true, new int[] {'a', 257, END});
         assertThatThrownBy(() -> Adoption.adopt(tokenizer, folder))
                 .isInstanceOf(DataException.class)
-                .hasMessageContaining("train.bin has the id 257 in place 1, outside the vocabulary of 257");
+                .hasMessageContaining("train.bin has the id 257 at position 1, outside the vocabulary of 257");
         assertThat(folder.resolve("manifest.json")).doesNotExist();
     }
 

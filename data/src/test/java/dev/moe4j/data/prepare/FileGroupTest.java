@@ -32,7 +32,7 @@ class FileGroupTest {
         assertThat(groups.stream().map(group -> group.items().size())).containsExactly(2, 1, 1, 1);
     }
 
-    /** Standard input, whose length is not known, behind more than a group holds. */
+    /** Standard input, whose length is unknown, follows more files than fit into a group. */
     @ParameterizedTest
     @ValueSource(ints = {1, 2, 3})
     void everyFileIsInOneShare(int of) {

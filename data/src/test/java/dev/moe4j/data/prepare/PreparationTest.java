@@ -401,7 +401,7 @@ final class PreparationTest {
         Path manifest = out().resolve("manifest.json");
         String good = Files.readString(manifest);
         String[][] changes = {
-            {"\"version\" : 3", "\"version\" : 4", "has version 4, and this program reads 2 to 3"},
+            {"\"version\" : 3", "\"version\" : 4", "has version 4, but this program reads 2 to 3"},
             {"\"version\" : 3", "\"version\" : 1", "has version 1"},
             {"moe4j-shards", "something", "not of the format"},
             {"\"version\"", "\"versio", "damaged"},
@@ -415,7 +415,7 @@ final class PreparationTest {
             {"\"end_of_text\" : 2047", "\"end_of_text\" : 0", "another definition"},
             {"\"train-00000-000.bin\"", "\"../train-00000-000.bin\"", "outside its folder"},
             {"\"train-00000-000.bin\"", "\"other.bin\"", "does not exist"},
-            {"\"train\"", "\"test\"", "no split named train"},
+            {"\"train\"", "\"test\"", "not have a split named train"},
             {"\"bytes\" : 4", "\"bytes\" : 5", "manifest says"},
         };
         for (String[] change : changes) {

@@ -85,7 +85,7 @@ class TextOverlapTest {
             TextOverlap overlap = new TextOverlap().add("text", text.train(), BYTES);
             assertThatThrownBy(() -> overlap.add("text", text.train(), BYTES))
                     .isInstanceOf(DataException.class)
-                    .hasMessageContaining("two texts are called text");
+                    .hasMessageContaining("two texts are named text");
         }
     }
 }

@@ -9,7 +9,7 @@ import java.util.stream.Stream;
 
 /**
  * A bound on a statistic of a text. A document that violates the bound is dropped. No rule applies by default. The
- * recommended bounds are those of Gopher's training data (Rae et al., "Scaling Language Models", 2021, appendix A.1).
+ * recommended bounds come from Gopher's training data (Rae et al., "Scaling Language Models", 2021, appendix A.1).
  * They fit prose in languages with spaces between words.
  */
 public enum QualityRule {

@@ -295,13 +295,14 @@ public final class Selector {
             }
         }
 
-        /** What is in an archive is known only when it is read. */
+        /** Rejects a second file with the same name, which an archive may contain. Only reading the archive detects this. */
         private void checkFile(Document document) {
             TextFile file = document.file();
             boolean begins = !file.equals(current) || document.part() <= part;
             if (begins && !seen.add(file)) {
-                throw new DataException(file + " is there twice, and a selection tells documents apart by their file"
-                        + " and place; write the archive again with a name for each of its files");
+                throw new DataException(
+                        file + " occurs twice, but a selection identifies documents by file and position;"
+                                + " write the archive again with different names for its files");
             }
             current = file;
             part = document.part();

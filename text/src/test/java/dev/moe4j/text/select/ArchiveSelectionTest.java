@@ -17,7 +17,7 @@ import java.util.zip.ZipOutputStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A selection tells documents apart by their file and place; in archives names may be there twice. */
+/** A selection identifies documents by file and position, but an archive may contain the same name twice. */
 final class ArchiveSelectionTest {
     @TempDir
     private Path folder;
@@ -69,6 +69,6 @@ final class ArchiveSelectionTest {
         assertThat(texts(input)).containsExactly("one", "two", "one", "three");
         assertThatThrownBy(() -> new Selector(input).exact(true).run(folder.resolve("selection"), false))
                 .isInstanceOf(DataException.class)
-                .hasMessageContaining("a.zip!data1.txt is there twice");
+                .hasMessageContaining("a.zip!data1.txt occurs twice");
     }
 }

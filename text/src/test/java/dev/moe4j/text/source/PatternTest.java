@@ -123,7 +123,7 @@ final class PatternTest {
                 .hasMessageStartingWith("\"a?b/\" is not a path: ");
     }
 
-    /** Also behind an input that cannot be read. */
+    /** This also holds if another input cannot be read. */
     @Test
     void aPatternOfNothingIsAlwaysRefused() throws IOException {
         write("data/a.txt", "a");

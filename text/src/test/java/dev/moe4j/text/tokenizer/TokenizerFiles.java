@@ -60,7 +60,7 @@ public final class TokenizerFiles {
         return Files.write(folder.resolve(Tokenizer.FILE), json);
     }
 
-    /** The tokenizer as the library has it, also where our own code would do. */
+    /** Returns the tokenizer that uses the native library, even if {@link GptTokenizer} supports the file. */
     public static NativeTokenizer byLibrary(Path file) throws IOException {
         byte[] content = Files.readAllBytes(file);
         JsonNode json = Json.MAPPER.readTree(content);

@@ -151,7 +151,7 @@ final class TokenizerTest {
         assertThat(gpt2.encode(whole)).isEqualTo(PLAIN.encodeOrdinary(whole).toArray());
     }
 
-    /** Work is linear because no segment is longer than a constant, whatever the text. */
+    /** The time is linear because the length of a segment is bounded for any text. */
     @ParameterizedTest
     @ValueSource(strings = {"a", " ", "\n", "7", "!", "'", "漢", "\ud83d\ude00", "ab", "\u00a0"})
     void aMegabyteOfOneCharacterStaysLinear(String unit) {
