@@ -6,13 +6,15 @@ import dev.moe4j.tensor.parameter.Parameter;
 import java.util.List;
 
 /**
- * The loss of scores {@code [sheets, candidates]}, a scalar: −ln of the right candidates' share in the softmax over all
- * candidates, or of an answer, which has nothing beside it to choose from, its score's negative. Summed over sheets and
- * multiplied by the share that each has in the step.
+ * Computes the scalar loss of the scores {@code [inputs, candidates]}. The loss of an input is the cross-entropy of its
+ * correct candidates: −ln of their share in the softmax over all candidates. If each input holds only the correct answer,
+ * its loss is the negative score. Losses are summed over inputs and multiplied by {@code share}.
  *
- * @param answers whether sheets have the right candidate alone
+ * @param batch the inputs
+ * @param answers whether each input holds only the correct answer
+ * @param share weight of one input in the update's mean loss
  */
-record ChoiceLossSection(SheetBatch batch, boolean answers, double share) implements Section.Derived {
+record ChoiceLossSection(ScoringBatch batch, boolean answers, double share) implements Section.Derived {
 
     @Override
     public String name() {
@@ -26,16 +28,16 @@ record ChoiceLossSection(SheetBatch batch, boolean answers, double share) implem
 
     @Override
     public Tensor[] forward(Tensor... inputs) {
-        Tensor scores_EC = inputs[0];
+        Tensor scores_IC = inputs[0];
         if (answers) {
-            return new Tensor[] {scores_EC.sum().mul(-share)};
+            return new Tensor[] {scores_IC.sum().mul(-share)};
         }
-        Tensor all_E = scores_EC
-                .add(batch.mask(false, scores_EC.dtype(), scores_EC.device()))
+        Tensor all_I = scores_IC
+                .add(batch.mask(false, scores_IC.dtype(), scores_IC.device()))
                 .logSumExp(-1);
-        Tensor right_E = scores_EC
-                .add(batch.mask(true, scores_EC.dtype(), scores_EC.device()))
+        Tensor right_I = scores_IC
+                .add(batch.mask(true, scores_IC.dtype(), scores_IC.device()))
                 .logSumExp(-1);
-        return new Tensor[] {all_E.sub(right_E).sum().mul(share)};
+        return new Tensor[] {all_I.sub(right_I).sum().mul(share)};
     }
 }

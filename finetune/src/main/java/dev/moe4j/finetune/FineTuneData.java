@@ -9,38 +9,41 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The questions that a model is fine-tuned and measured on; no two of the three overlap.
+ * The questions of one fine-tuning: three disjoint sets.
  *
- * @param train to learn from
- * @param validation to stop early and to choose the learning rate by
- * @param test to report
- * @param heldOut whether validation is a part of the training split that was held out of it
+ * @param train questions to train on
+ * @param validation questions for early stopping and for the choice of the learning rate
+ * @param test questions to report figures on
+ * @param heldOut whether the validation questions were held out of the training split
  */
 public record FineTuneData(Questions train, Questions validation, Questions test, boolean heldOut) {
 
-    /** Of the training split, where there is no split of its own to validate on. */
+    /** Share of the training split that is held out for validation if the task has no validation split. */
     static final double HELD_OUT = 0.1;
 
-    /** Which questions are held out is part of the data: the same for every run. */
+    /** Fixed, so that all runs hold out the same questions. */
     private static final long HELD_OUT_SEED = 1;
 
     private static final String VALIDATION = "validation";
 
     /**
-     * Which splits are used, and how much of them.
+     * The splits to use.
      *
-     * @param train null for the task's split of examples
-     * @param validation null for {@code validation} where that is not the scored one and its file is there, else a tenth
-     *     of the training split
-     * @param trainLimit the most examples to learn from, spread evenly
+     * @param train the training split; null for the task's split of few-shot examples
+     * @param validation the validation split. If null, the split {@code validation} is used if its file exists and it is
+     *     not used otherwise; else a tenth of the training split is held out
+     * @param trainLimit most examples to train on, spread evenly over the split
      */
     public record Splits(@Nullable String train, @Nullable String validation, int trainLimit) {}
 
     /**
-     * Reads a task's files.
+     * Reads the task's files.
      *
-     * @param scored the split to report, how much of it, and how texts begin
-     * @throws FineTuneException if the task has no split to train on, or one that is also measured on
+     * @param task the task
+     * @param folder the folder with the tasks' files
+     * @param splits the splits to train and validate on
+     * @param scored the test split, its limit, and how sequences begin
+     * @throws FineTuneException if the task has no split to train on, or if one split would be used twice
      */
     public static FineTuneData read(Task task, Path folder, Splits splits, TaskSettings scored) {
         String train = Objects.requireNonNullElse(splits.train(), task.exampleSplit());
@@ -69,7 +72,7 @@ public record FineTuneData(Questions train, Questions validation, Questions test
                 all, Questions.read(task, folder, scored.withSplit(validation)), scoredQuestions, false);
     }
 
-    /** Everything about the data that a run depends on, as a text. */
+    /** Checksums of all questions. Part of the key of cached results. */
     String identity() {
         return String.join("\n", train.identity(0), validation.identity(0), test.identity(0), "held out " + heldOut);
     }

@@ -2,7 +2,7 @@ package dev.moe4j.finetune;
 
 import dev.moe4j.base.UserException;
 
-/** A comparison cannot be made; the message says what, where and what to do. */
+/** Fine-tuning is impossible with this input. The message says what is wrong, where, and what to do. */
 public final class FineTuneException extends UserException {
 
     public FineTuneException(String message) {

@@ -6,24 +6,25 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How well a checkpoint does a task after it was fine-tuned on it, beside what it did before. docs/finetuning.md describes
- * it as JSON.
+ * A checkpoint's figures on a task before and after fine-tuning. docs/finetuning.md describes the JSON form.
  *
- * @param checkpoint that was fine-tuned
- * @param task its name
- * @param head what answers
- * @param formulation the templates, with the continuation between ⟦ and ⟧
- * @param train the questions that were learnt from
- * @param validation those by which epoch and rate were chosen
- * @param test those reported
- * @param figure the name of the task's main figure, a share from 0 to 1
- * @param chance that figure for a model that guesses; NaN where guessing is no answer
- * @param zeroShot the checkpoint's own, by the task's prompts
- * @param fineTuned with the chosen rate: the mean over seeds, their deviation, and an interval from resampled questions
- * @param learningRate the chosen one: the best on the validation questions in the mean over seeds
- * @param seed whose model was written: the best on the validation questions with that rate
- * @param search what each rate gave, in their order
- * @param runs all of them, rate by rate
+ * @param checkpoint the checkpoint that was fine-tuned
+ * @param task the task's name
+ * @param head the part of the model that answers, in lower case
+ * @param formulation the prompt templates, with the continuation between ⟦ and ⟧
+ * @param train the questions that were trained on
+ * @param validation the questions that selected epoch and learning rate
+ * @param test the questions that the figures are reported on
+ * @param figure name of the task's main figure, a share from 0 to 1
+ * @param chance the figure of a random guess; NaN if the task has no candidates to guess from
+ * @param zeroShot the checkpoint's figure before fine-tuning
+ * @param fineTuned the figure with the chosen learning rate: mean and deviation over seeds, interval over resampled
+ *     questions
+ * @param learningRate the learning rate with the best mean validation figure over seeds
+ * @param seed the seed of the written model: the best validation figure with that learning rate
+ * @param search one entry per learning rate, in the order of the settings
+ * @param runs all runs, grouped by learning rate
+ * @param settings the settings of the search
  * @param model the written model's folder
  */
 public record FineTuneResult(
@@ -46,19 +47,23 @@ public record FineTuneResult(
         Path model) {
 
     /**
-     * Questions of one split.
+     * The questions that one of the three parts consists of.
      *
-     * @param heldOut whether these are a part that was held out of it
+     * @param split name of the split
+     * @param file the split's file
+     * @param questions number of questions
+     * @param heldOut whether the questions were held out of the training split
      */
     public record Part(String split, Path file, int questions, boolean heldOut) {}
 
     /**
-     * What one learning rate gave, over seeds.
+     * The results of one learning rate over all seeds.
      *
-     * @param validation the mean of the best epochs' figures
-     * @param validationDeviation of the sample; NaN for a single seed
-     * @param test the mean figure on the scored questions; null where no run of this rate was usable
-     * @param diverged runs that ended because the loss was no number
+     * @param learningRate the peak learning rate
+     * @param validation mean over seeds of the best epoch's validation figure
+     * @param validationDeviation sample standard deviation over seeds; NaN for a single seed
+     * @param test mean figure on the test questions; null if every run diverged in its first epoch
+     * @param diverged number of runs whose loss became NaN or infinite
      */
     public record Rate(
             double learningRate,
@@ -68,20 +73,24 @@ public record FineTuneResult(
             int diverged) {}
 
     /**
-     * A pass over the training questions.
+     * One pass over the training questions.
      *
-     * @param loss the mean over its questions
-     * @param validation the figure on the validation questions after it
+     * @param loss mean training loss per question
+     * @param validation figure on the validation questions after the epoch
      */
     public record Epoch(double loss, double validation) {}
 
     /**
-     * One run.
+     * One run of the search.
      *
-     * @param epochs training loss and validation figure of each
-     * @param bestEpoch whose model was kept, from 1 on; 0 for none
-     * @param test its figure on the scored questions; null for none
-     * @param seconds that it took, in this call or in an earlier one
+     * @param learningRate the peak learning rate
+     * @param seed the run's seed
+     * @param epochs training loss and validation figure of each epoch
+     * @param bestEpoch the epoch whose model was kept, from 1; 0 without a model
+     * @param validation the kept model's figure on the validation questions; 0 without a model
+     * @param test the kept model's figure on the test questions; null without a model
+     * @param diverged whether the loss became NaN or infinite
+     * @param seconds duration of the run, possibly in an earlier call
      */
     public record Run(
             double learningRate,

@@ -4,14 +4,14 @@ import dev.moe4j.eval.task.TaskRun;
 import java.util.List;
 
 /**
- * What came of one fine-tuning.
+ * Result of one fine-tuning run, or of the zero-shot evaluation before it, as {@code runs.jsonl} stores it.
  *
- * @param epochs all that were made, in order
- * @param bestEpoch whose model was kept, from 1 on; 0 where the run diverged before the end of an epoch
- * @param validation the kept model's figure on the validation questions; 0 where there is none
- * @param diverged whether the loss or its gradient stopped being a number, which ended the run
- * @param test what the kept model made of the scored questions
- * @param seconds that it took
+ * @param epochs the completed epochs, in order
+ * @param bestEpoch the epoch whose model was kept, from 1; 0 if the run diverged in its first epoch
+ * @param validation the kept model's figure on the validation questions; 0 without a model
+ * @param diverged whether the loss or the gradient became NaN or infinite, which ended the run
+ * @param test the kept model's scores on the test questions
+ * @param seconds duration of the run
  */
 record FineTuneRun(
         List<FineTuneResult.Epoch> epochs,
@@ -21,7 +21,7 @@ record FineTuneRun(
         TaskRun test,
         double seconds) {
 
-    /** Whether there is a model to speak of. */
+    /** Whether the run completed at least one epoch, so that a model was kept. */
     boolean usable() {
         return bestEpoch > 0;
     }

@@ -23,10 +23,11 @@ import java.util.OptionalDouble;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Fine-tunes a checkpoint on a task with every learning rate of a grid and every seed, and measures it before and after.
- * A run is known by all that it depends on; in the folder {@code runs.jsonl} has those that are finished, so that an
- * interrupted search goes on, and a wider one takes what there is. Of each rate the best seed's model is kept, named by
- * its run's key.
+ * Fine-tunes a checkpoint on a task with every combination of learning rate and seed, and scores it before and after.
+ *
+ * <p>A run's key is a hash of everything that it depends on. Finished runs are cached under their keys in {@code
+ * runs.jsonl} in the output folder. An interrupted search resumes from there, and a wider search reuses the cached runs.
+ * For each learning rate the folder keeps the best seed's model, named by its run's key.
  */
 public final class FineTuneSearch {
 
@@ -41,23 +42,28 @@ public final class FineTuneSearch {
     private final FineTuneSettings settings;
     private final String identity;
 
-    /** Hears how far a search is. */
+    /** Receives the progress of a search. */
     @FunctionalInterface
     public interface Progress {
 
         /**
-         * Is called after each update.
+         * Called after each update.
          *
-         * @param updates done, those of runs that ended early or are finished already included
-         * @param total of all runs
-         * @param text what is being done
+         * @param updates updates done; the full number for each run that is cached or ended early
+         * @param total updates of all runs
+         * @param text the current run, for display
          */
         void made(long updates, long total, String text);
     }
 
     /**
-     * @param checkpoint stays its caller's to close
-     * @throws FineTuneException if head, task and model do not go together
+     * @param checkpoint the checkpoint to fine-tune; the caller closes it
+     * @param tokenizer the checkpoint's tokenizer
+     * @param precision precision of training and evaluation; fp16 is not supported
+     * @param device device to train on
+     * @param data training, validation and test questions
+     * @param settings hyperparameters and the grid
+     * @throws FineTuneException if the grid is empty, or if head, task, precision and model do not fit together
      */
     public FineTuneSearch(
             CheckpointReader checkpoint,
@@ -91,19 +97,20 @@ public final class FineTuneSearch {
         }
         if (data.task().generates() && settings.head() != FineTuneSettings.Head.ANSWER) {
             throw new FineTuneException("the task " + data.task()
-                    + " has an answer to say and none to choose from; use " + "--head answer");
+                    + " has no candidates to choose from: its answer is generated; use --head answer");
         }
     }
 
     /**
-     * Makes what is not finished.
+     * Runs the search, except for cached runs.
      *
-     * @param out the folder for finished runs and models, which is created where it is missing
-     * @throws FineTuneException if every run diverges
+     * @param out folder for {@code runs.jsonl} and the models; created if missing
+     * @param progress receives the progress
+     * @throws FineTuneException if each learning rate diverged with at least one seed
      */
     public FineTuneResult run(Path out, Progress progress) {
         try (ModelFolders models = ModelFolders.lock(out)) {
-            return new Search(models, ResultCache.open(out.resolve(RUNS), FineTuneRun.class), progress).result();
+            return new Search(models, ResultCache.open(out.resolve(RUNS), FineTuneRun.class), progress).search();
         }
     }
 
@@ -115,14 +122,14 @@ public final class FineTuneSearch {
                 settings.balance() ? own.balance() : own.balance().off());
     }
 
-    /** One run's place in the grid. */
-    private record Cell(double rate, long seed, String key, FineTuneRun run) {
+    /** One run with its learning rate, seed and cache key. */
+    private record GridRun(double rate, long seed, String key, FineTuneRun outcome) {
         String name() {
             return key.substring(0, NAME_LENGTH);
         }
     }
 
-    /** A search on its way. */
+    /** State of one call of {@link #run}. */
     private final class Search {
         private final ModelFolders models;
         private final ResultCache<FineTuneRun> finished;
@@ -138,31 +145,31 @@ public final class FineTuneSearch {
             this.progress = progress;
         }
 
-        FineTuneResult result() {
+        FineTuneResult search() {
             TaskRun before = zeroShot();
-            List<Cell> all = new ArrayList<>();
+            List<GridRun> all = new ArrayList<>();
             for (double rate : settings.learningRates()) {
-                List<Cell> cells = new ArrayList<>();
+                List<GridRun> runs = new ArrayList<>();
                 for (long seed : settings.seeds()) {
-                    cells.add(cell(rate, seed, best(cells)));
+                    runs.add(findOrTrain(rate, seed, best(runs)));
                 }
-                all.addAll(cells);
+                all.addAll(runs);
             }
             double chosen = settings.learningRates().stream()
-                    .filter(rate ->
-                            of(all, rate).stream().allMatch(cell -> cell.run().usable()))
-                    .max(Comparator.<Double>comparingDouble(rate -> validation(of(all, rate)))
+                    .filter(rate -> withRate(all, rate).stream()
+                            .allMatch(run -> run.outcome().usable()))
+                    .max(Comparator.<Double>comparingDouble(rate -> validation(withRate(all, rate)))
                             .thenComparing(Comparator.reverseOrder()))
                     .orElseThrow(() -> new FineTuneException("every learning rate of " + settings.learningRates()
                             + " diverged with some seed; give smaller ones"));
-            Cell best = best(of(all, chosen));
+            GridRun best = best(withRate(all, chosen));
             if (best == null) {
                 throw new FineTuneException("no run is usable; give smaller learning rates");
             }
             if (!models.has(best.name())) {
-                train(best.rate(), best.seed(), best.key(), null); // its folder was deleted
+                train(best.rate(), best.seed(), best.key(), null); // the model's folder was deleted after the run
             }
-            return describe(before, all, chosen, best);
+            return result(before, all, chosen, best);
         }
 
         private TaskRun zeroShot() {
@@ -184,7 +191,7 @@ public final class FineTuneSearch {
             }
         }
 
-        private Cell cell(double rate, long seed, @Nullable Cell bestSoFar) {
+        private GridRun findOrTrain(double rate, long seed, @Nullable GridRun bestSoFar) {
             String key = ResultCache.key(identity, settings.identity(), Double.toString(rate), Long.toString(seed));
             FineTuneRun run = finished.find(key).orElse(null);
             if (run == null) {
@@ -192,27 +199,32 @@ public final class FineTuneSearch {
                 finished.add(key, data.task() + ", learning rate " + rate + ", seed " + seed, run);
             }
             done += updates;
-            progress.made(done, total, text(rate, seed));
-            return new Cell(rate, seed, key, run);
+            progress.made(done, total, label(rate, seed));
+            return new GridRun(rate, seed, key, run);
         }
 
-        /** Makes a run and writes its model, in the place of another's that it does better than. */
-        private FineTuneRun train(double rate, long seed, String key, @Nullable Cell other) {
+        /**
+         * Trains one run. Writes its model if it beats the learning rate's best model so far, which it replaces.
+         *
+         * @param bestSoFar the best run so far; null if there is none
+         */
+        private FineTuneRun train(double rate, long seed, String key, @Nullable GridRun bestSoFar) {
             try (LanguageModel model = checkpoint.model(architecture(), precision, device);
                     FineTuner tuner = new FineTuner(model, tokenizer, data, settings, seed)) {
-                FineTuneRun run = tuner.run(rate, made -> progress.made(done + made, total, text(rate, seed)));
+                FineTuneRun run = tuner.run(rate, made -> progress.made(done + made, total, label(rate, seed)));
                 if (run.usable()
-                        && (other == null || run.validation() > other.run().validation())) {
+                        && (bestSoFar == null
+                                || run.validation() > bestSoFar.outcome().validation())) {
                     models.write(key.substring(0, NAME_LENGTH), model, tokenizer, tuner.head());
-                    if (other != null) {
-                        models.delete(other.name());
+                    if (bestSoFar != null) {
+                        models.delete(bestSoFar.name());
                     }
                 }
                 return run;
             }
         }
 
-        private FineTuneResult describe(TaskRun before, List<Cell> all, double chosen, Cell best) {
+        private FineTuneResult result(TaskRun before, List<GridRun> all, double chosen, GridRun best) {
             Questions test = data.test();
             TaskResult zeroShot = test.result(List.of(before));
             return new FineTuneResult(
@@ -226,52 +238,52 @@ public final class FineTuneSearch {
                     zeroShot.main().name(),
                     zeroShot.chance(),
                     zeroShot.main(),
-                    test.result(of(all, chosen).stream()
-                                    .map(cell -> cell.run().test())
+                    test.result(withRate(all, chosen).stream()
+                                    .map(run -> run.outcome().test())
                                     .toList())
                             .main(),
                     chosen,
                     best.seed(),
                     settings.learningRates().stream()
-                            .map(rate -> rate(rate, of(all, rate)))
+                            .map(rate -> rate(rate, withRate(all, rate)))
                             .toList(),
-                    all.stream().map(this::described).toList(),
+                    all.stream().map(this::summary).toList(),
                     settings,
                     models.folder(best.name()));
         }
 
-        private FineTuneResult.Rate rate(double rate, List<Cell> cells) {
-            double mean = validation(cells);
-            double squares = cells.stream()
-                    .mapToDouble(cell -> Math.pow(cell.run().validation() - mean, 2))
+        private FineTuneResult.Rate rate(double rate, List<GridRun> runs) {
+            double mean = validation(runs);
+            double squares = runs.stream()
+                    .mapToDouble(run -> Math.pow(run.outcome().validation() - mean, 2))
                     .sum();
-            OptionalDouble test = cells.stream()
-                    .filter(cell -> cell.run().usable())
-                    .mapToDouble(this::figure)
+            OptionalDouble test = runs.stream()
+                    .filter(run -> run.outcome().usable())
+                    .mapToDouble(this::testFigure)
                     .average();
             return new FineTuneResult.Rate(
                     rate,
                     mean,
-                    cells.size() == 1 ? Double.NaN : Math.sqrt(squares / (cells.size() - 1)),
+                    runs.size() == 1 ? Double.NaN : Math.sqrt(squares / (runs.size() - 1)),
                     test.isPresent() ? test.getAsDouble() : null,
-                    (int) cells.stream().filter(cell -> cell.run().diverged()).count());
+                    (int) runs.stream().filter(run -> run.outcome().diverged()).count());
         }
 
-        private FineTuneResult.Run described(Cell cell) {
-            FineTuneRun run = cell.run();
+        private FineTuneResult.Run summary(GridRun run) {
+            FineTuneRun outcome = run.outcome();
             return new FineTuneResult.Run(
-                    cell.rate(),
-                    cell.seed(),
-                    run.epochs(),
-                    run.bestEpoch(),
-                    run.validation(),
-                    run.usable() ? figure(cell) : null,
-                    run.diverged(),
-                    run.seconds());
+                    run.rate(),
+                    run.seed(),
+                    outcome.epochs(),
+                    outcome.bestEpoch(),
+                    outcome.validation(),
+                    outcome.usable() ? testFigure(run) : null,
+                    outcome.diverged(),
+                    outcome.seconds());
         }
 
-        private double figure(Cell cell) {
-            return data.test().result(List.of(cell.run().test())).main().mean();
+        private double testFigure(GridRun run) {
+            return data.test().result(List.of(run.outcome().test())).main().mean();
         }
     }
 
@@ -279,30 +291,31 @@ public final class FineTuneSearch {
         return new FineTuneResult.Part(questions.split(), questions.file(), questions.count(), heldOut);
     }
 
-    private static List<Cell> of(List<Cell> all, double rate) {
-        return all.stream().filter(cell -> cell.rate() == rate).toList();
+    private static List<GridRun> withRate(List<GridRun> all, double rate) {
+        return all.stream().filter(run -> run.rate() == rate).toList();
     }
 
-    private static double validation(List<Cell> cells) {
-        return cells.stream()
-                .mapToDouble(cell -> cell.run().validation())
+    private static double validation(List<GridRun> runs) {
+        return runs.stream()
+                .mapToDouble(run -> run.outcome().validation())
                 .average()
                 .orElse(0);
     }
 
-    /** The best usable one on the validation questions, the first of several; null where none is usable. */
-    private static @Nullable Cell best(List<Cell> cells) {
-        Cell best = null;
-        for (Cell cell : cells) {
-            if (cell.run().usable()
-                    && (best == null || cell.run().validation() > best.run().validation())) {
-                best = cell;
+    /** The first usable run with the best validation figure; null if no run is usable. */
+    private static @Nullable GridRun best(List<GridRun> runs) {
+        GridRun best = null;
+        for (GridRun run : runs) {
+            if (run.outcome().usable()
+                    && (best == null
+                            || run.outcome().validation() > best.outcome().validation())) {
+                best = run;
             }
         }
         return best;
     }
 
-    private static String text(double rate, long seed) {
+    private static String label(double rate, long seed) {
         return "learning rate " + BigDecimal.valueOf(rate).stripTrailingZeros().toPlainString() + ", seed " + seed;
     }
 }

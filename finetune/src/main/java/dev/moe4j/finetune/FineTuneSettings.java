@@ -5,22 +5,22 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How a checkpoint is fine-tuned. Fixed are Adam with β 0.9 and 0.98, ε 10⁻⁶ and no weight decay, gradients clipped to a
- * norm of 1, and the rate's linear way up and down to 0, as in the study.
+ * Hyperparameters of fine-tuning. Some are fixed as in the published study: Adam with β₁ 0.9, β₂ 0.98, ε 10⁻⁶ and no
+ * weight decay, gradient clipping to a norm of 1, and linear warm-up followed by linear decay to 0.
  *
- * @param head what answers
- * @param learningRates the grid that is searched
- * @param seeds of the order of examples, of dropout and of a new head; each rate is tried with each
- * @param epochs at most
- * @param patience epochs without a better figure on the validation questions before a run ends
+ * @param head the part of the model that answers
+ * @param learningRates the peak learning rates to try
+ * @param seeds seeds of the order of examples and of dropout; each learning rate is tried with each seed
+ * @param epochs most passes over the training questions
+ * @param patience epochs without a better validation figure before a run ends
  * @param batch examples of one update
- * @param warmUp share of the updates in which the rate rises
- * @param dropout on embeddings, attention and feed-forward networks
- * @param expertDropout on activations inside experts; null for the checkpoint's own
- * @param freezeRouter whether routers stay as they are
- * @param freezeExperts whether experts stay as they are
- * @param balance whether the checkpoint's balance losses go on
- * @param batchTokens that go through the model at a time, a matter of memory only
+ * @param warmUp share of the updates in which the learning rate rises, at least 0 and below 1
+ * @param dropout dropout on embeddings, attention and feed-forward networks
+ * @param expertDropout dropout on activations inside experts; null keeps the checkpoint's value
+ * @param freezeRouter whether routers are frozen
+ * @param freezeExperts whether experts are frozen
+ * @param balance whether the checkpoint's load balancing losses stay on
+ * @param batchTokens most tokens of a micro-batch; affects memory only
  */
 public record FineTuneSettings(
         Head head,
@@ -37,20 +37,20 @@ public record FineTuneSettings(
         boolean balance,
         int batchTokens) {
 
-    /** What answers. */
+    /** The part of the model that answers a question. */
     public enum Head {
         /**
-         * The language model's own: candidates are compared as in zero-shot evaluation, and the loss is the cross-entropy
-         * of the right one among them.
+         * The language model's output layer. Candidates are compared as in zero-shot evaluation. The loss is the
+         * cross-entropy of the correct candidate.
          */
         CHOICE,
-        /** The language model's own: the loss is the mean −ln p of the right answer's scored tokens. */
+        /** The language model's output layer. The loss is the mean −ln p of the correct answer's scored tokens. */
         ANSWER,
-        /** A new linear one on the last hidden state, over the classes, or over the candidates' texts. */
+        /** A new {@link LinearHead} on the last hidden state. */
         LINEAR
     }
 
-    /** As the study has it, where it says so. */
+    /** The published study's values where it states them. */
     public static final FineTuneSettings DEFAULT = new FineTuneSettings(
             Head.CHOICE,
             List.of(3e-5, 1e-4, 3e-4),
@@ -89,7 +89,7 @@ public record FineTuneSettings(
         }
     }
 
-    /** Everything that one run depends on beside its rate and its seed, as a text. */
+    /** All settings that a run depends on except its learning rate and seed. Part of the key of cached results. */
     String identity() {
         return new FineTuneSettings(
                         head,

@@ -27,8 +27,8 @@ import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Fine-tunes one model with one learning rate and one seed. All weights learn but those that are frozen. After each epoch
- * the validation questions are put to it, and in the end it has the parameters of the epoch that did best there.
+ * Fine-tunes one model with one learning rate and one seed. All parameters are trained except the frozen ones. The
+ * validation questions are scored after each epoch. At the end the model has the parameters of the best epoch.
  */
 final class FineTuner implements AutoCloseable {
 
@@ -45,7 +45,11 @@ final class FineTuner implements AutoCloseable {
     private List<Tensor> bestMasters = List.of();
 
     /**
-     * @param model its parameters are changed; stays its caller's to close
+     * @param model the model to train in place; the caller closes it
+     * @param tokenizer the model's tokenizer
+     * @param data training, validation and test questions
+     * @param settings hyperparameters
+     * @param seed seed of the order of examples and of dropout
      */
     FineTuner(LanguageModel model, Tokenizer tokenizer, FineTuneData data, FineTuneSettings settings, long seed) {
         this.model = model;
@@ -57,99 +61,102 @@ final class FineTuner implements AutoCloseable {
                 ? LinearHead.zeros(model, tokenizer, data.test())
                 : null;
         model.parameters()
-                .freeze(unit -> (settings.freezeRouter() && unit.name().endsWith(".moe.gate"))
-                        || (settings.freezeExperts() && unit.name().endsWith(".moe.experts")));
+                .freeze(group -> (settings.freezeRouter() && group.name().endsWith(".moe.gate"))
+                        || (settings.freezeExperts() && group.name().endsWith(".moe.experts")));
         Double expertDropout = settings.expertDropout();
         if (expertDropout != null) {
             model.expertDropout(expertDropout);
         }
     }
 
-    /** The linear head; null where the language model's own answers. */
+    /** The linear head's parameters; null if the language model's output layer answers. */
     @Nullable
     Parameters head() {
         return head == null ? null : head.parameters();
     }
 
-    /** Updates that a run has at most. */
+    /** The largest possible number of updates of one run. */
     static long updates(FineTuneData data, FineTuneSettings settings) {
         return (long) settings.epochs() * Math.ceilDiv(data.train().count(), settings.batch());
     }
 
     /**
-     * Fine-tunes; to be called once.
+     * Trains the model. May be called once.
      *
-     * @param progress hears how many updates are made
+     * @param learningRate peak learning rate
+     * @param progress receives the number of updates made so far
      */
     FineTuneRun run(double learningRate, LongConsumer progress) {
         long start = System.nanoTime();
-        List<Sheet> sheets = exercises(data.train()).stream()
+        List<ScoringInput> inputs = examples(data.train()).stream()
                 .flatMap(Optional::stream)
-                .map(this::sheet)
+                .map(this::input)
                 .toList();
-        if (sheets.isEmpty()) {
+        if (inputs.isEmpty()) {
             throw LinearHead.tooLong(data.train());
         }
-        long perEpoch = Math.ceilDiv(sheets.size(), settings.batch());
-        long all = perEpoch * settings.epochs();
-        long warmUp = Math.round(settings.warmUp() * all);
+        long perEpoch = Math.ceilDiv(inputs.size(), settings.batch());
+        long allUpdates = perEpoch * settings.epochs();
+        long warmUp = Math.round(settings.warmUp() * allUpdates);
         ScheduleConfig schedule = new ScheduleConfig(
-                ScheduleConfig.Kind.POLYNOMIAL, UpdateConvention.PLAIN, Math.min(warmUp, all - 1), 0, 0, 1);
+                ScheduleConfig.Kind.POLYNOMIAL, UpdateConvention.PLAIN, Math.min(warmUp, allUpdates - 1), 0, 0, 1);
         List<FineTuneResult.Epoch> epochs = new ArrayList<>();
         int bestEpoch = 0;
-        double bestFigure = Double.NEGATIVE_INFINITY;
+        double bestValidation = Double.NEGATIVE_INFINITY;
         boolean diverged = false;
         long update = 0;
         while (epochs.size() < settings.epochs() && epochs.size() - bestEpoch < settings.patience()) {
             double sum = 0;
-            List<Sheet> shuffled = shuffled(sheets, epochs.size());
+            List<ScoringInput> shuffled = shuffled(inputs, epochs.size());
             for (int from = 0; from < shuffled.size(); from += settings.batch()) {
-                List<Sheet> batch = shuffled.subList(from, Math.min(from + settings.batch(), shuffled.size()));
+                List<ScoringInput> batch = shuffled.subList(from, Math.min(from + settings.batch(), shuffled.size()));
                 update++;
-                double loss = update(batch, update, schedule.rate(learningRate, update, all));
+                double loss = update(batch, update, schedule.rate(learningRate, update, allUpdates));
                 sum += loss * batch.size();
                 progress.accept(update);
             }
-            if (!Double.isFinite(sum) || !finite()) {
+            if (!Double.isFinite(sum) || !parametersFinite()) {
                 diverged = true;
                 break;
             }
-            double figure = figure(data.validation());
-            epochs.add(new FineTuneResult.Epoch(sum / sheets.size(), figure));
-            if (figure > bestFigure) {
-                bestFigure = figure;
+            double validation = mainFigure(data.validation());
+            epochs.add(new FineTuneResult.Epoch(sum / inputs.size(), validation));
+            if (validation > bestValidation) {
+                bestValidation = validation;
                 bestEpoch = epochs.size();
-                keep();
+                saveBest();
             }
         }
         boolean usable = bestEpoch > 0;
         TaskRun test = new TaskRun(new double[0][], 0, 0);
         if (usable) {
-            restore();
+            restoreBest();
             test = answers(data.test());
         }
         return new FineTuneRun(
-                epochs, bestEpoch, usable ? bestFigure : 0, diverged, test, (System.nanoTime() - start) / 1e9);
+                epochs, bestEpoch, usable ? bestValidation : 0, diverged, test, (System.nanoTime() - start) / 1e9);
     }
 
-    private List<Sheet> shuffled(List<Sheet> sheets, int epoch) {
-        List<Sheet> order = new ArrayList<>(sheets);
+    private List<ScoringInput> shuffled(List<ScoringInput> inputs, int epoch) {
+        List<ScoringInput> order = new ArrayList<>(inputs);
         Collections.shuffle(order, new Random(key.fold("order").fold(epoch).value()));
         return order;
     }
 
-    private List<Optional<TrainingExample>> exercises(Questions questions) {
+    private List<Optional<TrainingExample>> examples(Questions questions) {
         return questions.exercises(tokenizer, model.config().context());
     }
 
-    private Sheet sheet(TrainingExample exercise) {
+    private ScoringInput input(TrainingExample example) {
         if (head != null) {
-            return head.sheet(exercise);
+            return head.input(example);
         }
-        return settings.head() == FineTuneSettings.Head.ANSWER ? Sheet.answer(exercise) : Sheet.choice(exercise);
+        return settings.head() == FineTuneSettings.Head.ANSWER
+                ? ScoringInput.answer(example)
+                : ScoringInput.choice(example);
     }
 
-    private ScoreSection scores(SheetBatch batch) {
+    private ScoreSection scores(ScoringBatch batch) {
         return head == null
                 ? new ScoreSection(
                         model.output(),
@@ -160,75 +167,76 @@ final class FineTuner implements AutoCloseable {
                 : head.scores(batch);
     }
 
-    private List<SheetBatch> cut(List<Sheet> sheets) {
-        return SheetBatch.cut(
-                sheets, settings.batchTokens(), head == null ? model.config().vocabulary() : 1);
+    private List<ScoringBatch> cut(List<ScoringInput> inputs) {
+        return ScoringBatch.cut(
+                inputs, settings.batchTokens(), head == null ? model.config().vocabulary() : 1);
     }
 
-    /** All that is learnt: the model and, where there is one, the head. */
-    private List<Parameters> learnt() {
+    /** The parameters of the model and, if present, of the linear head. */
+    private List<Parameters> trained() {
         return head == null ? List.of(model.parameters()) : List.of(model.parameters(), head.parameters());
     }
 
-    /** Makes one update, and gives the mean loss before it; NaN where it is no number, or its gradient is none. */
-    private double update(List<Sheet> sheets, long number, double rate) {
-        learnt().forEach(Parameters::startGradients);
-        List<SheetBatch> micros = cut(sheets);
-        long targets =
-                micros.stream().mapToLong(micro -> micro.tokens().predicted()).sum();
+    /** Makes one update. Returns the mean loss before it; NaN if the loss or the gradient is not finite. */
+    private double update(List<ScoringInput> inputs, long number, double rate) {
+        trained().forEach(Parameters::startGradients);
+        List<ScoringBatch> microBatches = cut(inputs);
+        long targets = microBatches.stream()
+                .mapToLong(microBatch -> microBatch.tokens().predicted())
+                .sum();
         double loss = 0;
         long sequence = 0;
-        for (SheetBatch micro : micros) {
-            long[] sequences = new long[micro.tokens().sequences()];
+        for (ScoringBatch microBatch : microBatches) {
+            long[] sequences = new long[microBatch.tokens().sequences()];
             for (int i = 0; i < sequences.length; i++) {
                 sequences[i] = sequence++;
             }
             try (Scope _ = Scope.open();
                     Tape tape = Tape.recording()) {
                 LanguageModel.Body body = model.body(
-                        tape, micro.tokens(), new PassContext(true, 1.0 / targets, key.fold(number), sequences));
-                Value scores = tape.run(scores(micro), body.states());
-                Value own = tape.run(
+                        tape, microBatch.tokens(), new PassContext(true, 1.0 / targets, key.fold(number), sequences));
+                Value scores = tape.run(scores(microBatch), body.states());
+                Value choiceLoss = tape.run(
                         new ChoiceLossSection(
-                                micro, settings.head() == FineTuneSettings.Head.ANSWER, 1.0 / sheets.size()),
+                                microBatch, settings.head() == FineTuneSettings.Head.ANSWER, 1.0 / inputs.size()),
                         scores);
-                loss += own.tensor().item();
+                loss += choiceLoss.tensor().item();
                 List<Value> roots = new ArrayList<>(body.roots());
-                roots.add(own);
+                roots.add(choiceLoss);
                 tape.backward(roots.toArray(Value[]::new));
             }
         }
-        learnt().forEach(Parameters::finishGradients);
+        trained().forEach(Parameters::finishGradients);
         model.balanceTracker().endStep();
-        double norm = norm();
+        double norm = gradientNorm();
         if (!Double.isFinite(loss) || !Double.isFinite(norm)) {
             return Double.NaN;
         }
-        learnt().forEach(parameters -> optimizer.update(parameters, number, rate, norm, 1));
+        trained().forEach(parameters -> optimizer.update(parameters, number, rate, norm, 1));
         return loss;
     }
 
-    /** The gradient's, over all that is learnt. */
-    private double norm() {
-        return Math.sqrt(learnt().stream()
+    /** L2 norm of the gradient over the model and the head. */
+    private double gradientNorm() {
+        return Math.sqrt(trained().stream()
                 .mapToDouble(AdamW::gradientNorm)
                 .map(norm -> norm * norm)
                 .sum());
     }
 
-    private boolean finite() {
+    private boolean parametersFinite() {
         try (Scope _ = Scope.open()) {
-            return learnt().stream()
+            return trained().stream()
                     .flatMap(parameters -> parameters.units().stream())
-                    .allMatch(unit -> unit.master().allFinite());
+                    .allMatch(group -> group.master().allFinite());
         }
     }
 
-    private double figure(Questions questions) {
+    private double mainFigure(Questions questions) {
         return questions.result(List.of(answers(questions))).main().mean();
     }
 
-    /** Puts questions to the model as it is. */
+    /** Scores questions with the current parameters. */
     private TaskRun answers(Questions questions) {
         return head == null
                 ? TaskEvaluation.of(model, tokenizer)
@@ -237,28 +245,28 @@ final class FineTuner implements AutoCloseable {
                 : head.answers(questions, settings.batchTokens());
     }
 
-    private List<ParameterGroup> units() {
-        return learnt().stream()
+    private List<ParameterGroup> parameterGroups() {
+        return trained().stream()
                 .flatMap(parameters -> parameters.units().stream())
                 .toList();
     }
 
-    private void keep() {
+    private void saveBest() {
         best.close();
         best = Scope.detached();
         try (Scope _ = Scope.open()) {
-            bestMasters = units().stream()
-                    .map(unit -> best.keep(unit.master().copy()))
+            bestMasters = parameterGroups().stream()
+                    .map(group -> best.keep(group.master().copy()))
                     .toList();
         }
     }
 
-    private void restore() {
-        List<ParameterGroup> units = units();
-        for (int i = 0; i < units.size(); i++) {
-            units.get(i).master().copy(bestMasters.get(i));
+    private void restoreBest() {
+        List<ParameterGroup> groups = parameterGroups();
+        for (int i = 0; i < groups.size(); i++) {
+            groups.get(i).master().copy(bestMasters.get(i));
         }
-        learnt().forEach(Parameters::refresh);
+        trained().forEach(Parameters::refresh);
     }
 
     @Override

@@ -26,9 +26,9 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * A linear layer on a model's last hidden state, which answers a task's questions in place of the language model's
- * output. Where all questions have the same candidates it has an output for each and reads the prompt; else it has one
- * output and reads each candidate's whole text.
+ * A linear layer on a model's last hidden state that answers a task's questions instead of the language model's output
+ * layer. For a classification task, where all questions have the same candidates, it has one output per candidate and
+ * reads the prompt. For any other task it has one output and reads each candidate's full sequence.
  */
 public final class LinearHead implements AutoCloseable {
 
@@ -63,9 +63,9 @@ public final class LinearHead implements AutoCloseable {
     }
 
     /**
-     * A head of zeros: every answer is as good at first, and the first gradient is the data's alone.
+     * A head initialized with zeros. All answers start with equal scores, so the first gradient depends only on the data.
      *
-     * @param model stays its caller's to close
+     * @param model the model whose hidden states are read; the caller closes it
      * @throws FineTuneException if no question fits the model's context
      */
     static LinearHead zeros(LanguageModel model, Tokenizer tokenizer, Questions questions) {
@@ -73,13 +73,14 @@ public final class LinearHead implements AutoCloseable {
     }
 
     /**
-     * The head that lies beside a fine-tuned model.
+     * Reads the head that was stored with a fine-tuned model.
      *
-     * @param folder of the model
-     * @param model of that folder; stays its caller's to close
-     * @param questions of the task that it was fine-tuned on
-     * @throws FineTuneException if there is no head, it answers another kind of question, or no question fits the model's
-     *     context
+     * @param folder the model's folder
+     * @param model the model in that folder; the caller closes it
+     * @param tokenizer the model's tokenizer
+     * @param questions questions of the task that the head was fine-tuned on
+     * @throws FineTuneException if the folder has no head, its number of outputs does not match the task, or no question
+     *     fits the model's context
      */
     public static LinearHead read(Path folder, LanguageModel model, Tokenizer tokenizer, Questions questions) {
         Path path = folder.resolve(ModelFolders.HEAD_FILE);
@@ -111,7 +112,7 @@ public final class LinearHead implements AutoCloseable {
         return questions.exercises(tokenizer, model.config().context()).stream()
                 .flatMap(Optional::stream)
                 .findFirst()
-                .map(exercise -> exercise.candidates().size())
+                .map(example -> example.candidates().size())
                 .orElseThrow(() -> tooLong(questions));
     }
 
@@ -124,14 +125,14 @@ public final class LinearHead implements AutoCloseable {
         return parameters;
     }
 
-    /** What the model reads of a question, and what of it this reads. */
-    Sheet sheet(TrainingExample exercise) {
+    /** The example in the form that this head scores. */
+    ScoringInput input(TrainingExample example) {
         return task.classifies()
-                ? Sheet.classes(exercise)
-                : Sheet.texts(exercise, model.config().context());
+                ? ScoringInput.classes(example)
+                : ScoringInput.candidates(example, model.config().context());
     }
 
-    ScoreSection scores(SheetBatch batch) {
+    ScoreSection scores(ScoringBatch batch) {
         return new ScoreSection(
                 parameters.get(WEIGHT),
                 parameters.get(BIAS),
@@ -141,37 +142,38 @@ public final class LinearHead implements AutoCloseable {
     }
 
     /**
-     * Answers questions with the model as it is.
+     * Scores questions with the model and this head, without training them.
      *
-     * @param batchTokens at a time; a matter of speed and memory
+     * @param questions the questions; those that do not fit the context are left out
+     * @param batchTokens most tokens of a micro-batch; affects speed and memory only
      */
     public TaskRun answers(Questions questions, int batchTokens) {
-        List<Optional<TrainingExample>> exercises =
+        List<Optional<TrainingExample>> examples =
                 questions.exercises(tokenizer, model.config().context());
-        List<double[]> scores = new ArrayList<>(Collections.nCopies(exercises.size(), new double[0]));
-        // Where experts have a capacity, a text's score would depend on its neighbours.
+        List<double[]> scores = new ArrayList<>(Collections.nCopies(examples.size(), new double[0]));
+        // With a capacity factor, tokens of one sequence compete with those of its neighbours: score each input alone.
         boolean alone = model.config().experts() > 0
                 && model.architecture().routing().strategy() == RoutingConfig.Strategy.CAPACITY;
-        List<Sheet> sheets =
-                exercises.stream().flatMap(Optional::stream).map(this::sheet).toList();
+        List<ScoringInput> inputs =
+                examples.stream().flatMap(Optional::stream).map(this::input).toList();
         List<double[]> given = alone
-                ? sheets.stream()
-                        .flatMap(sheet -> scores(List.of(sheet), batchTokens).stream())
+                ? inputs.stream()
+                        .flatMap(input -> scores(List.of(input), batchTokens).stream())
                         .toList()
-                : scores(sheets, batchTokens);
+                : scores(inputs, batchTokens);
         int next = 0;
-        for (int i = 0; i < exercises.size(); i++) {
-            if (exercises.get(i).isPresent()) {
+        for (int i = 0; i < examples.size(); i++) {
+            if (examples.get(i).isPresent()) {
                 scores.set(i, given.get(next++));
             }
         }
         return questions.run(scores);
     }
 
-    /** Each sheet's scores, in the order of the sheets. */
-    private List<double[]> scores(List<Sheet> sheets, int batchTokens) {
-        IdentityHashMap<Sheet, double[]> known = new IdentityHashMap<>();
-        for (SheetBatch batch : SheetBatch.cut(sheets, batchTokens, 1)) {
+    /** Each input's candidate scores, in the order of {@code inputs}. */
+    private List<double[]> scores(List<ScoringInput> inputs, int batchTokens) {
+        IdentityHashMap<ScoringInput, double[]> known = new IdentityHashMap<>();
+        for (ScoringBatch batch : ScoringBatch.cut(inputs, batchTokens, 1)) {
             try (Scope _ = Scope.open();
                     Tape tape = Tape.inference()) {
                 LanguageModel.Body body = model.body(
@@ -180,13 +182,13 @@ public final class LinearHead implements AutoCloseable {
                         PassContext.evaluation(batch.tokens().sequences()));
                 double[] all = tape.run(scores(batch), body.states()).tensor().toDoubles();
                 int columns = batch.candidates();
-                for (int i = 0; i < batch.sheets().size(); i++) {
-                    Sheet sheet = batch.sheets().get(i);
-                    known.put(sheet, Arrays.copyOfRange(all, i * columns, i * columns + sheet.candidates()));
+                for (int i = 0; i < batch.inputs().size(); i++) {
+                    ScoringInput input = batch.inputs().get(i);
+                    known.put(input, Arrays.copyOfRange(all, i * columns, i * columns + input.candidates()));
                 }
             }
         }
-        return sheets.stream().map(known::get).toList();
+        return inputs.stream().map(known::get).toList();
     }
 
     @Override

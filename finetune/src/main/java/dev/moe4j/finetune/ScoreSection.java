@@ -9,15 +9,16 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The candidates' scores {@code [sheets, candidates]} from the hidden states {@code [tokens, model]}, 0 where a sheet has
- * no such candidate.
+ * Computes the candidates' scores {@code [inputs, candidates]} from the hidden states {@code [tokens, model]}. An input
+ * with fewer candidates than the batch's largest gets scores of 0 for the rest.
  *
- * @param table of the head, {@code [outputs, model]}
- * @param bias {@code [outputs]}; null for none
- * @param normalised whether a value is the logarithm of a probability among all outputs, or the output itself
- * @param stable the type of scores
+ * @param table the head's weight, {@code [outputs, model]}
+ * @param bias the head's bias, {@code [outputs]}; null if it has none
+ * @param normalised whether a term is the log-probability of its output (log-softmax) instead of the raw output
+ * @param batch the inputs
+ * @param stable data type of the scores
  */
-record ScoreSection(Parameter table, @Nullable Parameter bias, boolean normalised, SheetBatch batch, DType stable)
+record ScoreSection(Parameter table, @Nullable Parameter bias, boolean normalised, ScoringBatch batch, DType stable)
         implements Section.Derived {
 
     @Override
@@ -45,7 +46,7 @@ record ScoreSection(Parameter table, @Nullable Parameter bias, boolean normalise
         if (normalised) {
             value_N1 = value_N1.sub(outputs_NO.logSumExp(-1).unsqueeze(1));
         }
-        Tensor weights_SN = batch.weights(stable, hidden_TD.device());
-        return new Tensor[] {weights_SN.matmul(value_N1).view(batch.sheets().size(), batch.candidates())};
+        Tensor weights_CN = batch.weights(stable, hidden_TD.device());
+        return new Tensor[] {weights_CN.matmul(value_N1).view(batch.inputs().size(), batch.candidates())};
     }
 }

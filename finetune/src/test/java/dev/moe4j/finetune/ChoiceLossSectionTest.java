@@ -11,35 +11,35 @@ import org.junit.jupiter.api.Test;
 
 class ChoiceLossSectionTest {
 
-    private static Sheet sheet(int candidates) {
-        List<int[]> texts = List.of(new int[] {1, 2});
-        return new Sheet(texts, List.of(new Sheet.Mark(0, 1, 2, 0, 1)), candidates, Set.of(0));
+    private static ScoringInput input(int candidates) {
+        List<int[]> sequences = List.of(new int[] {1, 2});
+        return new ScoringInput(sequences, List.of(new ScoringInput.ScoreTerm(0, 1, 2, 0, 1)), candidates, Set.of(0));
     }
 
-    private static double loss(boolean answers, double[] scores, Sheet... sheets) {
+    private static double loss(boolean answers, double[] scores, ScoringInput... inputs) {
         try (Scope _ = Scope.open()) {
-            List<SheetBatch> batches = SheetBatch.cut(List.of(sheets), 1000, 8);
+            List<ScoringBatch> batches = ScoringBatch.cut(List.of(inputs), 1000, 8);
             assertThat(batches).hasSize(1);
-            Tensor scores_EC = Tensor.of(scores).view(sheets.length, -1);
-            return new ChoiceLossSection(batches.getFirst(), answers, 1).forward(scores_EC)[0].item();
+            Tensor scores_IC = Tensor.of(scores).view(inputs.length, -1);
+            return new ChoiceLossSection(batches.getFirst(), answers, 1).forward(scores_IC)[0].item();
         }
     }
 
     @Test
-    void aQuestionWithOneCandidateHasNothingToLearn() {
-        assertThat(loss(false, new double[] {-3}, sheet(1))).isZero();
-        assertThat(loss(false, new double[] {-3, 9, 1, 1}, sheet(1), sheet(2)))
-                .as("beside one that has two")
+    void aQuestionWithOneCandidateHasNoLoss() {
+        assertThat(loss(false, new double[] {-3}, input(1))).isZero();
+        assertThat(loss(false, new double[] {-3, 9, 1, 1}, input(1), input(2)))
+                .as("batched with a question of two candidates")
                 .isCloseTo(Math.log(2), within(1e-6));
     }
 
     @Test
-    void anAnswerIsLearntForItself() {
-        assertThat(loss(true, new double[] {-3}, sheet(1))).isEqualTo(3);
+    void theLossOfAnAnswerIsItsNegativeScore() {
+        assertThat(loss(true, new double[] {-3}, input(1))).isEqualTo(3);
     }
 
     @Test
-    void noSheetsAreNoBatches() {
-        assertThat(SheetBatch.cut(List.of(), 1000, 8)).isEmpty();
+    void noInputsGiveNoBatches() {
+        assertThat(ScoringBatch.cut(List.of(), 1000, 8)).isEmpty();
     }
 }

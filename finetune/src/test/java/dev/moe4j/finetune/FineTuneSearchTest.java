@@ -41,7 +41,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** On a task that a tiny model learns in seconds: from which half of the alphabet a word's letters are. */
+/** Uses a task that a tiny model learns in seconds: which half of the alphabet a word's letters come from. */
 class FineTuneSearchTest {
 
     private static final Tokenizer TOKENIZER = Tokenizer.of("bytes");
@@ -58,9 +58,9 @@ class FineTuneSearchTest {
             label: "{half}"
             """;
 
-    /** The same with candidates of each question's own. */
+    /** The same data as a task whose candidates differ by question. */
     private static final String CHOICES = """
-            about: which word is of the same half
+            about: which word is from the same half
             splits: {train: [train.tsv], validation: [valid.tsv], test: [test.tsv]}
             test: test
             examples: train
@@ -154,7 +154,7 @@ class FineTuneSearchTest {
         }
     }
 
-    /** To say an answer, the model has to learn its letters first. */
+    /** The answer head needs more epochs: it must learn the letters of the answers first. */
     private static FineTuneSettings with(Head head) {
         int epochs = head == Head.ANSWER ? 8 : 4;
         return new FineTuneSettings(
@@ -182,7 +182,7 @@ class FineTuneSearchTest {
 
     @ParameterizedTest
     @EnumSource(names = {"CHOICE", "LINEAR"})
-    void candidatesOfTheirOwnAreLearntToo(Head head) {
+    void headsLearnCandidatesThatDifferByQuestion(Head head) {
         FineTuneSettings longer = new FineTuneSettings(
                 head, List.of(4e-3), List.of(1L), 8, 8, 16, 0.06, 0, null, false, false, true, 256);
         FineTuneResult result = search("moe", "choices", longer, "out");
@@ -190,7 +190,7 @@ class FineTuneSearchTest {
     }
 
     @Test
-    void theBestModelIsWrittenAndScoresAsItDid() {
+    void theWrittenModelReproducesItsScore() {
         FineTuneResult result = search("moe", "classes", QUICK, "out");
 
         try (CheckpointReader reader = CheckpointReader.open(result.model());
@@ -203,7 +203,7 @@ class FineTuneSearchTest {
     }
 
     @Test
-    void aTokenizerOfAFileGoesWithTheModel() {
+    void aTokenizerFileIsCopiedToTheModel() {
         Path file = temp.resolve("letters.json");
         new BpeTrainer(260, TextInput.of(List.of(temp.resolve("train.tsv"))))
                 .run()
@@ -222,7 +222,7 @@ class FineTuneSearchTest {
     }
 
     @Test
-    void theRateIsChosenByTheValidationQuestionsOverSeeds() {
+    void theLearningRateHasTheBestMeanValidationFigure() {
         FineTuneSettings grid = new FineTuneSettings(
                 Head.LINEAR, List.of(1e-7, 3e-3), List.of(1L, 2L), 3, 3, 16, 0.06, 0.1, null, false, false, true, 256);
         FineTuneResult result = search("moe", "classes", grid, "out");
@@ -244,7 +244,7 @@ class FineTuneSearchTest {
     }
 
     @Test
-    void whatIsFrozenStaysBitForBit() {
+    void frozenParametersDoNotChange() {
         FineTuneSettings frozen = new FineTuneSettings(
                 Head.CHOICE, List.of(3e-3), List.of(1L), 1, 1, 16, 0, 0.1, null, true, true, true, 256);
         FineTuneResult result = search("moe", "classes", frozen, "out");
@@ -262,7 +262,7 @@ class FineTuneSearchTest {
     }
 
     @Test
-    void anInterruptedSearchGoesOnToTheSameTable() throws IOException {
+    void anInterruptedSearchResumesToTheSameResult() throws IOException {
         FineTuneSettings grid = new FineTuneSettings(
                 Head.LINEAR, List.of(1e-3, 3e-3), List.of(1L, 2L), 2, 2, 16, 0, 0.1, null, false, false, true, 256);
         FineTuneResult whole = search("moe", "classes", grid, "whole");
@@ -281,10 +281,10 @@ class FineTuneSearchTest {
         assertThat(figures(resumed)).isEqualTo(figures(whole));
         assertThat(resumed.model().getFileName()).isEqualTo(whole.model().getFileName());
 
-        List<Long> heard = new ArrayList<>();
-        FineTuneResult again = search("moe", "classes", grid, "out", (done, _, _) -> heard.add(done));
-        assertThat(again).as("nothing is made again, nor its time measured").isEqualTo(resumed);
-        assertThat(heard).as("but said to be done").hasSize(4);
+        List<Long> reported = new ArrayList<>();
+        FineTuneResult again = search("moe", "classes", grid, "out", (done, _, _) -> reported.add(done));
+        assertThat(again).as("no run is repeated, so the seconds are the same").isEqualTo(resumed);
+        assertThat(reported).as("progress reports the cached runs").hasSize(4);
 
         FineTuneResult wider = search(
                 "moe",
@@ -316,7 +316,7 @@ class FineTuneSearchTest {
     }
 
     @Test
-    void aRunThatDivergesIsSaidAndNotChosen() {
+    void aDivergedRunIsReportedAndNotChosen() {
         FineTuneSettings grid = new FineTuneSettings(
                 Head.LINEAR, List.of(1e38, 3e-3), List.of(1L), 3, 3, 16, 0, 0.1, null, false, false, true, 256);
         FineTuneResult result = search("moe", "classes", grid, "out");
@@ -342,7 +342,7 @@ class FineTuneSearchTest {
     }
 
     @Test
-    void badInputIsSaidClearly() throws IOException {
+    void badInputIsAClearError() throws IOException {
         write("dense", 0);
         FineTuneSettings frozen = new FineTuneSettings(
                 Head.CHOICE, List.of(3e-3), List.of(1L), 1, 1, 16, 0, 0.1, null, true, false, true, 256);

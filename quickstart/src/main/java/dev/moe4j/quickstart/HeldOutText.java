@@ -5,8 +5,8 @@ import dev.moe4j.data.shard.ShardList;
 /**
  * A text that is held out of training.
  *
- * @param name as the report calls it
- * @param inDomain whether text of this kind was trained on
- * @param tokens the text under the run's tokenizer
+ * @param name name in the report
+ * @param inDomain whether the text is from the training domain
+ * @param tokens the text's tokens
  */
 record HeldOutText(String name, boolean inDomain, ShardList tokens) {}

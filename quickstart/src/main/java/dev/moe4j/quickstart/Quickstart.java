@@ -2,11 +2,11 @@ package dev.moe4j.quickstart;
 
 import dev.moe4j.base.machine.Processors;
 import dev.moe4j.data.sample.BlockSampler;
+import dev.moe4j.report.pair.PairSpeedup;
+import dev.moe4j.report.pair.PairSpeedupText;
 import dev.moe4j.report.pair.Report;
 import dev.moe4j.report.pair.ReportData;
 import dev.moe4j.report.pair.RunSummary;
-import dev.moe4j.report.pair.Speedup;
-import dev.moe4j.report.pair.SpeedupWords;
 import dev.moe4j.report.statistics.CostMeasure;
 import dev.moe4j.study.steps.ConcurrentRuns;
 import dev.moe4j.study.steps.StudyException;
@@ -29,18 +29,18 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The whole story on a CPU: prepares text, trains a dense model and a mixture of experts of the same FLOPs per token side
- * by side, evaluates both in and out of domain, and reports by how much the mixture pays. The learning rate is constant
- * after its warm-up, so that costs may be read along the learning curves.
+ * Compares a dense model with a mixture of experts on a CPU in minutes. It prepares text, trains both models in parallel
+ * with the same FLOPs per token, evaluates them in and out of domain, and writes a report on the speedup. The learning
+ * rate is constant after warm-up, so that costs can be read from the learning curves.
  */
 public final class Quickstart {
 
     private static final String TOKENIZER = "gpt2:2048";
 
-    /** Below this many tokens factors of either sign came and went with the seed: docs/log.md. */
+    /** With fewer training tokens the seed decides which model wins; docs/log.md has the measurement. */
     private static final long LEAST_TOKENS = 3_000_000;
 
-    /** Tokens a second that training reads at most, for the size of the text to prepare. */
+    /** Upper bound of the training throughput in tokens per second; determines how much text is prepared. */
     private static final double FASTEST = 150_000;
 
     private final Settings settings;
@@ -48,13 +48,13 @@ public final class Quickstart {
     private final Consumer<Progress> progress;
 
     /**
-     * What a user decides.
+     * Settings of a quickstart.
      *
-     * @param folder text to train on; null for the JDK's own sources, else the project's
-     * @param home the project's folder, null where it is not known
-     * @param out where everything is written; it must not exist
-     * @param minutes of training
-     * @param seed of everything random
+     * @param folder folder of the text to train on; null for the JDK's sources, or the project's if the JDK has none
+     * @param home the project's folder; null if unknown
+     * @param out output folder; must not exist
+     * @param minutes minutes of training, above 0 and at most 1440
+     * @param seed seed of data selection, initialization and training
      */
     public record Settings(@Nullable Path folder, @Nullable Path home, Path out, double minutes, long seed) {
 
@@ -65,21 +65,38 @@ public final class Quickstart {
         }
     }
 
-    /** How far both models are. */
+    /**
+     * Progress of both models.
+     *
+     * @param seconds training time of the slower run
+     * @param budget seconds of training
+     * @param dense the dense run
+     * @param moe the mixture's run
+     */
     public record Progress(double seconds, double budget, Running dense, Running moe) {
 
         /**
-         * @param loss of the last step, nats per token
+         * Progress of one run.
+         *
+         * @param tokens training tokens so far
+         * @param loss loss of the last step, in nats per token
+         * @param tokensPerSecond current throughput
          */
         public record Running(long tokens, double loss, double tokensPerSecond) {}
     }
 
     /**
-     * The figures of a quickstart; null where a curve does not reach.
+     * Result of a quickstart. A speedup is null if the curves do not enclose the target loss.
      *
-     * @param speedupFlops the dense FLOPs over the mixture's for the same held-out in-domain loss
+     * @param vocabulary size of the vocabulary
+     * @param dense the dense model
+     * @param moe the mixture of experts
+     * @param speedupFlops dense FLOPs over the mixture's FLOPs at the same in-domain held-out loss
      * @param speedupSeconds the same in seconds
+     * @param speedupFlopsOutOfDomain the speedup in FLOPs on out-of-domain text
+     * @param speedupSecondsOutOfDomain the speedup in seconds on out-of-domain text
      * @param sentence the result in words
+     * @param report the report's file
      */
     public record Result(
             int vocabulary,
@@ -92,6 +109,18 @@ public final class Quickstart {
             String sentence,
             String report) {
 
+        /**
+         * One trained model.
+         *
+         * @param inDomainPpl mean in-domain perplexity
+         * @param outOfDomainPpl mean out-of-domain perplexity
+         * @param parametersTotal all parameters
+         * @param parametersActive parameters that one token uses
+         * @param flopsPerToken training FLOPs per token
+         * @param tokens training tokens
+         * @param seconds training time
+         * @param checkpoint the checkpoint's folder
+         */
         public record Model(
                 double inDomainPpl,
                 double outOfDomainPpl,
@@ -104,8 +133,9 @@ public final class Quickstart {
     }
 
     /**
-     * @param log hears what is being done, in words
-     * @param progress hears of training about once a second
+     * @param settings settings of the quickstart
+     * @param log receives a line at each stage
+     * @param progress receives the progress of training about once a second
      */
     public Quickstart(Settings settings, Consumer<String> log, Consumer<Progress> progress) {
         this.settings = settings;
@@ -113,7 +143,11 @@ public final class Quickstart {
         this.progress = progress;
     }
 
-    /** Does it all. */
+    /**
+     * Prepares text, trains, evaluates and writes the report.
+     *
+     * @throws StudyException if the output folder exists, the text is too short, or a training fails
+     */
     public Result run() {
         Tokenizer tokenizer = Tokenizer.of(TOKENIZER);
         createFolder();
@@ -137,19 +171,19 @@ public final class Quickstart {
             double peak = MatmulPeak.measure(precision.compute(), Device.CPU);
             BlockSampler sampler = new BlockSampler(
                     text.training().train(), denseConfig.model().context(), settings.seed());
-            try (Contestant dense = new Contestant("dense", denseConfig, sampler, text.heldOut(), precision, peak);
-                    Contestant moe =
-                            new Contestant("mixture of experts", moeConfig, sampler, text.heldOut(), precision, peak)) {
+            try (PairedRun dense = new PairedRun("dense", denseConfig, sampler, text.heldOut(), precision, peak);
+                    PairedRun moe =
+                            new PairedRun("mixture of experts", moeConfig, sampler, text.heldOut(), precision, peak)) {
                 dense.checkHeldOut();
                 log.accept("training both models for %.1f minutes, %d thread(s) each, %s"
                         .formatted(settings.minutes(), threads, precision.compute()));
-                trainSideBySide(dense, moe, budget);
+                trainInParallel(dense, moe, budget);
                 return report(text, tokenizer, dense, moe, precision, threads);
             }
         }
     }
 
-    private void trainSideBySide(Contestant dense, Contestant moe, double budget) {
+    private void trainInParallel(PairedRun dense, PairedRun moe, double budget) {
         ConcurrentRuns.run(
                 Stream.of(dense, moe)
                         .map(each -> new ConcurrentRuns.Run(each.name(), stop -> each.run(budget, stop)))
@@ -162,24 +196,24 @@ public final class Quickstart {
                         running(moe))));
     }
 
-    private static Progress.Running running(Contestant contestant) {
-        Contestant.Status status = contestant.status();
+    private static Progress.Running running(PairedRun run) {
+        PairedRun.Status status = run.status();
         return new Progress.Running(status.tokens(), status.loss(), status.tokensPerSecond());
     }
 
     private Result report(
             QuickstartText text,
             Tokenizer tokenizer,
-            Contestant dense,
-            Contestant moe,
+            PairedRun dense,
+            PairedRun moe,
             Precision precision,
             int threads) {
-        List<Speedup> speedups = Speedup.compareAll(dense.curves(), moe.curves());
-        Speedup inFlops = find(speedups, Contestant.IN_DOMAIN, CostMeasure.FLOPS);
-        Speedup inSeconds = find(speedups, Contestant.IN_DOMAIN, CostMeasure.SECONDS);
-        String sentence = SpeedupWords.headline(inFlops, inSeconds);
+        List<PairSpeedup> speedups = PairSpeedup.compareAll(dense.curves(), moe.curves());
+        PairSpeedup inFlops = find(speedups, PairedRun.IN_DOMAIN, CostMeasure.FLOPS);
+        PairSpeedup inSeconds = find(speedups, PairedRun.IN_DOMAIN, CostMeasure.SECONDS);
+        String sentence = PairSpeedupText.headline(inFlops, inSeconds);
         if (Math.min(dense.tokens(), moe.tokens()) < LEAST_TOKENS) {
-            sentence = "Too short to tell, since under %,d million tokens seeds decide. %s"
+            sentence = "Too short to tell, as below %,d million tokens the seed decides. %s"
                     .formatted(LEAST_TOKENS / 1_000_000, sentence);
         }
         Path file = settings.out().resolve("report.html");
@@ -210,9 +244,8 @@ public final class Quickstart {
                 model(text, moe, "moe"),
                 boxed(inFlops.factor()),
                 boxed(inSeconds.factor()),
-                boxed(find(speedups, Contestant.OUT_OF_DOMAIN, CostMeasure.FLOPS)
-                        .factor()),
-                boxed(find(speedups, Contestant.OUT_OF_DOMAIN, CostMeasure.SECONDS)
+                boxed(find(speedups, PairedRun.OUT_OF_DOMAIN, CostMeasure.FLOPS).factor()),
+                boxed(find(speedups, PairedRun.OUT_OF_DOMAIN, CostMeasure.SECONDS)
                         .factor()),
                 sentence,
                 file.toString());
@@ -226,25 +259,25 @@ public final class Quickstart {
         }
     }
 
-    private Result.Model model(QuickstartText text, Contestant contestant, String name) {
-        Path checkpoint = contestant.save(settings.out().resolve(name), text.training());
-        RunSummary summary = contestant.summary();
+    private Result.Model model(QuickstartText text, PairedRun run, String name) {
+        Path checkpoint = run.save(settings.out().resolve(name), text.training());
+        RunSummary summary = run.summary();
         return new Result.Model(
-                contestant.perplexity(true),
-                contestant.perplexity(false),
+                run.perplexity(true),
+                run.perplexity(false),
                 summary.parametersTotal(),
                 summary.parametersActive(),
                 summary.flopsPerToken(),
-                contestant.tokens(),
-                contestant.seconds(),
+                run.tokens(),
+                run.seconds(),
                 checkpoint.toString());
     }
 
-    private static Speedup find(List<Speedup> speedups, String domain, CostMeasure cost) {
+    private static PairSpeedup find(List<PairSpeedup> speedups, String domain, CostMeasure cost) {
         return speedups.stream()
                 .filter(speedup -> speedup.domain().equals(domain) && speedup.cost() == cost)
                 .findFirst()
-                .orElseThrow(() -> new StudyException("no comparison " + domain + " by " + cost));
+                .orElseThrow(() -> new StudyException("no comparison of " + domain + " text by " + cost));
     }
 
     private static @Nullable Double boxed(OptionalDouble value) {

@@ -32,8 +32,8 @@ import java.util.zip.ZipFile;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The text of a quickstart: what is trained on, held-out documents of the same kind (in-domain), and text of other kinds
- * (out-of-domain): groups of the same source that were kept out as a whole, and whatever else this machine has.
+ * The texts of a quickstart: training text, held-out documents from the same groups (in-domain), and out-of-domain text.
+ * Out-of-domain text consists of groups of the same source that are held out completely, and of other text on this machine.
  */
 final class QuickstartText implements AutoCloseable {
 
@@ -42,12 +42,13 @@ final class QuickstartText implements AutoCloseable {
     private static final double HELD_OUT_SAMPLE = 0.2;
     private static final int LEAST_GROUPS = 4;
 
-    /** Up to this many files are sources of many documents each, which blank lines separate. */
+    /** A folder with at most this many files is read as files of many documents, separated by blank lines. */
     private static final int FEW_FILES = 100;
 
-    /** Tokens of text that a byte of a file gives, roughly: archives are compressed. */
+    /** Approximate tokens per byte of a text file. */
     private static final double TOKENS_PER_BYTE = 0.5;
 
+    /** Approximate tokens per byte of a compressed archive. */
     private static final double TOKENS_PER_ARCHIVE_BYTE = 1.7;
 
     private final Shards training;
@@ -64,20 +65,22 @@ final class QuickstartText implements AutoCloseable {
     }
 
     /**
-     * Where a quickstart's text is.
+     * The sources of a quickstart's texts.
      *
-     * @param input a folder, file or archive
-     * @param otherKinds texts of other kinds for out-of-domain, by name
-     * @param collapseSpaces whether runs of spaces become one
+     * @param input a folder, file or archive with the training text
+     * @param otherKinds further out-of-domain texts
+     * @param collapseSpaces whether each run of spaces becomes one space
      */
     record Location(Path input, List<Named> otherKinds, boolean collapseSpaces) {
 
         record Named(String name, Path path) {}
 
         /**
-         * The user's folder; without one the JDK's own sources, else the project's.
+         * Chooses the user's folder, else the JDK's sources, else the project's sources.
          *
-         * @param home the project's folder, null where it is not known
+         * @param folder the user's folder; null if none was given
+         * @param home the project's folder; null if unknown
+         * @throws StudyException if no source exists
          */
         static Location choose(@Nullable Path folder, @Nullable Path home) {
             Path jdk = Path.of(System.getProperty("java.home"));
@@ -107,9 +110,15 @@ final class QuickstartText implements AutoCloseable {
     }
 
     /**
-     * Prepares the text under {@code folder}.
+     * Prepares all texts.
      *
-     * @param wantedTokens about how many tokens training will read; of larger text a sample of files is taken
+     * @param location the sources
+     * @param tokenizer the tokenizer
+     * @param folder folder for the shards
+     * @param wantedTokens approximate number of tokens that training will read; larger text is sampled
+     * @param seed seed of the sample and of the held-out text
+     * @param log receives a line at each stage
+     * @throws StudyException if there is no held-out or no out-of-domain text
      */
     static QuickstartText prepare(
             Location location, Tokenizer tokenizer, Path folder, double wantedTokens, long seed, Consumer<String> log) {
@@ -131,7 +140,7 @@ final class QuickstartText implements AutoCloseable {
             notes.add("Runs of spaces and tabs were collapsed to one space before training and evaluation.");
         }
         if (fraction < 1) {
-            notes.add("A sample of the text was taken, about what the models can read in their time.");
+            notes.add("A sample of the text was used, about as much as the models can read in their time.");
         }
         String description = "2 % of the documents (in-domain)"
                 + (outGroups.isEmpty() ? "" : ", and all of " + String.join(", ", outGroups) + " (out-of-domain)");
@@ -159,7 +168,8 @@ final class QuickstartText implements AutoCloseable {
         }
         if (text.heldOut.stream().allMatch(HeldOutText::inDomain)) {
             text.close();
-            throw new StudyException("no text of another kind was found for the out-of-domain figures");
+            throw new StudyException(
+                    "no out-of-domain text was found; give a folder with at least " + LEAST_GROUPS + " subfolders");
         }
         return text;
     }
@@ -194,24 +204,24 @@ final class QuickstartText implements AutoCloseable {
         heldOut.add(new HeldOutText(name, false, shards.train()));
     }
 
-    /** Looks for the held-out texts in the training text. */
+    /** Searches the training text for the held-out texts and warns if they overlap. */
     private void checkOverlap(Tokenizer tokenizer, Consumer<String> log) {
         TextOverlap overlap = new TextOverlap();
         heldOut.forEach(text -> overlap.add(text.name(), text.tokens(), tokenizer));
         List<TextOverlap.Found> found = overlap.in(training.train(), tokenizer, _ -> {});
-        log.accept("of the held-out texts stand in the training text: "
+        log.accept("share of each held-out text that occurs in the training text: "
                 + found.stream()
                         .map(each -> each.name() + " " + percent(each.share()))
                         .collect(Collectors.joining(", ")));
         for (int i = 0; i < found.size(); i++) {
             double share = found.get(i).share();
-            // The training text is the first source; the held-out texts follow in their order.
+            // The training text is the first source. The held-out texts follow in the order of heldOut.
             ReportData.Source source = sources.get(i + 1);
             sources.set(
                     i + 1,
                     new ReportData.Source(source.name(), source.use(), source.documents(), source.tokens(), share));
             if (share > TextOverlap.LIMIT) {
-                String warning = "%s of %s stands in the training text, so its perplexities flatter both models"
+                String warning = "%s of %s occurs in the training text, so both perplexities on it are too low"
                         .formatted(percent(share), found.get(i).name());
                 log.accept("warning: " + warning);
                 notes.add(warning + ".");
@@ -246,8 +256,8 @@ final class QuickstartText implements AutoCloseable {
     }
 
     /**
-     * The groups of the input's files: what stands at the first level of a folder or an archive. Loose files are groups
-     * where there are few of them, each a source of its own.
+     * The groups of the input's files: the folders at the first level of a folder or an archive. A small number of files
+     * at the first level are groups themselves if there are too few folders.
      */
     private static Set<String> groups(Path input, List<TextFile> files) {
         Set<String> folders = new TreeSet<>();
@@ -273,7 +283,7 @@ final class QuickstartText implements AutoCloseable {
         return input.toString().endsWith(".zip") || input.toString().endsWith(".jar");
     }
 
-    /** About a tenth of the groups, drawn by the seed; none where there are too few to spare one. */
+    /** Draws about a tenth of the groups by the seed; none if there are too few groups. */
     private static Set<String> outGroups(Set<String> groups, long seed) {
         if (groups.size() < LEAST_GROUPS) {
             return Set.of();
@@ -286,8 +296,8 @@ final class QuickstartText implements AutoCloseable {
     }
 
     /**
-     * A fraction of the text: of many files whole files, so that the others need not be read; of few ones, which hold
-     * documents between blank lines, documents.
+     * Samples a fraction of the text. Many files are sampled by file, so that the others need not be read. Few files are
+     * sampled by document, where blank lines separate documents.
      */
     private static TextInput sample(
             TextInput all, boolean fewFiles, Predicate<TextFile> keep, double fraction, long seed) {
@@ -301,12 +311,12 @@ final class QuickstartText implements AutoCloseable {
                 : all.keep(wanted.and(file -> draw(key.fold(file.path())) < fraction));
     }
 
-    /** A number in [0, 1) for a key. */
+    /** Maps a key to a uniform number in [0, 1). */
     private static double draw(RandomKey key) {
         return (key.value() >>> 11) * 0x1p-53;
     }
 
-    /** Leaves out what version control and builds keep beside the text. */
+    /** Excludes the files of version control and builds. */
     private static Predicate<TextFile> notHidden() {
         return file -> Stream.of(file.path().split("/"))
                 .noneMatch(name -> name.startsWith(".") || name.equals("target") || name.equals("node_modules"));

@@ -28,7 +28,7 @@ class QuickstartTest {
     @TempDir
     private Path folder;
 
-    /** Six groups of documents made of the same words. */
+    /** Writes six groups of documents that consist of the same random words. */
     private Path text(int documents, int words) throws IOException {
         Path root = folder.resolve("text");
         SplittableRandom random = new SplittableRandom(1);
@@ -44,7 +44,7 @@ class QuickstartTest {
         return root;
     }
 
-    /** The perplexity of a token to a reader who knows the words and that each is as likely as any other. */
+    /** Perplexity per token of a model that predicts all words with equal probability. */
     private static double chance() {
         int tokens = Tokenizer.of("gpt2:2048").encode(" " + String.join(" ", WORDS)).length;
         return Math.pow(WORDS.length, (double) WORDS.length / tokens);
@@ -56,7 +56,7 @@ class QuickstartTest {
     }
 
     @Test
-    void tellsTheWholeStory() throws IOException {
+    void trainsEvaluatesAndReports() throws IOException {
         List<String> log = new ArrayList<>();
         List<Quickstart.Progress> progress = new ArrayList<>();
         long before = Scope.liveTensors();
@@ -68,7 +68,7 @@ class QuickstartTest {
         for (Quickstart.Result.Model model : List.of(result.dense(), result.moe())) {
             assertThat(model.tokens()).isPositive();
             assertThat(model.seconds()).isGreaterThanOrEqualTo(MINUTES * 60);
-            // However many steps were made, no model guesses random words better than chance. A tenth is for luck.
+            // No model can predict random words better than chance, whatever the number of steps. A tenth is tolerance.
             assertThat(model.inDomainPpl()).isFinite().isGreaterThan(0.9 * chance());
             assertThat(model.outOfDomainPpl()).isFinite().isGreaterThan(1);
             try (CheckpointReader reader = CheckpointReader.open(Path.of(model.checkpoint()))) {
@@ -77,7 +77,7 @@ class QuickstartTest {
         }
         assertThat(result.moe().parametersTotal())
                 .isGreaterThan(3 * result.dense().parametersTotal());
-        // The same FLOPs per token, but for the router.
+        // Both models have the same FLOPs per token, except for the router.
         assertThat(result.moe().flopsPerToken() / result.dense().flopsPerToken())
                 .isBetween(1.0, 1.02);
         String report = Files.readString(Path.of(result.report()));
@@ -105,7 +105,7 @@ class QuickstartTest {
         assertThatThrownBy(() -> quickstart(folder.resolve("empty"), "b", log, new ArrayList<>())
                         .run())
                 .hasMessageContaining("empty");
-        // Enough to train on, but two per cent of it are a few short documents.
+        // There is enough training text, but the held-out two per cent are a few short documents.
         assertThatThrownBy(() ->
                         quickstart(text(300, 3), "c", log, new ArrayList<>()).run())
                 .isInstanceOf(StudyException.class)
@@ -116,7 +116,7 @@ class QuickstartTest {
     }
 
     @Test
-    void groupsThatAreHeldOutAreNotTrainedOn() throws IOException {
+    void heldOutGroupsAreNotTrainedOn() throws IOException {
         QuickstartText.Location location = QuickstartText.Location.choose(text(120, 50), null);
         assertThat(location.collapseSpaces()).isFalse();
         try (QuickstartText prepared =
@@ -128,7 +128,7 @@ class QuickstartTest {
             long kept = sources.get(0).documents() + sources.get(1).documents();
             assertThat(kept).isEqualTo(100);
             assertThat(prepared.heldOut()).extracting(HeldOutText::inDomain).contains(true, false);
-            // Documents of random words share no 13 in a row.
+            // Documents of random words share no sequence of 13 words.
             assertThat(sources.getFirst().overlap()).isNaN();
             assertThat(sources.get(1).overlap()).isZero();
         }

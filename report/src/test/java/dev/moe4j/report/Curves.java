@@ -8,7 +8,7 @@ import java.util.List;
 import java.util.SplittableRandom;
 import java.util.function.DoubleUnaryOperator;
 
-/** Invented learning curves whose truth is known. */
+/** Synthetic learning curves with a known speedup. */
 public final class Curves {
     private static final int WINDOWS = 200;
     private static final long WINDOW_TOKENS = 128;
@@ -18,13 +18,13 @@ public final class Curves {
     /**
      * A curve without noise.
      *
-     * @param spread half the range over which windows differ in difficulty, in nats per token; their mean stays exact
+     * @param spread half the range of the windows' difficulty, in nats per token; the mean over windows stays exact
      */
     public static LearningCurve of(double[] flops, DoubleUnaryOperator loss, double spread) {
         return of(flops, loss, spread, 1);
     }
 
-    /** The same with {@code slowness} seconds for each 1e12 FLOPs. */
+    /** A curve without noise that takes {@code slowness} seconds per 1e12 FLOPs. */
     public static LearningCurve of(double[] flops, DoubleUnaryOperator loss, double spread, double slowness) {
         return curve(
                 flops,
@@ -32,7 +32,7 @@ public final class Curves {
                 (point, window) -> loss.applyAsDouble(flops[point]) + spread * (2.0 * window / (WINDOWS - 1) - 1));
     }
 
-    /** A curve whose windows err independently by {@code noise} nats per token, standard deviation. */
+    /** A curve with independent Gaussian noise per window; {@code noise} is its standard deviation in nats per token. */
     public static LearningCurve noisy(double[] flops, DoubleUnaryOperator loss, double noise, long seed) {
         SplittableRandom random = new SplittableRandom(seed);
         double[] errors = new double[WINDOWS];

@@ -4,11 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.moe4j.report.ladder.StudyReport;
+import dev.moe4j.report.pair.PairSpeedup;
 import dev.moe4j.report.pair.Report;
 import dev.moe4j.report.pair.ReportData;
 import dev.moe4j.report.pair.RunSummary;
 import dev.moe4j.report.pair.Series;
-import dev.moe4j.report.pair.Speedup;
 import dev.moe4j.report.statistics.LearningCurve;
 import dev.moe4j.report.statistics.Verdict;
 import java.io.File;
@@ -26,11 +26,11 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The page in the system's own Chromium, where there is one. */
+/** Renders the pages in the system's Chromium. Skipped if there is none. */
 class ReportBrowserTest {
     private static final int CHARTS = 2 * 2 + 3;
 
-    /** Where the pages stay, to be looked at. */
+    /** The pages are kept here for inspection. */
     private static final Path PAGES = Path.of("target", "pages");
 
     @TempDir
@@ -70,18 +70,18 @@ class ReportBrowserTest {
         ReportData whole = SampleReport.of(8, 1);
         SequencedMap<String, LearningCurve> ends = new LinkedHashMap<>();
         whole.moe().curves().forEach((domain, curve) -> ends.put(domain, new LearningCurve(List.of(curve.last()))));
-        List<Speedup> speedups = Speedup.compareAll(whole.dense().curves(), ends);
-        assertThat(speedups).extracting(Speedup::verdict).contains(Verdict.NOT_REACHED);
+        List<PairSpeedup> speedups = PairSpeedup.compareAll(whole.dense().curves(), ends);
+        assertThat(speedups).extracting(PairSpeedup::verdict).contains(Verdict.NOT_REACHED);
 
         String page = render("not-reached", SampleReport.with(whole, ends, speedups));
 
         assertDrawn(page);
         assertThat(count(page, "<canvas")).isEqualTo(CHARTS);
-        assertThat(page).contains("not reached", "cannot be told from this run");
+        assertThat(page).contains("not reached", "This run does not show whether the mixture pays");
     }
 
     @Test
-    void drawsAReportThatHasNothingToShow() throws Exception {
+    void drawsAnEmptyReport() throws Exception {
         RunSummary run = new RunSummary(
                 "empty",
                 "",
@@ -117,7 +117,7 @@ class ReportBrowserTest {
     }
 
     @Test
-    void drawsAStudyBesideThePublishedOne() throws Exception {
+    void drawsAStudyWithThePublishedOne() throws Exception {
         String hostile = "<img src=x onerror=alert(1)>";
         Path study = SampleStudy.write(folder.resolve("study"), 2, 0.01, hostile);
         Path file = Files.createDirectories(PAGES).resolve("study.html");
@@ -126,11 +126,10 @@ class ReportBrowserTest {
         String page = draw(file);
 
         assertDrawn(page);
-        // Three figures by two costs, factors by these two and the published ones; the published study has three.
-        // Energy
-        // is assumed and has none.
+        // Three metrics by two costs, three charts of factors (FLOPs, time, published), and three of the published
+        // study. Energy is assumed, so it has no chart.
         assertThat(count(page, "<canvas")).isEqualTo(6 + 3 + 3);
-        // Four mixtures with two layers, four texts and eight experts each.
+        // Four mixtures, each with two layers, four texts and eight experts.
         assertThat(count(page, "class=\"cell ")).isEqualTo(4 * 2 * 4 * 8);
         assertThat(page)
                 .contains("Energy (assumed)", "2 left out, 3 cut", "3.4 %", "not checked")
@@ -153,7 +152,7 @@ class ReportBrowserTest {
 
     private String draw(Path file) throws IOException, InterruptedException {
         Optional<String> browser = browser();
-        assumeTrue(browser.isPresent(), "no Chromium on this machine: the report's page was not drawn");
+        assumeTrue(browser.isPresent(), "no Chromium on this machine, so the page cannot be rendered");
         Path dom = folder.resolve("dom.html");
         Process process = new ProcessBuilder(
                         browser.get(),
@@ -172,11 +171,11 @@ class ReportBrowserTest {
         if (!process.waitFor(90, TimeUnit.SECONDS)) {
             process.descendants().forEach(ProcessHandle::destroyForcibly);
             process.destroyForcibly().waitFor();
-            throw new AssertionError("The browser did not finish drawing the report within 90 seconds");
+            throw new AssertionError("The browser did not render the report within 90 seconds");
         }
         String page = Files.readString(dom);
-        assertThat(page).as("what the browser printed").startsWith("<!DOCTYPE html>");
-        // The template's scripts name the same classes; what they made is of interest.
+        assertThat(page).as("output of the browser").startsWith("<!DOCTYPE html>");
+        // The scripts contain the same class names, so only the rendered elements are kept.
         return Pattern.compile("<script.*?</script>|<style>.*?</style>", Pattern.DOTALL)
                 .matcher(page)
                 .replaceAll("");

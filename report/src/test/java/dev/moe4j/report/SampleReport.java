@@ -1,11 +1,11 @@
 package dev.moe4j.report;
 
+import dev.moe4j.report.pair.PairSpeedup;
+import dev.moe4j.report.pair.PairSpeedupText;
 import dev.moe4j.report.pair.ReportData;
 import dev.moe4j.report.pair.RunSummary;
 import dev.moe4j.report.pair.RunSummary.DomainPerplexity;
 import dev.moe4j.report.pair.Series;
-import dev.moe4j.report.pair.Speedup;
-import dev.moe4j.report.pair.SpeedupWords;
 import dev.moe4j.report.statistics.HeldOutLoss;
 import dev.moe4j.report.statistics.LayerLoad;
 import dev.moe4j.report.statistics.LearningCurve;
@@ -17,7 +17,7 @@ import java.util.List;
 import java.util.SequencedMap;
 import java.util.SplittableRandom;
 
-/** An invented report of the size and shape of a real one: two small models, four minutes each. */
+/** A synthetic report of realistic size: two small models, four minutes each. */
 public final class SampleReport {
     private static final int WINDOWS = 400;
     private static final int EVALUATIONS = 24;
@@ -29,7 +29,7 @@ public final class SampleReport {
         return of("Dense or mixture of experts?", "dense", experts, moeLayers);
     }
 
-    /** With texts of the caller's choice where a page could be broken by them. */
+    /** With a title and a name that could break the page. */
     public static ReportData of(String title, String denseName, int experts, int moeLayers) {
         SequencedMap<String, LearningCurve> dense = new LinkedHashMap<>();
         SequencedMap<String, LearningCurve> moe = new LinkedHashMap<>();
@@ -37,12 +37,12 @@ public final class SampleReport {
         moe.put("in-domain", curve(44_400, 2.38e6, 0, 2, true));
         dense.put("out-of-domain", curve(66_100, 2.36e6, 0.66, 3, false));
         moe.put("out-of-domain", curve(44_400, 2.38e6, 0.66, 4, true));
-        List<Speedup> speedups = Speedup.compareAll(dense, moe);
+        List<PairSpeedup> speedups = PairSpeedup.compareAll(dense, moe);
         return new ReportData(
                 title,
                 Instant.parse("2026-01-31T09:26:53Z"),
-                "2 cores, 16 GiB; bf16 matmul peak 561 GFLOP/s with two threads; one thread for each model, side by side",
-                SpeedupWords.headline(speedups.get(0), speedups.get(2)),
+                "2 cores, 16 GiB; bf16 matmul peak 561 GFLOP/s with two threads; one thread for each model, in parallel",
+                PairSpeedupText.headline(speedups.get(0), speedups.get(2)),
                 "gpt2:2048",
                 2048,
                 new ReportData.TextData(
@@ -55,7 +55,8 @@ public final class SampleReport {
                                 new ReportData.Source("legal", "held out, out-of-domain", 118, 96_000, Double.NaN)),
                         "Held out of training: every 50th file (in-domain); two whole modules and the legal texts"
                                 + " (out-of-domain). The first 400 windows of 128 tokens of each are scored.",
-                        List.of("Runs of spaces were collapsed to one space: this vocabulary spells them one by one.")),
+                        List.of(
+                                "Runs of spaces were collapsed to one space: this vocabulary has one token per space.")),
                 run(denseName, 66_100, 2.36e6, 0, 413_696, 413_696, dense, List.of(), 1),
                 run(
                         experts + " experts, top-2",
@@ -70,8 +71,8 @@ public final class SampleReport {
                 speedups);
     }
 
-    /** The same report with other curves of the mixture. */
-    static ReportData with(ReportData data, SequencedMap<String, LearningCurve> curves, List<Speedup> speedups) {
+    /** The report with different curves of the mixture. */
+    static ReportData with(ReportData data, SequencedMap<String, LearningCurve> curves, List<PairSpeedup> speedups) {
         RunSummary moe = data.moe();
         RunSummary other = new RunSummary(
                 moe.name(),
@@ -93,7 +94,7 @@ public final class SampleReport {
                 data.title(),
                 data.created(),
                 data.machine(),
-                SpeedupWords.headline(speedups.get(0), speedups.get(2)),
+                PairSpeedupText.headline(speedups.get(0), speedups.get(2)),
                 data.tokenizer(),
                 data.vocabulary(),
                 data.data(),

@@ -12,9 +12,9 @@ import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * An invented study in a folder: dense models whose perplexity is 30 · cost^−0.1 in units of 1e12 FLOPs, and mixtures that
- * reach the same for half of the FLOPs, but take 1.5 times as long for each. Mixtures are fine-tuned with all of their
- * weights and with their experts frozen.
+ * Writes a synthetic study. Dense models have perplexity 30 · cost^−0.1 with the cost in units of 1e12 FLOPs. Mixtures
+ * reach the same perplexity with half of the FLOPs, but each FLOP takes 1.5 times as long. Mixtures are fine-tuned twice:
+ * all weights, and with frozen experts.
  */
 final class SampleStudy {
 
@@ -130,7 +130,7 @@ final class SampleStudy {
         return output;
     }
 
-    /** News were trained on in part, and plays were not looked for. */
+    /** {@code news} overlaps with the training text, and {@code plays} was not checked. */
     private static ObjectNode overlap() {
         ObjectNode output = JSON.createObjectNode().put("words", 13);
         ArrayNode texts = output.putArray("texts");

@@ -8,9 +8,9 @@ import dev.moe4j.report.ladder.StudyReport;
 import dev.moe4j.report.ladder.StudyResults;
 import dev.moe4j.report.ladder.StudyVerdict;
 import dev.moe4j.report.statistics.ComparedGroup;
-import dev.moe4j.report.statistics.Comparison;
-import dev.moe4j.report.statistics.Rung;
-import dev.moe4j.report.statistics.Spending;
+import dev.moe4j.report.statistics.CostMeasure;
+import dev.moe4j.report.statistics.FamilySpeedup;
+import dev.moe4j.report.statistics.ModelAtBudget;
 import dev.moe4j.study.steps.StudyException;
 import dev.moe4j.study.steps.StudyIndex;
 import java.io.IOException;
@@ -41,10 +41,10 @@ class StudyReportTest {
     }
 
     @Test
-    void theFactorIsThatOfTheFamilies() throws IOException {
+    void theFactorComparesTheFamilies() throws IOException {
         StudyReport.Result result = report(2, 0.01);
 
-        // Costs of equal figures are a constant factor apart; between the models the rule is off by its interpolation.
+        // The true factor is constant. Between models, interpolation adds a small error.
         assertThat(factor(result, "in-domain", "FLOPs").factor()).isEqualTo(SampleStudy.GAIN, offset(0.01));
         assertThat(factor(result, "in-domain", "time").factor()).isEqualTo(SampleStudy.GAIN / 1.5, offset(0.01));
         assertThat(factor(result, "in-domain", "energy").factor()).isEqualTo(SampleStudy.GAIN / 1.5, offset(0.01));
@@ -61,32 +61,32 @@ class StudyReportTest {
         });
     }
 
-    /** An interval may be missing in one cost alone, where too many resamples have no factor in it. */
+    /** An interval may be missing for a single cost, if too many resamples have no factor for it. */
     @Test
-    void theHeadlineHasTheIntervalsThatThereAre() throws IOException {
+    void theHeadlineHasTheAvailableIntervals() throws IOException {
         StudyResults results = StudyResults.read(List.of(SampleStudy.write(folder.resolve("study"), 2, 0.01, "")));
 
         assertThat(sentence(results)).contains("(95 % intervals over seeds 1.", " to 2.");
-        assertThat(sentence(results, Spending.SECONDS))
+        assertThat(sentence(results, CostMeasure.SECONDS))
                 .contains(
                         "Mixtures pay in FLOPs",
                         "undecided: no interval",
                         "(95 % interval over seeds 1.",
                         ", none in time; 8 models");
-        assertThat(sentence(results, Spending.FLOPS))
+        assertThat(sentence(results, CostMeasure.FLOPS))
                 .contains("undecided, as seeds differ too much", "(95 % interval over seeds in time ");
-        assertThat(sentence(results, Spending.FLOPS, Spending.SECONDS)).contains("(no interval; 8 models");
+        assertThat(sentence(results, CostMeasure.FLOPS, CostMeasure.SECONDS)).contains("(no interval; 8 models");
     }
 
-    private static String sentence(StudyResults results, Spending... withoutInterval) {
+    private static String sentence(StudyResults results, CostMeasure... withoutInterval) {
         List<ComparedGroup> groups = ComparedGroup.of(results.trained()).stream()
                 .map(group -> new ComparedGroup(
-                        group.rungs(),
+                        group.models(),
                         group.means().stream()
-                                .map(mean -> List.of(withoutInterval).contains(mean.spending())
-                                        ? new Comparison(
-                                                mean.figure(),
-                                                mean.spending(),
+                                .map(mean -> List.of(withoutInterval).contains(mean.cost())
+                                        ? new FamilySpeedup(
+                                                mean.metric(),
+                                                mean.cost(),
                                                 mean.dense(),
                                                 mean.moe(),
                                                 mean.curve(),
@@ -103,11 +103,12 @@ class StudyReportTest {
     }
 
     @Test
-    void limitsSayWhatOneSeedAndAssumedEnergyMean() throws IOException {
+    void limitsExplainOneSeedAndAssumedEnergy() throws IOException {
         StudyReport.Result result = report(1, 0);
 
         assertThat(result.verdict())
-                .contains("is undecided, as one seed cannot tell", "in time on this machine: undecided: one seed");
+                .contains(
+                        "is undecided, as one seed shows no variation", "in time on this machine: undecided: one seed");
         assertThat(factor(result, "in-domain", "FLOPs"))
                 .extracting(StudyReport.Factor::verdict, StudyReport.Factor::seeds, StudyReport.Factor::low)
                 .containsExactly("undecided_one_seed", 1, null);
@@ -122,14 +123,14 @@ class StudyReportTest {
     }
 
     @Test
-    void evaluationTextsThatWereTrainedOnAreNamed() throws IOException {
+    void evaluationTextsThatOverlapWithTheTrainingTextAreNamed() throws IOException {
         StudyReport.Result result = report(1, 0);
 
         assertThat(result.limits())
                 .contains(
-                        "Parts of evaluation texts stand in the training text, so their perplexities flatter all models:"
+                        "Parts of evaluation texts occur in the training text, so perplexities on them are too low:"
                                 + " news (3.4 %).",
-                        "Not checked whether these evaluation texts stand in the training text: plays.");
+                        "These evaluation texts were not checked for overlap with the training text: plays.");
         JsonNode texts =
                 new JsonMapper().readTree(Files.readString(result.json())).at("/groups/0/texts");
         assertThat(texts.valueStream().map(text -> text.path("name").asString() + " " + text.path("training_overlap")))
@@ -138,7 +139,7 @@ class StudyReportTest {
         assertThat(Files.readString(result.report())).doesNotContain("unseen documents");
     }
 
-    /** Studies that were made before texts were looked for have no such step. */
+    /** Studies from before the overlap check have no such step. */
     @Test
     void anOlderStudysTextsAreNotChecked() throws IOException {
         Path study = SampleStudy.write(folder.resolve("study"), 1, 0, "");
@@ -148,8 +149,8 @@ class StudyReportTest {
         StudyReport.Result result = StudyReport.write(List.of(study), false, folder.resolve("report.html"));
 
         assertThat(result.limits())
-                .contains(
-                        "Not checked whether these evaluation texts stand in the training text: news, novels, law, plays.");
+                .contains("These evaluation texts were not checked for overlap with the training text:"
+                        + " news, novels, law, plays.");
     }
 
     @Test
@@ -174,8 +175,8 @@ class StudyReportTest {
         assertThat(group.at("/fine_tuned/2/fine_tuned/mean").asDouble()).isEqualTo(0.7);
         assertThat(group.at("/experts/0/layers/1/rows").size()).isEqualTo(4);
         List<String> csv = Files.readAllLines(result.csv());
-        // Of 16 runs: training, 4 texts by two figures and their overlap, 3 tasks by figure, questions left out,
-        // prompts cut; half of them are fine-tuned, the mixtures twice.
+        // Each of 16 runs has a training loss, three values for each of 4 texts, and three for each of 3 tasks: the
+        // figure, questions left out, prompts cut. The first seeds are fine-tuned, the mixtures twice.
         assertThat(csv)
                 .hasSize(1 + 16 * (1 + 4 * 3 + 3 * 3) + 4 + 2 * 4)
                 .anyMatch(line -> line.contains(",fine_tuned,cb,accuracy,0.6,"))
@@ -184,7 +185,7 @@ class StudyReportTest {
     }
 
     @Test
-    void whatIsNotFinishedIsLeftOutAndCounted() throws IOException {
+    void unfinishedStepsAreOmittedAndCounted() throws IOException {
         Path study = SampleStudy.write(folder.resolve("study"), 1, 0, "");
         Files.delete(study.resolve("steps/train-3-8-1/result.json"));
         Files.delete(study.resolve("steps/zero-0-0-1/result.json"));
@@ -196,34 +197,34 @@ class StudyReportTest {
         assertThat(result.studies().getFirst().speedup().inDomain()).isNotEmpty();
     }
 
-    /** The models of a study and of one like it whose configurations are changed. */
-    private List<Rung> withAnother(int seeds, double noise, String before, String after) throws IOException {
+    /** The models of a study and of a copy with changed configurations. */
+    private List<ModelAtBudget> withAnother(int seeds, double noise, String before, String after) throws IOException {
         Path study = SampleStudy.write(folder.resolve("study"), seeds, noise, "");
         Path other = SampleStudy.write(folder.resolve("other"), seeds, noise, "");
         Path index = other.resolve(StudyIndex.FILE);
         String json = Files.readString(index);
         assertThat(json).contains(before);
         Files.writeString(index, json.replace(before, after));
-        return Rung.of(StudyResults.read(List.of(study, other)).trained());
+        return ModelAtBudget.of(StudyResults.read(List.of(study, other)).trained());
     }
 
     @Test
-    void aRunThatTwoStudiesHaveCountsOnce() throws IOException {
+    void aRunInTwoStudiesCountsOnce() throws IOException {
         String withoutEffect = "  width: 64\\nlog:\\n  every: 7\\nseed: 3\\ncheckpoint:\\n  every: 9\\n";
         assertThat(withAnother(2, 0.01, "  width: 64\\n", withoutEffect))
                 .hasSize(8)
-                .allSatisfy(rung -> assertThat(rung.seeds()).hasSize(2));
+                .allSatisfy(model -> assertThat(model.seeds()).hasSize(2));
     }
 
     @Test
-    void modelsOfOneNameWithOtherConfigurationsAreOthers() throws IOException {
+    void modelsOfOneNameWithDifferentConfigurationsAreSeparate() throws IOException {
         assertThat(withAnother(1, 0, "width: 64", "width: 96"))
                 .hasSize(16)
-                .allSatisfy(rung -> assertThat(rung.seeds()).hasSize(1));
+                .allSatisfy(model -> assertThat(model.seeds()).hasSize(1));
     }
 
     @Test
-    void aFamilyAloneHasNoFactor() throws IOException {
+    void aSingleFamilyHasNoFactor() throws IOException {
         Path study = SampleStudy.write(folder.resolve("study"), 1, 0, "");
         for (int size = 0; size < 4; size++) {
             Files.delete(study.resolve("steps/train-" + size + "-8-1/result.json"));
@@ -231,12 +232,12 @@ class StudyReportTest {
 
         StudyReport.Result result = StudyReport.write(List.of(study), false, folder.resolve("report.html"));
 
-        assertThat(result.verdict()).contains("cannot be told", "nothing is extrapolated");
+        assertThat(result.verdict()).contains("No verdict on whether mixtures pay", "nothing is extrapolated");
         assertThat(result.speedup().inDomain()).isEmpty();
     }
 
     @Test
-    void aPageWhoseNumbersWouldReplaceTheStudysIndexIsRefused() throws IOException {
+    void aReportThatWouldReplaceStudyJsonIsRejected() throws IOException {
         Path study = SampleStudy.write(folder.resolve("study"), 1, 0, "");
         String index = Files.readString(study.resolve(StudyIndex.FILE));
 
@@ -246,12 +247,12 @@ class StudyReportTest {
 
         assertThat(study.resolve(StudyIndex.FILE)).hasContent(index);
         assertThat(study.resolve("study.html")).doesNotExist();
-        StudyReport.Result beside = StudyReport.write(List.of(study), false, folder.resolve("study.html"));
-        assertThat(beside.json()).isEqualTo(folder.resolve("study.json")).exists();
+        StudyReport.Result elsewhere = StudyReport.write(List.of(study), false, folder.resolve("study.html"));
+        assertThat(elsewhere.json()).isEqualTo(folder.resolve("study.json")).exists();
     }
 
     @Test
-    void aFolderThatIsNoStudysIsRefused() {
+    void aFolderWithoutAStudyIsRejected() {
         assertThatThrownBy(() -> StudyReport.write(List.of(folder), false, folder.resolve("report.html")))
                 .isInstanceOf(StudyException.class)
                 .hasMessageContaining("study.json");

@@ -28,7 +28,7 @@ import org.junit.jupiter.api.condition.DisabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 
-/** How steps are run, with a shell script in place of {@code moe4j}. */
+/** Tests how steps run, with a shell script instead of {@code moe4j}. */
 @DisabledOnOs(OS.WINDOWS)
 class StudyTest {
 
@@ -54,7 +54,7 @@ class StudyTest {
         script("");
     }
 
-    /** Says which command was called, does something in the shell, and prints a result. */
+    /** Writes a script that logs its command, runs {@code also}, and prints a result. */
     private void script(String also) throws IOException {
         Files.writeString(folder.resolve("moe4j"), """
                 echo "$1 $2" >> "%s/calls"
@@ -86,7 +86,7 @@ class StudyTest {
     }
 
     @Test
-    void whatIsFinishedIsNotDoneAgain() throws IOException {
+    void finishedStepsDoNotRunAgain() throws IOException {
         assertThat(run(() -> false)).extracting(Study.Result::ran).isEqualTo(6);
         assertThat(calls()).containsExactly("data", "eval", "eval", "prepare", "train", "train");
         assertThat(seen).allMatch(progress -> progress.running().size() <= 2);
@@ -106,7 +106,7 @@ class StudyTest {
         Files.writeString(folder.resolve("ladder.yaml"), LADDER);
         assertThat(run(() -> false))
                 .extracting(Study.Result::ran)
-                .as("the old model is still known")
+                .as("the first ladder's results are still there")
                 .isEqualTo(0);
         StudyResults results = StudyResults.read(List.of(folder.resolve("study")));
         assertThat(results.trained()).hasSize(2).allSatisfy(each -> {
@@ -116,7 +116,7 @@ class StudyTest {
     }
 
     @Test
-    void oneFailureStopsWhatNeedsItAndNothingElse() throws IOException {
+    void aFailureStopsOnlyDependentSteps() throws IOException {
         script("case \"$*\" in *cpu-tiny-moe*) echo 'no luck' >&2; exit 3;; esac");
 
         assertThatThrownBy(() -> run(() -> false))
@@ -142,9 +142,9 @@ class StudyTest {
         assertThat(ProcessHandle.current().children()).noneMatch(ProcessHandle::isAlive);
     }
 
-    /** The terminal's Ctrl-C reaches the steps too, which may be gone before they are asked to end. */
+    /** Ctrl-C in a terminal reaches the steps too, so they may exit before they are asked to end. */
     @Test
-    void aStepThatEndsWithTheStudyHasNotFailed() throws IOException {
+    void aStepThatEndsWithTheStudyDoesNotCountAsFailed() throws IOException {
         script("if [ $1 = train ]; then while [ ! -e '%s/interrupted' ]; do sleep 0.02; done; exit 130; fi"
                 .formatted(folder));
         Path interrupted = folder.resolve("interrupted");
@@ -172,9 +172,9 @@ class StudyTest {
         }
     }
 
-    /** A step that goes on in its middle: what it did before took other time. */
+    /** A step may resume in the middle. The time of earlier attempts must not count. */
     @Test
-    void theTimeLeftIsByWhatThisAttemptHasDone() throws IOException {
+    void theTimeLeftFollowsTheCurrentAttempt() throws IOException {
         script("if [ $1 = train ]; then exec sleep 600; fi");
         Path file = folder.resolve("ladder.yaml");
         Step step = StudyPlan.of(Ladder.read(file), file, folder, folder.resolve("study")).steps().stream()
@@ -186,30 +186,31 @@ class StudyTest {
         RunningStep running = RunningStep.start(
                 step, List.of("/bin/sh", folder.resolve("moe4j").toString()), Map.of());
         try {
-            assertThat(running.share()).isEqualTo(0.5);
-            assertThat(running.left()).isNull();
-            // It goes on from a checkpoint before what the last attempt had reached.
+            assertThat(running.fractionDone()).isEqualTo(0.5);
+            assertThat(running.timeLeft()).isNull();
+            // The attempt resumes from a checkpoint that is older than the last progress.
             Files.writeString(metrics, "{\"step\": %d}\n".formatted(step.total() / 4));
-            assertThat(running.left()).isNull();
+            assertThat(running.timeLeft()).isNull();
             Files.writeString(metrics, "{\"step\": %d}\n".formatted(step.total() / 2));
-            assertThat(running.left()).isNotNull();
+            assertThat(running.timeLeft()).isNotNull();
             Files.writeString(metrics, "{\"step\": %d}\n".formatted(step.total() * 3 / 4));
-            // Half of the step is done since, and a quarter is left.
-            assertThat(running.left()).isBetween(Duration.ZERO, Duration.ofMillis((long) (500 * running.seconds())));
+            // This attempt has done half of the step, and a quarter is left.
+            assertThat(running.timeLeft())
+                    .isBetween(Duration.ZERO, Duration.ofMillis((long) (500 * running.seconds())));
         } finally {
             running.kill();
         }
     }
 
     @Test
-    void oneStudyAtATimeHasAFolder() {
+    void onlyOneProcessCanRunAStudy() {
         try (StudyFolder _ = StudyFolder.lock(folder.resolve("study"))) {
             assertThatThrownBy(() -> run(() -> false)).hasMessageContaining("is in use by another study");
         }
     }
 
     @Test
-    void energyIsCountedThroughTheEndOfTheCounter() throws IOException {
+    void energyIsCorrectWhenTheCounterWrapsAround() throws IOException {
         Path zone = Files.createDirectories(folder.resolve("powercap/intel-rapl:0"));
         Files.writeString(zone.resolve("name"), "package-0\n");
         Files.createDirectories(folder.resolve("powercap/intel-rapl:0:0"));

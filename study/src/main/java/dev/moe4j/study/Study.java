@@ -24,9 +24,9 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Runs a ladder's steps, each as a process of its own: those that are missing, as many side by side as there are places.
- * What is finished is never done again, whichever ladder asked for it. However this process ends, its children end with
- * it, and the same command goes on from their checkpoints and finished parts.
+ * Runs the unfinished steps of a ladder as child processes, several in parallel. A finished step never runs again, even if
+ * another ladder requested it. The children end with this process, however it ends. The same command then resumes from
+ * their checkpoints and cached results.
  */
 public final class Study {
 
@@ -37,14 +37,14 @@ public final class Study {
     private final Consumer<Progress> progress;
 
     /**
-     * What a user decides.
+     * Settings of a study.
      *
-     * @param ladder the YAML file
-     * @param data folder that the ladder's paths are relative to
+     * @param ladder the ladder's YAML file
+     * @param data folder that the ladder's data paths are relative to
      * @param out the study's folder
-     * @param parallel steps side by side; null for the processors, divided by the ladder's threads, or one on a GPU
-     * @param program what starts {@code moe4j} as a process
-     * @param environment of the processes, over this one's
+     * @param parallel number of steps that run in parallel; null for cores divided by the ladder's threads, or 1 on a GPU
+     * @param program command line that starts {@code moe4j}
+     * @param environment variables that are added to the children's environment
      */
     public record Settings(
             Path ladder,
@@ -55,9 +55,12 @@ public final class Study {
             Map<String, String> environment) {}
 
     /**
-     * How far a study is.
+     * Progress of a study.
      *
-     * @param left as far as it can be told from steps of the kinds that have run; null where none has
+     * @param finished number of finished steps
+     * @param total number of all steps
+     * @param running steps that are running
+     * @param left estimated remaining time, from steps of the same kinds; null if none has run yet
      */
     public record Progress(
             int finished,
@@ -66,11 +69,12 @@ public final class Study {
             @Nullable Duration left) {}
 
     /**
-     * A step that runs.
+     * A running step.
      *
-     * @param share done, from 0 to 1; NaN where it is not known
-     * @param text what it says of itself
-     * @param left by what it has done since it was started; null where that is not known
+     * @param title the step's title
+     * @param share fraction done, from 0 to 1; NaN if unknown
+     * @param text current state in a few words
+     * @param left estimated remaining time; null if unknown
      */
     public record Running(
             String title,
@@ -79,25 +83,36 @@ public final class Study {
             @Nullable Duration left) {}
 
     /**
-     * What a study leaves.
+     * Result of a call of {@link #run}.
      *
-     * @param steps that the ladder asks for
-     * @param ran of these now
-     * @param reused of these that were finished before
-     * @param missing of these that still are
+     * @param folder the study's folder
+     * @param steps number of the ladder's steps
+     * @param ran steps that finished in this call
+     * @param reused steps that had finished before
+     * @param missing steps that are still unfinished
+     * @param seconds duration of the call
      */
     public record Result(Path folder, int steps, int ran, int reused, int missing, double seconds) {}
 
-    /** A step as the ladder asks for it. */
+    /** A step of the ladder and whether it has finished. */
     public record Listed(String name, String title, boolean finished) {}
 
+    /**
+     * @param settings settings of the study
+     * @param log receives one line when a step starts, finishes or fails
+     * @param progress receives the progress several times a second
+     */
     public Study(Settings settings, Consumer<String> log, Consumer<Progress> progress) {
         this.settings = settings;
         this.log = log;
         this.progress = progress;
     }
 
-    /** The steps, without running any. */
+    /**
+     * The ladder's steps, without running any.
+     *
+     * @throws StudyException if the ladder or its data is invalid
+     */
     public List<Listed> list() {
         return plan(Ladder.read(settings.ladder())).steps().stream()
                 .map(step -> new Listed(
@@ -111,16 +126,17 @@ public final class Study {
         return StudyPlan.of(ladder, settings.ladder(), settings.data(), settings.out());
     }
 
-    // Two runs on one GPU would share its time and its memory.
+    // Two runs on one GPU would compete for its time and memory.
     private static int placesFor(Ladder ladder) {
         return ladder.onProcessors() ? Math.max(1, Processors.cores() / ladder.threads()) : 1;
     }
 
     /**
-     * Runs what is missing.
+     * Runs the unfinished steps.
      *
-     * @param stop asked all the time; where true, the running steps are asked to end
-     * @throws StudyException if a step fails; the others run nevertheless
+     * @param stop polled; once it returns true, the running steps are asked to end and no more are started
+     * @throws StudyException if the ladder or its data is invalid, another process runs the study, or a step fails. Steps
+     *     that do not depend on the failed step still run
      */
     public Result run(BooleanSupplier stop) {
         long began = System.nanoTime();
@@ -131,11 +147,11 @@ public final class Study {
             int places = settings.parallel() != null ? settings.parallel() : placesFor(ladder);
             Execution execution = new Execution(folder, plan.steps(), ladder, places);
             int reused = execution.finished.size();
-            log.accept("%d steps, of which %d are finished; %d side by side, %d thread(s) each"
+            log.accept("%d steps, %d of them finished; running %d in parallel, %d thread(s) each"
                     .formatted(plan.steps().size(), reused, places, ladder.threads()));
             execution.run(stop);
             if (!execution.failures.isEmpty()) {
-                throw new StudyException(execution.failures.size() + " of the study's steps failed, first: "
+                throw new StudyException(execution.failures.size() + " of the study's steps failed; the first: "
                         + execution.failures.getFirst());
             }
             return new Result(
@@ -158,14 +174,14 @@ public final class Study {
                         Runtime.version().feature());
     }
 
-    /** One go through the steps. */
+    /** State of one call of {@link #run}. */
     private final class Execution {
         private final StudyFolder folder;
         private final List<Step> steps;
         private final int places;
         private final Map<String, String> environment;
         private final Set<Step> finished = new LinkedHashSet<>();
-        private final Set<Step> begun = new LinkedHashSet<>();
+        private final Set<Step> started = new LinkedHashSet<>();
         private final List<RunningStep> running = new ArrayList<>();
         private final List<String> failures = new ArrayList<>();
         private final StepRates rates = new StepRates();
@@ -191,8 +207,8 @@ public final class Study {
             try {
                 while (!stop.getAsBoolean() && (startMore() || !running.isEmpty())) {
                     TimeUnit.NANOSECONDS.sleep(TICK.toNanos());
-                    meter();
-                    reap(stop.getAsBoolean());
+                    shareEnergy();
+                    collectEnded(stop.getAsBoolean());
                     progress.accept(progressNow());
                 }
                 running.forEach(RunningStep::stop);
@@ -208,14 +224,14 @@ public final class Study {
             }
         }
 
-        /** Fills free places with steps that can start; whether any step is running then. */
+        /** Starts steps until all places are taken. Returns whether any step is running. */
         private boolean startMore() {
             for (Step step : steps) {
                 if (running.size() >= places) {
                     break;
                 }
-                if (!finished.contains(step) && !begun.contains(step) && finished.containsAll(step.needs())) {
-                    begun.add(step);
+                if (!finished.contains(step) && !started.contains(step) && finished.containsAll(step.needs())) {
+                    started.add(step);
                     folder.begin(step);
                     log.accept(step.title() + " (" + step.name() + ")");
                     running.add(RunningStep.start(step, settings.program(), environment));
@@ -224,8 +240,8 @@ public final class Study {
             return !running.isEmpty();
         }
 
-        /** Those side by side share what was drawn. */
-        private void meter() {
+        /** Splits the energy since the last call evenly among the running steps. */
+        private void shareEnergy() {
             OptionalDouble joules = energy.joules();
             if (joules.isPresent()) {
                 running.forEach(each -> each.addJoules(joules.getAsDouble() / running.size()));
@@ -233,11 +249,11 @@ public final class Study {
         }
 
         /**
-         * Takes in steps that have ended.
+         * Records the results of steps that have ended.
          *
-         * @param stopped whether they may have been ended by what ends the study, as Ctrl-C does, and not by themselves
+         * @param stopped whether the study is ending. Ctrl-C reaches the children too, so a nonzero exit is no failure then
          */
-        private void reap(boolean stopped) {
+        private void collectEnded(boolean stopped) {
             for (RunningStep each : List.copyOf(running)) {
                 if (each.alive()) {
                     continue;
@@ -266,12 +282,12 @@ public final class Study {
         private Progress progressNow() {
             List<Running> lines = new ArrayList<>();
             for (RunningStep each : running) {
-                lines.add(new Running(each.step().title(), each.share(), each.text(), each.left()));
+                lines.add(new Running(each.step().title(), each.fractionDone(), each.status(), each.timeLeft()));
             }
             List<Step> waiting = steps.stream()
-                    .filter(step -> !finished.contains(step) && !begun.contains(step))
+                    .filter(step -> !finished.contains(step) && !started.contains(step))
                     .toList();
-            return new Progress(finished.size(), steps.size(), lines, rates.left(waiting, running, places));
+            return new Progress(finished.size(), steps.size(), lines, rates.timeLeft(waiting, running, places));
         }
     }
 }

@@ -1,6 +1,7 @@
 /**
- * Studies: {@link Study} runs all steps of a ladder of models, several at once if memory allows, and resumes after
- * any failure. Depends on {@code study.ladder} and {@code study.steps}.
+ * Studies that compare dense and mixture-of-experts models: {@link Study} runs the steps of a ladder as child
+ * processes, several in parallel, and resumes after any interruption. Depends on {@code study.ladder} and {@code
+ * study.steps}.
  */
 @NullMarked
 package dev.moe4j.study;

@@ -1,7 +1,7 @@
 package dev.moe4j.report.ladder;
 
 import dev.moe4j.report.statistics.CostCurve;
-import dev.moe4j.report.statistics.Figure;
+import dev.moe4j.report.statistics.QualityMetric;
 import dev.moe4j.report.statistics.SpeedupCurve;
 import java.io.IOException;
 import java.io.InputStream;
@@ -14,21 +14,23 @@ import tools.jackson.databind.PropertyNamingStrategies;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * The study's own results, to compare with: published.json beside this class.
+ * Results of the published study (Artetxe et al. 2021), from the resource {@code published.json}.
  *
- * @param source where they are from
+ * @param source citation of the results
+ * @param models the published models
  */
 record Published(String source, List<Model> models) {
 
     /**
-     * A model.
+     * A published model.
      *
-     * @param experts 0 for a dense one
-     * @param zettaflops of its training
-     * @param inDomain perplexity
-     * @param outOfDomain perplexity, mean over the subsets of the Pile
-     * @param zeroShot accuracy in percent, mean over tasks
-     * @param tasks accuracies in percent
+     * @param name the model's name
+     * @param experts experts of each MoE layer; 0 for a dense model
+     * @param zettaflops training cost in units of 10²¹ FLOPs
+     * @param inDomain in-domain perplexity
+     * @param outOfDomain mean perplexity over the subsets of the Pile
+     * @param zeroShot mean accuracy over tasks, in percent
+     * @param tasks accuracies by task, in percent
      */
     record Model(
             String name,
@@ -39,11 +41,11 @@ record Published(String source, List<Model> models) {
             double zeroShot,
             Map<String, Double> tasks) {
 
-        double figure(Figure figure) {
-            return switch (figure.group()) {
+        double value(QualityMetric metric) {
+            return switch (metric.group()) {
                 case IN_DOMAIN -> inDomain;
                 case OUT_OF_DOMAIN -> outOfDomain;
-                case ZERO_SHOT -> figure.isMean() ? zeroShot : tasks.getOrDefault(figure.member(), Double.NaN);
+                case ZERO_SHOT -> metric.isMean() ? zeroShot : tasks.getOrDefault(metric.member(), Double.NaN);
             };
         }
     }
@@ -60,17 +62,17 @@ record Published(String source, List<Model> models) {
         }
     }
 
-    /** One family's curve over ZFLOPs. */
-    CostCurve curve(Figure figure, boolean dense) {
+    /** The cost curve of one family, in units of 10²¹ FLOPs. */
+    CostCurve curve(QualityMetric metric, boolean dense) {
         return CostCurve.of(
                 models.stream()
                         .filter(model -> (model.experts == 0) == dense)
-                        .map(model -> new CostCurve.Point(model.zettaflops, model.figure(figure)))
+                        .map(model -> new CostCurve.Point(model.zettaflops, model.value(metric)))
                         .toList(),
-                figure.group().lowerIsBetter());
+                metric.group().lowerIsBetter());
     }
 
-    SpeedupCurve speedup(Figure figure) {
-        return SpeedupCurve.of(curve(figure, true), curve(figure, false));
+    SpeedupCurve speedup(QualityMetric metric) {
+        return SpeedupCurve.of(curve(metric, true), curve(metric, false));
     }
 }

@@ -1,12 +1,12 @@
 package dev.moe4j.report.ladder;
 
-import dev.moe4j.report.statistics.Trained;
+import dev.moe4j.report.statistics.TrainedModel;
 import dev.moe4j.study.steps.StudyIndex;
 import java.util.List;
 import java.util.Map;
 import tools.jackson.databind.JsonNode;
 
-/** Every measured number of a study, one a line (RFC 4180). */
+/** Writes every measured value of the trained models as CSV (RFC 4180), one value per line. */
 final class StudyCsv {
 
     private static final String HEADER =
@@ -15,9 +15,9 @@ final class StudyCsv {
 
     private StudyCsv() {}
 
-    static String of(List<Trained> trained) {
+    static String of(List<TrainedModel> trained) {
         StringBuilder csv = new StringBuilder(HEADER);
-        for (Trained each : trained) {
+        for (TrainedModel each : trained) {
             StudyIndex.Run run = each.run();
             String prefix = String.join(
                     ",",
@@ -43,7 +43,7 @@ final class StudyCsv {
             tasks(csv, prefix, "zero_shot", each.zeroShot());
             tasks(csv, prefix, "few_shot", each.fewShot());
             tasks(csv, prefix, "bias", each.bias());
-            for (Trained.FineTuned tuned : each.fineTuned()) {
+            for (TrainedModel.FineTuned tuned : each.fineTuned()) {
                 JsonNode figure = tuned.output().path("fine_tuned");
                 line(
                         csv,
@@ -59,9 +59,10 @@ final class StudyCsv {
         return csv.toString();
     }
 
-    private static void tasks(StringBuilder csv, String prefix, String measure, Map<String, Trained.TaskScore> scores) {
+    private static void tasks(
+            StringBuilder csv, String prefix, String measure, Map<String, TrainedModel.TaskScore> scores) {
         scores.forEach((name, score) -> {
-            for (Trained.Named figure : score.figures()) {
+            for (TrainedModel.TaskFigure figure : score.figures()) {
                 line(csv, prefix, measure, name, figure.name(), figure.mean(), figure.low(), figure.high());
             }
             line(csv, prefix, measure, name, "left_out", score.leftOut(), Double.NaN, Double.NaN);

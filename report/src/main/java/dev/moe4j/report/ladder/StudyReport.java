@@ -4,11 +4,11 @@ import dev.moe4j.base.file.AtomicFile;
 import dev.moe4j.base.text.Numbers;
 import dev.moe4j.report.page.Page;
 import dev.moe4j.report.statistics.ComparedGroup;
-import dev.moe4j.report.statistics.Comparison;
 import dev.moe4j.report.statistics.CostCurve;
-import dev.moe4j.report.statistics.Figure;
+import dev.moe4j.report.statistics.CostMeasure;
+import dev.moe4j.report.statistics.FamilySpeedup;
 import dev.moe4j.report.statistics.Interval;
-import dev.moe4j.report.statistics.Spending;
+import dev.moe4j.report.statistics.QualityMetric;
 import dev.moe4j.study.steps.StudyException;
 import dev.moe4j.study.steps.StudyFolder;
 import dev.moe4j.text.DataException;
@@ -22,7 +22,7 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
-/** The report of studies, of the published one, or of both: a page, and the same numbers as JSON and as CSV. */
+/** Writes the report on studies, on the published study, or on both: an HTML page, and the same values as JSON and CSV. */
 public final class StudyReport {
 
     private static final JsonMapper JSON = new JsonMapper();
@@ -30,15 +30,17 @@ public final class StudyReport {
     private StudyReport() {}
 
     /**
-     * What was written, and its most important numbers.
+     * The written files and the most important values.
      *
-     * @param report the page; {@code .json} and {@code .csv} stand beside it
-     * @param verdict in words
-     * @param limits of the verdict
-     * @param source whose {@code speedup} it is: {@code published} where the published study was asked for, else {@code
-     *     study}
-     * @param speedup factors in FLOPs over dense training cost
-     * @param studies own factors, one for each training text
+     * @param report the HTML page
+     * @param json the JSON file, next to the page
+     * @param csv the CSV file, next to the page
+     * @param verdict the verdict in words
+     * @param limits limits of the verdict, in words
+     * @param source the study that {@code speedup} describes: {@code published} if the published study was requested, else
+     *     {@code study}
+     * @param speedup speedup factors in FLOPs over dense training cost
+     * @param studies results of the user's studies, one per training text
      */
     public record Result(
             Path report,
@@ -50,18 +52,26 @@ public final class StudyReport {
             Speedups speedup,
             List<Own> studies) {}
 
-    /** An own comparison. */
+    /**
+     * The result for one training text of the user's studies.
+     *
+     * @param data name of the training text
+     * @param speedup speedup factors in FLOPs over dense training cost
+     * @param factors one factor per metric group and cost
+     */
     public record Own(String data, Speedups speedup, List<Factor> factors) {}
 
     /**
-     * A factor at the worse of both families' best figures.
+     * The speedup factor at the worse of both families' best metrics.
      *
-     * @param figure {@code in-domain}, {@code out-of-domain} or {@code zero-shot}
+     * @param figure the metric: {@code in-domain}, {@code out-of-domain} or {@code zero-shot}
      * @param cost {@code FLOPs}, {@code time} or {@code energy}
-     * @param factor null where there is none
-     * @param low end of the 95 % interval over seeds; null without an interval
-     * @param seeds of the model with the fewest, among those that decide the factor
-     * @param verdict for programs, such as {@code undecided_one_seed}
+     * @param target the metric at which costs are read; null without a factor
+     * @param factor dense cost over mixture cost; null if the families do not both enclose the target
+     * @param low lower end of the 95 % interval over seeds; null without an interval
+     * @param high upper end of the interval; null without an interval
+     * @param seeds fewest seeds of any model that decides the factor
+     * @param verdict the verdict for programs, such as {@code undecided_one_seed}
      * @param words the verdict for people
      */
     public record Factor(
@@ -75,20 +85,25 @@ public final class StudyReport {
             String verdict,
             String words) {}
 
-    /** Curves of speedup; empty where a group was not measured or the families have no figure in common. */
+    /** Speedup curves by metric; empty if the metric was not measured or the families have no value in common. */
     public record Speedups(List<Sample> inDomain, List<Sample> outOfDomain, List<Sample> zeroShot) {}
 
-    /** A reading: 10²¹ operations of dense training, and the factor. */
+    /**
+     * A point of a speedup curve.
+     *
+     * @param denseZettaflops dense training cost in units of 10²¹ FLOPs
+     * @param speedup dense cost over mixture cost
+     */
     public record Sample(double denseZettaflops, double speedup) {}
 
     /**
      * Writes the report.
      *
-     * @param folders of studies; may be empty where the published study is asked for
-     * @param published whether to show the published study
-     * @param page the file to write
-     * @throws StudyException if there is nothing to report, a folder is no study's, or the file cannot be written, or would
-     *     stand in the place of a study's index
+     * @param folders folders of studies; may be empty if the published study is requested
+     * @param published whether to include the published study
+     * @param page the HTML file to write; the JSON and CSV files get the same name
+     * @throws StudyException if there is nothing to report, a folder is not a study's folder, a file cannot be written, or
+     *     the JSON file would overwrite a study's {@code study.json}
      */
     public static Result write(List<Path> folders, boolean published, Path page) {
         if (folders.isEmpty() && !published) {
@@ -97,12 +112,13 @@ public final class StudyReport {
         Path json = sibling(page, ".json");
         if (StudyFolder.isIndex(json)) {
             throw new StudyException("the report " + page + " would replace " + json
-                    + ", which says what the study consists of; give --out another name");
+                    + ", the study's table of contents; give --out another name");
         }
         StudyResults results = StudyResults.read(folders);
         List<ComparedGroup> groups = ComparedGroup.of(results.trained());
         Published tables = published ? Published.read() : null;
-        String verdict = folders.isEmpty() ? ofPublished(Published.read()) : StudyVerdict.sentence(results, groups);
+        String verdict =
+                folders.isEmpty() ? publishedVerdict(Published.read()) : StudyVerdict.sentence(results, groups);
         List<String> limits = StudyVerdict.limits(results, groups);
         ObjectNode data = StudyReportJson.of(results, groups, limits, tables);
         String title = folders.isEmpty()
@@ -128,19 +144,19 @@ public final class StudyReport {
         return page.resolveSibling(name.replaceFirst("\\.html?$", "") + ending);
     }
 
-    private static String ofPublished(Published published) {
-        Figure figure = Figure.mean(Figure.Group.IN_DOMAIN);
-        CostCurve dense = published.curve(figure, true);
+    private static String publishedVerdict(Published published) {
+        QualityMetric metric = QualityMetric.mean(QualityMetric.Group.IN_DOMAIN);
+        CostCurve dense = published.curve(metric, true);
         double target = dense.best();
-        double factor = dense.costAt(target) / published.curve(figure, false).costAt(target);
+        double factor = dense.costAt(target) / published.curve(metric, false).costAt(target);
         return "The published mixtures reach in-domain perplexity " + Numbers.significant(target, 3) + " with "
-                + Spending.FLOPS.less(factor) + " than dense models (" + published.source() + ").";
+                + CostMeasure.FLOPS.less(factor) + " than dense models (" + published.source() + ").";
     }
 
     static Speedups speedups(Published published) {
         List<List<Sample>> curves = new ArrayList<>();
-        for (Figure.Group group : Figure.Group.values()) {
-            curves.add(published.speedup(Figure.mean(group)).samples().stream()
+        for (QualityMetric.Group group : QualityMetric.Group.values()) {
+            curves.add(published.speedup(QualityMetric.mean(group)).samples().stream()
                     .map(sample -> new Sample(sample.denseCost(), sample.speedup()))
                     .toList());
         }
@@ -149,8 +165,8 @@ public final class StudyReport {
 
     private static Own own(ComparedGroup group) {
         List<List<Sample>> curves = new ArrayList<>();
-        for (Figure.Group each : Figure.Group.values()) {
-            curves.add(group.mean(each, Spending.FLOPS).curve().samples().stream()
+        for (QualityMetric.Group each : QualityMetric.Group.values()) {
+            curves.add(group.mean(each, CostMeasure.FLOPS).curve().samples().stream()
                     .map(sample -> new Sample(sample.denseCost() / 1e21, sample.speedup()))
                     .toList());
         }
@@ -160,10 +176,10 @@ public final class StudyReport {
                 group.means().stream().map(StudyReport::factor).toList());
     }
 
-    private static Factor factor(Comparison comparison) {
+    private static Factor factor(FamilySpeedup comparison) {
         return new Factor(
-                comparison.figure().group().label(),
-                comparison.spending().label(),
+                comparison.metric().group().label(),
+                comparison.cost().label(),
                 known(comparison.target()),
                 known(comparison.factor()),
                 comparison.interval().map(Interval::low).orElse(null),

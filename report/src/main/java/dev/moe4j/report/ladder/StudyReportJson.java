@@ -2,16 +2,16 @@ package dev.moe4j.report.ladder;
 
 import dev.moe4j.report.pair.ReportJson;
 import dev.moe4j.report.statistics.ComparedGroup;
-import dev.moe4j.report.statistics.Comparison;
 import dev.moe4j.report.statistics.CostCurve;
-import dev.moe4j.report.statistics.Figure;
+import dev.moe4j.report.statistics.FamilySpeedup;
 import dev.moe4j.report.statistics.Interval;
 import dev.moe4j.report.statistics.LayerLoad;
-import dev.moe4j.report.statistics.Rung;
+import dev.moe4j.report.statistics.ModelAtBudget;
+import dev.moe4j.report.statistics.QualityMetric;
 import dev.moe4j.report.statistics.SpeedupCurve;
-import dev.moe4j.report.statistics.Trained;
-import dev.moe4j.report.statistics.Trained.Named;
-import dev.moe4j.report.statistics.Trained.TaskScore;
+import dev.moe4j.report.statistics.TrainedModel;
+import dev.moe4j.report.statistics.TrainedModel.TaskFigure;
+import dev.moe4j.report.statistics.TrainedModel.TaskScore;
 import dev.moe4j.study.steps.Step;
 import dev.moe4j.study.steps.StudyIndex;
 import java.util.LinkedHashMap;
@@ -27,7 +27,7 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
-/** What a study's page shows, as JSON; also the report's own file for programs. */
+/** The report on studies as JSON, for the page's script and for other programs. */
 final class StudyReportJson {
 
     private StudyReportJson() {}
@@ -57,17 +57,17 @@ final class StudyReportJson {
         ObjectNode node = Step.object();
         node.put("data", group.run().data());
         node.put("tokenizer", group.run().tokenizer());
-        ArrayNode rungs = node.putArray("rungs");
-        group.rungs().forEach(rung -> rungs.add(of(rung, group.largest().contains(rung))));
+        ArrayNode models = node.putArray("rungs");
+        group.models().forEach(model -> models.add(of(model, group.largest().contains(model))));
         ArrayNode means = node.putArray("means");
         group.means().forEach(each -> means.add(of(each, true)));
         ArrayNode members = node.putArray("members");
         group.members().forEach(each -> members.add(of(each, false)));
-        List<Rung> largest = group.largest();
+        List<ModelAtBudget> largest = group.largest();
         node.set("texts", texts(largest));
-        node.set("zero_shot", tasks(largest, Trained::zeroShot));
-        node.set("few_shot", tasks(largest, Trained::fewShot));
-        node.set("bias", tasks(largest, Trained::bias));
+        node.set("zero_shot", tasks(largest, TrainedModel::zeroShot));
+        node.set("few_shot", tasks(largest, TrainedModel::fewShot));
+        node.set("bias", tasks(largest, TrainedModel::bias));
         node.set("fine_tuned", fineTuned(largest));
         node.set("experts", experts(largest));
         return node;
@@ -75,8 +75,8 @@ final class StudyReportJson {
 
     // ---- models ----
 
-    private static ObjectNode of(Rung rung, boolean largest) {
-        StudyIndex.Run run = rung.run();
+    private static ObjectNode of(ModelAtBudget model, boolean largest) {
+        StudyIndex.Run run = model.run();
         ObjectNode node = Step.object();
         node.put("model", run.model());
         node.put("dense", run.isDense());
@@ -85,30 +85,30 @@ final class StudyReportJson {
         node.put("largest", largest);
         node.put("parameters_total", run.parametersTotal());
         node.put("parameters_active", run.parametersActive());
-        ReportJson.number(node, "flops", rung.mean(Trained::flops));
+        ReportJson.number(node, "flops", model.mean(TrainedModel::flops));
         ReportJson.number(node, "router_share", run.routerFlopsPerToken() / run.flopsPerToken());
         ReportJson.number(node, "published_flops", run.publishedFlopsPerToken() * run.tokens());
-        ReportJson.number(node, "seconds", rung.mean(Trained::seconds));
-        ReportJson.number(node, "joules", rung.mean(Trained::joules));
+        ReportJson.number(node, "seconds", model.mean(TrainedModel::seconds));
+        ReportJson.number(node, "joules", model.mean(TrainedModel::joules));
         node.put("configuration", run.configuration());
         ArrayNode seeds = node.putArray("seeds");
-        for (Trained seed : rung.seeds()) {
+        for (TrainedModel seed : model.seeds()) {
             ObjectNode each = seeds.addObject();
             each.put("seed", seed.run().seed());
             ReportJson.number(each, "flops", seed.flops());
             ReportJson.number(each, "seconds", seed.seconds());
             ReportJson.number(each, "joules", seed.joules());
             ReportJson.number(each, "loss", seed.loss());
-            for (Figure.Group group : Figure.Group.values()) {
+            for (QualityMetric.Group group : QualityMetric.Group.values()) {
                 ReportJson.number(each, key(group), mean(seed, group));
             }
         }
         return node;
     }
 
-    private static double mean(Trained trained, Figure.Group group) {
+    private static double mean(TrainedModel trained, QualityMetric.Group group) {
         return trained.members(group).stream()
-                .mapToDouble(member -> trained.of(group, member))
+                .mapToDouble(member -> trained.value(group, member))
                 .average()
                 .orElse(Double.NaN);
     }
@@ -119,11 +119,11 @@ final class StudyReportJson {
 
     // ---- comparisons ----
 
-    private static ObjectNode of(Comparison comparison, boolean curves) {
+    private static ObjectNode of(FamilySpeedup comparison, boolean curves) {
         ObjectNode node = Step.object();
-        node.put("group", key(comparison.figure().group()));
-        node.put("member", comparison.figure().member());
-        node.put("cost", comparison.spending().name());
+        node.put("group", key(comparison.metric().group()));
+        node.put("member", comparison.metric().member());
+        node.put("cost", comparison.cost().name());
         node.put("verdict", comparison.verdict().name());
         node.put("words", comparison.verdict().words());
         node.put("seeds", comparison.seeds());
@@ -145,7 +145,7 @@ final class StudyReportJson {
     private static ObjectNode of(CostCurve curve) {
         ObjectNode node = Step.object();
         ReportJson.numbers(node.putArray("cost"), curve.points(), CostCurve.Point::cost);
-        ReportJson.numbers(node.putArray("figure"), curve.points(), CostCurve.Point::figure);
+        ReportJson.numbers(node.putArray("figure"), curve.points(), CostCurve.Point::metric);
         return node;
     }
 
@@ -172,39 +172,39 @@ final class StudyReportJson {
             each.put("zero_shot", model.zeroShot());
         }
         ObjectNode curves = node.putObject("curves");
-        for (Figure.Group group : Figure.Group.values()) {
-            curves.set(key(group), of(published.speedup(Figure.mean(group))));
+        for (QualityMetric.Group group : QualityMetric.Group.values()) {
+            curves.set(key(group), of(published.speedup(QualityMetric.mean(group))));
         }
         return node;
     }
 
     // ---- tables of all models ----
 
-    private static ArrayNode texts(List<Rung> rungs) {
+    private static ArrayNode texts(List<ModelAtBudget> models) {
         Map<String, Boolean> names = new LinkedHashMap<>();
-        rungs.forEach(
-                rung -> rung.seeds().getFirst().texts().forEach((name, text) -> names.put(name, text.inDomain())));
+        models.forEach(
+                model -> model.seeds().getFirst().texts().forEach((name, text) -> names.put(name, text.inDomain())));
         ArrayNode texts = Step.object().putArray("texts");
         names.forEach((name, inDomain) -> {
             ObjectNode node = texts.addObject();
             node.put("name", name);
             node.put("in_domain", inDomain);
-            ReportJson.number(node, "training_overlap", overlap(rungs, name));
+            ReportJson.number(node, "training_overlap", overlap(models, name));
             ArrayNode values = node.putArray("values");
-            for (Rung rung : rungs) {
-                List<Trained.TextScore> scores =
-                        measured(rung, seed -> seed.texts().get(name));
+            for (ModelAtBudget model : models) {
+                List<TrainedModel.TextScore> scores =
+                        measured(model, seed -> seed.texts().get(name));
                 if (scores.isEmpty()) {
                     values.addNull();
                     continue;
                 }
                 ObjectNode value = values.addObject();
-                spread(value, scores, Trained.TextScore::perplexity);
+                spread(value, scores, TrainedModel.TextScore::perplexity);
                 ReportJson.number(
                         value,
                         "bits_per_byte",
                         scores.stream()
-                                .mapToDouble(Trained.TextScore::bitsPerByte)
+                                .mapToDouble(TrainedModel.TextScore::bitsPerByte)
                                 .average()
                                 .orElseThrow());
             }
@@ -212,22 +212,22 @@ final class StudyReportJson {
         return texts;
     }
 
-    /** The share of a text that stands in the models' training text; NaN if that was not checked. */
-    private static double overlap(List<Rung> rungs, String text) {
-        return rungs.stream()
-                .flatMap(rung -> rung.seeds().stream())
+    /** The share of an evaluation text that occurs in the training text, from 0 to 1; NaN if not checked. */
+    private static double overlap(List<ModelAtBudget> models, String text) {
+        return models.stream()
+                .flatMap(model -> model.seeds().stream())
                 .flatMap(seed -> Stream.ofNullable(seed.texts().get(text)))
-                .mapToDouble(Trained.TextScore::overlap)
+                .mapToDouble(TrainedModel.TextScore::overlap)
                 .filter(Double::isFinite)
                 .findFirst()
                 .orElse(Double.NaN);
     }
 
-    private static <T> List<T> measured(Rung rung, Function<Trained, @Nullable T> score) {
-        return rung.seeds().stream().map(score).filter(Objects::nonNull).toList();
+    private static <T> List<T> measured(ModelAtBudget model, Function<TrainedModel, @Nullable T> score) {
+        return model.seeds().stream().map(score).filter(Objects::nonNull).toList();
     }
 
-    /** Mean and range over seeds. */
+    /** Adds mean, minimum and maximum over seeds. */
     private static <T> void spread(ObjectNode node, List<T> seeds, ToDoubleFunction<T> figure) {
         var statistics = seeds.stream().mapToDouble(figure).summaryStatistics();
         ReportJson.number(node, "mean", statistics.getAverage());
@@ -236,12 +236,12 @@ final class StudyReportJson {
     }
 
     /**
-     * A row for each figure of each task. Intervals over questions are means over seeds; questions left out and prompts
-     * cut are the most of any seed.
+     * One row per figure of each task. Interval ends are means over seeds. Counts of omitted questions and truncated
+     * prompts are the largest of any seed.
      */
-    private static ArrayNode tasks(List<Rung> rungs, Function<Trained, Map<String, TaskScore>> which) {
+    private static ArrayNode tasks(List<ModelAtBudget> models, Function<TrainedModel, Map<String, TaskScore>> which) {
         Map<String, TaskScore> rows = new LinkedHashMap<>();
-        rungs.forEach(rung -> which.apply(rung.seeds().getFirst()).forEach(rows::putIfAbsent));
+        models.forEach(model -> which.apply(model.seeds().getFirst()).forEach(rows::putIfAbsent));
         ArrayNode tasks = Step.object().putArray("tasks");
         rows.forEach((task, first) -> {
             for (int i = 0; i < first.figures().size(); i++) {
@@ -254,9 +254,9 @@ final class StudyReportJson {
                 node.put("questions", first.questions());
                 ReportJson.number(node, "chance", i == 0 ? first.chance() : Double.NaN);
                 ArrayNode values = node.putArray("values");
-                for (Rung rung : rungs) {
+                for (ModelAtBudget model : models) {
                     List<TaskScore> scores =
-                            measured(rung, seed -> which.apply(seed).get(task));
+                            measured(model, seed -> which.apply(seed).get(task));
                     if (scores.isEmpty()) {
                         values.addNull();
                     } else {
@@ -269,12 +269,12 @@ final class StudyReportJson {
     }
 
     private static void value(ObjectNode node, List<TaskScore> seeds, int figure) {
-        List<Named> all =
+        List<TaskFigure> all =
                 seeds.stream().map(score -> score.figures().get(figure)).toList();
-        ReportJson.number(node, "mean", average(all, Named::mean));
-        ReportJson.number(node, "deviation", average(all, Named::deviation));
-        ReportJson.number(node, "low", average(all, Named::low));
-        ReportJson.number(node, "high", average(all, Named::high));
+        ReportJson.number(node, "mean", average(all, TaskFigure::mean));
+        ReportJson.number(node, "deviation", average(all, TaskFigure::deviation));
+        ReportJson.number(node, "low", average(all, TaskFigure::low));
+        ReportJson.number(node, "high", average(all, TaskFigure::high));
         node.put("left_out", seeds.stream().mapToInt(TaskScore::leftOut).max().orElse(0));
         node.put(
                 "cut_prompts",
@@ -285,15 +285,15 @@ final class StudyReportJson {
         return values.stream().mapToDouble(figure).average().orElse(Double.NaN);
     }
 
-    /** What {@code finetune} printed of each model, without its runs. */
-    private static ArrayNode fineTuned(List<Rung> rungs) {
+    /** The output of {@code finetune} for each model, without its runs. */
+    private static ArrayNode fineTuned(List<ModelAtBudget> models) {
         ArrayNode rows = Step.object().putArray("rows");
-        for (Rung rung : rungs) {
-            List<Trained.FineTuned> all = rung.seeds().getFirst().fineTuned();
-            for (Trained.FineTuned each : all) {
+        for (ModelAtBudget model : models) {
+            List<TrainedModel.FineTuned> all = model.seeds().getFirst().fineTuned();
+            for (TrainedModel.FineTuned each : all) {
                 ObjectNode node = rows.addObject();
-                node.put("model", rung.run().model());
-                node.put("dense", rung.isDense());
+                node.put("model", model.run().model());
+                node.put("dense", model.isDense());
                 node.put("task", each.task());
                 node.put("name", each.name(all));
                 for (String key : List.of("figure", "chance", "learning_rate", "zero_shot", "fine_tuned")) {
@@ -304,11 +304,11 @@ final class StudyReportJson {
         return rows;
     }
 
-    /** For each mixture and layer what its experts received of each text, relative to an even share. */
-    private static ArrayNode experts(List<Rung> rungs) {
-        ArrayNode models = Step.object().putArray("models");
-        for (Rung rung : rungs) {
-            Trained seed = rung.seeds().getFirst();
+    /** Expert load by mixture, MoE layer and text, relative to an even share. */
+    private static ArrayNode experts(List<ModelAtBudget> models) {
+        ArrayNode nodes = Step.object().putArray("models");
+        for (ModelAtBudget model : models) {
+            TrainedModel seed = model.seeds().getFirst();
             Map<Integer, ObjectNode> layers = new TreeMap<>();
             seed.texts().forEach((name, text) -> {
                 for (LayerLoad layer : text.experts()) {
@@ -328,13 +328,13 @@ final class StudyReportJson {
                 }
             });
             if (!layers.isEmpty()) {
-                ObjectNode model = models.addObject();
-                model.put("model", rung.run().model());
-                model.put("seed", seed.run().seed());
-                ArrayNode all = model.putArray("layers");
+                ObjectNode node = nodes.addObject();
+                node.put("model", model.run().model());
+                node.put("seed", seed.run().seed());
+                ArrayNode all = node.putArray("layers");
                 layers.values().forEach(all::add);
             }
         }
-        return models;
+        return nodes;
     }
 }

@@ -1,7 +1,7 @@
 package dev.moe4j.report.ladder;
 
 import dev.moe4j.report.statistics.LayerLoad;
-import dev.moe4j.report.statistics.Trained;
+import dev.moe4j.report.statistics.TrainedModel;
 import dev.moe4j.study.steps.Step;
 import dev.moe4j.study.steps.StudyFolder;
 import dev.moe4j.study.steps.StudyIndex;
@@ -18,13 +18,13 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
 /**
- * What studies have measured so far.
+ * The results of studies so far.
  *
- * @param studies as their folders describe them
- * @param trained runs whose training is finished, in the studies' order
- * @param missing steps that are not finished
+ * @param studies the studies' tables of contents
+ * @param trained the models whose training has finished, in the studies' order
+ * @param missing number of steps that have not finished
  */
-public record StudyResults(List<StudyIndex> studies, List<Trained> trained, int missing) {
+public record StudyResults(List<StudyIndex> studies, List<TrainedModel> trained, int missing) {
 
     public StudyResults {
         studies = List.copyOf(studies);
@@ -32,14 +32,15 @@ public record StudyResults(List<StudyIndex> studies, List<Trained> trained, int 
     }
 
     /**
-     * Reads the folders of studies. Energy that was not measured everywhere is assumed everywhere: what was measured on one
-     * machine is not compared with what is assumed of another.
+     * Reads studies. If some run's energy was not measured, all energies are assumed, so that no measured energy is
+     * compared with an assumed one.
      *
-     * @throws dev.moe4j.study.steps.StudyException if one is no study's folder or is damaged
+     * @param folders folders of studies
+     * @throws dev.moe4j.study.steps.StudyException if a folder is not a study's folder, or is damaged
      */
     public static StudyResults read(List<Path> folders) {
         List<StudyIndex> studies = new ArrayList<>();
-        List<Trained> trained = new ArrayList<>();
+        List<TrainedModel> trained = new ArrayList<>();
         int missing = 0;
         for (Path folder : folders) {
             StudyIndex index = StudyFolder.index(folder);
@@ -55,11 +56,11 @@ public record StudyResults(List<StudyIndex> studies, List<Trained> trained, int 
                 studies,
                 measured
                         ? trained
-                        : trained.stream().map(Trained::assumingEnergy).toList(),
+                        : trained.stream().map(TrainedModel::assumingEnergy).toList(),
                 missing);
     }
 
-    /** Reads one study's steps. */
+    /** Reads the steps' results of one study. */
     private static final class Reader {
         private final StudyIndex index;
         private final Path steps;
@@ -70,9 +71,9 @@ public record StudyResults(List<StudyIndex> studies, List<Trained> trained, int 
             this.steps = steps;
         }
 
-        Optional<Trained> trained(StudyIndex.Run run) {
+        Optional<TrainedModel> trained(StudyIndex.Run run) {
             Optional<StudyFolder.Result> result = result(run.train());
-            Map<String, Trained.TextScore> texts = new LinkedHashMap<>();
+            Map<String, TrainedModel.TextScore> texts = new LinkedHashMap<>();
             Map<String, Double> overlaps = new HashMap<>();
             output(run.overlap())
                     .path("texts")
@@ -81,17 +82,18 @@ public record StudyResults(List<StudyIndex> studies, List<Trained> trained, int 
                 String name = set.path("name").asString();
                 texts.put(name, text(set, overlaps.getOrDefault(name, Double.NaN)));
             });
-            List<Trained.FineTuned> fineTuned = new ArrayList<>();
+            List<TrainedModel.FineTuned> fineTuned = new ArrayList<>();
             for (String step : run.finetune()) {
                 JsonNode output = output(step);
                 if (!output.isMissingNode()) {
-                    fineTuned.add(new Trained.FineTuned(output.path("task").asString(step), options(step), output));
+                    fineTuned.add(
+                            new TrainedModel.FineTuned(output.path("task").asString(step), options(step), output));
                 }
             }
-            Map<String, Trained.TaskScore> zeroShot = tasks(run.zeroShot());
-            Map<String, Trained.TaskScore> fewShot = tasks(run.fewShot());
-            Map<String, Trained.TaskScore> bias = tasks(run.bias());
-            return result.map(done -> new Trained(
+            Map<String, TrainedModel.TaskScore> zeroShot = tasks(run.zeroShot());
+            Map<String, TrainedModel.TaskScore> fewShot = tasks(run.fewShot());
+            Map<String, TrainedModel.TaskScore> bias = tasks(run.bias());
+            return result.map(done -> new TrainedModel(
                     run,
                     index.watts(),
                     done.seconds(),
@@ -129,7 +131,7 @@ public record StudyResults(List<StudyIndex> studies, List<Trained> trained, int 
                     .toList();
         }
 
-        private Trained.TextScore text(JsonNode set, double overlap) {
+        private TrainedModel.TextScore text(JsonNode set, double overlap) {
             List<LayerLoad> experts = new ArrayList<>();
             for (JsonNode layer : set.path("expert_load")) {
                 double[] load = layer.path("load")
@@ -138,7 +140,7 @@ public record StudyResults(List<StudyIndex> studies, List<Trained> trained, int 
                         .toArray();
                 experts.add(LayerLoad.of(layer.path("layer").asInt(), load));
             }
-            return new Trained.TextScore(
+            return new TrainedModel.TextScore(
                     index.inDomain().contains(set.path("name").asString()),
                     number(set.path("ppl")),
                     number(set.path("bits_per_byte")),
@@ -146,12 +148,12 @@ public record StudyResults(List<StudyIndex> studies, List<Trained> trained, int 
                     experts);
         }
 
-        private Map<String, Trained.TaskScore> tasks(@Nullable String step) {
-            Map<String, Trained.TaskScore> scores = new LinkedHashMap<>();
+        private Map<String, TrainedModel.TaskScore> tasks(@Nullable String step) {
+            Map<String, TrainedModel.TaskScore> scores = new LinkedHashMap<>();
             for (JsonNode task : output(step).path("tasks")) {
-                List<Trained.Named> figures = new ArrayList<>();
+                List<TrainedModel.TaskFigure> figures = new ArrayList<>();
                 for (JsonNode figure : task.path("figures")) {
-                    figures.add(new Trained.Named(
+                    figures.add(new TrainedModel.TaskFigure(
                             figure.path("name").asString(),
                             number(figure.path("mean")),
                             number(figure.path("deviation")),
@@ -160,7 +162,7 @@ public record StudyResults(List<StudyIndex> studies, List<Trained> trained, int 
                 }
                 scores.put(
                         task.path("task").asString(),
-                        new Trained.TaskScore(
+                        new TrainedModel.TaskScore(
                                 task.path("shots").asInt(),
                                 task.path("runs").asInt(),
                                 task.path("questions").asInt(),

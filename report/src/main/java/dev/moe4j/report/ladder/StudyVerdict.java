@@ -3,13 +3,13 @@ package dev.moe4j.report.ladder;
 import dev.moe4j.base.text.Numbers;
 import dev.moe4j.data.statistics.TextOverlap;
 import dev.moe4j.report.statistics.ComparedGroup;
-import dev.moe4j.report.statistics.Comparison;
-import dev.moe4j.report.statistics.Figure;
+import dev.moe4j.report.statistics.CostMeasure;
+import dev.moe4j.report.statistics.FamilySpeedup;
 import dev.moe4j.report.statistics.Interval;
-import dev.moe4j.report.statistics.Rung;
-import dev.moe4j.report.statistics.Spending;
-import dev.moe4j.report.statistics.Trained;
-import dev.moe4j.report.statistics.Trained.TaskScore;
+import dev.moe4j.report.statistics.ModelAtBudget;
+import dev.moe4j.report.statistics.QualityMetric;
+import dev.moe4j.report.statistics.TrainedModel;
+import dev.moe4j.report.statistics.TrainedModel.TaskScore;
 import dev.moe4j.report.statistics.Verdict;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -19,60 +19,59 @@ import java.util.Optional;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
-/** What a study shows and what it cannot, in plain words. */
+/** Puts the result of studies and its limits into words. */
 public final class StudyVerdict {
 
     private StudyVerdict() {}
 
-    /** The result in one sentence; its limits stand in brackets at the end. */
+    /** The result in one sentence, with intervals and sizes in brackets at the end. */
     public static String sentence(StudyResults results, List<ComparedGroup> groups) {
         if (groups.isEmpty()) {
             return "Nothing has been trained yet: " + results.missing() + " steps are missing.";
         }
         ComparedGroup group = groups.getFirst();
-        Figure.Group figures = group.means().isEmpty()
-                ? Figure.Group.IN_DOMAIN
-                : group.means().getFirst().figure().group();
-        Comparison flops = group.mean(figures, Spending.FLOPS);
-        Comparison seconds = group.mean(figures, Spending.SECONDS);
+        QualityMetric.Group metrics = group.means().isEmpty()
+                ? QualityMetric.Group.IN_DOMAIN
+                : group.means().getFirst().metric().group();
+        FamilySpeedup flops = group.mean(metrics, CostMeasure.FLOPS);
+        FamilySpeedup seconds = group.mean(metrics, CostMeasure.SECONDS);
         return finding(flops) + "; " + inTime(seconds) + " (" + intervals(flops, seconds) + size(group) + ").";
     }
 
-    private static String finding(Comparison comparison) {
-        String cost = comparison.spending().label();
-        String figure = comparison.figure().group().label() + " "
-                + comparison.figure().group().word() + " " + Numbers.significant(comparison.target(), 3);
+    private static String finding(FamilySpeedup comparison) {
+        String cost = comparison.cost().label();
+        String metric = comparison.metric().group().label() + " "
+                + comparison.metric().group().word() + " " + Numbers.significant(comparison.target(), 3);
         double factor = comparison.factor();
-        String at = ": at " + figure + " the mixtures' speedup factor is " + Numbers.fixed(factor, 2);
+        String at = ": at " + metric + " the mixtures' speedup factor is " + Numbers.fixed(factor, 2);
         return switch (comparison.verdict()) {
             case MIXTURE_PAYS ->
-                "Mixtures pay in " + cost + ": they reach " + figure + " with "
-                        + comparison.spending().less(factor) + " than dense models";
+                "Mixtures pay in " + cost + ": they reach " + metric + " with "
+                        + comparison.cost().less(factor) + " than dense models";
             case DENSE_PAYS ->
-                "Dense models pay in " + cost + ": they reach " + figure + " with "
-                        + comparison.spending().less(1 / factor) + " than mixtures, a speedup factor of "
+                "Dense models pay in " + cost + ": they reach " + metric + " with "
+                        + comparison.cost().less(1 / factor) + " than mixtures, a speedup factor of "
                         + Numbers.fixed(factor, 2);
             case NO_DIFFERENCE -> "This study shows no difference in " + cost + at;
             case UNDECIDED_ONE_SEED ->
-                "Whether mixtures pay in " + cost + " is undecided, as one seed cannot tell" + at;
+                "Whether mixtures pay in " + cost + " is undecided, as one seed shows no variation" + at;
             case UNDECIDED ->
                 "Whether mixtures pay in " + cost + " is undecided, as seeds differ too much for an interval" + at;
             case NOT_REACHED ->
-                "Whether mixtures pay in " + cost + " cannot be told: dense models and mixtures have no "
-                        + comparison.figure().group().label() + " "
-                        + comparison.figure().group().word()
-                        + " in common that both enclose, and nothing is extrapolated";
+                "No verdict on whether mixtures pay in " + cost + ": dense models and mixtures have no "
+                        + comparison.metric().group().label() + " "
+                        + comparison.metric().group().word() + " in common, and nothing is extrapolated";
         };
     }
 
-    private static String inTime(Comparison comparison) {
+    private static String inTime(FamilySpeedup comparison) {
         return comparison.verdict() == Verdict.NOT_REACHED
-                ? "nor can it be told in time"
+                ? "no verdict in time"
                 : "in time on this machine: " + comparison.verdict().words() + ", at a factor of "
                         + Numbers.fixed(comparison.factor(), 2);
     }
 
-    private static String intervals(Comparison flops, Comparison seconds) {
+    private static String intervals(FamilySpeedup flops, FamilySpeedup seconds) {
         Optional<String> inFlops = flops.interval().map(StudyVerdict::range);
         Optional<String> inTime = seconds.interval().map(StudyVerdict::range);
         if (inFlops.isPresent() && inTime.isPresent()) {
@@ -92,9 +91,9 @@ public final class StudyVerdict {
     private static String size(ComparedGroup group) {
         long fewest = Long.MAX_VALUE;
         long most = 0;
-        for (Rung rung : group.rungs()) {
-            fewest = Math.min(fewest, rung.run().tokens());
-            most = Math.max(most, rung.run().tokens());
+        for (ModelAtBudget model : group.models()) {
+            fewest = Math.min(fewest, model.run().tokens());
+            most = Math.max(most, model.run().tokens());
         }
         String seeds = group.fewestSeeds() == group.mostSeeds()
                 ? group.mostSeeds() + " seed(s) each"
@@ -108,25 +107,25 @@ public final class StudyVerdict {
         return Numbers.si(value).replace(" ", "");
     }
 
-    /** What has to be known before anything is concluded from it, a sentence each. */
+    /** The limits of the result, one or two sentences each. */
     static List<String> limits(StudyResults results, List<ComparedGroup> groups) {
         List<String> limits = new ArrayList<>();
         if (results.missing() > 0) {
-            limits.add(results.missing() + " steps of the study are not finished; what is missing is left out.");
+            limits.add(results.missing() + " steps of the study are not finished; their results are missing here.");
         }
         for (ComparedGroup group : groups) {
-            double largest = group.rungs().stream()
-                    .mapToDouble(rung -> rung.run().parametersActive())
+            double largest = group.models().stream()
+                    .mapToDouble(model -> model.run().parametersActive())
                     .max()
                     .orElse(0);
-            limits.add(("The largest model uses %s parameters a token. What holds at this size need not hold at"
-                            + " another: factors grow with training tokens, and a badly tuned family invents or hides"
-                            + " one.")
+            limits.add(("The largest model uses %s parameters per token. The result need not hold at another size."
+                            + " Factors grow with training tokens, and a badly tuned family can create or hide a"
+                            + " difference.")
                     .formatted(brief(largest)));
             if (group.fewestSeeds() < 2) {
                 limits.add(
-                        "Some models were trained with one seed only. A factor that one of them decides is undecided:"
-                                + " nothing shows how much seeds differ.");
+                        "Some models were trained with one seed only. A factor that depends on one of them is undecided,"
+                                + " because the variation between seeds is unknown.");
             }
             overlaps(group, limits);
             tasks(group).ifPresent(limits::add);
@@ -138,17 +137,17 @@ public final class StudyVerdict {
                     .map(study -> Numbers.significant(study.watts(), 3))
                     .distinct()
                     .collect(Collectors.joining(" or "));
-            limits.add("Energy was not measured everywhere: it is the time of training at " + watts
-                    + " W for each run, an assumption, so that factors of energy are those of time.");
+            limits.add("Energy was not measured everywhere. It is training time at " + watts
+                    + " W for each run, an assumption, so energy factors equal time factors.");
         }
         return limits;
     }
 
-    /** Evaluation texts that were trained on, and those of which that is not known. */
+    /** Adds the evaluation texts that overlap with the training text, and those that were not checked. */
     private static void overlaps(ComparedGroup group, List<String> limits) {
         Map<String, Double> shares = new LinkedHashMap<>();
-        group.rungs().stream()
-                .flatMap(rung -> rung.seeds().stream())
+        group.models().stream()
+                .flatMap(model -> model.seeds().stream())
                 .forEach(seed -> seed.texts()
                         .forEach(
                                 (name, text) -> shares.merge(name, text.overlap(), (a, b) -> Double.isNaN(a) ? b : a)));
@@ -157,24 +156,23 @@ public final class StudyVerdict {
                 .map(each -> each.getKey() + " (" + Numbers.significant(100 * each.getValue(), 2) + " %)")
                 .collect(Collectors.joining(", "));
         if (!seen.isEmpty()) {
-            limits.add(
-                    "Parts of evaluation texts stand in the training text, so their perplexities flatter all models: "
-                            + seen + ".");
+            limits.add("Parts of evaluation texts occur in the training text, so perplexities on them are too low: "
+                    + seen + ".");
         }
         String unknown = shares.entrySet().stream()
                 .filter(each -> Double.isNaN(each.getValue()))
                 .map(Map.Entry::getKey)
                 .collect(Collectors.joining(", "));
         if (!unknown.isEmpty()) {
-            limits.add("Not checked whether these evaluation texts stand in the training text: " + unknown + ".");
+            limits.add("These evaluation texts were not checked for overlap with the training text: " + unknown + ".");
         }
     }
 
-    /** Tasks whose questions do not all fit some model's context. */
+    /** Names the tasks whose questions do not all fit each model's context. */
     private static Optional<String> misfits(ComparedGroup group) {
         Map<String, TaskScore> worst = new LinkedHashMap<>();
-        for (Rung rung : group.rungs()) {
-            for (Trained seed : rung.seeds()) {
+        for (ModelAtBudget model : group.models()) {
+            for (TrainedModel seed : model.seeds()) {
                 Stream.of(seed.zeroShot(), seed.fewShot(), seed.bias())
                         .flatMap(scores -> scores.entrySet().stream())
                         .filter(each ->
@@ -204,13 +202,13 @@ public final class StudyVerdict {
                 + ".");
     }
 
-    /** How many zero-shot results guessing explains. */
+    /** Counts the zero-shot results that are better than guessing. */
     private static Optional<String> tasks(ComparedGroup group) {
         int all = 0;
         int above = 0;
-        for (Rung rung : group.largest()) {
+        for (ModelAtBudget model : group.largest()) {
             for (Map.Entry<String, TaskScore> each :
-                    rung.seeds().getFirst().zeroShot().entrySet()) {
+                    model.seeds().getFirst().zeroShot().entrySet()) {
                 TaskScore score = each.getValue();
                 if (!Double.isNaN(score.chance())) {
                     all++;
@@ -220,8 +218,8 @@ public final class StudyVerdict {
         }
         return all == 0
                 ? Optional.empty()
-                : Optional.of("%d of %d zero-shot results are above chance by their 95 %% intervals; the others"
+                : Optional.of("%d of %d zero-shot results are above chance by their 95 %% intervals. The others"
                                 .formatted(above, all)
-                        + " say nothing about the models, nor do differences between them.");
+                        + " are compatible with guessing, and so are differences between them.");
     }
 }

@@ -1,6 +1,6 @@
 /**
- * The report on studies: {@link StudyReport} reads study folders and writes report.html, JSON and CSV, with the
- * published results alongside. Depends on {@code report.statistics} and {@code report.page}.
+ * The report on studies: {@link StudyReport} reads study folders and writes an HTML page, JSON and CSV, optionally with
+ * the published study's results. Depends on {@code report.statistics}, {@code report.page} and {@code study.steps}.
  */
 @NullMarked
 package dev.moe4j.report.ladder;

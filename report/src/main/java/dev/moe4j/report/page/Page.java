@@ -18,16 +18,17 @@ import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * One HTML file that needs nothing else, not even a network.
+ * A self-contained HTML page that opens without a network.
  *
- * <p>The page is a template, a style sheet and scripts beside this class; the scripts draw the JSON that is embedded.
- * Every text from outside reaches the page either escaped or as JSON that cannot end its script element, and from there
- * as text nodes, never as markup. A content security policy forbids the page every request.
+ * <p>The page combines a template, a style sheet and scripts from this package's resources. The scripts draw the embedded
+ * JSON. All data is either escaped, or embedded as JSON that cannot close its script element. The scripts insert it as
+ * text nodes, never as markup. A content security policy blocks all requests.
  *
  * @param title the page's heading
- * @param sentence the result; what stands in brackets at its end are its limits, and set smaller
- * @param name of the page's sections, {@code NAME.html}, and of its script, {@code NAME.js}
- * @param data what the script draws
+ * @param created time that the page shows
+ * @param sentence the result in one sentence; a final part in brackets is set smaller
+ * @param name base name of the resources with the sections, {@code NAME.html}, and the script, {@code NAME.js}
+ * @param data the data for the script
  */
 public record Page(String title, Instant created, String sentence, String name, ObjectNode data) {
     private static final Pattern PLACEHOLDER = Pattern.compile("\\{\\{([a-z-]+)}}");
@@ -35,15 +36,16 @@ public record Page(String title, Instant created, String sentence, String name, 
     private static final JsonMapper JSON = new JsonMapper();
 
     /**
-     * Writes the page. An interrupted write leaves an older page as it was.
+     * Writes the page atomically: if the write fails, an older page stays unchanged.
      *
-     * @param file to create or replace; its folder must exist
+     * @param file the file to create or replace; its folder must exist
+     * @throws IOException if the file cannot be written
      */
     public void write(Path file) throws IOException {
         AtomicFile.write(file, html());
     }
 
-    /** The page as text. */
+    /** The page's HTML. */
     public String html() {
         int limits = sentence.endsWith(").") ? sentence.indexOf(" (") : -1;
         String finding = limits < 0 ? sentence : sentence.substring(0, limits);
@@ -64,7 +66,7 @@ public record Page(String title, Instant created, String sentence, String name, 
                         Map.entry("data", inScript(data))));
     }
 
-    /** JSON that may stand inside a script element: no markup character survives in it. */
+    /** JSON for a script element, with all markup characters escaped. */
     private static String inScript(ObjectNode data) {
         return JSON.writeValueAsString(data)
                 .replace("&", "\\u0026")
@@ -74,18 +76,18 @@ public record Page(String title, Instant created, String sentence, String name, 
                 .replace("\u2029", "\\u2029");
     }
 
-    /** Replaces each {@code {{name}}} once; what is put in is not searched again. */
+    /** Replaces each {@code {{name}}} of the template. Inserted values are not searched for placeholders. */
     public static String fill(String template, Map<String, String> values) {
         return PLACEHOLDER.matcher(template).replaceAll(match -> {
             String value = values.get(match.group(1));
             if (value == null) {
-                throw new IllegalStateException("The report's template asks for an unknown " + match.group());
+                throw new IllegalStateException("The report's template has an unknown placeholder " + match.group());
             }
             return Matcher.quoteReplacement(value);
         });
     }
 
-    /** The path of a file of the chart library, whose version is in its path. */
+    /** The resource path of a file of the chart library; it contains the library's version. */
     private static String uplot(String file) {
         String path = new WebJarVersionLocator().fullPath("uplot", file);
         if (path == null) {
@@ -97,11 +99,11 @@ public record Page(String title, Instant created, String sentence, String name, 
     private static String resource(String name) {
         try (InputStream in = Page.class.getResourceAsStream(name)) {
             if (in == null) {
-                throw new IllegalStateException("The report's part " + name + " is not on the class path");
+                throw new IllegalStateException("The report's resource " + name + " is not on the class path");
             }
             return new String(in.readAllBytes(), StandardCharsets.UTF_8);
         } catch (IOException e) {
-            throw new IllegalStateException("The report's part " + name + " cannot be read", e);
+            throw new IllegalStateException("The report's resource " + name + " cannot be read", e);
         }
     }
 }

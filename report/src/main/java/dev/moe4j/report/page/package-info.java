@@ -1,5 +1,6 @@
 /**
- * Self-contained HTML pages with plots (uPlot), which open without a network. Depends on Jackson.
+ * Self-contained HTML pages with charts (uPlot): {@link Page} combines the template, scripts and data into one file that
+ * opens without a network. Depends on Jackson.
  */
 @Internal
 @NullMarked

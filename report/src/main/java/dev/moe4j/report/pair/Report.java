@@ -4,21 +4,23 @@ import dev.moe4j.report.page.Page;
 import java.io.IOException;
 import java.nio.file.Path;
 
-/** Writes the comparison of two runs as a {@link Page}. */
+/** Writes the report on a dense run and a mixture-of-experts run as an HTML page. */
 public final class Report {
 
     private Report() {}
 
     /**
-     * Writes the page, whole or not at all.
+     * Writes the page atomically.
      *
-     * @param file to create or replace; its folder must exist
+     * @param data the data to show
+     * @param file the file to create or replace; its folder must exist
+     * @throws IOException if the file cannot be written
      */
     public static void write(ReportData data, Path file) throws IOException {
         page(data).write(file);
     }
 
-    /** The page as text. */
+    /** The page's HTML. */
     public static String html(ReportData data) {
         return page(data).html();
     }

@@ -4,18 +4,18 @@ import java.time.Instant;
 import java.util.List;
 
 /**
- * All that a report shows: a dense model and a mixture of experts, trained on the same text and compared.
+ * The content of a report on a dense model and a mixture of experts that were trained on the same text.
  *
  * @param title the page's heading
- * @param created when the runs ended
- * @param machine processor, threads, memory and measured matmul peak, in words
+ * @param created time at which the runs ended
+ * @param machine the machine and its settings, in words
  * @param sentence the result in one sentence
- * @param tokenizer such as {@code gpt2:2048}
- * @param vocabulary entries of the tokenizer, special ones included
- * @param data the text
- * @param dense the dense run
- * @param moe the mixture's run
- * @param speedups one for each held-out text and cost, the most important first
+ * @param tokenizer name of the tokenizer, such as {@code gpt2:2048}
+ * @param vocabulary size of the tokenizer's vocabulary, special tokens included
+ * @param data the training and evaluation texts
+ * @param dense summary of the dense run
+ * @param moe summary of the mixture's run
+ * @param speedups one speedup per held-out text and cost, the most important first
  */
 public record ReportData(
         String title,
@@ -27,14 +27,14 @@ public record ReportData(
         TextData data,
         RunSummary dense,
         RunSummary moe,
-        List<Speedup> speedups) {
+        List<PairSpeedup> speedups) {
 
     /**
-     * Where the text came from.
+     * The texts of the two runs.
      *
-     * @param sources in the order to show
-     * @param heldOut what was held out of training, and how, in words
-     * @param notes what was done to the text, such as runs of spaces collapsed; one sentence each
+     * @param sources the texts, in display order
+     * @param heldOut the held-out text and how it was selected, in words
+     * @param notes transformations and warnings, such as collapsed spaces; one sentence each
      */
     public record TextData(List<Source> sources, String heldOut, List<String> notes) {
         public TextData {
@@ -44,14 +44,14 @@ public record ReportData(
     }
 
     /**
-     * One body of text.
+     * One text.
      *
      * @param name folder, archive or file
-     * @param use what it served for, such as {@code training} or {@code held out, in-domain}
-     * @param documents how many
-     * @param tokens in all, under the report's tokenizer
-     * @param overlap the share of it that stands in the training text, from 0 to 1; NaN if that was not checked, and for
-     *     the training text
+     * @param use its purpose, such as {@code training} or {@code held out, in-domain}
+     * @param documents number of documents
+     * @param tokens number of tokens with the report's tokenizer
+     * @param overlap share of the text that occurs in the training text, from 0 to 1; NaN if not checked, and for the
+     *     training text
      */
     public record Source(String name, String use, long documents, long tokens, double overlap) {}
 

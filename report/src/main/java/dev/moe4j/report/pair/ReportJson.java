@@ -11,9 +11,9 @@ import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
-/** What a report's script is given: the numbers to draw, thinned to what a screen can show. */
+/** The data of a quickstart report as JSON for the page's script. Long series are thinned to screen resolution. */
 public final class ReportJson {
-    /** A series longer than this is drawn as means of neighbours. */
+    /** Longer series are thinned. */
     private static final int MAX_POINTS = 400;
 
     private static final JsonMapper JSON = new JsonMapper();
@@ -26,8 +26,8 @@ public final class ReportJson {
         root.put("machine", data.machine());
         root.put("tokenizer", data.tokenizer());
         root.put("vocabulary", data.vocabulary());
-        root.put("resamples", Speedup.RESAMPLES);
-        root.put("seedSpread", SpeedupWords.SEED_SPREAD);
+        root.put("resamples", PairSpeedup.RESAMPLES);
+        root.put("seedSpread", PairSpeedupText.SEED_SPREAD);
         ObjectNode text = root.putObject("text");
         text.put("heldOut", data.data().heldOut());
         ArrayNode notes = text.putArray("notes");
@@ -84,13 +84,13 @@ public final class ReportJson {
         return node;
     }
 
-    private static ObjectNode node(Speedup speedup) {
+    private static ObjectNode node(PairSpeedup speedup) {
         ObjectNode node = JSON.createObjectNode();
         node.put("domain", speedup.domain());
         node.put("cost", speedup.cost().name());
         node.put("verdict", speedup.verdict().name());
         node.put("words", speedup.verdict().words());
-        node.put("sentence", SpeedupWords.sentence(speedup));
+        node.put("sentence", PairSpeedupText.sentence(speedup));
         node.put("windows", speedup.windows());
         number(node, "targetLoss", speedup.targetLoss());
         number(node, "denseBudget", speedup.denseBudget());
@@ -121,7 +121,7 @@ public final class ReportJson {
         return node;
     }
 
-    /** At most {@link #MAX_POINTS} points, each the mean of as many neighbours as the others, but for the last. */
+    /** Averages groups of neighbouring points so that at most {@link #MAX_POINTS} remain. All groups but the last are equally large. */
     static Series thinned(Series series) {
         int size = series.points().size();
         if (size <= MAX_POINTS) {
@@ -138,6 +138,7 @@ public final class ReportJson {
         return new Series(means);
     }
 
+    /** Adds one number per value; null for a value that is not finite. */
     public static <T> void numbers(ArrayNode array, List<T> values, ToDoubleFunction<T> number) {
         for (T value : values) {
             double each = number.applyAsDouble(value);
@@ -149,6 +150,7 @@ public final class ReportJson {
         }
     }
 
+    /** Adds a number; null if it is not finite. */
     public static void number(ObjectNode node, String name, double value) {
         if (Double.isFinite(value)) {
             node.put(name, rounded(value));
@@ -157,7 +159,7 @@ public final class ReportJson {
         }
     }
 
-    /** Digits beyond these cannot be seen and would be most of the file. */
+    /** Rounds to seven digits. More would be invisible and would make up most of the file. */
     private static double rounded(double value) {
         return new BigDecimal(value).round(DIGITS).doubleValue();
     }

@@ -8,24 +8,23 @@ import java.util.List;
 import java.util.SequencedMap;
 
 /**
- * What a report says about one trained model.
+ * The results of one trained model for a report.
  *
- * @param name such as {@code dense} or {@code 32 experts, top-2}
+ * @param name name of the model, such as {@code dense} or {@code 32 experts, top-2}
  * @param configuration the resolved configuration as YAML
  * @param parametersTotal all parameters
  * @param parametersActive the parameters that one token uses
- * @param flopsPerToken training FLOPs per token, forward and backward, the router's included
- * @param routerFlopsPerToken the router's part of {@code flopsPerToken}; 0 in a dense model
- * @param tokens training tokens seen
- * @param seconds training time
+ * @param flopsPerToken training FLOPs per token, forward and backward, router included
+ * @param routerFlopsPerToken the router's part of {@code flopsPerToken}; 0 for a dense model
+ * @param tokens training tokens
+ * @param seconds training time, without evaluations
  * @param finalLearningRate the learning rate of the last step
- * @param perplexities at the end of training, by domain, in the order to show
- * @param trainingLoss nats per token over training tokens
- * @param curves held-out learning curves by group of domains ({@code in-domain}, {@code out-of-domain}), in the order
- *     to show
+ * @param perplexities final perplexities by held-out text, in display order
+ * @param trainingLoss training loss in nats per token, over training tokens
+ * @param curves held-out learning curves by group ({@code in-domain}, {@code out-of-domain}), in display order
  * @param throughput training tokens per second over seconds of training
- * @param utilisation useful FLOP/s over the measured matmul peak (0 to 1) over seconds of training
- * @param expertLoad one entry for each MoE layer; empty in a dense model
+ * @param utilisation share of the measured matmul peak, from 0 to 1, over seconds of training
+ * @param expertLoad load of each MoE layer; empty for a dense model
  */
 public record RunSummary(
         String name,
@@ -47,8 +46,8 @@ public record RunSummary(
     /**
      * A model's perplexity on one held-out text.
      *
-     * @param perplexity per token
-     * @param inDomain whether text of this kind was trained on
+     * @param perplexity perplexity per token
+     * @param inDomain whether the text is from a training domain
      */
     public record DomainPerplexity(double perplexity, boolean inDomain) {
         public DomainPerplexity {

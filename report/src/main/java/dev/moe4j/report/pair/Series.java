@@ -4,13 +4,13 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * A quantity over the course of a run.
+ * A quantity over the course of a run, such as the training loss over tokens.
  *
- * @param points in order; may be empty where nothing was measured
+ * @param points points in order of rising {@code x}; empty if nothing was measured
  */
 public record Series(List<Point> points) {
 
-    /** One measurement: where on the axis, and how much. */
+    /** One measurement: {@code x} is the position on the axis, {@code y} the value. */
     public record Point(double x, double y) {
         public Point {
             if (!Double.isFinite(x)) {
@@ -29,11 +29,12 @@ public record Series(List<Point> points) {
         }
     }
 
-    /** Nothing measured. */
+    /** A series without points. */
     public static Series empty() {
         return new Series(List.of());
     }
 
+    /** Creates a series from arrays of equal length, with rising {@code x}. */
     public static Series of(double[] x, double[] y) {
         if (x.length != y.length) {
             throw new IllegalArgumentException(x.length + " places for " + y.length + " values");

@@ -1,6 +1,6 @@
 /**
- * The report on two models that were trained on one text: {@link Report} writes the page and the JSON of a
- * quickstart, {@link Speedup} compares their learning curves. Depends on {@code report.statistics} and {@code
+ * The report on a dense run and a mixture-of-experts run on one text: {@link Report} writes the HTML page of a
+ * quickstart, {@link PairSpeedup} compares the learning curves. Depends on {@code report.statistics} and {@code
  * report.page}.
  */
 @NullMarked

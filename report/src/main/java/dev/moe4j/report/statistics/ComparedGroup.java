@@ -8,74 +8,77 @@ import java.util.Map;
 import java.util.stream.Stream;
 
 /**
- * All that was trained on one text, compared.
+ * The models that were trained on one text, with their comparisons.
  *
- * @param rungs models at their budgets, in the study's order
- * @param means a comparison for each group of figures and each cost, the most important first
- * @param members the same for single texts and tasks
+ * @param models models at their budgets, in the study's order
+ * @param means one comparison per metric group and cost, by the group's mean; the most important comes first
+ * @param members comparisons by single texts and tasks
  */
-public record ComparedGroup(List<Rung> rungs, List<Comparison> means, List<Comparison> members) {
+public record ComparedGroup(List<ModelAtBudget> models, List<FamilySpeedup> means, List<FamilySpeedup> members) {
 
-    /** One for each training text. */
-    public static List<ComparedGroup> of(List<Trained> trained) {
-        Map<String, List<Rung>> byData = new LinkedHashMap<>();
-        for (Rung rung : Rung.of(trained)) {
-            byData.computeIfAbsent(rung.run().dataKey(), _ -> new ArrayList<>()).add(rung);
+    /** Groups trained models by training text and compares each group. */
+    public static List<ComparedGroup> of(List<TrainedModel> trained) {
+        Map<String, List<ModelAtBudget>> byData = new LinkedHashMap<>();
+        for (ModelAtBudget model : ModelAtBudget.of(trained)) {
+            byData.computeIfAbsent(model.run().dataKey(), _ -> new ArrayList<>())
+                    .add(model);
         }
         return byData.values().stream().map(ComparedGroup::compare).toList();
     }
 
-    private static ComparedGroup compare(List<Rung> rungs) {
-        List<Comparison> means = new ArrayList<>();
-        List<Comparison> members = new ArrayList<>();
-        for (Figure.Group group : Figure.Group.values()) {
-            List<String> names = rungs.stream()
-                    .flatMap(rung -> rung.members(group).stream())
+    private static ComparedGroup compare(List<ModelAtBudget> models) {
+        List<FamilySpeedup> means = new ArrayList<>();
+        List<FamilySpeedup> members = new ArrayList<>();
+        for (QualityMetric.Group group : QualityMetric.Group.values()) {
+            List<String> names = models.stream()
+                    .flatMap(model -> model.members(group).stream())
                     .distinct()
                     .toList();
             if (names.isEmpty()) {
                 continue;
             }
-            for (Spending spending : Spending.values()) {
-                means.add(Comparison.of(Figure.mean(group), spending, rungs));
+            for (CostMeasure cost : CostMeasure.values()) {
+                means.add(FamilySpeedup.of(QualityMetric.mean(group), cost, models));
             }
             for (String name : names) {
-                Stream.of(Spending.FLOPS, Spending.SECONDS)
-                        .map(spending -> Comparison.of(new Figure(group, name), spending, rungs))
+                Stream.of(CostMeasure.FLOPS, CostMeasure.SECONDS)
+                        .map(cost -> FamilySpeedup.of(new QualityMetric(group, name), cost, models))
                         .forEach(members::add);
             }
         }
-        return new ComparedGroup(rungs, means, members);
+        return new ComparedGroup(models, means, members);
     }
 
+    /** The first run, which has the training text and tokenizer of all. */
     public StudyIndex.Run run() {
-        return rungs.getFirst().run();
+        return models.getFirst().run();
     }
 
-    public Comparison mean(Figure.Group group, Spending spending) {
+    /** The comparison by a group's mean. A comparison without a factor if the group was not evaluated. */
+    public FamilySpeedup mean(QualityMetric.Group group, CostMeasure cost) {
         return means.stream()
-                .filter(each -> each.figure().group() == group && each.spending() == spending)
+                .filter(each -> each.metric().group() == group && each.cost() == cost)
                 .findFirst()
-                .orElseGet(() -> Comparison.of(Figure.mean(group), spending, List.of()));
+                .orElseGet(() -> FamilySpeedup.of(QualityMetric.mean(group), cost, List.of()));
     }
 
-    /** Each model at its largest budget. */
-    public List<Rung> largest() {
-        return rungs.stream()
-                .filter(rung -> rungs.stream()
+    /** Each model with its largest budget. */
+    public List<ModelAtBudget> largest() {
+        return models.stream()
+                .filter(model -> models.stream()
                         .noneMatch(other -> other.run()
                                         .model()
-                                        .equals(rung.run().model())
-                                && other.run().recipe().equals(rung.run().recipe())
-                                && other.run().tokens() > rung.run().tokens()))
+                                        .equals(model.run().model())
+                                && other.run().recipe().equals(model.run().recipe())
+                                && other.run().tokens() > model.run().tokens()))
                 .toList();
     }
 
     public int fewestSeeds() {
-        return rungs.stream().mapToInt(rung -> rung.seeds().size()).min().orElse(0);
+        return models.stream().mapToInt(model -> model.seeds().size()).min().orElse(0);
     }
 
     public int mostSeeds() {
-        return rungs.stream().mapToInt(rung -> rung.seeds().size()).max().orElse(0);
+        return models.stream().mapToInt(model -> model.seeds().size()).max().orElse(0);
     }
 }

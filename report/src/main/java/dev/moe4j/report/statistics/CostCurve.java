@@ -5,70 +5,70 @@ import java.util.Comparator;
 import java.util.List;
 
 /**
- * What a family of models achieves at what cost, by the study's rule: between neighbouring models the logarithm of the
- * cost is linear in the figure, {@code c(t) = exp[ln c_lo + r·(ln c_hi − ln c_lo)]} with {@code r = (t − t_lo) / (t_hi −
- * t_lo)}. Outside of the family's figures there is no cost.
+ * The best metric value that a family of models reaches at each cost.
  *
- * <p>A model that is no better than a cheaper one is left out: what a family achieves at a cost is the best that can be
- * had for it.
+ * <p>The curve follows the published study's rule. Between neighbouring models the logarithm of the cost is linear in the
+ * metric: {@code c(t) = exp[ln c_lo + r·(ln c_hi − ln c_lo)]} with {@code r = (t − t_lo) / (t_hi − t_lo)}. Nothing is
+ * extrapolated beyond the family's models. A model that is not better than a cheaper model is left out.
  *
- * @param points with growing costs, each better than the one before
+ * @param points points in order of rising cost, each with a better metric than the point before
+ * @param lowerIsBetter whether a lower metric is better
  */
 public record CostCurve(List<Point> points, boolean lowerIsBetter) {
 
-    /** A model. */
-    public record Point(double cost, double figure) {}
+    /** One model: its cost and its metric. */
+    public record Point(double cost, double metric) {}
 
     public CostCurve {
         points = List.copyOf(points);
     }
 
-    /** The curve of models in any order. */
+    /** Builds the curve from models in any order. Models without a finite cost and metric are ignored. */
     public static CostCurve of(List<Point> models, boolean lowerIsBetter) {
         List<Point> best = new ArrayList<>();
         models.stream()
-                .filter(point -> Double.isFinite(point.cost) && Double.isFinite(point.figure) && point.cost > 0)
+                .filter(point -> Double.isFinite(point.cost) && Double.isFinite(point.metric) && point.cost > 0)
                 .sorted(Comparator.comparingDouble(Point::cost)
-                        .thenComparingDouble(point -> lowerIsBetter ? point.figure : -point.figure))
+                        .thenComparingDouble(point -> lowerIsBetter ? point.metric : -point.metric))
                 .forEach(point -> {
-                    if (best.isEmpty() || better(point.figure, best.getLast().figure, lowerIsBetter)) {
+                    if (best.isEmpty() || better(point.metric, best.getLast().metric, lowerIsBetter)) {
                         best.add(point);
                     }
                 });
         return new CostCurve(best, lowerIsBetter);
     }
 
-    static boolean better(double figure, double other, boolean lowerIsBetter) {
-        return lowerIsBetter ? figure < other : figure > other;
+    static boolean better(double metric, double other, boolean lowerIsBetter) {
+        return lowerIsBetter ? metric < other : metric > other;
     }
 
-    /** The cost of a figure; NaN where the models do not enclose it. */
-    public double costAt(double figure) {
+    /** The cost of a metric value; NaN if the models do not enclose it. */
+    public double costAt(double metric) {
         for (int i = 0; i < points.size(); i++) {
             Point high = points.get(i);
-            if (high.figure == figure) {
+            if (high.metric == metric) {
                 return high.cost;
             }
-            if (i > 0 && between(points.get(i - 1).figure, figure, high.figure)) {
+            if (i > 0 && between(points.get(i - 1).metric, metric, high.metric)) {
                 Point low = points.get(i - 1);
-                double r = (figure - low.figure) / (high.figure - low.figure);
+                double r = (metric - low.metric) / (high.metric - low.metric);
                 return Math.exp(Math.log(low.cost) + r * (Math.log(high.cost) - Math.log(low.cost)));
             }
         }
         return Double.NaN;
     }
 
-    /** The figure at a cost, by the same interpolation; NaN outside of the models' costs. */
-    public double figureAt(double cost) {
+    /** The metric at a cost, by the same interpolation; NaN if the models do not enclose it. */
+    public double metricAt(double cost) {
         for (int i = 0; i < points.size(); i++) {
             Point high = points.get(i);
             if (high.cost == cost) {
-                return high.figure;
+                return high.metric;
             }
             if (i > 0 && between(points.get(i - 1).cost, cost, high.cost)) {
                 Point low = points.get(i - 1);
                 double r = Math.log(cost / low.cost) / Math.log(high.cost / low.cost);
-                return low.figure + r * (high.figure - low.figure);
+                return low.metric + r * (high.metric - low.metric);
             }
         }
         return Double.NaN;
@@ -78,13 +78,13 @@ public record CostCurve(List<Point> points, boolean lowerIsBetter) {
         return Math.min(a, b) < value && value < Math.max(a, b);
     }
 
-    /** The best figure; NaN where there is no model. */
+    /** The best metric; NaN without models. */
     public double best() {
-        return points.isEmpty() ? Double.NaN : points.getLast().figure;
+        return points.isEmpty() ? Double.NaN : points.getLast().metric;
     }
 
-    /** The worst figure on the curve; NaN where there is no model. */
+    /** The worst metric on the curve; NaN without models. */
     double worst() {
-        return points.isEmpty() ? Double.NaN : points.getFirst().figure;
+        return points.isEmpty() ? Double.NaN : points.getFirst().metric;
     }
 }

@@ -2,17 +2,21 @@ package dev.moe4j.report.statistics;
 
 import dev.moe4j.base.text.Numbers;
 
-/** What a training run spends. */
+/** A measure of training cost. */
 public enum CostMeasure {
-    /** Training FLOPs: what the architecture costs, whatever the machine. */
-    FLOPS("FLOPs"),
-    /** Seconds on the machine at hand: what the architecture costs here, with this software. */
-    SECONDS("time");
+    /** Training FLOPs of the architecture, independent of the machine. */
+    FLOPS("FLOPs", "fewer FLOPs"),
+    /** Training seconds on this machine with this software. */
+    SECONDS("time", "less time"),
+    /** Training energy in joules, measured or assumed. */
+    JOULES("energy", "less energy");
 
     private final String label;
+    private final String less;
 
-    CostMeasure(String label) {
+    CostMeasure(String label, String less) {
         this.label = label;
+        this.less = less;
     }
 
     /** The name in running text. */
@@ -20,15 +24,30 @@ public enum CostMeasure {
         return label;
     }
 
-    /** {@code 1.48 times fewer FLOPs}. */
+    /** The saving in words, such as {@code 1.48 times fewer FLOPs}. */
     public String less(double factor) {
-        return Numbers.fixed(factor, 2) + " times " + (this == FLOPS ? "fewer FLOPs" : "less time");
+        return Numbers.fixed(factor, 2) + " times " + less;
     }
 
+    /**
+     * The cost up to a point of a learning curve.
+     *
+     * @throws IllegalArgumentException for {@link #JOULES}, which learning curves do not record
+     */
     public double of(LearningCurve.Point point) {
         return switch (this) {
             case FLOPS -> point.flops();
             case SECONDS -> point.seconds();
+            case JOULES -> throw new IllegalArgumentException("A learning curve does not record energy");
+        };
+    }
+
+    /** The cost of a complete training run. */
+    double of(TrainedModel model) {
+        return switch (this) {
+            case FLOPS -> model.flops();
+            case SECONDS -> model.seconds();
+            case JOULES -> model.joules();
         };
     }
 
@@ -37,6 +56,7 @@ public enum CostMeasure {
         return switch (this) {
             case FLOPS -> Numbers.si(amount) + "FLOP";
             case SECONDS -> Numbers.significant(amount, 3) + " s";
+            case JOULES -> Numbers.si(amount) + "J";
         };
     }
 }

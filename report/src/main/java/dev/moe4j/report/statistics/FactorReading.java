@@ -4,61 +4,63 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The speedup factor of two families of models, read at the worse of their best figures.
+ * The speedup factor of two families of models, read at the worse of their best metrics.
  *
- * @param dense the dense family's curve of mean figures over mean costs
+ * @param dense the dense family's curve of mean metrics over mean costs
  * @param moe the mixtures' curve
- * @param target the figure at which costs are read
- * @param denseCost of the target; NaN if the family does not enclose it
- * @param moeCost likewise
+ * @param target the metric at which costs are read
+ * @param denseCost dense cost of the target; NaN if the dense family does not enclose it
+ * @param moeCost mixture cost of the target; NaN if the mixtures do not enclose it
  */
 record FactorReading(CostCurve dense, CostCurve moe, double target, double denseCost, double moeCost) {
 
     /**
-     * The figure and the cost that a factor is read by.
+     * The metric and the cost of a factor.
      *
-     * @param members texts or tasks whose mean is the figure
+     * @param group the metric's group
+     * @param cost the cost
+     * @param members texts or tasks whose mean is the metric
      */
-    record Axes(Figure.Group group, Spending spending, List<String> members) {
+    record Axes(QualityMetric.Group group, CostMeasure cost, List<String> members) {
 
-        FactorReading read(List<Rung> rungs) {
-            return read(rungs, -1, 0);
+        FactorReading read(List<ModelAtBudget> models) {
+            return read(models, -1, 0);
         }
 
         /**
-         * Reads the factor as if one model's figure were another.
+         * Reads the factor with one model's metric shifted.
          *
-         * @param shifted the model's place among {@code rungs}; −1 for none
-         * @param shift added to its figure
+         * @param shifted index of the model in {@code models}; −1 for none
+         * @param shift amount added to its metric
          */
-        FactorReading read(List<Rung> rungs, int shifted, double shift) {
-            CostCurve dense = curve(rungs, true, shifted, shift);
-            CostCurve moe = curve(rungs, false, shifted, shift);
+        FactorReading read(List<ModelAtBudget> models, int shifted, double shift) {
+            CostCurve dense = curve(models, true, shifted, shift);
+            CostCurve moe = curve(models, false, shifted, shift);
             boolean denseWorse = CostCurve.better(moe.best(), dense.best(), dense.lowerIsBetter());
             double target = denseWorse ? dense.best() : moe.best();
             return new FactorReading(dense, moe, target, dense.costAt(target), moe.costAt(target));
         }
 
         Axes withMembers(List<String> others) {
-            return new Axes(group, spending, others);
+            return new Axes(group, cost, others);
         }
 
-        private CostCurve curve(List<Rung> rungs, boolean dense, int shifted, double shift) {
+        private CostCurve curve(List<ModelAtBudget> models, boolean dense, int shifted, double shift) {
             List<CostCurve.Point> points = new ArrayList<>();
-            for (int i = 0; i < rungs.size(); i++) {
-                Rung rung = rungs.get(i);
-                if (rung.isDense() == dense) {
+            for (int i = 0; i < models.size(); i++) {
+                ModelAtBudget model = models.get(i);
+                if (model.isDense() == dense) {
                     points.add(new CostCurve.Point(
-                            rung.mean(spending::of), rung.mean(this::figure) + (i == shifted ? shift : 0)));
+                            model.mean(cost::of), model.mean(this::metric) + (i == shifted ? shift : 0)));
                 }
             }
             return CostCurve.of(points, group.lowerIsBetter());
         }
 
-        private double figure(Trained seed) {
+        private double metric(TrainedModel seed) {
             double sum = 0;
             for (String member : members) {
-                sum += seed.of(group, member);
+                sum += seed.value(group, member);
             }
             return members.isEmpty() ? Double.NaN : sum / members.size();
         }

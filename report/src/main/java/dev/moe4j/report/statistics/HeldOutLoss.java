@@ -4,20 +4,20 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * A model's loss on held-out text at one moment of its training, window by window.
+ * A model's loss on held-out text at one point of its training, by window.
  *
- * <p>The windows are kept apart because they carry the uncertainty: two models that read the same windows can be
- * compared window by window, and the windows can be resampled.
+ * <p>Losses are stored by window so that windows can be resampled. Two models that scored the same windows can be compared
+ * window by window.
  *
- * @param windows the losses in the order of the text; never empty
+ * @param windows losses in the order of the text; never empty
  */
 public record HeldOutLoss(List<Window> windows) {
 
     /**
-     * One stretch of held-out text that the model scored.
+     * A window of held-out text that the model scored.
      *
      * @param nats the sum of −ln p over the window's tokens, in nats
-     * @param tokens how many tokens were scored
+     * @param tokens number of tokens scored
      */
     public record Window(double nats, long tokens) {
         public Window {
@@ -39,10 +39,10 @@ public record HeldOutLoss(List<Window> windows) {
     }
 
     /**
-     * One window for each pair of entries.
+     * Creates a loss from arrays with one entry per window.
      *
-     * @param nats per window the sum of −ln p, in nats
-     * @param tokens per window the number of tokens scored
+     * @param nats sum of −ln p of each window, in nats
+     * @param tokens number of tokens scored in each window
      */
     public static HeldOutLoss of(double[] nats, long[] tokens) {
         if (nats.length != tokens.length) {
@@ -55,7 +55,7 @@ public record HeldOutLoss(List<Window> windows) {
         return new HeldOutLoss(windows);
     }
 
-    /** Nats per token over all windows. */
+    /** Mean loss over all windows, in nats per token. */
     public double mean() {
         double nats = 0;
         for (Window window : windows) {
@@ -64,7 +64,7 @@ public record HeldOutLoss(List<Window> windows) {
         return nats / tokens();
     }
 
-    /** exp of {@link #mean()}. */
+    /** Perplexity per token: exp of {@link #mean()}. */
     public double perplexity() {
         return Math.exp(mean());
     }
@@ -78,7 +78,7 @@ public record HeldOutLoss(List<Window> windows) {
         return tokens;
     }
 
-    /** Whether both scored the same windows, as far as their token counts tell. */
+    /** Whether both have the same number of windows with the same token counts. */
     public boolean sameWindowsAs(HeldOutLoss other) {
         if (windows.size() != other.windows.size()) {
             return false;

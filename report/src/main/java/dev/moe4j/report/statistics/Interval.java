@@ -1,6 +1,6 @@
 package dev.moe4j.report.statistics;
 
-/** A 95 % interval, both ends included. Its owner states the source of the spread. */
+/** A 95 % interval, both ends included. The record that holds it documents the source of the variation. */
 public record Interval(double low, double high) {
     public Interval {
         if (!(low <= high)) {

@@ -4,10 +4,10 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * Which experts of one layer the tokens went to.
+ * The expert load of one MoE layer.
  *
- * @param layer 0-based number of the Transformer block
- * @param shares per expert its share of all assignments of the layer; they sum to 1
+ * @param layer 0-based index of the Transformer block
+ * @param shares each expert's share of the layer's token assignments; they sum to 1
  */
 public record LayerLoad(int layer, List<Double> shares) {
     public LayerLoad {
@@ -25,7 +25,11 @@ public record LayerLoad(int layer, List<Double> shares) {
         }
     }
 
-    /** From counted tokens or shares of any sum; all zero means that nothing was routed and is refused. */
+    /**
+     * Normalizes token counts, or shares with any sum.
+     *
+     * @throws IllegalArgumentException if all loads are 0
+     */
     public static LayerLoad of(int layer, double[] loads) {
         double sum = Arrays.stream(loads).sum();
         return new LayerLoad(

@@ -3,23 +3,23 @@ package dev.moe4j.report.statistics;
 import java.util.List;
 
 /**
- * How a run's loss on one held-out text fell as it spent its budget.
+ * A run's held-out loss over its training cost.
  *
- * <p>Points stand in the order of training and every cost grows strictly from one to the next. All points score the
- * same windows. There is no point before the first step: its cost is zero and has no logarithm.
+ * <p>Points are in the order of training, and every cost grows strictly from point to point. All points score the same
+ * windows. There is no point before the first step, since a cost of zero has no logarithm.
  *
- * @param points at least one
+ * @param points the evaluations, at least one
  */
 public record LearningCurve(List<Point> points) {
 
     /**
      * One evaluation during training.
      *
-     * @param step optimizer steps done
-     * @param tokens training tokens seen
-     * @param flops training FLOPs spent, forward and backward, the router's included
-     * @param seconds training time spent, without the evaluations themselves
-     * @param heldOut the loss at this point
+     * @param step optimizer steps so far
+     * @param tokens training tokens so far
+     * @param flops training FLOPs so far, forward and backward, router included
+     * @param seconds training time so far, without evaluations
+     * @param heldOut the held-out loss at this point
      */
     public record Point(long step, long tokens, double flops, double seconds, HeldOutLoss heldOut) {
         public Point {
@@ -55,7 +55,7 @@ public record LearningCurve(List<Point> points) {
             requireGrowth(i, "seconds", before.seconds, point.seconds);
             if (!point.heldOut.sameWindowsAs(before.heldOut)) {
                 throw new IllegalArgumentException(
-                        "Point " + i + " of the learning curve scored other windows than the point before it");
+                        "Point " + i + " of the learning curve scored other windows than the point before");
             }
         }
     }
@@ -75,12 +75,12 @@ public record LearningCurve(List<Point> points) {
         return points.getLast();
     }
 
-    /** What every point cost, in the unit of {@code cost}. */
+    /** The cost of each point, in the unit of {@code cost}. */
     public double[] costs(CostMeasure cost) {
         return points.stream().mapToDouble(cost::of).toArray();
     }
 
-    /** The loss at every point, in nats per token. */
+    /** The loss at each point, in nats per token. */
     public double[] losses() {
         return points.stream().mapToDouble(Point::loss).toArray();
     }

@@ -5,37 +5,38 @@ import java.util.List;
 import java.util.TreeSet;
 
 /**
- * How many times more a dense model costs than a mixture that is as good, over the dense cost. Only where both families
- * enclose the figure.
+ * The speedup factor over the dense cost: the cost of a dense model divided by the cost of a mixture with the same metric.
+ * The curve covers the metric values that both families enclose.
  *
- * @param samples with growing dense costs; empty where the families have no figure in common
+ * @param samples samples in order of rising dense cost; empty if the families have no metric value in common
  */
 public record SpeedupCurve(List<Sample> samples) {
 
-    /** Samples between the knots, evenly spread in the logarithm of the cost. */
+    /** Number of samples, evenly spaced in the logarithm of the cost. */
     private static final int SAMPLES = 120;
 
     /**
-     * One reading.
+     * One sample of the curve.
      *
-     * @param denseCost in the unit of the curves
-     * @param figure that both families have there
-     * @param speedup dense cost over mixture's cost
-     * @param knot whether a model of either family stands here
+     * @param denseCost dense cost, in the unit of the cost curves
+     * @param metric the metric that both families reach
+     * @param speedup dense cost over mixture cost
+     * @param knot whether the sample is at a model of either family
      */
-    public record Sample(double denseCost, double figure, double speedup, boolean knot) {}
+    public record Sample(double denseCost, double metric, double speedup, boolean knot) {}
 
     public SpeedupCurve {
         samples = List.copyOf(samples);
     }
 
+    /** Samples the curve at all models and evenly between them. */
     public static SpeedupCurve of(CostCurve dense, CostCurve moe) {
         TreeSet<Double> knots = new TreeSet<>();
         dense.points().stream()
-                .filter(point -> !Double.isNaN(moe.costAt(point.figure())))
+                .filter(point -> !Double.isNaN(moe.costAt(point.metric())))
                 .forEach(point -> knots.add(point.cost()));
         moe.points().stream()
-                .map(point -> dense.costAt(point.figure()))
+                .map(point -> dense.costAt(point.metric()))
                 .filter(cost -> !cost.isNaN())
                 .forEach(knots::add);
         if (knots.isEmpty()) {
@@ -49,25 +50,25 @@ public record SpeedupCurve(List<Sample> samples) {
         }
         List<Sample> samples = new ArrayList<>();
         for (double cost : costs) {
-            double figure = dense.figureAt(cost);
-            double other = moe.costAt(figure);
+            double metric = dense.metricAt(cost);
+            double other = moe.costAt(metric);
             if (Double.isNaN(other) && knots.contains(cost)) {
-                // A knot of the mixture's: rounding may put its figure beside the curve's very end.
-                figure = nearestFigure(moe, figure);
-                other = moe.costAt(figure);
+                // At a mixture model, rounding may put the metric just beyond the end of the mixtures' curve.
+                metric = nearestMetric(moe, metric);
+                other = moe.costAt(metric);
             }
             if (!Double.isNaN(other)) {
-                samples.add(new Sample(cost, figure, cost / other, knots.contains(cost)));
+                samples.add(new Sample(cost, metric, cost / other, knots.contains(cost)));
             }
         }
         return new SpeedupCurve(samples);
     }
 
-    private static double nearestFigure(CostCurve curve, double figure) {
+    private static double nearestMetric(CostCurve curve, double metric) {
         double best = Double.NaN;
         for (CostCurve.Point point : curve.points()) {
-            if (Double.isNaN(best) || Math.abs(point.figure() - figure) < Math.abs(best - figure)) {
-                best = point.figure();
+            if (Double.isNaN(best) || Math.abs(point.metric() - metric) < Math.abs(best - metric)) {
+                best = point.metric();
             }
         }
         return best;

@@ -2,27 +2,27 @@ package dev.moe4j.report.statistics;
 
 import java.util.Optional;
 
-/** What a comparison of dense models with mixtures of experts says. */
+/** The outcome of a comparison of dense models with mixtures of experts. */
 public enum Verdict {
-    /** The mixture needs less for the same figure, and the whole interval over seeds agrees. */
+    /** The mixture needs less for the same metric: the interval over seeds lies above a factor of 1. */
     MIXTURE_PAYS,
-    /** The mixture needs more for the same figure, and the whole interval over seeds agrees. */
+    /** The mixture needs more for the same metric: the interval over seeds lies below a factor of 1. */
     DENSE_PAYS,
     /** The interval over seeds contains 1. */
     NO_DIFFERENCE,
-    /** There is a factor, but a model that decides it was trained with one seed, so nothing tells it from chance. */
+    /** There is a factor, but it depends on a model with a single seed, so it may be chance. */
     UNDECIDED_ONE_SEED,
-    /** There is a factor and there are seeds, but within their spread the factor cannot be read everywhere. */
+    /** There is a factor and several seeds, but within their variation the factor is not always defined. */
     UNDECIDED,
-    /** The curves do not enclose the target, so there is no factor. Nothing is extrapolated. */
+    /** The curves do not enclose the target, so there is no factor. */
     NOT_REACHED;
 
     /**
-     * The rule, for the two runs of a quickstart and for the models of a study.
+     * Applies the rule, for the two runs of a quickstart as for the models of a study.
      *
      * @param factor dense cost over mixture cost; NaN if the curves do not enclose the target
-     * @param seeds of the model with the fewest, among those that decide the factor
-     * @param overSeeds 95 % interval of the factor that covers the seeds
+     * @param seeds fewest seeds of any model that decides the factor
+     * @param overSeeds 95 % interval of the factor over seeds; empty if there is none
      */
     public static Verdict of(double factor, int seeds, Optional<Interval> overSeeds) {
         if (Double.isNaN(factor)) {

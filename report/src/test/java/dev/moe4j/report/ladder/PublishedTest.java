@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.offset;
 
 import dev.moe4j.report.statistics.CostCurve;
-import dev.moe4j.report.statistics.Figure;
+import dev.moe4j.report.statistics.QualityMetric;
 import dev.moe4j.report.statistics.SpeedupCurve;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -15,10 +15,10 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** The published tables give the published curves back. */
+/** Checks that the published tables and the rule reproduce the published curves. */
 class PublishedTest {
 
-    /** What the paper's figures show, read by eye to ±0.1. Beyond 17.1 its zero-shot curve is not what its tables give. */
+    /** Values from the paper's figures, read by eye to ±0.1. Its zero-shot curve differs from its tables beyond 17.1 ZFLOPs. */
     @ParameterizedTest
     @CsvSource({
         "IN_DOMAIN, 3.57, 7.9",
@@ -39,26 +39,26 @@ class PublishedTest {
         "ZERO_SHOT, 20.4, 2.07",
         "ZERO_SHOT, 32.67, 1.83"
     })
-    void theRuleGivesThePublishedCurvesBack(Figure.Group group, double zettaflops, double speedup) {
-        Figure figure = Figure.mean(group);
-        CostCurve dense = Published.read().curve(figure, true);
-        CostCurve moe = Published.read().curve(figure, false);
+    void theRuleReproducesThePublishedCurves(QualityMetric.Group group, double zettaflops, double speedup) {
+        QualityMetric metric = QualityMetric.mean(group);
+        CostCurve dense = Published.read().curve(metric, true);
+        CostCurve moe = Published.read().curve(metric, false);
 
-        assertThat(zettaflops / moe.costAt(dense.figureAt(zettaflops))).isEqualTo(speedup, offset(0.15));
+        assertThat(zettaflops / moe.costAt(dense.metricAt(zettaflops))).isEqualTo(speedup, offset(0.15));
     }
 
     @Test
     void curvesAreSampledBetweenAndAtAllKnots() {
-        Figure figure = Figure.mean(Figure.Group.IN_DOMAIN);
-        SpeedupCurve curve = Published.read().speedup(figure);
+        QualityMetric metric = QualityMetric.mean(QualityMetric.Group.IN_DOMAIN);
+        SpeedupCurve curve = Published.read().speedup(metric);
 
         assertThat(curve.samples()).hasSizeGreaterThanOrEqualTo(100);
         assertThat(curve.samples())
                 .extracting(SpeedupCurve.Sample::denseCost)
                 .isSorted()
                 .contains(3.56661, 7.07550, 17.11901, 32.67305);
-        // Four dense models that mixtures enclose, and the mixtures 15B and 52B, which dense models enclose.
-        CostCurve dense = Published.read().curve(figure, true);
+        // Mixtures enclose four dense models, and dense models enclose the mixtures 15B and 52B.
+        CostCurve dense = Published.read().curve(metric, true);
         assertThat(curve.samples().stream().filter(SpeedupCurve.Sample::knot)).hasSize(6);
         for (double perplexity : List.of(12.57, 9.58)) {
             assertThat(curve.samples())
@@ -72,13 +72,13 @@ class PublishedTest {
                 List.of(new CostCurve.Point(1, 20), new CostCurve.Point(4, 10), new CostCurve.Point(3, 21)), true);
 
         assertThat(dense.points())
-                .as("one that is no better than a cheaper one is left out")
+                .as("a model that is not better than a cheaper one is left out")
                 .hasSize(2);
         assertThat(dense.costAt(15)).isEqualTo(2, offset(1e-12));
-        assertThat(dense.figureAt(2)).isEqualTo(15, offset(1e-12));
+        assertThat(dense.metricAt(2)).isEqualTo(15, offset(1e-12));
         assertThat(dense.costAt(9.9)).isNaN();
         assertThat(dense.costAt(20.1)).isNaN();
-        assertThat(dense.figureAt(4.1)).isNaN();
+        assertThat(dense.metricAt(4.1)).isNaN();
         CostCurve apart = CostCurve.of(List.of(new CostCurve.Point(1, 5), new CostCurve.Point(2, 4)), true);
         assertThat(SpeedupCurve.of(dense, apart).samples()).isEmpty();
         assertThat(SpeedupCurve.of(dense, CostCurve.of(List.of(), true)).samples())

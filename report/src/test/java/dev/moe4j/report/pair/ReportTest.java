@@ -26,10 +26,10 @@ class ReportTest {
             "</script><script>document.title='broken out'</script>\u2028 & \"{{data}}\" '<b>";
 
     @Test
-    void standsAlone() {
+    void isSelfContained() {
         String html = Report.html(SampleReport.of(32, 2));
 
-        // Nothing that a browser would fetch: the library's licence and header comment name addresses, no more.
+        // The browser must fetch nothing. URLs occur only in the library's licence and header comment.
         assertThat(html).doesNotContainPattern("(?i)<(script|img|iframe|link)[^>]*(src|href)\\s*=\\s*[\"']?+(?!data:)");
         assertThat(html).doesNotContainPattern("(?i)@import|url\\(");
         assertThat(html).contains("default-src 'none'");
@@ -56,7 +56,7 @@ class ReportTest {
     }
 
     @Test
-    void noTextBreaksOut() {
+    void textCannotEscapeItsElement() {
         String html = Report.html(SampleReport.of(HOSTILE, HOSTILE, 8, 1));
 
         assertThat(html).doesNotContain("<script>document.title", "</script><script>document");
@@ -66,7 +66,7 @@ class ReportTest {
     }
 
     @Test
-    void whatIsPutIntoTheTemplateIsNotSearchedAgain() {
+    void insertedValuesAreNotSearchedForPlaceholders() {
         assertThat(Page.fill("{{a}} {{b}}", Map.of("a", "{{b}} $1 \\", "b", "x")))
                 .isEqualTo("{{b}} $1 \\ x");
         assertThatThrownBy(() -> Page.fill("{{c}}", Map.of())).hasMessageContaining("{{c}}");
@@ -100,7 +100,7 @@ class ReportTest {
     }
 
     @Test
-    void whatWasNotMeasuredIsNull() {
+    void missingMeasurementsAreHandled() {
         assertThat(ReportJson.thinned(Series.empty()).points()).isEmpty();
         RunSummary run = SampleReport.of(8, 1).moe();
         assertThat(run.expertLoad().getFirst().shares()).hasSize(8);

@@ -15,19 +15,21 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a study compares: models × budgets × seeds × data, and what each is measured on. The YAML file's keys are these
- * names in snake case; docs/studies/README.md explains them. All paths are relative to the folder of data that goes with
- * it.
+ * Describes a study: models × budgets × seeds × training texts, and the evaluations of each trained model. The YAML
+ * file's keys are the component names in snake case; docs/studies/README.md explains them. Data paths are relative to the
+ * study's data folder.
  *
  * @param title heading of the report
- * @param threads of each run
- * @param device of trainings, evaluations and fine-tunings: {@code cpu}, {@code cuda} or {@code cuda:N}
- * @param watts that one run is taken to draw where the machine does not measure its energy
+ * @param threads threads of each run
+ * @param device device of training, evaluation and fine-tuning: {@code cpu}, {@code cuda} or {@code cuda:N}
+ * @param watts assumed power of one run if the machine does not measure energy
  * @param data training texts by name
  * @param set configuration of all models, {@code dotted.key: value}
- * @param models in the order to train them; neighbours run side by side
- * @param budgets training tokens, for models that have none of their own
- * @param seeds likewise
+ * @param models models in training order; neighbours run in parallel
+ * @param budgets training tokens, for models that set no budgets
+ * @param seeds seeds, for models that set no seeds
+ * @param evaluate evaluations of each trained model
+ * @param finetune fine-tunings of trained models
  */
 public record Ladder(
         String title,
@@ -60,13 +62,13 @@ public record Ladder(
     }
 
     /**
-     * A text to train on.
+     * A training text.
      *
-     * @param inputs files, folders or patterns, as the command takes them
-     * @param prepared instead of inputs: a folder of shards, which says itself how it was prepared
-     * @param tokenizer of inputs
-     * @param split what one document is: {@code file}, {@code blank-line} or {@code paper}
-     * @param collapseSpaces make each run of spaces one
+     * @param inputs files, folders or patterns, as for {@code prepare}
+     * @param prepared a folder of prepared shards instead of {@code inputs}; its manifest records how it was prepared
+     * @param tokenizer tokenizer of {@code inputs}
+     * @param split document boundary: {@code file}, {@code blank-line} or {@code paper}
+     * @param collapseSpaces whether each run of spaces becomes one space
      */
     record Text(
             List<String> inputs, @Nullable String prepared, String tokenizer, String split, boolean collapseSpaces) {
@@ -76,13 +78,13 @@ public record Ladder(
     }
 
     /**
-     * A model.
+     * A model to train.
      *
-     * @param name as the report calls it
-     * @param preset or YAML file that it starts from
-     * @param set its own configuration, over the ladder's
-     * @param budgets training tokens; empty for the ladder's
-     * @param seeds empty for the ladder's
+     * @param name name in the report
+     * @param preset preset or YAML file of the base configuration
+     * @param set configuration that overrides the ladder's {@code set}
+     * @param budgets training tokens; empty for the ladder's budgets
+     * @param seeds seeds; empty for the ladder's seeds
      */
     record Model(@Nullable String name, String preset, Map<String, String> set, List<Long> budgets, List<Long> seeds) {
         private Model() {
@@ -91,12 +93,16 @@ public record Ladder(
     }
 
     /**
-     * What every trained model is measured on.
+     * The evaluations of each trained model.
      *
-     * @param inDomain held-out texts of the kinds that were trained on, by name
-     * @param outOfDomain texts of other kinds
-     * @param maxWindows scored of each text, spread evenly
-     * @param precision of evaluation
+     * @param inDomain held-out texts from the training domains, by name
+     * @param outOfDomain texts from other domains, by name
+     * @param maxWindows most windows to score of each text, spread evenly
+     * @param precision precision of evaluation
+     * @param tasks folder with the tasks' files
+     * @param zeroShot zero-shot tasks
+     * @param fewShot few-shot tasks
+     * @param bias bias tasks
      */
     record Evaluation(
             Map<String, String> inDomain,
@@ -113,12 +119,12 @@ public record Ladder(
     }
 
     /**
-     * Tasks that are put alike.
+     * Tasks that are evaluated with the same settings.
      *
-     * @param names of tasks, or paths of YAML files
+     * @param names names of tasks, or paths of YAML files
      * @param shots examples before each question
-     * @param runs with other examples
-     * @param limit questions of each task
+     * @param runs number of runs, each with different examples
+     * @param limit most questions of each task
      */
     record Tasks(List<String> names, int shots, int runs, int limit) {
         private Tasks() {
@@ -127,11 +133,11 @@ public record Ladder(
     }
 
     /**
-     * A fine-tuning of each named model at its largest budget with its first seed.
+     * Fine-tunes each named model, trained with its largest budget and its first seed.
      *
-     * @param tasks each on its own
-     * @param models empty for all
-     * @param options words of the {@code finetune} command beyond those that the study gives
+     * @param tasks tasks; each is fine-tuned separately
+     * @param models names of models; empty for all
+     * @param options further options of the {@code finetune} command
      */
     record Finetune(List<String> tasks, List<String> models, List<String> options) {
         private Finetune() {
@@ -140,9 +146,9 @@ public record Ladder(
     }
 
     /**
-     * Reads a ladder and checks what can be checked without its data.
+     * Reads a ladder and checks everything that can be checked without its data.
      *
-     * @throws StudyException if it asks for something that there is not
+     * @throws StudyException if a value is invalid, or a name is unknown
      */
     public static Ladder read(Path file) {
         Ladder ladder = ConfigReader.read(EMPTY, file, List.of());
@@ -150,7 +156,7 @@ public record Ladder(
         return ladder;
     }
 
-    /** Whether what runs side by side shares processors alone, and no GPU. */
+    /** Whether runs use only the CPU. */
     public boolean onProcessors() {
         return device.equals("cpu");
     }
@@ -166,19 +172,20 @@ public record Ladder(
         data.forEach((name, text) -> check(file, name, text));
         Set<String> names = new HashSet<>();
         for (Model model : models) {
-            require(model.name != null, file, "models: one has no name; give each a name of its own");
-            require(names.add(model.name), file, "models: two are called " + model.name);
+            require(model.name != null, file, "models: a model has no name; give each a unique name");
+            require(names.add(model.name), file, "models: two are named " + model.name);
             List<Long> tokens = model.budgets.isEmpty() ? budgets : model.budgets;
             require(
                     !tokens.isEmpty() && tokens.stream().allMatch(each -> each > 0),
                     file,
-                    "models: " + model.name + " has no budgets of training tokens; give them there or for all");
+                    "models: " + model.name
+                            + " has no budgets of training tokens; set budgets for the model or for the ladder");
             require(distinct(tokens), file, "models: " + model.name + " has a budget twice");
-            require(!(model.seeds.isEmpty() && seeds.isEmpty()), file, "seeds is empty; leave it out for 1");
+            require(!(model.seeds.isEmpty() && seeds.isEmpty()), file, "seeds is empty; omit it to use seed 1");
             require(
                     distinct(model.seeds.isEmpty() ? seeds : model.seeds),
                     file,
-                    "models: " + model.name + " has a seed twice, which would count as two");
+                    "models: " + model.name + " has a seed twice, which would count as two seeds");
         }
         checkTasks(file, "evaluate.zero_shot", evaluate.zeroShot);
         checkTasks(file, "evaluate.few_shot", evaluate.fewShot);
@@ -190,7 +197,7 @@ public record Ladder(
         for (Finetune each : finetune) {
             checkTasks(file, "finetune", new Tasks(each.tasks, 0, 1, 1));
             for (String model : each.models) {
-                require(names.contains(model), file, "finetune: no model is called " + model + nearest(model, names));
+                require(names.contains(model), file, "finetune: no model is named " + model + nearest(model, names));
             }
         }
         for (String name : evaluate.inDomain.keySet()) {
@@ -213,7 +220,7 @@ public record Ladder(
         require(
                 Set.of("file", "blank-line", "paper").contains(text.split),
                 file,
-                "data." + name + ".split: " + text.split + " is none of file, blank-line and paper");
+                "data." + name + ".split: " + text.split + " is unknown; use file, blank-line or paper");
         try {
             Tokenizer _ = Tokenizer.of(text.tokenizer);
         } catch (DataException e) {
@@ -225,12 +232,15 @@ public record Ladder(
         if (group == null) {
             return;
         }
-        require(!group.names.isEmpty(), file, key + " names no tasks; name some or leave " + key + " out");
-        require(group.runs >= 1 && group.limit >= 1 && group.shots >= 0, file, key + ": a number is too small");
-        require(evaluate.tasks != null, file, key + " needs evaluate.tasks, the folder of the tasks' files");
+        require(!group.names.isEmpty(), file, key + " names no tasks; name some or omit " + key);
+        require(
+                group.runs >= 1 && group.limit >= 1 && group.shots >= 0,
+                file,
+                key + ": runs and limit must be at least 1, shots at least 0");
+        require(evaluate.tasks != null, file, key + " needs evaluate.tasks, the folder with the tasks' files");
         for (String name : group.names) {
             try {
-                // A file's path is not known before the plan.
+                // The plan checks files, whose paths are resolved there.
                 List<Task> _ = ConfigReader.isFile(name) ? List.of() : Task.named(name);
             } catch (EvalException e) {
                 throw new StudyException(file + ": " + key + ": " + e.getMessage(), e);

@@ -29,7 +29,10 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
-/** The steps that a ladder asks for, in the order to run them, and what they belong to. */
+/**
+ * The steps of a ladder and the runs that they belong to. A step's folder name is a hash of everything that its result
+ * depends on, so equal steps are planned once, and a changed ladder reuses the steps that did not change.
+ */
 public final class StudyPlan {
 
     private final Ladder ladder;
@@ -50,12 +53,13 @@ public final class StudyPlan {
     }
 
     /**
-     * Reads all data once, for its checksums and for what is wrong with it.
+     * Plans a ladder. Reads all data once to compute checksums and to find errors before anything runs.
      *
-     * @param file the ladder's, for messages and for the paths of configuration files beside it
-     * @param root folder of data
-     * @param folder of the study
-     * @throws StudyException if anything that the ladder names is missing
+     * @param ladder the ladder
+     * @param file the ladder's file; configuration files are resolved against its folder
+     * @param root folder of the data
+     * @param folder folder of the study
+     * @throws StudyException if a text, task or preset of the ladder is missing or invalid
      */
     public static StudyPlan of(Ladder ladder, Path file, Path root, Path folder) {
         StudyPlan plan = new StudyPlan(ladder, file, root, folder);
@@ -63,7 +67,7 @@ public final class StudyPlan {
         return plan;
     }
 
-    /** Each step once, those of one kind in the ladder's order. */
+    /** All steps without duplicates, sorted by kind. Steps of one kind keep the ladder's order. */
     public List<Step> steps() {
         return steps.values().stream()
                 .sorted((a, b) -> a.kind().compareTo(b.kind()))
@@ -84,8 +88,8 @@ public final class StudyPlan {
     private void addData(String name, Ladder.Text text) {
         TextSteps.Prepared prepared = text.prepared() == null
                 ? texts.prepare("data." + name, name, text)
-                : texts.ready("data." + name + ".prepared", text.prepared());
-        // Neighbours of the ladder follow each other, so that they run side by side.
+                : texts.existing("data." + name + ".prepared", text.prepared());
+        // The ladder's neighbouring models come next to each other, so that they run in parallel.
         int budgets = ladder.models().stream()
                 .mapToInt(model -> budgets(model).size())
                 .max()
@@ -131,9 +135,10 @@ public final class StudyPlan {
         String preset = nameOrFile(model.preset());
         RunConfig config = RunConfig.read(preset, overrides).forVocabulary(prepared.vocabulary());
         if (config.evaluation().patience() > 0) {
-            // Its cost is that of its budget, and its place on its family's line the end of its schedule.
+            // A model is compared at its full budget, at the end of its learning rate schedule.
             throw new StudyException(file + ": models: " + model.name() + ": evaluation.patience "
-                    + config.evaluation().patience() + " may end a run before its budget, at which models are compared;"
+                    + config.evaluation().patience()
+                    + " may end a run before its budget, but models are compared at their budgets;"
                     + " set evaluation.patience to 0");
         }
         long tokensPerStep = (long) config.batch().sequences() * config.model().context();
@@ -207,7 +212,7 @@ public final class StudyPlan {
         return earlier == null ? step : earlier;
     }
 
-    /** Looks for the evaluation texts in the training text, once for all models that are trained on it. */
+    /** Plans the search for evaluation texts in the training text. All models that train on it share the step. */
     private @Nullable String overlap(String data, TextSteps.Prepared training) {
         Map<String, TextSteps.Prepared> sets = evaluationTexts(training);
         if (sets.isEmpty()) {
@@ -236,7 +241,7 @@ public final class StudyPlan {
                 .name();
     }
 
-    /** The texts that perplexity is measured on, prepared as a training text is. */
+    /** The texts that perplexity is measured on, by name, prepared like the training text. */
     private Map<String, TextSteps.Prepared> evaluationTexts(TextSteps.Prepared training) {
         Map<String, String> paths = new LinkedHashMap<>(ladder.evaluate().inDomain());
         paths.putAll(ladder.evaluate().outOfDomain());
@@ -339,7 +344,7 @@ public final class StudyPlan {
         return identity;
     }
 
-    /** The CPU has no entry, as in studies made before there was a choice. */
+    /** The CPU has no entry, so that studies from before devices were configurable keep their names. */
     private void putDevice(ObjectNode identity) {
         if (!ladder.onProcessors()) {
             identity.put("device", ladder.device());
@@ -366,7 +371,7 @@ public final class StudyPlan {
                 .name();
     }
 
-    /** A task's files of all splits: the options of a fine-tuning say which of them it learns from and chooses by. */
+    /** Checksum of all splits of a task: the options of a fine-tuning may select any of them. */
     private String files(String name) {
         return digests.computeIfAbsent(
                 "files of " + name,
@@ -375,7 +380,7 @@ public final class StudyPlan {
                         .reduce("", String::concat)));
     }
 
-    /** What a task's result depends on beside the model; reading it finds what is wrong with its files. */
+    /** Checksum of the questions as they are asked. Reading them also finds errors in the task's files. */
     private String questions(String name, Ladder.Tasks group) {
         return digests.computeIfAbsent("task " + name + " " + group, _ -> {
             TaskSettings settings = TaskSettings.ZERO_SHOT
@@ -388,7 +393,7 @@ public final class StudyPlan {
         });
     }
 
-    /** The files of presets and tasks stand beside the ladder's. */
+    /** A preset's or task's name, or its file resolved against the ladder's folder. */
     private String nameOrFile(String name) {
         return ConfigReader.isFile(name)
                 ? file.toAbsolutePath().resolveSibling(name).toString()

@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
-/** Plans the steps that prepare a ladder's texts. */
+/** Plans the {@code prepare} steps of a ladder's training and evaluation texts. */
 final class TextSteps {
 
     private final Path file;
@@ -32,11 +32,11 @@ final class TextSteps {
     private final Map<List<String>, String> digests = new HashMap<>();
 
     /**
-     * @param file the ladder's, for messages
-     * @param root folder of data
-     * @param folder of steps
-     * @param threads of each step
-     * @param add plans a step and gives it, or the equal one that was planned before
+     * @param file the ladder file, for messages
+     * @param root folder of the data
+     * @param folder folder of the steps
+     * @param threads threads of each step
+     * @param add adds a step to the plan and returns it, or returns the equal step that was added before
      */
     TextSteps(Path file, Path root, Path folder, int threads, UnaryOperator<Step> add) {
         this.file = file;
@@ -47,12 +47,15 @@ final class TextSteps {
     }
 
     /**
-     * Prepared text.
+     * A text in prepared form.
      *
-     * @param key tells its content from any other's
-     * @param as how it is prepared, so that others can be prepared as it is
-     * @param options likewise, what a ladder has no keys for, as words of the command; only what differs from its defaults
-     * @param step that prepares it; null where it is there already
+     * @param folder folder of its shards
+     * @param key identifies its content
+     * @param as how it is prepared; evaluation texts are prepared in the same way
+     * @param options further options of {@code prepare} that a ladder has no keys for; only those that differ from the
+     *     defaults
+     * @param vocabulary size of its tokenizer's vocabulary
+     * @param step the step that prepares it; null if it exists already
      */
     record Prepared(
             Path folder,
@@ -67,12 +70,12 @@ final class TextSteps {
     }
 
     /**
-     * Text that is prepared already.
+     * A text that was prepared before the study.
      *
-     * @param key of the ladder, for messages
-     * @param path of its folder, from the folder of data on
+     * @param key the ladder's key, for messages
+     * @param path its folder, relative to the data folder
      */
-    Prepared ready(String key, String path) {
+    Prepared existing(String key, String path) {
         Path shards = root.resolve(path);
         require(key, shards);
         Manifest manifest = Manifest.read(shards);
@@ -84,7 +87,7 @@ final class TextSteps {
                 tokenizer.equals(Tokenizer.FILE) ? shards.resolve(tokenizer).toString() : tokenizer,
                 word(made.splitting()),
                 made.transform() == TextTransform.COLLAPSE_SPACES);
-        // Adopted data has no plan, and its options say nothing.
+        // An adopted folder has no preparation plan: its manifest's options are defaults, not facts.
         List<String> options = manifest.work().plan().isEmpty() ? List.of() : options(made);
         return new Prepared(
                 shards, manifest.sha256(), as, options, manifest.tokenizer().vocabulary(), null);
@@ -111,24 +114,24 @@ final class TextSteps {
         return constant.name().toLowerCase(Locale.ROOT).replace('_', '-');
     }
 
-    /** A training text that a step will prepare. */
+    /** Plans a step that prepares a training text. */
     Prepared prepare(String key, String title, Ladder.Text text) {
         return prepare(key, title, text.inputs(), text, List.of());
     }
 
-    /** A text that a step will prepare as another one is. */
+    /** Plans a step that prepares {@code input} with the options of {@code other}. */
     Prepared prepareLike(Prepared other, String key, String title, String input) {
         return prepare(key, title, List.of(input), other.as(), other.options());
     }
 
     /**
-     * Text that a step will prepare. Reads it once, for its checksum.
+     * Plans a step that prepares a text. Reads the text once, for its checksum.
      *
-     * @param key of the ladder, for messages
-     * @param title of the text
-     * @param inputs paths and patterns, from the folder of data on
+     * @param key the ladder's key, for messages
+     * @param title the text's name, for people
+     * @param inputs paths and patterns, relative to the data folder
      * @param as how to prepare it
-     * @param options likewise
+     * @param options further options of {@code prepare}
      */
     private Prepared prepare(String key, String title, List<String> inputs, Ladder.Text as, List<String> options) {
         List<String> paths =
@@ -145,7 +148,7 @@ final class TextSteps {
         identity.put("tokenizer", tokenizer.hash());
         identity.put("split", as.split());
         identity.put("collapse_spaces", as.collapseSpaces());
-        if (!options.isEmpty()) { // text that has none keeps the name that it had before there were any
+        if (!options.isEmpty()) { // without options, the step keeps the name from before options existed
             ArrayNode words = identity.putArray("options");
             options.forEach(words::add);
         }
@@ -157,7 +160,7 @@ final class TextSteps {
                 "--split=" + as.split(),
                 "--threads=" + threads,
                 "--out=" + shards,
-                "--overwrite", // data that is whole, but whose step was not filed as finished
+                "--overwrite", // complete data may exist whose result was not written
                 "--json"));
         if (as.collapseSpaces()) {
             command.add("--collapse-spaces");
@@ -170,14 +173,14 @@ final class TextSteps {
     }
 
     /**
-     * Refuses a ladder that names what is not there.
+     * Rejects a ladder that names a missing path.
      *
-     * @param key of the ladder
+     * @param key the ladder's key, for the message
      */
     void require(String key, Path path) {
         if (!Files.exists(path)) {
             throw new StudyException(file + ": " + key + ": " + path
-                    + " does not exist; mend the ladder, or give the folder of its data with --data");
+                    + " does not exist; fix the ladder, or set the data folder with --data");
         }
     }
 }

@@ -1,6 +1,6 @@
 /**
- * The file that describes a study ({@code Ladder}) and its plan: which steps, in which order, from which commands.
- * Depends on {@code study.steps} and {@code train.config}.
+ * The description of a study: {@code Ladder} reads the YAML file, {@code StudyPlan} turns it into steps with their
+ * commands, order and dependencies. Depends on {@code study.steps}, {@code train.config} and the data and task readers.
  */
 @Internal
 @NullMarked

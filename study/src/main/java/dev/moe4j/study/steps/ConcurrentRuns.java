@@ -12,7 +12,7 @@ import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
-/** Runs several trainings at the same time. If one fails, the others are asked to end at once. */
+/** Runs several trainings in parallel threads. If one fails, the others are asked to stop. */
 public final class ConcurrentRuns {
 
     private ConcurrentRuns() {}
@@ -20,19 +20,20 @@ public final class ConcurrentRuns {
     /**
      * One training.
      *
-     * @param name for messages
-     * @param work gets a supplier that returns true once the training should end
+     * @param name the model's name, for messages
+     * @param work trains; polls the supplier and ends when it returns true
      */
     public record Run(String name, Consumer<BooleanSupplier> work) {}
 
     private record Ended(Run run, @Nullable Throwable failure) {}
 
     /**
-     * Returns when all runs have ended.
+     * Runs all trainings and returns when they have ended. The exception of a failed run is rethrown.
      *
+     * @param runs the trainings
      * @param log receives one line if a run fails
-     * @param everySecond called about once a second meanwhile
-     * @throws StudyException if this thread was interrupted; the exception of a run that fails is thrown as it is
+     * @param everySecond called about once a second while trainings run
+     * @throws StudyException if this thread is interrupted
      */
     public static void run(List<Run> runs, Consumer<String> log, Runnable everySecond) {
         AtomicBoolean stop = new AtomicBoolean();

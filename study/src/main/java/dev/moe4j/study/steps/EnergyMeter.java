@@ -8,8 +8,8 @@ import java.util.OptionalDouble;
 import java.util.stream.Stream;
 
 /**
- * The energy that the processors have drawn, by their own counters (RAPL, as Linux shows it under {@code
- * /sys/class/powercap}); most virtual machines and unprivileged users have none.
+ * Measures the energy that this machine's processors draw. Reads the RAPL counters that Linux exposes under {@code
+ * /sys/class/powercap}. Most virtual machines have no counters, and unprivileged users often cannot read them.
  */
 public final class EnergyMeter {
 
@@ -26,19 +26,19 @@ public final class EnergyMeter {
         }
     }
 
-    /** On the processors of this machine, as far as they count. */
+    /** Starts to measure this machine's processors. Without readable counters the meter measures nothing. */
     public static EnergyMeter start() {
         return of(POWERCAP);
     }
 
-    /** For what is drawn elsewhere, such as by a GPU: measures nothing. */
+    /** A meter that measures nothing, for work that runs elsewhere, such as on a GPU. */
     public static EnergyMeter none() {
         return new EnergyMeter(List.of());
     }
 
     /**
-     * Reads the counters below a folder: those of whole packages ({@code intel-rapl:0}), not of their parts, nor of the
-     * whole system ({@code psys}), which the packages are part of.
+     * Starts to measure the counters below a folder. Only package counters ({@code intel-rapl:0}) are read: their parts
+     * and the system counter ({@code psys}) would count the same energy twice.
      */
     public static EnergyMeter of(Path powercap) {
         if (!Files.isDirectory(powercap)) {
@@ -64,7 +64,11 @@ public final class EnergyMeter {
         }
     }
 
-    /** Joules since the last call, or since the start; empty where nothing measures them. */
+    /**
+     * Joules since the last call, or since the start.
+     *
+     * @return empty if the machine has no readable counters
+     */
     public OptionalDouble joules() {
         if (packages.isEmpty()) {
             return OptionalDouble.empty();
@@ -73,7 +77,7 @@ public final class EnergyMeter {
         for (int i = 0; i < before.length; i++) {
             Path zone = packages.get(i);
             long now = number(zone.resolve("energy_uj"));
-            // The counter begins again at 0.
+            // The counter wraps around to 0.
             long wrapped = now < before[i] ? number(zone.resolve("max_energy_range_uj")) : 0;
             sum += now - before[i] + wrapped;
             before[i] = now;

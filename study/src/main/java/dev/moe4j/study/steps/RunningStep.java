@@ -18,18 +18,21 @@ import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
-/** A step's process, whose stdin this one holds: when this one is gone, so is that. */
+/**
+ * The child process of a step. This process holds the child's stdin open. The child ends when stdin closes, so it cannot
+ * outlive this process.
+ */
 public final class RunningStep {
 
     private static final JsonMapper JSON = new JsonMapper();
-    private static final Pattern SHARE = Pattern.compile("(\\d+)/(\\d+) \\(");
+    private static final Pattern COUNTS = Pattern.compile("(\\d+)/(\\d+) \\(");
     private static final int TAIL = 4096;
 
     private final Step step;
     private final Process process;
     private final long began = System.nanoTime();
     private long measuredFrom = began;
-    private double before = Double.POSITIVE_INFINITY;
+    private double lowestSeen = Double.POSITIVE_INFINITY;
     private double joules;
     private boolean measured;
 
@@ -42,8 +45,10 @@ public final class RunningStep {
     /**
      * Starts a step's command.
      *
-     * @param program what comes before it
-     * @param environment of the process, over this one's
+     * @param step the step; its folder must exist
+     * @param program the command line that starts {@code moe4j}; the step's arguments follow it
+     * @param environment variables that are added to this process's environment
+     * @throws StudyException if the process cannot be started
      */
     public static RunningStep start(Step step, List<String> program, Map<String, String> environment) {
         List<String> command = new ArrayList<>(program);
@@ -75,7 +80,7 @@ public final class RunningStep {
         return (System.nanoTime() - began) / 1e9;
     }
 
-    /** Adds energy that was drawn for this step. It is kept on the disk, so that no attempt's is lost. */
+    /** Adds energy that this step has drawn. The sum is stored on disk and continues over attempts. */
     public void addJoules(double more) {
         joules += more;
         measured = true;
@@ -86,7 +91,11 @@ public final class RunningStep {
         }
     }
 
-    /** What its command printed, with what it cost. */
+    /**
+     * The result of a step that has exited successfully.
+     *
+     * @throws StudyException if the command's output is not JSON
+     */
     public StudyFolder.Result result() {
         Path file = step.folder().resolve("output.txt");
         try {
@@ -94,56 +103,59 @@ public final class RunningStep {
             double seconds = output.path("seconds").asDouble(seconds());
             return new StudyFolder.Result(seconds, measured ? joules : null, output);
         } catch (IOException | JacksonException e) {
-            throw new StudyException(step.title() + ": " + file + " is no result", e);
+            throw new StudyException(step.title() + ": the output in " + file + " is not JSON", e);
         }
     }
 
-    /** Asks it to end; training writes a checkpoint first. */
+    /** Asks the process to end. A training writes a checkpoint first. */
     public void stop() {
         process.destroy();
     }
 
+    /** Kills the process and waits for its end. */
     public void kill() {
         process.destroyForcibly().onExit().join();
     }
 
-    /** The share that is done, from 0 to 1; NaN where it is not known. */
-    public double share() {
+    /** The fraction of the step that is done, from 0 to 1; NaN if unknown. */
+    public double fractionDone() {
         if (step.kind() == Step.Kind.TRAIN) {
-            double done = trained().path("step").asDouble(0);
+            double done = lastMetrics().path("step").asDouble(0);
             return done / step.total();
         }
-        Matcher share = SHARE.matcher(lastLine(log(step)));
-        return share.find() && !share.group(2).equals("0")
-                ? Double.parseDouble(share.group(1)) / Double.parseDouble(share.group(2))
+        Matcher counts = COUNTS.matcher(lastLine(log(step)));
+        return counts.find() && !counts.group(2).equals("0")
+                ? Double.parseDouble(counts.group(1)) / Double.parseDouble(counts.group(2))
                 : Double.NaN;
     }
 
     /**
-     * Seconds that the whole step takes at the rate of this attempt; NaN at first. An attempt may go on in the middle, and
-     * what an earlier one said of itself stands there until it does: the least share seen is where this one began.
+     * Estimated seconds of the complete step at this attempt's speed; NaN until there is progress.
+     *
+     * <p>An attempt may resume in the middle, and the last attempt's progress stays on disk until then. So the lowest
+     * fraction seen is taken as the start of this attempt.
      */
-    double secondsInAll() {
-        double share = share();
+    double estimatedSeconds() {
+        double done = fractionDone();
         long now = System.nanoTime();
-        if (share < before) {
-            before = share;
+        if (done < lowestSeen) {
+            lowestSeen = done;
             measuredFrom = now;
         }
-        return share > before ? (now - measuredFrom) / 1e9 / (share - before) : Double.NaN;
+        return done > lowestSeen ? (now - measuredFrom) / 1e9 / (done - lowestSeen) : Double.NaN;
     }
 
-    /** The time left at that rate; null at first. */
+    /** The estimated remaining time; null until there is progress. */
     @Nullable
-    public Duration left() {
-        double left = secondsInAll() * (1 - share());
+    public Duration timeLeft() {
+        double left = estimatedSeconds() * (1 - fractionDone());
         return Double.isNaN(left) ? null : Duration.ofMillis((long) (1000 * left));
     }
 
-    /** What it says of itself. */
-    public String text() {
+    /** The current state in a few words: loss and speed of a training, else the last line of the log. */
+    public String status() {
         if (step.kind() == Step.Kind.TRAIN) {
-            JsonNode line = trained();
+            JsonNode line = lastMetrics();
             return line.isMissingNode()
                     ? "starting"
                     : String.format(
@@ -155,20 +167,21 @@ public final class RunningStep {
         return line.isEmpty() ? "starting" : line;
     }
 
-    private JsonNode trained() {
+    private JsonNode lastMetrics() {
         String line = lastLine(step.folder().resolve("run").resolve("metrics.jsonl"));
         try {
             return line.isEmpty() ? JSON.missingNode() : JSON.readTree(line);
         } catch (JacksonException e) {
-            return JSON.missingNode(); // half a line, still being written
+            return JSON.missingNode(); // the line is still being written
         }
     }
 
+    /** The file that receives the stderr of all attempts. */
     public static Path log(Step step) {
         return step.folder().resolve("log.txt");
     }
 
-    /** The last line of a file that is not blank; empty where there is none. */
+    /** The last non-blank line of a file; empty if there is none or the file cannot be read. */
     public static String lastLine(Path file) {
         try (RandomAccessFile in = new RandomAccessFile(file.toFile(), "r")) {
             long from = Math.max(0, in.length() - TAIL);

@@ -8,16 +8,17 @@ import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * One command of a study, run as a process of its own. What decides its result is its identity, and the SHA-256 over that
- * is its name: equal steps are one step, and what is finished under a name is never done again.
+ * One {@code moe4j} command of a study, which runs as a child process. The identity holds everything that the result
+ * depends on. The step's name is a hash of the identity, so equal steps are one step, and a finished step never runs again.
  *
- * @param title for people
- * @param identity everything that its result depends on
- * @param folder where its log, its result and its own files go
+ * @param kind the kind of step
+ * @param title the step's description for people
+ * @param identity everything that the result depends on
+ * @param folder folder of the step's log, result and files
  * @param command arguments of {@code moe4j}
- * @param needs what must be finished first
- * @param work how long it takes, in a unit that steps of one kind share
- * @param total what its progress counts up to; 0 where that is not known
+ * @param needs steps that must finish first
+ * @param work expected duration, in a unit common to all steps of one kind
+ * @param total number of optimizer steps of a training; 0 for other kinds
  */
 public record Step(
         Kind kind,
@@ -32,7 +33,7 @@ public record Step(
     private static final JsonMapper JSON = new JsonMapper();
     private static final int SHORT = 16;
 
-    /** What a step does; an earlier kind is preferred where several could start. */
+    /** The kind of a step. If several steps could start, the earliest kind starts first. */
     public enum Kind {
         PREPARE,
         TRAIN,
@@ -51,17 +52,18 @@ public record Step(
         needs = List.copyOf(needs);
     }
 
-    /** The name: kind and the beginning of the identity's SHA-256. */
+    /** The name: the kind and the first 16 digits of the identity's SHA-256. */
     public String name() {
         return folder.getFileName().toString();
     }
 
-    /** The folder, below {@code steps}, of a step with that identity. */
+    /** The folder below {@code steps} of a step with this kind and identity. */
     public static Path folder(Path steps, Kind kind, ObjectNode identity) {
         return steps.resolve(kind.word() + "-"
                 + Sha256.of(kind.word() + JSON.writeValueAsString(identity)).substring(0, SHORT));
     }
 
+    /** A new empty JSON object. */
     public static ObjectNode object() {
         return JSON.createObjectNode();
     }

@@ -2,7 +2,7 @@ package dev.moe4j.study.steps;
 
 import dev.moe4j.base.UserException;
 
-/** A comparison cannot be made; the message says what, where and what to do. */
+/** A study, comparison or report is impossible. The message says what is wrong, where, and what to do. */
 public final class StudyException extends UserException {
 
     public StudyException(String message) {

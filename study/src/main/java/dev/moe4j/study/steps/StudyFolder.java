@@ -13,9 +13,9 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * A study's folder: {@code study.json}, and {@code steps/NAME/} with {@code identity.json}, {@code log.txt}, what the
- * step's command writes and, once it is done, {@code result.json}. One process at a time has it; the system gives it free
- * when that dies.
+ * A study's folder, locked by this process. It holds {@code study.json} and one folder {@code steps/NAME/} per step. A
+ * step's folder holds {@code identity.json}, {@code log.txt}, the files that the command writes and, once the step has
+ * finished, {@code result.json}. The operating system releases the lock if the process dies.
  */
 public final class StudyFolder implements AutoCloseable {
 
@@ -33,18 +33,18 @@ public final class StudyFolder implements AutoCloseable {
     }
 
     /**
-     * What a finished step leaves.
+     * The result of a finished step.
      *
-     * @param seconds its command took, over all attempts for training, whose command knows; else of the last one
-     * @param joules measured, over all attempts; null where the machine does not measure
-     * @param output what its command printed
+     * @param seconds duration of the command: over all attempts for training, of the last attempt for other kinds
+     * @param joules measured energy over all attempts; null if the machine does not measure energy
+     * @param output the JSON that the command printed
      */
     public record Result(double seconds, @Nullable Double joules, JsonNode output) {}
 
     /**
-     * Creates the folder where it is missing and locks it.
+     * Locks the folder. Creates it if it is missing.
      *
-     * @throws StudyException if another process has it
+     * @throws StudyException if another process holds the lock, or the folder cannot be written
      */
     public static StudyFolder lock(Path path) {
         try {
@@ -59,7 +59,13 @@ public final class StudyFolder implements AutoCloseable {
         }
     }
 
-    /** A finished step's result, in whatever study's folder; empty where it is not finished. */
+    /**
+     * Reads a step's result. Needs no lock.
+     *
+     * @param step the step's folder
+     * @return empty if the step has not finished
+     * @throws StudyException if the result cannot be read
+     */
     public static Optional<Result> result(Path step) {
         Path file = step.resolve(RESULT);
         if (!Files.exists(file)) {
@@ -68,32 +74,37 @@ public final class StudyFolder implements AutoCloseable {
         try {
             return Optional.of(JSON.readValue(Files.readString(file), Result.class));
         } catch (IOException | JacksonException e) {
-            throw new StudyException(file + " cannot be read; delete it, and `study` runs the step again", e);
+            throw new StudyException(file + " cannot be read; delete it and run `study` again to repeat the step", e);
         }
     }
 
-    /** Files a result: all of it or nothing. */
+    /** Writes a step's result atomically. The step counts as finished from then on. */
     public void finish(Step step, Result result) {
         write(step.folder().resolve(RESULT), result);
     }
 
+    /** Writes {@code study.json} atomically. */
     public void writeIndex(StudyIndex index) {
         write(path.resolve(StudyIndex.FILE), index);
     }
 
-    /** Whether a file is what {@link #index} reads of some study. */
+    /** Whether a file is the {@code study.json} of a study. */
     public static boolean isIndex(Path file) {
         return file.getFileName().toString().equals(StudyIndex.FILE)
                 && Files.exists(file)
                 && Files.isDirectory(file.resolveSibling("steps"));
     }
 
-    /** Reads what a study consists of. */
+    /**
+     * Reads the table of contents of a study. Needs no lock.
+     *
+     * @throws StudyException if the folder is not a study's folder, or is damaged
+     */
     public static StudyIndex index(Path study) {
         Path file = study.resolve(StudyIndex.FILE);
         if (!Files.exists(file)) {
             throw new StudyException(
-                    study + " has no " + StudyIndex.FILE + ", so it is no study's folder; name one that `study` wrote");
+                    study + " is not a study's folder: it has no " + StudyIndex.FILE + "; name one that `study` wrote");
         }
         try {
             return JSON.readValue(Files.readString(file), StudyIndex.class);
@@ -102,7 +113,7 @@ public final class StudyFolder implements AutoCloseable {
         }
     }
 
-    /** Makes a step's folder, with the identity that its name stands for. */
+    /** Creates a step's folder with its {@code identity.json}. */
     public void begin(Step step) {
         try {
             Files.createDirectories(step.folder());
@@ -112,7 +123,7 @@ public final class StudyFolder implements AutoCloseable {
         write(step.folder().resolve(IDENTITY), step.identity());
     }
 
-    /** What a step's name stands for; an empty object where the folder does not have it. */
+    /** Reads a step's identity; an empty object if the folder has none. */
     public static JsonNode identity(Path step) {
         Path file = step.resolve(IDENTITY);
         if (!Files.exists(file)) {
@@ -121,7 +132,7 @@ public final class StudyFolder implements AutoCloseable {
         try {
             return JSON.readTree(Files.readString(file));
         } catch (IOException | JacksonException e) {
-            throw new StudyException(file + " cannot be read; delete it, as reports do without it", e);
+            throw new StudyException(file + " cannot be read; delete it: reports do not need it", e);
         }
     }
 

@@ -6,12 +6,16 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a study consists of, {@code study.json} in its folder: each run with the names of its steps, which are folders
- * below {@code steps}. The figures are in the steps' results; a report reads those that are there.
+ * The table of contents of a study, {@code study.json} in its folder. It lists each run with the names of its steps,
+ * which are folders below {@code steps}. The measured values are in the steps' results.
  *
- * @param watts that one run is taken to draw where energy was not measured
- * @param threads of each run
- * @param inDomain names of texts of the kinds that were trained on
+ * @param title heading of the report
+ * @param machine the machine in words
+ * @param watts assumed power of one run if its energy was not measured
+ * @param threads threads of each run
+ * @param inDomain names of evaluation texts from the training domains
+ * @param outOfDomain names of evaluation texts from other domains
+ * @param runs all trained models
  */
 public record StudyIndex(
         String title,
@@ -24,7 +28,7 @@ public record StudyIndex(
 
     public static final String FILE = "study.json";
 
-    /** Keys of a run's configuration that its result does not depend on. */
+    /** Configuration keys that do not affect a run's result. */
     public static final Set<String> WITHOUT_EFFECT = Set.of("log", "checkpoint", "recompute");
 
     public StudyIndex {
@@ -34,18 +38,30 @@ public record StudyIndex(
     }
 
     /**
-     * One trained model.
+     * One training run and the names of its steps.
      *
-     * @param data name of its training text
-     * @param dataKey tells texts of one name apart
-     * @param tokenizer of the text
-     * @param experts of each MoE layer; 0 for a dense model
-     * @param flopsPerToken of training, the router's included
-     * @param publishedFlopsPerToken by the study's formula: with recomputation and without the router
-     * @param configuration as YAML
-     * @param tokens trained on
-     * @param train its step; the others likewise, null where not asked for
-     * @param overlap the step that looks for evaluation texts in the training text; null in studies made before it existed
+     * @param model the model's name
+     * @param data name of the training text
+     * @param dataKey identifies the training text's content
+     * @param tokenizer tokenizer of the training text
+     * @param experts experts of each MoE layer; 0 for a dense model
+     * @param parametersTotal all parameters
+     * @param parametersActive parameters that one token uses
+     * @param flopsPerToken training FLOPs per token, router included
+     * @param routerFlopsPerToken the router's part of {@code flopsPerToken}
+     * @param publishedFlopsPerToken training FLOPs per token by the published study's formula, with activation
+     *     recomputation and without the router
+     * @param configuration resolved configuration as YAML
+     * @param tokens training tokens
+     * @param seed the run's seed
+     * @param train name of the training step
+     * @param overlap name of the step that searches the training text for evaluation texts; null in studies from before
+     *     this step existed
+     * @param perplexity name of the perplexity step; null if not requested
+     * @param zeroShot name of the zero-shot step; null if not requested
+     * @param fewShot name of the few-shot step; null if not requested
+     * @param bias name of the bias step; null if not requested
+     * @param finetune names of the fine-tuning steps
      */
     public record Run(
             String model,
@@ -69,7 +85,7 @@ public record StudyIndex(
             @Nullable String bias,
             List<String> finetune) {
 
-        /** Keys at the first level of YAML, with what is below them. */
+        /** Top-level YAML keys with their nested lines. */
         private static final Pattern NOT_THE_MODEL =
                 Pattern.compile("(?m)^(seed|" + String.join("|", WITHOUT_EFFECT) + "):.*\\R?(^[ \\t].*\\R?)*");
 
@@ -81,7 +97,7 @@ public record StudyIndex(
             return experts == 0;
         }
 
-        /** The configuration without its seed and what has no effect, which runs of one model have in common. */
+        /** The configuration without the seed and {@link #WITHOUT_EFFECT}; equal for all seeds of a model. */
         public String recipe() {
             return NOT_THE_MODEL.matcher(configuration).replaceAll("");
         }

@@ -1,7 +1,7 @@
 /**
- * The steps of a study as child processes: identity, command, result and folder of each, progress, remaining time,
- * energy. {@link StudyFolder} is the folder on disk, {@link StudyIndex} its table of contents. Depends on {@code
- * base}.
+ * The steps of a study as child processes: identity, command, result, progress, remaining time and energy. {@link
+ * StudyFolder} reads and writes the study's folder, {@link StudyIndex} is its table of contents. {@link ConcurrentRuns}
+ * runs trainings in threads of this process. Depends on {@code base}.
  */
 @NullMarked
 package dev.moe4j.study.steps;

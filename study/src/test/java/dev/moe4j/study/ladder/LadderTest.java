@@ -29,7 +29,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What a ladder asks for, and what is wrong with one. */
+/** Tests the plan of a ladder and the messages for invalid ladders. */
 class LadderTest {
 
     private static final String LADDER = """
@@ -73,12 +73,12 @@ class LadderTest {
         return StudyPlan.of(Ladder.read(file), file, folder, folder.resolve("study"));
     }
 
-    /** Steps without a model, which need no device. */
-    private static final Set<Step.Kind> ON_TEXT_ALONE = EnumSet.of(Step.Kind.PREPARE, Step.Kind.OVERLAP);
+    /** Kinds of steps that use no model and therefore no device. */
+    private static final Set<Step.Kind> WITHOUT_DEVICE = EnumSet.of(Step.Kind.PREPARE, Step.Kind.OVERLAP);
 
-    /** So that a changed scoring rule makes measurements anew, and trains nothing again. */
+    /** A new version of the scoring rules repeats evaluations but no training. */
     @Test
-    void measurementsHaveTheVersionOfTheScoringRules() throws IOException {
+    void evaluationsDependOnTheVersionOfTheScoringRules() throws IOException {
         assertThat(plan(LADDER).steps())
                 .filteredOn(step -> step.kind() != Step.Kind.PREPARE)
                 .extracting(
@@ -90,16 +90,16 @@ class LadderTest {
     }
 
     @Test
-    void theDeviceReachesEveryStepAndItsName() throws IOException {
+    void theDeviceIsPartOfEveryStepAndItsName() throws IOException {
         StudyPlan onCpu = plan(LADDER);
         StudyPlan onGpu = plan("device: cuda:1\n" + LADDER);
 
         assertThat(onCpu.steps())
-                .filteredOn(step -> !ON_TEXT_ALONE.contains(step.kind()))
+                .filteredOn(step -> !WITHOUT_DEVICE.contains(step.kind()))
                 .isNotEmpty()
                 .allSatisfy(step -> assertThat(step.command()).contains("--device=cpu"));
         assertThat(onGpu.steps())
-                .filteredOn(step -> !ON_TEXT_ALONE.contains(step.kind()))
+                .filteredOn(step -> !WITHOUT_DEVICE.contains(step.kind()))
                 .isNotEmpty()
                 .allSatisfy(step -> {
                     assertThat(step.command()).contains("--device=cuda:1");
@@ -111,9 +111,9 @@ class LadderTest {
                 .hasMessageContaining("device: gpu is unknown; use cpu, cuda or cuda:N");
     }
 
-    /** Text that is prepared already says how, and what it is evaluated on has to be like it. */
+    /** A prepared text's manifest says how it was prepared. Evaluation texts must be prepared in the same way. */
     @Test
-    void evaluationTextIsPreparedAsPreparedTextWas() throws IOException {
+    void evaluationTextIsPreparedLikeThePreparedTrainingText() throws IOException {
         var _ = new Preparation(
                         Tokenizer.of("gpt2:300"),
                         TextInput.of(List.of(folder.resolve("corpus")))
@@ -145,9 +145,9 @@ class LadderTest {
                 .allSatisfy(run -> assertThat(run.tokenizer()).isEqualTo("gpt2:300"));
     }
 
-    /** How adopted data was read is not known; what is evaluated is then read by what it is. */
+    /** An adopted folder does not say how it was prepared, so evaluation texts use the default options. */
     @Test
-    void evaluationTextBesideAdoptedDataIsReadByTheDefaults() throws IOException {
+    void evaluationTextForAdoptedDataUsesTheDefaults() throws IOException {
         Path shards = folder.resolve("shards");
         Tokenizer bytes = Tokenizer.of("bytes");
         var _ = new Preparation(bytes, TextInput.of(List.of(folder.resolve("corpus"))), shards).run();
@@ -165,7 +165,7 @@ class LadderTest {
     }
 
     @Test
-    void costsAreThoseOfTheVocabularyThatIsTrained() throws IOException {
+    void costsUseTheTrainedVocabulary() throws IOException {
         long own = plan(LADDER).index("").runs().getFirst().parametersTotal();
         long larger = plan(LADDER.replace("{model.layers: 2,", "{model.layers: 2, model.vocabulary: 512,"))
                 .index("")
@@ -179,7 +179,7 @@ class LadderTest {
     }
 
     @Test
-    void theLargestBudgetIsTunedWhereverItStands() throws IOException {
+    void theLargestBudgetIsFineTunedInAnyOrder() throws IOException {
         StudyPlan plan =
                 plan(LADDER.replace("budgets: [4_096]", "budgets: [8_192, 4_096]") + "finetune: [{tasks: [copa]}]\n");
 
@@ -190,7 +190,7 @@ class LadderTest {
 
     @ParameterizedTest
     @ValueSource(strings = {".yaml", ".yml"})
-    void filesOfPresetsAndTasksStandBesideTheLadder(String ending) throws IOException {
+    void presetAndTaskFilesAreResolvedAgainstTheLaddersFolder(String ending) throws IOException {
         Path preset = Files.writeString(folder.resolve("own" + ending), "preset: cpu-tiny-dense\n");
         Path task = Files.writeString(folder.resolve("mine" + ending), """
                 splits: {test: [mine.tsv]}
@@ -213,7 +213,7 @@ class LadderTest {
     }
 
     @Test
-    void whatWouldCountTwiceIsRefused() {
+    void repeatedSeedsAndBudgetsAreRejected() {
         assertThatThrownBy(() -> plan(LADDER.replace("seeds: [1, 2]", "seeds: [1, 1]")))
                 .isInstanceOf(StudyException.class)
                 .hasMessageContaining("dense has a seed twice");
@@ -233,7 +233,7 @@ class LadderTest {
     }
 
     @Test
-    void neighboursRunSideBySideAndEachIsMeasured() throws IOException {
+    void neighbouringModelsAreNextToEachOtherAndEachIsEvaluated() throws IOException {
         StudyPlan plan = plan(LADDER);
 
         assertThat(plan.steps())
@@ -256,30 +256,30 @@ class LadderTest {
     }
 
     @Test
-    void aStepIsKnownByWhatItDependsOn() throws IOException {
+    void aStepsNameDependsOnlyOnItsInputs() throws IOException {
         Set<String> before = names(LADDER);
         assertThat(names(LADDER)).isEqualTo(before);
 
-        // One model's rate: its two runs, their perplexities and their tasks.
+        // One model's learning rate changes its two runs, their perplexities and their tasks.
         Set<String> rate =
                 names(LADDER.replace("model.expert_ffn: 16", "model.expert_ffn: 16, optimizer.learning_rate: 1e-3"));
         assertThat(difference(rate, before)).hasSize(6);
         assertThat(difference(before, rate)).hasSize(6);
 
-        // How often a checkpoint is written changes no result, nor does a new model others'.
+        // The checkpoint interval changes no step, and a new model changes no step of other models.
         assertThat(names(LADDER.replace("model.layers: 2", "model.layers: 2, checkpoint.every: 7, log.every: 3")))
                 .isEqualTo(before);
         Set<String> more =
                 names(LADDER.replace("budgets:", "  - {name: third, preset: cpu-tiny-dense, seeds: [9]}\nbudgets:"));
         assertThat(more).containsAll(before).hasSize(before.size() + 3);
 
-        // A limit of tasks: these alone.
+        // A limit of questions changes only the task steps.
         assertThat(difference(names(LADDER.replace("limit: 2", "limit: 1")), before))
                 .hasSize(4)
                 .allMatch(name -> name.startsWith("tasks-"));
 
-        // The question's text: these alone. A held-out text: it, the perplexities and the search for it in the training
-        // text. The training text: all but it.
+        // A question's text changes only the task steps. A held-out text changes its preparation, the perplexities and
+        // the overlap. The training text changes everything except the preparation of the held-out texts.
         writeTask("The woman broke her toe.");
         assertThat(difference(names(LADDER), before)).hasSize(4).allMatch(name -> name.startsWith("tasks-"));
         writeTask("The man broke his toe.");
@@ -291,11 +291,11 @@ class LadderTest {
     }
 
     @Test
-    void aFineTuningIsKnownByWhatItLearnsFrom() throws IOException {
+    void aFineTuningsNameDependsOnItsTrainingQuestions() throws IOException {
         String tuned = LADDER + "finetune: [{tasks: [copa]}]\n";
         Set<String> before = names(tuned);
 
-        // A split that is added, or one whose text is changed.
+        // A new split or a changed split changes the name.
         Path train = Files.writeString(folder.resolve("tasks/copa/train.jsonl"), "{\"premise\": \"It rained.\"}\n");
         Set<String> with = names(tuned);
         assertThat(difference(with, before)).hasSize(2).allMatch(name -> name.startsWith("finetune-"));
@@ -304,7 +304,7 @@ class LadderTest {
     }
 
     @Test
-    void whatIsWrongIsSaidWithItsPlace() {
+    void errorsNameTheirPlace() {
         assertWrong("modles: []\n" + LADDER, "ladder.yaml:1", "modles", "models");
         assertWrong(LADDER.replace("limit: 2", "limti: 2"), "ladder.yaml:12", "evaluate.zero_shot.limti", "limit");
         assertWrong(LADDER.replace("[copa]", "[coba]"), "evaluate.zero_shot", "no task is named coba", "copa");
@@ -313,10 +313,10 @@ class LadderTest {
         assertWrong(LADDER.replace("cpu-tiny-dense", "cpu-tiny-dens"), "cpu-tiny-dens", "cpu-tiny-dense");
         assertWrong(LADDER.replace("model.ffn", "model.fnn"), "model.fnn", "ffn");
         assertWrong(LADDER.replace("tokenizer: bytes", "tokenizer: byte"), "data.plays.tokenizer", "byte");
-        assertWrong(LADDER.replace("name: mixture", "name: dense"), "two are called dense");
+        assertWrong(LADDER.replace("name: mixture", "name: dense"), "two are named dense");
         assertWrong(LADDER.replace("budgets: [4_096]", ""), "dense has no budgets");
         assertWrong(LADDER.replace("other: out.txt", "more: out.txt"), "more is in_domain and out_of_domain");
-        assertWrong(LADDER + "finetune: [{tasks: [copa], models: [mixtur]}]\n", "no model is called mixtur", "mixture");
+        assertWrong(LADDER + "finetune: [{tasks: [copa], models: [mixtur]}]\n", "no model is named mixtur", "mixture");
         assertWrong(LADDER.replace("tasks: tasks", "tasks: taks"), "evaluate.tasks", "taks does not exist");
         assertWrong(
                 LADDER.replace("model.layers: 2", "model.layers: 2, evaluation.every: 5, evaluation.patience: 2"),

@@ -17,7 +17,7 @@ class ConcurrentRunsTest {
 
     private final List<String> log = new ArrayList<>();
 
-    /** The first of the list is the one that would train on for an hour. */
+    /** The first run would train for an hour if the second did not fail. */
     @Test
     @Timeout(value = 5, unit = TimeUnit.MINUTES)
     void aFailureEndsTheOtherRunAndIsNamed() {
@@ -43,7 +43,7 @@ class ConcurrentRunsTest {
     }
 
     @Test
-    void anErrorOfARunIsThrownAsItIs() {
+    void anErrorOfARunIsRethrown() {
         ConcurrentRuns.Run failing = new ConcurrentRuns.Run("dense", _ -> {
             throw new OutOfMemoryError("test");
         });
@@ -54,7 +54,7 @@ class ConcurrentRunsTest {
     }
 
     @Test
-    void runsThatEndWellAreAllAwaited() {
+    void waitsForAllSuccessfulRuns() {
         List<String> done = new ArrayList<>();
         ConcurrentRuns.Run one = new ConcurrentRuns.Run("dense", stop -> {
             synchronized (done) {

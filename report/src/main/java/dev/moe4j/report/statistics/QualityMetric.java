@@ -1,13 +1,14 @@
 package dev.moe4j.report.statistics;
 
 /**
- * What models are compared by: a group's mean, or one member of it.
+ * The metric that models are compared by: the perplexity on a text, the accuracy on a task, or a group's mean.
  *
- * @param member name of a text or task; empty for the mean over all
+ * @param group the group of texts or tasks
+ * @param member name of a text or task; empty for the group's mean
  */
-public record Figure(Group group, String member) {
+public record QualityMetric(Group group, String member) {
 
-    /** What a figure is of. */
+    /** A group of texts or tasks whose results can be averaged. */
     public enum Group {
         IN_DOMAIN("in-domain", true),
         OUT_OF_DOMAIN("out-of-domain", true),
@@ -26,18 +27,20 @@ public record Figure(Group group, String member) {
             return label;
         }
 
-        /** Perplexities are; accuracies are not. */
+        /** True for perplexities, false for accuracies. */
         public boolean lowerIsBetter() {
             return lowerIsBetter;
         }
 
+        /** {@code perplexity} or {@code accuracy}. */
         public String word() {
             return lowerIsBetter ? "perplexity" : "accuracy";
         }
     }
 
-    public static Figure mean(Group group) {
-        return new Figure(group, "");
+    /** The mean over all of a group's texts or tasks. */
+    public static QualityMetric mean(Group group) {
+        return new QualityMetric(group, "");
     }
 
     public boolean isMean() {

@@ -14,50 +14,50 @@ import java.util.SequencedMap;
 import java.util.SplittableRandom;
 
 /**
- * How many times less a mixture of experts spends than a dense model until both have the same held-out loss.
+ * The speedup of one mixture-of-experts run over one dense run: how many times less the mixture spends to reach the same
+ * held-out loss.
  *
  * <h2>The rule</h2>
  *
- * <p>The factor is the dense model's cost over the mixture's cost at the same loss, read along two learning curves of
- * constant learning rate. (A curve under a decaying rate is not a series of results: its middle has not had the decay
- * that its end has had, so that reading across it flatters whichever model is read at its end.)
+ * <p>The factor is the dense model's cost divided by the mixture's cost at the same loss. Both costs are read from
+ * learning curves with a constant learning rate. A curve with a decaying rate would be biased: only its end has had the
+ * full decay, so the model that is read at its end would look better.
  *
  * <ul>
- *   <li><b>Target.</b> The lowest loss that both runs have had: the worse of the two curves' lowest losses, as for the
- *       families of a study. No other choice uses more of both budgets without extrapolating one of them.
- *   <li><b>Envelope.</b> Costs are read on the running minimum of a curve. Held-out loss at a constant rate jitters
- *       from one evaluation to the next, so that a curve may cross a level several times and has no inverse; its
- *       running minimum has one, and says when the run <em>first</em> had a model that good, which is what one could
- *       have stopped and kept. The same rule holds for both models.
+ *   <li><b>Target.</b> The lowest loss that both runs reached, which is the worse of the two curves' lowest losses. The
+ *       families of a study use the same target. It uses as much of both budgets as possible without extrapolation.
+ *   <li><b>Envelope.</b> Costs are read from the running minimum of a curve. Held-out loss at a constant rate jitters
+ *       between evaluations, so a curve may cross a level several times. The running minimum crosses it once, where the
+ *       run <em>first</em> had a model that good. One could have stopped there and kept that model.
  *   <li><b>Interpolation.</b> Between neighbouring points the logarithm of the cost is linear in the loss:
  *       {@code c(t) = exp(ln c_lo + r (ln c_hi − ln c_lo))} with {@code r = (t − t_lo) / (t_hi − t_lo)}.
- *   <li><b>No extrapolation.</b> A target that a curve does not enclose has no cost: one that it never comes down to,
- *       and one that it was already below at its first measured point.
+ *   <li><b>No extrapolation.</b> A target has no cost if the curve never reaches it, or if the curve's first point is
+ *       already below it.
  * </ul>
  *
  * <h2>The interval</h2>
  *
- * <p>A paired bootstrap over the held-out windows: both models scored the same windows, so each resample draws windows
- * with replacement once, for every point of both curves, and the whole rule is applied again, the choice of the target
- * included. Text that is hard for both models moves both curves alike and cancels. A resample whose target lies before
- * the first measured point of one model counts as an infinite (or zero) factor; where so many do that an end of the
- * interval is among them, there is no factor.
+ * <p>The interval comes from a paired bootstrap over held-out windows. Both models scored the same windows. So each
+ * resample draws windows with replacement once, for all points of both curves, and applies the complete rule again,
+ * including the choice of the target. Text that is hard for both models shifts both curves equally, and the effect
+ * cancels. If a resample's target lies before the first point of one model, its factor counts as infinite or zero. If an
+ * end of the interval is such a resample, there is no factor.
  *
- * <p>The interval covers the choice of held-out text. It does not cover the seed, which takes several runs of each
- * model. So a comparison of two runs is never more than undecided ({@link Verdict#of}).
+ * <p>The interval covers the choice of held-out text. It does not cover the seed, which would need several runs of each
+ * model. So two runs are never enough to decide ({@link Verdict#of}).
  *
  * @param domain the held-out text in words, such as {@code in-domain}
- * @param cost what is compared
+ * @param cost the cost that is compared
  * @param targetLoss the loss at which costs are read, in nats per token
  * @param verdict the outcome
- * @param reading the factor; empty exactly where the verdict is {@link Verdict#NOT_REACHED}
- * @param atEqualCost both losses after the same cost; empty where the shorter run ended before the longer one's first
+ * @param reading the factor; empty exactly if the verdict is {@link Verdict#NOT_REACHED}
+ * @param atEqualCost both losses at the same cost; empty if the shorter run ended before the longer run's first
  *     evaluation
- * @param denseBudget what the dense run spent in all, in the unit of {@code cost}
- * @param moeBudget what the mixture's run spent in all
- * @param windows held-out windows that were resampled
+ * @param denseBudget total cost of the dense run, in the unit of {@code cost}
+ * @param moeBudget total cost of the mixture's run, in the unit of {@code cost}
+ * @param windows number of held-out windows that were resampled
  */
-public record Speedup(
+public record PairSpeedup(
         String domain,
         CostMeasure cost,
         double targetLoss,
@@ -68,7 +68,7 @@ public record Speedup(
         double moeBudget,
         int windows) {
 
-    /** How often the windows are resampled for an interval. */
+    /** Number of bootstrap resamples. */
     public static final int RESAMPLES = 1000;
 
     private static final long SEED = 20260101;
@@ -76,44 +76,44 @@ public record Speedup(
     /**
      * The factor and where it was read.
      *
-     * @param factor dense cost over mixture cost: above 1 the mixture pays
-     * @param interval 95 % over resampled held-out windows
-     * @param denseCost what the dense model spent to reach the target
-     * @param moeCost what the mixture spent to reach the target
+     * @param factor dense cost over mixture cost: above 1 the mixture needs less
+     * @param interval 95 % interval over resampled held-out windows
+     * @param denseCost cost at which the dense model reached the target
+     * @param moeCost cost at which the mixture reached the target
      */
     public record Reading(double factor, Interval interval, double denseCost, double moeCost) {}
 
     /**
-     * Both models after the same cost, the smaller of the two budgets.
+     * Both losses at the same cost, which is the smaller of the two budgets.
      *
      * @param cost FLOPs or seconds
-     * @param denseLoss nats per token
-     * @param moeLoss nats per token
-     * @param difference 95 % interval of {@code moeLoss − denseLoss}: below 0 the mixture is better
+     * @param denseLoss the dense model's loss, in nats per token
+     * @param moeLoss the mixture's loss, in nats per token
+     * @param difference 95 % interval of {@code moeLoss − denseLoss}; the mixture is better below 0
      */
     public record EqualCost(double cost, double denseLoss, double moeLoss, Interval difference) {
-        /** Nats per token; negative where the mixture is better. */
+        /** Mixture loss minus dense loss, in nats per token; negative if the mixture is better. */
         public double lossDifference() {
             return moeLoss - denseLoss;
         }
     }
 
-    public Speedup {
+    public PairSpeedup {
         if (reading.isEmpty() != (verdict == Verdict.NOT_REACHED)) {
             throw new IllegalArgumentException("A factor goes with every verdict but " + Verdict.NOT_REACHED);
         }
     }
 
     /**
-     * Compares two runs on every held-out text that both were scored on, in FLOPs and then in time.
+     * Compares two runs on each held-out text that both were scored on, first in FLOPs, then in time.
      *
-     * @param dense the dense run's curves by held-out text, in the order wanted
-     * @param moe the mixture's curves
+     * @param dense the dense run's curves by held-out text, in the order of the result
+     * @param moe the mixture's curves by held-out text
      */
-    public static List<Speedup> compareAll(
+    public static List<PairSpeedup> compareAll(
             SequencedMap<String, LearningCurve> dense, SequencedMap<String, LearningCurve> moe) {
-        List<Speedup> speedups = new ArrayList<>();
-        for (CostMeasure cost : CostMeasure.values()) {
+        List<PairSpeedup> speedups = new ArrayList<>();
+        for (CostMeasure cost : List.of(CostMeasure.FLOPS, CostMeasure.SECONDS)) {
             dense.forEach((domain, curve) -> {
                 LearningCurve other = moe.get(domain);
                 if (other != null) {
@@ -124,8 +124,8 @@ public record Speedup(
         return List.copyOf(speedups);
     }
 
-    /** Compares with a fixed seed, so that the same curves give the same interval. */
-    public static Speedup compare(String domain, CostMeasure cost, LearningCurve dense, LearningCurve moe) {
+    /** Compares two runs with a fixed seed, so that the same curves give the same interval. */
+    public static PairSpeedup compare(String domain, CostMeasure cost, LearningCurve dense, LearningCurve moe) {
         return compare(domain, cost, dense, moe, SEED);
     }
 
@@ -133,11 +133,14 @@ public record Speedup(
      * Compares two runs by the rule above.
      *
      * @param domain the held-out text in words, such as {@code in-domain}
+     * @param cost FLOPs or seconds
      * @param dense the dense run's curve
      * @param moe the mixture's curve, over the same held-out windows
-     * @param seed of the resampling
+     * @param seed seed of the bootstrap
+     * @throws IllegalArgumentException if the runs scored different windows, or fewer than two
      */
-    public static Speedup compare(String domain, CostMeasure cost, LearningCurve dense, LearningCurve moe, long seed) {
+    public static PairSpeedup compare(
+            String domain, CostMeasure cost, LearningCurve dense, LearningCurve moe, long seed) {
         HeldOutLoss windows = dense.first().heldOut();
         if (!windows.sameWindowsAs(moe.first().heldOut())) {
             throw new IllegalArgumentException(
@@ -187,7 +190,7 @@ public record Speedup(
                         measured.denseAtEqualCost,
                         measured.moeAtEqualCost,
                         percentiles(differences)));
-        return new Speedup(
+        return new PairSpeedup(
                 domain,
                 cost,
                 measured.target,
@@ -204,7 +207,7 @@ public record Speedup(
         return Math.exp(targetLoss);
     }
 
-    /** The factor alone; empty where it was not reached. */
+    /** The factor; empty if the verdict is {@link Verdict#NOT_REACHED}. */
     public OptionalDouble factor() {
         return reading.stream().mapToDouble(Reading::factor).findFirst();
     }
@@ -253,11 +256,12 @@ public record Speedup(
     }
 
     /**
-     * The cost at which a curve first comes down to a loss, read on its running minimum.
+     * The cost at which a curve first reaches a loss, read from its running minimum.
      *
-     * @param costs growing
-     * @param losses one for each cost
-     * @return NaN where the curve does not enclose {@code target}
+     * @param costs rising costs
+     * @param losses the loss at each cost
+     * @param target the loss to reach
+     * @return NaN if the curve does not enclose {@code target}
      */
     static double costAt(double[] costs, double[] losses, double target) {
         double lowest = losses[0];
@@ -277,9 +281,9 @@ public record Speedup(
     }
 
     /**
-     * The loss after a cost: linear in the logarithm of the cost between neighbouring points, on the curve itself.
+     * The loss at a cost, linear in the logarithm of the cost between neighbouring points of the curve.
      *
-     * @return NaN where {@code cost} lies outside the curve
+     * @return NaN if {@code cost} lies outside the curve
      */
     static double lossAt(double[] costs, double[] losses, double cost) {
         if (cost == costs[0]) {
@@ -295,8 +299,7 @@ public record Speedup(
     }
 
     /**
-     * The middle 95 %, each end rounded outwards to a value that occurred. What could not be measured (NaN) counts as
-     * beyond either end.
+     * The middle 95 % of the values. Each end is rounded outwards to an actual value. A NaN counts as beyond both ends.
      */
     static Interval percentiles(double[] values) {
         int last = values.length - 1;
@@ -312,7 +315,7 @@ public record Speedup(
                 .toArray();
     }
 
-    /** A curve's losses under other weights of its windows. */
+    /** Computes a curve's losses with resampled windows. */
     private static final class Resampler {
         private final double[][] nats;
         private final long[] tokens;

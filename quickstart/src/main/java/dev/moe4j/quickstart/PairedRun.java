@@ -31,25 +31,26 @@ import java.util.function.BooleanSupplier;
 import java.util.stream.Collectors;
 
 /**
- * One of the models that train side by side for the same time. Its seconds are those of training alone: held-out losses
- * are taken while its clock stands still.
+ * One of two models that train in parallel for the same time. Only training counts towards its seconds: the clock stops
+ * during held-out evaluations.
  */
-final class Contestant implements AutoCloseable {
+final class PairedRun implements AutoCloseable {
 
     static final String IN_DOMAIN = "in-domain";
     static final String OUT_OF_DOMAIN = "out-of-domain";
 
-    /** Held-out windows of each domain group at a point of the learning curve. */
+    /** Held-out windows per group (in-domain, out-of-domain) at each point of the learning curve. */
     private static final int CURVE_WINDOWS = 256;
 
-    /** Held-out windows of each text at the end. */
+    /** Held-out windows per text at the end of training. */
     private static final int FINAL_WINDOWS = 1024;
 
     private static final int EVALUATION_BATCH = 32;
 
-    /** Points of the learning curve, evenly spread in the logarithm of time from a twentieth of it on. */
+    /** Points of the learning curve, evenly spaced in the logarithm of time, starting at {@link #FIRST_POINT}. */
     private static final int POINTS = 14;
 
+    /** Time of the first point, as a share of the budget. */
     private static final double FIRST_POINT = 0.05;
 
     private final String name;
@@ -61,7 +62,7 @@ final class Contestant implements AutoCloseable {
     private final double peak;
     private final Map<String, List<LearningCurve.Point>> curves = new LinkedHashMap<>();
     private final List<double[]> losses = new ArrayList<>();
-    private final List<double[]> rates = new ArrayList<>();
+    private final List<double[]> throughput = new ArrayList<>();
     private final Map<Integer, double[]> load = new LinkedHashMap<>();
     private final Map<String, Score> scores = new LinkedHashMap<>();
     private volatile Status status = new Status(0, Double.NaN, 0, 0);
@@ -70,17 +71,24 @@ final class Contestant implements AutoCloseable {
     private double learningRate;
 
     /**
-     * How far a contestant is.
+     * Progress of a run.
      *
-     * @param loss of the last step, nats per token
-     * @param tokensPerSecond over the last second or so
+     * @param tokens training tokens so far
+     * @param loss loss of the last step, in nats per token
+     * @param seconds training time so far
+     * @param tokensPerSecond throughput over about the last second
      */
     record Status(long tokens, double loss, double seconds, double tokensPerSecond) {}
 
     /**
-     * @param peak floating-point operations per second that its threads reach in a matrix product
+     * @param name the model's name, for messages and the report
+     * @param config the model's configuration
+     * @param sampler training sequences
+     * @param heldOut held-out texts
+     * @param precision precision of training
+     * @param peak measured matmul peak of the run's threads, in FLOP/s
      */
-    Contestant(
+    PairedRun(
             String name,
             RunConfig config,
             BlockSampler sampler,
@@ -104,7 +112,11 @@ final class Contestant implements AutoCloseable {
                 Long.MAX_VALUE);
     }
 
-    /** Refuses held-out text that is too short to resample, before any time is spent on training. */
+    /**
+     * Checks before training that the held-out text is long enough for an interval.
+     *
+     * @throws StudyException if there are fewer than two windows in or out of domain
+     */
     void checkHeldOut() {
         for (String group : List.of(IN_DOMAIN, OUT_OF_DOMAIN)) {
             Perplexity perplexity = Perplexity.of(model);
@@ -127,11 +139,16 @@ final class Contestant implements AutoCloseable {
                 .toList();
     }
 
-    /** Trains for that many seconds, then scores all held-out texts. When asked to stop, it ends without scores. */
+    /**
+     * Trains, then scores all held-out texts.
+     *
+     * @param budget seconds of training
+     * @param stop polled; once it returns true, the run ends without final scores
+     */
     void run(double budget, BooleanSupplier stop) {
         int point = 0;
-        double sinceRate = 0;
-        long tokensRated = 0;
+        double lastReport = 0;
+        long tokensReported = 0;
         while (seconds < budget && !stop.getAsBoolean()) {
             long start = System.nanoTime();
             StepResult result = trainer.step();
@@ -139,16 +156,16 @@ final class Contestant implements AutoCloseable {
             tokens += result.tokens();
             learningRate = result.learningRate();
             addLoad(result.routing());
-            if (seconds - sinceRate > Math.max(0.5, budget / 200)) {
-                double rate = (tokens - tokensRated) / (seconds - sinceRate);
-                rates.add(new double[] {seconds, rate});
+            if (seconds - lastReport > Math.max(0.5, budget / 200)) {
+                double rate = (tokens - tokensReported) / (seconds - lastReport);
+                throughput.add(new double[] {seconds, rate});
                 losses.add(new double[] {tokens, result.loss()});
-                sinceRate = seconds;
-                tokensRated = tokens;
+                lastReport = seconds;
+                tokensReported = tokens;
                 status = new Status(tokens, result.loss(), seconds, rate);
             }
             if (seconds >= pointTime(point, budget)) {
-                measure();
+                addCurvePoint();
                 while (point < POINTS && seconds >= pointTime(point, budget)) {
                     point++;
                 }
@@ -168,7 +185,7 @@ final class Contestant implements AutoCloseable {
                 : budget * Math.pow(FIRST_POINT, 1 - (double) point / (POINTS - 1));
     }
 
-    private void measure() {
+    private void addCurvePoint() {
         for (String group : List.of(IN_DOMAIN, OUT_OF_DOMAIN)) {
             List<HeldOutText> texts = texts(group);
             List<HeldOutLoss.Window> windows = new ArrayList<>();
@@ -196,7 +213,7 @@ final class Contestant implements AutoCloseable {
         for (LayerRouting layer : routing) {
             double[] now = layer.statistics().load();
             double[] sum = load.computeIfAbsent(layer.layer(), _ -> new double[now.length]);
-            // An average that forgets: what the report shows is the load towards the end.
+            // An exponential moving average, so that the report shows the load towards the end.
             for (int e = 0; e < sum.length; e++) {
                 sum[e] += 0.01 * (now[e] - sum[e]);
             }
@@ -223,13 +240,13 @@ final class Contestant implements AutoCloseable {
         return seconds;
     }
 
-    /** Writes the model's checkpoint into a run's folder and returns the checkpoint's. */
+    /** Writes a checkpoint into a run's folder and returns the checkpoint's folder. */
     Path save(Path folder, Shards data) {
         double loss = losses.isEmpty() ? Double.NaN : losses.getLast()[1];
         return CheckpointWriter.save(folder, trainer.model(), trainer.state(), config, data, tokens, seconds, loss);
     }
 
-    /** The mean perplexity of the texts in or out of the domain of training, as the published study averages. */
+    /** Mean of the perplexities of all in-domain or all out-of-domain texts, averaged as in the published study. */
     double perplexity(boolean inDomain) {
         return heldOut.stream()
                 .filter(text -> text.inDomain() == inDomain)
@@ -241,7 +258,7 @@ final class Contestant implements AutoCloseable {
     private Score score(String text) {
         Score score = scores.get(text);
         if (score == null) {
-            throw new StudyException(name + " was stopped before it could score " + text);
+            throw new StudyException(name + " was stopped before " + text + " was scored");
         }
         return score;
     }
@@ -276,8 +293,8 @@ final class Contestant implements AutoCloseable {
                 perplexities,
                 series(losses, 1),
                 curves(),
-                series(rates, 1),
-                series(rates, flops / peak),
+                series(throughput, 1),
+                series(throughput, flops / peak),
                 load.entrySet().stream()
                         .map(entry -> LayerLoad.of(entry.getKey(), entry.getValue()))
                         .toList());

@@ -16,19 +16,19 @@ import java.util.List;
 import java.util.function.DoubleUnaryOperator;
 import org.junit.jupiter.api.Test;
 
-class SpeedupTest {
+class PairSpeedupTest {
     private static final double[] COSTS = {1e12, 2e12, 4e12, 8e12, 16e12, 32e12};
 
     @Test
-    void findsTheFactorByWhichOneCurveIsAShiftedCopyOfTheOther() {
-        LearningCurve moe = Curves.of(COSTS, SpeedupTest::powerLaw, 0);
+    void findsTheFactorBetweenShiftedCopiesOfACurve() {
+        LearningCurve moe = Curves.of(COSTS, PairSpeedupTest::powerLaw, 0);
         LearningCurve dense = Curves.of(times(2.5, COSTS), cost -> powerLaw(cost / 2.5), 0);
 
-        Speedup speedup = Speedup.compare("in-domain", CostMeasure.FLOPS, dense, moe);
+        PairSpeedup speedup = PairSpeedup.compare("in-domain", CostMeasure.FLOPS, dense, moe);
 
         assertThat(speedup.factor().orElseThrow()).isCloseTo(2.5, offset(1e-9));
         assertThat(speedup.verdict()).isEqualTo(Verdict.UNDECIDED_ONE_SEED);
-        Speedup.Reading reading = speedup.reading().orElseThrow();
+        PairSpeedup.Reading reading = speedup.reading().orElseThrow();
         assertThat(reading.interval().low()).isCloseTo(2.5, offset(1e-6));
         assertThat(reading.interval().high()).isCloseTo(2.5, offset(1e-6));
         assertThat(reading.denseCost()).isCloseTo(80e12, within(1.0));
@@ -36,23 +36,23 @@ class SpeedupTest {
     }
 
     @Test
-    void secondsAreReadOnTheirOwnAxis() {
-        // Curves gives every point a second for each 1e12 FLOPs, times the slowness asked for.
+    void secondsAreReadFromTheTimeAxis() {
+        // Curves assigns one second per 1e12 FLOPs, multiplied by the requested slowness.
         LearningCurve dense = Curves.of(times(2, COSTS), cost -> powerLaw(cost / 2), 0, 1);
-        LearningCurve moe = Curves.of(COSTS, SpeedupTest::powerLaw, 0, 3);
+        LearningCurve moe = Curves.of(COSTS, PairSpeedupTest::powerLaw, 0, 3);
 
-        assertThat(Speedup.compare("in-domain", CostMeasure.FLOPS, dense, moe)
+        assertThat(PairSpeedup.compare("in-domain", CostMeasure.FLOPS, dense, moe)
                         .factor()
                         .orElseThrow())
                 .isCloseTo(2, offset(1e-9));
-        Speedup time = Speedup.compare("in-domain", CostMeasure.SECONDS, dense, moe);
+        PairSpeedup time = PairSpeedup.compare("in-domain", CostMeasure.SECONDS, dense, moe);
         assertThat(time.factor().orElseThrow()).isCloseTo(2.0 / 3, offset(1e-9));
         assertThat(time.verdict()).isEqualTo(Verdict.UNDECIDED_ONE_SEED);
-        assertThat(SpeedupWords.sentence(time))
+        assertThat(PairSpeedupText.sentence(time))
                 .startsWith("In this run the dense model reached in-domain perplexity ")
                 .contains("1.50 times less time", "factor of 0.67; undecided: one seed (");
 
-        assertThat(SpeedupWords.headline(Speedup.compare("in-domain", CostMeasure.FLOPS, dense, moe), time))
+        assertThat(PairSpeedupText.headline(PairSpeedup.compare("in-domain", CostMeasure.FLOPS, dense, moe), time))
                 .startsWith("In this run the mixture reached ")
                 .contains("2.00 times fewer FLOPs than the dense model; in time the speedup factor is 0.67;"
                         + " undecided: one seed (")
@@ -62,16 +62,17 @@ class SpeedupTest {
     }
 
     @Test
-    void theLowestLossThatBothHadIsTheTargetAndLiesBetweenPointsOfTheOtherCurve() {
-        // Linear in ln cost, where the interpolation is exact: loss 6 - 0.5 ln(c), dense three times as costly.
+    void theTargetIsTheLowestLossThatBothReachedAndLiesBetweenPointsOfTheOtherCurve() {
+        // Loss 6 - 0.5 ln(c) is linear in ln(cost), so interpolation is exact. The dense model costs three times as
+        // much.
         LearningCurve moe = Curves.of(COSTS, cost -> 6 - 0.5 * Math.log(cost / 1e12), 0);
         LearningCurve dense = Curves.of(new double[] {1e12, 5e12, 20e12}, cost -> 6 - 0.5 * Math.log(cost / 3e12), 0);
 
-        Speedup speedup = Speedup.compare("in-domain", CostMeasure.FLOPS, dense, moe);
+        PairSpeedup speedup = PairSpeedup.compare("in-domain", CostMeasure.FLOPS, dense, moe);
 
         assertThat(speedup.targetLoss()).isCloseTo(6 - 0.5 * Math.log(20.0 / 3), offset(1e-12));
         assertThat(speedup.factor().orElseThrow()).isCloseTo(3, offset(1e-9));
-        Speedup.EqualCost equal = speedup.atEqualCost().orElseThrow();
+        PairSpeedup.EqualCost equal = speedup.atEqualCost().orElseThrow();
         assertThat(equal.cost()).isEqualTo(20e12);
         assertThat(equal.lossDifference()).isCloseTo(-0.5 * Math.log(3), offset(1e-9));
         assertThat(equal.difference().low()).isCloseTo(equal.lossDifference(), offset(1e-9));
@@ -80,49 +81,50 @@ class SpeedupTest {
 
     @Test
     void swappingTheRunsInvertsTheFactor() {
-        LearningCurve a = Curves.noisy(COSTS, SpeedupTest::powerLaw, 0.05, 1);
+        LearningCurve a = Curves.noisy(COSTS, PairSpeedupTest::powerLaw, 0.05, 1);
         LearningCurve b = Curves.noisy(COSTS, cost -> powerLaw(cost * 1.7), 0.05, 2);
 
-        Speedup ahead = Speedup.compare("in-domain", CostMeasure.FLOPS, a, b);
-        Speedup behind = Speedup.compare("in-domain", CostMeasure.FLOPS, b, a);
+        PairSpeedup faster = PairSpeedup.compare("in-domain", CostMeasure.FLOPS, a, b);
+        PairSpeedup slower = PairSpeedup.compare("in-domain", CostMeasure.FLOPS, b, a);
 
-        assertThat(ahead.factor().orElseThrow()).isGreaterThan(1);
-        assertThat(behind.factor().orElseThrow()).isLessThan(1);
-        assertThat(ahead.factor().orElseThrow() * behind.factor().orElseThrow()).isCloseTo(1, offset(1e-9));
-        assertThat(behind.reading().orElseThrow().interval().low())
-                .isCloseTo(1 / ahead.reading().orElseThrow().interval().high(), offset(1e-9));
+        assertThat(faster.factor().orElseThrow()).isGreaterThan(1);
+        assertThat(slower.factor().orElseThrow()).isLessThan(1);
+        assertThat(faster.factor().orElseThrow() * slower.factor().orElseThrow())
+                .isCloseTo(1, offset(1e-9));
+        assertThat(slower.reading().orElseThrow().interval().low())
+                .isCloseTo(1 / faster.reading().orElseThrow().interval().high(), offset(1e-9));
     }
 
     @Test
     void equalCurvesHaveAFactorOfOne() {
-        LearningCurve curve = Curves.noisy(COSTS, SpeedupTest::powerLaw, 0.1, 3);
+        LearningCurve curve = Curves.noisy(COSTS, PairSpeedupTest::powerLaw, 0.1, 3);
 
-        Speedup speedup = Speedup.compare("in-domain", CostMeasure.FLOPS, curve, curve);
+        PairSpeedup speedup = PairSpeedup.compare("in-domain", CostMeasure.FLOPS, curve, curve);
 
         assertThat(speedup.verdict()).isEqualTo(Verdict.UNDECIDED_ONE_SEED);
         assertThat(speedup.factor().orElseThrow()).isEqualTo(1);
-        assertThat(SpeedupWords.sentence(speedup))
+        assertThat(PairSpeedupText.sentence(speedup))
                 .contains("undecided: one seed", "1.00")
                 .doesNotContain("no difference");
     }
 
     @Test
-    void theIntervalOfASmallDifferenceUnderIndependentNoiseContainsOne() {
-        LearningCurve dense = Curves.noisy(COSTS, SpeedupTest::powerLaw, 0.5, 4);
+    void theIntervalOfASmallDifferenceWithNoiseContainsOne() {
+        LearningCurve dense = Curves.noisy(COSTS, PairSpeedupTest::powerLaw, 0.5, 4);
         LearningCurve moe = Curves.noisy(COSTS, cost -> powerLaw(cost * 1.01), 0.5, 5);
 
-        Speedup speedup = Speedup.compare("in-domain", CostMeasure.FLOPS, dense, moe);
+        PairSpeedup speedup = PairSpeedup.compare("in-domain", CostMeasure.FLOPS, dense, moe);
 
         assertThat(speedup.reading().orElseThrow().interval().contains(1)).isTrue();
     }
 
     @Test
-    void hardTextThatIsHardForBothModelsDoesNotWidenTheInterval() {
-        // Windows differ by a nat and more, equally in both runs: pairing takes that out.
-        LearningCurve dense = Curves.of(COSTS, SpeedupTest::powerLaw, 1.5);
+    void textThatIsHardForBothModelsDoesNotWidenTheInterval() {
+        // Windows differ by a nat and more, equally in both runs. Pairing cancels the difference.
+        LearningCurve dense = Curves.of(COSTS, PairSpeedupTest::powerLaw, 1.5);
         LearningCurve moe = Curves.of(COSTS, cost -> powerLaw(cost * 1.3), 1.5);
 
-        Speedup.Reading reading = Speedup.compare("in-domain", CostMeasure.FLOPS, dense, moe)
+        PairSpeedup.Reading reading = PairSpeedup.compare("in-domain", CostMeasure.FLOPS, dense, moe)
                 .reading()
                 .orElseThrow();
 
@@ -130,20 +132,20 @@ class SpeedupTest {
     }
 
     @Test
-    void theIntervalCoversTheTruthAboutAsOftenAsItSays() {
+    void theIntervalHasItsNominalCoverage() {
         int covered = 0;
         for (int trial = 0; trial < 40; trial++) {
-            LearningCurve dense = Curves.noisy(COSTS, SpeedupTest::powerLaw, 0.3, 100 + trial);
+            LearningCurve dense = Curves.noisy(COSTS, PairSpeedupTest::powerLaw, 0.3, 100 + trial);
             LearningCurve moe = Curves.noisy(COSTS, cost -> powerLaw(cost * 1.5), 0.3, 1000 + trial);
-            // The chords of the power law are not the law: the truth is what the rule reads without noise.
-            double truth = Speedup.compare(
+            // The chords of a power law differ from the law, so the true factor is the factor without noise.
+            double truth = PairSpeedup.compare(
                             "in-domain",
                             CostMeasure.FLOPS,
-                            Curves.of(COSTS, SpeedupTest::powerLaw, 0),
+                            Curves.of(COSTS, PairSpeedupTest::powerLaw, 0),
                             Curves.of(COSTS, cost -> powerLaw(cost * 1.5), 0))
                     .factor()
                     .orElseThrow();
-            if (Speedup.compare("in-domain", CostMeasure.FLOPS, dense, moe)
+            if (PairSpeedup.compare("in-domain", CostMeasure.FLOPS, dense, moe)
                     .reading()
                     .orElseThrow()
                     .interval()
@@ -156,73 +158,74 @@ class SpeedupTest {
 
     @Test
     void aTargetAboveTheFirstMeasuredPointIsNotExtrapolated() {
-        LearningCurve dense = Curves.of(COSTS, SpeedupTest::powerLaw, 0.2);
+        LearningCurve dense = Curves.of(COSTS, PairSpeedupTest::powerLaw, 0.2);
         LearningCurve moe = Curves.of(COSTS, cost -> powerLaw(cost * 1000), 0.2);
 
-        Speedup speedup = Speedup.compare("in-domain", CostMeasure.FLOPS, dense, moe);
+        PairSpeedup speedup = PairSpeedup.compare("in-domain", CostMeasure.FLOPS, dense, moe);
 
         assertThat(speedup.verdict()).isEqualTo(Verdict.NOT_REACHED);
         assertThat(speedup.factor()).isEmpty();
         assertThat(speedup.reading()).isEmpty();
         assertThat(speedup.atEqualCost().orElseThrow().lossDifference()).isNegative();
-        assertThat(SpeedupWords.sentence(speedup)).contains("cannot be told", "nothing is extrapolated");
-        assertThat(SpeedupWords.headline(speedup, speedup))
-                .contains("; nor can it be told in time (budget ")
+        assertThat(PairSpeedupText.sentence(speedup)).contains("does not show whether", "nothing is extrapolated");
+        assertThat(PairSpeedupText.headline(speedup, speedup))
+                .contains("; there is no factor in time either (budget ")
                 .doesNotContain("undecided");
     }
 
     @Test
-    void aRunThatGotWorseThanItBeganIsNotReached() {
-        LearningCurve dense = Curves.of(COSTS, SpeedupTest::powerLaw, 0.2);
+    void aDivergedRunIsNotReached() {
+        LearningCurve dense = Curves.of(COSTS, PairSpeedupTest::powerLaw, 0.2);
         LearningCurve diverged = Curves.of(COSTS, cost -> 9 + cost / 1e13, 0.2);
 
-        assertThat(Speedup.compare("in-domain", CostMeasure.FLOPS, dense, diverged)
+        assertThat(PairSpeedup.compare("in-domain", CostMeasure.FLOPS, dense, diverged)
                         .verdict())
                 .isEqualTo(Verdict.NOT_REACHED);
     }
 
     @Test
-    void nearlyBeforeTheFirstPointIsNotReachedBecauseTheIntervalIsOpen() {
-        // The target lies just under the mixture's first point; resampled, it is often above.
-        LearningCurve dense = Curves.noisy(COSTS, SpeedupTest::powerLaw, 0.5, 6);
+    void aTargetNearTheFirstPointIsNotReachedBecauseTheIntervalIsOpen() {
+        // The target lies just below the mixture's first point. In many resamples it is above.
+        LearningCurve dense = Curves.noisy(COSTS, PairSpeedupTest::powerLaw, 0.5, 6);
         double end = dense.last().loss();
         LearningCurve moe = Curves.noisy(COSTS, cost -> end + 0.005 - 0.3 * Math.log(cost / 1e12), 0.5, 7);
 
-        assertThat(Speedup.compare("in-domain", CostMeasure.FLOPS, dense, moe).verdict())
+        assertThat(PairSpeedup.compare("in-domain", CostMeasure.FLOPS, dense, moe)
+                        .verdict())
                 .isEqualTo(Verdict.NOT_REACHED);
     }
 
     @Test
-    void aPlateauThatJittersIsReadWhereItFirstCameDown() {
+    void aNoisyPlateauIsReadAtItsFirstCrossing() {
         double[] costs = {1, 2, 4, 8, 16, 32};
         double[] losses = {5, 4, 4.3, 4.1, 3.9, 4.2};
-        assertThat(Speedup.costAt(costs, losses, 4.5)).isCloseTo(Math.sqrt(2), offset(1e-12));
-        assertThat(Speedup.costAt(costs, losses, 4.2)).isCloseTo(Math.pow(2, 0.8), offset(1e-12));
-        assertThat(Speedup.costAt(costs, losses, 3.95)).isCloseTo(Math.sqrt(8 * 16), offset(1e-12));
-        assertThat(Speedup.costAt(costs, losses, 5)).isEqualTo(1);
-        assertThat(Speedup.costAt(costs, losses, 5.01)).isNaN();
-        assertThat(Speedup.costAt(costs, losses, 3.89)).isNaN();
+        assertThat(PairSpeedup.costAt(costs, losses, 4.5)).isCloseTo(Math.sqrt(2), offset(1e-12));
+        assertThat(PairSpeedup.costAt(costs, losses, 4.2)).isCloseTo(Math.pow(2, 0.8), offset(1e-12));
+        assertThat(PairSpeedup.costAt(costs, losses, 3.95)).isCloseTo(Math.sqrt(8 * 16), offset(1e-12));
+        assertThat(PairSpeedup.costAt(costs, losses, 5)).isEqualTo(1);
+        assertThat(PairSpeedup.costAt(costs, losses, 5.01)).isNaN();
+        assertThat(PairSpeedup.costAt(costs, losses, 3.89)).isNaN();
     }
 
     @Test
-    void theRuleGivesThePublishedFactorsBack() {
+    void theRuleReproducesThePublishedFactors() {
         double[] dense = {0.36356, 1.05853, 3.56661, 7.07550, 17.11901, 32.67305};
         double[] densePpl = {20.64, 15.16, 12.47, 10.92, 9.81, 8.96};
         double[] moe = {0.43151, 1.30012, 4.53297, 22.273};
         double[] moePpl = {12.57, 9.58, 8.74, 6.78};
         double[] published = {7.9, 8.9, 14.4, 10.0};
         for (int i = 0; i < published.length; i++) {
-            double factor = dense[i + 2] / Speedup.costAt(moe, moePpl, densePpl[i + 2]);
+            double factor = dense[i + 2] / PairSpeedup.costAt(moe, moePpl, densePpl[i + 2]);
             assertThat(factor).isCloseTo(published[i], offset(0.1));
         }
     }
 
     @Test
     void theSentenceStatesFactorIntervalTargetDomainBudgetAndSeeds() {
-        LearningCurve dense = Curves.noisy(COSTS, SpeedupTest::powerLaw, 0.05, 8);
+        LearningCurve dense = Curves.noisy(COSTS, PairSpeedupTest::powerLaw, 0.05, 8);
         LearningCurve moe = Curves.noisy(COSTS, cost -> powerLaw(cost * 1.5), 0.05, 9);
-        Speedup speedup = Speedup.compare("out-of-domain", CostMeasure.FLOPS, dense, moe);
-        assertThat(SpeedupWords.sentence(speedup))
+        PairSpeedup speedup = PairSpeedup.compare("out-of-domain", CostMeasure.FLOPS, dense, moe);
+        assertThat(PairSpeedupText.sentence(speedup))
                 .startsWith("In this run the mixture reached out-of-domain perplexity ")
                 .contains("times fewer FLOPs than the dense model; undecided: one seed (")
                 .contains("95 % interval over the held-out text ")
@@ -231,13 +234,13 @@ class SpeedupTest {
                 .endsWith(").");
     }
 
-    /** The mixture's loss jitters: it had 3.5 and ends at 3.7, which the dense model reached before its best. */
+    /** The mixture's loss jitters: it reached 3.5 and ends at 3.7. The target is its lowest loss, not its last. */
     @Test
-    void theTargetIsTheLowestLossThatBothHadNotALastOneThatJitters() {
+    void theTargetIsTheLowestLossNotTheLastOne() {
         LearningCurve dense = Curves.of(new double[] {1e12, 2e12, 4e12, 8e12}, points(5, 4, 3.6, 3.3), 0);
         LearningCurve moe = Curves.of(new double[] {1e12, 2e12, 4e12, 8e12}, points(5, 4, 3.5, 3.7), 0);
 
-        Speedup speedup = Speedup.compare("in-domain", CostMeasure.FLOPS, dense, moe);
+        PairSpeedup speedup = PairSpeedup.compare("in-domain", CostMeasure.FLOPS, dense, moe);
 
         assertThat(speedup.targetLoss()).isEqualTo(3.5);
         assertThat(speedup.reading().orElseThrow().moeCost()).isCloseTo(4e12, within(1.0));
@@ -251,30 +254,30 @@ class SpeedupTest {
 
     @Test
     void repeatsExactly() {
-        LearningCurve dense = Curves.noisy(COSTS, SpeedupTest::powerLaw, 0.3, 10);
+        LearningCurve dense = Curves.noisy(COSTS, PairSpeedupTest::powerLaw, 0.3, 10);
         LearningCurve moe = Curves.noisy(COSTS, cost -> powerLaw(cost * 1.2), 0.3, 11);
-        assertThat(Speedup.compare("in-domain", CostMeasure.FLOPS, dense, moe))
-                .isEqualTo(Speedup.compare("in-domain", CostMeasure.FLOPS, dense, moe));
+        assertThat(PairSpeedup.compare("in-domain", CostMeasure.FLOPS, dense, moe))
+                .isEqualTo(PairSpeedup.compare("in-domain", CostMeasure.FLOPS, dense, moe));
     }
 
     @Test
-    void refusesOtherWindowsAndTooFew() {
-        LearningCurve dense = Curves.of(COSTS, SpeedupTest::powerLaw, 0);
+    void rejectsDifferentWindowsAndTooFewWindows() {
+        LearningCurve dense = Curves.of(COSTS, PairSpeedupTest::powerLaw, 0);
         HeldOutLoss other = HeldOutLoss.of(new double[] {300, 200}, new long[] {100, 100});
         LearningCurve moe = new LearningCurve(List.of(new LearningCurve.Point(1, 1, 1, 1, other)));
-        assertThatThrownBy(() -> Speedup.compare("in-domain", CostMeasure.FLOPS, dense, moe))
+        assertThatThrownBy(() -> PairSpeedup.compare("in-domain", CostMeasure.FLOPS, dense, moe))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContaining("same held-out windows");
 
         HeldOutLoss one = HeldOutLoss.of(new double[] {300}, new long[] {100});
         LearningCurve single = new LearningCurve(List.of(new LearningCurve.Point(1, 1, 1, 1, one)));
-        assertThatThrownBy(() -> Speedup.compare("in-domain", CostMeasure.FLOPS, single, single))
+        assertThatThrownBy(() -> PairSpeedup.compare("in-domain", CostMeasure.FLOPS, single, single))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContaining("at least two");
     }
 
     @Test
-    void aCurveRefusesWhatIsNoCurve() {
+    void aCurveRejectsInvalidPoints() {
         HeldOutLoss loss = HeldOutLoss.of(new double[] {300, 200}, new long[] {100, 100});
         assertThat(loss.mean()).isEqualTo(2.5);
         LearningCurve.Point point = new LearningCurve.Point(10, 100, 1e9, 2, loss);
@@ -305,7 +308,7 @@ class SpeedupTest {
         assertThat(Numbers.fixed(0.996, 2)).isEqualTo("1.00");
     }
 
-    /** Loss after a cost. */
+    /** Loss at a cost. */
     private static double powerLaw(double cost) {
         return 2 + 3 * Math.pow(cost / 1e12, -0.3);
     }

@@ -4,26 +4,29 @@ import dev.moe4j.base.text.Numbers;
 import dev.moe4j.report.statistics.CostMeasure;
 import dev.moe4j.report.statistics.Verdict;
 
-/** A {@link Speedup} in plain English. */
-public final class SpeedupWords {
+/** Puts a {@link PairSpeedup} into words. */
+public final class PairSpeedupText {
 
-    /** Measured between seeds of the quickstart's models, which have width 64. */
+    /** Typical difference of the factor between seeds, measured with the quickstart's models of width 64. */
     static final double SEED_SPREAD = 0.1;
 
-    private SpeedupWords() {}
+    private PairSpeedupText() {}
 
-    /** The comparison in one sentence; its limits stand in brackets at the end. */
-    static String sentence(Speedup speedup) {
+    /** The comparison in one sentence, with interval, budgets and limits in brackets at the end. */
+    static String sentence(PairSpeedup speedup) {
         String interval =
                 speedup.reading().map(reading -> interval("", range(reading))).orElse("");
         return finding(speedup) + verdict(speedup) + " (" + interval + limits(speedup);
     }
 
-    /** The same with the factor in time, which need not agree with that in FLOPs. */
-    public static String headline(Speedup flops, Speedup seconds) {
+    /** The comparison in FLOPs and in time in one sentence. The two factors may differ. */
+    public static String headline(PairSpeedup flops, PairSpeedup seconds) {
         String time = seconds.reading()
                 .map(reading -> "; in time the speedup factor is " + Numbers.fixed(reading.factor(), 2))
-                .orElse(flops.reading().isPresent() ? "; in time it cannot be told" : "; nor can it be told in time");
+                .orElse(
+                        flops.reading().isPresent()
+                                ? "; in time there is no factor"
+                                : "; there is no factor in time either");
         String intervals = "";
         if (flops.reading().isPresent() && seconds.reading().isPresent()) {
             intervals = interval(
@@ -39,13 +42,13 @@ public final class SpeedupWords {
         return finding(flops) + time + verdict + " (" + intervals + limits(flops);
     }
 
-    private static String finding(Speedup speedup) {
+    private static String finding(PairSpeedup speedup) {
         String perplexity = speedup.domain() + " perplexity " + Numbers.significant(speedup.targetPerplexity(), 3);
         CostMeasure cost = speedup.cost();
         if (speedup.verdict() == Verdict.NOT_REACHED) {
-            return "Whether the mixture pays in " + cost.label()
-                    + " cannot be told from this run: the two curves do not" + " both safely enclose " + perplexity
-                    + ", the best that both had, and nothing is extrapolated";
+            return "This run does not show whether the mixture pays in " + cost.label()
+                    + ": the two curves do not both safely enclose " + perplexity
+                    + ", the best that both reached, and nothing is extrapolated";
         }
         double factor = speedup.factor().orElseThrow();
         return factor >= 1
@@ -55,7 +58,7 @@ public final class SpeedupWords {
                         + " than the mixture, a speedup factor of " + Numbers.fixed(factor, 2);
     }
 
-    private static String verdict(Speedup speedup) {
+    private static String verdict(PairSpeedup speedup) {
         return speedup.reading().isPresent() ? "; " + speedup.verdict().words() : "";
     }
 
@@ -63,12 +66,12 @@ public final class SpeedupWords {
         return "95 % interval over the held-out text " + cost + range + "; ";
     }
 
-    private static String range(Speedup.Reading reading) {
+    private static String range(PairSpeedup.Reading reading) {
         return Numbers.fixed(reading.interval().low(), 2) + " to "
                 + Numbers.fixed(reading.interval().high(), 2);
     }
 
-    private static String limits(Speedup speedup) {
+    private static String limits(PairSpeedup speedup) {
         CostMeasure cost = speedup.cost();
         return "budget " + cost.format(speedup.denseBudget()) + " dense and " + cost.format(speedup.moeBudget())
                 + " mixture; factors of models of this size differ by ±" + Numbers.fixed(SEED_SPREAD, 1)
