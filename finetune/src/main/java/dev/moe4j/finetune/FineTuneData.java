@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
  */
 public record FineTuneData(Questions train, Questions validation, Questions test, boolean heldOut) {
 
-    /** Share of the training split that is held out for validation if the task has no validation split. */
+    /** Share of the training split that is held out for validation for tasks without a validation split. */
     static final double HELD_OUT = 0.1;
 
     /** Fixed, so that all runs hold out the same questions. */
@@ -43,7 +43,7 @@ public record FineTuneData(Questions train, Questions validation, Questions test
      * @param folder the folder with the tasks' files
      * @param splits the splits to train and validate on
      * @param scored the test split, its limit, and how sequences begin
-     * @throws FineTuneException if the task has no split to train on, or if one split would be used twice
+     * @throws FineTuneException if the task lacks a training split, or if one split would be used twice
      */
     public static FineTuneData read(Task task, Path folder, Splits splits, TaskSettings scored) {
         String train = Objects.requireNonNullElse(splits.train(), task.exampleSplit());

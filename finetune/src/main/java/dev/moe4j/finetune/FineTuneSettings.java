@@ -81,7 +81,8 @@ public record FineTuneSettings(
             throw new FineTuneException("epochs, patience, batch and batch tokens must be at least 1");
         }
         if (!(warmUp >= 0 && warmUp < 1)) {
-            throw new FineTuneException("warm-up: " + warmUp + " is no share of the updates; give 0.03 to 0.06");
+            throw new FineTuneException(
+                    "warm-up: " + warmUp + " must be at least 0 and below 1; 0.03 to 0.06 are usual");
         }
         double experts = expertDropout == null ? 0 : expertDropout;
         if (!(dropout >= 0 && dropout < 1 && experts >= 0 && experts < 1)) {

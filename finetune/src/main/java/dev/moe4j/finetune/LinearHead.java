@@ -79,7 +79,7 @@ public final class LinearHead implements AutoCloseable {
      * @param model the model in that folder; the caller closes it
      * @param tokenizer the model's tokenizer
      * @param questions questions of the task that the head was fine-tuned on
-     * @throws FineTuneException if the folder has no head, its number of outputs does not match the task, or no question
+     * @throws FineTuneException if the folder lacks a head, its number of outputs does not match the task, or no question
      *     fits the model's context
      */
     public static LinearHead read(Path folder, LanguageModel model, Tokenizer tokenizer, Questions questions) {

@@ -44,8 +44,8 @@ record ScoringBatch(List<ScoringInput> inputs, TokenBatch tokens) {
     }
 
     /**
-     * Splits inputs into micro-batches. Inputs of similar length go together, which saves padding. Without inputs there
-     * are no batches.
+     * Splits inputs into micro-batches. Inputs of similar length go together, which saves padding. Without inputs the
+     * list is empty.
      *
      * @param batchTokens most tokens of a micro-batch, padding included; a larger input gets its own
      * @param outputs number of the head's outputs

@@ -118,7 +118,7 @@ final class QuickstartText implements AutoCloseable {
      * @param wantedTokens approximate number of tokens that training will read; larger text is sampled
      * @param seed seed of the sample and of the held-out text
      * @param log receives a line at each stage
-     * @throws StudyException if there is no held-out or no out-of-domain text
+     * @throws StudyException if held-out or out-of-domain text is missing
      */
     static QuickstartText prepare(
             Location location, Tokenizer tokenizer, Path folder, double wantedTokens, long seed, Consumer<String> log) {

@@ -68,7 +68,7 @@ class QuickstartTest {
         for (Quickstart.Result.Model model : List.of(result.dense(), result.moe())) {
             assertThat(model.tokens()).isPositive();
             assertThat(model.seconds()).isGreaterThanOrEqualTo(MINUTES * 60);
-            // No model can predict random words better than chance, whatever the number of steps. A tenth is tolerance.
+            // No model can predict random words better than chance after any number of steps. A tenth is tolerance.
             assertThat(model.inDomainPpl()).isFinite().isGreaterThan(0.9 * chance());
             assertThat(model.outOfDomainPpl()).isFinite().isGreaterThan(1);
             try (CheckpointReader reader = CheckpointReader.open(Path.of(model.checkpoint()))) {

@@ -127,7 +127,7 @@ class ReportBrowserTest {
 
         assertDrawn(page);
         // Three metrics by two costs, three charts of factors (FLOPs, time, published), and three of the published
-        // study. Energy is assumed, so it has no chart.
+        // study. Assumed energy is not drawn.
         assertThat(count(page, "<canvas")).isEqualTo(6 + 3 + 3);
         // Four mixtures, each with two layers, four texts and eight experts.
         assertThat(count(page, "class=\"cell ")).isEqualTo(4 * 2 * 4 * 8);

@@ -61,7 +61,7 @@ class StudyReportTest {
         });
     }
 
-    /** An interval may be missing for a single cost, if too many resamples have no factor for it. */
+    /** An interval may be missing for a single cost, if the factor is often undefined for it. */
     @Test
     void theHeadlineHasTheAvailableIntervals() throws IOException {
         StudyResults results = StudyResults.read(List.of(SampleStudy.write(folder.resolve("study"), 2, 0.01, "")));

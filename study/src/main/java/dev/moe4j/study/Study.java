@@ -251,7 +251,7 @@ public final class Study {
         /**
          * Records the results of steps that have ended.
          *
-         * @param stopped whether the study is ending. Ctrl-C reaches the children too, so a nonzero exit is no failure then
+         * @param stopped whether the study is ending. Ctrl-C reaches the children too, so their exit codes are ignored then
          */
         private void collectEnded(boolean stopped) {
             for (RunningStep each : List.copyOf(running)) {

@@ -85,7 +85,7 @@ public final class StudyReport {
             String verdict,
             String words) {}
 
-    /** Speedup curves by metric; empty if the metric was not measured or the families have no value in common. */
+    /** Speedup curves by metric; empty if the metric was not measured or the families' values do not overlap. */
     public record Speedups(List<Sample> inDomain, List<Sample> outOfDomain, List<Sample> zeroShot) {}
 
     /**

@@ -59,7 +59,7 @@ public record FamilySpeedup(
                 seeds < 2 ? Optional.empty() : FactorInterval.of(axes, evaluated));
     }
 
-    /** Dense cost over mixture cost: above 1 the mixtures need less. NaN if there is no factor. */
+    /** Dense cost over mixture cost: above 1 the mixtures need less. NaN without a factor. */
     public double factor() {
         return denseCost / moeCost;
     }

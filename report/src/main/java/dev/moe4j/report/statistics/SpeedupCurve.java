@@ -8,7 +8,7 @@ import java.util.TreeSet;
  * The speedup factor over the dense cost: the cost of a dense model divided by the cost of a mixture with the same metric.
  * The curve covers the metric values that both families enclose.
  *
- * @param samples samples in order of rising dense cost; empty if the families have no metric value in common
+ * @param samples samples in order of rising dense cost; empty if the families' metrics do not overlap
  */
 public record SpeedupCurve(List<Sample> samples) {
 

@@ -1,12 +1,12 @@
 'use strict';
-// What the pages share: text, numbers, charts, tables. Every text becomes a text node, never markup.
+// Shared by all pages: numbers, charts and tables. All text is inserted as text nodes, never as markup.
 const Page = (() => {
   const charts = [];
   let built = false;
 
   // --- small helpers ---------------------------------------------------------------------------------------------
 
-  /** h('td.n', {title: 't'}, child, 'text', …) */
+  /** Creates an element: h('td.n', {title: 't'}, child, 'text', …). */
   function h(selector, ...content) {
     const [tag, ...classes] = selector.split('.');
     const element = document.createElement(tag);
@@ -58,7 +58,7 @@ const Page = (() => {
     return best;
   };
 
-  /** The costs: how they are named, written and scaled. */
+  /** Names, number formats and axes of the costs. */
   const COSTS = {
     FLOPS: {
       field: 'flops', less: 'fewer FLOPs', more: 'more FLOPs', tile: 'FLOPs', title: 'against training compute',
@@ -82,7 +82,7 @@ const Page = (() => {
 
   // --- charts ----------------------------------------------------------------------------------------------------
 
-  /** Round values for a logarithmic axis: the coarsest set with at least four of them in range. */
+  /** Round tick values for a logarithmic axis: the coarsest set with at least four ticks in range. */
   function logTicks(low, high) {
     const sets = [[1], [1, 3], [1, 2, 5], [1, 1.5, 2, 3, 5, 7], [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9]];
     for (const set of sets) {
@@ -105,10 +105,17 @@ const Page = (() => {
   const tickText = value => String(Number(value.toPrecision(4)));
 
   /**
-   * One chart. Axes that are logarithmic are given as logarithms: the scales themselves are linear.
-   * options: label (for those who do not see it), series [{kind, word, x, y, points}], xTicks, yTicks (functions of the
-   * range, or none), xText, yText, xLabel, yLabel, xRange, yRange (what to show at least, or none), fromZero,
-   * hover(kind's series, index), draw(u)
+   * Draws one chart. The scales are linear, so values on a logarithmic axis are passed as logarithms.
+   *
+   * options:
+   * - label: text for screen readers
+   * - series: [{kind, word, x, y, points}]
+   * - xTicks, yTicks: functions from the range to tick values; optional
+   * - xText, yText, xLabel, yLabel: formats of ticks, and labels of axes
+   * - xRange, yRange: ranges that must be visible; optional
+   * - fromZero, xFromZero: whether the axis starts at 0
+   * - hover(series, index): content of the tooltip
+   * - draw(u): draws on the canvas after the chart; optional
    */
   function chart(parent, caption, options) {
     const plot = h('div.plot', { role: 'img', 'aria-label': options.label });
@@ -188,7 +195,7 @@ const Page = (() => {
       plot.append(hover);
     };
     entry.resize = () => { if (u && plot.clientWidth > 0 && u.width !== size().width) u.setSize(size()); };
-    // In the next frame: a size set inside the observer would be reported as an endless loop.
+    // Resize in the next frame: browsers report a resize inside the observer as a loop.
     new ResizeObserver(() => requestAnimationFrame(entry.resize)).observe(plot);
   }
 
@@ -196,7 +203,7 @@ const Page = (() => {
     if (built && charts.every(entry => entry.drawn)) document.documentElement.setAttribute('data-ready', '');
   }
 
-  /** Text on the canvas, with the page's colour around it so that it reads over lines. */
+  /** Writes text on the canvas, outlined in the page's colour so that it stays legible over lines. */
   function write(u, text, x, y, options) {
     const context = u.ctx;
     const ratio = uPlot.pxRatio;
@@ -226,12 +233,12 @@ const Page = (() => {
   const numbers = text => h('th.n', { scope: 'col' }, text);
   const row = text => h('th', { scope: 'row' }, text);
 
-  /** The cell that says how much of an evaluation text was trained on. */
+  /** A table cell with the share of an evaluation text that occurs in the training text. */
   const overlap = share => h('td' + (share > 0.01 ? '.warn' : ''), known(share) ? `${significant(100 * share, 2)} %` : 'not checked');
 
   /**
-   * A row of experts: each one's load relative to an even share, by colour.
-   * options: name, label (for those who do not see it), relative (loads), title(expert, load)
+   * A row of experts, coloured by load relative to an even share.
+   * options: name, label (for screen readers), relative (loads), columns, title(expert, load)
    */
   function expertRow(options) {
     const { relative } = options;
@@ -254,9 +261,9 @@ const Page = (() => {
   const expertScale = () => h('div.scale', { 'aria-hidden': 'true' }, h('div.ramp'),
     h('div.ticks', ['≤ ¼×', '½×', '1 = even', '2×', '≥ 4×'].map(text => h('span', text))));
 
-  /** To be called when everything is on the page. */
+  /** Draws all charts. Must be called after all content is on the page. */
   function finish() {
-    // A chart takes its size from its place.
+    // A chart takes its size from its parent element.
     charts.forEach(entry => entry.draw());
     built = true;
     announce();

@@ -1,4 +1,4 @@
-// Draws the comparison of two runs from the JSON beside it.
+// Draws the comparison of two runs from the embedded JSON.
 (() => {
   const data = JSON.parse(document.getElementById('report-data').textContent);
   const runs = [
@@ -10,7 +10,7 @@
 
   const curveOf = (run, domain) => run.curves.find(curve => curve.domain === domain);
 
-  /** The target, and the two costs at which it was reached. */
+  /** Draws the target and the two costs at which the curves reach it. */
   function drawReading(u, speedup, scale) {
     const context = u.ctx;
     const ratio = uPlot.pxRatio;
@@ -59,7 +59,7 @@
       context.lineTo(tip + side * head * 1.3, y + head * 0.8);
       context.fill();
     }
-    // Above the arrow run the curves; below it, between the two drop lines, there is room.
+    // The curves run above the arrow. Below it, the space between the two drop lines is free.
     write(u, `${fixed(reading.factor, 2)}×`, (a + b) / 2, y + 16 * ratio, { align: 'center', bold: true, size: 15, colour: text });
     context.restore();
   }
@@ -144,7 +144,7 @@
           h('td', COSTS.FLOPS.format(curve.flops[i])), h('td', duration(curve.seconds[i])),
           h('td', fixed(loss, 4)), h('td', significant(Math.exp(loss), 4)))) : [];
       });
-      at('curves').append(h('details', h('summary', `The numbers behind these two charts, ${domain}`),
+      at('curves').append(h('details', h('summary', `The values of these two charts, ${domain}`),
         table('', null, [column('Model'), column('Tokens'), column('FLOPs'), column('Time'), column('Loss, nats'), column('Perplexity')], h('tbody', rows))));
     }
     if (data.speedups.length === 0) return;
@@ -162,7 +162,7 @@
       }))));
   }
 
-  // Each held-out text with both runs' perplexities.
+  // Both runs' perplexities of each held-out text.
   function domainEntries() {
     const all = new Map();
     for (const { kind, run } of runs) {
@@ -244,10 +244,10 @@
     const line = (name, cell) => h('tr', row(name), runs.map(each => h('td', cell(each.run))));
     at('models').append(table('', null, [column(''), ...runs.map(each => column(each.run.name))], h('tbody',
       line('Parameters', run => whole(run.parametersTotal)),
-      line('Parameters that a token uses', run => whole(run.parametersActive)),
+      line('Active parameters', run => whole(run.parametersActive)),
       line('Training FLOPs per token', run => si(run.flopsPerToken) + 'FLOP'),
-      line('Router’s share of them', run => run.routerFlopsPerToken > 0 ? `${significant(100 * run.routerFlopsPerToken / run.flopsPerToken, 2)} %` : '–'),
-      line('Tokens trained on', run => count(run.tokens)),
+      line('Router’s share of FLOPs', run => run.routerFlopsPerToken > 0 ? `${significant(100 * run.routerFlopsPerToken / run.flopsPerToken, 2)} %` : '–'),
+      line('Training tokens', run => count(run.tokens)),
       line('Training compute', run => si(run.tokens * run.flopsPerToken) + 'FLOP'),
       line('Training time', run => duration(run.seconds)),
       line('Tokens per second', run => count(run.tokens / run.seconds)),
@@ -263,16 +263,16 @@
         h('tbody', data.text.sources.map(source => h('tr', row(source.name), h('td', source.use),
           h('td.n', whole(source.documents)), h('td.n', count(source.tokens)),
           source.use === 'training' ? h('td', '–') : overlap(source.overlap))))),
-      h('p', 'In the training text: the share of the text’s runs of 13 words that the training text has too. Above 1 % its perplexities flatter both models.'),
+      h('p', 'In the training text: the share of the text’s sequences of 13 words that also occur in the training text. Above 1 %, both perplexities on the text are too low.'),
       h('p', data.text.heldOut),
       ...data.text.notes.map(note => h('p', note)),
-      h('p', `Tokenizer ${data.tokenizer}, a vocabulary of ${whole(data.vocabulary)}.`));
+      h('p', `Tokenizer: ${data.tokenizer}, with a vocabulary of ${whole(data.vocabulary)} tokens.`));
   }
 
   function how() {
     const windows = [...new Set(data.speedups.map(each => whole(each.windows)))].join(' and ');
-    at('how-interval').textContent = `95 % of ${whole(data.resamples)} paired bootstrap resamples of the held-out windows${windows ? ` (${windows} of them)` : ''}: each draws windows with replacement, the same for both models and all points, and applies the whole rule again, the choice of the target included. It shows how much the choice of held-out text matters. It does not cover the seed, so it decides nothing.`;
-    at('how-seeds').textContent = `One seed each, so every factor is undecided: nothing in this run shows how much seeds differ. Factors of models of this size (width 64) differed by ±${data.seedSpread} or more between seeds. A study with several seeds decides.`;
+    at('how-interval').textContent = `95 % of ${whole(data.resamples)} paired bootstrap resamples of the held-out windows${windows ? ` (${windows} of them)` : ''}. Each resample draws windows with replacement, the same for both models and all points, and applies the complete rule again, including the choice of the target. The interval shows how much the choice of held-out text matters. It does not cover the seed, so it cannot decide the comparison.`;
+    at('how-seeds').textContent = `Each model has one seed, so every factor is undecided: the variation between seeds is unknown. Factors of models of this size (width 64) differed by ±${data.seedSpread} or more between seeds. A study with several seeds can decide.`;
     at('machine').textContent = data.machine;
   }
 

@@ -1,4 +1,4 @@
-// Draws what studies measured from the JSON beside it.
+// Draws the results of studies from the embedded JSON.
 (() => {
   const data = JSON.parse(document.getElementById('report-data').textContent);
   const { COSTS, PREFIXES, at, capital, chart, colour, column, count, duration, expertRow, expertScale, finish, fixed, h, known,
@@ -9,7 +9,7 @@
     out_of_domain: { label: 'out-of-domain', word: 'perplexity', lower: true, kind: 'second' },
     zero_shot: { label: 'zero-shot', word: 'accuracy', lower: false, kind: 'third' },
   };
-  /** Assumed energy is the time in another unit, so it has no chart and no factor. */
+  /** Assumed energy is only time in another unit, so its charts and factors are omitted. */
   const COST_KEYS = Object.keys(COSTS).filter(key => key !== 'JOULES' || !data.energy_assumed);
   const WINNERS = { MIXTURE_PAYS: 'moe', DENSE_PAYS: 'dense' };
   const percent = (value, digits = 1) => known(value) ? (100 * value).toFixed(digits) : '–';
@@ -44,7 +44,7 @@
   };
 
   function costs(group) {
-    const head = [column('Model'), column('Parameters'), column('Used by a token'), column('Tokens'), column('Seeds'), column('FLOPs'),
+    const head = [column('Model'), column('Parameters'), column('Active parameters'), column('Tokens'), column('Seeds'), column('FLOPs'),
       column('Router'), column('Time'), column(data.energy_assumed ? 'Energy (assumed)' : 'Energy'),
       column('Perplexity in-domain'), column('out-of-domain'), column('Zero-shot, %')];
     const rows = group.rungs.map(rung => h('tr',
@@ -54,8 +54,8 @@
       h('td', duration(rung.seconds)), h('td', si(rung.joules) + 'J'),
       h('td', perSeed(rung, 'in_domain', significant)), h('td', perSeed(rung, 'out_of_domain', significant)),
       h('td', perSeed(rung, 'zero_shot', value => fixed(value, 1)))));
-    return section('What each model cost and reached',
-      'Means over seeds, with their range below where there are several. FLOPs are for all of training.',
+    return section('Costs and results of each model',
+      'Means over seeds, with the range below if there are several seeds. FLOPs are for the complete training.',
       table('.small', null, head, h('tbody', rows)),
       ...group.rungs.filter(rung => rung.largest).map(rung =>
         h('details', h('summary', `Exact configuration: ${rung.model}`), h('pre', { tabindex: 0 }, rung.configuration))));
@@ -63,7 +63,7 @@
 
   // --- figures against costs -------------------------------------------------------------------------------------
 
-  /** Single runs as dots, and the target with the two costs at which the families reach it. */
+  /** Draws single runs as dots, and the target with the two costs at which the families reach it. */
   function drawRuns(u, rungs, field, key, factor, place, comparison) {
     const context = u.ctx;
     const ratio = uPlot.pxRatio;
@@ -129,18 +129,18 @@
       comparisons.forEach(each => costChart(charts, group, each));
       return [h('h3', capital(`${GROUPS[name].label} ${GROUPS[name].word}`)), charts];
     });
-    return section('What is reached at what cost',
-      'A family’s line joins its best models, means over seeds; dots are single runs. The bar spans the costs at which both families reach the target, the worse of their best figures.',
+    return section('Results against costs',
+      'Each line connects the best models of a family, as means over seeds. Dots are single runs. The bar spans the costs at which the two families reach the target, which is the worse of their best results.',
       familyLegend(true), ...blocks.flat());
   }
 
   // --- speedup ---------------------------------------------------------------------------------------------------
 
-  /** curves: [{name, x, y, knot}] over dense cost; axis as COSTS gives it, in the curves' unit. */
+  /** Draws speedup over dense cost. curves: [{name, x, y}]; axis: an axis of COSTS, in the unit of the curves. */
   function speedupChart(parent, caption, curves, axis, format) {
     const drawn = curves.filter(each => each.x.length > 1);
     if (!drawn.length) {
-      parent.append(h('figure', h('figcaption', caption), h('div.empty', 'The families have no figure in common.')));
+      parent.append(h('figure', h('figcaption', caption), h('div.empty', 'The families have no results in common.')));
       return;
     }
     const highest = Math.max(...drawn.flatMap(each => each.y));
@@ -186,9 +186,9 @@
     if (data.published) publishedChart(charts);
     const rows = group.means.filter(each => COST_KEYS.includes(each.cost)).map(each => factorRow(`${capital(GROUPS[each.group].label)}, ${COSTS[each.cost].tile}`, each));
     return section('Speedup factor',
-      'How many times more dense models cost than mixtures that are as good, over the dense cost. Above 1 mixtures pay.',
+      'The cost of dense models divided by the cost of equally good mixtures, over the dense cost. Above 1 mixtures pay.',
       groupLegend(Object.keys(GROUPS)), charts,
-      h('h3', 'At the best figure that both reach'), table('.small', null, FACTOR_HEAD('Figure and cost'), h('tbody', rows)));
+      h('h3', 'At the best result that both families reach'), table('.small', null, FACTOR_HEAD('Result and cost'), h('tbody', rows)));
   }
 
   const FACTOR_HEAD = first => [column(first), column('Target'), column('Dense needs'), column('Mixtures need'), column('Speedup factor'), column('95 %'), column('Verdict')];
@@ -215,7 +215,7 @@
           return h('tr', row(flops.member), h('td', significant(flops.target)), cell(flops), cell(seconds));
         }));
     });
-    return section('Speedup factor by text and task', 'Read at the best figure that both families reach on it, in FLOPs and in time on this machine. Intervals cover seeds; those of tasks cover questions too.',
+    return section('Speedup factor by text and task', 'Factors at the best result that both families reach on the text or task, in FLOPs and in time on this machine. Intervals cover seeds. Intervals of tasks also cover questions.',
       table('.small', null, [column('Text or task'), column('Target'), column('In FLOPs'), column('95 %'), column('In time'), column('95 %')], bodies));
   }
 
@@ -233,11 +233,11 @@
         rows.map(text => h('tr', row(text.name), overlap(text.training_overlap), text.values.map(value => h('td', value ? { title: `${fixed(value.bits_per_byte, 3)} bits per byte` } : {},
           value ? [significant(value.mean), value.high > value.low ? h('span.range', `${significant(value.low)} to ${significant(value.high)}`) : null] : '–')))));
     });
-    return section('Perplexity by text', 'Each model at its largest budget: mean over seeds, and their range. A text that stands in the training text by more than 1 % is marked; its perplexities flatter all models.',
+    return section('Perplexity by text', 'Each model at its largest budget: mean over seeds, and their range. A text is marked if more than 1 % of it occurs in the training text. Perplexities on it are too low.',
       table('.small', null, [column('Text'), column('In the training text'), ...modelColumns(group)], bodies));
   }
 
-  /** What did not fit a model's context. */
+  /** Counts of the questions that did not fit a model's context. */
   const misfits = value => [value.left_out ? `${whole(value.left_out)} left out` : '', value.cut_prompts ? `${whole(value.cut_prompts)} cut` : ''].filter(Boolean).join(', ');
 
   function tasks(group, name, title, lead) {
@@ -271,7 +271,7 @@
   function experts(group) {
     if (!group.experts.length) return null;
     return section('Which experts serve which text',
-      'The share of its tokens that each expert received of a text, relative to an even share. A row that differs from its neighbours is a text with experts of its own; rows that look alike show no specialisation by text.',
+      'The share of a text’s tokens that each expert received, relative to an even share. A row that differs from the others shows experts that specialise in that text. Rows that look alike show no specialisation by text.',
       ...group.experts.map((model, i) => h('details', i === 0 ? { open: '' } : {}, h('summary', `${model.model}, seed ${model.seed}`),
         model.layers.map(layer => [h('h3', `Block ${layer.layer}`), layer.rows.map(each => expertRow({
           name: each.text, columns: each.relative.length,
@@ -314,10 +314,10 @@
     const parent = at('groups');
     if (data.groups.length > 1) parent.append(h('h2.data', `Trained on ${group.data}`));
     const grown = [costs, against, speedup, byMember, texts,
-      each => tasks(each, 'zero_shot', 'Zero-shot tasks', 'Accuracy in percent with its 95 % interval over questions; bold where all of the interval is above chance. Questions that do not fit a model’s context are left out, and longer prompts lose their beginning; both are counted below the figure.'),
+      each => tasks(each, 'zero_shot', 'Zero-shot tasks', 'Accuracy in percent with its 95 % interval over questions; bold if the complete interval is above chance. Questions that do not fit a model’s context are left out, and longer prompts are cut at their beginning. Both are counted below the accuracy.'),
       each => tasks(each, 'few_shot', 'Few-shot tasks', 'As above.'),
       fineTuned,
-      each => tasks(each, 'bias', 'Bias', 'CrowS-Pairs: the share of pairs in which the model prefers the stereotype, 50 is none. StereoSet: LMS, the share in which it prefers sense to nonsense; SS, in which it prefers the stereotype; ICAT, both in one.'),
+      each => tasks(each, 'bias', 'Bias', 'CrowS-Pairs: the share of pairs in which the model prefers the stereotype; 50 means no bias. StereoSet: LMS is the share of questions in which the model prefers a meaningful sentence, SS the share in which it prefers the stereotype, and ICAT combines both.'),
       experts];
     for (const make of grown) {
       const made = make(group);
@@ -326,9 +326,9 @@
   }
   published();
   at('how-energy').textContent = data.energy_assumed
-    ? `Not measured on this machine: the time of training at ${data.watts.join(' or ')} W for each run. An assumption, and no more than another unit of time.`
-    : 'Counters of the processors (RAPL), shared evenly among the runs that went side by side.';
-  at('how-interval').textContent = '95 % by Student’s t on the factor’s logarithm. Its variance adds up parts: each model’s seeds, the texts of a mean of perplexities, and the questions of accuracies. Seeds and texts are left out one at a time and the factor read again (the jackknife). Degrees of freedom are Satterthwaite’s. An interval that contains 1 is no difference that this study can show. A factor that a model with one seed decides has no interval and is undecided.';
+    ? `Not measured on this machine. It is training time at ${data.watts.join(' or ')} W for each run, an assumption, so it is only another unit of time.`
+    : 'Energy counters of the processors (RAPL), split evenly among the runs that ran in parallel.';
+  at('how-interval').textContent = '95 % by Student’s t on the logarithm of the factor. The variance is a sum of parts: each model’s seeds, the texts of a mean perplexity, and the questions of accuracies. The parts of seeds and texts come from the jackknife, which leaves out one at a time and reads the factor again. Degrees of freedom follow Satterthwaite. If an interval contains 1, the study shows no difference. A factor that depends on a model with one seed has no interval and is undecided.';
   at('machine').textContent = data.machines.join('; ') || '–';
   finish();
 })();

@@ -344,7 +344,7 @@ public final class StudyPlan {
         return identity;
     }
 
-    /** The CPU has no entry, so that studies from before devices were configurable keep their names. */
+    /** The CPU is not recorded, so that studies from before devices were configurable keep their names. */
     private void putDevice(ObjectNode identity) {
         if (!ladder.onProcessors()) {
             identity.put("device", ladder.device());

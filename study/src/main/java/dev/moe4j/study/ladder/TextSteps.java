@@ -87,7 +87,7 @@ final class TextSteps {
                 tokenizer.equals(Tokenizer.FILE) ? shards.resolve(tokenizer).toString() : tokenizer,
                 word(made.splitting()),
                 made.transform() == TextTransform.COLLAPSE_SPACES);
-        // An adopted folder has no preparation plan: its manifest's options are defaults, not facts.
+        // An adopted folder lacks a preparation plan: its manifest's options are defaults, not facts.
         List<String> options = manifest.work().plan().isEmpty() ? List.of() : options(made);
         return new Prepared(
                 shards, manifest.sha256(), as, options, manifest.tokenizer().vocabulary(), null);

@@ -9,7 +9,7 @@ import java.util.stream.Stream;
 
 /**
  * Measures the energy that this machine's processors draw. Reads the RAPL counters that Linux exposes under {@code
- * /sys/class/powercap}. Most virtual machines have no counters, and unprivileged users often cannot read them.
+ * /sys/class/powercap}. Most virtual machines lack these counters, and unprivileged users often cannot read them.
  */
 public final class EnergyMeter {
 
@@ -67,7 +67,7 @@ public final class EnergyMeter {
     /**
      * Joules since the last call, or since the start.
      *
-     * @return empty if the machine has no readable counters
+     * @return empty without readable counters
      */
     public OptionalDouble joules() {
         if (packages.isEmpty()) {

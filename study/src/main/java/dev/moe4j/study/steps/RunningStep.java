@@ -181,7 +181,7 @@ public final class RunningStep {
         return step.folder().resolve("log.txt");
     }
 
-    /** The last non-blank line of a file; empty if there is none or the file cannot be read. */
+    /** The last non-blank line of a file; empty if the file is blank or cannot be read. */
     public static String lastLine(Path file) {
         try (RandomAccessFile in = new RandomAccessFile(file.toFile(), "r")) {
             long from = Math.max(0, in.length() - TAIL);
