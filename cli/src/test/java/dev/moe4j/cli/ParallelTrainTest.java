@@ -189,7 +189,7 @@ class ParallelTrainTest {
         Run refused = Run.of(launch(2, 60, train(alone, STEPS), "--restarts=1"));
         assertThat(refused.code()).as(refused.err()).isEqualTo(2);
         assertThat(refused.err())
-                .contains("already holds a run; add --resume")
+                .contains("already holds a run; resume it")
                 .contains("failed with exit code 2, in attempt 1;");
     }
 

@@ -7,9 +7,11 @@ import java.util.function.LongFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Makes what the next step needs while this one runs, on a thread of its own. What is made depends on the step's number
- * only, so it is the same as if it were made when it is asked for, whatever step comes first or is asked for again. What
- * making throws is thrown to whoever asks for that step, and to nobody if it never comes.
+ * Prepares the next step's input on a background thread while the current step runs.
+ *
+ * <p>The input depends only on the step number. It is therefore the same whether it was prefetched or made on demand,
+ * also if steps are skipped or repeated. A failure is thrown when the failing step's input is taken; it is dropped if
+ * that step is never taken.
  */
 final class Prefetch<T> {
 
@@ -22,7 +24,7 @@ final class Prefetch<T> {
         this.make = make;
     }
 
-    /** What a step needs; begins with the one after. */
+    /** Returns a step's input and starts to prepare the next one. */
     T take(long step) {
         FutureTask<T> ready = made;
         if (ready == null || next != step) {
@@ -47,7 +49,7 @@ final class Prefetch<T> {
             return task.get();
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
-            throw new TrainException("interrupted while waiting for data; run it again with --resume", e);
+            throw new TrainException("interrupted while waiting for data; resume the run", e);
         } catch (ExecutionException e) {
             switch (e.getCause()) {
                 case RuntimeException cause -> throw cause;
@@ -57,7 +59,7 @@ final class Prefetch<T> {
         }
     }
 
-    /** Seconds that were waited since this was asked before. */
+    /** Returns the seconds spent waiting since the previous call. */
     double takeWaitedSeconds() {
         double seconds = waited / 1e9;
         waited = 0;

@@ -35,45 +35,52 @@ import java.util.function.LongToDoubleFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Makes steps: a batch forward and backward in micro-batches, the gradient's norm, the optimizer. What happens in step n
- * depends only on the configuration, the seed, the data, the parameters with their moments, and the {@link State}.
+ * Performs training steps. A step runs the forward and backward pass of a batch in micro-batches (gradient
+ * accumulation), computes the global gradient norm and updates the parameters with AdamW. Data parallel processes each
+ * compute their slice of every micro-batch.
+ *
+ * <p>The result of step n depends only on the configuration, the seed, the data, the parameters with their moments, and
+ * the {@link TrainerState}.
  */
 public final class Trainer {
 
     private final LanguageModel model;
     private final ProcessGroup everyone;
     private final BatchConfig batch;
-    /** This process's sequences of each micro-batch. */
-    private final Slice share;
+    /** The sequences of each micro-batch that this process computes. */
+    private final Slice slice;
 
     private final AdamW optimizer;
-    private final Prefetch<List<TokenBatch>> micros = new Prefetch<>(this::micros);
-    private Batches batches;
+    private final Prefetch<List<TokenBatch>> prefetch = new Prefetch<>(this::microBatches);
+    private BatchBuilder batches;
     private final RandomKey key;
     private final LongToDoubleFunction rate;
     private SpikeGuard guard = new SpikeGuard(WatchConfig.DEFAULT);
     private LossScale lossScale;
     private long step;
     private long updates;
-    /** The first step's first sequence, if all steps had this batch: not 0 where earlier ones had another. */
-    private long origin;
+    /** Added to sequence numbers; not 0 if earlier steps ran with another batch size. */
+    private long sequenceOffset;
 
     private Tape.@Nullable Timer timer;
     private Tape.@Nullable Inspector inspector;
 
-    /** Sequences by their global number. */
+    /** Supplies training sequences by their global number. */
     @FunctionalInterface
     public interface SequenceSource {
 
-        /** Fills {@code tokens} with sequence {@code number}: one token more than the model sees, to be predicted. */
+        /**
+         * Fills {@code tokens} with sequence {@code number}: the model's input and one more token, so that each input
+         * token has a target.
+         */
         void sequence(long number, int[] tokens);
 
-        /** Where documents begin in it, as {@link TrainingSequences#documentStarts} has it. */
+        /** The positions at which documents begin in the sequence; see {@link TrainingSequences#documentStarts}. */
         default int[] documentStarts(long number) {
             return new int[0];
         }
 
-        /** The sequences of prepared text. */
+        /** Returns a source that reads prepared data. */
         static SequenceSource of(TrainingSequences sequences) {
             return new SequenceSource() {
                 @Override
@@ -90,8 +97,12 @@ public final class Trainer {
     }
 
     /**
-     * @param seed of dropout and of random routing
-     * @param steps of the whole run, for the schedule
+     * Creates a trainer for a model.
+     *
+     * @param source the training sequences
+     * @param seed seed of dropout and of random routing
+     * @param steps length of the complete run in steps, which the learning rate schedule needs
+     * @throws TrainException if the micro-batch cannot be divided evenly among the processes
      */
     public Trainer(
             LanguageModel model,
@@ -104,7 +115,7 @@ public final class Trainer {
         this(model, batch, optimizer, step -> schedule.rate(optimizer.learningRate(), step, steps), source, seed);
     }
 
-    /** A trainer whose learning rate is a function of the step's number. */
+    /** Creates a trainer with a learning rate that is a function of the step number. */
     Trainer(
             LanguageModel model,
             BatchConfig batch,
@@ -115,16 +126,16 @@ public final class Trainer {
         this.model = model;
         this.everyone = model.fabric().everyone();
         this.batch = batch;
-        this.share = share(batch, everyone.members());
+        this.slice = slice(batch, everyone.members());
         this.optimizer = new AdamW(optimizer);
         this.lossScale =
                 new LossScale(LossScaleConfig.DEFAULT, model.parameters().precision());
         this.rate = rate;
-        this.batches = new Batches(source, model.config(), DataConfig.DEFAULT);
+        this.batches = new BatchBuilder(source, model.config(), DataConfig.DEFAULT);
         this.key = new RandomKey(seed).fold("training");
     }
 
-    private static Slice share(BatchConfig batch, Members members) {
+    private static Slice slice(BatchConfig batch, Members members) {
         if (batch.microBatch() % members.size() != 0) {
             throw new TrainException("batch: micro-batches of %d sequences cannot be divided among %d processes; "
                             .formatted(batch.microBatch(), members.size())
@@ -133,12 +144,12 @@ public final class Trainer {
         return members.share(batch.microBatch());
     }
 
-    /** Reports each section's time to the timer from now on. */
+    /** Sets a timer that receives the time of every section from the next step on; null removes it. */
     public void time(Tape.@Nullable Timer listener) {
         timer = listener;
     }
 
-    /** Shows what each section computes from now on, instead of its time. */
+    /** Sets an inspector that sees the output of every section from the next step on. It replaces the timer. */
     void inspect(Tape.Inspector listener) {
         inspector = listener;
     }
@@ -151,34 +162,35 @@ public final class Trainer {
         return model;
     }
 
-    /** Skips steps that are spikes by this configuration; by default none are. */
+    /** Enables the spike guard with these settings. By default no step is skipped. */
     Trainer skipSpikes(WatchConfig watch) {
         guard = new SpikeGuard(watch);
         return this;
     }
 
-    /** Scales an fp16 run's loss by this configuration. */
+    /** Sets how the loss is scaled in fp16 (mixed precision). Other precisions ignore it. */
     Trainer scaleLoss(LossScaleConfig config) {
         lossScale = new LossScale(config, model.parameters().precision());
         return this;
     }
 
-    /** Tells the model about documents by this configuration; by default it does not know of them. */
+    /** Sets how the model treats document boundaries within a sequence. By default it does not see them. */
     public Trainer documents(DataConfig config) {
-        batches = new Batches(batches.source(), batches.model(), config);
+        batches = new BatchBuilder(batches.source(), batches.model(), config);
         return this;
     }
 
-    /** Seconds that steps have waited for data since this was asked before. */
+    /** Returns the seconds that steps waited for data since the previous call. */
     double takeDataWaitSeconds() {
-        return micros.takeWaitedSeconds();
+        return prefetch.takeWaitedSeconds();
     }
 
-    /** Steps finished so far. */
+    /** The number of finished steps. */
     public long stepsDone() {
         return step;
     }
 
+    /** The state that a checkpoint stores in addition to the parameters and their moments. */
     public TrainerState state() {
         return new TrainerState(
                 step,
@@ -189,27 +201,29 @@ public final class Trainer {
                 model.balanceTracker().state());
     }
 
-    /** Goes on where another trainer stood; the model has its parameters and moments already. */
+    /** Continues from another trainer's state. The model must already have that trainer's parameters and moments. */
     void restore(TrainerState earlier) {
         step = earlier.step();
         updates = earlier.updates();
-        origin = earlier.sequences() - step * batch.sequences();
+        sequenceOffset = earlier.sequences() - step * batch.sequences();
         lossScale.restore(earlier.lossScale());
         guard.restore(earlier.spikes());
         model.balanceTracker().restore(earlier.balance());
     }
 
     /**
-     * Makes the next step.
+     * Performs the next step. All processes of the run must call this together.
      *
-     * @throws TrainException if the loss or its gradient is no number; the parameters are then as they were before
+     * @return the step's loss, gradient norm, learning rate and routing statistics
+     * @throws TrainException if the loss or the gradient norm is not finite; the parameters are then unchanged
      */
     public StepResult step() {
         step++;
         Parameters parameters = model.parameters();
         parameters.startGradients();
-        List<TokenBatch> micros = this.micros.take(step);
-        double predicted = micros.stream().mapToLong(TokenBatch::predicted).sum();
+        List<TokenBatch> microBatches = prefetch.take(step);
+        double predicted =
+                microBatches.stream().mapToLong(TokenBatch::predicted).sum();
         long tokens = (long) everyone.sum(new double[] {predicted}, "tokens of the step")[0];
         double scale = lossScale.scale();
         List<DeferredScalars> losses = new ArrayList<>();
@@ -219,13 +233,13 @@ public final class Trainer {
         double squares;
         List<LayerRouting> routing;
         long start;
-        // What the step tells is read once, at its end: each read waits for the device.
+        // Scalars are read together at the end of the step, because each read waits for the device.
         try (Scope figures = Scope.open()) {
             for (int micro = 0; micro < batch.accumulation(); micro++) {
                 try (Scope _ = Scope.open();
                         Tape tape = tape()) {
-                    LossReport report =
-                            model.loss(tape, micros.get(micro), pass(firstSequence(micro), scale / tokens, tokens));
+                    LossReport report = model.loss(
+                            tape, microBatches.get(micro), pass(firstSequence(micro), scale / tokens, tokens));
                     losses.add(DeferredScalars.of(report.roots().getFirst().tensor(), figures));
                     report.figures().forEach(figure -> figure.keepIn(figures));
                     reports.add(report);
@@ -259,7 +273,7 @@ public final class Trainer {
         balance = sums[1] / everyone.members().size();
         double norm = Math.sqrt(everyone.sum(new double[] {squares}, "gradient norm")[0]) / scale;
         if (!Double.isFinite(loss) || !(Double.isFinite(norm) || lossScale.active())) {
-            throw notFinite(loss, norm, micros, tokens);
+            throw notFinite(loss, norm, microBatches, tokens);
         }
         model.balanceTracker().endStep();
         routing = LossReport.over(everyone, routing);
@@ -279,53 +293,56 @@ public final class Trainer {
         return routing.stream().mapToDouble(LayerRouting::balance).average().orElse(0);
     }
 
-    /** Runs the step again, watching every section, and tells where it first went wrong. */
-    private TrainException notFinite(double loss, double norm, List<TokenBatch> micros, long tokens) {
-        String where = "no section shows it when the step is run again";
+    /** Runs the step again with an inspector on every section, to report where the first non-finite value appears. */
+    private TrainException notFinite(double loss, double norm, List<TokenBatch> microBatches, long tokens) {
+        String where = "not reproduced when the step was run again";
         long first = sequencesBefore(step);
         long last = first + batch.sequences() - 1;
         for (int micro = 0; micro < batch.accumulation(); micro++) {
             long sequence = firstSequence(micro);
             PassContext pass = pass(sequence, 1.0 / tokens, tokens);
-            Optional<NotFinite.Place> found = NotFinite.find(model, micros.get(micro), pass);
+            Optional<NonFiniteFinder.Place> found = NonFiniteFinder.find(model, microBatches.get(micro), pass);
             if (found.isPresent()) {
                 int rank = found.get().rank();
                 where = "first in " + found.get().name() + (everyone.members().size() == 1 ? "" : " of rank " + rank);
-                first = sequence - share.start() + rank * share.length();
-                last = first + share.length() - 1;
+                first = sequence - slice.start() + rank * slice.length();
+                last = first + slice.length() - 1;
                 break;
             }
         }
-        return new TrainException("step %d: the loss is %s and its gradient's norm %s, %s, at sequences %d to %d"
+        return new TrainException("step %d: the loss is %s and the gradient norm is %s, %s, at sequences %d to %d"
                         .formatted(step, loss, norm, where, first, last)
                 + "; lower optimizer.learning_rate, lengthen schedule.warmup or set precision=fp32");
     }
 
     /** The global number of a step's first sequence. */
     private long sequencesBefore(long ofStep) {
-        return origin + (ofStep - 1) * batch.sequences();
+        return sequenceOffset + (ofStep - 1) * batch.sequences();
     }
 
     private long firstSequence(int micro) {
         return firstSequence(step, micro);
     }
 
-    /** The first of this process's sequences of a micro-batch. */
+    /** The global number of the first sequence of a micro-batch that this process computes. */
     private long firstSequence(long ofStep, int micro) {
-        return sequencesBefore(ofStep) + (long) micro * batch.microBatch() + share.start();
+        return sequencesBefore(ofStep) + (long) micro * batch.microBatch() + slice.start();
     }
 
-    /** This process's part of a step's micro-batches; runs on another thread, and depends on nothing that steps change. */
-    private List<TokenBatch> micros(long ofStep) {
-        List<TokenBatch> micros = new ArrayList<>();
+    /**
+     * Builds this process's slice of each micro-batch of a step. Runs on the prefetch thread, so it must not use state
+     * that steps change.
+     */
+    private List<TokenBatch> microBatches(long ofStep) {
+        List<TokenBatch> microBatches = new ArrayList<>();
         for (int micro = 0; micro < batch.accumulation(); micro++) {
-            micros.add(batches.batch(firstSequence(ofStep, micro), (int) share.length()));
+            microBatches.add(batches.batch(firstSequence(ofStep, micro), (int) slice.length()));
         }
-        return micros;
+        return microBatches;
     }
 
     private PassContext pass(long firstSequence, double lossPerToken, long tokens) {
-        long[] sequences = new long[(int) share.length()];
+        long[] sequences = new long[(int) slice.length()];
         for (int i = 0; i < sequences.length; i++) {
             sequences[i] = firstSequence + i;
         }

@@ -17,30 +17,33 @@ import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
-/** The steps of a run, from where it stands to its end, with all that happens between them. */
+/**
+ * Runs the steps of a training run from its current position to its end, with validation, reports and checkpoints in
+ * between.
+ */
 final class TrainingLoop {
 
     private final Trainer trainer;
     private final RunConfig config;
     private final TrainingState origin;
     private final Validation validation;
-    private final ParallelContext fabric;
+    private final ParallelContext parallel;
     private final @Nullable Metrics metrics;
     private final Checkpoints saver;
     private final double peakTokensPerSecond;
-    private final ExpertWatch experts;
+    private final ExpertLoadMonitor experts;
     private final long begin = System.nanoTime();
-    private long reported = begin;
+    private long lastReport = begin;
     private long tokensSince;
     private long tokens;
     private double loss;
-    private double waited;
+    private double exchangeSeconds;
     private boolean stopped;
 
     /**
-     * @param origin where the run stands, with the schedule's length and all else that checkpoints repeat
-     * @param metrics null in processes that leave writing to the first
-     * @param peakTokensPerSecond of a model that did nothing but matrix products at their peak
+     * @param origin the position to start from, with the data that every checkpoint repeats
+     * @param metrics null in all processes but the first, which writes the metrics
+     * @param peakTokensPerSecond the rate of training that consists of matrix products at peak speed only
      */
     TrainingLoop(
             Trainer trainer,
@@ -51,15 +54,15 @@ final class TrainingLoop {
             Checkpoints saver,
             double peakTokensPerSecond) {
         this.trainer = trainer;
-        this.fabric = trainer.model().fabric();
-        this.waited = fabric.waitedSeconds();
+        this.parallel = trainer.model().fabric();
+        this.exchangeSeconds = parallel.waitedSeconds();
         this.config = config;
         this.origin = origin;
         this.validation = validation;
         this.metrics = metrics;
         this.saver = saver;
         this.peakTokensPerSecond = peakTokensPerSecond;
-        this.experts = new ExpertWatch(config.watch());
+        this.experts = new ExpertLoadMonitor(config.watch());
         this.tokens = origin.position().tokens();
         this.loss = origin.position().metrics().loss();
     }
@@ -69,7 +72,7 @@ final class TrainingLoop {
             step(listener, notices);
         }
         if (validation.exhausted() && trainer.stepsDone() < origin.run().steps()) {
-            notices.accept("step %,d: %d evaluations in a row were no better than step %,d's; the run ends"
+            notices.accept("step %,d: %d evaluations in a row did not improve on step %,d; the run ends"
                     .formatted(
                             trainer.stepsDone(),
                             config.evaluation().patience(),
@@ -86,9 +89,9 @@ final class TrainingLoop {
                 checkpoint, config, trainer.stepsDone(), tokens, seconds, loss, validation.best(), stopped);
     }
 
-    /** Whether any process has been asked to stop: then all do, at the same step. */
+    /** Whether any process was asked to stop. All processes then stop at the same step. */
     private boolean stops(BooleanSupplier stop) {
-        stopped = fabric.everyone().any(stop.getAsBoolean(), "whether to stop");
+        stopped = parallel.everyone().any(stop.getAsBoolean(), "whether to stop");
         return stopped;
     }
 
@@ -103,12 +106,13 @@ final class TrainingLoop {
         tokens += result.tokens();
         tokensSince += result.tokens();
         loss = result.loss();
-        double rate = tokensSince * 1e9 / (System.nanoTime() - reported);
+        double rate = tokensSince * 1e9 / (System.nanoTime() - lastReport);
         TrainingProgress trained = new TrainingProgress(
                 result, origin.run().steps(), rate, rate / peakTokensPerSecond, Collections.emptySortedMap());
         boolean last = step == origin.run().steps();
         boolean evaluated = validation.due(step, origin.run().steps());
-        // Copied before validation and reports, in all processes together: these may fail in one of them.
+        // Copied before validation and reporting, while all processes are in step: validation or reporting may fail in
+        // one of them only.
         Snapshot due = last || config.checkpoint().due(step) ? copy() : null;
         String task = "validation";
         try (DueCheckpoint _ = new DueCheckpoint(due)) {
@@ -121,7 +125,7 @@ final class TrainingLoop {
             experts.step(result.routing()).forEach(warning -> notices.accept("step %,d, %s".formatted(step, warning)));
         } catch (RuntimeException | Error e) {
             String failed = "step %,d: %s failed; ".formatted(step, task);
-            despite(e, () -> notices.accept(failed + saver.lastGood()));
+            runAfterFailure(e, () -> notices.accept(failed + saver.lastGood()));
             throw e;
         }
         BestEvaluation best = validation.best();
@@ -131,7 +135,7 @@ final class TrainingLoop {
         }
     }
 
-    /** Saves the checkpoint that is due at a step, if one is, however the step ends. */
+    /** Saves the step's checkpoint, if one is due, also when the rest of the step fails. */
     private final class DueCheckpoint implements AutoCloseable {
 
         private final @Nullable Snapshot copy;
@@ -148,19 +152,19 @@ final class TrainingLoop {
         }
     }
 
-    /** Scores the validation sets. If that fails, the step is reported without their losses. */
+    /** Scores the validation sets. If that fails, the step is lastReport without their losses. */
     private TrainingProgress validated(TrainingProgress trained) {
         try {
             return trained.withEvaluation(
                     validation.score(trainer.model(), trained.result().step()));
         } catch (RuntimeException | Error e) {
-            despite(e, () -> report(trained));
+            runAfterFailure(e, () -> report(trained));
             throw e;
         }
     }
 
-    /** Does something in spite of a failure, which stays the one that is thrown. */
-    private static void despite(Throwable failure, Runnable action) {
+    /** Runs an action after a failure. An exception of the action is added to the failure as suppressed. */
+    private static void runAfterFailure(Throwable failure, Runnable action) {
         try {
             action.run();
         } catch (RuntimeException | Error later) {
@@ -172,17 +176,17 @@ final class TrainingLoop {
 
     private void report(TrainingProgress progress) {
         if (metrics != null) {
-            double now = fabric.waitedSeconds();
+            double now = parallel.waitedSeconds();
             metrics.write(new Metrics.Line(
                     progress,
                     tokens,
                     seconds(),
                     trainer.takeDataWaitSeconds(),
                     saver.takeStalledSeconds(),
-                    now - waited));
-            waited = now;
+                    now - exchangeSeconds));
+            exchangeSeconds = now;
         }
-        reported = System.nanoTime();
+        lastReport = System.nanoTime();
         tokensSince = 0;
     }
 
@@ -191,11 +195,14 @@ final class TrainingLoop {
         return saver.copy(() -> Snapshot.of(trainer.model()));
     }
 
-    /** Waits for the first process's writer, which may take longer than processes wait for each other in one exchange. */
+    /**
+     * Waits for the first process's checkpoint writer. Waiting in short rounds keeps each exchange below the timeout
+     * between processes.
+     */
     private void awaitWriter() {
         boolean writing = true;
         while (writing) {
-            writing = fabric.everyone().any(saver.stillWriting(), "checkpoint");
+            writing = parallel.everyone().any(saver.stillWriting(), "checkpoint");
         }
     }
 
@@ -204,7 +211,7 @@ final class TrainingLoop {
     }
 
     private TrainingState state() {
-        TrainingState.Figures figures = new TrainingState.Figures(loss, validation.best());
-        return new TrainingState(origin.run(), TrainingState.Position.of(trainer.state(), tokens, seconds(), figures));
+        TrainingState.Losses losses = new TrainingState.Losses(loss, validation.best());
+        return new TrainingState(origin.run(), TrainingState.Position.of(trainer.state(), tokens, seconds(), losses));
     }
 }

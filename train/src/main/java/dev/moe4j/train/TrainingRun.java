@@ -39,15 +39,15 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A run from prepared text to checkpoints. Its folder gets {@code config.yaml}, the resolved configuration, {@code
- * metrics.jsonl}, and {@code step-NNNNNNNN/} as {@code CheckpointPolicy} has it. A run that was ended or killed goes on
- * from its newest checkpoint as if nothing had happened.
+ * A training run, from prepared data to checkpoints. Its folder gets {@code config.yaml} (the resolved configuration),
+ * {@code metrics.jsonl}, and checkpoints {@code step-NNNNNNNN/} as the {@code CheckpointPolicy} says. A run that was
+ * stopped or killed resumes from its newest checkpoint with the same results as an uninterrupted run.
  */
 public final class TrainingRun {
 
     private static final long NO_STEP = -1;
 
-    /** Those that {@code auto} chooses from. */
+    /** The precisions that {@code auto} chooses from. */
     private static final List<Precision> PRECISIONS = List.of(Precision.FP32, Precision.BF16, Precision.FP16);
 
     private final RunConfig config;
@@ -55,7 +55,7 @@ public final class TrainingRun {
     private final Path folder;
     private final long steps;
     private final Device device;
-    private ParallelContext fabric = ParallelContext.SINGLE;
+    private ParallelContext parallel = ParallelContext.SINGLE;
     private Consumer<TrainingProgress> listener = _ -> {};
     private Consumer<String> notices = _ -> {};
     private BooleanSupplier stop = () -> false;
@@ -63,14 +63,16 @@ public final class TrainingRun {
     private Set<String> allowed = Set.of();
 
     /**
-     * What a run leaves.
+     * The result of a run.
      *
-     * @param checkpoint the newest
-     * @param tokens trained on, from the run's first step on
-     * @param seconds of training, likewise
-     * @param loss of the last step, nats per token
-     * @param best validation loss; null where none was asked for
-     * @param stopped whether it ended early because a process was asked to stop
+     * @param checkpoint the folder of the newest checkpoint
+     * @param config the resolved configuration
+     * @param steps finished steps
+     * @param tokens tokens trained on since the run's first step
+     * @param seconds seconds of training since the run's first step
+     * @param loss the loss of the last step, in nats per token
+     * @param best the best validation loss; null without evaluation
+     * @param stopped whether the run ended early because a process was asked to stop
      */
     public record Outcome(
             Path checkpoint,
@@ -82,13 +84,17 @@ public final class TrainingRun {
             @Nullable BestEvaluation best,
             boolean stopped) {}
 
-    /** A run on one folder of text. */
+    /** Creates a run on one folder of prepared data; see the other constructor. */
     public TrainingRun(RunConfig config, Shards shards, Path folder, long steps, Device device) {
         this(config, TrainingData.of(shards), folder, steps, device);
     }
 
     /**
-     * @param folder where the run goes; unless it is resumed it must not hold a run yet
+     * Creates a run. It starts with {@link #run}.
+     *
+     * @param folder the run's folder; it must not hold a run unless the run is {@linkplain #resume resumed}
+     * @param steps the run's length
+     * @throws TrainException if {@code steps} is below 1 or the configured vocabulary is smaller than the data's
      */
     public TrainingRun(RunConfig config, TrainingData data, Path folder, long steps, Device device) {
         if (steps < 1) {
@@ -101,27 +107,27 @@ public final class TrainingRun {
         this.config = config.forVocabulary(data.tokenizer().vocabularySize());
     }
 
-    /** Whether that folder, which need not be there, holds a run that can only be resumed. */
+    /** Whether a folder holds a run, which can only be resumed. The folder need not exist. */
     public static boolean begun(Path folder) {
         return RunFolder.begun(folder);
     }
 
-    /** What to tell whoever did not ask to resume it. */
+    /** The error message for a folder that already holds a run. */
     public static String begunAlready(Path folder) {
-        return folder + " already holds a run; add --resume to go on with it, give another --out or remove it";
+        return folder + " already holds a run; resume it, choose another folder or remove it";
     }
 
     /**
-     * Settles whether this process uses {@linkplain AmxTiles tiles}, where a run's precision is known before libtorch is
-     * loaded: given, or that of the checkpoint that it goes on from. {@link #run} does it as well, which is too late
-     * where processes have met before.
+     * Decides whether this process uses {@linkplain AmxTiles AMX tiles}. The decision is possible if the run's
+     * precision is known before libtorch is loaded: from the configuration, or from the checkpoint to resume. {@link
+     * #run} also decides it, but that is too late if the processes are already connected.
      */
     public static void settleTiles(RunConfig config, Path folder, boolean resume) {
         String precision = config.precision();
         if (precision.equals(RunConfig.AUTO) && resume && Files.isDirectory(folder)) {
             precision = CheckpointReader.newest(folder)
                     .map(CheckpointReader::state)
-                    // A run that had tiles goes on with tiles.
+                    // A run that used tiles keeps using them.
                     .filter(state ->
                             !state.at("/machine/instruction_set").asString("").contains("AMX"))
                     .map(state -> state.at("/configuration/precision").asString(RunConfig.AUTO))
@@ -132,34 +138,41 @@ public final class TrainingRun {
         }
     }
 
-    /** Makes this process one of several, all of which run the same. The first one writes what there is to write. */
+    /**
+     * Sets the processes that share the run; each of them must run the same configuration. The first process writes all
+     * files.
+     */
     public TrainingRun on(ParallelContext processes) {
-        fabric = processes;
+        parallel = processes;
         return this;
     }
 
-    /** Hears of every step from now on. */
+    /** Sets a listener that is called after every step. */
     public TrainingRun onStep(Consumer<TrainingProgress> value) {
         listener = value;
         return this;
     }
 
-    /** Hears of what a user should know and no figure says: warnings, what was resumed. */
+    /** Sets a listener for messages to the user: warnings, the precision chosen, the checkpoint that was resumed. */
     public TrainingRun onNotice(Consumer<String> value) {
         notices = value;
         return this;
     }
 
-    /** Asked before every step; where true, the run ends with a checkpoint. */
+    /**
+     * Sets a condition that is tested before every step. If it holds in any process, the run writes a checkpoint and
+     * ends.
+     */
     public TrainingRun stopWhen(BooleanSupplier value) {
         stop = value;
         return this;
     }
 
     /**
-     * Goes on from the folder's newest checkpoint, or begins afresh where there is none.
+     * Resumes from the folder's newest checkpoint, or starts a new run if there is none.
      *
-     * @param changes keys that may have changed since; all others that matter may not
+     * @param changes configuration keys that may differ from the checkpoint; any other difference that affects results
+     *     is an error
      */
     public TrainingRun resume(Set<String> changes) {
         resume = true;
@@ -167,12 +180,18 @@ public final class TrainingRun {
         return this;
     }
 
-    /** Trains and writes checkpoints. */
+    /**
+     * Trains until the last step, until validation stops improving, or until asked to stop, and writes checkpoints.
+     *
+     * @throws TrainException if the folder already holds a run, the checkpoint does not fit the configuration, or the
+     *     loss is not finite
+     * @throws dev.moe4j.text.DataException if the data has too little text
+     */
     public Outcome run() {
         settleTiles(config, folder, resume);
-        // Data that does not fit is refused before anything is written.
+        // Unsuitable data is refused before anything is written.
         TrainingSequences sequences = config.sequences(data);
-        if (!fabric.leads()) {
+        if (!parallel.leads()) {
             return run(null, sequences);
         }
         try (RunFolder run = RunFolder.lock(folder)) {
@@ -183,36 +202,34 @@ public final class TrainingRun {
         }
     }
 
-    /**
-     * @param run null in processes that leave writing to the first
-     */
+    /** @param run null in all processes but the first, which writes the files */
     private Outcome run(@Nullable RunFolder run, TrainingSequences sequences) {
         List<CheckpointStep> checkpoints = run == null ? List.of() : run.checkpoints();
         double newest = checkpoints.isEmpty() ? NO_STEP : checkpoints.getFirst().step();
-        long step = (long) fabric.everyone().fromFirst(new double[] {newest}, "newest checkpoint")[0];
+        long step = (long) parallel.everyone().fromFirst(new double[] {newest}, "newest checkpoint")[0];
         if (step == NO_STEP) {
-            return begin(run, sequences);
+            return start(run, sequences);
         }
-        return goOn(run, new CheckpointStep(step, CheckpointStep.folder(folder, step)), sequences);
+        return resume(run, new CheckpointStep(step, CheckpointStep.folder(folder, step)), sequences);
     }
 
-    private Outcome begin(@Nullable RunFolder run, TrainingSequences sequences) {
+    private Outcome start(@Nullable RunFolder run, TrainingSequences sequences) {
         RunConfig resolved = withPrecision();
         RandomKey initialization = new RandomKey(resolved.seed()).fold("initialization");
         try (LanguageModel model = LanguageModel.initialize(
                 resolved.architecture(),
                 Precision.parse(resolved.precision()),
                 device,
-                fabric,
+                parallel,
                 resolved.parallel().expertGradients(),
                 initialization)) {
             return train(run, resolved, model, sequences, null);
         }
     }
 
-    private Outcome goOn(@Nullable RunFolder run, CheckpointStep checkpoint, TrainingSequences sequences) {
+    private Outcome resume(@Nullable RunFolder run, CheckpointStep checkpoint, TrainingSequences sequences) {
         Restored restored;
-        // Closed before training, in the course of which the checkpoint is deleted.
+        // Closed before training, because training deletes old checkpoints.
         try (CheckpointReader reader = CheckpointReader.open(checkpoint.folder())) {
             restored = restore(reader);
         }
@@ -223,33 +240,33 @@ public final class TrainingRun {
         }
     }
 
-    /** What a checkpoint gives to go on with; whoever has it closes the model. */
+    /** The contents of a checkpoint. The caller closes the model. */
     private record Restored(RunConfig config, TrainingState state, LanguageModel model) {}
 
     private Restored restore(CheckpointReader reader) {
         TrainingState state = TrainingState.of(reader.state(), reader.folder());
-        long made = state.position().step();
-        if (steps < made) {
+        long done = state.position().step();
+        if (steps < done) {
             throw new TrainException(
-                    "--resume: %s has made %,d steps already, and --steps asks for %,d; use at least %d"
-                            .formatted(folder, made, steps, made));
+                    "%s already has %,d steps, more than the %,d of the resumed run; ask for at least %d"
+                            .formatted(folder, done, steps, done));
         }
         RunConfig before = RunConfig.ofJson(state.run().configuration(), reader.folder() + "/" + CheckpointState.FILE);
-        // The precision that the run began with, which may be on another device now.
+        // Keep the precision that the run started with, even if the device has changed.
         RunConfig resolved = config.precision().equals(RunConfig.AUTO)
                 ? config.withPrecision(Precision.parse(before.precision()))
                 : config;
-        ResumeCompatibility.refuse(state.run(), before, circumstances(resolved), allowed, fabric.leads());
+        ResumeCompatibility.refuse(state.run(), before, inputs(resolved), allowed, parallel.leads());
         requireTokenizer(reader);
         LanguageModel model = reader.model(
                 resolved.architecture(),
                 Precision.parse(resolved.precision()),
                 device,
-                fabric,
+                parallel,
                 resolved.parallel().expertGradients());
         try {
             reader.readStates(model.parameters(), AdamW.MOMENTS);
-            NotFinite.refuse(model, reader.folder());
+            NonFiniteFinder.refuse(model, reader.folder());
             return new Restored(resolved, state, model);
         } catch (RuntimeException e) {
             model.close();
@@ -257,37 +274,37 @@ public final class TrainingRun {
         }
     }
 
-    /** Other data may be allowed, but not other text for the ids that the model has learned. */
+    /** Other data may be allowed, but not another tokenizer: the model has learned this tokenizer's ids. */
     private void requireTokenizer(CheckpointReader reader) {
         TokenizerSpec learned = reader.tokenizer();
         Tokenizer given = data.tokenizer();
         if (learned != null && !learned.sha256().equals(given.hash())) {
-            throw new TrainException("--resume: " + reader.folder() + " was trained with the tokenizer "
-                    + learned.name() + " and the data was made with another, " + given.spec()
-                    + "; prepare the data again with the run's");
+            throw new TrainException(reader.folder() + " was trained with the tokenizer "
+                    + learned.name() + ", but the data was prepared with " + given.spec()
+                    + "; prepare the data again with the run's tokenizer");
         }
     }
 
-    /** The configuration with a precision, which follows from the device where the user gave none. */
+    /** The configuration with its precision resolved: {@code auto} depends on the device. */
     private RunConfig withPrecision() {
         if (!config.precision().equals(RunConfig.AUTO)) {
             return config;
         }
         AutoPrecision auto = AutoPrecision.of(device);
-        if (fabric.leads()) {
-            notices.accept("precision %s, since %s; --set precision=NAME takes another"
+        if (parallel.leads()) {
+            notices.accept("precision %s, since %s; set precision=NAME to use another"
                     .formatted(auto.precision().name(), auto.reason()));
         }
-        // Processes may be on unlike machines: the first one's device decides.
+        // Machines may differ, so the first process's device decides.
         double[] chosen = {PRECISIONS.indexOf(auto.precision())};
-        return config.withPrecision(PRECISIONS.get((int) fabric.everyone().fromFirst(chosen, "precision")[0]));
+        return config.withPrecision(PRECISIONS.get((int) parallel.everyone().fromFirst(chosen, "precision")[0]));
     }
 
-    private TrainingState.Circumstances circumstances(RunConfig resolved) {
-        return TrainingState.Circumstances.of(resolved, data.sha256(), steps, fabric.layout());
+    private TrainingState.RunInputs inputs(RunConfig resolved) {
+        return TrainingState.RunInputs.of(resolved, data.sha256(), steps, parallel.layout());
     }
 
-    /** A checkpoint that a run goes on from. */
+    /** The checkpoint that a run resumes from. */
     private record Origin(CheckpointStep checkpoint, TrainingState state) {}
 
     private Outcome train(
@@ -318,12 +335,12 @@ public final class TrainingRun {
                 trainer.restore(position.trainer());
                 validation.restore(position.metrics().best());
             }
-            TrainingState state = new TrainingState(circumstances(resolved), position);
+            TrainingState state = new TrainingState(inputs(resolved), position);
             if (run == null) {
-                return loop(trainer, resolved, state, validation, null, new Checkpoints.Following(folder), origin);
+                return loop(trainer, resolved, state, validation, null, new Checkpoints.NonWriting(folder), origin);
             }
             if (position.step() < steps && !validation.exhausted()) {
-                // A run that has ended keeps the configuration that it trained with.
+                // A finished run keeps the configuration it was trained with.
                 run.writeConfig(ConfigWriter.toYaml(resolved));
             }
             try (Metrics metrics = Metrics.open(run, position.step());
@@ -349,12 +366,12 @@ public final class TrainingRun {
                 .run(listener, notices, stop);
     }
 
-    /** Tokens per second if training, in all processes, were nothing but matrix products at their peak. */
+    /** Tokens per second of all processes if training consisted of matrix products at peak speed only. */
     private double peak(LanguageModel model) {
-        if (!fabric.leads()) {
-            return Double.POSITIVE_INFINITY; // nobody asks
+        if (!parallel.leads()) {
+            return Double.POSITIVE_INFINITY; // only the first process reports utilization
         }
-        return fabric.layout().world()
+        return parallel.layout().world()
                 * MatmulPeak.measure(model.parameters().precision().compute(), device)
                 / Cost.of(model.architecture()).trainingFlopsPerToken();
     }

@@ -16,10 +16,10 @@ import java.util.Map;
 import java.util.SequencedMap;
 import org.jspecify.annotations.Nullable;
 
-/** Scores a run's validation sets, and knows which step was best. */
+/** Scores a run's validation sets and keeps the best evaluation for early stopping and for the best checkpoint. */
 final class Validation implements AutoCloseable {
 
-    /** The run's own held-out text among the sets, where its data is one folder. */
+    /** The name of the validation set that is the held-out text of the run's data. */
     static final String OWN = "valid";
 
     private final EvaluationConfig config;
@@ -32,10 +32,10 @@ final class Validation implements AutoCloseable {
     }
 
     /**
-     * Opens the sets.
+     * Opens the validation sets.
      *
-     * @param own the run's data, whose held-out text serves where no set is named
-     * @throws TrainException if a set was made by another tokenizer, or there is none though evaluation is asked for
+     * @param own the run's data, whose held-out text is scored if the configuration names no set
+     * @throws TrainException if a set was made with another tokenizer, or evaluation is enabled and there is no set
      */
     static Validation open(EvaluationConfig config, TrainingData own) {
         Validation validation = new Validation(config);
@@ -62,9 +62,9 @@ final class Validation implements AutoCloseable {
             if (!shards.tokenizer().hash().equals(own.tokenizer().hash())) {
                 throw new TrainException("evaluation.sets." + name + ": " + folder + " was made with the tokenizer "
                         + shards.tokenizer().spec()
-                        + " and the run's data with another, "
+                        + " and the run's data with "
                         + own.tokenizer().spec()
-                        + "; prepare it again with that of the run's data");
+                        + "; prepare the set again with the tokenizer of the run's data");
             }
             sets.put(name, shards.evaluation());
         });
@@ -73,7 +73,7 @@ final class Validation implements AutoCloseable {
         }
         if (sets.isEmpty()) {
             throw new TrainException("evaluation.every: the data has no held-out text;"
-                    + " name sets by evaluation.sets.NAME=FOLDER, or prepare it with a hold-out");
+                    + " set evaluation.sets.NAME=FOLDER, or prepare the data with a hold-out");
         }
     }
 
@@ -81,7 +81,11 @@ final class Validation implements AutoCloseable {
         return config.every() > 0 && (step % config.every() == 0 || step == steps);
     }
 
-    /** Scores all sets, in nats per token by their names, and remembers the best. All processes take part. */
+    /**
+     * Scores all sets and updates the best evaluation. All processes must call this together.
+     *
+     * @return each set's loss in nats per token, by name
+     */
     SequencedMap<String, Double> score(LanguageModel model, long step) {
         Perplexity perplexity = Perplexity.of(model);
         Perplexity limited = config.windows() == 0 ? perplexity : perplexity.maxWindows(config.windows());
@@ -106,7 +110,7 @@ final class Validation implements AutoCloseable {
         best = earlier;
     }
 
-    /** Whether the run ends because the loss has not become better for long enough. */
+    /** Whether the run ends early: the last {@code evaluation.patience} evaluations did not improve the loss. */
     boolean exhausted() {
         return config.patience() > 0 && best != null && best.since() >= config.patience();
     }

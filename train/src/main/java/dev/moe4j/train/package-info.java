@@ -1,7 +1,7 @@
 /**
- * Training: {@link Trainer} makes one update, with gradient accumulation over micro-batches, loss scaling and
- * spike guard; {@link TrainingRun} makes a run of them, with validation, checkpoints and resume. Depends on the
- * packages below and {@code eval}.
+ * Training. {@link Trainer} performs steps with gradient accumulation over micro-batches, mixed precision loss scaling
+ * and a spike guard. {@link TrainingRun} trains from prepared data to checkpoints, with validation and resume. Depends
+ * on the packages below and on {@code eval}.
  */
 @NullMarked
 package dev.moe4j.train;

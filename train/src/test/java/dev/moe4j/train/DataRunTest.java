@@ -163,8 +163,8 @@ class DataRunTest {
     void batchesFollowFromTheNumbersOfTheirSequences() {
         try (TrainingData data = TrainingData.open(FOLDERS);
                 TrainingData again = TrainingData.open(FOLDERS)) {
-            Batches one = batches(data);
-            Batches other = batches(again);
+            BatchBuilder one = batches(data);
+            BatchBuilder other = batches(again);
             TokenBatch whole = one.batch(0, 64);
             for (int rank = 3; rank >= 0; rank--) {
                 TokenBatch part = other.batch(rank * 16L, 16);
@@ -184,8 +184,8 @@ class DataRunTest {
     void batchesMadeAheadAreThoseMadeWhenAskedFor() {
         try (TrainingData data = TrainingData.open(FOLDERS);
                 TrainingData again = TrainingData.open(FOLDERS)) {
-            Batches ahead = batches(data);
-            Batches inline = batches(again);
+            BatchBuilder ahead = batches(data);
+            BatchBuilder inline = batches(again);
             Prefetch<TokenBatch> prefetch = new Prefetch<>(step -> ahead.batch(step * 4, 4));
             for (long step : new long[] {0, 1, 2, 3, 40, 41, 2, 3, 3, 4}) { // goes on, jumps, goes back, asks again
                 TokenBatch made = prefetch.take(step);
@@ -197,11 +197,11 @@ class DataRunTest {
         }
     }
 
-    private static Batches batches(TrainingData data) {
+    private static BatchBuilder batches(TrainingData data) {
         TrainingSequences sequences =
                 data.sequences(TrainingData.Cut.DOCUMENTS, 64, Map.of("plays", 1.0, "notes", 3.0), 5);
         DataConfig config = new DataConfig(TrainingData.Cut.DOCUMENTS, true, true, Map.of());
-        return new Batches(Trainer.SequenceSource.of(sequences), MODEL, config);
+        return new BatchBuilder(Trainer.SequenceSource.of(sequences), MODEL, config);
     }
 
     /** A document begins behind an end of text and goes on up to one, and nothing is predicted where nothing stands. */
@@ -253,11 +253,12 @@ class DataRunTest {
     /** As a bit that flipped on the disk makes it. */
     @Test
     void anIdThatTheModelDoesNotHaveIsDamage() {
-        Batches batches = new Batches((_, tokens) -> tokens[5] = 264, MODEL, DataConfig.DEFAULT);
+        BatchBuilder batches = new BatchBuilder((_, tokens) -> tokens[5] = 264, MODEL, DataConfig.DEFAULT);
         assertThatThrownBy(() -> batches.batch(7, 1))
                 .isInstanceOf(TrainException.class)
-                .hasMessage("the data has the id 264 in sequence 7, outside the vocabulary of 264: it is damaged;"
-                        + " find the file by `prepare verify` and copy it again or prepare the data again");
+                .hasMessage(
+                        "sequence 7 of the data has the token id 264, outside the vocabulary of 264: the data is"
+                                + " damaged; find the file with `prepare verify`, then copy it again or prepare the data again");
     }
 
     @Test
@@ -270,6 +271,6 @@ class DataRunTest {
                 .hasMessageStartingWith("'my-books' is not a valid source name; give ");
         assertThatThrownBy(() -> new DataConfig(TrainingData.Cut.BLOCKS, false, false, Map.of("a", 0.0)))
                 .isInstanceOf(TrainException.class)
-                .hasMessageStartingWith("data.weights.a: 0.0 is no share");
+                .hasMessageStartingWith("data.weights.a: 0.0 is not a weight");
     }
 }

@@ -234,7 +234,7 @@ class DueCheckpointTest {
                         config.seed(),
                         STEPS);
                 TrainingState start = new TrainingState(
-                        TrainingState.Circumstances.of(config, data.sha256(), STEPS, ParallelContext.SINGLE.layout()),
+                        TrainingState.RunInputs.of(config, data.sha256(), STEPS, ParallelContext.SINGLE.layout()),
                         TrainingState.Position.START);
                 TrainingLoop loop = new TrainingLoop(trainer, config, start, validation, metrics, saver, 1);
                 return catchThrowable(() -> loop.run(_ -> {}, notices::add, () -> false));

@@ -233,8 +233,7 @@ class ResumeTest {
                             .resume(allowed)
                             .run())
                     .isInstanceOf(TrainException.class)
-                    .hasMessage(
-                            "--resume: " + run + " has made 12 steps already, and --steps asks for 9; use at least 12");
+                    .hasMessage(run + " already has 12 steps, more than the 9 of the resumed run; ask for at least 12");
             // It has no step to make.
             assertThat(new TrainingRun(read, shards, run, STEPS, Device.CPU)
                             .resume(allowed)
@@ -252,7 +251,7 @@ class ResumeTest {
                 .isInstanceOf(TrainException.class)
                 .hasMessageContaining("model.dropout was 0.0 and is now 0.3")
                 .hasMessageContaining("optimizer.learning_rate was 0.002 and is now 0.5")
-                .hasMessageContaining("--allow-change model.dropout");
+                .hasMessageContaining("allow the change of model.dropout");
         assertThatThrownBy(() -> train("run", STEPS, Set.of("model.dropout"), "model.dropout=0.3", "seed=4"))
                 .hasMessageContaining("seed was 1 and is now 4")
                 .hasMessageNotContaining("model.dropout was");
@@ -387,7 +386,7 @@ class ResumeTest {
         new Preparation(Tokenizer.of("gpt2:512"), TextInput.of(List.of(text)), other).run();
         assertThatThrownBy(() -> train("run3", 1, "evaluation.every=1", "evaluation.sets.wiki=" + other))
                 .hasMessageContaining("was made with the tokenizer gpt2:512")
-                .hasMessageContaining("the run's data with another, bytes; prepare it again");
+                .hasMessageContaining("the run's data with bytes; prepare the set again");
         assertThatThrownBy(() -> train("run4", 1, "evaluation.patience=1")).hasMessageContaining("evaluation.every");
     }
 
@@ -423,7 +422,7 @@ class ResumeTest {
                 })
                 .hasMessageContaining("were all spikes");
         List<String> lines = metrics("run");
-        long trusted = SpikeGuard.WARM_UP;
+        long trusted = SpikeGuard.WARM_UP_STEPS;
         assertThat(JSON.readTree(lines.get((int) trusted - 1))
                         .path("skipped_updates")
                         .asInt())

@@ -214,8 +214,8 @@ class TrainingRunTest {
                     .resume(Set.of("data", "steps"));
             assertThatThrownBy(run::run)
                     .isInstanceOf(TrainException.class)
-                    .hasMessage("--resume: " + checkpoint + " was trained with the tokenizer bytes and the data was"
-                            + " made with another, gpt2:257; prepare the data again with the run's");
+                    .hasMessage(checkpoint + " was trained with the tokenizer bytes, but the data was prepared with"
+                            + " gpt2:257; prepare the data again with the run's tokenizer");
         }
     }
 

@@ -54,7 +54,7 @@ class WatchTest {
     @Test
     void tooManyInARowEndTheRun() {
         SpikeGuard guard = trained();
-        for (int i = 1; i < SpikeGuard.MOST_IN_A_ROW; i++) {
+        for (int i = 1; i < SpikeGuard.MAX_CONSECUTIVE_SKIPS; i++) {
             assertThat(guard.accepts(50 + i, 99, 1)).isFalse();
         }
         assertThatThrownBy(() -> guard.accepts(100, 99, 1))
@@ -83,15 +83,15 @@ class WatchTest {
 
     @Test
     void deadAndBusyExpertsAreNamedAtTheEndOfAWindow() {
-        ExpertWatch watch = new ExpertWatch(new WatchConfig(0, 0, 2, 3));
+        ExpertLoadMonitor watch = new ExpertLoadMonitor(new WatchConfig(0, 0, 2, 3));
         double[] even = {1, 1, 1, 1};
         double[] skewed = {0, 3, 1, 0};
         assertThat(watch.step(routing(even, skewed))).isEmpty();
         assertThat(watch.step(routing(even, skewed))).isEmpty();
         assertThat(watch.step(routing(even, new double[] {0, 3, 0.5, 0.5})))
                 .containsExactly(
-                        "layer 3: 1 of 4 experts took no token in the last 3 steps (0)",
-                        "layer 3: expert 1 took 3.0 times an even share of the last 3 steps' tokens");
+                        "layer 3: 1 of 4 experts received no token in the last 3 steps (0)",
+                        "layer 3: expert 1 received 3.0 times an even share of the tokens of the last 3 steps");
         for (int step = 0; step < 3; step++) {
             assertThat(watch.step(routing(even, even))).isEmpty();
         }
@@ -99,8 +99,8 @@ class WatchTest {
 
     @Test
     void denseModelsAndAWindowOfNothingAreSilent() {
-        assertThat(new ExpertWatch(WatchConfig.DEFAULT).step(List.of())).isEmpty();
-        ExpertWatch off = new ExpertWatch(new WatchConfig(0, 0, 1, 0));
+        assertThat(new ExpertLoadMonitor(WatchConfig.DEFAULT).step(List.of())).isEmpty();
+        ExpertLoadMonitor off = new ExpertLoadMonitor(new WatchConfig(0, 0, 1, 0));
         assertThat(off.step(routing(new double[] {0, 2}))).isEmpty();
     }
 
@@ -109,6 +109,6 @@ class WatchTest {
         assertThatThrownBy(() -> new WatchConfig(-1, 0, 0, 0)).hasMessageContaining("watch");
         assertThatThrownBy(() -> new CheckpointPolicy(-1, 0, 0, true)).hasMessageContaining("checkpoint");
         assertThatThrownBy(() -> new EvaluationConfig(1, 0, java.util.Map.of("Wiki!", java.nio.file.Path.of("x")), 0))
-                .hasMessageContaining("'Wiki!' would be no name");
+                .hasMessageContaining("'Wiki!' is not a valid name");
     }
 }

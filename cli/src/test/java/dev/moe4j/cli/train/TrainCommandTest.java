@@ -199,7 +199,8 @@ class TrainCommandTest {
         assertThat(again.code()).isEqualTo(2);
         assertThat(again.err())
                 .startsWith(
-                        "moe4j: " + out + " already holds a run; add --resume to go on with it, give another --out");
+                        "moe4j: " + out + " already holds a run; resume it, choose another folder or remove it");
+
     }
 
     /** Nobody can create folders in /proc, not even root. */

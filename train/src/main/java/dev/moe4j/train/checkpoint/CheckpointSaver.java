@@ -22,13 +22,13 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Saves checkpoints while training goes on: training waits for a copy in memory, and for an earlier checkpoint that is
- * still being written; the rest is another thread's. Deletes those that the policy does not keep.
+ * Saves checkpoints in the background. Training waits only for the copy in memory, and for an earlier checkpoint that
+ * is still being written. Also deletes checkpoints that the policy does not keep.
  */
 public final class CheckpointSaver implements Checkpoints {
 
-    /** Far below what processes wait for each other. */
-    private static final Duration MOMENT = Duration.ofMillis(500);
+    /** Far below the timeout between processes. */
+    private static final Duration POLL_INTERVAL = Duration.ofMillis(500);
 
     private final CheckpointWriter writer;
     private final RunFolder run;
@@ -43,8 +43,9 @@ public final class CheckpointSaver implements Checkpoints {
     private long stalled;
 
     /**
-     * @param metrics put on the disk before a checkpoint is whole, so that none is ahead of them
-     * @param notices hears of checkpoints that could not be written or deleted
+     * @param metrics forced to the disk before a checkpoint becomes visible, so that no checkpoint is ahead of its
+     *     metrics
+     * @param notices receives messages about checkpoints that could not be written or deleted
      */
     public CheckpointSaver(
             RunFolder run, Tokenizer tokenizer, CheckpointPolicy policy, Metrics metrics, Consumer<String> notices) {
@@ -61,14 +62,14 @@ public final class CheckpointSaver implements Checkpoints {
         lastStep = checkpoint.step();
     }
 
-    /** {@inheritDoc} If an earlier checkpoint could not be written, says so and goes on. */
+    /** {@inheritDoc} If an earlier checkpoint could not be written, reports it and continues. */
     @Override
     public Snapshot copy(Snapshot.Source source) {
         long start = System.nanoTime();
         try {
             finishPending();
         } catch (TrainException e) {
-            notices.accept(e.getMessage() + "; training goes on, and the next checkpoint is tried as planned");
+            notices.accept(e.getMessage() + "; training goes on, and the next checkpoint is written as planned");
         }
         Snapshot snapshot = source.snapshot();
         stalled += System.nanoTime() - start;
@@ -94,12 +95,12 @@ public final class CheckpointSaver implements Checkpoints {
         }
         long start = System.nanoTime();
         try {
-            CheckpointWriter.Written _ = writing.get(MOMENT.toMillis(), TimeUnit.MILLISECONDS);
+            CheckpointWriter.Written _ = writing.get(POLL_INTERVAL.toMillis(), TimeUnit.MILLISECONDS);
             return false;
         } catch (TimeoutException e) {
             return true;
         } catch (ExecutionException e) {
-            return false; // who finishes hears of it
+            return false; // finishPending reports the failure
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new TrainException("interrupted while a checkpoint was written", e);
@@ -111,7 +112,7 @@ public final class CheckpointSaver implements Checkpoints {
     /**
      * {@inheritDoc}
      *
-     * @throws TrainException if it could not be written
+     * @throws TrainException if the last checkpoint could not be written
      */
     @Override
     public Path finish() {
@@ -148,7 +149,7 @@ public final class CheckpointSaver implements Checkpoints {
             IOException undeleted = written.undeleted();
             if (undeleted != null) {
                 notices.accept("an older checkpoint cannot be deleted: " + undeleted.getMessage()
-                        + "; remove what is left of it if it takes room, " + last + " is whole");
+                        + "; remove its remains to free disk space; " + last + " is complete");
             }
         } catch (ExecutionException e) {
             lastStep = -1;
@@ -173,7 +174,11 @@ public final class CheckpointSaver implements Checkpoints {
         }
     }
 
-    /** Returns what kept it from deleting them all: the checkpoint that was just written is no worse for it. */
+    /**
+     * Deletes the checkpoints that the policy does not keep.
+     *
+     * @return the failure if one could not be deleted, which does not affect the new checkpoint; null on success
+     */
     private @Nullable IOException deleteOthers(long best) {
         List<CheckpointStep> checkpoints = run.checkpoints();
         try {
@@ -189,7 +194,7 @@ public final class CheckpointSaver implements Checkpoints {
         }
     }
 
-    /** Waits for what is being written; what comes of it is no longer anybody's concern. */
+    /** Waits for the checkpoint that is being written and ignores its outcome. */
     @Override
     public void close() {
         thread.close();

@@ -30,38 +30,45 @@ import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Writes checkpoints as docs/checkpoint-format.md has them: beside their place, forced to the disk, and renamed when
- * whole. A failure leaves nothing that looks like a checkpoint, and older ones as they are.
+ * Writes checkpoints in the format of docs/checkpoint-format.md. A checkpoint is written under a temporary name, forced
+ * to the disk, and renamed when complete. A failure leaves nothing that looks like a checkpoint and keeps older ones.
  */
 public final class CheckpointWriter {
 
     private final RunFolder run;
     private final Tokenizer tokenizer;
-    /** By name, for all checkpoints: GPT-2's merges take half a second to list. */
+    /** File contents by name, the same for all checkpoints. Kept because listing GPT-2's merges takes half a second. */
     private final SortedMap<String, byte[]> tokenizerFiles = new TreeMap<>();
 
     /**
      * A checkpoint on the disk.
      *
-     * @param undeleted why older ones are there still; null where all went that should
+     * @param undeleted why the replaced checkpoint could not be deleted; null if all went well
      */
     record Written(Path checkpoint, @Nullable IOException undeleted) {}
 
-    /** A writer into a run's folder, of models for that tokenizer. */
+    /**
+     * Creates a writer to a run's folder.
+     *
+     * @param tokenizer the tokenizer of the data, which is stored in each checkpoint
+     */
     CheckpointWriter(RunFolder run, Tokenizer tokenizer) {
         this.run = run;
         this.tokenizer = tokenizer;
     }
 
     /**
-     * Saves a model that was trained without a run.
+     * Saves a checkpoint of a model that was trained without a {@code TrainingRun}. All processes must call this
+     * together.
      *
      * @param folder the run's folder, created if missing
      * @param trained the state of the trainer
-     * @param data that it was trained on
-     * @param tokens trained on
-     * @param loss of the last step, nats per token
+     * @param data the training data
+     * @param tokens tokens trained on
+     * @param seconds seconds of training
+     * @param loss the loss of the last step, in nats per token
      * @return the checkpoint's folder
+     * @throws TrainException if the checkpoint cannot be written
      */
     public static Path save(
             Path folder,
@@ -73,12 +80,12 @@ public final class CheckpointWriter {
             double seconds,
             double loss) {
         TrainingState state = new TrainingState(
-                TrainingState.Circumstances.of(
+                TrainingState.RunInputs.of(
                         config,
                         data.manifest().sha256(),
                         Math.max(1, trained.step()),
                         model.fabric().layout()),
-                TrainingState.Position.of(trained, tokens, seconds, new TrainingState.Figures(loss, null)));
+                TrainingState.Position.of(trained, tokens, seconds, new TrainingState.Losses(loss, null)));
         try (RunFolder run = RunFolder.lock(folder);
                 Snapshot snapshot = Snapshot.of(model)) {
             Written written = new CheckpointWriter(run, data.tokenizer()).write(snapshot, state);
@@ -94,7 +101,7 @@ public final class CheckpointWriter {
     Written write(Snapshot snapshot, TrainingState state) {
         Path target = CheckpointStep.folder(run.path(), state.position().step());
         Path temporary = TemporaryName.nextTo(target);
-        // A run that was resumed from an older step replaces the checkpoints of later steps.
+        // A run resumed from an older step replaces the checkpoints of later steps.
         Path replaced = TemporaryName.nextTo(target);
         try {
             Files.createDirectories(temporary);
@@ -102,7 +109,7 @@ public final class CheckpointWriter {
             AtomicFolder.commit(temporary, target, replaced);
         } catch (IOException | FormatException | DataException e) {
             String reason = e instanceof IOException io
-                    ? DataException.reason(io) + "; make room or choose another folder"
+                    ? DataException.reason(io) + "; free disk space or choose another folder"
                     : e.getMessage();
             TrainException failure = new TrainException("cannot write the checkpoint " + target + ": " + reason, e);
             try {
@@ -125,7 +132,7 @@ public final class CheckpointWriter {
         Map<String, TrainingState.Stored> files = new LinkedHashMap<>();
         String configText = config.text(snapshot.master());
         Files.writeString(folder.resolve(CheckpointConfig.FILE), configText);
-        note(folder.resolve(CheckpointConfig.FILE), Sha256.of(configText), files);
+        addFile(folder.resolve(CheckpointConfig.FILE), Sha256.of(configText), files);
         if (tokenizerFiles.isEmpty()) {
             tokenizerFiles.putAll(TokenizerJson.files(
                     tokenizer, snapshot.architecture().model().context()));
@@ -133,7 +140,7 @@ public final class CheckpointWriter {
         for (Map.Entry<String, byte[]> file : tokenizerFiles.entrySet()) {
             Path path = folder.resolve(file.getKey());
             Files.write(path, file.getValue());
-            note(path, Sha256.of(file.getValue()), files);
+            addFile(path, Sha256.of(file.getValue()), files);
         }
         try (Scope _ = Scope.open()) {
             writeTensors(folder.resolve(CheckpointTensors.MODEL_FILE), snapshot.model(), files);
@@ -145,10 +152,10 @@ public final class CheckpointWriter {
     private static void writeTensors(
             Path file, List<CheckpointTensors.Named> tensors, Map<String, TrainingState.Stored> files)
             throws IOException {
-        note(file, CheckpointTensors.write(file, tensors), files);
+        addFile(file, CheckpointTensors.write(file, tensors), files);
     }
 
-    private static void note(Path file, String sha256, Map<String, TrainingState.Stored> files) throws IOException {
+    private static void addFile(Path file, String sha256, Map<String, TrainingState.Stored> files) throws IOException {
         files.put(file.getFileName().toString(), new TrainingState.Stored(Files.size(file), sha256));
     }
 }

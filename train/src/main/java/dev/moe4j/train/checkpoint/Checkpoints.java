@@ -3,22 +3,32 @@ package dev.moe4j.train.checkpoint;
 import dev.moe4j.model.checkpoint.CheckpointStep;
 import java.nio.file.Path;
 
-/** Where a run's checkpoints go. */
-public sealed interface Checkpoints extends AutoCloseable permits CheckpointSaver, Checkpoints.Following {
+/**
+ * Stores the checkpoints of a run. One implementation writes them; the other only takes part in collecting the
+ * parameters.
+ */
+public sealed interface Checkpoints extends AutoCloseable permits CheckpointSaver, Checkpoints.NonWriting {
 
-    /** Says that a checkpoint of that step is there already: the one that the run was resumed from. */
+    /** Registers the existing checkpoint that the run was resumed from. */
     void resumedFrom(CheckpointStep checkpoint);
 
-    /** Copies the model, once no earlier copy is left to be written. The caller passes the copy to {@link #save}. */
+    /**
+     * Copies the model after the previous copy has been written. All processes must call this together. The caller
+     * passes the copy to {@link #save}.
+     */
     Snapshot copy(Snapshot.Source source);
 
-    /** Has a copy written with the state of its step, and closes the copy. */
+    /** Starts to write a copy with the state of its step, and closes the copy afterwards. */
     void save(Snapshot snapshot, TrainingState state);
 
-    /** Whether the newest checkpoint, which may still be written, is that step's. */
+    /** Whether the newest checkpoint is of this step. It may still be being written. */
     boolean has(long step);
 
-    /** Waits a moment for a checkpoint that is being written; whether it still is. */
+    /**
+     * Waits briefly for the checkpoint that is being written.
+     *
+     * @return whether it is still being written
+     */
     boolean stillWriting();
 
     /**
@@ -28,22 +38,22 @@ public sealed interface Checkpoints extends AutoCloseable permits CheckpointSave
      */
     Path finish();
 
-    /** Words for where one can go on from when training fails. */
+    /** Describes the last complete checkpoint, as the end of an error message. */
     String lastGood();
 
-    /** Seconds that training has waited for checkpoints since this was last asked. */
+    /** Returns the seconds that training waited for checkpoints since the previous call. */
     double takeStalledSeconds();
 
     @Override
     void close();
 
-    /** Those of a process that gives the first one its part and writes nothing. */
-    final class Following implements Checkpoints {
+    /** The checkpoints of a process other than the first. It contributes its shards and writes nothing. */
+    final class NonWriting implements Checkpoints {
 
         private final Path run;
         private long last = -1;
 
-        public Following(Path run) {
+        public NonWriting(Path run) {
             this.run = run;
         }
 

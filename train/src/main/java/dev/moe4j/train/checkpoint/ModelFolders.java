@@ -21,12 +21,13 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Model folders side by side, as docs/checkpoint-format.md has them: checkpoints that can be evaluated and generated
- * from, but not resumed. One process at a time writes there; what it did not finish is deleted by the next.
+ * A locked folder of models in the format of docs/checkpoint-format.md: checkpoints for evaluation and generation,
+ * without the state to resume training. One process at a time may write there; it deletes the unfinished files of its
+ * predecessor.
  */
 public final class ModelFolders implements AutoCloseable {
 
-    /** The file of a classification head beside the model. */
+    /** The file of a classification head, next to the model. */
     public static final String HEAD_FILE = "head.safetensors";
 
     private final RunFolder parent;
@@ -36,15 +37,15 @@ public final class ModelFolders implements AutoCloseable {
     }
 
     /**
-     * Takes a folder, which is created where it is missing.
+     * Locks a folder, which is created if missing.
      *
-     * @throws TrainException if another process has it, or it cannot be written
+     * @throws TrainException if another process holds the lock, or the folder cannot be written
      */
     public static ModelFolders lock(Path folder) {
         return new ModelFolders(RunFolder.lock(folder));
     }
 
-    /** The place of the model of that name, which need not be there. */
+    /** The folder of a model, which need not exist. */
     public Path folder(String name) {
         return parent.path().resolve(name);
     }
@@ -54,9 +55,10 @@ public final class ModelFolders implements AutoCloseable {
     }
 
     /**
-     * Writes a model's masters and its tokenizer, all or nothing.
+     * Writes a model's master weights and its tokenizer atomically, and replaces a model of the same name.
      *
-     * @param head written beside them; null for none
+     * @param head parameters of a classification head, written next to the model; null for none
+     * @throws TrainException if the folder cannot be written
      */
     public void write(String name, LanguageModel model, Tokenizer tokenizer, @Nullable Parameters head) {
         Path target = folder(name);
@@ -82,7 +84,7 @@ public final class ModelFolders implements AutoCloseable {
         } catch (IOException e) {
             throw new TrainException(
                     "cannot write the model " + target + ": " + DataException.reason(e)
-                            + "; make room or choose another folder",
+                            + "; free disk space or choose another folder",
                     e);
         }
         try {
@@ -92,7 +94,11 @@ public final class ModelFolders implements AutoCloseable {
         }
     }
 
-    /** Deletes the model of that name, if it is there. */
+    /**
+     * Deletes a model, if it exists.
+     *
+     * @throws TrainException if it cannot be deleted
+     */
     public void delete(String name) {
         try {
             if (has(name)) {

@@ -15,12 +15,12 @@ import java.util.stream.Stream;
 import tools.jackson.databind.JsonNode;
 
 /**
- * What a resumed run may not change unawares: everything that its results depend on, from the configuration to the
- * number of threads.
+ * Checks that a resumed run gives the same results as the run that wrote the checkpoint. Results depend on most of the
+ * configuration, on the data, and on the machine's threads and instruction set.
  */
 public final class ResumeCompatibility {
 
-    /** What steers reports and checkpoints but no result. */
+    /** Keys that do not affect results. */
     private static final Set<String> FREE = Set.of(
             "preset",
             "log",
@@ -40,24 +40,26 @@ public final class ResumeCompatibility {
     private ResumeCompatibility() {}
 
     /**
-     * Refuses changes that were not allowed.
+     * Refuses changes that affect results, unless they are allowed.
      *
-     * @param before those of the checkpoint
-     * @param configuration that of the checkpoint, with defaults for keys that it did not know
-     * @param now those of the run that is to go on
-     * @param allowed keys that may change, and with them those below them
-     * @param leads whether this is the first process, whose machine the checkpoint tells of; others may be on unlike ones
+     * @param before the inputs of the run that wrote the checkpoint
+     * @param configuration the checkpoint's configuration, with defaults for keys that are newer than the checkpoint
+     * @param now the inputs of the resumed run
+     * @param allowed keys that may change, together with all keys below them
+     * @param leads whether this is the first process, whose machine the checkpoint records; the others may run on
+     *     different machines
+     * @throws TrainException if a key has changed that is not allowed to, or an allowed key does not exist
      */
     public static void refuse(
-            TrainingState.Circumstances before,
+            TrainingState.RunInputs before,
             RunConfig configuration,
-            TrainingState.Circumstances now,
+            TrainingState.RunInputs now,
             Set<String> allowed,
             boolean leads) {
         Map<String, String> old = keys(before, ConfigWriter.toJson(configuration));
         Map<String, String> given = keys(now, now.configuration());
-        // Other processes add in another order, and another precision rounds elsewhere: bits may differ anyway, so that
-        // threads and instructions do not matter either.
+        // Another number of processes sums in another order, and another precision rounds differently. The bits may
+        // then differ anyway, so threads and instruction set do not matter.
         if (!leads
                 || !before.layout().equals(now.layout())
                 || !Objects.equals(old.get(PRECISION), given.get(PRECISION))) {
@@ -65,7 +67,7 @@ public final class ResumeCompatibility {
         }
         String instructions = given.getOrDefault(INSTRUCTION_SET, "");
         if (instructions.startsWith(old.get(INSTRUCTION_SET) + "/")) {
-            // A checkpoint from before oneDNN's were recorded: what it does not tell is not compared.
+            // The checkpoint is older than the record of oneDNN's instruction set, so this part is not compared.
             old.put(INSTRUCTION_SET, instructions);
         }
         List<String> changes = new ArrayList<>();
@@ -73,21 +75,22 @@ public final class ResumeCompatibility {
         known.addAll(given.keySet());
         for (String key : allowed) {
             if (known.stream().noneMatch(name -> isIn(name, key))) {
-                throw new TrainException("--allow-change " + key + ": there is no such key; those that may matter are "
+                throw new TrainException("allowed change " + key
+                        + ": there is no such key; the keys that affect results are "
                         + known.stream().filter(name -> !isFree(name)).sorted().collect(Collectors.joining(", ")));
             }
         }
         for (String key : known.stream().sorted().toList()) {
-            String was = old.getOrDefault(key, "not set");
-            String is = given.getOrDefault(key, "not set");
-            if (!was.equals(is) && !isFree(key) && allowed.stream().noneMatch(name -> isIn(key, name))) {
-                changes.add(key + " was " + was + " and is now " + is);
+            String oldValue = old.getOrDefault(key, "not set");
+            String newValue = given.getOrDefault(key, "not set");
+            if (!oldValue.equals(newValue) && !isFree(key) && allowed.stream().noneMatch(name -> isIn(key, name))) {
+                changes.add(key + " was " + oldValue + " and is now " + newValue);
             }
         }
         if (!changes.isEmpty()) {
             String first = changes.getFirst();
-            throw new TrainException("--resume: " + String.join("; ", changes)
-                    + "; the run would no longer be the one that it was: set it back, or add --allow-change "
+            throw new TrainException("cannot resume: " + String.join("; ", changes)
+                    + "; this would change the results: restore the old value, or allow the change of "
                     + first.substring(0, first.indexOf(' ')));
         }
     }
@@ -100,7 +103,7 @@ public final class ResumeCompatibility {
         return key.equals(parent) || key.startsWith(parent + ".");
     }
 
-    private static Map<String, String> keys(TrainingState.Circumstances state, JsonNode configuration) {
+    private static Map<String, String> keys(TrainingState.RunInputs state, JsonNode configuration) {
         Map<String, String> keys = new TreeMap<>();
         flatten("", configuration, keys);
         keys.put("steps", Long.toString(state.steps()));

@@ -11,9 +11,9 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * A model and its optimizer's moments as they were at one step, copied into the host's memory, so that they can be
- * written while training goes on. Takes as much memory as masters and moments do, of all processes in the first, and in
- * others none.
+ * A copy of a model's master weights and optimizer moments at one step, in host memory, so that training can continue
+ * while the copy is written. The first process holds the copy of the complete (unsharded) state; the other processes
+ * hold nothing.
  */
 public final class Snapshot implements AutoCloseable {
 
@@ -36,13 +36,13 @@ public final class Snapshot implements AutoCloseable {
         }
     }
 
-    /** Makes a snapshot when asked to. */
+    /** Makes a snapshot on demand. */
     @FunctionalInterface
     public interface Source {
         Snapshot snapshot();
     }
 
-    /** Copies a model that is not being changed; all processes must come here. */
+    /** Copies a model, which must not change meanwhile. All processes must call this together. */
     public static Snapshot of(LanguageModel model) {
         return Scope.owner(scope -> new Snapshot(model, scope));
     }
@@ -51,12 +51,12 @@ public final class Snapshot implements AutoCloseable {
         return architecture;
     }
 
-    /** The masters' type. */
+    /** The type of the master weights. */
     DType master() {
         return master;
     }
 
-    /** The parameters' master values. */
+    /** The master weights. */
     List<CheckpointTensors.Named> model() {
         return model;
     }

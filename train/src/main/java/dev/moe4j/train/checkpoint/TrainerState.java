@@ -6,12 +6,13 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Where a trainer stands beside its model's parameters and moments.
+ * The state of a trainer, apart from the parameters and their moments.
  *
  * @param step finished steps
- * @param updates those that changed the parameters
+ * @param updates steps that updated the parameters
  * @param sequences the global number of the next sequence
- * @param lossScale null where the loss is not scaled
+ * @param lossScale the loss scaling state; null if the loss is not scaled
+ * @param spikes the spike guard's state
  * @param balance the last step's fractions of first choices; see {@link dev.moe4j.model.routing.BalanceTracker}
  */
 public record TrainerState(

@@ -21,13 +21,14 @@ import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * Where training stood: a checkpoint's state.json, one flat object whose keys docs/checkpoint-format.md explains. With
- * the parameters and the optimizer's moments it is all that the rest of a run depends on.
+ * The state of a training run: a checkpoint's state.json, one flat object whose keys are explained in
+ * docs/checkpoint-format.md. Together with the parameters and the optimizer's moments it determines the rest of the
+ * run.
  *
- * @param run what stays the same from step to step
- * @param position what does not
+ * @param run the part that stays the same from step to step
+ * @param position the part that changes
  */
-public record TrainingState(Circumstances run, Position position) {
+public record TrainingState(RunInputs run, Position position) {
 
     private static final JsonMapper JSON = JsonMapper.builder()
             .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
@@ -36,12 +37,12 @@ public record TrainingState(Circumstances run, Position position) {
             .build();
 
     /**
-     * What a run is.
+     * The inputs of a run. Its results depend on nothing else.
      *
-     * @param steps of the whole run, on which the schedule depends
+     * @param steps length of the complete run, which the schedule depends on
      * @param configuration the resolved {@link RunConfig}
      */
-    public record Circumstances(
+    public record RunInputs(
             int formatVersion,
             long steps,
             long seed,
@@ -50,20 +51,19 @@ public record TrainingState(Circumstances run, Position position) {
             Layout layout,
             Machine machine) {
 
-        public Circumstances {
+        public RunInputs {
             if (steps < 1) {
                 throw new TrainException("steps: " + steps + " is not above 0");
             }
         }
 
         /**
-         * Those of a run on this machine.
+         * Returns the inputs of a run on this machine.
          *
          * @param data SHA-256 of the data
          */
-        public static Circumstances of(
-                RunConfig config, String data, long steps, dev.moe4j.parallel.layout.Layout layout) {
-            return new Circumstances(
+        public static RunInputs of(RunConfig config, String data, long steps, dev.moe4j.parallel.layout.Layout layout) {
+            return new RunInputs(
                     CheckpointConfig.FORMAT_VERSION,
                     steps,
                     config.seed(),
@@ -75,16 +75,17 @@ public record TrainingState(Circumstances run, Position position) {
     }
 
     /**
-     * How far a run is.
+     * The progress of a run.
      *
      * @param step finished steps
-     * @param updates steps that changed the parameters: those that were not skipped
-     * @param tokens trained on
+     * @param updates steps that updated the parameters, that is, all but the skipped ones
+     * @param tokens tokens trained on
      * @param sequences the global number of the next sequence
-     * @param seconds of training, over all processes that took part one after another
-     * @param lossScale of the next step, in fp16; null otherwise
-     * @param spikes what tells an outlier
-     * @param balance the last step's fractions of first choices, {@code [MoE layers][experts]}; empty where none are kept
+     * @param seconds seconds of training, summed over all starts of the run
+     * @param metrics the losses so far
+     * @param lossScale loss scaling state of the next step, in fp16; null otherwise
+     * @param spikes the spike guard's state
+     * @param balance the last step's fractions of first choices, {@code [MoE layers][experts]}; empty if none are kept
      */
     public record Position(
             long step,
@@ -92,23 +93,24 @@ public record TrainingState(Circumstances run, Position position) {
             long tokens,
             long sequences,
             double seconds,
-            Figures metrics,
+            Losses metrics,
             LossScale.@Nullable State lossScale,
             SpikeGuard.State spikes,
             List<List<Double>> balance) {
 
         public static final Position START =
-                new Position(0, 0, 0, 0, 0, new Figures(0, null), null, SpikeGuard.State.START, List.of());
+                new Position(0, 0, 0, 0, 0, new Losses(0, null), null, SpikeGuard.State.START, List.of());
 
         public Position {
             if (step < 0 || updates < 0 || updates > step || tokens < 0 || sequences < 0 || !(seconds >= 0)) {
-                throw new TrainException("step, updates, tokens, sequences or seconds cannot be what they are");
+                throw new TrainException(
+                        "step, updates, tokens, sequences and seconds are negative or inconsistent; use an older checkpoint");
             }
             balance = balance.stream().map(List::copyOf).toList();
         }
 
-        /** The position of a run whose trainer has this state. */
-        public static Position of(TrainerState state, long tokens, double seconds, Figures metrics) {
+        /** Returns the position of a run from its trainer's state. */
+        public static Position of(TrainerState state, long tokens, double seconds, Losses metrics) {
             return new Position(
                     state.step(),
                     state.updates(),
@@ -127,28 +129,31 @@ public record TrainingState(Circumstances run, Position position) {
     }
 
     /**
-     * @param loss of the last step, nats per token
-     * @param best of the validation losses so far; null before the first
+     * The losses of a run so far.
+     *
+     * @param loss the loss of the last step, in nats per token
+     * @param best the best validation loss; null before the first evaluation
      */
-    public record Figures(double loss, @Nullable BestEvaluation best) {}
+    public record Losses(double loss, @Nullable BestEvaluation best) {}
 
-    /** Of the data's manifest, or of those of its sources. */
+    /** The hash of the data's manifest, or of the manifests of its sources. */
     record Data(String sha256) {}
 
-    /** How many processes took part, and over how many experts are spread. */
+    /** The number of processes, and the expert parallelism. */
     record Layout(int world, int expert) {}
 
-    /** What makes losses repeat bit for bit. */
+    /** The machine properties that bitwise reproducibility depends on. */
     record Machine(int threads, String instructionSet) {}
 
-    /** A file of the checkpoint. */
+    /** Size and hash of a file of the checkpoint. */
     record Stored(long bytes, String sha256) {}
 
     /**
-     * The state that a checkpoint holds.
+     * Parses a checkpoint's state.
      *
-     * @param json with its checksums verified
-     * @param folder the checkpoint's, for messages
+     * @param json the contents of state.json, with verified checksums
+     * @param folder the checkpoint's folder, for messages
+     * @throws TrainException if the state is newer than this program or not valid
      */
     public static TrainingState of(JsonNode json, Path folder) {
         String file = folder.resolve(CheckpointState.FILE).toString();
@@ -158,7 +163,7 @@ public record TrainingState(Circumstances run, Position position) {
                     + CheckpointConfig.FORMAT_VERSION + "; use a newer moe4j");
         }
         try {
-            return new TrainingState(part(json, Circumstances.class), part(json, Position.class));
+            return new TrainingState(part(json, RunInputs.class), part(json, Position.class));
         } catch (JacksonException e) {
             Throwable cause = e.getCause() instanceof TrainException ours ? ours : e;
             String message =
@@ -173,7 +178,11 @@ public record TrainingState(Circumstances run, Position position) {
         return JSON.treeToValue(json.deepCopy().asObject().retain(keys), type);
     }
 
-    /** The text of state.json beside these files. */
+    /**
+     * The text of state.json.
+     *
+     * @param files the checkpoint's other files by name
+     */
     String text(Map<String, Stored> files) {
         ObjectNode state = JSON.createObjectNode();
         state.setAll(JSON.<ObjectNode>valueToTree(run));

@@ -1,10 +1,11 @@
 package dev.moe4j.train.config;
 
 /**
- * What one update sees. Configuration keys are these names in snake case under {@code batch}.
+ * The batch of one update. Configuration keys are these names in snake case under {@code batch}.
  *
- * @param sequences in the whole batch
- * @param accumulation micro-batches that the batch is split into; they use less memory and give the same update
+ * @param sequences sequences in the whole batch, over all processes
+ * @param accumulation number of micro-batches that the batch is split into (gradient accumulation); more micro-batches
+ *     use less memory and give the same update
  */
 public record BatchConfig(int sequences, int accumulation) {
 
@@ -15,7 +16,7 @@ public record BatchConfig(int sequences, int accumulation) {
         }
     }
 
-    /** Sequences that go through the model at a time. */
+    /** Sequences in a micro-batch, over all processes. */
     public int microBatch() {
         return sequences / accumulation;
     }

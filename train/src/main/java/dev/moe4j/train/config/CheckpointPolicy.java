@@ -2,11 +2,11 @@ package dev.moe4j.train.config;
 
 /**
  * When a run writes checkpoints and which of them it keeps. Configuration keys are these names in snake case under
- * {@code checkpoint}. The last step always gets one.
+ * {@code checkpoint}. The last step always gets a checkpoint.
  *
  * @param every steps between two checkpoints; 0 writes only the last
- * @param keep how many of the newest are kept; 0 keeps all
- * @param keepEvery checkpoints whose step is a multiple of this are kept for good; 0 keeps none for that
+ * @param keep number of newest checkpoints to keep; 0 keeps all
+ * @param keepEvery checkpoints whose step is a multiple of this are kept permanently; 0 keeps none for this reason
  * @param keepBest whether a step with the best validation loss so far gets a checkpoint, which is kept until a better
  *     one is written
  */
@@ -24,7 +24,12 @@ public record CheckpointPolicy(long every, int keep, long keepEvery, boolean kee
         return every > 0 && step % every == 0;
     }
 
-    /** Whether a checkpoint stays, being the {@code rank}th newest, from 0. */
+    /**
+     * Whether a checkpoint is kept.
+     *
+     * @param rank its position from the newest, which has rank 0
+     * @param best whether its step has the best validation loss
+     */
     public boolean keeps(long step, int rank, boolean best) {
         return keep == 0 || rank < keep || (keepEvery > 0 && step % keepEvery == 0) || (keepBest && best);
     }

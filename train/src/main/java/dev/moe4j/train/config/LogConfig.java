@@ -1,9 +1,9 @@
 package dev.moe4j.train.config;
 
 /**
- * What a run records. Configuration keys are these names in snake case under {@code log}.
+ * How often a run logs metrics. Configuration keys are these names in snake case under {@code log}.
  *
- * @param every updates between two lines of metrics.jsonl
+ * @param every steps between two lines of metrics.jsonl
  */
 public record LogConfig(int every) {
 

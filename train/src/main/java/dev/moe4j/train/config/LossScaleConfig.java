@@ -1,11 +1,11 @@
 package dev.moe4j.train.config;
 
 /**
- * How an fp16 run scales its loss; other precisions do not. Configuration keys are these names in snake case under
- * {@code loss_scale}.
+ * Dynamic loss scaling of an fp16 run; other precisions ignore it. Configuration keys are these names in snake case
+ * under {@code loss_scale}.
  *
  * @param initial the first scale
- * @param growthInterval steps without overflow after which the scale doubles
+ * @param growthInterval consecutive steps without overflow after which the scale doubles
  * @param minimum a scale below this ends the run
  */
 public record LossScaleConfig(double initial, long growthInterval, double minimum) {

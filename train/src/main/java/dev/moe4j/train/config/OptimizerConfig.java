@@ -1,17 +1,18 @@
 package dev.moe4j.train.config;
 
 /**
- * Adam with decoupled weight decay. Configuration keys are these names in snake case under {@code optimizer}.
+ * The AdamW optimizer: Adam with decoupled weight decay. Configuration keys are these names in snake case under {@code
+ * optimizer}.
  *
  * @param learningRate the peak of the schedule
- * @param beta1 decay of the first moment
- * @param beta2 decay of the second moment
+ * @param beta1 decay rate of the first moment
+ * @param beta2 decay rate of the second moment
  * @param epsilon added to the root of the second moment
- * @param weightDecay decoupled, multiplied by the learning rate
- * @param convention {@link UpdateConvention#PLAIN}: AdamW, with ε added after the second moment's bias correction and decay of
- *     matrices only; {@link UpdateConvention#PUBLISHED}: ε added before it, decay of biases and layer norms too, and
- *     gradients scaled by clip / (norm + 10⁻⁶)
- * @param clip the largest global gradient norm; 0 never clips
+ * @param weightDecay decoupled weight decay, multiplied by the learning rate
+ * @param convention {@link UpdateConvention#PLAIN}: AdamW, with ε added after the second moment's bias correction and
+ *     decay of matrices only; {@link UpdateConvention#PUBLISHED}: ε added before it, decay of biases and layer norms
+ *     too, and gradients scaled by clip / (norm + 10⁻⁶)
+ * @param clip the largest global gradient norm; larger gradients are scaled down to it. 0 never clips
  */
 public record OptimizerConfig(
         double learningRate,

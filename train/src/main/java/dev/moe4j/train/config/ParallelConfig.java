@@ -7,13 +7,15 @@ import dev.moe4j.parallel.layout.Sharding;
 import dev.moe4j.tensor.DType;
 
 /**
- * How a run is divided among its processes. Configuration keys are these names in snake case under {@code parallel}.
+ * How a run is divided among its processes (data parallel, expert parallel, sharded optimizer). Configuration keys are
+ * these names in snake case under {@code parallel}.
  *
- * @param expert over how many processes experts are sharded
- * @param shard what of the parameters' state each process keeps a share of only
- * @param wire the type in which rows travel to experts and back, where it is narrower than theirs
- * @param overlap whether one half of the rows travels while experts compute the other
- * @param expertGradients what experts' gradients are divided by
+ * @param expert expert parallelism: the number of processes that the experts are sharded over
+ * @param shard which state is sharded over the data parallel processes (ZeRO): none, optimizer, gradients or parameters
+ * @param wire the type in which tokens travel in the all-to-all exchanges with the experts; used if it is narrower than
+ *     the compute type
+ * @param overlap whether the all-to-all of one half of the tokens overlaps the experts' computation of the other half
+ * @param expertGradients the divisor of the experts' gradients
  */
 public record ParallelConfig(int expert, Sharding shard, Wire wire, boolean overlap, ExpertGradients expertGradients) {
 
@@ -23,7 +25,7 @@ public record ParallelConfig(int expert, Sharding shard, Wire wire, boolean over
         }
     }
 
-    /** The types that rows may travel in. */
+    /** The types that tokens can be sent in. */
     public enum Wire {
         FP32,
         BF16
@@ -35,13 +37,13 @@ public record ParallelConfig(int expert, Sharding shard, Wire wire, boolean over
     /**
      * Connects the processes of a run.
      *
-     * @throws dev.moe4j.parallel.layout.ParallelException if they cannot be divided so
+     * @throws dev.moe4j.parallel.layout.ParallelException if the processes cannot be divided as configured
      */
     public ParallelContext connect(Processes processes) {
-        ParallelContext fabric = ParallelContext.of(processes, expert, shard);
+        ParallelContext context = ParallelContext.of(processes, expert, shard);
         if (wire == Wire.BF16) {
-            fabric = fabric.withRowsAs(DType.BFLOAT16);
+            context = context.withRowsAs(DType.BFLOAT16);
         }
-        return overlap ? fabric.withOverlap() : fabric;
+        return overlap ? context.withOverlap() : context;
     }
 }

@@ -7,19 +7,21 @@ import dev.moe4j.model.spec.Recompute;
 import java.util.Map;
 
 /**
- * How each preset is trained: optimizer, schedule and batch. Its dropout is part of its architecture.
+ * The training recipe of each preset: optimizer, schedule and batch. Dropout belongs to the preset's architecture.
  *
- * <p>The published ones (Artetxe et al. 2021, appendix) have Adam with β 0.9 and 0.98 and ε 1e-8 in the published
- * convention, weight decay on all parameters, no clipping, and a rate that rises linearly and falls linearly to 0 at the
- * run's last update: they saw 300 billion tokens. Their batches are given in millions of tokens, which here are 2²⁰: so
- * 715 updates of 0.5M warm up on GPT-3's 375 million tokens. A batch is split into micro-batches of 8 sequences.
+ * <p>The published recipes (Artetxe et al. 2021, appendix) use Adam with β 0.9 and 0.98 and ε 1e-8 in the published
+ * convention, weight decay on all parameters and no clipping. The learning rate rises linearly, then falls linearly to 0
+ * at the last update. The published models trained on 300 billion tokens. Batches are given in millions of tokens, read
+ * here as 2²⁰: the warm-up of 715 updates of 0.5M then covers GPT-3's 375 million tokens. A batch is split into
+ * micro-batches of 8 sequences.
  *
- * <p>The 5e-3 of dense-125m is what the study gives; 1e-3 is reported stable, and later practice takes 5e-4. For
- * dense-760m and dense-175b it gives no recipe: they have that of the nearest size, 1.3b and 13b. (GPT-3 itself took
- * 2.5e-4 with 0.5M tokens and 0.6e-4 with 3.2M: Brown et al. 2020, table 2.1.)
+ * <p>The learning rate of 5e-3 for dense-125m is the study's value. 1e-3 is reported stable, and later practice uses
+ * 5e-4. The study has no recipe for dense-760m and dense-175b. They use the recipes of the nearest sizes, 1.3b and 13b.
+ * (GPT-3 used 2.5e-4 with 0.5M tokens and 0.6e-4 with 3.2M: Brown et al. 2020, table 2.1.)
  *
- * <p>The small ones have AdamW, 2e-3 falling linearly to 0 after 50 updates; the quickstart's have a constant rate, so
- * that costs may be read along their learning curves. docs/log.md has the measurement of both rates.
+ * <p>The small presets use AdamW with a rate of 2e-3 that falls linearly to 0 after 50 warm-up updates. The quickstart's
+ * presets keep a constant rate, so that cost can be read along their learning curves. docs/log.md has the measurement of
+ * both rates.
  */
 final class Recipes {
 
@@ -53,13 +55,13 @@ final class Recipes {
 
     private Recipes() {}
 
-    /** How a model is trained. */
+    /** The training part of a run's configuration. */
     record Recipe(OptimizerConfig optimizer, ScheduleConfig schedule, BatchConfig batch) {}
 
     /**
-     * The run of a preset.
+     * The run configuration of a preset.
      *
-     * @throws dev.moe4j.model.spec.ModelException if there is none of that name
+     * @throws dev.moe4j.model.spec.ModelException if no preset has this name
      */
     static RunConfig run(String preset) {
         Architecture architecture = Presets.architecture(preset);
@@ -102,10 +104,11 @@ final class Recipes {
     }
 
     /**
-     * A row of the study's table.
+     * A row of the study's table of recipes.
      *
-     * @param batch millions of tokens, in sequences of 2048
-     * @param warmup updates
+     * @param rate the peak learning rate
+     * @param batch millions of tokens per update, in sequences of 2048
+     * @param warmup warm-up updates
      */
     private static Recipe published(double rate, double batch, double weightDecay, long warmup) {
         int sequences = (int) Math.round(batch * MEGA / 2048);

@@ -18,14 +18,14 @@ import java.util.List;
 import tools.jackson.databind.JsonNode;
 
 /**
- * Everything that decides a training run but its text and its length. A YAML file sets any of it, and so does {@code
- * --set KEY=VALUE}; what neither sets is the preset's.
+ * The complete configuration of a training run, apart from its data and its length. Every value starts from a preset,
+ * and a YAML file or {@code KEY=VALUE} overrides change it.
  *
- * @param preset the name of the preset that the others started from
- * @param precision {@code bf16}, {@code fp16}, {@code fp32}, {@code fp64}, or {@code auto} for the one but the last whose
- *     products are fastest on the device
- * @param recompute what backward computes again to save memory
- * @param seed of initialisation, data order, dropout and random routing
+ * @param preset the name of the preset that the other values started from
+ * @param precision {@code bf16}, {@code fp16}, {@code fp32} or {@code fp64}; {@code auto} chooses among the first three
+ *     the one with the fastest matrix products on the device
+ * @param recompute which activations the backward pass recomputes to save memory (activation recomputation)
+ * @param seed seed of initialisation, data order, dropout and random routing
  */
 public record RunConfig(
         String preset,
@@ -51,7 +51,7 @@ public record RunConfig(
     /** The preset that a configuration file without the key {@code preset} starts from. */
     public static final String DEFAULT_PRESET = "cpu-tiny-moe";
 
-    /** The precision that follows from the device. */
+    /** The precision that is chosen by the device. */
     public static final String AUTO = "auto";
 
     public RunConfig {
@@ -61,19 +61,21 @@ public record RunConfig(
     }
 
     /**
-     * The run of a preset, with its own recipe.
+     * The run configuration of a preset, with its training recipe.
      *
-     * @throws dev.moe4j.model.spec.ModelException if there is none of that name
+     * @throws dev.moe4j.model.spec.ModelException if no preset has this name
      */
     public static RunConfig preset(String name) {
         return Recipes.run(name);
     }
 
     /**
-     * Reads a run.
+     * Reads a run configuration.
      *
      * @param nameOrFile a preset's name or a YAML file
-     * @param overrides texts {@code dotted.key=value}
+     * @param overrides strings {@code dotted.key=value}
+     * @throws TrainException if {@code nameOrFile} is a folder
+     * @throws dev.moe4j.model.spec.ModelException if the preset, a key or a value is not valid
      */
     public static RunConfig read(String nameOrFile, List<String> overrides) {
         Path file = Path.of(nameOrFile);
@@ -86,27 +88,35 @@ public record RunConfig(
                 : ConfigReader.read(preset(nameOrFile), null, overrides);
     }
 
-    /** Whether {@link #read} takes that for a file; a run's folder may be called as its preset is. */
+    /**
+     * Whether {@link #read} treats the argument as a file. A folder does not count, since a run's folder may have the
+     * name of its preset.
+     */
     public static boolean isFile(String nameOrFile) {
         Path file = Path.of(nameOrFile);
         return !Files.isDirectory(file) && (ConfigReader.isFile(nameOrFile) || Files.exists(file));
     }
 
-    /** Whether what {@link #read} reads names its preset; else it is based on {@link #DEFAULT_PRESET}. */
+    /**
+     * Whether the configuration that {@link #read} reads names a preset; otherwise it is based on {@link
+     * #DEFAULT_PRESET}.
+     */
     public static boolean namesPreset(String nameOrFile, List<String> overrides) {
         return !isFile(nameOrFile) || ConfigReader.gives(PRESET, Path.of(nameOrFile), overrides);
     }
 
     /**
-     * The run that a checkpoint was written by; keys that it did not know yet have their defaults.
+     * Reads the configuration stored in a checkpoint. Keys that are newer than the checkpoint have their defaults.
      *
-     * @param source what errors call it
+     * @param source the file's name in error messages
      */
     public static RunConfig ofJson(JsonNode json, String source) {
         return ConfigReader.fromJson(preset(json.path(PRESET).asString(DEFAULT_PRESET)), json, source);
     }
 
-    /** The model of this run. Until data decides the vocabulary, the model has that of the preset. */
+    /**
+     * The architecture of the model. If the vocabulary size still depends on the data's tokenizer, it is the preset's.
+     */
     public Architecture architecture() {
         ModelConfig known = model.vocabulary() == ModelConfig.OF_TOKENIZER
                 ? model.withVocabulary(Presets.architecture(preset).model().vocabulary())
@@ -114,16 +124,16 @@ public record RunConfig(
         return new Architecture(known, routing, balance);
     }
 
-    /** The run's precision; {@code auto} follows from the device. */
+    /** The precision of the run; {@code auto} is resolved for the device. */
     public Precision resolvePrecision(Device device) {
         return precision(precision, device);
     }
 
     /**
-     * The sequences of that data which the run trains on.
+     * Cuts data into this run's training sequences.
      *
-     * @throws dev.moe4j.text.DataException if it has too little text for them, or documents that cannot be told apart
-     *     where the model has to know them
+     * @throws dev.moe4j.text.DataException if there is too little text, or if document boundaries are needed and the
+     *     data does not mark them
      */
     public TrainingSequences sequences(TrainingData text) {
         if (data.packs()) {
@@ -132,16 +142,16 @@ public record RunConfig(
         return text.sequences(data.sequences(), model.context(), data.weights(), seed);
     }
 
-    /** The precision of that name; {@code auto} follows from the device. */
+    /** Parses a precision; {@code auto} is resolved for the device. */
     public static Precision precision(String name, Device device) {
         return name.equals(AUTO) ? AutoPrecision.of(device).precision() : Precision.parse(name);
     }
 
     /**
-     * The run for data of a tokenizer. The model takes the tokenizer's vocabulary unless this run has one.
+     * Adapts the model's vocabulary to the data's tokenizer, unless this configuration sets the vocabulary.
      *
-     * @param entries of the tokenizer
-     * @throws TrainException if this run's vocabulary is too small
+     * @param entries number of entries of the tokenizer
+     * @throws TrainException if the configured vocabulary is too small
      */
     public RunConfig forVocabulary(int entries) {
         int padded = ModelConfig.paddedVocabulary(entries);

@@ -16,8 +16,8 @@ import java.util.Optional;
 import java.util.stream.Stream;
 
 /**
- * A run's folder, which one process at a time may write to: the system's lock on {@code .lock} is held until this is
- * closed, or the process ends however it may.
+ * A locked run folder. One process at a time may write to it. The lock on {@code .lock} is held until {@link #close} or
+ * until the process ends in any way.
  */
 public final class RunFolder implements AutoCloseable {
 
@@ -34,9 +34,9 @@ public final class RunFolder implements AutoCloseable {
     }
 
     /**
-     * Creates the folder where it is missing, locks it, and deletes what an interrupted process left unfinished there.
+     * Creates the folder if needed, locks it, and deletes unfinished files of interrupted processes.
      *
-     * @throws TrainException if another process has it
+     * @throws TrainException if another process holds the lock, or the folder cannot be written
      */
     public static RunFolder lock(Path path) {
         try {
@@ -45,8 +45,9 @@ public final class RunFolder implements AutoCloseable {
             Optional<ProcessLock> lock = ProcessLock.tryAcquire(file);
             if (lock.isEmpty()) {
                 String owner = ProcessLock.holder(file);
-                throw new TrainException(path + " is in use by another process"
-                        + (owner.isEmpty() ? "" : " (" + owner + ")") + "; wait for it, end it, or give another --out");
+                throw new TrainException(
+                        path + " is in use by another process" + (owner.isEmpty() ? "" : " (" + owner + ")")
+                                + "; wait for it, end it, or choose another folder");
             }
             RunFolder folder = new RunFolder(path, lock.get());
             folder.deleteUnfinished();
@@ -66,14 +67,14 @@ public final class RunFolder implements AutoCloseable {
         return path.resolve(METRICS);
     }
 
-    /** Whether a run was begun in that folder, which need not be there. */
+    /** Whether a folder holds a run. The folder need not exist. */
     public static boolean begun(Path path) {
         return Files.isDirectory(path)
                 && (Files.exists(path.resolve(METRICS))
                         || !CheckpointReader.steps(path).isEmpty());
     }
 
-    /** The whole checkpoints, the newest first. */
+    /** The complete checkpoints, newest first. */
     public List<CheckpointStep> checkpoints() {
         return CheckpointReader.steps(path);
     }

@@ -1,32 +1,33 @@
 package dev.moe4j.train.config;
 
 /**
- * How the learning rate changes. Configuration keys are these names in snake case under {@code schedule}.
+ * The learning rate schedule. Configuration keys are these names in snake case under {@code schedule}.
  *
- * @param kind what happens after the warm-up
- * @param convention how updates count in the warm-up: from 1, so that the first one already learns, or from 0 as
- *     published, where it only fills the optimizer's moments; the published constant schedule counts from 1 too
+ * @param kind the curve after the warm-up
+ * @param convention how the warm-up counts updates: from 1, so that the first update already learns, or from 0 as
+ *     published, where the first update only fills the optimizer's moments. The published constant schedule counts from
+ *     1 too
  * @param warmup updates over which the rate rises linearly to its peak
- * @param initialFraction where the warm-up starts, as a fraction of the peak
- * @param endFraction what {@link Kind#POLYNOMIAL} and {@link Kind#COSINE} end at, as a fraction of the peak
- * @param power of {@link Kind#POLYNOMIAL}: 1 falls linearly
+ * @param initialFraction the rate at the start of the warm-up, as a fraction of the peak
+ * @param endFraction the final rate of {@link Kind#POLYNOMIAL} and {@link Kind#COSINE}, as a fraction of the peak
+ * @param power exponent of {@link Kind#POLYNOMIAL}; 1 is a linear decay
  */
 public record ScheduleConfig(
         Kind kind, UpdateConvention convention, long warmup, double initialFraction, double endFraction, double power) {
 
-    /** What happens after the warm-up. The rate is at its peak in the first update after it. */
+    /** The curve after the warm-up. The first update after the warm-up has the peak rate. */
     public enum Kind {
-        /** The peak throughout: what learning curves are compared along. */
+        /** Constant at the peak, so that learning curves can be compared at any step. */
         CONSTANT,
-        /** Down to the end fraction as a power of the share of updates that are left. */
+        /** Polynomial decay to the end fraction, in the share of updates that are left. */
         POLYNOMIAL,
-        /** Down to the end fraction along half a cosine (Loshchilov and Hutter 2017, one cycle). */
+        /** Cosine decay to the end fraction (Loshchilov and Hutter 2017, one cycle). */
         COSINE,
-        /** As one over the root of the update's number (Vaswani et al. 2017), whatever the run's length. */
+        /** Inverse square root of the update's number (Vaswani et al. 2017), independent of the run's length. */
         INVERSE_SQUARE_ROOT
     }
 
-    /** Linear down to 0. */
+    /** Linear decay to 0. */
     public static final ScheduleConfig DEFAULT =
             new ScheduleConfig(Kind.POLYNOMIAL, UpdateConvention.PLAIN, 50, 0, 0, 1);
 
@@ -35,8 +36,8 @@ public record ScheduleConfig(
             throw new TrainException("schedule.warmup: " + warmup + " is negative");
         }
         if (warmup == 0 && kind == Kind.INVERSE_SQUARE_ROOT) {
-            throw new TrainException("schedule.warmup: 0 is too small for inverse_square_root, which falls from its "
-                    + "last update on; use at least 1");
+            throw new TrainException("schedule.warmup: 0 is too small for inverse_square_root, which "
+                    + "decays from the end of the warm-up; use at least 1");
         }
         checkFraction("initial_fraction", initialFraction);
         checkFraction("end_fraction", endFraction);
@@ -51,7 +52,7 @@ public record ScheduleConfig(
         }
     }
 
-    /** The peak throughout, after a warm-up of so many updates. */
+    /** A constant rate after a warm-up. */
     public static ScheduleConfig constant(long warmup) {
         return new ScheduleConfig(Kind.CONSTANT, UpdateConvention.PLAIN, warmup, 0, 0, 1);
     }
@@ -59,8 +60,9 @@ public record ScheduleConfig(
     /**
      * The learning rate of an update.
      *
-     * @param update its number, from 1 on
-     * @param updates of the whole run
+     * @param peak the peak learning rate
+     * @param update the update's number, from 1
+     * @param updates updates of the complete run
      */
     public double rate(double peak, long update, long updates) {
         long before = update - 1;
@@ -79,7 +81,7 @@ public record ScheduleConfig(
                 };
     }
 
-    /** The share of the decay that is still to come after so many updates. */
+    /** The share of the decay that is left after {@code before} updates. */
     private double left(long before, long updates) {
         return before >= updates ? 0 : (double) (updates - before) / (updates - warmup);
     }

@@ -7,7 +7,7 @@ import java.nio.file.AccessDeniedException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 
-/** A training run cannot start or go on; the message says what, where and what to do. */
+/** A training run cannot start or continue. The message says what is wrong, where, and what to do. */
 public final class TrainException extends UserException {
 
     public TrainException(String message) {
@@ -18,7 +18,7 @@ public final class TrainException extends UserException {
         super(message, cause);
     }
 
-    /** A file of a run cannot be written: says why, and what to do before the run is resumed. */
+    /** Creates the exception for a file of a run that cannot be written, with advice by the cause. */
     public static TrainException cannotWrite(Path file, IOException cause) {
         String advice = switch (cause) {
             case AccessDeniedException _ -> "make its folder writable";
@@ -26,14 +26,18 @@ public final class TrainException extends UserException {
             default -> "check the disk and its free space";
         };
         return new TrainException(
-                "cannot write " + file + ": " + DataException.reason(cause) + "; " + advice + ", then --resume", cause);
+                "cannot write " + file + ": " + DataException.reason(cause) + "; " + advice + ", then resume the run",
+                cause);
     }
 
-    /** A folder was written, and the older one of its name, which was moved aside, cannot be deleted. */
+    /**
+     * Creates the exception for a folder that was written, but whose older version, which was moved aside, cannot be
+     * deleted.
+     */
     public static TrainException cannotReplace(Path written, IOException cause) {
         return new TrainException(
                 written + " is written, but the older one cannot be deleted: " + cause.getMessage()
-                        + "; delete what is left of it",
+                        + "; delete the rest of it",
                 cause);
     }
 }

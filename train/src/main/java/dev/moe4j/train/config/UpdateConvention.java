@@ -1,9 +1,9 @@
 package dev.moe4j.train.config;
 
-/** Whose definition of an optimizer or schedule counts where the published system's differs from the usual one. */
+/** Whose definition of optimizer or schedule applies, where the published system differs from common practice. */
 public enum UpdateConvention {
-    /** What the field's papers and libraries do. */
+    /** The definition in the original papers and common libraries. */
     PLAIN,
-    /** What the published system does, for reproducing its runs. */
+    /** The definition of the published system, to reproduce its runs. */
     PUBLISHED
 }

@@ -1,13 +1,15 @@
 package dev.moe4j.train.config;
 
 /**
- * What a run looks out for. Configuration keys are these names in snake case under {@code watch}.
+ * Detection of loss spikes and of unused or overloaded experts. Configuration keys are these names in snake case under
+ * {@code watch}.
  *
- * @param lossSpike a step whose loss is this many nats above the running mean makes no update; 0 lets all pass
- * @param gradientSpike a step whose gradient norm is more than this multiple of the running mean makes no update; 0
- *     lets all pass
- * @param imbalance warns of layers where an expert takes more than this multiple of an even share; 0 never warns
- * @param window steps over which experts are watched, for that and for those that take no token at all; 0 watches none
+ * @param lossSpike a step whose loss is this many nats above the running mean is skipped; 0 disables the check
+ * @param gradientSpike a step whose gradient norm is more than this multiple of the running mean is skipped; 0 disables
+ *     the check
+ * @param imbalance warns of layers where an expert receives more than this multiple of an even share; 0 never warns
+ * @param window steps over which expert load is averaged, both for {@code imbalance} and for experts without tokens; 0
+ *     disables both
  */
 public record WatchConfig(double lossSpike, double gradientSpike, double imbalance, int window) {
 

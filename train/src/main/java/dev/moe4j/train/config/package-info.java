@@ -1,6 +1,6 @@
 /**
- * The configuration of a run: {@link RunConfig} and its records, presets of training recipes, and the run folder.
- * Depends on {@code config} and {@code model.spec}.
+ * The configuration of a training run: {@link RunConfig} with its records, the presets' training recipes, and the run
+ * folder. Depends on {@code config}, {@code model.spec} and {@code parallel}.
  */
 @NullMarked
 package dev.moe4j.train.config;

@@ -22,10 +22,11 @@ import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * Writes metrics.jsonl, an object per logged step, and the same figures for TensorBoard. Names are the published system's
- * where it has one. TensorBoard shows them in the sections train, eval, experts and time. Fields that vary from run to
- * run have {@code second}, {@code rss} or {@code utilization} in their names; all others are reproducible, however often
- * a run was killed and resumed.
+ * Writes the metrics of each logged step to metrics.jsonl and to TensorBoard. Metric names follow the published system
+ * where it has one. TensorBoard shows them in the sections train, eval, experts and time.
+ *
+ * <p>Metrics that vary from run to run have {@code second}, {@code rss} or {@code utilization} in their names. All
+ * others are reproducible, however often a run was killed and resumed.
  */
 public final class Metrics implements AutoCloseable {
 
@@ -35,7 +36,7 @@ public final class Metrics implements AutoCloseable {
     private final FileChannel channel;
     private final TensorBoard board;
 
-    /** Writes to open files; see {@link #open}. */
+    /** Creates a writer for open files; see {@link #open}. */
     public Metrics(Path file, FileChannel channel, TensorBoard board) {
         this.file = file;
         this.channel = channel;
@@ -43,10 +44,11 @@ public final class Metrics implements AutoCloseable {
     }
 
     /**
-     * Opens the file for what comes after a step.
+     * Opens a run's metrics to append to them.
      *
-     * @param step that of the checkpoint that a run goes on from: lines of later steps, which will be written again, are
-     *     cut off, and with them a line that was never finished; 0 begins anew
+     * @param step the step of the checkpoint that the run resumes from; lines of later steps and an unfinished last
+     *     line are removed, since these steps run again. 0 starts with an empty file
+     * @throws TrainException if a line is not JSON or the file cannot be written
      */
     public static Metrics open(RunFolder run, long step) {
         Path file = run.metrics();
@@ -67,7 +69,7 @@ public final class Metrics implements AutoCloseable {
         }
         List<String> lines = new ArrayList<>();
         String text = Files.readString(file);
-        // The last line counts only if it was ended.
+        // An unterminated last line is incomplete.
         for (String line : text.substring(0, text.lastIndexOf('\n') + 1).lines().toList()) {
             try {
                 if (JSON.readTree(line).path("step").asLong(Long.MAX_VALUE) > step) {
@@ -76,7 +78,7 @@ public final class Metrics implements AutoCloseable {
             } catch (JacksonException e) {
                 throw new TrainException(
                         file + ": line " + (lines.size() + 1)
-                                + " is not JSON; repair it or move the file away before --resume",
+                                + " is not JSON; repair it or move the file away before you resume the run",
                         e);
             }
             lines.add(line);
@@ -85,13 +87,14 @@ public final class Metrics implements AutoCloseable {
     }
 
     /**
-     * A step and what is known beside it.
+     * The values of one line.
      *
-     * @param tokens trained on so far
-     * @param seconds of training so far
-     * @param dataWaitSeconds that training waited for data since the line before
-     * @param stalledSeconds that training waited for checkpoints since the line before
-     * @param exchangeSeconds that it waited for other processes since the line before
+     * @param progress the step's result
+     * @param tokens tokens trained on so far
+     * @param seconds seconds of training so far
+     * @param dataWaitSeconds seconds that training waited for data since the previous line
+     * @param stalledSeconds seconds that training waited for checkpoints since the previous line
+     * @param exchangeSeconds seconds that training waited for other processes since the previous line
      */
     public record Line(
             TrainingProgress progress,
@@ -101,6 +104,11 @@ public final class Metrics implements AutoCloseable {
             double stalledSeconds,
             double exchangeSeconds) {}
 
+    /**
+     * Appends a line.
+     *
+     * @throws TrainException if the file cannot be written
+     */
     public void write(Line written) {
         TrainingProgress progress = written.progress();
         SequencedMap<String, ObjectNode> sections = new LinkedHashMap<>();
@@ -134,7 +142,7 @@ public final class Metrics implements AutoCloseable {
         fields.put("loss", result.loss());
         fields.put("ppl", Math.exp(result.loss()));
         fields.put("lr", result.learningRate());
-        // JSON has no number for a gradient that overflowed.
+        // JSON cannot represent the norm of gradients that overflowed.
         fields.put("grad_norm", Double.isFinite(result.gradientNorm()) ? result.gradientNorm() : null);
         fields.put("loss_scale", result.lossScale());
         fields.put("skipped_updates", result.skipped());
@@ -162,7 +170,7 @@ public final class Metrics implements AutoCloseable {
         return fields;
     }
 
-    /** Puts all lines on the disk. May be called by another thread. */
+    /** Forces all lines to the disk. Another thread may call this. */
     public void force() throws IOException {
         channel.force(false);
     }

@@ -6,18 +6,18 @@ import java.nio.file.Path;
 import java.util.OptionalLong;
 import java.util.stream.Stream;
 
-/** The memory of this process that is resident, in bytes, where the system tells: Linux does. */
+/** Reads this process's resident memory in bytes. Empty on systems other than Linux. */
 public final class ResidentMemory {
     private static final Path STATUS = Path.of("/proc/self/status");
 
     private ResidentMemory() {}
 
-    /** What is resident now. */
+    /** The resident memory now. */
     public static OptionalLong now() {
         return field("VmRSS", STATUS);
     }
 
-    /** The most that ever was. */
+    /** The peak of the resident memory since the process started. */
     public static OptionalLong peak() {
         return field("VmHWM", STATUS);
     }

@@ -4,19 +4,19 @@ import dev.moe4j.model.routing.LayerRouting;
 import java.util.List;
 
 /**
- * One step's figures.
+ * The result of one training step.
  *
- * @param step its number, from 1 on
- * @param updates steps so far that changed the parameters: all but those that were skipped
- * @param loss nats per token, without the balance losses
- * @param balance the mean balance loss over layers, without its weight; 0 for dense models
- * @param learningRate of this step
- * @param gradientNorm over all parameters, before clipping; NaN or infinite where gradients overflowed in fp16
- * @param lossScale that this step's loss was multiplied by; 1 where the precision is not fp16
- * @param tokens predicted in this step
- * @param routing each MoE layer's report on the last micro-batch
- * @param optimizerNanoseconds spent on the norm and the optimizer; on a GPU only a trainer that is {@linkplain
- *     Trainer#time timed} waits for the end of the update
+ * @param step the step's number, from 1
+ * @param updates steps so far that updated the parameters, that is, all but the skipped ones
+ * @param loss the loss in nats per token, without the load balancing loss
+ * @param balance the load balancing loss before its weight, averaged over layers; 0 for dense models
+ * @param learningRate the learning rate of this step
+ * @param gradientNorm the global gradient norm before clipping; NaN or infinite if gradients overflowed in fp16
+ * @param lossScale the factor that the loss was multiplied by; 1 unless the precision is fp16
+ * @param tokens tokens predicted in this step, by all processes
+ * @param routing the routing statistics of each MoE layer in the last micro-batch
+ * @param optimizerNanoseconds time of gradient norm and update; on a GPU it includes the device's work only if the
+ *     trainer has a {@linkplain Trainer#time timer}
  */
 public record StepResult(
         long step,
@@ -30,7 +30,7 @@ public record StepResult(
         List<LayerRouting> routing,
         long optimizerNanoseconds) {
 
-    /** Steps so far that made no update. */
+    /** Steps so far that were skipped: they made no update. */
     public long skipped() {
         return step - updates;
     }

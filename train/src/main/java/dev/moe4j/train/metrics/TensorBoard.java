@@ -18,21 +18,20 @@ import java.util.stream.Stream;
 import java.util.zip.CRC32C;
 
 /**
- * Writes scalars to event files that <a href="https://www.tensorflow.org/tensorboard">TensorBoard</a> reads. The files
- * are sequences of TFRecords: the payload's length as u64, the masked CRC-32C of these eight bytes, the payload, its
- * masked CRC-32C, all little-endian. A payload is a protobuf message {@code tensorflow.Event}, of which this needs so
- * little that it is encoded by hand; the field numbers are those of TensorFlow's {@code event.proto} and {@code
- * summary.proto}.
+ * Writes scalars to event files that <a href="https://www.tensorflow.org/tensorboard">TensorBoard</a> reads. A file is a
+ * sequence of TFRecords: the payload's length as u64, the masked CRC-32C of these eight bytes, the payload, its masked
+ * CRC-32C, all little-endian. A payload is a protobuf message {@code tensorflow.Event}. Few of its fields are needed, so
+ * it is encoded by hand; the field numbers come from TensorFlow's {@code event.proto} and {@code summary.proto}.
  *
  * <p>Every start of a run writes one file, and TensorBoard reads a folder's files in the order of their names. Each file
- * begins with a {@code SessionLog.START} of the step that the run makes next. TensorBoard then drops the older values of
- * that step and later ones. Its loader in Python does so only if the folder's first file begins in this way too.
+ * begins with a {@code SessionLog.START} for the run's next step. TensorBoard then drops the older values of that step
+ * and of later ones. Its Python loader does so only if the folder's first file begins this way too.
  *
- * <p>Each event is in the system's hands when its call returns, so that a killed process loses none.
+ * <p>Each event is passed to the operating system before the call returns, so a killed process loses no events.
  */
 public final class TensorBoard implements AutoCloseable {
 
-    /** The number is the time of the start in seconds, which orders the names. */
+    /** The number is the start time in seconds, which puts the names in order. */
     private static final Pattern NAME = Pattern.compile("events\\.out\\.tfevents\\.(\\d{10})\\.moe4j");
 
     private static final String VERSION = "brain.Event:2";
@@ -40,24 +39,24 @@ public final class TensorBoard implements AutoCloseable {
     private final Path file;
     private final FileChannel channel;
 
-    /** Writes to an open file; see {@link #open}. */
+    /** Creates a writer for an open file; see {@link #open}. */
     public TensorBoard(Path file, FileChannel channel) {
         this.file = file;
         this.channel = channel;
     }
 
     /**
-     * Begins a file in the folder, which is created where it is missing.
+     * Starts a new event file in a folder, which is created if missing.
      *
-     * @param step that of the checkpoint that a run goes on from: what was written for later steps counts no more; 0
-     *     where the run begins
+     * @param step the step of the checkpoint that the run resumes from, or 0 for a new run; TensorBoard drops the
+     *     values of later steps
      * @throws TrainException if the file cannot be written
      */
     static TensorBoard open(Path folder, long step) {
         try {
             Files.createDirectories(folder);
             OptionalLong last = lastStart(folder);
-            // Later than every other even where the clock was set back, or two starts are within a second.
+            // Later than every existing file, even if the clock was set back or two starts fall within a second.
             long start = Math.max(System.currentTimeMillis() / 1000, last.orElse(-1) + 1);
             Path file = folder.resolve("events.out.tfevents.%010d.moe4j".formatted(start));
             TensorBoard board = new TensorBoard(
@@ -90,9 +89,9 @@ public final class TensorBoard implements AutoCloseable {
     }
 
     /**
-     * Adds a step's scalars, which TensorBoard keeps as float32.
+     * Adds a step's scalars, which TensorBoard stores as float32.
      *
-     * @param scalars by tag; TensorBoard puts tags that are equal up to a slash into one section
+     * @param scalars values by tag; TensorBoard groups tags by their part before the slash
      * @throws TrainException if the file cannot be written
      */
     void write(long step, Map<String, Double> scalars) {
@@ -102,7 +101,7 @@ public final class TensorBoard implements AutoCloseable {
         write(event(step).message(5, summary));
     }
 
-    /** An event of now. */
+    /** An event with the current time. */
     private static Message event(long step) {
         return new Message().real(1, System.currentTimeMillis() / 1000.0).number(2, step);
     }
@@ -123,7 +122,7 @@ public final class TensorBoard implements AutoCloseable {
         }
     }
 
-    /** Of data that may hold checksums itself, TFRecord says, a plain CRC is a poor one; so it is rotated and shifted. */
+    /** The TFRecord checksum: a CRC-32C, rotated and shifted, since a plain CRC is weak for data that contains CRCs. */
     private static int maskedChecksum(byte[] bytes, int from, int length) {
         CRC32C checksum = new CRC32C();
         checksum.update(bytes, from, length);
@@ -139,7 +138,7 @@ public final class TensorBoard implements AutoCloseable {
         }
     }
 
-    /** A protobuf message in the making; each call adds a field of that number. */
+    /** Builds a protobuf message; each call adds one field. */
     private static final class Message {
 
         private static final int VARINT = 0;

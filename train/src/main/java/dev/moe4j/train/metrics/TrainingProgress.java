@@ -3,12 +3,13 @@ package dev.moe4j.train.metrics;
 import java.util.SequencedMap;
 
 /**
- * One step as a progress line shows it.
+ * The progress of a run after a step.
  *
- * @param steps of the whole run
- * @param tokensPerSecond over the steps since the last report
- * @param utilization useful floating-point operations over the matmul peak of this process
- * @param evaluation nats per token on each validation set; empty where this step was not evaluated
+ * @param result the step's result
+ * @param steps length of the complete run in steps
+ * @param tokensPerSecond the rate over the steps since the last report
+ * @param utilization model FLOPs utilization: the rate relative to {@code MatmulPeak}'s peak of matrix products
+ * @param evaluation each validation set's loss in nats per token, by name; empty if this step was not evaluated
  */
 public record TrainingProgress(
         StepResult result,

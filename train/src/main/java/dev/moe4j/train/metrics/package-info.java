@@ -1,6 +1,6 @@
 /**
- * What a run reports: {@link StepResult} and {@link TrainingProgress} are records of a step; {@code Metrics}
- * writes metrics.jsonl and TensorBoard events. Depends on {@code train.config}.
+ * The reports of a training run. {@link StepResult} and {@link TrainingProgress} describe one step. {@link Metrics}
+ * writes metrics.jsonl and TensorBoard events. Depends on {@code train.config} and {@code model.routing}.
  */
 @NullMarked
 package dev.moe4j.train.metrics;

@@ -13,14 +13,18 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * AdamW (Loshchilov and Hutter 2019) over a model's units: one fused call per unit and range of weight decay.
+ * The AdamW optimizer (Loshchilov and Hutter 2019). Each parameter group takes one fused call for the parameters with
+ * weight decay and one for the others. With a sharded optimizer (ZeRO), each process updates its shard of the master
+ * weights and moments.
  *
- * <p>The published system adds ε to the root of the second moment before its bias correction c = 1 − β₂ᵗ. Since
- * √v + ε = √c · (√(v / c) + ε / √c), that is the same call with ε / √c.
+ * <p>The published system adds ε to the root of the second moment before its bias correction c = 1 − β₂ᵗ. Since √v + ε
+ * = √c · (√(v / c) + ε / √c), this equals the usual update with ε / √c.
  */
 public final class AdamW {
 
-    /** The names of the moments among a unit's states, and behind a parameter's name in checkpoints. */
+    /**
+     * The name of the first moment: a state of each parameter group, and a suffix of parameter names in checkpoints.
+     */
     static final String FIRST_MOMENT = "exp_avg";
 
     static final String SECOND_MOMENT = "exp_avg_sq";
@@ -35,38 +39,41 @@ public final class AdamW {
         this.config = config;
     }
 
-    /** The norm of the gradients that this process keeps, but for units that are frozen; squares add up over processes. */
+    /**
+     * Returns the L2 norm of the gradients that this process owns, without frozen groups. The squares of all processes'
+     * norms add up to the square of the global norm.
+     */
     public static double gradientNorm(Parameters parameters) {
         try (Scope scope = Scope.open()) {
             return norm(gradientNorms(parameters, scope));
         }
     }
 
-    /** The norm of each unit's gradient, for {@link #norm}. */
+    /** Returns the L2 norm of each group's gradient, {@code [trained groups]}, to be combined by {@link #norm}. */
     public static DeferredScalars gradientNorms(Parameters parameters, Scope owner) {
         try (Scope _ = Scope.open()) {
             Tensor[] norms = parameters.trained().stream()
-                    .map(unit -> unit.ownGradient().euclideanNorm().view(1))
+                    .map(group -> group.ownGradient().euclideanNorm().view(1))
                     .toArray(Tensor[]::new);
             return DeferredScalars.of(Tensor.concat(0, norms), owner);
         }
     }
 
-    /** The norm over all units. */
-    public static double norm(DeferredScalars unitNorms) {
+    /** Returns the norm over all groups. */
+    public static double norm(DeferredScalars groupNorms) {
         double sum = 0;
-        for (double norm : unitNorms.values()) {
+        for (double norm : groupNorms.values()) {
             sum += norm * norm;
         }
         return Math.sqrt(sum);
     }
 
     /**
-     * Updates masters and working copies of all units that are not frozen.
+     * Updates the master weights and the working copies of all groups that are not frozen.
      *
-     * @param update the number of this update, from 1 on
-     * @param gradientNorm the global norm, for clipping, of the gradients over their scale
-     * @param gradientScale what the gradients are multiplied by
+     * @param update the number of this update, from 1
+     * @param gradientNorm the global norm of the unscaled gradients, for clipping
+     * @param gradientScale the factor that the gradients were multiplied by
      */
     public void update(
             Parameters parameters, long update, double learningRate, double gradientNorm, double gradientScale) {
@@ -79,18 +86,18 @@ public final class AdamW {
             double epsilon = published
                     ? config.epsilon() / Math.sqrt(1 - Math.pow(config.beta2(), (double) update))
                     : config.epsilon();
-            for (ParameterGroup unit : parameters.trained()) {
-                long total = unit.master().elements();
-                long decayed = published ? total : unit.decayedElements();
-                update(unit, 0, decayed, config.weightDecay(), step, learningRate, epsilon, divisor);
-                update(unit, decayed, total - decayed, 0, step, learningRate, epsilon, divisor);
+            for (ParameterGroup group : parameters.trained()) {
+                long total = group.master().elements();
+                long decayed = published ? total : group.decayedElements();
+                update(group, 0, decayed, config.weightDecay(), step, learningRate, epsilon, divisor);
+                update(group, decayed, total - decayed, 0, step, learningRate, epsilon, divisor);
             }
         }
         parameters.refresh();
     }
 
     private void update(
-            ParameterGroup unit,
+            ParameterGroup group,
             long start,
             long length,
             double weightDecay,
@@ -102,10 +109,10 @@ public final class AdamW {
             return;
         }
         Functions.adamw(
-                unit.master().narrow(0, start, length),
-                unit.gradient().to(unit.master().dtype()).narrow(0, start, length),
-                unit.state(FIRST_MOMENT).narrow(0, start, length),
-                unit.state(SECOND_MOMENT).narrow(0, start, length),
+                group.master().narrow(0, start, length),
+                group.gradient().to(group.master().dtype()).narrow(0, start, length),
+                group.state(FIRST_MOMENT).narrow(0, start, length),
+                group.state(SECOND_MOMENT).narrow(0, start, length),
                 step,
                 learningRate,
                 config.beta1(),

@@ -7,10 +7,13 @@ import dev.moe4j.train.config.TrainException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Dynamic loss scaling (Micikevicius et al. 2018). Gradients below 6e-8 are 0 in float16, so the loss is multiplied by a
- * scale before backward, and the gradients in float32 are divided by it. A step whose gradients overflow makes no update
- * and halves the scale; many steps in a row without overflow double it. A skipped step uses up its data and its place in
- * the schedule; the optimizer's count of updates, by which it corrects its moments, passes it over.
+ * Dynamic loss scaling for mixed precision training in fp16 (Micikevicius et al. 2018). Gradients below 6e-8 become 0
+ * in float16. The loss is therefore multiplied by a scale before the backward pass, and the float32 gradients are
+ * divided by it.
+ *
+ * <p>A step whose gradients overflow makes no update and halves the scale. A number of consecutive steps without
+ * overflow doubles it. A skipped step consumes its data and advances the schedule, but does not count for the
+ * optimizer's bias correction.
  */
 public final class LossScale {
 
@@ -21,10 +24,10 @@ public final class LossScale {
     private State state;
 
     /**
-     * What the next step depends on.
+     * The scale and its history, as checkpoints store them.
      *
-     * @param scale of the next step
-     * @param goodSteps without overflow since the scale changed
+     * @param scale the scale of the next step
+     * @param goodSteps steps without overflow since the scale changed
      */
     public record State(double scale, long goodSteps) {
 
@@ -33,7 +36,7 @@ public final class LossScale {
         public State {
             if (!(scale > 0) || Double.isInfinite(scale) || goodSteps < 0) {
                 throw new TrainException("loss_scale: a scale of " + scale + " after " + goodSteps
-                        + " good steps is not above 0; use an older checkpoint");
+                        + " steps without overflow is not valid; use an older checkpoint");
             }
         }
     }
@@ -44,21 +47,21 @@ public final class LossScale {
         this.state = active ? new State(config.initial(), 0) : State.UNSCALED;
     }
 
-    /** Whether the run scales its loss at all. */
+    /** Whether the run scales its loss, which it does in fp16 only. */
     public boolean active() {
         return active;
     }
 
-    /** Null where nothing is scaled. */
+    /** The state for a checkpoint; null if the loss is not scaled. */
     @Nullable
     public State state() {
         return active ? state : null;
     }
 
     /**
-     * Goes on where a run stood.
+     * Continues from a checkpoint.
      *
-     * @param earlier null where it did not scale; one that scales begins anew then
+     * @param earlier null if that run did not scale its loss; scaling then starts with the initial scale
      */
     public void restore(@Nullable State earlier) {
         if (active && earlier != null) {
@@ -66,16 +69,16 @@ public final class LossScale {
         }
     }
 
-    /** What the next step's loss is multiplied by; 1 where nothing is scaled. */
+    /** The factor for the next step's loss; 1 if the loss is not scaled. */
     public double scale() {
         return state.scale;
     }
 
     /**
-     * Whether a step may change the parameters: always where nothing is scaled.
+     * Whether a step may update the parameters; always true if the loss is not scaled.
      *
-     * @param gradientNorm NaN or infinite where gradients overflowed
-     * @throws TrainException if the scale has become too small
+     * @param gradientNorm the global norm; NaN or infinite if gradients overflowed
+     * @throws TrainException if the scale falls below its minimum
      */
     public boolean accepts(long step, double gradientNorm) {
         if (!active) {

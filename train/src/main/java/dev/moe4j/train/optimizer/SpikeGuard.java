@@ -4,29 +4,29 @@ import dev.moe4j.train.config.TrainException;
 import dev.moe4j.train.config.WatchConfig;
 
 /**
- * Tells steps whose loss or gradient lies far off those before, so that they make no update. Running means are
- * exponential and do not take part of what they refuse.
+ * Detects steps whose loss or gradient norm is far above its running mean, so that the trainer skips their update. The
+ * running means are exponential and leave out skipped steps.
  */
 public final class SpikeGuard {
 
-    /** Steps before the means are trusted. */
-    public static final long WARM_UP = 20;
+    /** Steps that the running means need before they are used. */
+    public static final long WARM_UP_STEPS = 20;
 
-    /** So many in a row are no outliers any more. */
-    public static final long MOST_IN_A_ROW = 20;
+    /** This many consecutive skipped steps end the run: the training has diverged. */
+    public static final long MAX_CONSECUTIVE_SKIPS = 20;
 
-    private static final double MEMORY = 0.95;
+    private static final double DECAY = 0.95;
 
     private final WatchConfig config;
     private State state = State.START;
 
     /**
-     * What the guard knows.
+     * The running means, as checkpoints store them.
      *
-     * @param seen steps that passed
-     * @param refused steps in a row that did not
-     * @param loss running mean, nats per token
-     * @param gradientNorm running mean
+     * @param seen steps that were accepted
+     * @param refused consecutive steps that were skipped
+     * @param loss running mean of the loss, in nats per token
+     * @param gradientNorm running mean of the gradient norm
      */
     public record State(long seen, long refused, double loss, double gradientNorm) {
         public static final State START = new State(0, 0, 0, 0);
@@ -45,12 +45,12 @@ public final class SpikeGuard {
     }
 
     /**
-     * Whether a step may change the parameters.
+     * Whether a step may update the parameters.
      *
-     * @throws TrainException if it is one of too many in a row that may not
+     * @throws TrainException if too many consecutive steps were skipped
      */
     public boolean accepts(long step, double loss, double gradientNorm) {
-        boolean trusted = state.seen >= WARM_UP;
+        boolean trusted = state.seen >= WARM_UP_STEPS;
         boolean lossSpike = config.lossSpike() > 0 && loss > state.loss + config.lossSpike();
         boolean gradientSpike =
                 config.gradientSpike() > 0 && gradientNorm > config.gradientSpike() * state.gradientNorm;
@@ -58,8 +58,8 @@ public final class SpikeGuard {
             refuse(step, loss, gradientNorm);
             return false;
         }
-        // The mean of the first steps, then one that forgets.
-        double keep = Math.min(MEMORY, (double) state.seen / (state.seen + 1));
+        // A plain mean at first, then an exponential one.
+        double keep = Math.min(DECAY, (double) state.seen / (state.seen + 1));
         state = new State(
                 state.seen + 1,
                 0,
@@ -70,7 +70,7 @@ public final class SpikeGuard {
 
     private void refuse(long step, double loss, double gradientNorm) {
         state = new State(state.seen, state.refused + 1, state.loss, state.gradientNorm);
-        if (state.refused >= MOST_IN_A_ROW) {
+        if (state.refused >= MAX_CONSECUTIVE_SKIPS) {
             throw new TrainException(
                     "step %d: the last %d steps were all spikes (loss %.4g against a mean of %.4g, "
                                     .formatted(step, state.refused, loss, state.loss)

@@ -15,12 +15,12 @@ class ResumeCompatibilityTest {
 
     private static final RunConfig CONFIG = RunConfig.preset("cpu-tiny-moe");
 
-    private static TrainingState.Circumstances on(int threads, String instructionSet) {
+    private static TrainingState.RunInputs on(int threads, String instructionSet) {
         return on(threads, instructionSet, CONFIG);
     }
 
-    private static TrainingState.Circumstances on(int threads, String instructionSet, RunConfig config) {
-        return new TrainingState.Circumstances(
+    private static TrainingState.RunInputs on(int threads, String instructionSet, RunConfig config) {
+        return new TrainingState.RunInputs(
                 1,
                 10,
                 1,
@@ -30,15 +30,15 @@ class ResumeCompatibilityTest {
                 new TrainingState.Machine(threads, instructionSet));
     }
 
-    private static void refuse(TrainingState.Circumstances before, TrainingState.Circumstances now, boolean leads) {
+    private static void refuse(TrainingState.RunInputs before, TrainingState.RunInputs now, boolean leads) {
         ResumeCompatibility.refuse(before, CONFIG, now, Set.of(), leads);
     }
 
     /** The checkpoint tells of the first process's machine. */
     @Test
     void onlyTheFirstProcessComparesItsMachine() {
-        TrainingState.Circumstances before = on(2, "AVX512");
-        TrainingState.Circumstances now = on(8, "AVX2");
+        TrainingState.RunInputs before = on(2, "AVX512");
+        TrainingState.RunInputs now = on(8, "AVX2");
         assertThatThrownBy(() -> refuse(before, now, true))
                 .isInstanceOf(TrainException.class)
                 .hasMessageContaining("instruction_set was AVX512 and is now AVX2; threads was 2 and is now 8");
@@ -48,8 +48,8 @@ class ResumeCompatibilityTest {
     /** As where one machine has tiles and the other has none. */
     @Test
     void anotherOneDnnIsAnotherInstructionSet() {
-        TrainingState.Circumstances tiles = on(2, "AVX512/AVX512_CORE_AMX");
-        TrainingState.Circumstances none = on(2, "AVX512/AVX512_CORE_BF16");
+        TrainingState.RunInputs tiles = on(2, "AVX512/AVX512_CORE_AMX");
+        TrainingState.RunInputs none = on(2, "AVX512/AVX512_CORE_BF16");
         assertThatThrownBy(() -> refuse(tiles, none, true))
                 .hasMessageContaining("instruction_set was AVX512/AVX512_CORE_AMX and is now AVX512/AVX512_CORE_BF16;");
         assertThatCode(() -> refuse(tiles, tiles, true)).doesNotThrowAnyException();
@@ -57,7 +57,7 @@ class ResumeCompatibilityTest {
 
     @Test
     void checkpointsThatDoNotTellOfOneDnnAreComparedByWhatTheyTell() {
-        TrainingState.Circumstances before = on(2, "AVX512");
+        TrainingState.RunInputs before = on(2, "AVX512");
         assertThatCode(() -> refuse(before, on(2, "AVX512/AVX512_CORE_AMX"), true))
                 .doesNotThrowAnyException();
         assertThatThrownBy(() -> refuse(before, on(2, "AVX2/AVX2"), true))
@@ -68,11 +68,11 @@ class ResumeCompatibilityTest {
     @Test
     void anotherPrecisionNeedsNoOtherKey() {
         RunConfig was = CONFIG.withPrecision(Precision.FP32);
-        TrainingState.Circumstances before = on(2, "AVX512/AVX512_CORE_BF16", was);
-        TrainingState.Circumstances now = on(2, "AVX512/AVX512_CORE_AMX", CONFIG.withPrecision(Precision.BF16));
+        TrainingState.RunInputs before = on(2, "AVX512/AVX512_CORE_BF16", was);
+        TrainingState.RunInputs now = on(2, "AVX512/AVX512_CORE_AMX", CONFIG.withPrecision(Precision.BF16));
         assertThatCode(() -> ResumeCompatibility.refuse(before, was, now, Set.of("precision"), true))
                 .doesNotThrowAnyException();
         assertThatThrownBy(() -> ResumeCompatibility.refuse(before, was, now, Set.of(), true))
-                .hasMessageStartingWith("--resume: precision was fp32 and is now bf16; the run");
+                .hasMessageStartingWith("cannot resume: precision was fp32 and is now bf16; this would");
     }
 }

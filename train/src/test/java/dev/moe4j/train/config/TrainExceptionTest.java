@@ -31,7 +31,7 @@ class TrainExceptionTest {
     @MethodSource("causes")
     void aFailedWriteSaysWhyAndWhatToDo(IOException cause, String reason) {
         assertThat(TrainException.cannotWrite(Path.of("run/metrics.jsonl"), cause))
-                .hasMessage("cannot write " + Path.of("run/metrics.jsonl") + ": " + reason + ", then --resume")
+                .hasMessage("cannot write " + Path.of("run/metrics.jsonl") + ": " + reason + ", then resume the run")
                 .hasCause(cause);
     }
 }

@@ -113,7 +113,7 @@ class TensorBoardTest {
             assertThatThrownBy(() -> board.write(1, Map.of("loss", 1.0)))
                     .isInstanceOf(TrainException.class)
                     .hasMessage("cannot write /dev/full: No space left on device; check the disk and its free space,"
-                            + " then --resume");
+                            + " then resume the run");
         }
     }
 

@@ -18,7 +18,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 
 /** A number that is none on one rank of two: both say where it began, though both have met it. */
-class NotFiniteTest {
+class NonFiniteFinderTest {
 
     private static final int STEPS = 2;
 

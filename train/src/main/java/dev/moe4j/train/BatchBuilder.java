@@ -8,17 +8,19 @@ import dev.moe4j.train.config.DataConfig;
 import dev.moe4j.train.config.TrainException;
 
 /**
- * Makes batches of sequences.
+ * Builds token batches from training sequences: inputs, targets and, if the configuration asks for it, document
+ * boundaries.
  *
- * @param model whose context, padding and vocabulary they keep to
- * @param config whether, and what, the model is told about documents
+ * @param model gives the context length, the padding token and the vocabulary size
+ * @param config how the model treats document boundaries
  */
-record Batches(Trainer.SequenceSource source, ModelConfig model, DataConfig config) {
+record BatchBuilder(Trainer.SequenceSource source, ModelConfig model, DataConfig config) {
 
     /**
-     * The sequences from that one on.
+     * Builds a batch of {@code count} consecutive sequences.
      *
-     * @throws TrainException if there is an id in them that the model does not have
+     * @param firstSequence the global number of the first one
+     * @throws TrainException if a token id is outside the vocabulary
      */
     TokenBatch batch(long firstSequence, int count) {
         int length = model.context();
@@ -35,13 +37,13 @@ record Batches(Trainer.SequenceSource source, ModelConfig model, DataConfig conf
             for (int j = 0; j < length; j++) {
                 int at = i * length + j;
                 int target = sequence[j + 1];
-                boolean fill = target == TrainingSequences.NONE;
-                // What fills a sequence up is never looked at, but has to be an id.
+                boolean padding = target == TrainingSequences.NONE;
+                // Padding is never read, but it must be a valid token id.
                 tokens[at] = sequence[j] == TrainingSequences.NONE ? 0 : sequence[j];
-                targets[at] = fill || target == model.padding() ? TokenBatch.NONE : target;
+                targets[at] = padding || target == model.padding() ? TokenBatch.NONE : target;
                 if (packs) {
                     document += document < starts.length && starts[document] == j ? 1 : 0;
-                    documents[at] = fill ? TokenBatch.NONE : document;
+                    documents[at] = padding ? TokenBatch.NONE : document;
                 }
             }
         }
@@ -53,9 +55,9 @@ record Batches(Trainer.SequenceSource source, ModelConfig model, DataConfig conf
         for (int id : sequence) {
             if (id >= model.vocabulary() || (id < 0 && id != TrainingSequences.NONE)) {
                 throw new TrainException(
-                        "the data has the id %d in sequence %d, outside the vocabulary of %d: it is damaged;"
-                                        .formatted(id, number, model.vocabulary())
-                                + " find the file by `prepare verify` and copy it again or prepare the data again");
+                        "sequence %d of the data has the token id %d, outside the vocabulary of %d: the data is damaged;"
+                                        .formatted(number, id, model.vocabulary())
+                                + " find the file with `prepare verify`, then copy it again or prepare the data again");
             }
         }
     }

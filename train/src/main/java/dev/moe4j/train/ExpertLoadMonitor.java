@@ -10,20 +10,24 @@ import java.util.TreeMap;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
-/** Adds up what each layer's experts received, and says at the end of each window where that is amiss. */
-final class ExpertWatch {
+/** Monitors the load of each layer's experts and returns warnings at the end of each window of steps. */
+final class ExpertLoadMonitor {
 
-    private static final int MOST_NAMED = 5;
+    private static final int MAX_NAMED = 5;
 
     private final WatchConfig config;
     private final Map<Integer, double[]> loads = new TreeMap<>();
     private int steps;
 
-    ExpertWatch(WatchConfig config) {
+    ExpertLoadMonitor(WatchConfig config) {
         this.config = config;
     }
 
-    /** Takes a step's report and returns what there is to warn of: nothing but at the end of a window. */
+    /**
+     * Adds the routing statistics of one step.
+     *
+     * @return warnings about unused or overloaded experts; always empty before the end of a window
+     */
     List<String> step(List<LayerRouting> routing) {
         if (config.window() == 0 || routing.isEmpty()) {
             return List.of();
@@ -53,7 +57,7 @@ final class ExpertWatch {
                 .boxed()
                 .toList();
         if (!dead.isEmpty()) {
-            warnings.add("layer %d: %d of %d experts took no token in the last %d steps (%s)"
+            warnings.add("layer %d: %d of %d experts received no token in the last %d steps (%s)"
                     .formatted(layer, dead.size(), shares.length, config.window(), named(dead)));
         }
         double most = Arrays.stream(shares).max().orElse(0);
@@ -62,13 +66,13 @@ final class ExpertWatch {
                     .filter(expert -> shares[expert] == most)
                     .findFirst()
                     .orElseThrow();
-            warnings.add("layer %d: expert %d took %.1f times an even share of the last %d steps' tokens"
+            warnings.add("layer %d: expert %d received %.1f times an even share of the tokens of the last %d steps"
                     .formatted(layer, busiest, most, config.window()));
         }
     }
 
     private static String named(List<Integer> experts) {
-        return experts.stream().limit(MOST_NAMED).map(String::valueOf).collect(Collectors.joining(", "))
-                + (experts.size() > MOST_NAMED ? ", …" : "");
+        return experts.stream().limit(MAX_NAMED).map(String::valueOf).collect(Collectors.joining(", "))
+                + (experts.size() > MAX_NAMED ? ", …" : "");
     }
 }

@@ -18,30 +18,31 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * Finds the section in which a value first is NaN or infinite. All processes pass the same places in the same order, so that
- * the first of all is known from how many each has passed.
+ * Finds the first section whose output or gradient is NaN or infinite. All processes inspect the same places in the
+ * same order. The place with the lowest index over all processes is therefore the first one.
  */
-final class NotFinite implements Tape.Inspector {
+final class NonFiniteFinder implements Tape.Inspector {
 
     private static final int NONE = -1;
 
     private final List<String> places = new ArrayList<>();
-    private int found = NONE;
+    private int firstBad = NONE;
 
-    private NotFinite() {}
+    private NonFiniteFinder() {}
 
     /**
-     * Where it began.
+     * The first non-finite value.
      *
-     * @param name of the section and the direction, or of the parameter
-     * @param rank of the process
+     * @param name the section and direction, or the parameter
+     * @param rank the process that computed it
      */
     record Place(String name, int rank) {}
 
     /**
-     * Runs a batch forward and backward. All processes come here and find the same.
+     * Runs a batch forward and backward and inspects every value. All processes must call this together and get the
+     * same result.
      *
-     * @return the place; empty where every value and every gradient is finite
+     * @return the first place with a non-finite value; empty if all values and gradients are finite
      */
     static Optional<Place> find(LanguageModel model, TokenBatch batch, PassContext pass) {
         ProcessGroup everyone = model.fabric().everyone();
@@ -49,7 +50,7 @@ final class NotFinite implements Tape.Inspector {
         if (parameter.isPresent()) {
             return parameter;
         }
-        NotFinite inspector = new NotFinite();
+        NonFiniteFinder inspector = new NonFiniteFinder();
         model.parameters().startGradients();
         try (Scope _ = Scope.open();
                 Tape tape = Tape.inspected(inspector)) {
@@ -69,11 +70,11 @@ final class NotFinite implements Tape.Inspector {
         return ofParameters(model, true).first(everyone);
     }
 
-    /** The first place among those of all processes, where one has found any. */
+    /** The first non-finite place over all processes; empty if there is none. */
     private Optional<Place> first(ProcessGroup everyone) {
         double[] own = new double[everyone.members().size()];
-        own[everyone.members().index()] = found + 1;
-        double[] all = everyone.sum(own, "where a value is no number");
+        own[everyone.members().index()] = firstBad + 1;
+        double[] all = everyone.sum(own, "first non-finite value");
         int first = NONE;
         for (int rank = 0; rank < all.length; rank++) {
             if (all[rank] > 0 && (first == NONE || all[rank] < all[first])) {
@@ -83,17 +84,22 @@ final class NotFinite implements Tape.Inspector {
         return first == NONE ? Optional.empty() : Optional.of(new Place(places.get((int) all[first] - 1), first));
     }
 
-    /** Refuses a model that was read with a parameter that is no number. */
+    /**
+     * Refuses a model whose parameters are not finite.
+     *
+     * @param checkpoint the folder that the model was read from, for the message
+     * @throws TrainException if a parameter is NaN or infinite
+     */
     static void refuse(LanguageModel model, Path checkpoint) {
-        NotFinite parameters = ofParameters(model, false);
-        if (parameters.found != NONE) {
-            throw new TrainException(checkpoint + ": " + parameters.places.get(parameters.found)
+        NonFiniteFinder parameters = ofParameters(model, false);
+        if (parameters.firstBad != NONE) {
+            throw new TrainException(checkpoint + ": " + parameters.places.get(parameters.firstBad)
                     + " is NaN or infinite; resume from an older checkpoint");
         }
     }
 
-    private static NotFinite ofParameters(LanguageModel model, boolean gradients) {
-        NotFinite inspector = new NotFinite();
+    private static NonFiniteFinder ofParameters(LanguageModel model, boolean gradients) {
+        NonFiniteFinder inspector = new NonFiniteFinder();
         String of = gradients ? "the gradient of " : "";
         for (ParameterGroup unit : model.parameters().units()) {
             try (Scope _ = Scope.open()) {
@@ -123,8 +129,8 @@ final class NotFinite implements Tape.Inspector {
     }
 
     private void inspect(String place, Tensor tensor) {
-        if (found == NONE && !tensor.allFinite()) {
-            found = places.size();
+        if (firstBad == NONE && !tensor.allFinite()) {
+            firstBad = places.size();
         }
         places.add(place);
     }
