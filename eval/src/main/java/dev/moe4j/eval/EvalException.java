@@ -2,7 +2,10 @@ package dev.moe4j.eval;
 
 import dev.moe4j.base.UserException;
 
-/** A text cannot be scored; the message says what, where and what to do, in one line. */
+/**
+ * A model cannot be evaluated, or its input cannot be read. The message names the problem, the place and the remedy in
+ * one line.
+ */
 public final class EvalException extends UserException {
 
     public EvalException(String message) {

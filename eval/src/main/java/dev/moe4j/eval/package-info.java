@@ -1,6 +1,6 @@
 /**
- * Evaluation of models. {@link EvalException} is its failure. The packages below hold perplexity, tasks and
- * scoring. Depends on {@code model} and {@code data}.
+ * Evaluation of language models. The packages below hold perplexity, tasks, the scoring of likelihoods and confidence
+ * intervals. {@link EvalException} reports their failures. Depends on {@code model} and {@code data}.
  */
 @NullMarked
 package dev.moe4j.eval;

@@ -18,11 +18,11 @@ import java.util.Arrays;
 import java.util.SplittableRandom;
 
 /**
- * A Transformer over bytes with weights set by hand so that the next token depends on the last one and its place alone:
- * every likelihood can be computed beside it, in a few lines.
+ * A Transformer over bytes whose weights are set by hand, so that the next token depends only on the last token and its
+ * position. Tests can compute every likelihood independently in a few lines.
  *
- * <p>Attention and feed-forward network add nothing, so that the logits are the output's table times the normalised sum
- * of a unit vector for the token and a random one for the place.
+ * <p>Attention and feed-forward network add nothing. The logits are the output table times the normalised sum of a unit
+ * vector for the token and a random vector for the position.
  */
 public final class BigramModel implements AutoCloseable {
 
@@ -34,9 +34,7 @@ public final class BigramModel implements AutoCloseable {
     private final double[][] output = new double[WIDTH][WIDTH];
     private final double[][] positions;
 
-    /**
-     * @param favoured a text each of whose bytes makes the next the most likely one
-     */
+    /** @param favoured a text in which each byte makes the next byte the most likely one */
     public BigramModel(long seed, int context, String favoured) {
         SplittableRandom random = new SplittableRandom(seed);
         positions = new double[context + FIRST_ROW][WIDTH];
@@ -86,7 +84,7 @@ public final class BigramModel implements AutoCloseable {
         return model;
     }
 
-    /** The logits of what follows a token. */
+    /** The logits of the token after a given one. */
     private double[] logits(int token, int place) {
         double[] x = positions[place + FIRST_ROW].clone();
         x[token] += Math.sqrt(WIDTH);

@@ -32,16 +32,16 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * Every built-in task on small files in its published formats, under a model whose likelihoods are known. The prompts
- * are those of {@code expected-prompts.json}, written by hand after the study's description; the figures are computed
- * here again, from those texts and the model's table.
+ * Evaluates every built-in task on small files in its published formats, with a model whose likelihoods are known. The
+ * expected prompts in {@code expected-prompts.json} were written by hand after the study's description. The expected
+ * metrics are computed here independently, from these texts and the model's table.
  */
 class KnownAnswersTest {
 
     private static final Path PUBLISHED = Path.of("src/test/resources/dev/moe4j/eval/published");
     private static final JsonNode EXPECTED = expected();
 
-    /** What the tasks answer by, said again. */
+    /** The answer rules of the tasks, stated independently. */
     private static final Set<String> BY_SUM = Set.of("winogrande");
 
     private static final Set<String> BY_ANSWER_PROMPT = Set.of("openbookqa", "arc_easy", "arc_challenge");
@@ -75,7 +75,7 @@ class KnownAnswersTest {
         return EXPECTED.propertyStream().map(Map.Entry::getKey);
     }
 
-    /** A question as the expectation has it. */
+    /** An expected question. */
     private record Item(List<String> before, List<String> scored, Set<Integer> gold) {}
 
     private static List<Item> items(String name) {
@@ -151,7 +151,7 @@ class KnownAnswersTest {
         }
     }
 
-    /** Of every candidate of every question, so that no likelihood hides behind a figure that others decide. */
+    /** Compares every candidate of every question, so that no wrong likelihood stays hidden in a metric. */
     @ParameterizedTest
     @MethodSource("cases")
     void scoresAreThePlainSumsOverTokens(String name) {
@@ -172,7 +172,7 @@ class KnownAnswersTest {
         }
     }
 
-    // ---- the figures, from texts and table ----
+    // ---- expected metrics from texts and table ----
 
     private static Map<String, Double> figures(String task, List<Item> items, BigramModel model) {
         if (GREEDY.contains(task)) {
@@ -239,7 +239,7 @@ class KnownAnswersTest {
         return shared;
     }
 
-    /** ln p of a text after another and the token that ends a text, without its first bytes. */
+    /** ln p of a text after another text and the end-of-text token, without its first bytes. */
     private static double sum(BigramModel model, String before, String scored, int skipped) {
         int[] tokens = tokens(before + scored);
         return Arrays.stream(model.logProbabilities(tokens, tokens.length - bytes(scored).length + skipped))
@@ -251,7 +251,7 @@ class KnownAnswersTest {
         return model.isGreedy(tokens, tokens.length - bytes(item.scored().getFirst()).length);
     }
 
-    /** Targets and labels are those of the three records of the published files. */
+    /** The targets and labels of the three records in the published files. */
     private static Map<String, Double> stereoset(List<Item> items, BigramModel model) {
         int[][] order = {{0, 1, 2}, {2, 1, 0}, {0, 1, 2}};
         double[][] parts = new double[items.size()][];

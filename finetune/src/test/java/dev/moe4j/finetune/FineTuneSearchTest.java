@@ -361,13 +361,13 @@ class FineTuneSearchTest {
         Files.writeString(temp.resolve("train.tsv"), "word\thalf\nab\t0\ncd\t\n");
         assertThatThrownBy(() -> data(task("classes")))
                 .isInstanceOf(EvalException.class)
-                .hasMessageContaining("train.tsv:3: its label \"\" is none of 0, 1");
+                .hasMessageContaining("train.tsv:3: its label \"\" is not one of 0, 1");
         Files.writeString(temp.resolve("train.tsv"), "word\thalf\n" + "a".repeat(40) + "\t0\n");
         Files.writeString(temp.resolve("test.tsv"), "word\thalf\nab\t0\n");
         Files.writeString(
                 temp.resolve("long.yaml"), CLASSES.replace("[first, second]", "[f, \"" + "s".repeat(40) + "\"]"));
         assertThatThrownBy(() -> search("moe", "long", QUICK, "out"))
-                .hasMessageContaining("fits the model's context; take a model with a longer one");
+                .hasMessageContaining("fits the model's context; use a model with a longer context");
         Files.delete(temp.resolve("train.tsv"));
         assertThatThrownBy(() -> data(task("classes")))
                 .isInstanceOf(EvalException.class)

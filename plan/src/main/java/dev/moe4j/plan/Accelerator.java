@@ -10,7 +10,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A device that training may be planned for. The named ones are NVIDIA's, by their data sheets:
+ * A device to plan training for. The named devices are NVIDIA's, with the numbers of their data sheets:
  *
  * <ul>
  *   <li>{@code a100-80gb}: A100 80GB SXM, 312 TFLOP/s, 400 W (NVIDIA A100 Tensor Core GPU data sheet, 2021)
@@ -20,12 +20,13 @@ import org.jspecify.annotations.Nullable;
  *       data sheet, 2020)
  * </ul>
  *
- * {@code cpu} is the processor that the question is asked on; its peak is measured, its power is not known.
+ * {@code cpu} is the processor of this machine. Its peak is measured, and its power is not known.
  *
- * @param name the name to ask for it by
- * @param flopsPerSecond of its dense products: in 16 bits for the named ones, in the run's compute type for {@code cpu}
- * @param memoryBytes of the device
- * @param watts that it draws at most, without the machine around it; null where unknown
+ * @param name the name in requests
+ * @param flopsPerSecond peak of dense products: in 16 bits for the named devices, in the run's compute type for {@code
+ *     cpu}
+ * @param memoryBytes memory of the device
+ * @param watts maximum power of the device without its machine; null if unknown
  */
 public record Accelerator(
         String name,
@@ -43,7 +44,8 @@ public record Accelerator(
             new Accelerator("v100-32gb", 125e12, 32 * GIB, 300.0));
 
     /**
-     * The precision of a run on the device of that name; {@code auto} is bf16, and on this processor what a run takes here.
+     * The precision of a run on a device. {@code auto} means bf16 on the named devices, and on {@code cpu} the
+     * precision that a run would choose on this machine.
      */
     static Precision precision(String name, RunConfig run) {
         if (name.equals(CPU)) {
@@ -53,10 +55,10 @@ public record Accelerator(
     }
 
     /**
-     * The device of that name.
+     * Returns the device of a name.
      *
-     * @param precision in which {@code cpu} is measured
-     * @throws TrainException if there is none
+     * @param precision the precision in which the peak of {@code cpu} is measured
+     * @throws TrainException if the name is not known
      */
     static Accelerator named(String name, Precision precision) {
         if (name.equals(CPU)) {
@@ -75,7 +77,7 @@ public record Accelerator(
                 + String.join(", ", NAMED.stream().map(Accelerator::name).toList()) + ", " + CPU);
     }
 
-    /** A processor's part for each of so many processes on it; other devices are not shared. */
+    /** Divides a processor's peak and memory among processes; other devices are returned unchanged. */
     Accelerator sharedBy(int processes) {
         return isCpu() ? new Accelerator(name, flopsPerSecond / processes, memoryBytes / processes, watts) : this;
     }

@@ -11,24 +11,26 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How devices are connected, and what of their peaks is reached: every assumption of the {@linkplain StepTime model of a
- * step's time}, each a key of a cluster file and of {@code --set cluster.KEY=VALUE}. Rates are those that are reached, not
- * a data sheet's. docs/scaling.md says where each default comes from.
+ * How devices are connected, and which part of their peaks is reached: every assumption of the {@linkplain StepTime
+ * step time model}. Each one is a key of a cluster file and of {@code cluster.KEY=VALUE} overrides. Rates are achieved
+ * rates, not those of a data sheet. docs/scaling.md gives the source of each default.
  *
- * @param devicesPerNode devices that are connected faster to each other than to the rest
- * @param matmulEfficiency share of the device's peak in large matrix products
- * @param attentionEfficiency share of the peak in fused attention, of the half of the scores that the mask leaves
+ * @param devicesPerNode devices in a node, which are connected to each other faster than to the rest
+ * @param matmulEfficiency share of the device's peak reached by large matrix products
+ * @param attentionEfficiency share of the peak reached by fused attention, counting the unmasked half of the scores
  * @param memoryBandwidth bytes per second that a device reads and writes in its own memory
- * @param intraBandwidth bytes per second that a device sends to the others of its node, and receives at the same time
- * @param interBandwidth bytes per second that a device sends to other nodes, and receives at the same time
- * @param intraLatency seconds that each message within a node takes beside its bytes
- * @param interLatency seconds that each message between nodes takes beside its bytes
- * @param imbalance tokens of the busiest device's experts over the mean, where experts have no capacity
- * @param exchanges of tokens per layer with experts and micro-batch: 4 are dispatch and combine, forward and backward; 6
- *     where the backward pass repeats those of the forward pass, as in the published system
- * @param exchangeOverlap share of the exchange of tokens that runs beside the experts' products
- * @param shardingOverlap share of gathers and gradient reductions that runs beside forward and backward pass
- * @param memoryReserve share of a device's memory that tensors may not take: libraries, buffers, fragmentation
+ * @param intraBandwidth bytes per second that a device sends within its node; it receives at the same rate at the same
+ *     time
+ * @param interBandwidth bytes per second that a device sends to other nodes; it receives at the same rate at the same
+ *     time
+ * @param intraLatency latency of a message within a node, in seconds
+ * @param interLatency latency of a message between nodes, in seconds
+ * @param imbalance tokens of the busiest device's experts over the mean, for experts without a capacity
+ * @param exchanges all-to-all exchanges per MoE layer and micro-batch: 4 for dispatch and combine, forward and
+ *     backward; 6 if recomputation in the backward pass repeats the forward ones, as in the published system
+ * @param exchangeOverlap share of the all-to-all exchanges that overlaps the experts' products
+ * @param shardingOverlap share of parameter gathers and gradient reductions that overlaps the forward and backward pass
+ * @param memoryReserve share of a device's memory that is not available to tensors: libraries, buffers, fragmentation
  */
 public record Cluster(
         int devicesPerNode,
@@ -45,12 +47,12 @@ public record Cluster(
         double shardingOverlap,
         double memoryReserve) {
 
-    /** What links and memories give of their data sheets' rates. */
+    /** Share of the data sheet's link bandwidth that is reached. */
     private static final double LINK_SHARE = 0.8;
 
     private static final double MEMORY_SHARE = 0.85;
 
-    /** What two processes measured over the loopback: docs/log.md, 2026-11-24. */
+    /** Measured between two processes over the loopback interface: docs/log.md, 2026-11-24. */
     private static final double LOOPBACK_BANDWIDTH = 1.2e9;
 
     private static final double LOOPBACK_LATENCY = 70e-6;
@@ -74,7 +76,7 @@ public record Cluster(
         }
         if (exchanges != 4 && exchanges != 6) {
             throw new TrainException(
-                    "cluster.exchanges: " + exchanges + " is neither 4 nor 6, with those of recomputation");
+                    "cluster.exchanges: " + exchanges + " is neither 4 nor 6 (6 includes those of recomputation)");
         }
         overlap("exchange_overlap", exchangeOverlap);
         overlap("sharding_overlap", shardingOverlap);
@@ -107,23 +109,24 @@ public record Cluster(
         }
     }
 
-    /** The keys of {@code --set cluster.…}. */
+    /** Wraps the cluster, so that overrides begin with {@code cluster.}. */
     private record Keys(Cluster cluster) {}
 
     /**
-     * The usual cluster of a device, overlaid by a file and by texts.
+     * Reads a cluster: the default for a device, changed by a file and by overrides.
      *
      * @param device a name of {@link Accelerator}
-     * @param devices how many; as processes they share the processor that {@code cpu} is
-     * @param file YAML with some of the keys, or null for none
-     * @param overrides texts {@code cluster.key=value}
+     * @param devices number of devices; if the device is {@code cpu}, this many processes share the processor
+     * @param file YAML with some of the keys; null for none
+     * @param overrides strings {@code cluster.key=value}
+     * @throws TrainException if the device is not known or a value is out of range
      */
     public static Cluster read(String device, int devices, @Nullable Path file, List<String> overrides) {
         Cluster cluster = ConfigReader.read(usual(device, devices), file, List.of());
         return ConfigReader.read(new Keys(cluster), null, overrides).cluster();
     }
 
-    /** The machines that the device is mostly sold in. */
+    /** The machine that the device is usually sold in. */
     private static Cluster usual(String device, int devices) {
         return switch (device) {
             // Eight devices, NVLink 3, one HDR InfiniBand adapter of 200 Gbit/s each.
@@ -153,11 +156,11 @@ public record Cluster(
     }
 
     /**
-     * Eight devices to a node.
+     * A node of eight devices.
      *
-     * @param memory bytes per second by the data sheet
-     * @param link the same of NVLink, in one direction
-     * @param network the same of a device's share of the adapters
+     * @param memory memory bandwidth by the data sheet, in bytes per second
+     * @param link NVLink bandwidth by the data sheet in one direction, in bytes per second
+     * @param network a device's share of the node's network bandwidth, in bytes per second
      */
     private static Cluster nvidia(double matmulEfficiency, double memory, double link, double network) {
         return new Cluster(
@@ -176,7 +179,7 @@ public record Cluster(
                 0.08);
     }
 
-    /** What this processor reads and writes when it copies more than its caches hold. */
+    /** Measures this processor's memory bandwidth by copying more than its caches hold. */
     private static double measuredMemoryBandwidth() {
         try (Scope _ = Scope.open()) {
             Tensor from = Tensor.zeros(DType.FLOAT32, Device.CPU, COPIED_BYTES / DType.FLOAT32.bytes());

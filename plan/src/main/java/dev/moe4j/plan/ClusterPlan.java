@@ -3,17 +3,17 @@ package dev.moe4j.plan;
 import java.util.List;
 
 /**
- * The fastest layout on a cluster, by a model of the step's time: docs/scaling.md.
+ * The fastest layout on a cluster by the step time model of docs/scaling.md, with the alternatives.
  *
- * @param assumptions that the model makes
- * @param usableMemory bytes of a device that tensors may take
- * @param considered layouts
- * @param fitting those of them that fit
- * @param time of the recommended layout's update, by cause
- * @param secondsPerUpdate their sum
- * @param tokensPerSecond of all devices together
- * @param alternatives what each choice otherwise would cost
- * @param layouts those that fit, the fastest first
+ * @param assumptions the assumptions of the model
+ * @param usableMemory bytes of a device's memory available to tensors
+ * @param considered number of layouts considered
+ * @param fitting number of layouts that fit
+ * @param time modelled time of the recommended layout's update, by cause
+ * @param secondsPerUpdate the total of {@code time}
+ * @param tokensPerSecond tokens per second of all devices together
+ * @param alternatives the best layout for each different choice
+ * @param layouts the layouts that fit, fastest first
  */
 public record ClusterPlan(
         Cluster assumptions,
@@ -27,12 +27,12 @@ public record ClusterPlan(
         List<Row> layouts) {
 
     /**
-     * The best layout that chooses otherwise in one thing.
+     * The best layout with one different choice.
      *
-     * @param choice which thing
-     * @param value what it chooses
-     * @param fits whether one such layout fits; if not, the figures are those of the smallest
-     * @param secondsPerUpdate of that layout
+     * @param choice the name of the choice
+     * @param value the different value
+     * @param fits whether a layout with this value fits; if not, the numbers describe the smallest one
+     * @param secondsPerUpdate seconds per update of that layout
      * @param memory bytes on each device
      */
     public record Alternative(String choice, String value, boolean fits, double secondsPerUpdate, long memory) {}

@@ -5,15 +5,15 @@ import dev.moe4j.model.spec.Recompute;
 import dev.moe4j.parallel.layout.Sharding;
 
 /**
- * How an update's work is spread over devices.
+ * How the work of an update is spread over devices.
  *
- * @param devices all of them; each has its own sequences
+ * @param devices number of devices; each has its own sequences
  * @param dataParallel copies of the experts
  * @param expertParallel devices that share one copy of the experts
- * @param shard what of the parameters' state each device keeps a share of only
- * @param sequencesPerDevice of each update
- * @param microBatch sequences that go through a device's model at a time
- * @param recompute what the backward pass computes again
+ * @param shard which state is sharded over the devices (ZeRO)
+ * @param sequencesPerDevice sequences of each device in an update
+ * @param microBatch sequences that pass through a device's model at a time
+ * @param recompute the kind of activation recomputation
  */
 public record DeviceLayout(
         int devices,
@@ -31,22 +31,22 @@ public record DeviceLayout(
     }
 
     /**
-     * What a device holds of a micro-batch.
+     * The load of a device in one micro-batch, for the memory estimate.
      *
-     * @param cuda whether it is a GPU
+     * @param cuda whether the device is a GPU
      */
     MemoryEstimate.Load load(boolean cuda) {
         return new MemoryEstimate.Load(microBatch, expertParallel, cuda, recompute);
     }
 
-    /** Micro-batches of an update, the last of which may be smaller. */
+    /** The number of micro-batches in an update. The last one may be smaller. */
     int accumulation() {
         return Math.ceilDiv(sequencesPerDevice, microBatch);
     }
 
     /**
-     * How often an update's gradients go around a ring, so that each member has its part of their sum. Without shards they
-     * go around twice, so that each has all of it.
+     * How often the gradients go around a ring in an update. An all-reduce takes two rounds. A reduce-scatter, for
+     * sharded state, takes one.
      */
     int reductions() {
         return switch (shard) {
@@ -56,12 +56,12 @@ public record DeviceLayout(
         };
     }
 
-    /** How often parameters are gathered while they are used: for each forward and each backward pass. */
+    /** How often sharded parameters are gathered during an update: once per forward and once per backward pass. */
     int gathersDuringPasses() {
         return shard == Sharding.PARAMETERS ? 2 * accumulation() : 0;
     }
 
-    /** How often parameters are gathered from those who updated them. */
+    /** How often parameters are gathered from the devices that updated them. */
     int gathersAfterUpdate() {
         return shard == Sharding.OPTIMIZER || shard == Sharding.GRADIENTS ? 1 : 0;
     }

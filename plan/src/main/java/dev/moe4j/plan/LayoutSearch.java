@@ -17,9 +17,9 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Which layout of a run is the fastest on a cluster, by {@link StepTime}, among those that fit into its devices' memory by
- * {@link MemoryUse}: every expert parallelism that divides devices and experts, every level of sharding, every micro-batch
- * that divides a device's sequences, every kind of recomputation.
+ * Finds the fastest layout of a run on a cluster by {@link StepTime}, among those that fit into the devices' memory by
+ * {@link MemoryUse}. It tries every expert parallelism that divides devices and experts, every level of sharding, every
+ * micro-batch that divides a device's sequences, and every kind of activation recomputation.
  */
 final class LayoutSearch {
 
@@ -38,29 +38,29 @@ final class LayoutSearch {
     }
 
     /**
-     * What is not searched, since the user set it.
+     * The choices that the user made, which are not searched.
      *
-     * @param expertParallel null, like the others, to search
+     * @param expertParallel expert parallelism; null, like the others, to search
      */
-    record Fixed(
+    record Constraints(
             @Nullable Integer expertParallel,
             @Nullable Sharding shard,
             @Nullable Integer microBatch,
             @Nullable Recompute recompute) {}
 
-    /** The fastest layout that fits, and why it is. */
+    /** The fastest layout that fits, and the reasons. */
     record Recommendation(DeviceLayout layout, ClusterPlan plan) {}
 
-    /** A layout with what it takes. */
+    /** A layout with its modelled time and memory. */
     record Candidate(DeviceLayout layout, StepTime time, MemoryUse memory) {}
 
     /**
      * Recommends the fastest layout that fits.
      *
-     * @param sequences of an update, over all devices
+     * @param sequences sequences of an update, over all devices
      * @throws TrainException if devices, sequences and experts do not divide evenly, or no layout fits
      */
-    Recommendation recommend(int devices, int sequences, Fixed fixed) {
+    Recommendation recommend(int devices, int sequences, Constraints fixed) {
         List<Candidate> all = candidates(devices, sequences, fixed);
         double usable = device.memoryBytes() * (1 - cluster.memoryReserve());
         List<Candidate> fitting = all.stream()
@@ -72,10 +72,14 @@ final class LayoutSearch {
         if (fitting.isEmpty()) {
             Candidate least = smallest(all);
             throw new TrainException(
-                    "plan: none of %d layouts fits into the %.1f GiB that %d x %s have for tensors each; the smallest (%s) takes %.1f GiB: use more devices or larger ones"
+                    "plan: none of %d layouts fits into the %.1f GiB that each of %d x %s has for tensors, and the smallest (%s) takes %.1f GiB; use more or larger devices"
                             .formatted(
-                                    all.size(), gib(usable), devices, device.name(), words(least.layout()), gib((double)
-                                            least.memory().total())));
+                                    all.size(),
+                                    gib(usable),
+                                    devices,
+                                    device.name(),
+                                    describe(least.layout()),
+                                    gib((double) least.memory().total())));
         }
         Candidate best = fitting.getFirst();
         double tokens = (double) sequences * architecture.model().context();
@@ -92,16 +96,16 @@ final class LayoutSearch {
         return new Recommendation(best.layout(), plan);
     }
 
-    private List<Candidate> candidates(int devices, int sequences, Fixed fixed) {
+    private List<Candidate> candidates(int devices, int sequences, Constraints fixed) {
         ModelConfig model = architecture.model();
         if (devices > cluster.devicesPerNode() && devices % cluster.devicesPerNode() != 0) {
             throw new TrainException("plan: " + devices + " devices do not fill nodes of " + cluster.devicesPerNode()
-                    + "; use a multiple of it, or --set cluster.devices_per_node=N");
+                    + "; use a multiple of it, or set cluster.devices_per_node=N");
         }
         if (sequences % devices != 0) {
             throw new TrainException("plan: an update's " + sequences + " sequences cannot be shared evenly by "
-                    + devices + " devices; use a number of devices that divides them, or --set batch.sequences="
-                    + Math.ceilDiv(sequences, devices) * devices + " --set batch.accumulation=1");
+                    + devices + " devices; use a number of devices that divides them, or set batch.sequences="
+                    + Math.ceilDiv(sequences, devices) * devices + " and batch.accumulation=1");
         }
         int each = sequences / devices;
         List<Integer> degrees = fixed.expertParallel() != null
@@ -147,9 +151,9 @@ final class LayoutSearch {
                 .orElseThrow();
     }
 
-    // Why
+    // The reasons
 
-    /** For each choice that the recommended layout made, the best layout that chose otherwise. */
+    /** For each choice of the recommended layout, the best layout that chose otherwise. */
     private static List<ClusterPlan.Alternative> alternatives(
             Candidate best, List<Candidate> all, List<Candidate> fitting) {
         List<ClusterPlan.Alternative> found = new ArrayList<>();
@@ -199,7 +203,7 @@ final class LayoutSearch {
                 candidate.memory().total());
     }
 
-    private static String words(DeviceLayout layout) {
+    private static String describe(DeviceLayout layout) {
         return "expert parallel %d, shard %s, micro-batch %d, recompute %s"
                 .formatted(layout.expertParallel(), layout.shard(), layout.microBatch(), layout.recompute());
     }

@@ -1,25 +1,26 @@
 package dev.moe4j.plan;
 
 /**
- * How long exchanges between devices take: bytes over the rate of the slower kind of link, both of which work at the same
- * time, and a latency for each message.
+ * Models the time of collective operations between devices. The time is the larger of two: the bytes within nodes and
+ * the bytes between nodes, each over the bandwidth of their links, since both kinds of link work in parallel. Each
+ * message adds a latency.
  */
 record Links(Cluster cluster) {
 
     /**
-     * Some devices that exchange: every {@code stride}-th, while the devices between them form like groups that exchange
-     * at the same time. All devices and the devices that share experts have stride 1; those that hold the same experts are
-     * as far apart as experts are shared.
+     * A group of devices that communicate: every {@code stride}-th device. The devices in between form similar groups
+     * that communicate at the same time. The group of all devices and the groups that share experts have stride 1. In a
+     * group of devices that hold the same experts, the stride is the expert parallelism.
      */
     record Ring(int members, int stride) {}
 
     /**
-     * Seconds in which all members of a ring gather what each has a part of; or, which takes the same time, in which each
-     * gets its part of a sum. Of n members each sends and receives (n − 1)/n of the whole. Of N nodes each does so with
-     * (N − 1)/N of it for every ring, through the adapters of the ring's devices there.
+     * Seconds of an all-gather or a reduce-scatter in a ring, which take the same time. Each of n members sends and
+     * receives (n − 1)/n of the bytes. Each of N nodes does so with (N − 1)/N of the bytes of every ring, through the
+     * network adapters of the ring's devices in the node.
      *
-     * @param bytes of the whole
-     * @param calls that it is exchanged in
+     * @param bytes size of the complete (gathered) data
+     * @param calls number of calls that the data is split into
      */
     double gather(double bytes, Ring ring, double calls) {
         int members = ring.members();
@@ -35,10 +36,9 @@ record Links(Cluster cluster) {
     }
 
     /**
-     * Seconds in which neighbours exchange rows, as many with each: a part stays, a part goes to the same node, the rest to
-     * others.
+     * Seconds of an all-to-all exchange in which each device sends the same amount to every member, itself included.
      *
-     * @param bytes that each has, those for itself included
+     * @param bytes bytes that each device holds, including those for itself
      */
     double allToAll(double bytes, int members) {
         int here = membersPerNode(new Ring(members, 1));

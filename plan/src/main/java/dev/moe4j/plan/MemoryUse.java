@@ -11,9 +11,9 @@ import dev.moe4j.train.config.BatchConfig;
 import dev.moe4j.train.config.RunConfig;
 
 /**
- * Bytes of tensors on one device, by cause; see {@link MemoryEstimate}.
+ * Bytes of tensors on one device, by cause; {@link MemoryEstimate} describes the parts.
  *
- * @param sharding sections that are gathered to be used, and gradients on their way to those who keep them
+ * @param sharding parameters gathered for use, and gradients on their way to the processes that own them
  */
 public record MemoryUse(
         long total,
@@ -27,10 +27,10 @@ public record MemoryUse(
         long exchange,
         long sharding) {
 
-    /** Sections whose parameters are there at a time: the one that runs and the next. */
+    /** Sections whose parameters are gathered at the same time: the current one and the next. */
     private static final int GATHERED = 2;
 
-    /** What each of so many processes holds in a run, a device each. */
+    /** Estimates the memory of each process in a run with one device per process. */
     public static MemoryUse of(RunConfig run, Precision precision, int processes, Device device) {
         BatchConfig batch = run.batch();
         DeviceLayout layout = DeviceLayout.of(
@@ -44,9 +44,9 @@ public record MemoryUse(
     }
 
     /**
-     * What a device holds under a layout.
+     * Estimates the memory of a device under a layout.
      *
-     * @param cuda whether it is a GPU
+     * @param cuda whether the device is a GPU
      */
     static MemoryUse of(Architecture architecture, Precision precision, DeviceLayout layout, boolean cuda) {
         return of(
@@ -58,8 +58,8 @@ public record MemoryUse(
     }
 
     /**
-     * The same where the memory without shards is known already. What is sharded is shared out over all devices; of
-     * experts, over those that hold the same ones.
+     * Derives the memory under a layout from the unsharded memory. Sharded state is divided among all devices, and the
+     * experts' state among the devices that hold the same experts.
      */
     static MemoryUse of(
             MemoryEstimate whole,
@@ -71,9 +71,8 @@ public record MemoryUse(
         long master = precision.master().bytes();
         long compute = precision.compute().bytes();
         Sharding shard = layout.shard();
-        // Products take the master itself where it is in their type, unless it is shared out and they are not: then
-        // they
-        // need a copy to be whole in.
+        // Products use the master weights directly if the types match. If the master weights are sharded and the
+        // parameters are not, products need an unsharded working copy.
         boolean own = whole.workingCopy() == 0 && shard != Sharding.NONE && !shard.includes(Sharding.PARAMETERS);
         long ofExperts = Math.round(experts * master);
         long copy = own
@@ -95,9 +94,9 @@ public record MemoryUse(
     }
 
     /**
-     * What a device keeps of something that each parameter has.
+     * Computes a device's shard of state that has a fixed size per parameter.
      *
-     * @param experts parameters of the device's experts
+     * @param experts number of parameters of the device's experts
      */
     private record Shares(DeviceLayout layout, double experts) {
         long of(long bytes, long bytesEach, Sharding level) {
@@ -109,7 +108,9 @@ public record MemoryUse(
         }
     }
 
-    /** The largest section's gradient, and with sharded parameters two sections of them. */
+    /**
+     * The buffers of sharding: the largest section's gradient and, with sharded parameters, two sections of parameters.
+     */
     private static long buffers(
             ModelConfig model, ParameterCounts parameters, Precision precision, DeviceLayout layout) {
         double largest = 0;

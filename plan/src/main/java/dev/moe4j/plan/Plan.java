@@ -15,22 +15,26 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a training run takes, before it is made: parameters, operations, memory, exchange, time, energy.
+ * The estimated cost of a training run before it starts: parameters, operations, memory, communication, time and
+ * energy.
  *
- * @param recompute what the backward pass computes again, on which the memory depends
- * @param tokens that training sees
- * @param updates that see them
- * @param tokensPerUpdate in the whole batch
- * @param parameters by component
- * @param flopsPerToken of the forward pass, by part
- * @param publishedZettaflops by the study's formula, which counts recomputation and leaves out the router
- * @param publishedWithoutRecomputationZettaflops by the same formula, nothing computed twice
- * @param exactZettaflops all products, router and head included, nothing computed twice: what this code does
- * @param exactWithRecomputationZettaflops the same with the layers' forward pass run twice
- * @param memoryOneDevice everything on one device
- * @param memoryPerDevice under the layout
+ * @param recompute the kind of activation recomputation
+ * @param tokens training tokens
+ * @param updates optimizer updates for these tokens
+ * @param tokensPerUpdate tokens in the whole batch
+ * @param parameters parameter counts by component
+ * @param flopsPerToken floating-point operations of the forward pass per token, by part
+ * @param publishedZettaflops training operations by the study's formula, which counts recomputation and leaves out the
+ *     router
+ * @param publishedWithoutRecomputationZettaflops the same formula without recomputation
+ * @param exactZettaflops operations of all products, with router and head and without recomputation
+ * @param exactWithRecomputationZettaflops the same with the layers' forward pass computed twice
+ * @param layout how the work is spread over devices
+ * @param memoryOneDevice memory if everything is on one device
+ * @param memoryPerDevice memory per device under the layout
  * @param fits whether the layout's memory is below the device's
- * @param cluster why this layout, and how long its update takes; null where none was searched for
+ * @param exchange communication of each device in an update
+ * @param cluster the reason for this layout and the modelled time of its update; null if no layout was searched
  */
 public record Plan(
         String preset,
@@ -56,20 +60,20 @@ public record Plan(
         Effort effort,
         @Nullable ClusterPlan cluster) {
 
-    /** Dispatch and combine, forward and backward. */
+    /** All-to-all exchanges per MoE layer: dispatch and combine, forward and backward. */
     private static final int EXCHANGES = 4;
 
     /**
-     * What a plan is made for.
+     * The question that a plan answers.
      *
-     * @param tokens that training sees
-     * @param deviceName of {@link Accelerator}
-     * @param devices all of them; each has its own sequences
-     * @param expertParallel devices that share one copy of the experts; null, like the next two, for the usual: 1, nothing
-     *     sharded, the configuration's micro-batch; on a cluster: for what is the fastest
-     * @param shard what of the parameters' state each device keeps a share of only
-     * @param microBatch sequences that go through a device's model at a time
-     * @param gramsPerKwh CO2 that a kilowatt-hour of the grid causes
+     * @param tokens training tokens
+     * @param deviceName name of an {@link Accelerator}
+     * @param devices number of devices; with data parallel training each has its own sequences
+     * @param expertParallel expert parallelism: devices that share one copy of the experts. Null for the default, as
+     *     for the next two: 1, no sharding, and the configuration's micro-batch; on a cluster, the fastest choice
+     * @param shard which state is sharded over the devices (ZeRO)
+     * @param microBatch sequences that pass through a device's model at a time
+     * @param gramsPerKwh CO2 emissions of the grid, in grams per kilowatt-hour
      */
     public record Request(
             double tokens,
@@ -92,32 +96,34 @@ public record Plan(
                 throw new TrainException("plan: a micro-batch of " + microBatch + " sequences is not at least 1");
             }
             if (!(gramsPerKwh >= 0) || Double.isInfinite(gramsPerKwh)) {
-                throw new TrainException("plan: the grid's " + gramsPerKwh + " g of CO2 per kWh must not be negative");
+                throw new TrainException("plan: " + gramsPerKwh + " g of CO2 per kWh must not be negative");
             }
         }
     }
 
     /**
-     * Bytes that each device sends in an update over its link, and receives as many. Gradients go around a ring: 2 (n −
-     * 1) / n of them for n copies, or half of that where each keeps a share only; then parameters are gathered, in the
-     * same way. Tokens go to their experts and back, forward and backward, evenly over the devices; where experts have a
-     * capacity, every place does.
+     * Bytes that each device sends over its link in an update; it receives the same number. Gradients go around a ring.
+     * An all-reduce over n copies sends 2 (n − 1) / n of them; a reduce-scatter for sharded state sends half of that.
+     * The parameters are then gathered in the same way. Tokens go to their experts and back by all-to-all, forward and
+     * backward, evenly over the devices. If experts have a capacity, empty places are sent too.
      *
-     * @param gradients of what every device has, and its parameters
-     * @param expertGradients of the device's own experts, and their parameters
-     * @param expertTokens rows sent to other devices' experts and back
+     * @param gradients gradients and parameters that every device holds
+     * @param expertGradients gradients and parameters of the device's own experts
+     * @param expertTokens tokens sent to other devices' experts and back
      */
     public record Exchange(long total, long gradients, long expertGradients, long expertTokens) {}
 
     /**
-     * Time and energy at the assumed utilization, in which exchanges are contained.
+     * Time and energy at a given utilization, which includes the communication.
      *
-     * @param secondsPerUpdate of all devices together; null, like all that follows from it, if the layout does not fit or
-     *     the peak of the device in the run's precision is not known
-     * @param days of the whole run
-     * @param deviceDays of the whole run, over all devices
-     * @param energyKwh of the devices alone; null where their power is not known
-     * @param co2Kg that this energy causes
+     * @param utilization model FLOPs utilization, from 0 to 1
+     * @param gridGramsPerKwh CO2 emissions of the grid, in grams per kilowatt-hour
+     * @param secondsPerUpdate seconds of an update on all devices. Null, like all values that depend on it, if the
+     *     layout does not fit or the device's peak in this precision is not known
+     * @param days duration of the whole run
+     * @param deviceDays device time of the whole run, summed over devices
+     * @param energyKwh energy of the devices alone; null if their power is not known
+     * @param co2Kg CO2 emissions of this energy
      */
     public record Effort(
             double utilization,
@@ -129,9 +135,10 @@ public record Plan(
             @Nullable Double co2Kg) {}
 
     /**
-     * The plan of a run with a layout as asked for.
+     * Plans a run with a given layout.
      *
-     * @param utilization useful operations per second over the device's peak
+     * @param utilization model FLOPs utilization: useful operations per second over the device's peak
+     * @throws TrainException if the request, the layout or the utilization is not valid
      */
     public static Plan of(RunConfig run, Request request, double utilization) {
         if (!(utilization > 0 && utilization <= 1)) {
@@ -151,7 +158,7 @@ public record Plan(
         return of(run, request, precision, device, layout, utilization, null);
     }
 
-    /** Sequences at a time of each device: those asked for, or its part of the run's, which training shares out evenly. */
+    /** Sequences per device in a micro-batch: the requested number, or the device's share of the run's micro-batch. */
     private static int microBatch(RunConfig run, Request request) {
         int all = run.batch().microBatch();
         int part = all % request.devices() == 0 ? all / request.devices() : all;
@@ -159,9 +166,9 @@ public record Plan(
     }
 
     /**
-     * The plan of a run with the layout that is the fastest on a cluster, and the utilization that it has there.
+     * Plans a run with the fastest layout on a cluster, and with the utilization that the layout reaches there.
      *
-     * @param recompute what the backward pass computes again; null to search
+     * @param recompute the kind of activation recomputation; null to search
      * @throws TrainException if no layout fits
      */
     public static Plan onCluster(RunConfig run, Request request, Cluster cluster, @Nullable Recompute recompute) {
@@ -170,13 +177,14 @@ public record Plan(
         Accelerator device = Accelerator.named(request.deviceName(), precision).sharedBy(request.devices());
         if (!peakKnown(device, precision)) {
             throw new TrainException("plan: the peak of " + device.name() + " is known in 16 bits only, not in "
-                    + precision.name() + "; leave --cluster out or --set precision=bf16");
+                    + precision.name() + "; plan without a cluster, or set precision=bf16");
         }
         LayoutSearch search = new LayoutSearch(run.architecture(), precision, device, cluster);
         LayoutSearch.Recommendation found = search.recommend(
                 request.devices(),
                 run.batch().sequences(),
-                new LayoutSearch.Fixed(request.expertParallel(), request.shard(), request.microBatch(), recompute));
+                new LayoutSearch.Constraints(
+                        request.expertParallel(), request.shard(), request.microBatch(), recompute));
         double useful = Cost.of(run.architecture()).trainingFlopsPerToken()
                 * found.plan().tokensPerSecond();
         return of(
@@ -261,7 +269,7 @@ public record Plan(
         return new Exchange(gradients + expertGradients + tokens, gradients, expertGradients, tokens);
     }
 
-    /** What a device sends to gather over that many in a ring, in units of what is gathered. */
+    /** The share of the gathered bytes that each device sends in a ring of this size. */
     private static double ring(double devices) {
         return (devices - 1) / devices;
     }

@@ -10,22 +10,23 @@ import dev.moe4j.parallel.layout.Sharding;
 import dev.moe4j.tensor.Precision;
 
 /**
- * Where the time of an update goes, modelled: seconds of one device, of which all have equal work. docs/scaling.md has the
- * formulas with worked numbers.
+ * A model of the time of an update, by cause: seconds on one device, when all devices have equal work. docs/scaling.md
+ * has the formulas with worked numbers.
  *
- * <p>Not in it: reading data, checkpoints, evaluation, waiting for the host, and devices that are slower than others.
+ * <p>The model leaves out data loading, checkpoints, evaluation, host overhead, and devices that are slower than
+ * others.
  *
- * @param products of all but attention, experts and head, forward and backward
- * @param attention scores and what is weighted by them, forward and backward
- * @param experts products of the chosen experts, or reading and writing their weights where that takes longer
+ * @param products matrix products other than attention, experts and head, forward and backward
+ * @param attention attention scores and weighted sums, forward and backward
+ * @param experts the experts' matrix products, or reading and writing their weights if that takes longer
  * @param head logits over the vocabulary and their softmax, forward and backward
- * @param elementwise norms, activations, sums, dropout, softmax, gathering rows: what memory's rate bounds
- * @param recomputation what the backward pass computes again
- * @param exchange tokens to their experts and back, forward and backward
- * @param exchangeHidden the part of it that runs beside the experts' products
- * @param sharding gathers of parameters and reductions of gradients
- * @param shardingHidden the part of it that runs beside forward and backward pass
- * @param optimizer norm and update
+ * @param elementwise operations bound by memory bandwidth: norms, activations, sums, dropout, softmax, gathering tokens
+ * @param recomputation activation recomputation in the backward pass
+ * @param exchange all-to-all exchanges of tokens with the experts, forward and backward
+ * @param exchangeHidden the part of the exchange that overlaps the experts' products
+ * @param sharding all-gathers of parameters and reductions of gradients
+ * @param shardingHidden the part of it that overlaps the forward and backward pass
+ * @param optimizer gradient norm and update
  */
 public record StepTime(
         double products,
@@ -49,9 +50,9 @@ public record StepTime(
     }
 
     /**
-     * The model of an update's time.
+     * Models the time of an update.
      *
-     * @param parameters of that architecture
+     * @param parameters the architecture's parameter counts
      */
     static StepTime of(
             Architecture architecture,
@@ -63,7 +64,7 @@ public record StepTime(
         return new Model(architecture, parameters, precision, device, cluster, layout).time();
     }
 
-    /** Seconds of an update's forward pass. */
+    /** Seconds of the forward pass of an update. */
     private record Pass(double products, double attention, double experts, double head, double elementwise) {
         double total() {
             return products + attention + experts + head + elementwise;
@@ -72,7 +73,7 @@ public record StepTime(
 
     private static final class Model {
 
-        /** Backward passes of a product take two products: for its input and for its weights. */
+        /** The backward pass of a product takes two products: for the gradients of its input and of its weights. */
         private static final int BACKWARD = 2;
 
         private static final int MOMENTS = 2;
@@ -118,7 +119,10 @@ public record StepTime(
             this.ownExperts = (double) parameters.experts().total() / layout.expertParallel();
         }
 
-        /** Choices of the busiest device's experts over the mean, of it; places of a capacity are as many on all. */
+        /**
+         * The busiest device's load above the mean, as a fraction; 0 if experts have a capacity, since all then compute
+         * the same number of places.
+         */
         private double excess(RoutingConfig routing) {
             return routing.strategy() == RoutingConfig.Strategy.CAPACITY || layout.expertParallel() == 1
                     ? 0
@@ -129,11 +133,11 @@ public record StepTime(
             Pass once = new Pass(products(), attention(), experts(1, weights()), head(), elementwise());
             double backwardExperts = experts(BACKWARD, weights() + expertGradients());
             double backward = BACKWARD * (once.total() - once.experts()) + backwardExperts;
-            double again = again(once);
-            double compute = once.total() + backward + again;
+            double recomputation = recomputation(once);
+            double compute = once.total() + backward + recomputation;
             double expertsTime = once.experts() + backwardExperts;
             double exchange = exchange();
-            double beside = switch (layout.shard()) {
+            double overlapping = switch (layout.shard()) {
                 case NONE, OPTIMIZER -> backward / layout.accumulation();
                 case GRADIENTS -> backward;
                 case PARAMETERS -> compute;
@@ -145,27 +149,27 @@ public record StepTime(
                     expertsTime,
                     (1 + BACKWARD) * once.head(),
                     (1 + BACKWARD) * once.elementwise(),
-                    again,
+                    recomputation,
                     exchange,
                     cluster.exchangeOverlap() * Math.min(exchange, expertsTime),
                     during + afterUpdate(),
-                    cluster.shardingOverlap() * Math.min(during, beside),
+                    cluster.shardingOverlap() * Math.min(during, overlapping),
                     optimizer());
         }
 
-        // Computing: an update's forward pass
+        // Computation of a forward pass
 
         private double products() {
             double flops = forward.total() - forward.attention() - forward.experts() - forward.head();
             return computed(flops);
         }
 
-        /** Seconds of products with so many operations for each token. */
+        /** Seconds for matrix products with {@code flops} operations per token. */
         private double computed(double flops) {
             return tokens * flops / (peak * cluster.matmulEfficiency());
         }
 
-        /** The fused kernel leaves out what the causal mask hides; the plain one does not. */
+        /** The fused kernel skips the masked half of the scores; the unfused operators compute it. */
         private double attention() {
             return fused
                     ? tokens * forward.attention() / 2 / (peak * cluster.attentionEfficiency())
@@ -173,9 +177,10 @@ public record StepTime(
         }
 
         /**
-         * Products of experts, of whose weights each micro-batch reads all.
+         * Seconds of the experts' products. Each micro-batch reads all of the experts' weights.
          *
-         * @param bytes of weights and gradients that a micro-batch moves
+         * @param times products relative to one forward pass
+         * @param bytes weights and gradients that a micro-batch moves
          */
         private double experts(double times, double bytes) {
             return Math.max(
@@ -187,15 +192,16 @@ public record StepTime(
             return ownExperts * precision.compute().bytes();
         }
 
-        /** Gradients are added to: read and written. */
+        /** Bytes of the accumulated gradients, which are read and written. */
         private double expertGradients() {
             return 2 * ownExperts * precision.accumulate().bytes();
         }
 
         /**
-         * Bytes that operations beside products read and write, in tensors {@code [tokens, …]} of the compute type. A norm
-         * reads one and writes one; so does an activation, and splitting into heads; a sum reads two and writes one; dropout
-         * reads one and a mask and writes one; a softmax of scores has its scale and mask before it.
+         * Seconds of the operations other than products, which memory bandwidth bounds. Counts reads and writes of
+         * tensors {@code [tokens, …]} in the compute type. A norm, an activation and the split into heads each read one
+         * and write one. A sum reads two and writes one. Dropout reads one and a mask, and writes one. An unfused
+         * softmax of scores also has a scale and a mask.
          */
         private double elementwise() {
             double dropped = model.dropout() > 0 ? 3 : 0;
@@ -215,18 +221,21 @@ public record StepTime(
             return moved(elements);
         }
 
-        /** The head's products, and its softmax in float32, which reads the logits twice and writes their gradients. */
+        /** The head's products and its float32 softmax, which reads the logits twice and writes their gradients. */
         private double head() {
             return computed(forward.head()) + moved(6.0 * model.vocabulary());
         }
 
-        /** Seconds for so many elements of each token. */
+        /** Seconds to move {@code elements} elements per token. */
         private double moved(double elements) {
             return tokens * elements * precision.compute().bytes() / cluster.memoryBandwidth();
         }
 
-        /** What runs again: all but the head; or what costs little, with attention as a whole where it is not fused. */
-        private double again(Pass once) {
+        /**
+         * Seconds of recomputation: everything but the head (full), or the cheap operations, with all of attention if
+         * it is not fused (selective).
+         */
+        private double recomputation(Pass once) {
             return switch (layout.recompute()) {
                 case NONE -> 0;
                 case SELECTIVE ->
@@ -235,7 +244,7 @@ public record StepTime(
             };
         }
 
-        // Exchanging
+        // Communication
 
         private double exchange() {
             if (layout.expertParallel() == 1) {
@@ -253,19 +262,19 @@ public record StepTime(
                     * links.allToAll(bytes, layout.expertParallel());
         }
 
-        /** Reductions of gradients and gathers of sections, which run beside forward and backward pass. */
+        /** Gradient reductions and parameter gathers during the forward and backward pass, which can overlap it. */
         private double duringPasses() {
             return layout.reductions() * gathered(precision.accumulate().bytes())
                     + layout.gathersDuringPasses()
                             * gathered(precision.compute().bytes());
         }
 
-        /** The new parameters, gathered from those that updated them. */
+        /** The all-gather of updated parameters after the update of a sharded optimizer. */
         private double afterUpdate() {
             return layout.gathersAfterUpdate() * gathered(precision.compute().bytes());
         }
 
-        /** Gathers what everybody has over all, and experts over their copies, a section at a time. */
+        /** Gathers the dense parameters over all devices and the experts over their copies, one section at a time. */
         private double gathered(double bytesEach) {
             Links.Ring all = new Links.Ring(layout.devices(), 1);
             Links.Ring copies = new Links.Ring(layout.dataParallel(), layout.expertParallel());
@@ -273,7 +282,9 @@ public record StepTime(
                     + links.gather(ownExperts * bytesEach, copies, model.moeLayers());
         }
 
-        /** Reads gradients twice, for their norm and for the update; reads and writes master and moments. */
+        /**
+         * The optimizer reads gradients twice, for norm and update, and reads and writes master weights and moments.
+         */
         private double optimizer() {
             double master = precision.master().bytes();
             double copy = precision.compute() == precision.master()

@@ -1,7 +1,7 @@
 /**
- * Before a run: {@link Plan} estimates the memory, time, energy and cost of a run on named devices; {@link
- * LayoutSearch} finds the fastest layout on a {@link Cluster} by a model of the time of a step ({@link StepTime}).
- * Depends on {@code model.cost} and {@code train.config}.
+ * Planning of training runs. {@link Plan} estimates the memory, time, energy and communication of a run on named
+ * devices. {@link LayoutSearch} finds the fastest layout on a {@link Cluster} with a model of the step time ({@link
+ * StepTime}). Depends on {@code model.cost} and {@code train.config}.
  */
 @NullMarked
 package dev.moe4j.plan;

@@ -24,7 +24,7 @@ class ClusterTest {
         assertThat(cluster.intraBandwidth()).isEqualTo(0.8 * 300e9);
     }
 
-    /** Processes on this processor share its memory's rate and are one node. */
+    /** Processes on this processor share its memory bandwidth and form one node. */
     @Test
     void thisProcessorIsMeasured() {
         Cluster cluster = Cluster.read("cpu", 2, null, List.of());

@@ -17,7 +17,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class LayoutSearchTest {
 
-    private static final LayoutSearch.Fixed NOTHING = new LayoutSearch.Fixed(null, null, null, null);
+    private static final LayoutSearch.Constraints NOTHING = new LayoutSearch.Constraints(null, null, null, null);
 
     private static Architecture architecture(String preset) {
         return RunConfig.read(preset, List.of()).architecture();
@@ -36,7 +36,7 @@ class LayoutSearchTest {
         return Cluster.read("a100-80gb", 8, null, List.of(overrides));
     }
 
-    /** Every layout that is offered fits, and none that fits is faster. */
+    /** Every listed layout fits, and the recommended one is the fastest of all that fit. */
     @ParameterizedTest
     @ValueSource(ints = {512, 1024})
     void theRecommendedLayoutIsTheFastestThatFits(int devices) {
@@ -78,14 +78,14 @@ class LayoutSearchTest {
     @Test
     void whatIsFixedIsKept() {
         DeviceLayout layout = search("moe-52b", a100())
-                .recommend(64, 256, new LayoutSearch.Fixed(32, Sharding.OPTIMIZER, 2, Recompute.FULL))
+                .recommend(64, 256, new LayoutSearch.Constraints(32, Sharding.OPTIMIZER, 2, Recompute.FULL))
                 .layout();
         assertThat(layout).isEqualTo(DeviceLayout.of(64, 32, Sharding.OPTIMIZER, 4, 2, Recompute.FULL));
         assertThat(layout.dataParallel()).isEqualTo(2);
         assertThat(layout.accumulation()).isEqualTo(2);
     }
 
-    /** Many tokens for few experts: where the network is slow, they stay in the node. */
+    /** With many tokens and few experts, a slow network keeps the exchange within the node. */
     @Test
     void aSlowNetworkKeepsTokensInTheNode() {
         Architecture few =
@@ -107,13 +107,13 @@ class LayoutSearchTest {
     void whatCannotBeSaysWhy() {
         assertThatThrownBy(() -> search("moe-1.1t", a100()).recommend(64, 1024, NOTHING))
                 .isInstanceOf(TrainException.class)
-                .hasMessageContaining("none of 420 layouts fits into the 73.6 GiB that 64 x a100-80gb have")
+                .hasMessageContaining("none of 420 layouts fits into the 73.6 GiB that each of 64 x a100-80gb has")
                 .hasMessageContaining(
                         "the smallest (expert parallel 64, shard parameters, micro-batch 1, recompute full)")
-                .hasMessageContaining("use more devices");
+                .hasMessageContaining("use more or larger devices");
         assertThatThrownBy(() -> search("moe-1.1t", a100()).recommend(768, 1024, NOTHING))
                 .hasMessageContaining("1024 sequences cannot be shared evenly by 768 devices")
-                .hasMessageContaining("--set batch.sequences=1536");
+                .hasMessageContaining("set batch.sequences=1536");
         assertThatThrownBy(() -> search("moe-1.1t", a100()).recommend(12, 1200, NOTHING))
                 .hasMessageContaining("12 devices do not fill nodes of 8");
     }

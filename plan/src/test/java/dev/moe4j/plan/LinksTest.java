@@ -28,7 +28,8 @@ class LinksTest {
 
     @Test
     void nodesGatherThroughAllTheirAdapters() {
-        // Two nodes: half of 800 bytes enters each through 4 adapters: 10 s; within the nodes 7/8 of it take 7 s.
+        // Half of the 800 bytes enters each of two nodes through 4 adapters, in 10 s. Within the nodes, 7/8 of the
+        // bytes take 7 s.
         assertSeconds(links(0, 0).gather(800, new Links.Ring(8, 1), 1), 10);
     }
 
@@ -48,9 +49,9 @@ class LinksTest {
 
     @Test
     void rowsForOthersLeaveTheDevice() {
-        // Of 800 bytes 100 stay, 300 go to the node in 3 s, 400 to the other one in 40 s.
+        // Of 800 bytes, 100 stay, 300 go to the same node in 3 s, and 400 to the other node in 40 s.
         assertSeconds(links(0, 0).allToAll(800, 8), 40);
-        // Of 800 bytes 400 stay and 400 go to the neighbour.
+        // Of 800 bytes, 400 stay and 400 go to the neighbour.
         assertSeconds(links(0, 0).allToAll(800, 2), 4);
         assertSeconds(links(0, 0).allToAll(800, 1), 0);
         assertSeconds(links(WITHIN, BETWEEN).allToAll(0, 8), 3 * WITHIN + 4 * BETWEEN);

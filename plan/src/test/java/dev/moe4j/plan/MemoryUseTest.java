@@ -24,7 +24,10 @@ class MemoryUseTest {
                 MOE, precision, DeviceLayout.of(devices, expertParallel, shard, 2, 2, Recompute.FULL), true);
     }
 
-    /** 128 devices, two copies of the experts: what is shared out is 1/128 of the rest and half of a 64th of the experts. */
+    /**
+     * 128 devices with two copies of the experts. Each device has 1/128 of the dense state and half of a 64th of the
+     * experts' state.
+     */
     @Test
     void shardsAreSharesOfWhatOthersHaveToo() {
         double whole = DENSE + EXPERTS / 64;
@@ -50,7 +53,9 @@ class MemoryUseTest {
         assertThat(parameters.sharding()).isEqualTo(Math.round((4 + 2 * 2) * section));
     }
 
-    /** Without copies of the experts only the rest is shared out, and its largest section is the table. */
+    /**
+     * Without copies of the experts, only the dense state is sharded, and its largest section is the embedding table.
+     */
     @Test
     void expertsThatNobodyElseHasStay() {
         MemoryUse use = of(Precision.BF16, 512, 512, Sharding.PARAMETERS);
@@ -59,20 +64,23 @@ class MemoryUseTest {
                 .isEqualTo(8L * MOE.model().vocabulary() * MOE.model().width());
     }
 
-    /** In float32 the products take the master; a sharded one has a copy to be whole in, which can be sharded again. */
+    /**
+     * In float32, products use the master weights directly. Sharded master weights need an unsharded working copy,
+     * which can be sharded too.
+     */
     @Test
     void aShardedMasterNeedsACopy() {
         assertThat(of(Precision.FP32, 128, 64, Sharding.NONE).workingCopy()).isZero();
         MemoryUse optimizer = of(Precision.FP32, 128, 64, Sharding.OPTIMIZER);
         assertThat(optimizer.workingCopy())
                 .isEqualTo(of(Precision.FP32, 128, 64, Sharding.NONE).weights());
-        // Experts that no other device has are whole where they are.
+        // Experts that only one device has are not sharded.
         assertThat(of(Precision.FP32, 64, 64, Sharding.OPTIMIZER).workingCopy())
                 .isPositive()
                 .isLessThan(optimizer.workingCopy());
         assertThat(of(Precision.FP32, 1, 1, Sharding.OPTIMIZER).workingCopy()).isZero();
         assertThat(of(Precision.FP32, 128, 64, Sharding.PARAMETERS).workingCopy())
-                .as("master and work are shared out alike")
+                .as("master weights and working copy are sharded alike")
                 .isZero();
     }
 }

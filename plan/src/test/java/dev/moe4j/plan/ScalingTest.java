@@ -14,10 +14,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** The figures of docs/scaling.md: a change of the model that moves them changes the page too. */
+/** Checks the numbers of docs/scaling.md, so that a change of the model also changes the page. */
 class ScalingTest {
 
-    /** The published configurations: seconds as modelled, and what their one-hot dispatch would add. */
+    /** The published configurations: modelled seconds, and the additional time of their one-hot dispatch. */
     @ParameterizedTest
     @CsvSource({
         "A, moe-1.1t, 64, 1024, 12, 64, a100-80gb, 5e9, 8.00, 1.139, 82000, 0.223",
@@ -87,7 +87,7 @@ class ScalingTest {
         assertThat(plan.effort().secondsPerUpdate()).isCloseTo(seconds, within(0.0005));
     }
 
-    /** The worked numbers. */
+    /** The worked examples. */
     @Test
     void terms() {
         StepTime time =

@@ -16,8 +16,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * Each term against what follows by hand for two layers of width 4, the second with 4 experts of width 8, top-2, four
- * tokens a sequence, a vocabulary of 16; on a device of 100 FLOP/s and 10 bytes/s of memory.
+ * Compares each term with a calculation by hand. The model has two layers of width 4, a sequence of four tokens and a
+ * vocabulary of 16. The second layer has 4 experts of width 8 with top-2 routing. The device has 100 FLOP/s and 10
+ * bytes/s of memory bandwidth.
  */
 class StepTimeTest {
 
@@ -33,13 +34,16 @@ class StepTimeTest {
             "model.dropout=0",
             "model.attention_dropout=0");
 
-    /** Parameters: table 64; per layer attention 4·16 + 16, norms 16; last norm 8; network 2·32 + 12; gate 16. */
+    /**
+     * Parameters: 64 in the table, 4·16 + 16 in each attention, 16 in a layer's norms, 8 in the last norm, 2·32 + 12 in
+     * the network, 16 in the gate.
+     */
     private static final double DENSE = 64 + 2 * (80 + 16) + 8 + 76 + 16;
 
     /** Four experts of 2·32 + 12 parameters. */
     private static final double EXPERTS = 4 * 76;
 
-    /** Of 16 choices, as each expert's are rounded up to a multiple of 32. */
+    /** Rows for 16 choices: each expert's rows are rounded up to a multiple of 32. */
     private static final double ROWS = 16 + 4 * 15.5;
 
     private static final Accelerator DEVICE = new Accelerator("slow", 100, 1 << 30, null);
@@ -99,7 +103,7 @@ class StepTimeTest {
         assertSeconds(time.elementwise(), 3 * 8 * (2 * attention + network + mixture) * 2 / 10.0);
     }
 
-    /** Few tokens to many weights: each micro-batch reads them twice, and reads and writes gradients. */
+    /** Few tokens and many weights: each micro-batch reads the weights twice, and reads and writes the gradients. */
     @Test
     void expertsTakeWhatIsSlower() {
         double weights = EXPERTS * 2;
@@ -112,13 +116,13 @@ class StepTimeTest {
         Cluster fastMemory = new Cluster(8, 0.5, 0.25, 1e6, 10, 1, 0, 0, 2, 4, 0, 0, 0);
         // 4·4·8 operations for each row.
         assertSeconds(time(tiny(), fastMemory, ONE).experts(), 3 * ROWS * 128 / 50.0);
-        // Shared by devices, the busiest has twice the choices; each has two experts.
+        // With expert parallelism the busiest device has twice the mean load; each device has two experts.
         DeviceLayout two = layout(2, 2, Sharding.NONE, 2, Recompute.NONE);
         assertSeconds(time(tiny(), fastMemory, two).experts(), 3 * (2 * 16 + 2 * 15.5) * 128 / 50.0);
-        // Places of a capacity are as many on all: 3 of each sequence and device, 12 in one block of 32 rows.
+        // With a capacity, all devices have the same places: 3 per sequence and device, 12 in one block of 32 rows.
         Architecture capacity = tiny("routing.strategy=capacity", "routing.capacity_factor=1.5");
         assertSeconds(time(capacity, fastMemory, two).experts(), 3 * 2 * 32 * 128 / 50.0);
-        // On one device nobody computes what is empty.
+        // On one device, empty places are not computed.
         assertSeconds(time(capacity, fastMemory, ONE).experts(), 3 * ROWS * 128 / 50.0);
     }
 
@@ -164,7 +168,7 @@ class StepTimeTest {
         assertThat(plan.exchange().expertTokens()).isEqualTo(4 * 48 / 2 * 4 * 2);
     }
 
-    /** Two copies on two devices: half of everything passes each link, in 4 bytes a gradient and 2 a parameter. */
+    /** Two copies on two devices: half of all data passes each link, with 4 bytes per gradient and 2 per parameter. */
     @Test
     void shardsAreGatheredAndReduced() {
         double parameters = DENSE + EXPERTS;
@@ -175,7 +179,7 @@ class StepTimeTest {
         assertSeconds(sharding(Sharding.GRADIENTS, 1), 2 * reduced + gathered);
         assertSeconds(sharding(Sharding.PARAMETERS, 1), 2 * (reduced + 2 * gathered));
         assertSeconds(sharding(Sharding.PARAMETERS, 2), reduced + 2 * gathered);
-        // Experts that are nobody else's are not reduced.
+        // Experts on a single device need no reduction.
         StepTime shared = time(tiny(), cluster(4, 0, 0), layout(2, 2, Sharding.NONE, 2, Recompute.NONE));
         assertSeconds(shared.sharding(), 2 * DENSE * 4 / 2 / 10);
     }
@@ -194,7 +198,7 @@ class StepTimeTest {
         assertSeconds(time(tiny(), cluster(4, 0, 0), sharded).optimizer(), all / 2);
     }
 
-    /** What is hidden is never more than there is, nor more than what it runs beside. */
+    /** Overlap hides at most the whole communication, and at most the time of the overlapping computation. */
     @ParameterizedTest
     @EnumSource
     void overlapHidesWhatItCan(Sharding level) {
@@ -206,7 +210,7 @@ class StepTimeTest {
         assertSeconds(open.total() - hidden.total(), hidden.shardingHidden());
     }
 
-    /** Whatever gets faster does not make a step slower. */
+    /** A faster component never makes a step slower. */
     @Test
     void betterHardwareIsNotSlower() {
         DeviceLayout spread = DeviceLayout.of(16, 4, Sharding.PARAMETERS, 2, 1, Recompute.SELECTIVE);

@@ -35,7 +35,7 @@ final class Validation implements AutoCloseable {
      * Opens the validation sets.
      *
      * @param own the run's data, whose held-out text is scored if the configuration names no set
-     * @throws TrainException if a set was made with another tokenizer, or evaluation is enabled and there is no set
+     * @throws TrainException if a set was made with another tokenizer, or evaluation is enabled without any set
      */
     static Validation open(EvaluationConfig config, TrainingData own) {
         Validation validation = new Validation(config);

@@ -30,7 +30,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** What a GPU computes is what the CPU computes. Skipped where there is no GPU. */
+/** The GPU computes the same results as the CPU. Skipped on machines without a GPU. */
 @Tag("device")
 class CudaTest {
 
@@ -43,7 +43,7 @@ class CudaTest {
         cuda = TestDevices.cuda();
     }
 
-    /** The mean difference of the losses; the first ones, before differences grow, are closer. */
+    /** The mean difference of the losses. The first losses are closer, before differences grow. */
     @ParameterizedTest
     @CsvSource({"0, fp32, 1e-5, 1e-3", "4, fp32, 1e-5, 5e-3", "0, bf16, 5e-3, 2e-2", "4, bf16, 5e-3, 2e-2"})
     void lossesAreThoseOfTheCpu(int experts, String precision, double first, double mean) {
@@ -92,10 +92,7 @@ class CudaTest {
         }
     }
 
-    /**
-     * The layout law for one process, which exchanges nothing: micro-batches, and what is computed again, change nothing on
-     * a GPU either.
-     */
+    /** The layout law for one process: micro-batches and activation recomputation change nothing on a GPU either. */
     @ParameterizedTest
     @CsvSource({"false, false", "false, true", "true, false", "true, true"})
     void nothingDependsOnTheDivision(boolean capacity, boolean dropout) {

@@ -38,7 +38,7 @@ import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
-/** Runs on several sources, of whole documents that do not see each other. */
+/** Runs on several sources, with complete documents that do not attend to each other. */
 class DataRunTest {
 
     private static final JsonMapper JSON = new JsonMapper();
@@ -134,7 +134,7 @@ class DataRunTest {
                 .hasMessageContaining("data.weights.notes was 1.0 and is now not set");
     }
 
-    /** Each of the settings gives another run, and each source has its own held-out text. */
+    /** Each of the settings changes the run, and each source has its own held-out text. */
     @Test
     void eachSettingCounts() throws IOException {
         String[] evaluated = {"evaluation.every=2", "evaluation.windows=1", "batch.sequences=2"};
@@ -158,7 +158,7 @@ class DataRunTest {
         assertThat(losses).doesNotHaveDuplicates();
     }
 
-    /** Whoever makes a batch, and of however many sequences, it has the sequences that its number says. */
+    /** A batch depends only on the sequence number, not on the batch size or on prefetching. */
     @Test
     void batchesFollowFromTheNumbersOfTheirSequences() {
         try (TrainingData data = TrainingData.open(FOLDERS);
@@ -187,7 +187,7 @@ class DataRunTest {
             BatchBuilder ahead = batches(data);
             BatchBuilder inline = batches(again);
             Prefetch<TokenBatch> prefetch = new Prefetch<>(step -> ahead.batch(step * 4, 4));
-            for (long step : new long[] {0, 1, 2, 3, 40, 41, 2, 3, 3, 4}) { // goes on, jumps, goes back, asks again
+            for (long step : new long[] {0, 1, 2, 3, 40, 41, 2, 3, 3, 4}) { // in order, a jump, a step back, a repeat
                 TokenBatch made = prefetch.take(step);
                 TokenBatch expected = inline.batch(step * 4, 4);
                 assertThat(made.tokens()).as("step %d", step).isEqualTo(expected.tokens());
@@ -204,7 +204,7 @@ class DataRunTest {
         return new BatchBuilder(Trainer.SequenceSource.of(sequences), MODEL, config);
     }
 
-    /** A document begins behind an end of text and goes on up to one, and nothing is predicted where nothing stands. */
+    /** A document starts after an end-of-text token and includes the next one. Padding is not predicted. */
     private static void check(TokenBatch batch) {
         Packing packing = Objects.requireNonNull(batch.packing());
         int documents = 0;
@@ -221,7 +221,7 @@ class DataRunTest {
         assertThat(documents).isGreaterThan(80);
     }
 
-    /** What begins behind no end of text would begin behind the last word of another document. */
+    /** Documents must be separated by end-of-text tokens. Otherwise a document would continue the previous one. */
     @Test
     void documentsWithoutEndsAreNotToldApart() throws IOException {
         Path prepared = FOLDERS.firstEntry().getValue();
@@ -250,7 +250,7 @@ class DataRunTest {
         }
     }
 
-    /** As a bit that flipped on the disk makes it. */
+    /** For example after a bit flip on the disk. */
     @Test
     void anIdThatTheModelDoesNotHaveIsDamage() {
         BatchBuilder batches = new BatchBuilder((_, tokens) -> tokens[5] = 264, MODEL, DataConfig.DEFAULT);

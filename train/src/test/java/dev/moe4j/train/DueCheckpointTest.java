@@ -72,7 +72,7 @@ class DueCheckpointTest {
                 new Preparation(Tokenizer.of("bytes"), TextInput.of(List.of(text)), folder.resolve(name)).run();
     }
 
-    /** From that byte on the validation set has ids of no vocabulary. */
+    /** From this byte on the validation set has token ids outside the vocabulary. */
     private void damageFrom(int start) throws IOException {
         byte[] damaged = whole.clone();
         Arrays.fill(damaged, start, damaged.length, (byte) 0xff);
@@ -116,7 +116,7 @@ class DueCheckpointTest {
         assertThat(notices).contains(failed + "; the last good checkpoint is " + checkpoint(step));
     }
 
-    /** Of the two evaluations, one is at a step whose checkpoint is due, and one at the last step. */
+    /** One of the two evaluations is at a step whose checkpoint is due, the other at the last step. */
     @ParameterizedTest
     @ValueSource(ints = {DUE, 100})
     void aFailingValidation(int every) throws IOException {
@@ -135,7 +135,7 @@ class DueCheckpointTest {
         }
     }
 
-    /** Rank 1 alone reads the damaged half, and does not end before rank 0 has written. */
+    /** Only rank 1 reads the damaged half. It must not end before rank 0 has written the checkpoint. */
     @Test
     void aValidationThatFailsInOneOfTwoProcesses() throws IOException {
         damageFrom(whole.length / 2);
@@ -203,7 +203,7 @@ class DueCheckpointTest {
         assertLastGood("step 1: validation failed", 1);
     }
 
-    /** The failure of a run whose reports to TensorBoard find no space on the disk; every step has a checkpoint due. */
+    /** The failure of a run whose TensorBoard reports hit a full disk. Every step has a checkpoint due. */
     private Throwable failureOnAFullDisk() throws IOException {
         Path full = Path.of("/dev/full");
         Path file = folder.resolve("metrics.jsonl");

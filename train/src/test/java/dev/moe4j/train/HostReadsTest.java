@@ -21,23 +21,25 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** How often a step reads from the device, each of which makes a GPU wait; docs/gpu-step.md has the list. */
+/**
+ * Counts the reads from the device in a step. Each read makes the host wait for the GPU; docs/gpu-step.md lists them.
+ */
 @Tag("device")
 class HostReadsTest {
 
     private static final int MOE_LAYERS = 2;
 
-    /** One read at the end of a step, whatever the layers, micro-batches and routing on the device. */
+    /** Routing on the device needs one read per step, independent of the number of layers and micro-batches. */
     @ParameterizedTest
     @CsvSource({
         "0, DROPLESS, BF16, false, 1, 1",
         "0, DROPLESS, FP32, true, 4, 1",
         "4, DROPLESS, BF16, true, 1, 1",
         "4, DROPLESS, BF16, true, 4, 1",
-        // The host assigns: it reads each router's logits, and each micro-batch's.
+        // Routing on the host reads the logits of each router in each micro-batch.
         "4, DROPLESS, BF16, false, 1, 3",
         "4, DROPLESS, BF16, false, 4, 9",
-        // Products in fp32 go expert by expert, and places are handed out by the host.
+        // In fp32 each expert has its own product, and the host assigns places.
         "4, DROPLESS, FP32, true, 1, 3",
         "4, CAPACITY, BF16, true, 1, 3"
     })
@@ -51,7 +53,7 @@ class HostReadsTest {
         check(Device.CPU, experts, strategy, precision, onDevice, accumulation, wanted);
     }
 
-    /** As on the CPU. */
+    /** The same as on the CPU. */
     @ParameterizedTest
     @CsvSource({"0, 1", "0, 4", "4, 1", "4, 4"})
     void aStepOnCudaReadsOnce(int experts, int accumulation) {
@@ -84,7 +86,7 @@ class HostReadsTest {
                     (number, tokens) -> Arrays.fill(tokens, (int) (number % 60)),
                     1,
                     1000);
-            // The first step has no previous fractions of first choices.
+            // The first step lacks previous fractions of first choices.
             for (int step = 0; step < 3; step++) {
                 long before = Tensor.hostReads();
                 trainer.step();

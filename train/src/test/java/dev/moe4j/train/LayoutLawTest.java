@@ -46,7 +46,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /**
- * Loss, gradient norm, every gradient, every parameter and every routing decision are the same however a run is divided.
+ * Loss, gradient norm, all gradients, all parameters and all routing decisions are the same however a run is divided
+ * among processes.
  */
 class LayoutLawTest {
 
@@ -54,26 +55,27 @@ class LayoutLawTest {
     private static final double TOLERANCE = 1e-5;
 
     /**
-     * How far routers' decisions stay from others in one process, over the root mean square of their logits. Logits that
-     * differ by the tolerance between layouts then decide alike, so that equal choices are no luck.
+     * The minimum margin of the routers' decisions in one process, relative to the root mean square of their logits.
+     * With this margin, logits that differ by the tolerance still give the same decisions, so equal choices are not a
+     * coincidence.
      */
     private static final double MARGIN = 100 * TOLERANCE;
 
     private static final List<Integer> ACCUMULATIONS = List.of(1, 2);
 
-    /** What of a run is free, by the law. */
+    /** The parts of a run that must not affect its results. */
     record Division(Sharding sharding, int accumulation, Recompute recompute) {
 
         static final Division PLAIN = new Division(Sharding.NONE, 1, Recompute.NONE);
     }
 
-    /** What decides a run. */
+    /** The parts of a run that determine its results. */
     record Subject(boolean capacity, boolean dropout, int experts) {
 
         /**
-         * Of the model's parameters: the one of 1 to 100 with the largest margin. With two experts and dropout 84 has a
-         * larger one, but there one bias differs by 4e-5 though gradients agree: Adam divides them by their size, so that
-         * it can make a part of the update of a tiny one's rounding.
+         * The seed of the model's parameters: the one from 1 to 100 with the largest margin. With two experts and
+         * dropout, seed 84 has a larger margin, but one bias differs by 4e-5 although the gradients agree. Adam divides
+         * gradients by their size, so the rounding error of a tiny gradient can become a visible part of the update.
          */
         long seed() {
             if (experts == 2) {
@@ -106,8 +108,8 @@ class LayoutLawTest {
     }
 
     /**
-     * A step's figures, with each MoE layer's fractions of first choices, and all choices of its last micro-batch: how many
-     * tokens have each expert as a choice of each rank, and how many of these choices each computes.
+     * The metrics of a step: each MoE layer's fractions of first choices, and the routing of its last micro-batch. The
+     * routing counts, for each expert and rank of choice, the tokens that chose the expert and those that it computed.
      */
     record Figures(
             double loss,
@@ -138,7 +140,7 @@ class LayoutLawTest {
         return Arrays.stream(values).boxed().toList();
     }
 
-    /** What a run gave, with the last step's gradients; tensors by their names in checkpoints. */
+    /** The results of a run, with the last step's gradients. Tensors have their checkpoint names. */
     record Run(List<Figures> steps, Map<String, double[]> gradients, Map<String, double[]> parameters) {}
 
     private static void text(long number, int[] tokens) {
@@ -163,7 +165,7 @@ class LayoutLawTest {
         return run(subject, division, precision, fabric, rule, stepCount, _ -> {}, _ -> {});
     }
 
-    /** One process on that device. */
+    /** Runs in one process on a device. */
     static Run run(Subject subject, Division division, Precision precision, Device device) {
         return run(
                 subject,
@@ -191,7 +193,7 @@ class LayoutLawTest {
 
     /**
      * @param begin changes the model before its first step
-     * @param watch the run
+     * @param watch receives the trainer before its first step
      */
     static Run run(
             Subject subject,
@@ -251,7 +253,8 @@ class LayoutLawTest {
     }
 
     /**
-     * @param zero how far from zero what is zero by mathematics may be: keys' biases, since a softmax does not see them
+     * @param zero tolerance for values that are mathematically zero: key biases, because the softmax is invariant to
+     *     them
      */
     private static void same(String what, Map<String, double[]> run, Map<String, double[]> reference, double zero) {
         assertThat(run.keySet()).as(what).containsExactlyElementsOf(reference.keySet());
@@ -265,7 +268,7 @@ class LayoutLawTest {
         });
     }
 
-    /** By the ways to accumulate, for the choices of a step's last micro-batch. */
+    /** By the number of micro-batches, since routing is recorded for a step's last micro-batch. */
     private static final Map<Subject, Map<Integer, Run>> REFERENCES = new ConcurrentHashMap<>();
 
     private static Run reference(Subject subject, int accumulation) {
@@ -295,7 +298,7 @@ class LayoutLawTest {
         return runs;
     }
 
-    /** Each way to accumulate with each way to recompute, in every layout. */
+    /** Each number of micro-batches with each kind of recomputation, in every layout. */
     static final List<Division> WAYS = ACCUMULATIONS.stream()
             .flatMap(accumulation -> Arrays.stream(Recompute.values())
                     .map(recompute -> new Division(Sharding.NONE, accumulation, recompute)))
@@ -316,8 +319,8 @@ class LayoutLawTest {
     private record Case(Subject subject, Division division, Run run) {}
 
     /**
-     * All levels of sharding, each with two of the four subjects: the layouts of one size take turns, so that together they
-     * have every level with every subject. The eight cases have all {@link #WAYS} among them.
+     * All levels of sharding, each with two of the four subjects. The layouts of one size alternate, so that together
+     * they cover every level with every subject. The eight cases cover all {@link #WAYS}.
      */
     private static List<Case> all(Processes processes, int expert, int experts, int turn) {
         List<Case> cases = new ArrayList<>();
@@ -365,7 +368,7 @@ class LayoutLawTest {
         assertThat(first.norm()).isCloseTo(norm, within(TOLERANCE * norm));
     }
 
-    /** Gradients of a run of one step before the norm was bounded by 1, which happens in their place. */
+    /** Gradients of a single step before clipping, which changes them in place. */
     private static Map<String, double[]> unclipped(Run run) {
         double norm = Math.max(1, run.steps().getFirst().norm());
         Map<String, double[]> gradients = new LinkedHashMap<>();

@@ -14,7 +14,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
-/** The learning-rate schedules against the published ones, under the published convention. */
+/** Compares the learning rate schedules with the published ones, under the published convention. */
 class LrScheduleGoldenTest {
 
     @TestFactory
@@ -35,7 +35,9 @@ class LrScheduleGoldenTest {
         });
     }
 
-    /** The published system replaces a negative starting rate: by 0 if there is a warm-up, else by the peak rate. */
+    /**
+     * The published system replaces a negative initial rate by 0 if there is a warm-up, and by the peak rate otherwise.
+     */
     @ParameterizedTest
     @CsvSource({"cosine, 4, 0", "inverse_sqrt, 4, 0", "cosine, 0, 1", "polynomial_decay, 0, 1"})
     void aNegativeStartingRateIsTheDefault(String name, int warmup, double firstFraction) {

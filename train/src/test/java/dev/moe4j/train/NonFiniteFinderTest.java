@@ -17,12 +17,12 @@ import dev.moe4j.train.config.TrainException;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-/** A number that is none on one rank of two: both say where it began, though both have met it. */
+/** A value is NaN or infinite on one of two ranks. Both ranks name the same origin. */
 class NonFiniteFinderTest {
 
     private static final int STEPS = 2;
 
-    /** What ends a rank's run whose model is changed before its first step. */
+    /** Changes a parameter on one rank before the first step and returns the failure. */
     private static String end(Processes processes, String parameter, int rank, double value) {
         Throwable end = catchThrowable(() -> LayoutLawTest.run(
                 new Subject(false, false, 4),
@@ -48,7 +48,9 @@ class NonFiniteFinderTest {
         model.parameters().refresh();
     }
 
-    /** Finite, but not what experts make of it. Of 16 sequences the second rank has the second half. */
+    /**
+     * The parameter is finite, but the experts' output overflows. The second rank has the second half of 16 sequences.
+     */
     @Test
     void everyRankNamesTheSectionAndTheRank() {
         List<String> ends =

@@ -10,7 +10,7 @@ import java.util.List;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Exchanges in halves, one of which travels while experts compute the other, give what one process computes. */
+/** Overlapped all-to-all exchanges, which split the tokens into halves, give the result of one process. */
 class OverlapTest {
 
     private static final int STEPS = 5;

@@ -21,9 +21,9 @@ class PrefetchTest {
         });
         assertThat(prefetch.take(5)).isEqualTo("step 5");
         assertThat(made.poll(60, TimeUnit.SECONDS)).isEqualTo(5);
-        assertThat(made.poll(60, TimeUnit.SECONDS)).isEqualTo(6); // nobody has asked for it yet
+        assertThat(made.poll(60, TimeUnit.SECONDS)).isEqualTo(6); // before it was taken
         assertThat(prefetch.take(6)).isEqualTo("step 6");
-        assertThat(made.poll(60, TimeUnit.SECONDS)).isEqualTo(7); // and 6 was made once
+        assertThat(made.poll(60, TimeUnit.SECONDS)).isEqualTo(7); // 6 was made only once
         assertThat(prefetch.take(2)).isEqualTo("step 2"); // as after a checkpoint was restored
         assertThat(made.poll(60, TimeUnit.SECONDS)).isEqualTo(2);
         assertThat(prefetch.take(3)).isEqualTo("step 3");
@@ -38,7 +38,7 @@ class PrefetchTest {
             return step;
         });
         assertThat(prefetch.take(1)).isEqualTo(1);
-        assertThat(prefetch.take(2)).isEqualTo(2); // though 3 may have failed already
+        assertThat(prefetch.take(2)).isEqualTo(2); // although 3 may have failed already
         assertThatThrownBy(() -> prefetch.take(3))
                 .isInstanceOf(TrainException.class)
                 .hasMessage("shard 3 is damaged");

@@ -14,7 +14,7 @@ import java.util.Locale;
 import java.util.TreeMap;
 import tools.jackson.databind.JsonNode;
 
-/** What the golden training runs have in common: the model whose weights they start from, and how figures compare. */
+/** Shared code of the golden training runs: the initial model and the comparison of metrics. */
 final class PublishedRun {
 
     private static final TreeMap<String, Double> WORST = new TreeMap<>();
@@ -22,10 +22,10 @@ final class PublishedRun {
     private PublishedRun() {}
 
     /**
-     * The model of the golden weights, with the published gating.
+     * Builds the model of the golden weights, with the published gating.
      *
-     * @param config of the run: the names top, gate_weight, gate_combine, batch_prioritized_routing and
-     *     normalize_gate_prob_before_dropping; what is absent is as in the paper
+     * @param config the run's configuration with the names top, gate_weight, gate_combine, batch_prioritized_routing
+     *     and normalize_gate_prob_before_dropping; missing keys have the paper's values
      */
     static Architecture architecture(Golden.Case golden, int context, JsonNode config) {
         Golden.Tensors weights = golden.weights();
@@ -78,8 +78,8 @@ final class PublishedRun {
     }
 
     /**
-     * Runs with one thread: products this small gain nothing from more, and where cores are shared OpenBLAS's threads,
-     * which compute in float64, wait for each other ten times as long as they compute.
+     * Runs with one thread. These products are too small to gain from more threads. On shared cores, OpenBLAS's float64
+     * threads would wait for each other ten times as long as they compute.
      */
     static void onOneThread(Runnable check) {
         int threads = Libtorch.threads();
@@ -91,14 +91,14 @@ final class PublishedRun {
         }
     }
 
-    /** The balance loss as the run combines it over layers. */
+    /** The load balancing loss, combined over layers as the run does. */
     static double balance(Architecture architecture, StepResult result) {
         return architecture.balance().combine() == BalanceConfig.Combine.SUM
                 ? result.balance() * architecture.model().moeLayers()
                 : result.balance();
     }
 
-    /** Compares relatively, and remembers the largest difference of the kind. */
+    /** Compares two values relatively and records the largest difference of this kind. */
     static void close(String kind, int step, double actual, double expected, double bound) {
         double difference = Math.abs(actual - expected) / Math.abs(expected);
         synchronized (WORST) {
@@ -109,7 +109,7 @@ final class PublishedRun {
                 .isLessThanOrEqualTo(bound);
     }
 
-    /** The largest differences, for the person who reads the test's output. */
+    /** The largest differences, printed for information. */
     static void print(String family) {
         synchronized (WORST) {
             WORST.forEach((kind, worst) -> {

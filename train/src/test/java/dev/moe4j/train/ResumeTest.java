@@ -38,7 +38,7 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
-/** Checkpoints on the way, and runs that go on from them. */
+/** Periodic checkpoints, and runs that resume from them. */
 class ResumeTest {
 
     private static final JsonMapper JSON = new JsonMapper();
@@ -119,16 +119,19 @@ class ResumeTest {
         return JSON.readTree(Files.readString(checkpoint.resolve("state.json")));
     }
 
-    /** Everything that a step can depend on is on: dropout, the previous step's balance, accumulation, spikes. */
+    /**
+     * Enables every part of the state that a step can depend on: dropout, the previous step's balance, accumulation,
+     * spike guard.
+     */
     @ParameterizedTest
     @ValueSource(strings = {"fp32", "bf16", "fp16"})
     void aResumedRunIsTheUnbrokenOne(String precision) throws IOException {
         String[] overrides = {
             "precision=" + precision,
-            // In fp16 so large that it overflows at first, and grows again within the run.
+            // An initial fp16 loss scale that overflows, shrinks and grows again within the run.
             "loss_scale.initial=4194304",
             "loss_scale.growth_interval=1",
-            // Small, since CPUs have no fast products in fp16.
+            // Small, because fp16 products are slow on CPUs.
             "model.layers=2",
             "model.width=16",
             "model.ffn=32",
@@ -143,7 +146,7 @@ class ResumeTest {
         };
         TrainingRun.Outcome whole = train("whole", STEPS, overrides);
         train("broken", 5, overrides);
-        // As if killed: steps that no checkpoint has, and half a line.
+        // As after a kill: lines of steps after the checkpoint, and half a line.
         Path lines = folder.resolve("broken").resolve(RunFolder.METRICS);
         Files.writeString(lines, "{\"step\":6,\"loss\":9}\n{\"step\":7,\"lo", StandardOpenOption.APPEND);
         train("broken", 9, Set.of(), overrides);
@@ -195,7 +198,7 @@ class ResumeTest {
     void keepsTheNewestTheBestAndEveryKth() {
         train("run", STEPS, "checkpoint.every=1", "checkpoint.keep=2", "checkpoint.keep_every=5");
         assertThat(checkpoints("run")).containsExactly(12L, 11L, 10L, 5L);
-        // A rate of nearly nothing: the first evaluation stays the best by chance or later ones are.
+        // With a negligible learning rate, the best evaluation is the first one or a random later one.
         TrainingRun.Outcome outcome = train(
                 "best",
                 STEPS,
@@ -234,7 +237,7 @@ class ResumeTest {
                             .run())
                     .isInstanceOf(TrainException.class)
                     .hasMessage(run + " already has 12 steps, more than the 9 of the resumed run; ask for at least 12");
-            // It has no step to make.
+            // A finished run can be resumed without further steps.
             assertThat(new TrainingRun(read, shards, run, STEPS, Device.CPU)
                             .resume(allowed)
                             .run()
@@ -258,7 +261,7 @@ class ResumeTest {
         assertThatThrownBy(() -> train("run", STEPS, Set.of("model.droput")))
                 .hasMessageContaining("model.droput: there is no such key")
                 .hasMessageContaining("model.dropout");
-        // Of another shape: allowed, and yet it cannot be.
+        // An allowed change may still be impossible: here the shapes differ.
         assertThatThrownBy(() -> train("run", STEPS, Set.of("model"), "model.ffn=128"))
                 .isInstanceOf(ModelException.class)
                 .hasMessageContaining("fc1.weight");
@@ -349,7 +352,7 @@ class ResumeTest {
             assertThat(json.path("same_ppl").asDouble()).isCloseTo(Math.exp(loss), within(1e-9));
         });
 
-        // At this rate the loss cannot but rise.
+        // At this rate the loss always rises.
         TrainingRun.Outcome stopped = train(
                 "early",
                 STEPS,
@@ -360,7 +363,7 @@ class ResumeTest {
                 "schedule.warmup=0");
         assertThat(stopped.steps()).isLessThan(STEPS);
         assertThat(notices).anyMatch(notice -> notice.contains("2 evaluations in a row"));
-        // And stays so: a resumed run ends at once.
+        // A resumed run ends immediately.
         assertThat(train(
                                 "early",
                                 STEPS,
@@ -407,7 +410,7 @@ class ResumeTest {
 
     @Test
     void spikesMakeNoUpdate() throws IOException {
-        // Any gradient is more than a thousandth of a mean: from the first trusted step on none is accepted.
+        // Every gradient norm exceeds a thousandth of the mean, so every step is skipped once the mean is trusted.
         assertThatThrownBy(() -> {
                     List<String> all = List.of("precision=fp32", "log.every=1", "watch.gradient_spike=0.001");
                     try (Shards shards = Shards.open(data)) {

@@ -10,8 +10,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * How far a run's routers were from deciding otherwise: the least difference between one choice's logit and the next's, of
- * any token in any layer at any step, the last choice's and the first left out included.
+ * Measures the margin of a run's routing decisions: the smallest difference between consecutive logits of a token's
+ * sorted choices, over all tokens, layers and steps. The first expert that was not chosen counts too.
  */
 final class RoutingMargin {
 
@@ -22,7 +22,7 @@ final class RoutingMargin {
     private double squares;
     private long logits;
 
-    /** Watches the trainer's steps from now on. */
+    /** Starts to record the trainer's steps. */
     void watch(Trainer trainer) {
         LanguageModel model = trainer.model();
         trainer.inspect(new Tape.Inspector() {

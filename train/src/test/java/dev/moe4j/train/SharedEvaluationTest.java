@@ -31,13 +31,13 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** The processes of a run share the windows of a text, and its score does not depend on their number. */
+/** The processes of a run share the windows of a text. The score does not depend on their number. */
 class SharedEvaluationTest {
     private static final int CONTEXT = 8;
     private static final int BATCH = 2;
     private static final Tokenizer TOKENIZER = Tokenizer.of("bytes");
 
-    /** A score, and the batches that this process has computed. */
+    /** A score, and the number of batches that this process computed. */
     private record Shared(Score score, int batches) {}
 
     private static Architecture architecture(boolean capacity, int group) {
@@ -105,7 +105,7 @@ class SharedEvaluationTest {
         assertThat(both.get(0).score().loss()).isEqualTo(both.get(1).score().loss());
     }
 
-    /** Not only the process that has computed it: the others would wait for it. */
+    /** The failure must reach all processes, or the others would wait. */
     @Test
     void aLossThatIsNotFiniteFailsInAllProcesses() {
         List<Throwable> failures = RanksInThreads.run(2, processes -> {
@@ -137,7 +137,7 @@ class SharedEvaluationTest {
         assertThat(failures.get(0)).hasMessage(failures.get(1).getMessage());
     }
 
-    /** Also in the process that computes other windows, which would wait for the one that has failed. */
+    /** The failure must also reach the process that computes other windows, or it would wait. */
     @Test
     void aTokenOutsideTheVocabularyFailsInAllProcesses() {
         List<Throwable> failures = RanksInThreads.run(2, processes -> {

@@ -34,13 +34,13 @@ class StarvedExpertsTest {
 
     private static final int STEPS = 2;
 
-    /** Logits of the first, second, third and fourth of the experts: far apart, against what else a router sees. */
+    /** Logits of the experts in order of preference. They are far apart compared with the router's other input. */
     private static final List<Double> LOGITS = List.of(2.0, 1.0, -1.0, -2.0);
 
     /**
-     * The model's own first values, but for routers: they see 1 in the first place of every token, and little else.
+     * The initial parameters, except for the routers: these see 1 in the first element of every token, and little else.
      *
-     * @param order experts, from the one that every token chooses first
+     * @param order the experts, the first choice of every token first
      */
     private static void starve(LanguageModel model, List<Integer> order) {
         RandomKey key = new RandomKey(1);
@@ -113,7 +113,7 @@ class StarvedExpertsTest {
         }
     }
 
-    /** One process on each device, whose figures are the CPU's in fp32. */
+    /** One process on each device. The fp32 results equal the CPU's. */
     @TestFactory
     Stream<DynamicTest> starvedExpertsComputeOnADevice() {
         List<Integer> order = List.of(2, 0, 3, 1);
@@ -134,7 +134,7 @@ class StarvedExpertsTest {
         });
     }
 
-    /** The grouped products of bf16, on a rank that has no row at all. */
+    /** Grouped bf16 products on a rank without any token. */
     @ParameterizedTest
     @CsvSource({"false", "true"})
     void starvedRanksComputeInBf16(boolean capacity) {
@@ -155,7 +155,7 @@ class StarvedExpertsTest {
                         assertThat(Arrays.stream(values)).as(name).allMatch(Double::isFinite));
     }
 
-    /** No token has chosen them, and so no loss depends on them. */
+    /** No token chose these experts, so the loss does not depend on them. */
     private static void assertStarved(Run run, List<Integer> experts) {
         for (LayoutLawTest.Figures step : run.steps()) {
             for (List<Double> kept : step.kept()) {

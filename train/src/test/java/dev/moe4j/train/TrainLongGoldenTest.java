@@ -28,18 +28,18 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * A whole published run on real text. Both programs agree closely until a routing decision flips by rounding; from then
- * on only means compare.
+ * A complete published run on real text. Both programs agree closely until rounding flips a routing decision. From then
+ * on only means are comparable.
  */
 @Tag("device")
 class TrainLongGoldenTest {
 
-    /** Updates in which the curves must agree step by step, relatively within {@link #CLOSE}. */
+    /** The number of updates in which the curves must agree step by step, relatively within {@link #CLOSE}. */
     private static final int TOGETHER = 40;
 
     private static final double CLOSE = 1e-4;
 
-    /** Updates at the end whose mean loss must agree, in nats within {@link #DRIFT}. */
+    /** The number of final updates whose mean loss must agree within {@link #DRIFT} nats. */
     private static final int LAST = 50;
 
     private static final double DRIFT = 0.03;

@@ -30,25 +30,29 @@ import org.junit.jupiter.api.TestFactory;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
-/** A few updates under each published recipe: losses, norms, overflow, and the weights at the end. */
+/** Compares a few updates under each published recipe: losses, norms, overflow, and the final weights. */
 @Tag("device")
 class TrainMoeGoldenTest {
 
     private static final double FLOAT32 = 2e-5;
     private static final double FLOAT64 = 1e-9;
 
-    /** In every run gradient norms are summed over tensors and stored in float32: a few units in the last place. */
+    /**
+     * The published runs sum gradient norms over tensors and store them in float32, with an error of a few units in the
+     * last place.
+     */
     private static final double ROUNDED = 1e-6;
 
     /** Overflow is a percentage in float32. */
     private static final double LOGGED = 1e-5;
 
-    /** The final weights are those of run A in float32. */
+    /** The published final weights of run A are in float32. */
     private static final Pattern FINAL_WEIGHTS = Pattern.compile("A.*\\.f32");
 
     /**
-     * Its gradient is zero by mathematics, since a softmax does not change when all its scores shift. Adam divides the
-     * rounding noise that is there by its own size and so makes steps of the learning rate in random directions.
+     * The gradient of this parameter is mathematically zero, because a softmax is invariant to a shift of its scores.
+     * Adam divides the remaining rounding noise by its own size, so it takes steps of the learning rate in random
+     * directions.
      */
     private static final String NOISE = "k_proj.bias";
 
@@ -124,7 +128,7 @@ class TrainMoeGoldenTest {
         }
     }
 
-    /** The loss with its balance term, summed over tokens, at the capacity of training. */
+    /** The loss with its balance term, summed over tokens, with the training capacity factor. */
     private static double loss(LanguageModel model, TokenBatch batch) {
         try (Scope _ = Scope.open();
                 Tape tape = Tape.inference()) {

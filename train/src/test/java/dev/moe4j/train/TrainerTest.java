@@ -50,7 +50,7 @@ class TrainerTest {
         return LanguageModel.initialize(architecture, precision, Device.CPU, new RandomKey(3));
     }
 
-    /** Counts upwards from a number that depends on the sequence: easy to learn. */
+    /** Sequences that count upwards from a start that depends on the sequence number; easy to learn. */
     private static void counting(long number, int[] tokens) {
         for (int i = 0; i < tokens.length; i++) {
             tokens[i] = (int) ((number * 7 + i) % 60);
@@ -107,7 +107,7 @@ class TrainerTest {
                 StepResult a = one.step();
                 StepResult b = four.step();
                 assertThat(b.loss()).isCloseTo(a.loss(), within(1e-5 * a.loss()));
-                // The first step has no previous one, so that its balance loss is each micro-batch's own.
+                // The first step lacks a previous one, so each micro-batch uses its own load balancing loss.
                 if (i > 0) {
                     assertThat(b.gradientNorm()).isCloseTo(a.gradientNorm(), within(1e-3 * a.gradientNorm()));
                 }
@@ -115,7 +115,7 @@ class TrainerTest {
         }
     }
 
-    /** Sequences of 16, 9 and 4 tokens, and balance losses that weigh as much as the loss itself. */
+    /** Sequences of 16, 9 and 4 tokens, with load balancing losses that weigh as much as the loss. */
     @Test
     void soTheyDoWhereSequencesAreOfDifferentLengths() {
         ModelConfig config = architecture(4, 0).model();
@@ -163,7 +163,7 @@ class TrainerTest {
         }
     }
 
-    /** The gradient's norm is that of the loss itself, whatever the loss was multiplied by. */
+    /** The gradient norm does not depend on the loss scale. */
     @Test
     void theLossScaleChangesNoFigure() {
         List<Double> norms = new ArrayList<>();
@@ -231,7 +231,7 @@ class TrainerTest {
         assertThatThrownBy(() -> new LossScale.State(Double.NaN, 0)).hasMessageContaining("NaN");
     }
 
-    /** A trainer that takes over another's state and parameters makes the same steps. */
+    /** A trainer that continues with another trainer's state and parameters takes the same steps. */
     @Test
     void theLossScaleIsPartOfTheState() {
         LossScaleConfig config = new LossScaleConfig(0x1p24, 3, 1);
@@ -247,7 +247,7 @@ class TrainerTest {
         }
     }
 
-    /** As where a run goes on in another precision. */
+    /** This happens if a run is resumed in another precision. */
     @Test
     void aRunThatBeginsToScaleItsLossBeginsAtTheBeginning() {
         LossScaleConfig config = new LossScaleConfig(0x1p16, 3, 1);
@@ -264,7 +264,7 @@ class TrainerTest {
         }
     }
 
-    /** As where a run goes on with another batch.sequences: no text is skipped, and none comes again. */
+    /** This happens if a run is resumed with another batch.sequences: no sequence is skipped or repeated. */
     @Test
     void aBatchOfAnotherSizeBeginsWhereTheOtherEnded() {
         List<Long> asked = Collections.synchronizedList(new ArrayList<>());
@@ -298,7 +298,7 @@ class TrainerTest {
         }
     }
 
-    /** Tensors on the Java heap that the garbage collector leaves there. */
+    /** Counts the tensors on the Java heap after garbage collection. */
     private static long reachableTensors() throws JMException {
         String histogram = (String) ManagementFactory.getPlatformMBeanServer()
                 .invoke(
@@ -322,7 +322,7 @@ class TrainerTest {
                     new Trainer(model, new BatchConfig(8, 1), clipped, CONSTANT, TrainerTest::counting, 1, 1000);
             StepResult result = trainer.step();
             assertThat(result.gradientNorm()).isGreaterThan(0.1);
-            // The optimizer divides the gradients that it has read.
+            // The optimizer scales the gradients in place.
             assertThat(AdamW.gradientNorm(model.parameters())).isCloseTo(1e-3, within(1e-6));
         }
     }
@@ -343,7 +343,7 @@ class TrainerTest {
         }
     }
 
-    /** The first update already learns, and the one after the warm-up has the peak. */
+    /** The first update already learns, and the first one after the warm-up has the peak rate. */
     @Test
     void schedulesRiseAndFall() {
         ScheduleConfig linear =
@@ -360,7 +360,7 @@ class TrainerTest {
         assertRates(ScheduleConfig.constant(10), 1, 0.1, 10, 1, 11, 1, 5000, 1);
     }
 
-    /** The published warm-up begins at its initial rate, but for the constant schedule. */
+    /** The published warm-up starts at its initial rate, except in the constant schedule. */
     @Test
     void publishedWarmUpsCountFromZero() {
         for (ScheduleConfig.Kind kind : ScheduleConfig.Kind.values()) {
@@ -392,7 +392,7 @@ class TrainerTest {
         assertThatThrownBy(() -> new BatchConfig(8, 3)).hasMessageContaining("accumulation must divide");
     }
 
-    /** With decay of everything only the published convention changes a layer norm whose gradient is zero. */
+    /** Only the published convention decays a layer norm: it changes one whose gradient is zero. */
     @Test
     void onlyThePublishedConventionDecaysLayerNorms() {
         for (UpdateConvention convention : UpdateConvention.values()) {
@@ -423,7 +423,7 @@ class TrainerTest {
                             model, new BatchConfig(4, 2), OptimizerConfig.DEFAULT, CONSTANT, halfEmpty, 1, 10)
                     .step();
             assertThat(result.tokens()).isEqualTo(4 * 8);
-            // Nats per token that counts: as of a model that knows nothing.
+            // Nats per predicted token, as in an untrained model.
             assertThat(result.loss()).isCloseTo(Math.log(64), within(1.0));
         }
     }

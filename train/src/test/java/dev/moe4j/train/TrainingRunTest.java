@@ -113,7 +113,7 @@ class TrainingRunTest {
             assertThat(model.config()).isEqualTo(outcome.config().model());
             float[] ones = new float[64];
             Arrays.fill(ones, 1);
-            // Training moved it a little from where initialisation put it.
+            // Training changed it a little from its initial value.
             assertThat(model.parameters()
                             .get("model.layer_norm.weight")
                             .master()
@@ -158,7 +158,7 @@ class TrainingRunTest {
         }
     }
 
-    /** However the command line writes it; the last one counts. */
+    /** Every spelling of the override counts; the last one wins. */
     @ParameterizedTest
     @ValueSource(strings = {"model.vocabulary=1_024", "model.vocabulary =1024", "model={vocabulary: 1024}"})
     void aVocabularyThatIsSetIsTakenOver(String override) {
@@ -169,7 +169,7 @@ class TrainingRunTest {
         assertThat(config.model().vocabulary()).isEqualTo(1024);
     }
 
-    /** A preset's own vocabulary is only what measurements start from; the same number given by the user counts. */
+    /** A preset's vocabulary is only a default for measurements. The same number given by the user counts. */
     @Test
     void aVocabularyIsUnderstoodAlikeWhereverItIsGiven() throws IOException {
         RunConfig preset = RunConfig.preset("cpu-tiny-moe");
@@ -183,7 +183,7 @@ class TrainingRunTest {
 
             assertThat(RunConfig.read(file.toString(), List.of())).isEqualTo(set);
             assertThat(set.forVocabulary(257).model().vocabulary()).isEqualTo(given);
-            // Built in code: as in a configuration that an earlier run resolved.
+            // Built in code, it counts as resolved by an earlier run.
             assertThat(set.forVocabulary(257).forVocabulary(257)).isEqualTo(set);
         }
 
@@ -199,7 +199,7 @@ class TrainingRunTest {
                 .isEqualTo(264);
     }
 
-    /** One with as many entries, so that the model's shape does not tell. */
+    /** A tokenizer with the same number of entries, so the model's shape gives no hint. */
     @Test
     void aRunDoesNotGoOnWithTextOfAnotherTokenizer() {
         Path checkpoint = train("run", 1).checkpoint();

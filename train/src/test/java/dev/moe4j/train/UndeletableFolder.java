@@ -6,12 +6,12 @@ import java.nio.file.Path;
 import java.util.stream.Stream;
 
 /**
- * A folder that cannot be deleted under a temporary name. In it lies another one, whose path the longer name makes too
- * long for a system call.
+ * Makes a folder that cannot be deleted after it was renamed to a temporary name. The longer name makes the path of a
+ * nested folder too long for a system call.
  */
 public record UndeletableFolder(Path folder) implements AutoCloseable {
 
-    /** Of a path that a Linux system call takes. */
+    /** The maximum length of a path in a Linux system call. */
     private static final int LONGEST_PATH = 4095;
 
     /** Makes the folder undeletable; creates it if it is missing. */
@@ -25,7 +25,7 @@ public record UndeletableFolder(Path folder) implements AutoCloseable {
         return new UndeletableFolder(folder);
     }
 
-    /** Gives what is left of it a short name, so that the test's folder can be deleted. */
+    /** Renames the rest to a short name, so that the test's folder can be deleted. */
     @Override
     public void close() throws IOException {
         try (Stream<Path> left = Files.list(folder.resolveSibling(""))) {

@@ -24,13 +24,16 @@ import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** {@code parallel.wire}: the type in which rows travel between two ranks that share experts. */
+/** Tests {@code parallel.wire}: the type in which tokens travel between two ranks that share experts. */
 class WireTest {
 
-    /** The most by which rounding to bfloat16, which has 8 significant bits, changes a number relative to itself. */
+    /** The largest relative change of a number by rounding to bfloat16, which has 8 significant bits. */
     private static final double ROUNDING = Math.scalb(1.0, -8);
 
-    /** The most of its norm that rounding to the nearest bfloat16 moves a tensor by: half of a last place. */
+    /**
+     * The largest change of a tensor by rounding to the nearest bfloat16, relative to its norm: half a unit in the last
+     * place.
+     */
     private static final double HALF_PLACE = Math.scalb(1.0, -9);
 
     private static final int MOE_LAYERS = 2;
@@ -49,9 +52,9 @@ class WireTest {
     }
 
     /**
-     * A number on its way through the model is rounded twice in each MoE layer, as a row on its way there and as a result
-     * on its way back. Each rounding changes it by {@link #ROUNDING} of itself at most, so that to first order the loss
-     * moves by no more than 2 such parts a layer.
+     * A value is rounded twice in each MoE layer: as a token on its way to the experts and as a result on its way back.
+     * Each rounding changes it by a fraction of at most {@link #ROUNDING}. To first order the loss therefore changes by
+     * at most 2 such fractions per layer.
      */
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
@@ -68,12 +71,13 @@ class WireTest {
     }
 
     /**
-     * In each MoE layer four tensors are rounded once: rows and results forward, their gradients backward. Each moves by no
-     * more than {@link #HALF_PLACE} of its norm, in a direction of its own, so that n of them together move what follows
-     * from them by √n times that, to first order, where layers pass a small change on no larger than it is in parts of the
-     * whole. That holds for all gradients as one vector; the gradient of a single tensor may be a small difference of large
-     * numbers, as that of keys is, and move by more. Experts add a part only to the residual stream, so that less is seen:
-     * 0.3 of one rounding. None at all would mean that rows were not rounded.
+     * Each MoE layer rounds four tensors: tokens and results forward, and their gradients backward. Each rounding moves
+     * a tensor by at most {@link #HALF_PLACE} of its norm, in an independent direction. To first order, n roundings
+     * move the later results by √n times this fraction, if layers do not amplify small relative changes.
+     *
+     * <p>The bound holds for all gradients as one vector. The gradient of a single tensor can move more if it is a
+     * small difference of large numbers, as for keys. Experts add only a part of the residual stream, so the observed
+     * change is smaller: 0.3 of one rounding. A change of zero would mean that nothing was rounded.
      */
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
@@ -108,8 +112,9 @@ class WireTest {
     }
 
     /**
-     * With a capacity every expert has 4 places of each of a rank's 8 sequences, whoever takes them: 64 rows of 16 elements
-     * go from one rank to the other's two experts, which saves 2 bytes an element, four times a layer.
+     * With a capacity every expert has 4 places for each of a rank's 8 sequences, used or not. So 64 tokens of 16
+     * elements travel from one rank to the other's two experts. bfloat16 saves 2 bytes per element, four times per
+     * layer.
      */
     @Test
     @EnabledOnOs(OS.LINUX)
@@ -118,11 +123,11 @@ class WireTest {
         long saved = 2L * STEPS * MOE_LAYERS * 4 * 64 * 16 * 2;
         long wide = written(subject, ParallelConfig.Wire.FP32);
         long narrow = written(subject, ParallelConfig.Wire.BF16);
-        // Checkpoints' tensors, which the run gathers at its end, would show: they are exact.
+        // Tensors gathered for the final checkpoint are exact; they would show up here.
         assertThat(wide - narrow).isCloseTo(saved, within(saved / 50));
     }
 
-    /** The bytes that this process, both ranks, writes in a run: to sockets, as it happens. */
+    /** The bytes that this process, which runs both ranks, writes to sockets in a run. */
     private static long written(Subject subject, ParallelConfig.Wire wire) throws IOException {
         long before = written();
         run(subject, Precision.FP32, wire, STEPS);

@@ -243,7 +243,7 @@ class PerplexityCommandTest {
         assertThat(Files.readAllLines(results)).hasSize(4);
 
         Files.writeString(results, "nonsense\n");
-        assertFails(perplexity(step, "--results", results, "--data", a), "results.jsonl:1: no line of results");
+        assertFails(perplexity(step, "--results", results, "--data", a), "results.jsonl:1: not a line of results");
         assertFails(perplexity(step, "--results", temp, "--data", a), "Is a directory");
     }
 

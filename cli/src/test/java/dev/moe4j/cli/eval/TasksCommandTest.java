@@ -107,7 +107,7 @@ class TasksCommandTest {
         assertThat(result.path("shots").asInt()).isZero();
         assertThat(result.path("formulation").asString()).isEqualTo("{ask}⟦ {choice}⟧");
         assertThat(result.path("normalisation").asString()).isEqualTo("mean token log-probability");
-        assertThat(result.path("begin").asString()).isEqualTo("the token that ends a text");
+        assertThat(result.path("begin").asString()).isEqualTo("the end-of-text token");
         JsonNode figure = result.path("figures").get(0);
         assertThat(figure.path("name").asString()).isEqualTo("accuracy");
         assertThat(figure.path("mean").asDouble() * 4 % 1).as("of 4 questions").isZero();
@@ -197,7 +197,7 @@ class TasksCommandTest {
         assertThat(unknown.err()).contains("no task is named helaswag; the nearest are hellaswag");
         assertFails(tasks("--task", "piqa"), "no file of the split validation of piqa is in " + temp);
         assertFails(tasks("--task", temp.resolve("none.yaml")), "none.yaml: no such file or folder");
-        assertFails(tasks("--task", task, "--split=dev"), "the task next has no split dev; it has test, train");
+        assertFails(tasks("--task", task, "--split=dev"), "the task next has no split dev; its splits are test, train");
         assertFails(tasks("--task", task, "--shots=9"), "next: 9 examples are asked for");
         assertFails(
                 tasks("--task", task, "--results", temp.resolve("no/results.jsonl")),
@@ -207,7 +207,7 @@ class TasksCommandTest {
         Files.writeString(task, NUMBERS);
         Path file = temp.resolve("next/test.jsonl");
         Files.writeString(file, records("1 2") + "{\n");
-        assertFails(tasks("--task", task), "test.jsonl:2: no valid JSON");
+        assertFails(tasks("--task", task), "test.jsonl:2: not valid JSON");
         Files.writeString(file, "{\"ask\":\"1\",\"options\":[\"2\"]}\n");
         assertFails(tasks("--task", task), "test.jsonl:1: it has no right");
         Files.writeString(file, "{\"ask\":\"1\",\"options\":[\"" + "2".repeat(20) + "\"],\"right\":0}\n");

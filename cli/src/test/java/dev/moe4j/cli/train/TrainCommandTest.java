@@ -198,9 +198,7 @@ class TrainCommandTest {
         Run again = train(shards, out, 1);
         assertThat(again.code()).isEqualTo(2);
         assertThat(again.err())
-                .startsWith(
-                        "moe4j: " + out + " already holds a run; resume it, choose another folder or remove it");
-
+                .startsWith("moe4j: " + out + " already holds a run; resume it, choose another folder or remove it");
     }
 
     /** Nobody can create folders in /proc, not even root. */

@@ -5,7 +5,7 @@ import dev.moe4j.parallel.ProcessGroup;
 import java.util.Arrays;
 import java.util.stream.DoubleStream;
 
-/** Sums of one layer's routing statistics, each batch weighted by its tokens. */
+/** Sums one layer's routing statistics over batches, weighted by the tokens of each batch. */
 final class ExpertLoadSums {
     private final int layer;
     private double[] load = {};
@@ -17,9 +17,9 @@ final class ExpertLoadSums {
     }
 
     /**
-     * Adds a batch.
+     * Adds the statistics of a batch.
      *
-     * @param routed its tokens
+     * @param routed number of tokens in the batch
      */
     void add(RoutingStatistics statistics, int routed) {
         load = sum(load, statistics.load(), routed);
@@ -33,7 +33,7 @@ final class ExpertLoadSums {
         return sum;
     }
 
-    /** The sums over all members of a group. */
+    /** Returns the sums over all processes of a group. */
     ExpertLoadSums over(ProcessGroup group) {
         double[] own = DoubleStream.concat(
                         DoubleStream.concat(DoubleStream.of(weight), Arrays.stream(load)), Arrays.stream(overflow))

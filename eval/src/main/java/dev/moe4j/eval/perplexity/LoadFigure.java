@@ -5,8 +5,9 @@ import java.util.List;
 import java.util.Locale;
 
 /**
- * Which experts serve which text, as a heat map in SVG: for each MoE layer a row for each text and a column for each
- * expert. White is an even share, red more and blue less, full at 8 times and at an eighth of it.
+ * Draws expert load as an SVG heat map: which experts serve which text. Each MoE layer has a row per text and a column
+ * per expert. White is an even share, red is more and blue is less. Colours are saturated at 8 times and at an eighth
+ * of an even share.
  */
 public final class LoadFigure {
 
@@ -15,21 +16,21 @@ public final class LoadFigure {
     private static final int TITLE = 26;
     private static final int MARGIN = 10;
     private static final int LEGEND = 20;
-    /** Room for a layer's heading where experts are few. */
-    private static final int LEAST_WIDTH = 380;
+    /** The minimum width, for a layer's heading if there are few experts. */
+    private static final int MIN_WIDTH = 380;
     /** Octaves from an even share to full colour. */
     private static final double OCTAVES = 3;
 
     private LoadFigure() {}
 
-    /** What a text's tokens gave to each layer's experts. */
+    /** The expert load of one text in each MoE layer. */
     public record Row(String name, List<Score.ExpertLoad> layers) {}
 
     /**
-     * The figure.
+     * Returns the heat map as an SVG document.
      *
-     * @param rows all of one model
-     * @throws EvalException if the model has no experts
+     * @param rows the texts, all scored by the same model
+     * @throws EvalException if the model is dense
      */
     public static String svg(List<Row> rows) {
         List<Score.ExpertLoad> first =
@@ -39,7 +40,7 @@ public final class LoadFigure {
         }
         int experts = first.getFirst().load().length;
         int panel = TITLE + rows.size() * CELL + MARGIN;
-        int width = Math.max(LEAST_WIDTH, LABEL + experts * CELL + 2 * MARGIN);
+        int width = Math.max(MIN_WIDTH, LABEL + experts * CELL + 2 * MARGIN);
         int height = LEGEND + first.size() * panel + 2 * MARGIN;
         StringBuilder svg = new StringBuilder();
         svg.append(String.format(

@@ -1,11 +1,11 @@
 package dev.moe4j.eval.perplexity;
 
-/** Text within HTML and SVG. */
+/** Escapes text for HTML and SVG. */
 public final class Markup {
 
     private Markup() {}
 
-    /** Safe as the text of an element and as the value of a quoted attribute. */
+    /** Escapes text for use as element content or as a quoted attribute value. */
     public static String escape(String text) {
         return text.replace("&", "&amp;")
                 .replace("<", "&lt;")

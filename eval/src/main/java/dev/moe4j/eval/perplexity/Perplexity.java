@@ -10,27 +10,27 @@ import dev.moe4j.model.batch.TokenBatch;
 import dev.moe4j.text.tokenizer.Tokenizer;
 
 /**
- * Scores text with a model: the negative log-likelihood of its tokens, in windows of at most the model's context. Memory
- * does not grow with the text, but for a few numbers a window.
+ * Computes the negative log-likelihood of a text's tokens with a model, in windows of at most the model's context.
+ * Memory does not grow with the text, apart from a few numbers per window.
  *
  * <p>By default a text is a stream: windows follow each other, and every token but the first is predicted. Windows may
  * {@link #stride overlap}, so that each prediction has a longer context, and may {@link #documents end with documents}.
  *
- * <p>A window's score does not depend on how many others share its batch. Where experts have a capacity that several
- * sequences share ({@code routing.group} above 1), batches are whole groups; where the whole batch shares it
- * ({@code routing.group} 0, as published), the batch is part of what is measured.
+ * <p>A window's score does not depend on the other windows in its batch, with one exception: experts with a capacity
+ * that sequences share. With {@code routing.group} above 1, batches therefore consist of complete groups. With {@code
+ * routing.group} 0, as published, the whole batch shares the capacity, and the score depends on the batch size.
  *
- * <p>The processes of a model share the windows among them, and all get the same score. Each process must score the same
- * texts in the same order.
+ * <p>The processes of a model share the windows among them, and all get the same score. Each process must score the
+ * same texts in the same order.
  *
- * <p>Immutable; the methods that change a setting give a changed copy.
+ * <p>Immutable; the methods that change a setting return a changed copy.
  */
 public final class Perplexity {
 
     private static final int DEFAULT_BATCH = 8;
 
-    /** Fills the inputs of a window up after the end of its text. */
-    static final int FILL = Math.toIntExact(TokenBatch.FILL);
+    /** Pads the inputs of a window after the end of its text. */
+    static final int PADDING = Math.toIntExact(TokenBatch.FILL);
 
     private final LanguageModel model;
     private final int batch;
@@ -40,22 +40,22 @@ public final class Perplexity {
     private final Progress progress;
 
     /**
-     * How a text is cut.
+     * How a text is cut into windows.
      *
      * @param length tokens in a window
-     * @param stride tokens from one window to the next; 0: their length
+     * @param stride tokens from one window to the next; 0 for the window's length
      * @param documentEnd the token that ends a document; −1 for a stream
      */
     private record Windowing(int length, int stride, int documentEnd) {}
 
-    /** Is notified of the progress of a score. */
+    /** Receives the progress of a score. */
     @FunctionalInterface
     public interface Progress {
 
         /**
-         * Is called after each batch, or after each round of one batch per process.
+         * Called after each batch, or after each round of one batch per process.
          *
-         * @param windows scored so far, by all processes
+         * @param windows windows scored so far, by all processes
          * @param total windows to score
          * @param loss nats per token so far, in this process
          */
@@ -72,13 +72,20 @@ public final class Perplexity {
         this.progress = progress;
     }
 
-    /** Scores whole texts as streams, eight windows of the model's context at a time, without byte and word counts. */
+    /**
+     * Creates an evaluation with the default settings: complete texts as streams, eight windows of the model's context
+     * at a time, without byte and word counts.
+     */
     public static Perplexity of(LanguageModel model) {
         Windowing windowing = new Windowing(model.config().context(), 0, -1);
         return new Perplexity(model, DEFAULT_BATCH, Long.MAX_VALUE, windowing, TokenText.NONE, (_, _, _) -> {});
     }
 
-    /** With another number of windows at a time: a matter of speed and memory. */
+    /**
+     * Sets the number of windows in a batch, which affects speed and memory only.
+     *
+     * @throws EvalException if it is below 1
+     */
     public Perplexity batch(int windows) {
         if (windows < 1) {
             throw new EvalException("cannot score " + windows + " windows at a time; give at least 1");
@@ -86,7 +93,11 @@ public final class Perplexity {
         return new Perplexity(model, windows, maxWindows, windowing, text, progress);
     }
 
-    /** Scores at most that many windows, spread evenly over the text: always the same ones. */
+    /**
+     * Limits the number of windows. The scored windows are spread evenly over the text and are always the same.
+     *
+     * @throws EvalException if it is below 1
+     */
     public Perplexity maxWindows(long windows) {
         if (windows < 1) {
             throw new EvalException("cannot score " + windows + " windows; give at least 1");
@@ -94,7 +105,11 @@ public final class Perplexity {
         return new Perplexity(model, batch, windows, windowing, text, progress);
     }
 
-    /** With windows of that many tokens, at most the model's context. */
+    /**
+     * Sets the length of the windows.
+     *
+     * @throws EvalException unless it is between 1 and the model's context
+     */
     public Perplexity window(int tokens) {
         int context = model.config().context();
         if (tokens < 1 || tokens > context) {
@@ -106,8 +121,10 @@ public final class Perplexity {
     }
 
     /**
-     * With windows that begin that many tokens apart, at most their length: all but a text's first one score so many
-     * tokens, with the others as context.
+     * Sets the distance between the starts of windows, at most their length. All windows but a text's first one then
+     * score this number of tokens and use the others as context.
+     *
+     * @throws EvalException if it is below 1
      */
     public Perplexity stride(int tokens) {
         if (tokens < 1) {
@@ -117,28 +134,32 @@ public final class Perplexity {
         return new Perplexity(model, batch, maxWindows, changed, text, progress);
     }
 
-    /** With windows that do not cross the ends of documents, each of which begins behind that token. */
+    /** Cuts windows at document boundaries. Each document begins after the token {@code endOfText}. */
     public Perplexity documents(int endOfText) {
         Windowing changed = new Windowing(windowing.length(), windowing.stride(), endOfText);
         return new Perplexity(model, batch, maxWindows, changed, text, progress);
     }
 
-    /** Divides the size of a text among its tokens by what they decode to; without it by their number. */
+    /**
+     * Sets the tokenizer, with which bytes and words are attributed to tokens exactly. Without it, they are divided by
+     * the number of tokens.
+     */
     public Perplexity tokenizer(Tokenizer tokenizer) {
         return new Perplexity(model, batch, maxWindows, windowing, TokenText.of(tokenizer), progress);
     }
 
+    /** Sets a listener for the progress. */
     public Perplexity onProgress(Progress listener) {
         return new Perplexity(model, batch, maxWindows, windowing, text, listener);
     }
 
-    /** The windows that {@link #score} scores of a text. */
+    /** The number of windows that {@link #score} will score. */
     public long windows(TokenStream stream) {
         return Math.min(maxWindows, cut(stream).windows());
     }
 
     private EvalWindows cut(TokenStream stream) {
-        EvalWindows windows = new EvalWindows(stream, windowing.length(), FILL);
+        EvalWindows windows = new EvalWindows(stream, windowing.length(), PADDING);
         if (windowing.stride() > 0) {
             windows = windows.stride(windowing.stride());
         }
@@ -146,11 +167,11 @@ public final class Perplexity {
     }
 
     /**
-     * Scores a text of unknown size.
+     * Scores a text of unknown size. All processes of the model must call this together.
      *
      * @throws EvalException if a token is not in the model's vocabulary, or a loss is not finite
-     * @throws dev.moe4j.text.DataException if the text has fewer than two tokens, or windows would move by more than
-     *     their length
+     * @throws dev.moe4j.text.DataException if the text has fewer than two tokens, or the stride is larger than the
+     *     window
      */
     public Score score(TokenStream stream) {
         return score(stream, TokenText.NONE);
@@ -163,10 +184,11 @@ public final class Perplexity {
     }
 
     /**
-     * Scores a text of known size, as {@link #score(TokenStream)} does. The score's bytes and words are those of the
-     * source, in the share that the predicted tokens have of the decoded text.
+     * Scores a text of known size, as {@link #score(TokenStream)} does. The score's bytes and words are the source's,
+     * scaled by the share of the decoded text that was predicted.
      *
-     * @param source the size of the text that the stream was made from; without words, those of the decoded text count
+     * @param source the size of the text that the stream was made from; without a word count, words of the decoded
+     *     text are counted
      */
     public Score score(TokenStream stream, TextSize source) {
         Score score = score(stream, text);
@@ -177,7 +199,10 @@ public final class Perplexity {
         return new Score(score.windowNats(), score.windowTokens(), bytes, words, score.load());
     }
 
-    /** The same share of a source as a part has of the whole decoded text; that of its tokens if nothing is decoded. */
+    /**
+     * Scales a size of the source by {@code part / whole} of the decoded text, or by the share of tokens if nothing was
+     * decoded.
+     */
     private static long part(long source, long part, long whole, double tokens) {
         return Math.round(source * (whole == 0 ? tokens : (double) part / whole));
     }

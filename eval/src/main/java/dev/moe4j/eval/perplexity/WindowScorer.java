@@ -20,11 +20,12 @@ import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 
 /**
- * Scores the windows of one text, in batches that the model's processes share in rounds of one batch each. The batches do
- * not depend on the number of processes, and losses are added in the order of the text, so that a score does not either.
+ * Scores the windows of one text. The model's processes share the batches in rounds of one batch each. Batches do not
+ * depend on the number of processes, and losses are added in the order of the text, so the score does not depend on it
+ * either.
  *
- * <p>Processes that hold parts of a model exchange tensors in each forward pass. In a round with fewer batches than
- * processes, the others therefore compute the first batch too, and discard its losses.
+ * <p>Processes that hold shards of a model exchange tensors in each forward pass. In a round with fewer batches than
+ * processes, the idle processes therefore compute the round's first batch too, and discard its losses.
  */
 final class WindowScorer {
 
@@ -36,7 +37,7 @@ final class WindowScorer {
     private final Perplexity.Progress progress;
     private final ProcessGroup everyone;
     private final boolean hasCapacity;
-    /** Sequences that share the experts' capacity, so that they must share a batch. */
+    /** The number of sequences that share the experts' capacity and must therefore share a batch. */
     private final int group;
 
     private final double[] nats;
@@ -44,14 +45,16 @@ final class WindowScorer {
     private final List<ExpertLoadSums> layers = new ArrayList<>();
     private long bytes;
     private long words;
-    /** Of this process. */
-    private double sum;
+    /** Sum of the losses in this process. */
+    private double lossSum;
 
     private long predicted;
 
     /**
+     * Creates a scorer.
+     *
      * @param count windows to score, spread evenly over the text
-     * @param batch windows at a time
+     * @param batch windows per batch
      * @param text counts the bytes and words of the predicted tokens
      */
     WindowScorer(
@@ -75,18 +78,18 @@ final class WindowScorer {
         this.tokens = new long[count];
     }
 
-    /** The score, equal in all processes. Bytes and words are those of the decoded text. */
+    /** Returns the score, which is equal in all processes. Bytes and words are counted in the decoded text. */
     Score score() {
         int here = everyone.members().index();
         int done = 0;
         for (List<int[]> round : rounds()) {
             boolean own = here < round.size();
-            // Every process reads the whole round: a token that the vocabulary lacks then fails in all of them.
+            // Every process reads the whole round, so a token outside the vocabulary fails in all of them.
             List<Batch> batches = round.stream().map(this::read).toList();
             scoreBatch(own, batches.get(own ? here : 0));
             done += round.stream().mapToInt(windowsOf -> windowsOf.length).sum();
-            progress.scored(done, count, sum / predicted);
-            if (everyone.any(!Double.isFinite(sum), "whether losses are finite")) {
+            progress.scored(done, count, lossSum / predicted);
+            if (everyone.any(!Double.isFinite(lossSum), "whether losses are finite")) {
                 gather();
                 throw notFinite();
             }
@@ -101,8 +104,8 @@ final class WindowScorer {
     }
 
     /**
-     * Batches that are computed at the same time. Where experts have a capacity, all processes send as many rows, so the
-     * batches of a round have one shape.
+     * Groups batches into rounds that are computed in parallel. If experts have a capacity, all processes must send the
+     * same number of tokens, so the batches of a round have the same shape.
      */
     private List<List<int[]>> rounds() {
         List<List<int[]>> rounds = new ArrayList<>();
@@ -119,7 +122,10 @@ final class WindowScorer {
         return rounds;
     }
 
-    /** The indices of scored windows. Windows of a batch have one length, unless they share a capacity. */
+    /**
+     * Groups the scored windows into batches of indices. Windows of a batch have the same length, unless they share a
+     * capacity.
+     */
     private List<int[]> batches() {
         int step = Math.ceilDiv(batch, group) * group;
         int[] order = order();
@@ -135,7 +141,10 @@ final class WindowScorer {
         return batches;
     }
 
-    /** In the order of the text where windows share a capacity; else by length, so that none is padded. */
+    /**
+     * The order of the windows: text order if windows share a capacity, otherwise by length, so that no window is
+     * padded.
+     */
     private int[] order() {
         IntStream all = IntStream.range(0, count);
         return shared()
@@ -150,12 +159,12 @@ final class WindowScorer {
         return group > 1;
     }
 
-    /** Sequences and their length. */
+    /** The batch's shape: number of sequences and their length. */
     private int[] shape(int... chosen) {
         return new int[] {Math.ceilDiv(chosen.length, group) * group, shared() ? windows.length() : width(chosen[0])};
     }
 
-    /** The number in the text of the scored window {@code i}. */
+    /** The position in the text of the {@code i}-th scored window. */
     private long number(int i) {
         long total = windows.windows();
         return count == total ? i : (long) ((i + 0.5) / count * total);
@@ -166,24 +175,24 @@ final class WindowScorer {
     }
 
     /**
-     * Windows to compute together, padded to one width.
+     * A batch of windows, padded to one width.
      *
      * @param chosen their indices among the scored windows
-     * @param targetCounts tokens of each that have a loss
+     * @param targetCounts number of tokens with a loss in each window
      */
     private record Batch(int[] chosen, int size, int width, int[] inputs, int[] targets, int[] targetCounts) {}
 
     /**
      * Reads a batch.
      *
-     * @throws EvalException if it has a token that the model's vocabulary lacks
+     * @throws EvalException if a token is outside the model's vocabulary
      */
     private Batch read(int... chosen) {
         int size = shape(chosen)[0];
         int width = shape(chosen)[1];
         int[] inputs = new int[size * width];
         int[] targets = new int[size * width];
-        Arrays.fill(inputs, Perplexity.FILL);
+        Arrays.fill(inputs, Perplexity.PADDING);
         Arrays.fill(targets, EvalWindows.NO_TARGET);
         int[] targetCounts = new int[chosen.length];
         for (int i = 0; i < chosen.length; i++) {
@@ -195,9 +204,9 @@ final class WindowScorer {
     }
 
     /**
-     * Computes a batch.
+     * Computes the losses of a batch.
      *
-     * @param own whether it is this process's batch, so that its losses count
+     * @param own whether the batch belongs to this process, so that its losses count
      */
     private void scoreBatch(boolean own, Batch of) {
         int[] chosen = of.chosen();
@@ -207,7 +216,7 @@ final class WindowScorer {
         TokenBatch tokenBatch = new TokenBatch(wide(inputs), wide(targets), of.size());
         int routed = own
                 ? (int) Arrays.stream(inputs)
-                        .filter(id -> id != Perplexity.FILL)
+                        .filter(id -> id != Perplexity.PADDING)
                         .count()
                 : 0;
         try (Scope _ = Scope.open();
@@ -224,7 +233,7 @@ final class WindowScorer {
             for (int i = 0; own && i < chosen.length; i++) {
                 nats[chosen[i]] = Arrays.stream(nll, i * width, (i + 1) * width).sum();
                 tokens[chosen[i]] = of.targetCounts()[i];
-                sum += nats[chosen[i]];
+                lossSum += nats[chosen[i]];
                 predicted += of.targetCounts()[i];
             }
         }
@@ -240,8 +249,8 @@ final class WindowScorer {
         int vocabulary = model.config().vocabulary();
         for (int id : ids) {
             if (id >= vocabulary) {
-                throw new EvalException("the text has the token " + id + ", and the model's vocabulary has "
-                        + vocabulary + "; prepare the text with the model's own tokenizer");
+                throw new EvalException("the text has the token id " + id + ", but the model's vocabulary has "
+                        + vocabulary + " entries; prepare the text with the model's tokenizer");
             }
         }
     }
@@ -250,7 +259,7 @@ final class WindowScorer {
         return Arrays.stream(ids).asLongStream().toArray();
     }
 
-    /** Brings together what the processes have scored. Each window was scored by one, and is 0 in the others. */
+    /** Sums the results over the processes. Each window was scored by one process and is 0 in the others. */
     private void gather() {
         System.arraycopy(everyone.sum(nats, "losses of windows"), 0, nats, 0, count);
         double[] counts = everyone.sum(
@@ -270,6 +279,6 @@ final class WindowScorer {
                 .findFirst()
                 .orElseThrow();
         return new EvalException("the loss of window " + number(window) + " of the text is " + nats[window]
-                + ": the model's parameters or its precision cannot be used; take an earlier checkpoint, or fp32");
+                + ": the parameters are damaged or the precision is too low; use an earlier checkpoint or fp32");
     }
 }

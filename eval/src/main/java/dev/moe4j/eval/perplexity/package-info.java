@@ -1,6 +1,6 @@
 /**
- * Perplexity per token and word, bits per byte and expert load on prepared data: {@link Perplexity} scores
- * overlapping windows and resumes. Depends on {@code model} and {@code data.sample}.
+ * Perplexity per token and per word, bits per byte, and expert load on prepared data. {@link Perplexity} scores texts
+ * in windows, which may overlap, and returns a {@link Score}. Depends on {@code model} and {@code data.sample}.
  */
 @NullMarked
 package dev.moe4j.eval.perplexity;

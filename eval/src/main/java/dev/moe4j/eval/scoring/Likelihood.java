@@ -1,11 +1,11 @@
 package dev.moe4j.eval.scoring;
 
 /**
- * How likely a model finds the scored part of a {@link Request}.
+ * The log-likelihood of the scored part of a {@link Request}.
  *
- * @param logProbability Σ ln p over its tokens, added from left to right
- * @param tokens how many there are
- * @param bytes of their source text in UTF-8
- * @param greedy whether each is the most likely token at its place, so that greedy decoding gives exactly these
+ * @param logProbability Σ ln p over its tokens, summed from left to right
+ * @param tokens number of scored tokens
+ * @param bytes bytes of their source text in UTF-8
+ * @param greedy whether every token is the most likely one, so that greedy decoding gives exactly these tokens
  */
 public record Likelihood(double logProbability, int tokens, int bytes, boolean greedy) {}

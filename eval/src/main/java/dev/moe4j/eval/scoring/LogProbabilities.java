@@ -6,17 +6,18 @@ import dev.moe4j.tensor.Tensor;
 import java.util.List;
 
 /**
- * ln p of tokens, and whether each is a most likely one.
+ * Log-probabilities of tokens, and whether each token is a most likely one.
  *
- * @param values {@code [tokens]}
- * @param greedy {@code [tokens]}
+ * @param values ln p, {@code [tokens]}
+ * @param greedy whether greedy decoding gives the token, {@code [tokens]}
  */
 record LogProbabilities(double[] values, boolean[] greedy) {
 
     /**
-     * Of each row's target.
+     * Computes the log-probability of each row's target.
      *
-     * @param logits_RV {@code [targets, vocabulary]}
+     * @param logits_RV logits, {@code [targets, vocabulary]}
+     * @param targets the target token of each row
      */
     static LogProbabilities of(Tensor logits_RV, List<Integer> targets, Precision precision) {
         Tensor logits = logits_RV.to(precision.stable());
@@ -34,7 +35,12 @@ record LogProbabilities(double[] values, boolean[] greedy) {
         return new LogProbabilities(values, greedy);
     }
 
-    /** The likelihood of a request whose first scored token is in that row. */
+    /**
+     * Sums the log-probabilities of a request.
+     *
+     * @param row the row of its first scored token
+     * @throws EvalException if the sum is not finite
+     */
     Likelihood likelihood(Request request, int row) {
         double sum = 0;
         boolean all = true;
@@ -45,18 +51,22 @@ record LogProbabilities(double[] values, boolean[] greedy) {
         }
         if (!Double.isFinite(sum)) {
             throw new EvalException(
-                    "a log-probability is " + sum + ": the model's parameters or its precision cannot be"
-                            + " used; take an earlier checkpoint, or fp32");
+                    "a log-probability is " + sum + ": the parameters are damaged or the precision is too low;"
+                            + " use an earlier checkpoint or fp32");
         }
         return new Likelihood(sum, request.length() - request.from(), request.bytes(), all);
     }
 
-    /** @throws EvalException if the model has no such token */
+    /**
+     * Checks a request's tokens.
+     *
+     * @throws EvalException if a token is outside the model's vocabulary
+     */
     static void checkVocabulary(Request request, int vocabulary) {
         for (int token : request.tokens()) {
             if (token >= vocabulary) {
-                throw new EvalException("the text has the token " + token + ", and the model's vocabulary has "
-                        + vocabulary + "; score with the model's own tokenizer");
+                throw new EvalException("the text has the token id " + token + ", but the model's vocabulary has "
+                        + vocabulary + " entries; score with the model's tokenizer");
             }
         }
     }

@@ -7,44 +7,44 @@ import java.util.List;
 import java.util.stream.IntStream;
 
 /**
- * The order in which {@link PrefixScorer} computes requests: groups that share a prefix, and batches of groups that
- * share a forward pass. A batch stays within both bounds unless it is a single request: the tokens computed at a time,
- * and {@link #PLACES_PER_TOKEN} times as many places for keys and values.
+ * Plans how {@link PrefixScorer} computes requests: groups of requests that share a prefix, and batches of groups that
+ * share a forward pass. Two limits bound a batch of more than one request: the number of tokens computed at a time, and
+ * {@link #CACHE_ENTRIES_PER_TOKEN} times as many KV cache entries.
  *
- * @param common tokens of the prefix that all requests share
- * @param batches groups that are computed together, in order
+ * @param common length of the prefix that all requests share, in tokens
+ * @param batches groups to compute together, in order
  */
 record PrefixPlan(int common, List<List<PrefixPlan.Group>> batches) {
 
-    /** Places for keys and values, as a multiple of the tokens computed at a time: forks copy the shared ones. */
-    private static final int PLACES_PER_TOKEN = 4;
+    /** KV cache entries as a multiple of the tokens computed at a time: forks copy the shared entries. */
+    private static final int CACHE_ENTRIES_PER_TOKEN = 4;
 
     /**
      * Requests that share a prefix.
      *
-     * @param members their indices
-     * @param shared tokens of the prefix; each member has at least one more token before its scored ones
+     * @param members indices of the requests
+     * @param shared length of the prefix in tokens; each member has at least one more token before its scored tokens
      */
     record Group(List<Integer> members, int shared) {}
 
     /**
      * Plans the requests.
      *
-     * @param requests at least one
-     * @param batchTokens tokens to compute at a time, unless one request has more
+     * @param requests at least one request
+     * @param batchTokens the limit of tokens per batch, unless a single request has more
      */
     static PrefixPlan of(List<Request> requests, int batchTokens) {
         return new Planner(requests, batchTokens).plan();
     }
 
-    /** Places for keys and values of a batch: each sequence has as many as the longest. */
-    static long places(List<Group> batch, List<Request> requests) {
+    /** KV cache entries of a batch; each sequence has the length of the longest. */
+    static long cacheEntries(List<Group> batch, List<Request> requests) {
         long sequences =
                 batch.stream().mapToInt(group -> group.members().size()).sum();
         return sequences * longest(batch, requests);
     }
 
-    /** Tokens that the model reads of the batch's longest request: all but the last. */
+    /** The number of tokens that the model reads from the batch's longest request: all but the last. */
     static int longest(List<Group> batch, List<Request> requests) {
         return batch.stream()
                 .flatMap(group -> group.members().stream())
@@ -79,7 +79,10 @@ record PrefixPlan(int common, List<List<PrefixPlan.Group>> batches) {
             return new PrefixPlan(common, List.copyOf(batches));
         }
 
-        /** Tokens of the members' common prefix that none scores, less one: scoring needs a token before. */
+        /**
+         * The length of the members' common prefix without scored tokens, less one, because scoring needs a preceding
+         * token.
+         */
         private int shared(List<Integer> members) {
             int[] first = requests.get(members.getFirst()).tokens();
             int shared = Integer.MAX_VALUE;
@@ -92,7 +95,10 @@ record PrefixPlan(int common, List<List<PrefixPlan.Group>> batches) {
             return shared;
         }
 
-        /** In lexicographic order, a request joins the last group if that saves tokens and the group stays in bounds. */
+        /**
+         * Groups the requests in lexicographic order. A request joins the last group if that saves tokens and the group
+         * stays within the limits.
+         */
         private List<Group> groups() {
             List<Integer> order = IntStream.range(0, requests.size())
                     .boxed()
@@ -116,7 +122,7 @@ record PrefixPlan(int common, List<List<PrefixPlan.Group>> batches) {
             return groups;
         }
 
-        /** Tokens to compute after the common prefix. */
+        /** The number of tokens to compute after the common prefix. */
         private int tokens(Group group) {
             return group.shared()
                     - common
@@ -127,7 +133,7 @@ record PrefixPlan(int common, List<List<PrefixPlan.Group>> batches) {
 
         private boolean fits(List<Group> batch) {
             return batch.stream().mapToInt(this::tokens).sum() <= batchTokens
-                    && places(batch, requests) <= (long) PLACES_PER_TOKEN * batchTokens;
+                    && cacheEntries(batch, requests) <= (long) CACHE_ENTRIES_PER_TOKEN * batchTokens;
         }
     }
 }

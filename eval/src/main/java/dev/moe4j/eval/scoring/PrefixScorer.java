@@ -11,9 +11,11 @@ import java.util.List;
 import java.util.stream.IntStream;
 
 /**
- * Runs the model once over what requests share: over the beginning of all of them, as the examples of a few-shot run,
- * and over that of each group, as a question before its candidates; then over what is each request's own, from copies of
- * the shared keys and values. {@link PlainScorer} is its plain twin. Experts must not have a capacity.
+ * Scores requests and computes each shared prefix only once. First comes the prefix of all requests, such as the
+ * examples of a few-shot run. Then comes the prefix of each group, such as a question before its candidates, and
+ * finally the rest of each request. Forks of the KV cache pass the shared keys and values on.
+ *
+ * <p>{@link FullScorer} gives the same results without sharing. Experts must not have a capacity.
  */
 public final class PrefixScorer implements Scorer {
 
@@ -21,7 +23,9 @@ public final class PrefixScorer implements Scorer {
     private final int batchTokens;
 
     /**
-     * @param batchTokens tokens that the model computes at a time, unless one request has more
+     * Creates a scorer.
+     *
+     * @param batchTokens the limit of tokens computed at a time, unless a single request has more
      */
     public PrefixScorer(LanguageModel model, int batchTokens) {
         this.model = model;
@@ -33,7 +37,7 @@ public final class PrefixScorer implements Scorer {
         return requests.isEmpty() ? List.of() : new Run(requests).score();
     }
 
-    /** One list of requests on its way. */
+    /** The scoring of one list of requests. */
     private final class Run {
         private final List<Request> requests;
         private final PrefixPlan plan;

@@ -3,17 +3,17 @@ package dev.moe4j.eval.scoring;
 import java.util.Arrays;
 
 /**
- * A text whose end is scored.
+ * A token sequence whose end is scored.
  *
- * @param tokens the whole text
- * @param from index of the first scored token, at least 1: a token's probability needs one before it
- * @param bytes of the source text of the scored part, in UTF-8
+ * @param tokens the complete sequence
+ * @param from index of the first scored token, at least 1, because a probability needs a preceding token
+ * @param bytes bytes of the source text of the scored part, in UTF-8
  */
 public record Request(int[] tokens, int from, int bytes) {
 
     public Request {
         if (from < 1 || from >= tokens.length) {
-            throw new IllegalArgumentException("no part of " + tokens.length + " tokens is scored from " + from);
+            throw new IllegalArgumentException("cannot score " + tokens.length + " tokens from index " + from);
         }
     }
 

@@ -2,13 +2,17 @@ package dev.moe4j.eval.scoring;
 
 import java.util.List;
 
-/** Computes log-likelihoods. All implementations give the same, whatever else is asked for at the same time. */
+/**
+ * Computes log-likelihoods of requests. All implementations return the same values, and a request's value does not
+ * depend on the other requests.
+ */
 public interface Scorer {
 
     /**
-     * The likelihood of each request's scored part, in the requests' order.
+     * Scores requests.
      *
-     * @throws dev.moe4j.eval.EvalException if a token is not in the model's vocabulary, or a likelihood is not a number
+     * @return the likelihood of each request's scored part, in the order of the requests
+     * @throws dev.moe4j.eval.EvalException if a token is outside the model's vocabulary, or a likelihood is not finite
      */
     List<Likelihood> score(List<Request> requests);
 }

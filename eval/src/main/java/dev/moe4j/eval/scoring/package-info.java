@@ -1,6 +1,6 @@
 /**
- * Log-probabilities of continuations: {@code Scorer} scores many requests in batches, {@code PrefixScorer}
- * computes common prefixes once. Depends on {@code model.decode}.
+ * Log-likelihoods of continuations. {@link FullScorer} scores requests in batches, and {@link PrefixScorer} also
+ * computes common prefixes only once. Depends on {@code model} and {@code model.decode}.
  */
 @Internal
 @NullMarked

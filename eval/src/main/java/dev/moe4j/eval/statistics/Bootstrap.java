@@ -10,8 +10,8 @@ import java.util.TreeMap;
 import java.util.function.Function;
 
 /**
- * Intervals by the stratified bootstrap (Efron and Tibshirani 1993): questions are drawn with replacement, in each
- * stratum as many as it has, and the 2.5th and 97.5th percentiles of the figures over the draws bound 95 %.
+ * Computes 95 % confidence intervals with the stratified bootstrap (Efron and Tibshirani 1993). Each draw resamples the
+ * items of every stratum with replacement. The 2.5th and 97.5th percentiles over the draws bound the interval.
  */
 public final class Bootstrap {
 
@@ -21,10 +21,10 @@ public final class Bootstrap {
     private Bootstrap() {}
 
     /**
-     * Each figure's lower and upper bound.
+     * Returns the lower and upper bound of each statistic.
      *
-     * @param strata each item's stratum, in the items' order
-     * @param figures of a list of items
+     * @param strata the stratum of each item, in the order of the items
+     * @param figures computes the statistics, by name, of a list of items
      */
     public static <T> Map<String, double[]> intervals(
             List<T> items, List<String> strata, Function<List<T>, Map<String, Double>> figures, long seed) {
@@ -53,7 +53,7 @@ public final class Bootstrap {
         return intervals;
     }
 
-    /** With linear interpolation between neighbours. */
+    /** The percentile with linear interpolation between neighbours. */
     private static double percentile(double[] sorted, double share) {
         double place = share * (sorted.length - 1);
         int below = (int) place;

@@ -1,8 +1,8 @@
 package dev.moe4j.eval.statistics;
 
 /**
- * Wilson's score interval of a share (Wilson 1927). It has a width also if all questions were answered alike, where every
- * bootstrap draw gives the same figure.
+ * Wilson's score interval of a proportion (Wilson 1927). Its width is positive even if all answers are the same, where
+ * every bootstrap draw gives the same value.
  */
 public final class Wilson {
 
@@ -12,10 +12,10 @@ public final class Wilson {
     private Wilson() {}
 
     /**
-     * The 95 % interval, lower bound first.
+     * The 95 % confidence interval: lower bound, upper bound.
      *
-     * @param share from 0 to 1
-     * @param questions at least 1
+     * @param share the proportion, from 0 to 1
+     * @param questions number of answers, at least 1
      */
     public static double[] interval(double share, int questions) {
         double perQuestion = Z * Z / questions;

@@ -1,5 +1,6 @@
 /**
- * Intervals of measures: bootstrap and Wilson. Depends on the JDK alone.
+ * Confidence intervals: the stratified bootstrap ({@link Bootstrap}) and Wilson's interval ({@link Wilson}). Depends on
+ * the JDK alone.
  */
 @Internal
 @NullMarked

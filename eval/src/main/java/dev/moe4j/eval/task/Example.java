@@ -6,12 +6,12 @@ import java.util.Set;
 /**
  * A question with its candidates.
  *
- * @param place where its record stands, for messages
+ * @param place the location of its record, for messages
  * @param candidates at least one, in the record's order
- * @param labels the candidates' own labels
- * @param gold indices of the right ones, at least one
- * @param category what results are broken down by; empty for none
- * @param group what {@code stereoset} averages over; empty for none
+ * @param labels the labels of the candidates
+ * @param gold indices of the right candidates, at least one
+ * @param category the category for the breakdown of results; empty for none
+ * @param group the group that {@code stereoset} averages over; empty for none
  */
 public record Example(
         String place,
@@ -22,11 +22,11 @@ public record Example(
         String group) {
 
     /**
-     * One possible answer. The texts are encoded apart and follow each other without anything between: a space between
+     * One possible answer. Prompt and continuation are encoded separately and then concatenated, so a space between
      * them belongs to the continuation.
      *
-     * @param prompt the text before it
-     * @param continuation the text to be scored
+     * @param prompt the text before the answer
+     * @param continuation the text to score
      */
     public record Candidate(String prompt, String continuation) {}
 
@@ -36,7 +36,7 @@ public record Example(
         gold = Set.copyOf(gold);
     }
 
-    /** A right candidate, the first of several. */
+    /** The first right candidate. */
     Candidate answer() {
         return candidates.get(gold.stream().mapToInt(Integer::intValue).min().orElseThrow());
     }

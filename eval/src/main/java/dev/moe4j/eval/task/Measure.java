@@ -7,36 +7,39 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** What is counted over a task's questions. */
+/** How a task's metrics are computed from its questions. */
 enum Measure {
-    /** The share of questions whose best candidate is right; with several best ones the share of right ones among them. */
+    /**
+     * The proportion of questions whose best candidate is right. With several best candidates, a question counts by the
+     * proportion of right ones among them.
+     */
     ACCURACY,
 
-    /** The share of questions whose answer greedy decoding gives, and the answer's perplexity. */
+    /** The proportion of questions whose answer greedy decoding gives exactly, and the perplexity of the answers. */
     EXACT,
 
-    /** As {@link #ACCURACY} where no candidate is right but one is the stereotype: 0.5 is no preference. */
+    /** Like {@link #ACCURACY}, if no candidate is right but one is the stereotype: 0.5 means no preference. */
     PREFERENCE,
 
     /**
-     * StereoSet (Nadeem et al. 2021) for candidates labelled {@code stereotype}, {@code anti-stereotype} and
-     * {@code unrelated}. {@code lms}: how often a meaningful candidate is preferred to the unrelated one; {@code ss}: how
-     * often the stereotype is preferred to the anti-stereotype; both in the mean over groups of the groups' shares.
-     * {@code icat} = lms · min(ss, 1 − ss) / 0.5.
+     * StereoSet (Nadeem et al. 2021): candidates are labelled {@code stereotype}, {@code anti-stereotype} and {@code
+     * unrelated}. {@code lms} is how often a meaningful candidate is preferred to the unrelated one. {@code ss} is how
+     * often the stereotype is preferred to the anti-stereotype. Both are averaged over the groups' proportions. {@code
+     * icat} = lms · min(ss, 1 − ss) / 0.5.
      */
     STEREOSET;
 
     private static final String PERPLEXITY = "perplexity";
 
     /**
-     * One question's part in the figures.
+     * The outcome of one question.
      *
-     * @param values what is averaged over questions
-     * @param group what {@link #STEREOSET} averages first
+     * @param values the values that are averaged over questions
+     * @param group the group that {@link #STEREOSET} averages over first
      */
     record Outcome(double[] values, String group) {}
 
-    /** What the candidates' scores say of a question. */
+    /** Computes a question's outcome from the scores of its candidates. */
     double[] outcome(Example example, double[] scores, List<Likelihood> likelihoods) {
         return switch (this) {
             case ACCURACY, PREFERENCE -> new double[] {rightAmongBest(example, scores)};
@@ -117,7 +120,7 @@ enum Measure {
         return figures;
     }
 
-    /** Whether a figure is a share from 0 to 1. */
+    /** Whether a metric is a proportion from 0 to 1. */
     boolean isShare(String figure) {
         return !figure.equals(PERPLEXITY);
     }
@@ -130,7 +133,7 @@ enum Measure {
         return sum / outcomes.size();
     }
 
-    /** The main figure of a model that guesses; NaN where guessing is no answer. */
+    /** The main metric of random guessing; NaN if guessing is not possible. */
     double chance(List<Example> examples) {
         return switch (this) {
             case ACCURACY, PREFERENCE ->

@@ -5,9 +5,9 @@ import dev.moe4j.eval.scoring.Request;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** What makes the log-likelihoods of candidates of different lengths comparable. */
+/** How log-likelihoods of candidates of different lengths are made comparable. */
 enum Normalisation {
-    /** Nothing: log P of the scored part. */
+    /** No normalisation: log P of the scored part. */
     SUM("sum of token log-probabilities"),
     /** log P over the number of scored tokens. */
     MEAN("mean token log-probability"),
@@ -16,19 +16,19 @@ enum Normalisation {
     /** log P after the prompt − log P after the answer prompt: pointwise mutual information (Brown et al. 2020). */
     PMI("log-probability minus that after the answer prompt");
 
-    private final String words;
+    private final String description;
 
-    Normalisation(String words) {
-        this.words = words;
+    Normalisation(String description) {
+        this.description = description;
     }
 
-    /** As results print it. */
-    String words() {
-        return words;
+    /** The description in results. */
+    String description() {
+        return description;
     }
 
     /**
-     * What the score is the sum of.
+     * The weighted terms that the score is the sum of.
      *
      * @param alone the answer after the answer prompt; null without one
      */
@@ -45,7 +45,7 @@ enum Normalisation {
     }
 
     /**
-     * The score.
+     * Computes the score.
      *
      * @param alone the likelihood after the answer prompt; used by {@link #PMI} only
      */

@@ -12,12 +12,13 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * Builds the token sequences of an example's candidates. Prompt and continuation are encoded apart, so which tokens are
- * scored never depends on how the tokenizer would join them; where the continuation begins with a space, GPT-2's pieces
- * make it the same as encoding both at once. Few-shot examples are encoded like the question and their right answer.
+ * Builds the token sequences of a question's candidates. Prompt and continuation are encoded separately, so the scored
+ * tokens never depend on how the tokenizer would join them. If the continuation begins with a space, GPT-2's
+ * pre-tokenization gives the same result as encoding both together. Few-shot examples are encoded like a question and
+ * its right answer.
  *
- * <p>What does not fit the model's context is cut from the left: whole examples first, then the prompt.
- * A question whose scored part alone does not fit is left out.
+ * <p>A text that does not fit the model's context is cut from the left: complete examples first, then the prompt. A
+ * question whose scored part alone does not fit is left out.
  */
 public final class PromptBuilder {
 
@@ -30,20 +31,20 @@ public final class PromptBuilder {
     private final Map<String, int[]> encoded = new HashMap<>();
 
     /**
-     * The requests of one example.
+     * The requests of one question.
      *
-     * @param candidates one a candidate
-     * @param alone the candidates after the answer prompt; empty unless the task is scored so
-     * @param dropped examples that did not fit
+     * @param candidates one request per candidate
+     * @param alone the candidates after the answer prompt; empty unless the task scores with {@link Normalisation#PMI}
+     * @param dropped few-shot examples that did not fit
      * @param cut tokens of the prompt that did not fit
      */
     record Prompts(List<Request> candidates, List<Request> alone, int dropped, int cut) {}
 
     /**
-     * For one run.
+     * Creates a builder for one run.
      *
-     * @param context the model's, in tokens
-     * @param examples what stands before each question, in order
+     * @param context the model's context in tokens
+     * @param examples the few-shot examples before each question, in order
      */
     PromptBuilder(
             Tokenizer tokenizer, int context, TaskFile.Scoring scoring, TaskSettings settings, List<Example> examples) {
@@ -62,8 +63,9 @@ public final class PromptBuilder {
     }
 
     /**
-     * The requests of an example; empty if a scored part alone does not fit the context.
+     * Builds the requests of a question.
      *
+     * @return empty if a scored part alone does not fit the context
      * @throws EvalException if a scored part is empty
      */
     Optional<Prompts> build(Example example) {
@@ -80,15 +82,15 @@ public final class PromptBuilder {
             }
             longest = Math.max(longest, prompts.get(i).length + continuations.get(i).length);
         }
-        int room = limit - begin().length - longest;
+        int capacity = limit - begin().length - longest;
         int dropped = 0;
         int shots = examples.stream().mapToInt(tokens -> tokens.length).sum();
-        while (shots > Math.max(0, room)) {
+        while (shots > Math.max(0, capacity)) {
             shots -= examples.get(dropped++).length;
         }
         int[] before =
                 join(begin(), join(examples.subList(dropped, examples.size()).toArray(int[][]::new)));
-        int cut = Math.max(0, -room);
+        int cut = Math.max(0, -capacity);
         List<int[]> texts = new ArrayList<>();
         List<Integer> starts = new ArrayList<>();
         for (int i = 0; i < prompts.size(); i++) {
@@ -100,7 +102,7 @@ public final class PromptBuilder {
             texts.add(join(before, kept, continuations.get(i)));
             starts.add(before.length + kept.length);
         }
-        int shared = scoring.part() == TaskFile.Part.DIFFERENCE ? sharedBeginning(texts) : 0;
+        int shared = scoring.part() == TaskFile.Part.DIFFERENCE ? commonPrefix(texts) : 0;
         List<Request> requests = new ArrayList<>();
         for (int i = 0; i < texts.size(); i++) {
             String scored = example.candidates().get(i).continuation();
@@ -112,8 +114,8 @@ public final class PromptBuilder {
                 : Optional.of(new Prompts(requests, alone, dropped, cut));
     }
 
-    /** Tokens at the beginning that all texts share, less where that would leave one of them without a token. */
-    private static int sharedBeginning(List<int[]> texts) {
+    /** The length of the common prefix of all texts, which leaves each text at least one token. */
+    private static int commonPrefix(List<int[]> texts) {
         if (texts.size() == 1) {
             return 0;
         }
@@ -143,16 +145,17 @@ public final class PromptBuilder {
     }
 
     /**
-     * Without a token to begin with, a text's very first token has no probability and is not scored.
+     * Creates a request. Without a begin token, the very first token lacks a context and is not scored.
      *
-     * @param start the continuation's first token
-     * @param from the first token that is scored; the bytes of those before it are the ones that they decode to
+     * @param start index of the continuation's first token
+     * @param from index of the first scored token; the bytes of the tokens between are subtracted from the
+     *     continuation's
      */
     private Request request(Example example, int[] tokens, int start, int from, String continuation) {
         if (tokens.length < 2) {
             throw new EvalException(
                     example.place() + ": a candidate is a single token, which has no probability without"
-                            + " one before it; score with the token that begins texts");
+                            + " a preceding token; use a begin token");
         }
         int first = Math.max(1, from);
         int skipped = tokenizer.decodeBytes(Arrays.copyOfRange(tokens, start, first)).length;
@@ -184,13 +187,15 @@ public final class PromptBuilder {
         return tokens;
     }
 
+    /** Concatenates token sequences. */
     public static int[] join(int[]... parts) {
-        int[] whole = new int[Arrays.stream(parts).mapToInt(part -> part.length).sum()];
+        int[] joined =
+                new int[Arrays.stream(parts).mapToInt(part -> part.length).sum()];
         int at = 0;
         for (int[] part : parts) {
-            System.arraycopy(part, 0, whole, at, part.length);
+            System.arraycopy(part, 0, joined, at, part.length);
             at += part.length;
         }
-        return whole;
+        return joined;
     }
 }

@@ -15,11 +15,11 @@ import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
-/** A task's questions, read and ready to be put to any model, with the examples that may stand before them. */
+/** The questions of a task, read from its files, with the pool of few-shot examples. */
 public final class Questions {
 
-    /** Where a task has no file of examples, every so many records of the scored split are examples instead. */
-    private static final int HELD_OUT = 10;
+    /** If a task lacks a file of examples, one in this many records of the scored split becomes an example. */
+    private static final int HOLD_OUT_INTERVAL = 10;
 
     private final Task task;
     private final TaskSettings settings;
@@ -50,10 +50,11 @@ public final class Questions {
     }
 
     /**
-     * Reads a task's files.
+     * Reads the files of a task.
      *
-     * @param folder with the published files, in a folder of the task's name or by themselves
-     * @throws EvalException if a file is not there, or a record is not as the task says, or has no label
+     * @param folder the folder with the published files, either directly or in a subfolder named like the task
+     * @throws EvalException if a file is missing, a record does not match the task's description or lacks a label, or
+     *     there are fewer examples than shots
      */
     public static Questions read(Task task, Path folder, TaskSettings settings) {
         String split = Objects.requireNonNullElse(settings.split(), task.test());
@@ -82,28 +83,28 @@ public final class Questions {
                         data.checksum(),
                         every(data.examples(), false),
                         every(data.examples(), true),
-                        "every " + HELD_OUT + "th record of " + split + ", left out of the questions"));
+                        "every " + HOLD_OUT_INTERVAL + "th record of " + split + ", left out of the questions"));
         if (questions.pool.size() < settings.shots() || questions.examples.isEmpty()) {
-            throw new EvalException(task.name() + ": " + settings.shots() + " examples are asked for, and "
-                    + questions.poolSource + " has " + questions.pool.size() + "; give fewer --shots");
+            throw new EvalException(task.name() + ": " + settings.shots() + " examples are asked for, but "
+                    + questions.poolSource + " has " + questions.pool.size() + "; use fewer shots");
         }
         return questions;
     }
 
-    /** Whether a task has a split of that name, and its file is there. */
+    /** Whether a task has a split, and its file exists. */
     public static boolean isThere(Task task, Path folder, String split) {
         return task.splits().contains(split)
                 && TaskData.file(task, folder, split).isPresent();
     }
 
-    /** The checksums of all of a task's files that are there, whichever of its splits are used, as a text. */
+    /** Lists the checksums of all available files of a task, whether their splits are used or not. */
     public static String checksums(Task task, Path folder) {
         return TaskData.checksums(task, folder);
     }
 
     private static List<Example> every(List<Example> all, boolean chosen) {
         return IntStream.range(0, all.size())
-                .filter(i -> (i % HELD_OUT == HELD_OUT - 1) == chosen)
+                .filter(i -> (i % HOLD_OUT_INTERVAL == HOLD_OUT_INTERVAL - 1) == chosen)
                 .mapToObj(all::get)
                 .toList();
     }
@@ -120,12 +121,12 @@ public final class Questions {
         return task;
     }
 
-    /** How many there are. */
+    /** The number of questions. */
     public int count() {
         return examples.size();
     }
 
-    /** Questions over all runs. */
+    /** The number of questions, summed over all runs. */
     public long total() {
         return (long) count() * settings.distinctRuns();
     }
@@ -150,18 +151,20 @@ public final class Questions {
         return poolSource;
     }
 
-    /** The examples of a run, drawn uniformly without replacement: they depend on seed, task and run alone. */
+    /**
+     * Draws the few-shot examples of a run uniformly without replacement. The draw depends on seed, task and run only.
+     */
     List<Example> draw(int run) {
         SplittableRandom random = new SplittableRandom(
                 new RandomKey(settings.seed()).fold(task.name()).fold(run).value());
-        List<Example> left = new ArrayList<>(pool);
+        List<Example> remaining = new ArrayList<>(pool);
         for (int i = 0; i < settings.shots(); i++) {
-            int chosen = i + random.nextInt(left.size() - i);
-            Example example = left.get(chosen);
-            left.set(chosen, left.get(i));
-            left.set(i, example);
+            int chosen = i + random.nextInt(remaining.size() - i);
+            Example example = remaining.get(chosen);
+            remaining.set(chosen, remaining.get(i));
+            remaining.set(i, example);
         }
-        return List.copyOf(left.subList(0, settings.shots()));
+        return List.copyOf(remaining.subList(0, settings.shots()));
     }
 
     PromptBuilder prompts(Tokenizer tokenizer, int context, int run) {
@@ -169,9 +172,9 @@ public final class Questions {
     }
 
     /**
-     * The questions as training sees them; empty where one does not fit the context.
+     * Converts the questions to training examples; empty for a question that does not fit the context.
      *
-     * @param context the model's, in tokens
+     * @param context the model's context in tokens
      */
     public List<Optional<TrainingExample>> exercises(Tokenizer tokenizer, int context) {
         PromptBuilder prompts = prompts(tokenizer, context, 0);
@@ -192,9 +195,9 @@ public final class Questions {
     }
 
     /**
-     * What a model's scores of the candidates make of each question.
+     * Computes the outcome of each question from the scores of its candidates.
      *
-     * @param scores a question's candidates', in their order; empty for a question that was left out
+     * @param scores the scores of each question's candidates, in order; empty for a question that was left out
      */
     public TaskRun run(List<double[]> scores) {
         Measure measure = task.scoring().measure();
@@ -207,21 +210,22 @@ public final class Questions {
         return new TaskRun(outcomes, 0, 0);
     }
 
-    /** The result of some runs over these questions. */
+    /** Combines runs over these questions into a result. */
     public TaskResult result(List<TaskRun> runs) {
         return TaskResults.of(this, runs, List.of());
     }
 
     /**
-     * Two parts of the questions, apart by chance: those to keep, and those to hold out.
+     * Splits the questions randomly into two parts: the part to keep, and the part to hold out.
      *
-     * @param share held out, at least one question
+     * @param share the share to hold out; at least one question is
+     * @throws EvalException if no question would be kept
      */
     public List<Questions> holdOut(double share, long seed) {
         int held = Math.max(1, (int) Math.round(share * count()));
         if (held >= count()) {
             throw new EvalException(task.name() + ": " + count() + " questions of " + split
-                    + " are too few to hold some of them out; give a split to validate on");
+                    + " are too few to hold some out; choose a split for validation");
         }
         List<Integer> order = new ArrayList<>();
         for (int i = 0; i < count(); i++) {
@@ -242,7 +246,7 @@ public final class Questions {
         return new Questions(task, settings, split, file, checksum, some, pool, poolSource);
     }
 
-    /** Everything that a run's outcomes depend on beside the model, as a text. */
+    /** All inputs of a run's outcomes other than the model, as text for a cache key. */
     public String identity(int run) {
         String draws = settings.shots() == 0 ? "" : settings.shots() + " of seed " + settings.seed() + ", run " + run;
         return String.join(

@@ -18,7 +18,7 @@ import java.util.stream.Stream;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
-/** One published layout of a task's records, ready to use: turns a record into the task's fields. */
+/** A compiled layout of a task's records. It converts a record to the task's fields. */
 final class RecordSchema {
 
     private final String rows;
@@ -30,7 +30,9 @@ final class RecordSchema {
     private final Map<String, List<String>> skip;
 
     /**
-     * @param variant the text for {@code {variant}} in the path of rows
+     * Compiles a layout.
+     *
+     * @param variant the value of {@code {variant}} in the path of rows
      * @throws EvalException if a template or a pattern is not valid
      */
     RecordSchema(TaskFile.Layout file, String variant) {
@@ -50,8 +52,8 @@ final class RecordSchema {
     private void check(String key, Collection<String> used) {
         for (String name : used) {
             if (!names().contains(name)) {
-                throw new EvalException(key + " refers to " + name + ", which is no field of its layout; there are "
-                        + String.join(", ", names()));
+                throw new EvalException(key + " refers to " + name
+                        + ", which is not a field of its layout; the fields are " + String.join(", ", names()));
             }
         }
     }
@@ -60,12 +62,12 @@ final class RecordSchema {
         try {
             return Pattern.compile(pattern, Pattern.DOTALL | Pattern.UNICODE_CHARACTER_CLASS);
         } catch (PatternSyntaxException e) {
-            throw new EvalException("the pattern of " + name + " is no regular expression: " + e.getDescription()
-                    + " at " + e.getIndex() + " of " + pattern);
+            throw new EvalException("the pattern of " + name + " is not a valid regular expression: "
+                    + e.getDescription() + " at index " + e.getIndex() + " of " + pattern);
         }
     }
 
-    /** The fields that records of this layout have. */
+    /** The names of the fields. */
     Set<String> names() {
         Set<String> names = new LinkedHashSet<>(fields.keySet());
         names.addAll(spans.keySet());
@@ -74,7 +76,10 @@ final class RecordSchema {
         return names;
     }
 
-    /** The records inside a record: itself, or the items of its rows laid over it. */
+    /**
+     * Returns the records in a JSON object: the object itself, or one per item of {@code rows}, with the item's keys
+     * added to the object's.
+     */
     List<ObjectNode> records(ObjectNode node) {
         if (rows.isEmpty()) {
             return List.of(node);
@@ -82,15 +87,15 @@ final class RecordSchema {
         List<ObjectNode> records = new ArrayList<>();
         for (JsonNode item : find(node, rows)) {
             if (item instanceof ObjectNode object) {
-                ObjectNode whole = node.objectNode();
-                whole.setAll(node);
-                records.add(whole.setAll(object));
+                ObjectNode merged = node.objectNode();
+                merged.setAll(node);
+                records.add(merged.setAll(object));
             }
         }
         return records;
     }
 
-    /** What this layout refers to and the record lacks. */
+    /** Returns the paths that this layout needs and the record lacks. */
     List<String> missing(ObjectNode node) {
         List<ObjectNode> records = records(node);
         if (records.isEmpty()) {
@@ -107,15 +112,16 @@ final class RecordSchema {
         return missing;
     }
 
-    /** How much this layout asks of a record. */
+    /** The number of fields read from a record, to prefer the most specific layout. */
     int size() {
         return fields.size() + spans.size();
     }
 
     /**
-     * The record's fields, each a list of texts; empty if it is to be left out.
+     * Extracts the fields of a record.
      *
-     * @throws EvalException if something is missing or not as expected
+     * @return lists of texts by field name; empty if the record is to be skipped
+     * @throws EvalException if a value is missing or not as expected
      */
     Optional<Map<String, List<String>>> fields(ObjectNode node) {
         Map<String, List<String>> values = new LinkedHashMap<>();
@@ -146,7 +152,7 @@ final class RecordSchema {
     private static void match(String name, Pattern pattern, Map<String, List<String>> values) {
         List<String> texts = get(values, name);
         if (texts.size() != 1) {
-            throw new EvalException("the pattern of " + name + " wants one text, and there are " + texts.size());
+            throw new EvalException("the pattern of " + name + " expects one text, but there are " + texts.size());
         }
         Matcher matcher = pattern.matcher(texts.getFirst());
         if (!matcher.matches()) {
@@ -161,7 +167,8 @@ final class RecordSchema {
     private static String mapped(String name, Map<String, String> map, String text) {
         String value = map.get(text);
         if (value == null) {
-            throw new EvalException(name + " is \"" + text + "\", which is none of " + String.join(", ", map.keySet()));
+            throw new EvalException(
+                    name + " is \"" + text + "\", which is not one of " + String.join(", ", map.keySet()));
         }
         return value;
     }
@@ -176,7 +183,7 @@ final class RecordSchema {
 
     private static String text(JsonNode node, String path) {
         if (node.isContainer()) {
-            throw new EvalException(path + " is no text but " + (node.isArray() ? "a list" : "an object"));
+            throw new EvalException(path + " is " + (node.isArray() ? "a list" : "an object") + ", not text");
         }
         return node.asString();
     }
@@ -197,7 +204,7 @@ final class RecordSchema {
         return List.copyOf(pieces);
     }
 
-    /** What a path as {@code question.choices[].text} leads to; a list at its end stands for its items. */
+    /** Resolves a path such as {@code question.choices[].text}. A list at its end stands for its items. */
     private static List<JsonNode> find(JsonNode node, String path) {
         List<JsonNode> found = List.of(node);
         for (String step : path.split("\\.", -1)) {

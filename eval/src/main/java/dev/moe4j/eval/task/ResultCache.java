@@ -19,16 +19,16 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * Results that are done, in a file of a JSON object a line, so that interrupted work goes on where it was. A result's key
- * is over everything that it depends on: after a change of any of it there is no such result.
+ * A cache of results in a file with one JSON object per line, so that interrupted work can continue. The key of a
+ * result covers all of its inputs, so a changed input never finds an old result.
  *
- * @param <T> what a result is: a record that JSON can hold
+ * @param <T> the type of a result: a record that JSON can represent
  */
 public final class ResultCache<T> {
 
     /**
-     * Part of every key. Raise it with each change of the code after which an evaluation gives another result, so that
-     * results of earlier versions are made anew.
+     * Part of every key. Increase it with each code change that affects results, so that results of earlier versions
+     * are computed again.
      */
     public static final int SCORING_VERSION = 2;
 
@@ -42,7 +42,7 @@ public final class ResultCache<T> {
      * A line of the file.
      *
      * @param key SHA-256 in hex
-     * @param about what it is of, for people
+     * @param about a description for people
      */
     private record Line(String key, String about, JsonNode result) {}
 
@@ -51,33 +51,37 @@ public final class ResultCache<T> {
         this.type = type;
     }
 
-    /** Keeps nothing. */
+    /** Returns a cache that stores nothing. */
     public static <T> ResultCache<T> none(Class<T> type) {
         return new ResultCache<>(null, type);
     }
 
     /**
-     * Opens a file, or begins it.
+     * Opens a cache file, which is created if missing.
      *
-     * @throws EvalException if a line is damaged; a last one without its end was being written when its writer was
-     *     stopped, and is cut off
+     * @throws EvalException if a line is damaged; an unterminated last line comes from an interrupted writer and is
+     *     removed
      * @throws UncheckedIOException if the file cannot be read or written
      */
     public static <T> ResultCache<T> open(Path file, Class<T> type) {
-        ResultCache<T> finished = new ResultCache<>(file, type);
+        ResultCache<T> cache = new ResultCache<>(file, type);
         try {
             if (Files.exists(file)) {
-                finished.read(file);
+                cache.read(file);
             } else {
-                Files.createFile(file); // where that fails, it should before any work is done
+                Files.createFile(file); // fail before any work is done
             }
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
-        return finished;
+        return cache;
     }
 
-    /** A key over all that a result depends on: these parts and the version of the code. */
+    /**
+     * Returns the key of a result.
+     *
+     * @param parts all inputs of the result; the version of the code is added
+     */
     public static String key(String... parts) {
         return key(SCORING_VERSION, parts);
     }
@@ -88,9 +92,9 @@ public final class ResultCache<T> {
 
     private void read(Path path) throws IOException {
         String text = Files.readString(path);
-        int whole = text.lastIndexOf('\n') + 1;
+        int complete = text.lastIndexOf('\n') + 1;
         int number = 0;
-        for (String line : text.substring(0, whole).lines().toList()) {
+        for (String line : text.substring(0, complete).lines().toList()) {
             number++;
             try {
                 Line read = JSON.readValue(line, Line.class);
@@ -99,26 +103,27 @@ public final class ResultCache<T> {
                     continue;
                 }
             } catch (JacksonException e) {
-                // said below
+                // reported below
             }
-            throw new EvalException(path + ":" + number + ": no line of results; remove it, or name another file");
+            throw new EvalException(
+                    path + ":" + number + ": not a line of results; remove the line, or use another file");
         }
-        if (whole < text.length()) {
+        if (complete < text.length()) {
             try (FileChannel channel = FileChannel.open(path, StandardOpenOption.WRITE)) {
-                channel.truncate(text.substring(0, whole).getBytes(StandardCharsets.UTF_8).length);
+                channel.truncate(text.substring(0, complete).getBytes(StandardCharsets.UTF_8).length);
             }
         }
     }
 
-    /** The result of that key, if it is done. */
+    /** Returns the cached result of a key. */
     public Optional<T> find(String key) {
         return Optional.ofNullable(results.get(key)).map(result -> JSON.treeToValue(result, type));
     }
 
     /**
-     * Keeps a result: on the disk when this returns.
+     * Stores a result. It is on the disk when this returns.
      *
-     * @param about what it is of, for people who read the file
+     * @param about a description for people who read the file
      */
     public void add(String key, String about, T result) {
         JsonNode json = JSON.valueToTree(result);

@@ -23,12 +23,12 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /**
- * A task: where its records are, how a record becomes a question with candidates, and how they are scored. All of it is
- * said in YAML, by the tasks that come with moe4j as by a user's own; docs/tasks.md explains the keys.
+ * A task: where its records are, how a record becomes a question with candidates, and how candidates are scored.
+ * Built-in tasks and users' tasks are described in the same YAML format; docs/tasks.md explains the keys.
  */
 public final class Task {
 
-    /** The tasks' descriptions beside this class. */
+    /** The names of the built-in task files, which are resources of this class. */
     private static final List<String> FILES = List.of(
             "arc",
             "arithmetic",
@@ -81,12 +81,12 @@ public final class Task {
         check();
     }
 
-    /** The tasks that come with moe4j, by name. */
+    /** The built-in tasks by name. */
     public static Map<String, Task> builtIn() {
         return BuiltIn.TASKS;
     }
 
-    /** Read once, when first asked for. */
+    /** Reads the built-in tasks on first use. */
     private static final class BuiltIn {
         static final Map<String, Task> TASKS = tasks();
 
@@ -106,11 +106,12 @@ public final class Task {
     }
 
     /**
-     * A task that comes with moe4j, or a user's own.
+     * Finds a built-in task, or reads a user's task file.
      *
      * @param name a built-in task's name, or the path of a {@code .yaml} or {@code .yml} file
-     * @throws EvalException if there is none of that name
-     * @throws dev.moe4j.config.ConfigException if a file has unknown keys or wrong values
+     * @return the task, or all variants in the file
+     * @throws EvalException if no built-in task has this name
+     * @throws dev.moe4j.model.spec.ModelException if a file has unknown keys or wrong values
      */
     public static List<Task> named(String name) {
         if (ConfigReader.isFile(name)) {
@@ -124,9 +125,8 @@ public final class Task {
         }
         Task task = builtIn().get(name);
         if (task == null) {
-            throw new EvalException(
-                    "no task is named " + name + nearest(name, builtIn().keySet())
-                            + "; eval tasks --list prints all, and a path that ends with .yaml is a task of your own");
+            throw new EvalException("no task is named " + name
+                    + nearest(name, builtIn().keySet()) + "; use a built-in task, or the path of a .yaml file");
         }
         return List.of(task);
     }
@@ -136,7 +136,7 @@ public final class Task {
         return near.isEmpty() ? "" : "; the nearest are " + String.join(", ", near);
     }
 
-    /** The tasks of a description: one, or one for each variant. */
+    /** The tasks of a YAML file: one, or one for each variant. */
     static List<Task> parse(String yaml, String source, String stem) {
         TaskFile file = ConfigReader.parse(TaskFile.EMPTY, yaml, source, List.of());
         Map<String, String> variants = file.variants().isEmpty() ? Map.of(stem, stem) : file.variants();
@@ -150,7 +150,7 @@ public final class Task {
     }
 
     private void check() {
-        require(!layouts.isEmpty(), "layouts is missing: say where a record has what the task needs");
+        require(!layouts.isEmpty(), "layouts is missing: say where a record has the task's fields");
         require(!choices.isEmpty(), "choices is missing: list the candidates");
         require(!file.label().isEmpty(), "label is missing: say which choice is right");
         require(
@@ -172,7 +172,8 @@ public final class Task {
         for (String field : used) {
             require(
                     known.contains(field),
-                    "{" + field + "} is no field of every layout" + nearest(field, known) + "; there are " + known);
+                    "{" + field + "} is not a field of every layout" + nearest(field, known)
+                            + "; the common fields are " + known);
         }
     }
 
@@ -186,7 +187,7 @@ public final class Task {
         return name;
     }
 
-    /** One line on what is asked. */
+    /** One line about the task. */
     public String about() {
         return file.about();
     }
@@ -196,17 +197,17 @@ public final class Task {
         return file.source();
     }
 
-    /** The names of its splits. */
+    /** The names of the splits, sorted. */
     public Set<String> splits() {
         return new TreeSet<>(file.splits().keySet());
     }
 
-    /** The split that is scored unless another is asked for. */
+    /** The split that is scored by default. */
     public String test() {
         return file.test();
     }
 
-    /** The whole description, whose change makes another task of it. */
+    /** The complete YAML text, which identifies the task in cache keys. */
     String yaml() {
         return yaml;
     }
@@ -215,30 +216,30 @@ public final class Task {
         return file.scoring();
     }
 
-    /** How a candidate's text is built, for results. */
+    /** The templates of a candidate's text, with the continuation between ⟦ and ⟧. */
     String formulation() {
         return file.prompt() + "⟦" + file.continuation() + "⟧";
     }
 
-    /** Whether every question has the same candidates after one text: classes, that is. */
+    /** Whether this is a classification: every question has the same candidates after the same text. */
     public boolean classifies() {
         return !prompt.references().contains("choice")
                 && Stream.concat(choices.stream(), labels.stream())
                         .allMatch(template -> template.references().isEmpty());
     }
 
-    /** Whether an answer is to be said rather than chosen: there are no wrong candidates. */
+    /** Whether the answer is generated: a question has a right answer, without wrong candidates. */
     public boolean generates() {
         return file.scoring().measure() == Measure.EXACT;
     }
 
-    /** The split of few-shot examples and of training; empty where the task names none. */
+    /** The split for few-shot examples and for fine-tuning; empty if the task has none. */
     public String exampleSplit() {
         return file.examples();
     }
 
     /**
-     * Where a split's files are looked for, best first.
+     * The possible file names of a split, in order of preference.
      *
      * @throws EvalException if the task has no such split
      */
@@ -246,7 +247,7 @@ public final class Task {
         List<String> files = file.splits().get(split);
         if (files == null) {
             throw new EvalException(
-                    "the task " + name + " has no split " + split + "; it has " + String.join(", ", splits()));
+                    "the task " + name + " has no split " + split + "; its splits are " + String.join(", ", splits()));
         }
         return files.stream().map(text -> text.replace("{variant}", variant)).toList();
     }
@@ -256,9 +257,10 @@ public final class Task {
     }
 
     /**
-     * The example of a record.
+     * Converts a record's fields to an example.
      *
-     * @throws EvalException if the record is not as the task says
+     * @param place the location of the record, for messages
+     * @throws EvalException if the record does not match the task's description
      */
     Example example(String place, Map<String, List<String>> fields) {
         List<String> texts = all(choices, fields);
@@ -282,7 +284,7 @@ public final class Task {
         }
         require(
                 !gold.isEmpty(),
-                "its label \"" + String.join(", ", right) + "\" is none of " + String.join(", ", names)
+                "its label \"" + String.join(", ", right) + "\" is not one of " + String.join(", ", names)
                         + " (a split without labels cannot be scored)");
         return new Example(
                 place,

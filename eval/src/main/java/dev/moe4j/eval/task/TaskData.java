@@ -18,14 +18,14 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * A split's examples.
+ * The examples of one split.
  *
- * @param file where they come from
+ * @param file the file with the records
  * @param checksum SHA-256 of the file or files, in hex
  */
 record TaskData(Path file, String checksum, List<Example> examples) {
 
-    /** The file of a split's records, and that of their labels where it is another. */
+    /** The file of a split's records, and the file of their labels, if separate. */
     private record Source(Path records, @Nullable Path labels) {}
 
     private static final String LABELS = " \\+ ";
@@ -33,29 +33,29 @@ record TaskData(Path file, String checksum, List<Example> examples) {
     /**
      * Reads a split.
      *
-     * @param folder with the published files, in a folder of the task's name or by themselves
-     * @throws EvalException if the split is not there, or a record is not as the task says
+     * @param folder the folder with the published files, either directly or in a subfolder named like the task
+     * @throws EvalException if the split's file is missing, or a record does not match the task's description
      */
     static TaskData read(Task task, Path folder, String split) {
         return find(task, folder, split).orElseThrow(() -> {
             Path place = Files.isDirectory(folder.resolve(task.name())) ? folder.resolve(task.name()) : folder;
             return new EvalException("no file of the split " + split + " of " + task.name() + " is in " + place
-                    + ", which has " + listing(place) + "; it may be called "
+                    + ", which has " + listing(place) + "; the file may be named "
                     + String.join(" or ", task.files(split)));
         });
     }
 
-    /** As {@link #read}; empty if no file of the split is there. */
+    /** Like {@link #read}; empty if the split's file is missing. */
     static Optional<TaskData> find(Task task, Path folder, String split) {
-        return files(task, folder, split).map(files -> new Reading(task, files.records(), files.labels()).data());
+        return files(task, folder, split).map(files -> new FileReader(task, files.records(), files.labels()).data());
     }
 
-    /** A split's file; empty if it is not there. */
+    /** The file of a split; empty if it is missing. */
     static Optional<Path> file(Task task, Path folder, String split) {
         return files(task, folder, split).map(Source::records);
     }
 
-    /** Each split that is there with the checksum of its file or files, as a text. */
+    /** Lists the available splits with the checksums of their files, one per line. */
     static String checksums(Task task, Path folder) {
         StringBuilder text = new StringBuilder();
         for (String split : task.splits()) {
@@ -114,8 +114,8 @@ record TaskData(Path file, String checksum, List<Example> examples) {
         return Sha256.hex(digest);
     }
 
-    /** One file on its way. */
-    private static final class Reading {
+    /** Reads one file. */
+    private static final class FileReader {
         private final Task task;
         private final Path file;
         private final @Nullable Path labelFile;
@@ -124,7 +124,7 @@ record TaskData(Path file, String checksum, List<Example> examples) {
         private @Nullable RecordSchema layout;
         private int records;
 
-        Reading(Task task, Path file, @Nullable Path labelFile) {
+        FileReader(Task task, Path file, @Nullable Path labelFile) {
             this.task = task;
             this.file = file;
             this.labelFile = labelFile;
@@ -141,11 +141,11 @@ record TaskData(Path file, String checksum, List<Example> examples) {
         TaskData data() {
             TaskRecords.read(file, this::accept);
             if (labelFile != null && records != labels.size()) {
-                throw new EvalException(labelFile + " has " + labels.size() + " labels, and " + file + " " + records
-                        + " records; fetch both again");
+                throw new EvalException(labelFile + " has " + labels.size() + " labels, but " + file + " has " + records
+                        + " records; download both again");
             }
             if (examples.isEmpty()) {
-                throw new EvalException(file + " has no record to score; fetch it again");
+                throw new EvalException(file + " has no record to score; download it again");
             }
             try {
                 return new TaskData(
@@ -165,7 +165,7 @@ record TaskData(Path file, String checksum, List<Example> examples) {
                     node.put("label", labels.get(records));
                 } else {
                     throw new EvalException(labelFile + " has only " + labels.size() + " labels for the records of "
-                            + file + "; fetch both again");
+                            + file + "; download both again");
                 }
             }
             records++;
@@ -177,11 +177,12 @@ record TaskData(Path file, String checksum, List<Example> examples) {
                     layout.fields(part).ifPresent(fields -> examples.add(task.example(place, fields)));
                 }
             } catch (EvalException e) {
-                throw new EvalException(place + ": " + e.getMessage() + "; repair the record, or fetch the file again");
+                throw new EvalException(
+                        place + ": " + e.getMessage() + "; repair the record, or download the file again");
             }
         }
 
-        /** The layout that a file's first record fits: of several the one that asks for most. */
+        /** Chooses the layout that matches the file's first record; among several, the one with the most fields. */
         private RecordSchema layout(String place, ObjectNode node) {
             List<RecordSchema> best = task.layouts().stream()
                     .sorted(Comparator.comparingInt(
@@ -192,9 +193,10 @@ record TaskData(Path file, String checksum, List<Example> examples) {
             if (missing.isEmpty()) {
                 return best.getFirst();
             }
-            throw new EvalException(place + ": it has no " + String.join(", ", missing) + ", as the task " + task.name()
-                    + " needs it; its keys are " + String.join(", ", node.propertyNames())
-                    + ". A split without labels cannot be scored: take another with --split, or complete the file");
+            throw new EvalException(
+                    place + ": it has no " + String.join(", ", missing) + ", which the task " + task.name()
+                            + " needs; its keys are " + String.join(", ", node.propertyNames())
+                            + ". A split without labels cannot be scored: choose another split, or complete the file");
         }
     }
 }

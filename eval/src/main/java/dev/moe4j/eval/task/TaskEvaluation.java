@@ -1,8 +1,8 @@
 package dev.moe4j.eval.task;
 
 import dev.moe4j.eval.EvalException;
+import dev.moe4j.eval.scoring.FullScorer;
 import dev.moe4j.eval.scoring.Likelihood;
-import dev.moe4j.eval.scoring.PlainScorer;
 import dev.moe4j.eval.scoring.PrefixScorer;
 import dev.moe4j.eval.scoring.Request;
 import dev.moe4j.eval.scoring.Scorer;
@@ -19,19 +19,19 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /**
- * Puts tasks to a model by comparing the likelihoods of candidates, zero- and few-shot. A result does not depend on how
- * many tokens are scored at a time.
+ * Evaluates tasks with a model, zero-shot or few-shot, by comparing the log-likelihoods of candidates. Results do not
+ * depend on the batch size.
  *
- * <p>Immutable; the methods that change a setting give a changed copy.
+ * <p>Immutable; the methods that change a setting return a changed copy.
  */
 public final class TaskEvaluation {
 
     private static final int DEFAULT_BATCH_TOKENS = 4096;
 
-    /** Questions whose requests are in memory together. */
+    /** The number of questions whose requests are in memory together. */
     private static final int CHUNK = 128;
 
-    /** The outcome of a question that does not fit the model's context, in every run alike. */
+    /** The outcome of a question that does not fit the model's context; the same in every run. */
     private static final Measure.Outcome LEFT_OUT = new Measure.Outcome(new double[0], "");
 
     private static final Likelihood UNUSED = new Likelihood(0, 1, 1, true);
@@ -42,19 +42,19 @@ public final class TaskEvaluation {
     private final boolean inFull;
     private final Scorer scorer;
     private final int show;
-    private final ResultCache<TaskRun> finished;
+    private final ResultCache<TaskRun> cache;
     private final String identity;
     private final Progress progress;
 
-    /** Hears how far a task is. */
+    /** Receives the progress of a task. */
     @FunctionalInterface
     public interface Progress {
 
         /**
-         * Is called now and then.
+         * Called after each chunk of questions.
          *
-         * @param questions done, over all runs
-         * @param figure the task's main figure in the run so far
+         * @param questions questions done, over all runs
+         * @param figure the task's main metric in the current run so far
          */
         void scored(long questions, double figure);
     }
@@ -65,7 +65,7 @@ public final class TaskEvaluation {
             int batchTokens,
             boolean inFull,
             int show,
-            ResultCache<TaskRun> finished,
+            ResultCache<TaskRun> cache,
             String identity,
             Progress progress) {
         this.model = model;
@@ -73,68 +73,75 @@ public final class TaskEvaluation {
         this.batchTokens = batchTokens;
         this.inFull = inFull;
         this.show = show;
-        this.finished = finished;
+        this.cache = cache;
         this.identity = identity;
         this.progress = progress;
-        this.scorer = inFull || PlainScorer.hasCapacity(model)
-                ? new PlainScorer(model, batchTokens)
+        this.scorer = inFull || FullScorer.hasCapacity(model)
+                ? new FullScorer(model, batchTokens)
                 : new PrefixScorer(model, batchTokens);
     }
 
-    /** Shows nothing and keeps nothing. */
+    /** Creates an evaluation with the default settings, without a cache and without shown questions. */
     public static TaskEvaluation of(LanguageModel model, Tokenizer tokenizer) {
         return new TaskEvaluation(
                 model, tokenizer, DEFAULT_BATCH_TOKENS, false, 0, ResultCache.none(TaskRun.class), "", (_, _) -> {});
     }
 
-    /** With another number of tokens at a time: a matter of speed and memory. */
+    /**
+     * Sets the number of tokens in a batch, which affects speed and memory only.
+     *
+     * @throws EvalException if it is below 1
+     */
     public TaskEvaluation batchTokens(int tokens) {
         if (tokens < 1) {
             throw new EvalException("cannot score " + tokens + " tokens at a time; give at least 1");
         }
-        return new TaskEvaluation(model, tokenizer, tokens, inFull, show, finished, identity, progress);
-    }
-
-    /** Scores each candidate by itself from its first token on: the same result, for comparison. */
-    public TaskEvaluation inFull() {
-        return new TaskEvaluation(model, tokenizer, batchTokens, true, show, finished, identity, progress);
-    }
-
-    /** Shows the first questions of each task as the model reads them. */
-    public TaskEvaluation show(int questions) {
-        return new TaskEvaluation(model, tokenizer, batchTokens, inFull, questions, finished, identity, progress);
+        return new TaskEvaluation(model, tokenizer, tokens, inFull, show, cache, identity, progress);
     }
 
     /**
-     * Takes runs that are done from there, and keeps new ones there.
+     * Scores each candidate from its first token, without sharing prefixes. The results are the same; for comparison.
+     */
+    public TaskEvaluation inFull() {
+        return new TaskEvaluation(model, tokenizer, batchTokens, true, show, cache, identity, progress);
+    }
+
+    /** Adds the first {@code questions} questions of each task to the result, as the model reads them. */
+    public TaskEvaluation show(int questions) {
+        return new TaskEvaluation(model, tokenizer, batchTokens, inFull, questions, cache, identity, progress);
+    }
+
+    /**
+     * Sets a cache: cached runs are reused, and new runs are added.
      *
-     * @param model what tells the model and its precision from all others
+     * @param model identifies the model and its precision
      */
     public TaskEvaluation finished(ResultCache<TaskRun> runs, String model) {
         return new TaskEvaluation(this.model, tokenizer, batchTokens, inFull, show, runs, model, progress);
     }
 
+    /** Sets a listener for the progress. */
     public TaskEvaluation onProgress(Progress listener) {
-        return new TaskEvaluation(model, tokenizer, batchTokens, inFull, show, finished, identity, listener);
+        return new TaskEvaluation(model, tokenizer, batchTokens, inFull, show, cache, identity, listener);
     }
 
     /**
-     * Puts the questions.
+     * Scores all runs of a task.
      *
-     * @throws EvalException if no question fits the model's context, a token is not in its vocabulary, or a likelihood is
-     *     not a number
+     * @throws EvalException if no question fits the model's context, a token is outside its vocabulary, or a likelihood
+     *     is not finite
      */
     public TaskResult score(Questions questions) {
         int runs = questions.settings().distinctRuns();
         List<TaskRun> all = new ArrayList<>();
         for (int run = 0; run < runs; run++) {
             String key = ResultCache.key(identity, questions.identity(run));
-            Optional<TaskRun> done = finished.find(key);
+            Optional<TaskRun> done = cache.find(key);
             if (done.isPresent()) {
                 all.add(done.get());
             } else {
                 TaskRun outcomes = run(questions, run);
-                finished.add(key, questions.task() + ", run " + run, outcomes);
+                cache.add(key, questions.task() + ", run " + run, outcomes);
                 all.add(outcomes);
             }
         }
@@ -146,9 +153,9 @@ public final class TaskEvaluation {
     }
 
     /**
-     * Puts the questions once.
+     * Scores one run of a task.
      *
-     * @param run which draw of examples stands before them
+     * @param run the number of the run, which determines the few-shot examples
      */
     public TaskRun run(Questions questions, int run) {
         PromptBuilder prompts = prompts(questions, run);
@@ -188,12 +195,12 @@ public final class TaskEvaluation {
         return new TaskRun(outcomes.stream().map(Measure.Outcome::values).toArray(double[][]::new), dropped, cut);
     }
 
-    /** One question's candidates. */
+    /** The scores of one question's candidates. */
     private record Scored(double[] scores, List<Likelihood> likelihoods) {}
 
     private List<Scored> score(Questions questions, List<PromptBuilder.Prompts> built) {
         Normalisation normalisation = questions.task().scoring().normalise();
-        // Apart, since few-shot examples stand before the candidates and not before the answers alone.
+        // Scored separately, because the few-shot examples come before the candidates but not before the answers alone.
         Map<Request, Likelihood> inContext = likelihoods(
                 built.stream().map(PromptBuilder.Prompts::candidates).flatMap(List::stream));
         Map<Request, Likelihood> alone =
@@ -214,7 +221,7 @@ public final class TaskEvaluation {
                 .toList();
     }
 
-    /** Each different request is scored once: the same answer alone occurs many times. */
+    /** Scores each distinct request once: the same answer occurs many times alone. */
     private Map<Request, Likelihood> likelihoods(Stream<Request> requests) {
         List<Request> distinct = requests.distinct().toList();
         List<Likelihood> likelihoods = scorer.score(distinct);

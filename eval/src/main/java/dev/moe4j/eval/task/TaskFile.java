@@ -5,26 +5,26 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A task as its YAML file has it; docs/tasks.md explains every key with examples. What has no key in the file is empty.
+ * The contents of a task's YAML file; docs/tasks.md explains every key with examples. Missing keys are empty.
  *
- * @param about one line on what is asked
+ * @param about one line about the task
  * @param source where the published files come from
- * @param variants names of tasks that share the description, each with the text that stands for {@code {variant}} in
- *     names of files and rows; empty for one task of the file's name
- * @param splits the files that each split may be in, the first that exists being taken; {@code A + B} is a file with its
- *     labels in another, line by line
- * @param test the split that is scored
- * @param examples the split that few-shot examples come from; where its files are missing, every tenth record of the
- *     scored split
- * @param layouts the published layouts of a record; the one that fits the file is taken
- * @param prompt what stands before the scored text
- * @param continuation the scored text, of which {@code {choice}} is a part
+ * @param variants names of tasks that share this file, each with the value of {@code {variant}} in file names and rows;
+ *     empty for one task with the file's name
+ * @param splits possible files of each split; the first that exists is read. {@code A + B} is a file with its labels in
+ *     another, line by line
+ * @param test the split to score
+ * @param examples the split of the few-shot examples; if its files are missing, every tenth record of the scored split
+ *     is used
+ * @param layouts the published layouts of a record; the one that matches the file is used
+ * @param prompt the text before the scored text
+ * @param continuation the scored text, which contains {@code {choice}}
  * @param choices the candidates; a reference to a list stands for all of its items
- * @param label which of {@code labels} is right; a list where several are
- * @param labels the choices' own labels; empty for 0, 1, …
- * @param category what results are broken down by
- * @param group what {@code stereoset} averages over
- * @param scoring how candidates are scored and results counted
+ * @param label the label of the right choice, or a list of labels
+ * @param labels the labels of the choices; empty for 0, 1, …
+ * @param category the category for the breakdown of results
+ * @param group the group that {@code stereoset} averages over
+ * @param scoring how candidates are scored and results computed
  */
 record TaskFile(
         String about,
@@ -61,15 +61,15 @@ record TaskFile(
             new Scoring(Measure.ACCURACY, Normalisation.MEAN, Part.DIFFERENCE, null, null));
 
     /**
-     * Where one published layout of a record has what the task needs.
+     * One published layout of a record: where it stores the task's fields.
      *
-     * @param rows the list inside a record whose items are records of their own, laid over the outer one
-     * @param fields names for parts of a record
-     * @param spans lists of pieces of a text
-     * @param positions fields that count the items of another from 0
-     * @param patterns regular expressions for the text of a field, whose named groups become fields
-     * @param maps what replaces a field's values
-     * @param skip values of fields whose records are left out
+     * @param rows a list inside the record whose items are records; each item's keys are added to the outer record's
+     * @param fields templates by field name
+     * @param spans fields that list pieces of a text
+     * @param positions fields that number the items of another field, from 0
+     * @param patterns regular expressions for the text of a field; named groups become fields
+     * @param maps replacements for the values of a field
+     * @param skip values of fields whose records are skipped
      */
     record Layout(
             String rows,
@@ -88,19 +88,19 @@ record TaskFile(
     /**
      * Distinct pieces of a text.
      *
-     * @param text the path to it
-     * @param at the path to a list of objects with {@code start} and {@code end}, the first and the last character
+     * @param text path of the text
+     * @param at path of a list of objects with {@code start} and {@code end}, the first and the last character
      */
     record Spans(String text, String at) {}
 
     /**
      * How candidates are scored.
      *
-     * @param measure what is counted
-     * @param normalise what makes the scores of candidates comparable
+     * @param measure how results are computed
+     * @param normalise how scores of candidates are made comparable
      * @param part the part of a candidate whose tokens are scored
-     * @param answerPrompt with {@link Normalisation#PMI}, what stands in for the prompt
-     * @param separator between few-shot examples; the token that ends a text where it is absent
+     * @param answerPrompt with {@link Normalisation#PMI}, the text that replaces the prompt
+     * @param separator text between few-shot examples; the end-of-text token if null
      */
     record Scoring(
             Measure measure,
@@ -113,7 +113,7 @@ record TaskFile(
     enum Part {
         /** The continuation. */
         CONTINUATION,
-        /** What follows the longest beginning that all candidates share, in tokens, and at least the last token. */
+        /** The tokens after the longest common prefix of all candidates, and at least the last token. */
         DIFFERENCE
     }
 }

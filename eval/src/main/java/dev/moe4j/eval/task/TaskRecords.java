@@ -25,9 +25,9 @@ import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * Reads the records of a published file by its ending: {@code .jsonl} (an object a line), {@code .json} (an array of
- * objects, or one), {@code .csv} and {@code .tsv} (with a header; TSV knows no quotes), {@code .txt} and {@code .lst}
- * (a line a record, as the field {@code line}).
+ * Reads the records of a published file. The extension gives the format. {@code .jsonl} and {@code .ndjson} have an
+ * object per line. {@code .json} has an array of objects or one object. {@code .csv} and {@code .tsv} have a header,
+ * and TSV is not quoted. {@code .txt} and {@code .lst} have a record per line, as the field {@code line}.
  */
 final class TaskRecords {
 
@@ -48,14 +48,14 @@ final class TaskRecords {
     private final Path file;
     private final Sink sink;
 
-    /** Takes records in their order. */
+    /** Receives records in order. */
     @FunctionalInterface
     interface Sink {
 
         /**
-         * Takes one.
+         * Receives one record.
          *
-         * @param place where it stands: file and line, or file and number
+         * @param place its location: file and line, or file and number
          */
         void accept(String place, ObjectNode node);
     }
@@ -80,16 +80,16 @@ final class TaskRecords {
                 case "txt", "lst" -> reader.lines(in);
                 default ->
                     throw new EvalException(file + ": no reader for ." + ending
-                            + "; there are jsonl, ndjson, json, csv, tsv, txt, lst");
+                            + "; the formats are jsonl, ndjson, json, csv, tsv, txt and lst");
             }
         } catch (CharacterCodingException e) {
-            throw new EvalException(file + " is not UTF-8 text; fetch it again, or convert it");
+            throw new EvalException(file + " is not UTF-8 text; download it again, or convert it");
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
     }
 
-    /** A byte order mark is no text. */
+    /** Skips a byte order mark. */
     private static void skipMark(BufferedReader in) throws IOException {
         in.mark(1);
         if (in.read() != '\uFEFF') {
@@ -129,8 +129,8 @@ final class TaskRecords {
                     .findFirst()
                     .orElse("");
             int line = e.getLocation() == null ? 0 : e.getLocation().getLineNr();
-            throw new EvalException(place + (line > 1 ? ":" + line : "") + ": no valid JSON (" + reason
-                    + "); fetch the file again, or repair the place");
+            throw new EvalException(place + (line > 1 ? ":" + line : "") + ": not valid JSON (" + reason
+                    + "); download the file again, or repair it");
         }
     }
 
@@ -138,7 +138,7 @@ final class TaskRecords {
         if (node instanceof ObjectNode object) {
             return object;
         }
-        throw new EvalException(place + ": expected a JSON object; fetch the file again, or repair the place");
+        throw new EvalException(place + ": expected a JSON object; download the file again, or repair it");
     }
 
     private void table(BufferedReader in, CSVFormat format) throws IOException {
@@ -146,11 +146,11 @@ final class TaskRecords {
         try (CSVParser parser = parser(in, format)) {
             int columns = parser.getHeaderNames().size();
             for (CSVRecord row : parser) {
-                // The parser stands at the record's last line; those inside quotes may be several.
+                // A quoted record may span lines. The parser is at its last line.
                 place = file + ":" + parser.getCurrentLineNumber();
                 if (row.size() != columns) {
-                    throw new EvalException(place + ": " + row.size() + " columns, and the header has " + columns
-                            + "; fetch the file again, or repair the line");
+                    throw new EvalException(place + ": " + row.size() + " columns, but the header has " + columns
+                            + "; download the file again, or repair the line");
                 }
                 ObjectNode node = JsonNodeFactory.instance.objectNode();
                 for (Map.Entry<String, String> entry : row.toMap().entrySet()) {
@@ -172,13 +172,13 @@ final class TaskRecords {
         try {
             return format.parse(in);
         } catch (IllegalArgumentException e) {
-            throw new EvalException(file + ":1: no valid header (" + e.getMessage() + "); fetch the file again");
+            throw new EvalException(file + ":1: not a valid header (" + e.getMessage() + "); download the file again");
         }
     }
 
     private static EvalException malformed(String place, CSVException cause) {
-        return new EvalException("after " + place + ": no valid CSV (" + cause.getMessage()
-                + "); fetch the file again, or repair the line");
+        return new EvalException("after " + place + ": not valid CSV (" + cause.getMessage()
+                + "); download the file again, or repair the line");
     }
 
     private void lines(BufferedReader in) throws IOException {

@@ -3,29 +3,30 @@ package dev.moe4j.eval.task;
 import java.util.List;
 
 /**
- * How well a model does a task, and how that was measured. Figures are shares from 0 to 1, but for perplexities.
+ * The result of a task and how it was measured. Values are proportions from 0 to 1, except for perplexities.
  *
- * @param task its name
- * @param split the split scored
- * @param file where its records are
- * @param questions scored
- * @param leftOut questions that are not, since the scored part alone does not fit the model's context
- * @param shots examples before each question
- * @param examples where they are drawn from; empty without
- * @param runs with other examples each
- * @param seed of their draws
+ * @param task name of the task
+ * @param split the scored split
+ * @param file the file with its records
+ * @param questions number of scored questions
+ * @param leftOut questions that were not scored, because their scored part alone does not fit the model's context
+ * @param shots few-shot examples before each question
+ * @param examples the source of the examples; empty without examples
+ * @param runs number of runs, each with other examples
+ * @param seed seed for drawing the examples
  * @param formulation the templates, with the continuation between ⟦ and ⟧
- * @param scored which part of a candidate is scored
- * @param normalisation what makes candidates comparable, or an answer count
- * @param begin what every text begins with
- * @param newlines what a line's end is
- * @param figures the main one first
- * @param chance the main figure of guessing; NaN where guessing is no answer
- * @param strata within which questions were drawn for the intervals; empty for none
- * @param categories the figures of each category; empty where the task has none
- * @param droppedExamples over all questions of all runs, those that did not fit the context
- * @param cutPrompts questions whose prompt did not fit the context even without examples and lost its beginning
- * @param shown the first questions as the model read them, if asked for
+ * @param scored the part of a candidate that is scored
+ * @param normalisation how candidates are made comparable, or how an answer counts
+ * @param begin the token that every text begins with
+ * @param newlines how line ends are tokenized
+ * @param figures the metrics, the main one first
+ * @param chance the main metric of random guessing; NaN if guessing is not possible
+ * @param strata the strata that questions were resampled within for the intervals; empty for none
+ * @param categories the metrics of each category; empty for a task without categories
+ * @param droppedExamples few-shot examples that did not fit the context, summed over all questions and runs
+ * @param cutPrompts questions whose prompt was cut from the left, because it did not fit the context even without
+ *     examples
+ * @param shown the first questions as the model read them, if requested
  */
 public record TaskResult(
         String task,
@@ -51,33 +52,33 @@ public record TaskResult(
         List<Shown> shown) {
 
     /**
-     * A figure.
+     * A metric.
      *
-     * @param mean over runs
-     * @param deviation over runs, of the sample; NaN for a single run
-     * @param low lower bound of a 95 % interval from resampled questions; Wilson's bound for a share if all resamples
-     *     agree, NaN for a perplexity then
+     * @param mean mean over runs
+     * @param deviation sample standard deviation over runs; NaN for a single run
+     * @param low lower bound of the 95 % bootstrap interval over questions. If all resamples agree: Wilson's bound for
+     *     a proportion, NaN for a perplexity
      * @param high upper bound
      */
     public record Figure(String name, double mean, double deviation, double low, double high) {}
 
-    /** The figures of the questions of one category. */
+    /** The metrics of one category's questions. */
     public record Category(String name, int questions, List<Figure> figures) {}
 
     /** A question as the model read it. */
     public record Shown(String place, List<ShownCandidate> candidates) {}
 
     /**
-     * A candidate.
+     * A candidate as the model read it.
      *
-     * @param text exactly what the model read, the scored part between ⟦ and ⟧, ends of text as {@code ⟨end⟩}
-     * @param tokens scored
-     * @param score what candidates are compared by
-     * @param right whether it is a right one
+     * @param text the exact text, with the scored part between ⟦ and ⟧ and end-of-text tokens as {@code ⟨end⟩}
+     * @param tokens number of scored tokens
+     * @param score the score by which candidates are compared
+     * @param right whether the candidate is a right one
      */
     public record ShownCandidate(String text, int tokens, double score, boolean right) {}
 
-    /** The figure that stands for the task. */
+    /** The task's main metric. */
     public Figure main() {
         return figures.getFirst();
     }

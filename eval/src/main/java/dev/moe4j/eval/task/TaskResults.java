@@ -10,7 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
 
-/** Makes a task's result of the outcomes of its runs. */
+/** Computes a task's result from the outcomes of its runs. */
 final class TaskResults {
 
     private static final double[] UNKNOWN = {Double.NaN, Double.NaN};
@@ -18,7 +18,7 @@ final class TaskResults {
     private TaskResults() {}
 
     /**
-     * The result of some runs.
+     * Computes the result.
      *
      * @throws EvalException if no question fits the model's context
      */
@@ -33,7 +33,7 @@ final class TaskResults {
                 .toList();
         if (all.isEmpty()) {
             throw new EvalException(task.name() + ": not one of " + examples.size()
-                    + " questions fits the model's context; take a model with a longer one");
+                    + " questions fits the model's context; use a model with a longer context");
         }
         Map<String, List<Integer>> categories = new LinkedHashMap<>();
         for (int i : all) {
@@ -55,12 +55,12 @@ final class TaskResults {
                 task.formulation(),
                 scoring.part() == TaskFile.Part.CONTINUATION
                         ? "the continuation"
-                        : "what follows the candidates' longest common beginning",
+                        : "the part after the candidates' longest common prefix",
                 scoring.measure() == Measure.EXACT
-                        ? "greedy decoding gives exactly it"
-                        : scoring.normalise().words(),
-                settings.beginToken() ? "the token that ends a text" : "nothing",
-                settings.newlines() == TaskSettings.Newlines.KEEP ? "kept" : "the token that ends a text",
+                        ? "exact match with greedy decoding"
+                        : scoring.normalise().description(),
+                settings.beginToken() ? "the end-of-text token" : "nothing",
+                settings.newlines() == TaskSettings.Newlines.KEEP ? "kept" : "the end-of-text token",
                 figures(questions, runs, all),
                 scoring.measure().chance(all.stream().map(examples::get).toList()),
                 plain ? "" : "category",
@@ -77,7 +77,7 @@ final class TaskResults {
                 shown);
     }
 
-    /** The figures of some questions: mean and deviation over runs, the interval over questions. */
+    /** The metrics of some questions: mean and deviation over runs, interval over questions. */
     private static List<TaskResult.Figure> figures(Questions questions, List<TaskRun> runs, List<Integer> some) {
         Measure measure = questions.task().scoring().measure();
         Map<String, double[]> values = new LinkedHashMap<>();
@@ -111,8 +111,8 @@ final class TaskResults {
     }
 
     /**
-     * Each figure's 95 % interval: by the bootstrap; if all draws agree, Wilson's for a share, and NaN for a figure of
-     * another kind.
+     * The 95 % interval of each metric: the bootstrap's. If all draws agree, Wilson's interval for a proportion and NaN
+     * for any other metric.
      */
     static Map<String, double[]> intervals(
             List<Measure.Outcome> outcomes, List<String> strata, Measure measure, long seed) {
@@ -126,7 +126,7 @@ final class TaskResults {
         return intervals;
     }
 
-    /** A question's outcome in the mean over runs. */
+    /** A question's outcome, averaged over runs. */
     private static Measure.Outcome mean(Example example, List<TaskRun> runs, int question) {
         double[] sum = new double[runs.getFirst().outcomes()[question].length];
         for (TaskRun run : runs) {

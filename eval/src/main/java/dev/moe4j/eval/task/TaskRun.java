@@ -1,10 +1,11 @@
 package dev.moe4j.eval.task;
 
 /**
- * What a model made of a task's questions once: with one draw of examples, or after one fine-tuning.
+ * The outcomes of one pass over a task's questions: with one draw of few-shot examples, or after one fine-tuning.
  *
- * @param outcomes each question's, in order, as its measure counts them; empty for one that does not fit the context
- * @param dropped examples that did not fit
- * @param cut questions whose prompt lost its beginning
+ * @param outcomes the values of each question, in order, as its measure defines them; empty for a question that does
+ *     not fit the context
+ * @param dropped few-shot examples that did not fit
+ * @param cut questions whose prompt was cut from the left
  */
 public record TaskRun(double[][] outcomes, long dropped, long cut) {}

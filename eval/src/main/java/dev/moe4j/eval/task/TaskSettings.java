@@ -4,28 +4,28 @@ import dev.moe4j.eval.EvalException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How a task is scored.
+ * The settings of a task's evaluation.
  *
- * @param split to be scored; null for the task's own
- * @param shots examples before each question, from the examples' split
- * @param runs repetitions with other examples; without examples there is one
- * @param seed of the draws of examples
- * @param limit the most questions, spread evenly over the split and always the same ones
- * @param beginToken whether every text begins with the token that ends a text, as documents in training do
- * @param newlines what a line's end is to the tokenizer
+ * @param split the split to score; null for the task's default
+ * @param shots number of few-shot examples before each question
+ * @param runs repetitions with different examples; without examples there is one run
+ * @param seed seed for drawing the examples
+ * @param limit the maximum number of questions, spread evenly over the split and always the same
+ * @param beginToken whether every text begins with the end-of-text token, like documents in training
+ * @param newlines how line ends are tokenized
  */
 public record TaskSettings(
         @Nullable String split, int shots, int runs, long seed, int limit, boolean beginToken, Newlines newlines) {
 
-    /** What the end of a line becomes. */
+    /** How line ends are tokenized. */
     public enum Newlines {
-        /** The character, as the tokenizer has it. */
+        /** As the newline character. */
         KEEP,
-        /** The token that ends a text: the published models never saw the character. */
+        /** As the end-of-text token: the published models never saw the newline character. */
         END_OF_TEXT
     }
 
-    /** The whole split, no examples. */
+    /** The complete split without examples. */
     public static final TaskSettings ZERO_SHOT =
             new TaskSettings(null, 0, 1, 1, Integer.MAX_VALUE, true, Newlines.KEEP);
 
@@ -36,22 +36,22 @@ public record TaskSettings(
         }
     }
 
-    /** With that many examples, in that many runs. */
+    /** Returns a copy with another number of examples and runs. */
     public TaskSettings withShots(int count, int repetitions) {
         return new TaskSettings(split, count, repetitions, seed, limit, beginToken, newlines);
     }
 
-    /** Of another split. */
+    /** Returns a copy for another split. */
     public TaskSettings withSplit(String other) {
         return new TaskSettings(other, shots, runs, seed, limit, beginToken, newlines);
     }
 
-    /** With at most that many questions. */
+    /** Returns a copy with a limit on the number of questions. */
     public TaskSettings withLimit(int questions) {
         return new TaskSettings(split, shots, runs, seed, questions, beginToken, newlines);
     }
 
-    /** Runs that differ: without examples all are the same. */
+    /** The number of different runs: without examples all runs are the same. */
     int distinctRuns() {
         return shots == 0 ? 1 : runs;
     }

@@ -9,7 +9,10 @@ import java.util.function.UnaryOperator;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/** Text with references in braces, as {@code {goal}} or {@code {choice|lower_first}}; two open braces are one of text. */
+/**
+ * A text template with references in braces, such as {@code {goal}} or {@code {choice|lower_first}}. Two opening braces
+ * stand for one.
+ */
 final class Template {
 
     private static final Pattern PART = Pattern.compile("\\{\\{|\\{([^{}|]+)(?:\\|([^{}|]+))?}|[^{]+|\\{");
@@ -26,7 +29,11 @@ final class Template {
         this.parts = parts;
     }
 
-    /** @throws EvalException if a brace is open or a filter unknown */
+    /**
+     * Parses a template.
+     *
+     * @throws EvalException if a brace is not closed or a filter is not known
+     */
     static Template parse(String source) {
         List<Part> parts = new ArrayList<>();
         Matcher matcher = PART.matcher(source);
@@ -36,7 +43,7 @@ final class Template {
                 parts.add(new Part(name.strip(), true, filter(source, matcher.group(2))));
             } else if (matcher.group().equals("{")) {
                 throw new EvalException(
-                        "\"" + source + "\" has a brace that is not closed; write {{ for a brace itself");
+                        "\"" + source + "\" has a brace that is not closed; write {{ for a literal brace");
             } else {
                 parts.add(new Part(matcher.group().equals("{{") ? "{" : matcher.group(), false, text -> text));
             }
@@ -54,8 +61,8 @@ final class Template {
             case "upper_first" -> text -> changeFirst(text, first -> first.toUpperCase(Locale.ROOT));
             case "trim" -> String::strip;
             default ->
-                throw new EvalException(
-                        "\"" + source + "\" has the filter " + name + "; there are lower_first, upper_first and trim");
+                throw new EvalException("\"" + source + "\" has the unknown filter " + name
+                        + "; the filters are lower_first, upper_first and trim");
         };
     }
 
@@ -67,15 +74,16 @@ final class Template {
         return change.apply(text.substring(0, end)) + text.substring(end);
     }
 
-    /** The names that it refers to. */
+    /** The names of the references. */
     List<String> references() {
         return parts.stream().filter(Part::reference).map(Part::text).toList();
     }
 
     /**
-     * The values: a reference that is the whole template stands for all of a list's items, else there is one.
+     * Fills in the template. If it consists of a single reference, the result has an item per value; otherwise one
+     * item.
      *
-     * @param lookup the values of a name, one unless it is a list
+     * @param lookup the values of a name; a list has several
      */
     List<String> values(Function<String, List<String>> lookup) {
         if (parts.size() == 1 && parts.getFirst().reference()) {
@@ -91,18 +99,18 @@ final class Template {
             List<String> values = lookup.apply(part.text);
             if (values.size() != 1) {
                 throw new EvalException(
-                        "\"" + source + "\" wants one text for " + part.text + ", and there are " + values.size());
+                        "\"" + source + "\" expects one text for " + part.text + ", but there are " + values.size());
             }
             text.append(part.filter.apply(values.getFirst()));
         }
         return List.of(text.toString());
     }
 
-    /** As {@link #values} where there must be one. */
+    /** Like {@link #values}, if the result must be a single text. */
     String text(Function<String, List<String>> lookup) {
         List<String> values = values(lookup);
         if (values.size() != 1) {
-            throw new EvalException("\"" + source + "\" should be one text, and there are " + values.size());
+            throw new EvalException("\"" + source + "\" must give one text, but gives " + values.size());
         }
         return values.getFirst();
     }

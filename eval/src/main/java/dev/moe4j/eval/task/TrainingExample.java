@@ -4,20 +4,21 @@ import java.util.List;
 import java.util.Set;
 
 /**
- * A question as training sees it. A candidate's score is the sum over its terms of weight times ln P of the term's
- * scored tokens: what {@link TaskEvaluation} compares candidates by.
+ * A question for fine-tuning. A candidate's score is the sum over its terms of weight · ln P(scored tokens), as in
+ * {@link TaskEvaluation}.
  *
- * @param place where its record stands, for messages
- * @param candidates each one's terms
- * @param gold indices of the right ones, at least one
+ * @param place the location of its record, for messages
+ * @param candidates the terms of each candidate
+ * @param gold indices of the right candidates, at least one
  */
 public record TrainingExample(String place, List<List<Term>> candidates, Set<Integer> gold) {
 
     /**
-     * A text whose end is scored.
+     * A token sequence whose end is scored.
      *
-     * @param tokens the whole text
+     * @param tokens the complete sequence
      * @param from index of the first scored token, at least 1
+     * @param weight factor of the log-likelihood in the candidate's score
      */
     public record Term(int[] tokens, int from, double weight) {}
 }

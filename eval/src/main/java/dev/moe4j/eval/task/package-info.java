@@ -1,7 +1,7 @@
 /**
- * Zero-shot and few-shot tasks: {@link Task} reads a task file, {@link TaskEvaluation} scores it and keeps
- * finished results, {@link Questions} turns records into prompts. docs/tasks.md is the format. Depends on {@code
- * eval.scoring}.
+ * Zero-shot and few-shot tasks. {@link Task} reads a task file in the format of docs/tasks.md, {@link Questions} reads
+ * its records, and {@link TaskEvaluation} scores them and caches results. Depends on {@code eval.scoring} and {@code
+ * eval.statistics}.
  */
 @NullMarked
 package dev.moe4j.eval.task;

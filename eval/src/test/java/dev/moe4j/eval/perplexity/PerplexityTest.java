@@ -58,7 +58,7 @@ class PerplexityTest {
         return TokenStream.of(random.ints(tokens, 0, 257).toArray());
     }
 
-    /** Against the definition: log-softmax of the logits, every token but the first once. */
+    /** Compares with the definition: log-softmax of the logits, for every token but the first. */
     @ParameterizedTest
     @ValueSource(ints = {0, 4})
     void isTheMeanOfTheTokensLosses(int experts) {
@@ -128,7 +128,7 @@ class PerplexityTest {
         }
     }
 
-    /** A short document and a long one share experts that have a place for each fourth choice. */
+    /** A short and a long document share experts with a capacity factor of a quarter. */
     @Test
     void whatFillsAGroupUpTakesNoPlaces() {
         RoutingConfig routing = new RoutingConfig(
@@ -200,7 +200,7 @@ class PerplexityTest {
         }
     }
 
-    /** By hand: what is white space separates words, and an end of text does. */
+    /** Counted by hand: white space and ends of text separate words. */
     @Test
     void wordsAreCountedWhereTheyBegin() {
         Tokenizer tokenizer = Tokenizer.of("bytes");
@@ -228,7 +228,7 @@ class PerplexityTest {
         return Path.of("src/test/resources/dev/moe4j/eval/tokenizers");
     }
 
-    /** The ids of some documents, each with its end of text. */
+    /** The token ids of some documents, each with its end-of-text token. */
     private static TokenStream encoded(Tokenizer tokenizer, String... documents) {
         return TokenStream.of(Arrays.stream(documents)
                 .flatMapToInt(text ->
@@ -294,7 +294,7 @@ class PerplexityTest {
         }
     }
 
-    /** Text of which nothing decodes is divided by its tokens. */
+    /** A text that decodes to nothing is divided by its tokens. */
     @Test
     void unknownTextHasItsSize() {
         Tokenizer tokenizer =
@@ -307,7 +307,7 @@ class PerplexityTest {
         }
     }
 
-    /** Windows that are sampled have the bytes and words of their own tokens, if decoding is exact. */
+    /** Sampled windows count the bytes and words of their own tokens, if decoding is exact. */
     @Test
     void aSampleHasItsOwnBytes() {
         Tokenizer tokenizer = Tokenizer.of("bytes");
@@ -321,7 +321,7 @@ class PerplexityTest {
         }
     }
 
-    /** Overlapping windows against the definition: each token's loss after the longest context that its window gives. */
+    /** Compares overlapping windows with the definition: each token's loss has the longest context in its window. */
     @ParameterizedTest
     @ValueSource(ints = {0, 4})
     void overlapGivesContext(int experts) {
@@ -352,7 +352,10 @@ class PerplexityTest {
         }
     }
 
-    /** A document's score is that of itself alone behind an end of text, in whatever company. */
+    /**
+     * A document's score does not depend on the other documents. It equals the score of the document alone after an
+     * end-of-text token.
+     */
     @ParameterizedTest
     @ValueSource(ints = {0, 4})
     void documentsDoNotSeeEachOther(int experts) {
@@ -394,7 +397,7 @@ class PerplexityTest {
                     .singleElement()
                     .satisfies(layer -> {
                         assertThat(layer.overflow()).hasSize(2);
-                        // 4 experts of 2 places for 16 tokens.
+                        // 4 experts with 2 places each for 16 tokens.
                         assertThat(layer.overflow()[0]).isBetween(50.0, 100.0);
                     });
             assertThat(Perplexity.of(dropless).score(text(5 * CONTEXT + 6)).load())
@@ -471,7 +474,7 @@ class PerplexityTest {
                     .hasMessageContaining("none to predict");
             assertThatThrownBy(() -> perplexity.score(TokenStream.of(1, VOCABULARY, 2)))
                     .isInstanceOf(EvalException.class)
-                    .hasMessageContaining("the text has the token 264, and the model's vocabulary has 264");
+                    .hasMessageContaining("the text has the token id 264, but the model's vocabulary has 264");
             assertThatThrownBy(() -> perplexity.batch(0)).isInstanceOf(EvalException.class);
             assertThatThrownBy(() -> perplexity.maxWindows(0)).isInstanceOf(EvalException.class);
             assertThatThrownBy(() -> perplexity.stride(0)).isInstanceOf(EvalException.class);

@@ -16,7 +16,7 @@ class PrefixPlanTest {
         return new Request(tokens, from, 1);
     }
 
-    /** 128 few-shot questions of four candidates. The examples are the same, the questions differ. */
+    /** 128 few-shot questions with four candidates. The examples are the same, and the questions differ. */
     private static List<Request> fewShot() {
         SplittableRandom random = new SplittableRandom(1);
         int[] examples = random.ints(EXAMPLES, 0, 257).toArray();
@@ -33,14 +33,14 @@ class PrefixPlanTest {
 
     private static void assertWithinBounds(PrefixPlan plan, List<Request> requests) {
         for (List<PrefixPlan.Group> batch : plan.batches()) {
-            assertThat(PrefixPlan.places(batch, requests)).isLessThanOrEqualTo(4L * BATCH_TOKENS);
+            assertThat(PrefixPlan.cacheEntries(batch, requests)).isLessThanOrEqualTo(4L * BATCH_TOKENS);
         }
         assertThat(plan.batches().stream().flatMap(List::stream).flatMap(group -> group.members().stream()))
                 .hasSize(requests.size())
                 .doesNotHaveDuplicates();
     }
 
-    /** Without a prefix that all share, the examples of all questions are worth joining, but do not fit. */
+    /** Without a common prefix, joining the examples of all questions would save tokens but exceeds the limits. */
     @Test
     void placesAreBoundedWhereOneRequestSharesNothing() {
         List<Request> requests = fewShot();

@@ -25,7 +25,7 @@ import java.util.SplittableRandom;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** One suite for all ways to likelihoods. */
+/** One suite for all scorers. */
 class ScorerTest {
     private static final int CONTEXT = 48;
     private static final int VOCABULARY = 264;
@@ -36,7 +36,7 @@ class ScorerTest {
 
         Scorer of(LanguageModel model, int batchTokens) {
             return switch (this) {
-                case PLAIN -> new PlainScorer(model, batchTokens);
+                case PLAIN -> new FullScorer(model, batchTokens);
                 case PREFIX -> new PrefixScorer(model, batchTokens);
             };
         }
@@ -59,7 +59,7 @@ class ScorerTest {
         return new Request(tokens, from, tokens.length - from);
     }
 
-    /** Questions of some candidates each, of every length, some of which share nearly all and some nothing. */
+    /** Questions with several candidates of every length. Some share nearly all tokens and some share none. */
     private static List<Request> requests() {
         SplittableRandom random = new SplittableRandom(5);
         List<Request> requests = new ArrayList<>();
@@ -76,7 +76,7 @@ class ScorerTest {
         return requests;
     }
 
-    /** By the definition, a token at a time and a text at a time. */
+    /** Computed by the definition, one token of one text at a time. */
     private static Likelihood plainly(LanguageModel model, Request request) {
         double sum = 0;
         boolean greedy = true;
@@ -167,7 +167,7 @@ class ScorerTest {
         try (LanguageModel model = model(0, RoutingConfig.DEFAULT, Precision.FP32)) {
             assertThatThrownBy(() -> way.of(model, 64).score(List.of(request(new int[] {1, VOCABULARY}, 1))))
                     .isInstanceOf(EvalException.class)
-                    .hasMessageContaining("the text has the token 264, and the model's vocabulary has 264");
+                    .hasMessageContaining("the text has the token id 264, but the model's vocabulary has 264");
             try (Scope _ = Scope.open()) {
                 model.parameters().get("model.layer_norm.weight").master().fill(Double.NaN);
             }
@@ -178,7 +178,10 @@ class ScorerTest {
         }
     }
 
-    /** With a capacity tokens compete for places: only a text alone, at its own length, has a score of its own. */
+    /**
+     * With a capacity, tokens compete for places. A text's score is well-defined only if the text is alone and
+     * unpadded.
+     */
     @ParameterizedTest
     @EnumSource(names = "PLAIN")
     void aCapacityIsThatOfTheTextAlone(Way way) {

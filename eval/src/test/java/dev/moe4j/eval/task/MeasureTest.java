@@ -73,7 +73,7 @@ class MeasureTest {
         assertThat(Normalisation.PMI.score(answer, alone)).isEqualTo(-2);
     }
 
-    /** Against what theory says of a mean of 0s and 1s, and that strata take out what lies between them. */
+    /** Compares with the theory for a mean of 0s and 1s. Strata remove the variance between them. */
     @Test
     void bootstrapIntervals() {
         List<Measure.Outcome> outcomes = new ArrayList<>();
@@ -92,20 +92,23 @@ class MeasureTest {
         assertThat(interval(outcomes, two, 1)).containsExactly(0.25, 0.25);
     }
 
-    /** Every draw gives the same share, but a few questions say little. Bounds of 0 of 40 and 1 of 1 by hand. */
+    /**
+     * Every draw gives the same proportion, but a few questions carry little information. The bounds of 0 of 40 and 1
+     * of 1 were computed by hand.
+     */
     @Test
     void sharesOfQuestionsThatAreAllAlikeHaveAnInterval() {
         assertThat(accuracy(0, 40)).containsExactly(new double[] {0, 0.0876}, within(1e-4));
         assertThat(accuracy(1, 1)).containsExactly(new double[] {0.2065, 1}, within(1e-4));
         assertThat(accuracy(2, 2)).containsExactly(new double[] {0.3424, 1}, within(1e-4));
 
-        // Within each category all are alike.
+        // All outcomes within a category are equal.
         List<Measure.Outcome> outcomes = List.of(outcome("", 1), outcome("", 1), outcome("", 0), outcome("", 0));
         double[] stratified = TaskResults.intervals(outcomes, List.of("a", "a", "b", "b"), Measure.ACCURACY, 1)
                 .get("accuracy");
         assertThat(stratified).containsExactly(new double[] {0.15, 0.85}, within(1e-3));
 
-        // A perplexity is not a share: one answer says nothing about its spread.
+        // A perplexity is not a proportion: a single answer gives no spread.
         Map<String, double[]> exact =
                 TaskResults.intervals(List.of(outcome("", 1, 2.5)), List.of(""), Measure.EXACT, 1);
         assertThat(exact.get("perplexity")).containsExactly(Double.NaN, Double.NaN);

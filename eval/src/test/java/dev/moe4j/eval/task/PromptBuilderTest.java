@@ -36,7 +36,7 @@ class PromptBuilderTest {
         return new PromptBuilder(BYTES, context, scoring, TaskSettings.ZERO_SHOT, List.of(shots));
     }
 
-    /** The text with the scored part in brackets, and a bar for the token that ends a text. */
+    /** The text with the scored part in brackets and a bar for each end-of-text token. */
     private static String text(Request request) {
         StringBuilder text = new StringBuilder();
         for (int i = 0; i < request.length(); i++) {
@@ -51,7 +51,7 @@ class PromptBuilderTest {
         return prompts.candidates().stream().map(PromptBuilderTest::text).toList();
     }
 
-    /** A tokenizer with a space in front of each text, and one that loses unknown words. */
+    /** A tokenizer that adds a space before each text, and one that drops unknown words. */
     @Test
     void bytesAreThoseOfTheSource() {
         for (String name : List.of("metaspace-tokenizer.json", "wordpiece-tokenizer.json")) {
@@ -158,7 +158,7 @@ class PromptBuilderTest {
         TaskSettings bare = new TaskSettings(null, 0, 1, 1, Integer.MAX_VALUE, false, TaskSettings.Newlines.KEEP);
         PromptBuilder builder = new PromptBuilder(BYTES, 99, WHOLE, bare, List.of());
         assertThat(texts(builder.build(example("", "ab", "cd")).orElseThrow()))
-                .as("the very first token has no probability")
+                .as("the very first token is not scored")
                 .containsExactly("a[b]", "c[d]");
         assertThatThrownBy(() -> builder.build(example("", "a", "b")).orElseThrow())
                 .isInstanceOf(EvalException.class)
@@ -181,7 +181,7 @@ class PromptBuilderTest {
                 .hasMessage("file:1: the scored part of a candidate is empty");
     }
 
-    /** What docs/tasks.md promises: a space that the continuation begins with makes both ways of encoding one. */
+    /** As docs/tasks.md promises: if the continuation begins with a space, both ways of encoding agree. */
     @ParameterizedTest
     @ValueSource(strings = {"gpt2", "gpt2:2048"})
     void aSpaceBelongsToTheContinuation(String name) {

@@ -49,7 +49,7 @@ class QuestionsTest {
                 .hasLineCount(1);
     }
 
-    /** The benchmark files that developers have beside the project, all of them, in the layouts they came in. */
+    /** The complete benchmark files in their published layouts, if a developer has them next to the project. */
     @ParameterizedTest
     @CsvSource({
         "arc_easy, 2376", "boolq, 3270", "cb, 56", "copa, 100", "crows_pairs, 1508", "gpt3_two_digit_addition, 2000",
@@ -69,13 +69,13 @@ class QuestionsTest {
         TaskSettings dev = new TaskSettings("dev", 0, 1, 1, 9, true, TaskSettings.Newlines.KEEP);
         assertThatThrownBy(() -> read("piqa", dev))
                 .isInstanceOf(EvalException.class)
-                .hasMessage("the task piqa has no split dev; it has train, validation");
+                .hasMessage("the task piqa has no split dev; its splits are train, validation");
         TaskSettings train = new TaskSettings("train", 0, 1, 1, 9, true, TaskSettings.Newlines.KEEP);
         assertThatThrownBy(() -> read("piqa", train))
                 .isInstanceOf(EvalException.class)
                 .hasMessage(
                         "no file of the split train of piqa is in " + temp.resolve("piqa")
-                                + ", which has validation.jsonl; it may be called train.jsonl + train-labels.lst or train.jsonl");
+                                + ", which has validation.jsonl; the file may be named train.jsonl + train-labels.lst or train.jsonl");
         assertFails("sst2", "no file of the split validation of sst2 is in " + temp);
     }
 
@@ -84,14 +84,14 @@ class QuestionsTest {
         write("piqa/validation.jsonl", "{\"goal\":\"g\",\"sol1\":\"a\",\"sol2\":\"b\"}\n");
         assertFails(
                 "piqa",
-                "validation.jsonl:1: it has no label, as the task piqa needs it; its keys are goal, sol1, sol2. A split"
-                        + " without labels cannot be scored: take another with --split");
+                "validation.jsonl:1: it has no label, which the task piqa needs; its keys are goal, sol1, sol2. A split"
+                        + " without labels cannot be scored: choose another split");
         write("piqa/validation.jsonl", piqa(1) + "{\"goal\":\"g\",\"sol1\":\"a\",\"sol2\":\"b\"}\n");
         assertFails("piqa", "validation.jsonl:2: it has no label");
         write("piqa/validation.jsonl", "{\"goal\":\"g\",\"sol1\":\"a\",\"sol2\":\"b\",\"label\":\"\"}\n");
-        assertFails("piqa", "validation.jsonl:1: its label \"\" is none of 0, 1 (a split without labels");
+        assertFails("piqa", "validation.jsonl:1: its label \"\" is not one of 0, 1 (a split without labels");
         write("piqa/validation.jsonl", "{\"goal\":\"g\",\"sol1\":\"a\",\"sol2\":\"b\",\"label\":2}\n");
-        assertFails("piqa", "validation.jsonl:1: its label \"2\" is none of 0, 1");
+        assertFails("piqa", "validation.jsonl:1: its label \"2\" is not one of 0, 1");
     }
 
     @Test
@@ -100,10 +100,13 @@ class QuestionsTest {
         write("piqa/valid-labels.lst", "0\n");
         assertFails("piqa", "valid-labels.lst has only 1 labels for the records of");
         write("piqa/valid-labels.lst", "0\n1\n1\n");
-        assertFails("piqa", "valid-labels.lst has 3 labels, and");
+        assertFails("piqa", "valid-labels.lst has 3 labels, but");
     }
 
-    /** As Python counts, which the published files were made with; a Java string counts the first one twice. */
+    /**
+     * Positions count Unicode code points, as in Python, which made the published files. A Java string counts the first
+     * character twice.
+     */
     @Test
     void piecesOfATextAreCountedInUnicodeCharacters() throws IOException {
         write("record/validation.jsonl", """
@@ -118,40 +121,40 @@ class QuestionsTest {
     @Test
     void aMalformedLineIsNamed() throws IOException {
         write("piqa/validation.jsonl", piqa(2) + "{\"goal\":\"g\",\n" + piqa(1));
-        assertFails("piqa", "validation.jsonl:3: no valid JSON (");
+        assertFails("piqa", "validation.jsonl:3: not valid JSON (");
         write("piqa/validation.jsonl", piqa(2) + "[1]\n");
         assertFails("piqa", "validation.jsonl:3: expected a JSON object");
         write("piqa/validation.jsonl", piqa(1).strip() + " {}\n");
-        assertFails("piqa", "validation.jsonl:1: no valid JSON (");
+        assertFails("piqa", "validation.jsonl:1: not valid JSON (");
         write("piqa/validation.jsonl", "{\"goal\":{},\"sol1\":\"a\",\"sol2\":\"b\",\"label\":0}\n");
-        assertFails("piqa", "validation.jsonl:1: goal is no text but an object");
+        assertFails("piqa", "validation.jsonl:1: goal is an object, not text");
         write("piqa/validation.jsonl", "\n\n");
         assertFails("piqa", "validation.jsonl has no record to score");
         Files.write(
                 temp.resolve("piqa/validation.jsonl"), "{\"goal\":\"\u00e9\"}".getBytes(StandardCharsets.ISO_8859_1));
         assertFails("piqa", "validation.jsonl is not UTF-8 text");
         write("stereoset/dev.json", "{\"data\":\n{");
-        assertFails("stereoset", "dev.json:2: no valid JSON (");
+        assertFails("stereoset", "dev.json:2: not valid JSON (");
         write(
                 "winogrande/dev.jsonl",
                 "{\"sentence\":\"no blank\",\"option1\":\"a\",\"option2\":\"b\",\"answer\":\"1\"}");
         assertFails("winogrande", "dev.jsonl:1: sentence does not match the pattern");
         write("cb/val.jsonl", "{\"premise\":\"p\",\"hypothesis\":\"h\",\"label\":\"maybe\"}");
-        assertFails("cb", "val.jsonl:1: its label \"maybe\" is none of entailment, contradiction, neutral");
+        assertFails("cb", "val.jsonl:1: its label \"maybe\" is not one of entailment, contradiction, neutral");
         write(
                 "copa/val.jsonl",
                 "{\"premise\":\"p\",\"choice1\":\"a\",\"choice2\":\"b\",\"question\":\"why\",\"label\":0}");
-        assertFails("copa", "val.jsonl:1: connective is \"why\", which is none of cause, effect");
+        assertFails("copa", "val.jsonl:1: connective is \"why\", which is not one of cause, effect");
     }
 
     @Test
     void aMalformedTableIsNamed() throws IOException {
         write("crows_pairs/test.csv", ",sent_more,sent_less,bias_type\n0,a,b,c\n1,a,b\n");
-        assertFails("crows_pairs", "test.csv:3: 3 columns, and the header has 4");
+        assertFails("crows_pairs", "test.csv:3: 3 columns, but the header has 4");
         write("crows_pairs/test.csv", ",sent_more,sent_less,bias_type\n0,a,b,c\n1,\"a,b,c\n");
-        assertFails("crows_pairs", "test.csv:2: no valid CSV (");
+        assertFails("crows_pairs", "test.csv:2: not valid CSV (");
         write("crows_pairs/test.csv", "a,a\n1,2\n");
-        assertFails("crows_pairs", "test.csv:1: no valid header (");
+        assertFails("crows_pairs", "test.csv:1: not a valid header (");
         write("crows_pairs/test.csv", ",sent_more,bias_type\n0,a,b\n");
         assertFails("crows_pairs", "test.csv:2: it has no sent_less");
     }
@@ -179,7 +182,7 @@ class QuestionsTest {
         assertThatThrownBy(() -> read("piqa", TaskSettings.ZERO_SHOT.withShots(21, 1)))
                 .isInstanceOf(EvalException.class)
                 .hasMessageContaining("piqa: 21 examples are asked for, and train (")
-                .hasMessageContaining("has 20; give fewer --shots");
+                .hasMessageContaining("has 20; use fewer shots");
     }
 
     @Test

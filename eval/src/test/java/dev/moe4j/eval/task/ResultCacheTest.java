@@ -63,7 +63,7 @@ class ResultCacheTest {
         Path file = Files.writeString(temp.resolve("results.jsonl"), "{\"key\":\n");
         assertThatThrownBy(() -> ResultCache.open(file, Figures.class))
                 .isInstanceOf(EvalException.class)
-                .hasMessage(file + ":1: no line of results; remove it, or name another file");
+                .hasMessage(file + ":1: not a line of results; remove the line, or use another file");
         Files.writeString(file, "{}\n");
         assertThatThrownBy(() -> ResultCache.open(file, Figures.class))
                 .isInstanceOf(EvalException.class)

@@ -119,7 +119,7 @@ class TaskEvaluationTest {
                 .isCloseTo(mean, within(1e-12));
     }
 
-    /** A run's accuracy from texts, written out. */
+    /** Computes a run's accuracy directly from the texts. */
     private double accuracy(int run) {
         Questions questions = Questions.read(task, temp, TaskSettings.ZERO_SHOT.withShots(3, 4));
         StringBuilder before = new StringBuilder("|");
@@ -159,10 +159,10 @@ class TaskEvaluationTest {
         assertThat(result.runs()).isEqualTo(1);
         assertThat(result.main().deviation()).isNaN();
         assertThat(result.examples()).isEmpty();
-        assertThat(result.begin()).isEqualTo("the token that ends a text");
+        assertThat(result.begin()).isEqualTo("the end-of-text token");
         assertThat(result.formulation()).isEqualTo("{word}⟦ {choice}⟧");
         assertThat(result.normalisation()).isEqualTo("mean token log-probability");
-        assertThat(result.scored()).isEqualTo("what follows the candidates' longest common beginning");
+        assertThat(result.scored()).isEqualTo("the part after the candidates' longest common prefix");
     }
 
     @Test
@@ -261,7 +261,7 @@ class TaskEvaluationTest {
         assertThat(heard).as("and other files").hasSize(3);
     }
 
-    /** As after a change of a scoring rule. */
+    /** Simulates a change of a scoring rule. */
     @Test
     void resultsOfAnotherScoringVersionAreMadeAnew() {
         Path file = temp.resolve("results.jsonl");

@@ -30,7 +30,7 @@ class TaskTest {
     @TempDir
     private Path temp;
 
-    /** The example of docs/tasks.md, which a user copies. */
+    /** The example of docs/tasks.md. */
     @Test
     void aTaskOfOnesOwnNeedsNoCode() throws IOException {
         String page = Files.readString(Path.of("../docs/tasks.md"));
@@ -62,7 +62,7 @@ class TaskTest {
                 .hasMessageStartingWith("no task is named helaswag; the nearest are hellaswag");
         assertThatThrownBy(() -> Task.named("quux"))
                 .isInstanceOf(EvalException.class)
-                .hasMessageContaining("no task is named quux; eval tasks --list prints all");
+                .hasMessageContaining("no task is named quux; use a built-in task");
     }
 
     @ParameterizedTest
@@ -72,9 +72,9 @@ class TaskTest {
                 "prompt:~promt:~own.yaml:7: unknown key promt; did you mean prompt?",
                 "label:~scoring: {normalize: sum}\\nlabel:~unknown key scoring.normalize; did you mean scoring.normalise?",
                 "label:~scoring: {normalise: median}\\nlabel:~expected one of [sum, mean, bytes, pmi], found \"median\"",
-                "The {thing} is~The {thin} is~own.yaml: {thin} is no field of every layout; the nearest are thing",
+                "The {thing} is~The {thin} is~own.yaml: {thin} is not a field of every layout; the nearest are thing",
                 "The {thing} is~The {thing is~has a brace that is not closed",
-                "The {thing} is~The {thing|shout} is~has the filter shout; there are lower_first, upper_first and trim",
+                "The {thing} is~The {thing|shout} is~has the unknown filter shout; the filters are lower_first",
                 "test: test~test: dev~own.yaml: test: \"dev\" is not among the splits [test]",
                 "label: \"{right}\"~about: x~given twice",
                 "label: \"{right}\"~source: x~label is missing",
@@ -95,11 +95,11 @@ class TaskTest {
         String bad = COLOURS.replace("right: \"{right}\"}", "right: \"{right}\"}\n    patterns: {rihgt: 'x'}");
         assertThatThrownBy(() -> Task.parse(bad, "own.yaml", "own"))
                 .isInstanceOf(EvalException.class)
-                .hasMessageContaining("patterns refers to rihgt, which is no field of its layout");
+                .hasMessageContaining("patterns refers to rihgt, which is not a field of its layout");
         String broken = COLOURS.replace("right: \"{right}\"}", "right: \"{right}\"}\n    patterns: {right: '('}");
         assertThatThrownBy(() -> Task.parse(broken, "own.yaml", "own"))
                 .isInstanceOf(EvalException.class)
-                .hasMessageContaining("the pattern of right is no regular expression");
+                .hasMessageContaining("the pattern of right is not a valid regular expression");
     }
 
     @Test
@@ -116,6 +116,6 @@ class TaskTest {
         assertThat(Template.parse("{a}").values(_ -> List.of("x", "y"))).containsExactly("x", "y");
         assertThatThrownBy(() -> Template.parse("{a} z").text(_ -> List.of("x", "y")))
                 .isInstanceOf(EvalException.class)
-                .hasMessage("\"{a} z\" wants one text for a, and there are 2");
+                .hasMessage("\"{a} z\" expects one text for a, but there are 2");
     }
 }

@@ -9,9 +9,9 @@ package dev.moe4j.train.config;
  * @param beta2 decay rate of the second moment
  * @param epsilon added to the root of the second moment
  * @param weightDecay decoupled weight decay, multiplied by the learning rate
- * @param convention {@link UpdateConvention#PLAIN}: AdamW, with ε added after the second moment's bias correction and
- *     decay of matrices only; {@link UpdateConvention#PUBLISHED}: ε added before it, decay of biases and layer norms
- *     too, and gradients scaled by clip / (norm + 10⁻⁶)
+ * @param convention {@link UpdateConvention#PLAIN}: AdamW. ε is added after the second moment's bias correction, and only
+ *     matrices decay. {@link UpdateConvention#PUBLISHED}: ε is added before it, biases and layer norms decay too, and
+ *     gradients are scaled by clip / (norm + 10⁻⁶)
  * @param clip the largest global gradient norm; larger gradients are scaled down to it. 0 never clips
  */
 public record OptimizerConfig(

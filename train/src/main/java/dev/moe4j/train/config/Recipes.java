@@ -16,7 +16,7 @@ import java.util.Map;
  * micro-batches of 8 sequences.
  *
  * <p>The learning rate of 5e-3 for dense-125m is the study's value. 1e-3 is reported stable, and later practice uses
- * 5e-4. The study has no recipe for dense-760m and dense-175b. They use the recipes of the nearest sizes, 1.3b and 13b.
+ * 5e-4. The study leaves out recipes for dense-760m and dense-175b. They use the recipes of the nearest sizes, 1.3b and 13b.
  * (GPT-3 used 2.5e-4 with 0.5M tokens and 0.6e-4 with 3.2M: Brown et al. 2020, table 2.1.)
  *
  * <p>The small presets use AdamW with a rate of 2e-3 that falls linearly to 0 after 50 warm-up updates. The quickstart's

@@ -7,7 +7,7 @@ import java.nio.file.AccessDeniedException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 
-/** A training run cannot start or continue. The message says what is wrong, where, and what to do. */
+/** A training run cannot start or continue. The message names the problem, the place and the remedy. */
 public final class TrainException extends UserException {
 
     public TrainException(String message) {

@@ -26,7 +26,7 @@ import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What becomes of a checkpoint that a run went on from. */
+/** Tests the treatment of the checkpoint that a run was resumed from. */
 @EnabledOnOs(OS.LINUX)
 class CheckpointSaverTest {
 
@@ -57,7 +57,7 @@ class CheckpointSaverTest {
         }
     }
 
-    /** Files that are mapped keep their place on the disk, and on some systems cannot be deleted. */
+    /** Mapped files keep their disk space, and on some systems they cannot be deleted. */
     @Test
     void trainingLetsGoOfIt() {
         List<String> mapped = new ArrayList<>();

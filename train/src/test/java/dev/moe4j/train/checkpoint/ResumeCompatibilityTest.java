@@ -34,7 +34,7 @@ class ResumeCompatibilityTest {
         ResumeCompatibility.refuse(before, CONFIG, now, Set.of(), leads);
     }
 
-    /** The checkpoint tells of the first process's machine. */
+    /** The checkpoint records the first process's machine only. */
     @Test
     void onlyTheFirstProcessComparesItsMachine() {
         TrainingState.RunInputs before = on(2, "AVX512");
@@ -45,7 +45,7 @@ class ResumeCompatibilityTest {
         assertThatCode(() -> refuse(before, now, false)).doesNotThrowAnyException();
     }
 
-    /** As where one machine has tiles and the other has none. */
+    /** As if only one of two machines had AMX tiles. */
     @Test
     void anotherOneDnnIsAnotherInstructionSet() {
         TrainingState.RunInputs tiles = on(2, "AVX512/AVX512_CORE_AMX");
@@ -64,7 +64,7 @@ class ResumeCompatibilityTest {
                 .hasMessageContaining("instruction_set was AVX512 and is now AVX2/AVX2;");
     }
 
-    /** Another precision may be allowed, and decides whether tiles are used. */
+    /** Another precision may be allowed. It also decides whether tiles are used. */
     @Test
     void anotherPrecisionNeedsNoOtherKey() {
         RunConfig was = CONFIG.withPrecision(Precision.FP32);

@@ -47,7 +47,7 @@ class RecipesTest {
         assertThat(run.batch().microBatch()).isEqualTo(8);
     }
 
-    /** The rate rises from 0, stands at its peak after the warm-up, and is 0 after 300 billion tokens. */
+    /** The rate rises from 0, reaches its peak after the warm-up, and is 0 after 300 billion tokens. */
     @Test
     void theRateIsThePublishedOne() {
         RunConfig run = RunConfig.preset("moe-52b");
@@ -82,7 +82,7 @@ class RecipesTest {
         assertThat(run.schedule().warmup()).isEqualTo(50);
     }
 
-    /** A new size of the study's cannot silently get a small one's recipe. */
+    /** A new published size must not silently get a small preset's recipe. */
     @ParameterizedTest
     @MethodSource("names")
     void everyLongContextTrainsAsPublished(String name) {
@@ -92,7 +92,7 @@ class RecipesTest {
         assertThat(run.architecture()).isEqualTo(Presets.architecture(name));
     }
 
-    /** What it sets need not go with any other preset. */
+    /** A file's values need to be valid only with its own preset. */
     @ParameterizedTest
     @CsvSource({
         "dense-125m, batch.accumulation=16, 'batch: {accumulation: 16}'",

@@ -14,7 +14,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 class TrainExceptionTest {
 
-    /** The text of a full disk is the system's, in the user's language. */
+    /** The system's message for a full disk is in the user's language. */
     static Stream<Arguments> causes() {
         return Stream.of(
                 Arguments.of(new AccessDeniedException("f"), "permission denied; make its folder writable"),

@@ -30,7 +30,7 @@ import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Reads event files with Google's protobuf library and a CRC of its own. */
+/** Reads event files with Google's protobuf library and an independent CRC. */
 class TensorBoardTest {
 
     @TempDir
@@ -65,7 +65,7 @@ class TensorBoardTest {
         assertThat(scalars(events.get(4))).isEmpty();
     }
 
-    /** What is on the disk while the file is open is whole, and stays when a later start adds its own file. */
+    /** The file on the disk is complete while it is open, and later starts leave it unchanged. */
     @Test
     void aResumedRunDropsWhatIsWrittenAgain() throws IOException {
         try (TensorBoard board = TensorBoard.open(folder, 0)) {
@@ -87,7 +87,7 @@ class TensorBoardTest {
         for (int i = 0; i < firstSteps.length; i++) {
             List<DynamicMessage> events = events(files.get(i));
             assertThat(value(events.getFirst(), "file_version")).isEqualTo("brain.Event:2");
-            // TensorBoard drops steps from this one on.
+            // TensorBoard drops the values of this step and later ones.
             assertThat(value(events.get(1), "step")).isEqualTo(firstSteps[i]);
             DynamicMessage log = (DynamicMessage) value(events.get(1), "session_log");
             assertThat(value(log, "status")).isEqualTo(1);
@@ -95,7 +95,7 @@ class TensorBoardTest {
         }
     }
 
-    /** A clock that was set back does not bring a later start before an earlier one. */
+    /** If the clock was set back, a later start still sorts after an earlier one. */
     @Test
     void laterStartsHaveLaterNames() throws IOException {
         Files.writeString(folder.resolve("events.out.tfevents.4102444800.moe4j"), "");
@@ -125,7 +125,7 @@ class TensorBoardTest {
                 .hasMessageContaining("cannot write " + file);
     }
 
-    /** The decoder's CRC is right: the value that the RFC of iSCSI's authors give for these digits. */
+    /** Checks the decoder's CRC with the test value of the iSCSI RFC. */
     @Test
     void theDecodersChecksumIsCastagnolis() {
         assertThat(checksum("123456789".getBytes(StandardCharsets.US_ASCII))).isEqualTo(0xe3069283);
@@ -198,7 +198,7 @@ class TensorBoardTest {
 
     private static final Descriptor EVENT = descriptor();
 
-    /** The part of TensorFlow's event.proto and summary.proto that a scalar takes. */
+    /** The parts of TensorFlow's event.proto and summary.proto that scalars need. */
     private static Descriptor descriptor() {
         FileDescriptorProto file = FileDescriptorProto.newBuilder()
                 .setName("event.proto")

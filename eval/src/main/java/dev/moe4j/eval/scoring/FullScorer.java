@@ -11,26 +11,31 @@ import java.util.Comparator;
 import java.util.List;
 
 /**
- * Runs the model over each request in full: the reference.
+ * Runs the model over each complete request. The reference for {@link PrefixScorer}.
  *
- * <p>Requests of about one length share a batch, the shorter ones filled up behind their end, where causal attention
- * does not look. A request's likelihood does not depend on its neighbours, since without a capacity each token is routed
- * by itself; where experts have a capacity, each request is run alone and at its own length.
+ * <p>Requests of similar length share a batch. Shorter ones are padded at their end, where causal attention does not
+ * look. Without a capacity each token is routed independently, so a request's likelihood does not depend on the batch.
+ * If experts have a capacity, each request runs alone and without padding.
  */
-public final class PlainScorer implements Scorer {
+public final class FullScorer implements Scorer {
 
     private final LanguageModel model;
     private final int batchTokens;
 
     /**
-     * @param batchTokens tokens that the model reads at a time, fill included, unless one request has more
+     * Creates a scorer.
+     *
+     * @param batchTokens the limit of tokens per batch, padding included, unless a single request has more
      */
-    public PlainScorer(LanguageModel model, int batchTokens) {
+    public FullScorer(LanguageModel model, int batchTokens) {
         this.model = model;
         this.batchTokens = hasCapacity(model) ? 1 : batchTokens;
     }
 
-    /** Whether tokens compete for places, so that a text's score would depend on what shares its batch. */
+    /**
+     * Whether the experts have a capacity, so that a request's likelihood would depend on the other requests in its
+     * batch.
+     */
     public static boolean hasCapacity(LanguageModel model) {
         return model.config().experts() > 0
                 && model.architecture().routing().strategy() == RoutingConfig.Strategy.CAPACITY;
@@ -59,7 +64,7 @@ public final class PlainScorer implements Scorer {
 
     private List<Likelihood> batch(List<Request> batch, int length) {
         long[] inputs = new long[batch.size() * length];
-        // Any token but the padding's, which would be masked and so take a slower way.
+        // Pad with an ordinary token: the padding token would be masked, which is slower.
         Arrays.fill(inputs, model.config().padding() == 0 ? 1 : 0);
         List<Long> rows = new ArrayList<>();
         List<Integer> targets = new ArrayList<>();
