@@ -5,15 +5,15 @@ import dev.moe4j.parallel.layout.Sharding;
 import dev.moe4j.tensor.DType;
 
 /**
- * The processes of a run at work: who holds what, and the groups in which they exchange it. Whatever works on several
- * processes is given this value.
+ * The layout of a run and the process groups for it. Code that runs on several processes takes this value.
  *
- * @param everyone all ranks
- * @param experts the ranks that together hold all experts once
- * @param replicas the ranks that hold the same experts as this one
- * @param rows the same ranks as {@code experts}, for rows on their way to experts and back, which may be narrower there;
- *     parameters, moments and gradients never are
- * @param overlapping whether one half of the rows travels while experts compute the other
+ * @param layout which rank holds which parameters
+ * @param everyone all ranks: the data parallel group of the dense parameters
+ * @param experts this rank's expert parallel group, whose members together hold each expert once
+ * @param replicas the ranks that hold the same experts as this rank: the data parallel group of its experts
+ * @param rows the members of {@code experts}, for the all-to-all of token rows. This group may have a narrower wire type;
+ *     parameters, optimizer moments and gradients are always sent unconverted
+ * @param overlapping whether the all-to-all of one half of the rows overlaps the experts' computation of the other half
  */
 public record ParallelContext(
         Layout layout,
@@ -23,7 +23,7 @@ public record ParallelContext(
         ProcessGroup rows,
         boolean overlapping) {
 
-    /** That of one process, which exchanges nothing. */
+    /** The context of a single process, which does not communicate. */
     public static final ParallelContext SINGLE = new ParallelContext(
             Layout.SINGLE,
             ProcessGroup.alone(Layout.SINGLE.everyone()),
@@ -33,9 +33,11 @@ public record ParallelContext(
             false);
 
     /**
-     * Connects the groups of a layout; all processes must come here.
+     * Connects the groups of a layout. All processes must call this.
      *
-     * @throws dev.moe4j.parallel.layout.ParallelException if they cannot be connected
+     * @param expertParallel the number of ranks over which the experts are sharded
+     * @throws dev.moe4j.parallel.layout.ParallelException if {@code expertParallel} does not fit the number of processes,
+     *     or a group cannot be connected
      */
     public static ParallelContext of(Processes processes, int expertParallel, Sharding sharding) {
         Layout layout = new Layout(processes.world(), processes.rank(), expertParallel, sharding);
@@ -45,22 +47,22 @@ public record ParallelContext(
         return new ParallelContext(layout, everyone, experts, replicas, experts, false);
     }
 
-    /** The same processes, whose rows travel in that type where it is narrower than theirs. */
+    /** Returns this context with a wire type for token rows. Rows in a narrower type are sent unconverted. */
     public ParallelContext withRowsAs(DType type) {
         return new ParallelContext(layout, everyone, experts, replicas, experts.onWire(type), overlapping);
     }
 
-    /** The same processes, which exchange one half of their rows while experts compute the other. */
+    /** Returns this context with all-to-all communication overlapping the experts' computation. */
     public ParallelContext withOverlap() {
         return new ParallelContext(layout, everyone, experts, replicas, rows, true);
     }
 
-    /** Whether this process is the one that speaks for all. */
+    /** Whether this process is rank 0, which writes logs and results for the run. */
     public boolean leads() {
         return layout.rank() == 0;
     }
 
-    /** Seconds that this process has waited in exchanges since its start. */
+    /** Returns the seconds that this process has spent waiting for collectives since its start. */
     public double waitedSeconds() {
         return everyone.waitedSeconds();
     }

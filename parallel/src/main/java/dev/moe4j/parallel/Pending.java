@@ -2,7 +2,7 @@ package dev.moe4j.parallel;
 
 import dev.moe4j.base.text.FirstLine;
 import dev.moe4j.parallel.health.Exchange;
-import dev.moe4j.parallel.health.Journal;
+import dev.moe4j.parallel.health.ExchangeProgress;
 import dev.moe4j.parallel.health.Peers;
 import dev.moe4j.parallel.rendezvous.FailureDetector;
 import dev.moe4j.tensor.Scope;
@@ -11,15 +11,16 @@ import org.bytedeco.pytorch.Work;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A collective under way. Its tensors must not be read or written until {@link #await} returns, and every one must be
- * awaited, on the thread that began it. Several may be under way, in the same order on all members.
+ * A collective that has started and may not have finished. Its tensors must not be read or written before {@link #await}
+ * returns. Every collective must be awaited, on the thread that started it. Several collectives may run concurrently if
+ * all members start them in the same order.
  */
 public final class Pending {
 
-    /** What is waited for, and what is done with what came. */
+    /** A collective that needs waiting for. */
     private record Running(
             Exchange exchange,
-            FailureDetector watch,
+            FailureDetector detector,
             Work work,
             boolean onDevice,
             Scope temporaries,
@@ -31,30 +32,32 @@ public final class Pending {
         this.running = running;
     }
 
-    /** An exchange that has nothing to wait for. */
+    /** Returns a collective that has already finished. */
     static Pending done() {
         return new Pending(null);
     }
 
     /**
-     * @param onDevice whether a GPU's stream waits for it, and not the host
-     * @param temporaries tensors that live as long as the exchange
-     * @param completion turns what came into the result
+     * @param onDevice whether a GPU stream waits for it instead of the host
+     * @param temporaries tensors that live until the collective has finished
+     * @param completion turns the received data into the result
      */
     static Pending of(
             Exchange exchange,
-            FailureDetector watch,
+            FailureDetector detector,
             Work work,
             boolean onDevice,
             Scope temporaries,
             Runnable completion) {
-        return new Pending(new Running(exchange, watch, work, onDevice, temporaries, completion));
+        return new Pending(new Running(exchange, detector, work, onDevice, temporaries, completion));
     }
 
     /**
-     * Waits until the result is there, on a GPU until what its stream does next has it; nothing if it was awaited before.
+     * Waits for the collective. On the CPU the host blocks until the result is available. On a GPU the current stream
+     * waits, and the host continues. A second call returns immediately.
      *
-     * @throws dev.moe4j.parallel.layout.ParallelException if it does not come within the run's timeout, or a rank is lost; it names the rank
+     * @throws dev.moe4j.parallel.layout.ParallelException if the collective exceeds the run's timeout or a rank is lost;
+     *     the message names the rank at fault
      */
     public void await() {
         Running now = running;
@@ -62,51 +65,51 @@ public final class Pending {
             return;
         }
         running = null;
-        Journal journal = now.watch().journal();
-        journal.waitsIn(now.exchange().label());
+        ExchangeProgress progress = now.detector().progress();
+        progress.startWaiting(now.exchange().label());
         try {
             if (now.onDevice()) {
-                holdStream(now.exchange(), now.watch(), now.work());
+                holdStream(now.exchange(), now.detector(), now.work());
             } else {
-                waitFor(now.exchange(), now.watch(), now.work());
+                waitFor(now.exchange(), now.detector(), now.work());
             }
             now.completion().run();
         } finally {
-            journal.worksAfter(now.exchange().label());
+            progress.stopWaiting(now.exchange().label());
             now.temporaries().close();
             now.work().close();
         }
     }
 
     /**
-     * Lets the device's stream wait. NCCL takes a wait with a time for the exchange's own limit: it would abort what is not
-     * done by then.
+     * Makes the GPU stream wait, without a timeout. NCCL would treat a timeout as the collective's limit and abort the
+     * collective.
      */
-    private static void holdStream(Exchange exchange, FailureDetector watch, Work work) {
-        watch.checkTold(exchange, 0);
+    private static void holdStream(Exchange exchange, FailureDetector detector, Work work) {
+        detector.throwIfReported(exchange, 0);
         try {
             work._wait();
         } catch (RuntimeException e) {
-            throw watch.failure(exchange, 0, FirstLine.of(e), e);
+            throw detector.failure(exchange, 0, FirstLine.of(e), e);
         }
     }
 
-    private static void waitFor(Exchange exchange, FailureDetector watch, Work work) {
+    private static void waitFor(Exchange exchange, FailureDetector detector, Work work) {
         long start = System.nanoTime();
-        try (Milliseconds look = new Milliseconds(Peers.LOOK_MILLIS)) {
+        try (Milliseconds look = new Milliseconds(Peers.POLL_MILLIS)) {
             while (true) {
                 try {
                     work._wait(look);
                     return;
                 } catch (RuntimeException e) {
                     double seconds = (System.nanoTime() - start) / 1e9;
-                    watch.checkTold(exchange, seconds);
+                    detector.throwIfReported(exchange, seconds);
                     if (!work.isCompleted()) {
-                        if (seconds * 1e3 > watch.timeout().toMillis()) {
-                            throw watch.failure(exchange, seconds, "", e);
+                        if (seconds * 1e3 > detector.timeout().toMillis()) {
+                            throw detector.failure(exchange, seconds, "", e);
                         }
                     } else if (!work.isSuccess()) {
-                        throw watch.failure(exchange, seconds, FirstLine.of(e), e);
+                        throw detector.failure(exchange, seconds, FirstLine.of(e), e);
                     }
                 }
             }

@@ -1,7 +1,7 @@
 package dev.moe4j.parallel;
 
 import dev.moe4j.base.text.FirstLine;
-import dev.moe4j.parallel.c10d.Backends;
+import dev.moe4j.parallel.c10d.CollectiveBackends;
 import dev.moe4j.parallel.health.Exchange;
 import dev.moe4j.parallel.layout.Members;
 import dev.moe4j.parallel.layout.Splits;
@@ -24,33 +24,43 @@ import org.bytedeco.pytorch.Work;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The collectives of some ranks. All members call the same ones in the same order, with tensors of the same sizes but
- * where the sizes are agreed on first. Tensors are contiguous, and those of one call on one device: NCCL moves those on
- * GPUs, Gloo those on the CPU. Each call has a label for messages, such as
- * {@code layer 3 dispatch}, begins the exchange and returns; see {@link Pending}. A group of one member exchanges nothing
- * and needs no c10d.
+ * A group of ranks that run collectives together: all-reduce, all-gather, reduce-scatter, broadcast and all-to-all.
  *
- * <p>{@link #onWire} gives the same group, which sends floating-point tensors in a narrower type.
+ * <p>All members must call the same collectives in the same order. Tensors must have the same sizes on all members; an
+ * uneven all-to-all first exchanges the sizes, see {@link #agree}. Tensors must be contiguous, and all tensors of one call
+ * must be on one device. NCCL moves tensors on GPUs, and Gloo moves tensors on the CPU.
+ *
+ * <p>A call starts the collective and returns a {@link Pending} to wait for. Its label, such as
+ * {@code layer 3 dispatch}, appears in error messages. A group of one member copies locally and does not use c10d.
  */
 public final class ProcessGroup {
 
-    /** Numbers before the rows of each kind, in what members tell each other of an uneven exchange. */
+    /** Numbers that precede the row counts in the message in which members announce an uneven all-to-all. */
     private static final int HEADER = 2;
 
     private final Members members;
-    private final @Nullable Backends backends;
-    private final @Nullable FailureDetector watch;
+    private final @Nullable CollectiveBackends backends;
+    private final @Nullable FailureDetector detector;
     private final @Nullable DType wire;
 
+    /**
+     * Creates a group. Backends and detector are null for a group of one member.
+     *
+     * @param detector explains failed collectives
+     * @param wire the type in which floating-point tensors are sent; null to send them unconverted
+     */
     public ProcessGroup(
-            Members members, @Nullable Backends backends, @Nullable FailureDetector watch, @Nullable DType wire) {
+            Members members,
+            @Nullable CollectiveBackends backends,
+            @Nullable FailureDetector detector,
+            @Nullable DType wire) {
         this.members = members;
         this.backends = backends;
-        this.watch = watch;
+        this.detector = detector;
         this.wire = wire;
     }
 
-    /** The group of one member, which exchanges nothing. */
+    /** Returns the group of a single process. */
     static ProcessGroup alone(Members members) {
         return new ProcessGroup(members, null, null, null);
     }
@@ -59,14 +69,17 @@ public final class ProcessGroup {
         return members;
     }
 
-    /** This group, sending floating-point tensors as {@code type} and converting them back: half the traffic for bf16. */
+    /**
+     * Returns this group with a wire type. Floating-point tensors that are wider than {@code type} are converted to it
+     * before sending and converted back on arrival. With bf16 this halves the traffic of fp32 tensors.
+     */
     public ProcessGroup onWire(DType type) {
-        return new ProcessGroup(members, backends, watch, type);
+        return new ProcessGroup(members, backends, detector, type);
     }
 
     /**
-     * Replaces {@code x} by its reduction over the members, equal on all. In a narrower type on the wire partial sums are
-     * rounded to it as well.
+     * All-reduce: replaces {@code x} by its reduction over the members. The result is the same on all members. A narrower
+     * wire type also rounds the partial sums.
      */
     public Pending allReduce(Reduction reduction, Tensor x, String label) {
         check(x);
@@ -80,7 +93,11 @@ public final class ProcessGroup {
         });
     }
 
-    /** Replaces {@code x} by that of the member at place {@code root}. */
+    /**
+     * Broadcast: replaces {@code x} on all members by the {@code x} of one member.
+     *
+     * @param root the sending member's index in the group, which is not its global rank
+     */
     public Pending broadcast(Tensor x, int root, String label) {
         check(x);
         return begin(label, scope -> {
@@ -93,9 +110,9 @@ public final class ProcessGroup {
     }
 
     /**
-     * Writes all members' {@code part} one after the other into {@code whole}.
+     * All-gather: concatenates the members' {@code part} tensors into {@code whole}, in member order.
      *
-     * @param whole members · the elements of {@code part}
+     * @param whole receives members × elements of {@code part}
      */
     public Pending allGather(Tensor whole, Tensor part, String label) {
         check(whole, part);
@@ -114,11 +131,13 @@ public final class ProcessGroup {
     }
 
     /**
-     * Writes this member's share of the sum over the members' {@code whole} into {@code part}: an exchange of shares, then
-     * a sum in the order of members and in the type of {@code part}, so that a narrower type on the wire rounds each
-     * addend once. docs/log.md has the measurement against Gloo's own.
+     * Reduce-scatter: sums {@code whole} over the members and writes this member's shard of the sum into {@code part}.
      *
-     * @param whole members · the elements of {@code part}; it is only read
+     * <p>The implementation is an all-to-all of shards followed by a local sum. The sum runs in member order and in the
+     * type of {@code part}, so a narrower wire type rounds each addend only once. A comparison with the speed of Gloo's
+     * reduce-scatter is in docs/log.md.
+     *
+     * @param whole members × elements of {@code part}; it is not modified
      */
     public Pending reduceScatter(Tensor part, Tensor whole, String label) {
         check(whole, part);
@@ -146,10 +165,10 @@ public final class ProcessGroup {
     }
 
     /**
-     * Exchanges as many rows with every member.
+     * All-to-all with the same number of rows for every pair of members.
      *
-     * @param into {@code [members · rows, …]}, the rows of the first member first
-     * @param from {@code [members · rows, …]}, the rows for the first member first
+     * @param into {@code [members · rows, …]}, the received rows in member order
+     * @param from {@code [members · rows, …]}, the rows to send in member order
      */
     public Pending allToAll(Tensor into, Tensor from, String label) {
         check(into, from);
@@ -164,13 +183,14 @@ public final class ProcessGroup {
     }
 
     /**
-     * Agrees on an uneven exchange: tells every member how many rows of each kind will come, and checks that both sides
-     * mean the same exchange. Waits for the other members.
+     * Exchanges the row counts of an uneven all-to-all, and checks that all members are in the same collective. Blocks
+     * until all members have called it.
      *
-     * @param rows {@code [members][kinds]}: rows of each kind that go to each member
-     * @param rowElements elements of a row
-     * @param type of the rows, before {@link #onWire}
-     * @throws dev.moe4j.parallel.layout.ParallelException if another member means another exchange, or is lost
+     * @param rows {@code [members][kinds]}: how many rows of each kind, such as an expert, this rank sends to each member
+     * @param rowElements the number of elements in a row
+     * @param type the rows' type before conversion to the wire type
+     * @throws dev.moe4j.parallel.layout.ParallelException if a member is in another collective, has rows of another size,
+     *     or is lost
      */
     public Splits agree(long[][] rows, long rowElements, DType type, String label) {
         if (rows.length != members.size()) {
@@ -178,11 +198,11 @@ public final class ProcessGroup {
                     "agree '%s': rows for %d of %d members".formatted(label, rows.length, members.size()));
         }
         long rowBytes = rowElements * wireType(type).bytes();
-        FailureDetector watched = watch;
-        if (watched == null) {
+        FailureDetector detector = this.detector;
+        if (detector == null) {
             return new Splits(rows, rows, rowBytes);
         }
-        // Each member's line: bytes of a row, a mark of the label, rows of each kind.
+        // The message to each member: bytes per row, a hash of the label, and the number of rows of each kind.
         int kinds = rows[0].length;
         long[] lines = new long[members.size() * (HEADER + kinds)];
         for (int member = 0; member < members.size(); member++) {
@@ -191,55 +211,58 @@ public final class ProcessGroup {
             lines[line + 1] = label.hashCode();
             System.arraycopy(rows[member], 0, lines, line + HEADER, kinds);
         }
-        long[] answers;
+        long[] announced;
         try (Scope _ = Scope.open()) {
             Tensor sent = Tensor.of(lines);
             Tensor received = sent.emptyLike();
             allToAll(received, sent, label).await();
-            answers = received.toLongs();
+            announced = received.toLongs();
         }
-        long[][] coming = new long[members.size()][];
+        long[][] received = new long[members.size()][];
         for (int member = 0; member < members.size(); member++) {
             int line = member * (HEADER + kinds);
-            Optional<String> difference = difference(member, label, rowBytes, answers[line], answers[line + 1]);
+            Optional<String> difference = difference(member, label, rowBytes, announced[line], announced[line + 1]);
             if (difference.isPresent()) {
-                throw watched.disagreement(new Exchange(members, label, 0), difference.get());
+                throw detector.disagreement(new Exchange(members, label, 0), difference.get());
             }
-            coming[member] = Arrays.copyOfRange(answers, line + HEADER, line + HEADER + kinds);
+            received[member] = Arrays.copyOfRange(announced, line + HEADER, line + HEADER + kinds);
         }
-        return new Splits(rows, coming, rowBytes);
+        return new Splits(rows, received, rowBytes);
     }
 
     /**
-     * An exchange in which all members send the same rows as this one, so that none need be told.
+     * Returns the row counts of an all-to-all in which all members send the same numbers of rows. This takes no
+     * communication.
      *
-     * @param rows {@code [members][kinds]}: rows of each kind that go to each member
+     * @param rows {@code [members][kinds]}: rows of each kind that every rank sends to each member
+     * @param rowElements the number of elements in a row
+     * @param type the rows' type before conversion to the wire type
      */
     public Splits even(long[][] rows, long rowElements, DType type) {
-        long[][] coming = new long[members.size()][];
-        Arrays.fill(coming, rows[members.index()]);
-        return new Splits(rows, coming, rowElements * wireType(type).bytes());
+        long[][] received = new long[members.size()][];
+        Arrays.fill(received, rows[members.index()]);
+        return new Splits(rows, received, rowElements * wireType(type).bytes());
     }
 
     private Optional<String> difference(int member, String label, long rowBytes, long theirRowBytes, long theirMark) {
         int rank = members.ranks().get(member);
         if (theirMark != label.hashCode()) {
             return Optional.of(
-                    "rank %d is in another exchange than '%s' of rank %d: all ranks must make the same exchanges in the same order"
+                    "rank %d is in another collective than '%s' of rank %d: all ranks must call the same collectives in the same order"
                             .formatted(rank, label, members.rank()));
         }
         return theirRowBytes == rowBytes
                 ? Optional.empty()
                 : Optional.of(
-                        "rank %d has rows of %,d bytes where rank %d has %,d: all ranks must exchange rows of one width and type"
+                        "rank %d has rows of %,d bytes, but rank %d has rows of %,d bytes: all ranks must use the same row width and type"
                                 .formatted(rank, theirRowBytes, members.rank(), rowBytes));
     }
 
     /**
-     * Exchanges rows as agreed on.
+     * All-to-all with the row counts of {@code splits}, which may be uneven.
      *
-     * @param into {@code [rows received, …]}, those of the first member first
-     * @param from {@code [rows sent, …]}, those for the first member first
+     * @param into {@code [rows received, …]}, the received rows in member order
+     * @param from {@code [rows sent, …]}, the rows to send in member order
      */
     public Pending allToAll(Tensor into, Tensor from, Splits splits, String label) {
         check(into, from);
@@ -251,7 +274,7 @@ public final class ProcessGroup {
         return begin(label, scope -> exchange(scope, into, from, splits.rowsReceived(), splits.rowsSent()));
     }
 
-    /** The sums over the members, equal on all. Waits for them. */
+    /** Returns the elementwise sums over the members, the same on all members. Blocks until all members have called it. */
     public double[] sum(double[] values, String label) {
         if (backends == null) {
             return values;
@@ -263,12 +286,15 @@ public final class ProcessGroup {
         }
     }
 
-    /** Whether that is so for any member. Waits for them. */
+    /** Returns whether {@code here} is true on any member. Blocks until all members have called it. */
     public boolean any(boolean here, String label) {
         return sum(new double[] {here ? 1 : 0}, label)[0] > 0;
     }
 
-    /** The values of the first member, which alone decides on them; others give as many of any. Waits for it. */
+    /**
+     * Returns the first member's values on all members. The other members pass an array of the same length, whose content
+     * is ignored. Blocks until the values arrive.
+     */
     public double[] fromFirst(double[] values, String label) {
         if (backends == null) {
             return values;
@@ -281,12 +307,12 @@ public final class ProcessGroup {
     }
 
     double waitedSeconds() {
-        return watch == null ? 0 : watch.journal().waitedSeconds();
+        return detector == null ? 0 : detector.progress().waitedSeconds();
     }
 
-    /** Waits until all members have come here. */
+    /** Blocks until all members have called it. */
     public void barrier(String label) {
-        begin(label, _ -> new Begun(hosts().barrier(), false, () -> {})).await();
+        begin(label, _ -> new Begun(cpuBackend().barrier(), false, () -> {})).await();
     }
 
     private Begun exchange(Scope scope, Tensor into, Tensor from, long[] received, long[] sent) {
@@ -304,9 +330,10 @@ public final class ProcessGroup {
     }
 
     /**
-     * An exchange that libtorch has begun, and what is to be done when it has ended.
+     * A collective that libtorch has started.
      *
-     * @param onDevice whether a GPU waits for it, and not the host
+     * @param onDevice whether a GPU stream waits for it instead of the host
+     * @param completion runs after the collective has finished
      */
     private record Begun(Work work, boolean onDevice, Runnable completion) {}
 
@@ -315,39 +342,38 @@ public final class ProcessGroup {
     }
 
     private Pending begin(String label, Function<Scope, Begun> call) {
-        FailureDetector watched = watch;
-        if (backends == null || watched == null) {
+        FailureDetector detector = this.detector;
+        if (backends == null || detector == null) {
             return Pending.done();
         }
-        Exchange exchange = new Exchange(members, label, watched.journal().begin(members.name()));
-        watched.checkTold(exchange, 0);
+        Exchange exchange = new Exchange(members, label, detector.progress().begin(members.name()));
+        detector.throwIfReported(exchange, 0);
         Scope temporaries = Scope.detached();
         try {
             Begun begun = call.apply(temporaries);
-            return Pending.of(exchange, watched, begun.work(), begun.onDevice(), temporaries, begun.completion());
+            return Pending.of(exchange, detector, begun.work(), begun.onDevice(), temporaries, begun.completion());
         } catch (RuntimeException e) {
             temporaries.close();
-            throw watched.failure(exchange, 0, FirstLine.of(e), e);
+            throw detector.failure(exchange, 0, FirstLine.of(e), e);
         }
     }
 
     private Backend backend(Tensor moved) {
-        return moved.device().isCuda() ? connected().cuda() : hosts();
+        return moved.device().isCuda() ? connected().cuda() : cpuBackend();
     }
 
-    /** What hosts meet by. */
-    private Backend hosts() {
+    private Backend cpuBackend() {
         return connected().cpu();
     }
 
-    private Backends connected() {
+    private CollectiveBackends connected() {
         if (backends == null) {
-            throw new IllegalStateException("a group of one member has no backend");
+            throw new IllegalStateException("a group of one member does not have a backend");
         }
         return backends;
     }
 
-    // Checks of what this process does wrong by itself
+    // Checks of this process's arguments
 
     private static void check(Tensor... tensors) {
         for (Tensor tensor : tensors) {
@@ -368,12 +394,12 @@ public final class ProcessGroup {
     private void checkRows(String label, String what, Tensor tensor, long rows, long rowBytes) {
         long bytes = wireType(tensor.dtype()).bytes();
         if (tensor.size(0) != rows || tensor.elements() * bytes != rows * rowBytes) {
-            throw new IllegalArgumentException("'%s': %d rows of %d bytes are agreed on %s, not %s"
+            throw new IllegalArgumentException("'%s': the row counts require %d rows of %d bytes %s, not %s"
                     .formatted(label, rows, rowBytes, what, tensor.describe()));
         }
     }
 
-    // The wire
+    // Conversion to and from the wire type
 
     private DType wireType(DType type) {
         return wire != null && type.floating() && wire.bytes() < type.bytes() ? wire : type;

@@ -1,10 +1,10 @@
 package dev.moe4j.parallel;
 
-import dev.moe4j.parallel.c10d.Backends;
+import dev.moe4j.parallel.c10d.CollectiveBackends;
 import dev.moe4j.parallel.c10d.Gloo;
 import dev.moe4j.parallel.c10d.Nccl;
+import dev.moe4j.parallel.health.ExchangeProgress;
 import dev.moe4j.parallel.health.Identity;
-import dev.moe4j.parallel.health.Journal;
 import dev.moe4j.parallel.health.Peers;
 import dev.moe4j.parallel.launch.Launcher;
 import dev.moe4j.parallel.layout.Layout;
@@ -25,13 +25,12 @@ import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The processes of one run, as one of them sees them: where groups come from. With one process there is no rendezvous,
- * no socket and no c10d.
+ * This process's connection to the other processes of a run. It creates {@link ProcessGroup}s. A run of one process uses
+ * neither rendezvous nor sockets nor c10d.
  */
 public final class Processes {
 
-    /** How this process is connected to others. */
-    private record Connection(Rendezvous rendezvous, FailureDetector watch, String address) {}
+    private record Connection(Rendezvous rendezvous, FailureDetector detector, String address) {}
 
     private final Environment environment;
     private final @Nullable Connection connection;
@@ -43,34 +42,35 @@ public final class Processes {
     }
 
     /**
-     * Meets the other processes, does {@code work}, and waits until all have done theirs. If this one fails it tells the
-     * others before it throws, so that they end as well. It throws after rank 0 has ended, which may have to write a
-     * checkpoint.
+     * Joins the rendezvous, runs {@code work}, and waits until all processes have finished.
      *
-     * @throws dev.moe4j.parallel.layout.ParallelException if ranks are missing, differ in {@code identity}, or are lost; it names the rank
+     * <p>If this process fails, it reports the failure to the others, so that they stop too. It throws only after rank 0
+     * has exited, because rank 0 may have to write a checkpoint.
+     *
+     * @throws dev.moe4j.parallel.layout.ParallelException if ranks are missing, differ in {@code identity}, or are lost
      */
     public static <T> T run(Environment environment, Identity identity, Function<Processes, T> work) {
         if (!environment.isDistributed()) {
             return work.apply(new Processes(environment, null));
         }
         Libtorch.load();
-        Journal journal = new Journal();
-        try (Peers peers = Peers.listen(Network.addressOf(environment), journal)) {
+        ExchangeProgress progress = new ExchangeProgress();
+        try (Peers peers = Peers.listen(Network.addressOf(environment), progress)) {
             Rendezvous rendezvous = Rendezvous.meet(environment, identity, peers);
-            FailureDetector watch = new FailureDetector(environment.rank(), environment.timeout(), journal, peers);
-            String address = peers.card(environment.rank(), identity).address();
+            FailureDetector detector = new FailureDetector(environment.rank(), environment.timeout(), progress, peers);
+            String address = peers.endpoint(environment.rank(), identity).address();
             try {
-                Processes processes = new Processes(environment, new Connection(rendezvous, watch, address));
+                Processes processes = new Processes(environment, new Connection(rendezvous, detector, address));
                 ProcessGroup everyone = processes.group(
                         new Layout(environment.world(), environment.rank(), 1, Sharding.NONE).everyone());
                 T result = work.apply(processes);
                 everyone.barrier("end of the run");
-                processes.clean();
+                processes.deleteRendezvousFile();
                 return result;
             } catch (Throwable e) {
-                peers.tell("rank %d failed: %s"
+                peers.reportFailure("rank %d failed: %s"
                         .formatted(environment.rank(), e.getMessage() == null ? e : e.getMessage()));
-                peers.awaitFirst(Launcher.PATIENCE);
+                peers.awaitRankZero(Launcher.PATIENCE);
                 throw e;
             }
         }
@@ -85,9 +85,11 @@ public final class Processes {
     }
 
     /**
-     * The group of these members, which all of them ask for in the same order. The first time connects them.
+     * Returns the group of these members, and connects it on the first call. All members must ask for their groups in the
+     * same order.
      *
-     * @throws dev.moe4j.parallel.layout.ParallelException if they cannot be connected
+     * @throws dev.moe4j.parallel.layout.ParallelException if the members cannot be connected
+     * @throws IllegalArgumentException if another group has the same name
      */
     public ProcessGroup group(Members members) {
         ProcessGroup known = groups.get(members.name());
@@ -112,13 +114,13 @@ public final class Processes {
                 .within(
                         "connecting group " + members.name(),
                         () -> new Gloo(members, to.rendezvous().store(), to.address(), environment.timeout()));
-        Backends backends =
-                new Backends(gloo, () -> new Nccl(members, to.rendezvous().store(), environment.timeout()));
-        return new ProcessGroup(members, backends, to.watch(), null);
+        CollectiveBackends backends = new CollectiveBackends(
+                gloo, () -> new Nccl(members, to.rendezvous().store(), environment.timeout()));
+        return new ProcessGroup(members, backends, to.detector(), null);
     }
 
-    /** A file where ranks met must not be found by the next run. */
-    private void clean() {
+    /** Deletes a rendezvous file, so that the next run does not find it. */
+    private void deleteRendezvousFile() {
         if (environment.rank() == 0 && environment.meeting().getScheme().equals("file")) {
             try {
                 Files.deleteIfExists(Path.of(environment.meeting()));

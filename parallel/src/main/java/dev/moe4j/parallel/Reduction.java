@@ -2,10 +2,9 @@ package dev.moe4j.parallel;
 
 import org.bytedeco.pytorch.ReduceOp;
 
-/** How a reduction joins the members' elements. */
+/** The operation by which an all-reduce combines the members' elements. */
 public enum Reduction {
-    SUM(ReduceOp.RedOpType.SUM),
-    MAX(ReduceOp.RedOpType.MAX);
+    SUM(ReduceOp.RedOpType.SUM);
 
     private final ReduceOp.RedOpType type;
 

@@ -1,7 +1,9 @@
 /**
- * Communication between processes: a {@link ParallelContext} holds the {@link ProcessGroup}s of a layout. A group
- * does all-reduce, all-gather, reduce-scatter, broadcast and all-to-all; a {@link Pending} is one under way.
- * Depends on {@code parallel.layout}, {@code parallel.rendezvous} and {@code parallel.c10d}.
+ * Collective communication between the processes of a run. {@link Processes} connects a process to the others. A
+ * {@link ParallelContext} holds the {@link ProcessGroup}s for data parallel and expert parallel training. A group offers
+ * all-reduce, all-gather, reduce-scatter, broadcast and all-to-all; each call returns a {@link Pending}.
+ * Depends on {@code parallel.layout}, {@code parallel.health}, {@code parallel.rendezvous}, {@code parallel.launch} and
+ * {@code parallel.c10d}.
  */
 @NullMarked
 package dev.moe4j.parallel;

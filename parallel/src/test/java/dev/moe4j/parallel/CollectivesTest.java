@@ -10,7 +10,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Collectives among real processes; {@link RankMain} has the expected values. */
+/** Collectives between real processes. {@link CollectivesCheck} has the expected values. */
 class CollectivesTest {
 
     @TempDir
@@ -28,7 +28,7 @@ class CollectivesTest {
         }
     }
 
-    /** Of two times 1024 rows of 1024 elements one half goes to the other rank: 4 MiB as fp32, 2 MiB as bf16. */
+    /** Half of 2 × 1024 rows of 1024 elements goes to the other rank: 4 MiB as fp32, 2 MiB as bf16. */
     @Test
     @EnabledOnOs(OS.LINUX)
     void aNarrowerTypeHalvesTheBytesOfWiderRowsOnly() throws InterruptedException {
@@ -38,7 +38,7 @@ class CollectivesTest {
                 String[] lines = ranks.output(rank).split("\n", -1);
                 long[] mebibytes = {4, 2, 8, 2, 2, 8};
                 for (int i = 0; i < mebibytes.length; i++) {
-                    // Beside the rows go a few hundred bytes that say what they are.
+                    // The row counts add a few hundred bytes.
                     long bytes = Long.parseLong(lines[i].substring(lines[i].lastIndexOf(' ') + 1));
                     assertThat(bytes).as(lines[i]).isBetween(mebibytes[i] << 20, (mebibytes[i] << 20) + 4096);
                 }

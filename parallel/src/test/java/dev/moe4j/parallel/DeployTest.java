@@ -24,14 +24,14 @@ import tools.jackson.databind.MappingIterator;
 import tools.jackson.databind.ObjectMapper;
 import tools.jackson.dataformat.yaml.YAMLMapper;
 
-/** The files of deploy/: whether what they set up is what {@link Environment} reads. */
+/** Checks that the files in deploy/ set the variables that {@link Environment} reads. */
 class DeployTest {
 
     private static final Path DEPLOY = Path.of("..", "deploy");
     private static final int RANKS = 4;
     private static final int PER_NODE = 2;
 
-    /** What srun does with a step: a process a task, with the task's variables. */
+    /** Imitates srun: starts one process per task, with the task's variables. */
     private static final String SRUN = """
             #!/bin/bash
             set -euo pipefail
@@ -51,7 +51,7 @@ class DeployTest {
     @TempDir
     private Path folder;
 
-    /** A restart resumes, and says so once. */
+    /** A restart adds --resume only once. */
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
     @DisabledOnOs(OS.WINDOWS)
@@ -83,7 +83,7 @@ class DeployTest {
             environment.put("SLURM_JOB_ID", String.valueOf(port.slurmJob()));
             environment.put("SLURM_CPUS_PER_TASK", "3");
             environment.put("SLURM_RESTART_COUNT", "1");
-            // As in the batch script itself, which is no rank.
+            // The batch script itself is not a rank.
             environment.put("SLURM_PROCID", "0");
             Process batch = builder.start();
             try {
@@ -119,7 +119,7 @@ class DeployTest {
         Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rwxr-xr-x"));
     }
 
-    /** Only the libraries for GPUs find those of PyTorch; the folder would be refused next. */
+    /** Only the CUDA libraries can use PyTorch's libtorch. The check runs before the check of the folder. */
     @Test
     @DisabledOnOs(OS.WINDOWS)
     void withoutCudaNothingTakesLibtorchsPlace() throws IOException, InterruptedException {

@@ -11,12 +11,12 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** What goes wrong among real processes: every rank that is left ends by itself and names the one at fault. */
+/** Failures of real processes. Every surviving rank must exit without help and name the rank at fault. */
 class FailureTest {
 
-    /** Where nothing waits for it. */
+    /** A timeout that the test does not reach. */
     private static final int LONG = 30;
-    /** Where the test does wait for it; ranks must meet within it, too. */
+    /** A timeout that the test reaches. The rendezvous must also finish within it. */
     private static final int SHORT = 6;
 
     @TempDir
@@ -51,7 +51,7 @@ class FailureTest {
                     ranks, 0, "rank 1 does not answer: its process is stopped, or the network to its machine is cut");
             assertBlamed(
                     ranks, 2, "rank 1 does not answer: its process is stopped, or the network to its machine is cut");
-            assertThat(ranks.process(1).isAlive()).as("stopped still").isTrue();
+            assertThat(ranks.process(1).isAlive()).as("still stopped").isTrue();
         }
     }
 
@@ -64,7 +64,7 @@ class FailureTest {
         }
     }
 
-    /** Whatever starts ranks may end rank 0 soon after another one has ended. */
+    /** Launchers and schedulers may kill rank 0 soon after another rank has exited. */
     @Test
     void aRankThatThrowsEndsAfterRank0HasWritten() throws InterruptedException {
         try (Ranks ranks = Ranks.start(folder, 2, LONG, "late-write")) {
@@ -82,7 +82,7 @@ class FailureTest {
         }
     }
 
-    /** The slow one learns of it too, when it comes to its next exchange. */
+    /** The slow rank gets the report at its next collective. */
     @Test
     void aSlowRank() throws InterruptedException {
         try (Ranks ranks = Ranks.start(folder, 2, SHORT, "slow")) {
@@ -97,8 +97,8 @@ class FailureTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "other-code|runs other code than rank 0 (version v2, not v1)",
-                "other-configuration|has another configuration than rank 0 (digest c2, not c1)"
+                "other-code|runs different code than rank 0 (version v2, not v1)",
+                "other-configuration|has a different configuration than rank 0 (digest c2, not c1)"
             })
     void aRankThatDiffers(String scenario, String difference) throws InterruptedException {
         try (Ranks ranks = Ranks.start(folder, 2, LONG, scenario)) {
@@ -112,13 +112,13 @@ class FailureTest {
         }
     }
 
-    /** Sizes that differ would abort the JVM in libtorch; they are seen before. */
+    /** Different sizes would abort the JVM in libtorch, so they must be detected before. */
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',
             value = {
-                "other-width|rows of 32 bytes where rank 0 has 16",
-                "other-label|is in another exchange than 'layer 3 dispatch' of rank 0"
+                "other-width|rows of 32 bytes, but rank 0 has rows of 16 bytes",
+                "other-label|is in another collective than 'layer 3 dispatch' of rank 0"
             })
     void exchangesThatDoNotFit(String scenario, String difference) throws InterruptedException {
         try (Ranks ranks = Ranks.start(folder, 2, LONG, scenario)) {

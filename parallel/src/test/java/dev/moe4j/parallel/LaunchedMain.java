@@ -14,10 +14,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 
-/** A command for a launcher: its first argument says what it does. */
+/** A command for a launcher. Its first argument names the scenario to run. */
 public final class LaunchedMain {
 
-    /** Longer than any test waits. */
+    /** Longer than the timeout of any test. */
     private static final long LONG_MILLIS = 600_000;
 
     private LaunchedMain() {}
@@ -52,7 +52,7 @@ public final class LaunchedMain {
                 System.out.println("waiting");
                 Thread.sleep(LONG_MILLIS);
             }
-            // One exchange; the sum of the ranks.
+            // One all-reduce that sums the ranks.
             case "sum" -> {
                 double sum = Processes.run(environment, new Identity("v1", "c1"), processes -> {
                     try (Scope _ = Scope.open()) {

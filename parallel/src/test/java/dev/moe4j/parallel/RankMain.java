@@ -17,7 +17,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 
-/** What the processes of the tests do: a main class that takes the name of a scenario. */
+/** The main class of the test processes. Its first argument names the scenario to run. */
 final class RankMain {
 
     private static final int STEPS = 1_000_000;
@@ -103,7 +103,7 @@ final class RankMain {
         return processes.group(new Layout(processes.world(), processes.rank(), 1, Sharding.NONE).everyone());
     }
 
-    /** Exchanges without end, as training does; rank 1 does something else at one of them. */
+    /** Runs collectives in an endless loop, like training. Rank 1 runs {@code act} instead of one of them. */
     private void steps(int odd, Runnable act) {
         ProcessGroup group = everyone();
         for (int step = 0; step < STEPS; step++) {
@@ -121,7 +121,7 @@ final class RankMain {
         }
     }
 
-    /** How many bytes this process writes, to sockets as it happens, to exchange the same rows in each type. */
+    /** Prints the bytes that this process writes to sockets for the same rows in each wire type. */
     private void wire() {
         ProcessGroup group = everyone();
         int[] rows = {1024, 1024};
@@ -135,7 +135,7 @@ final class RankMain {
                     Splits splits = used.agree(new long[][] {{rows[0]}, {rows[1]}}, width, type, "agree");
                     long before = written();
                     used.allToAll(received, sent, splits, "rows").await();
-                    // The other has all of it before anybody looks.
+                    // The other rank has received everything before the counter is read.
                     used.barrier("arrived");
                     System.out.println((narrow ? "bf16 " : "as they are ") + type + " " + (written() - before));
                 }
@@ -154,7 +154,7 @@ final class RankMain {
         }
     }
 
-    /** Expert and replica groups beside the world's. */
+    /** Uses expert parallel and replica groups as well as the group of all ranks. */
     private void groups() {
         Layout layout = new Layout(processes.world(), processes.rank(), 2, Sharding.NONE);
         Tensor x = Tensor.of((float) processes.rank());
@@ -183,7 +183,7 @@ final class RankMain {
         CollectivesCheck.expect(b, 2 * processes.world());
     }
 
-    /** Exchanges keep no tensor. */
+    /** Collectives must not leak tensors. */
     private void flat() {
         long before = Scope.liveTensors();
         for (int i = 0; i < 3; i++) {

@@ -13,16 +13,16 @@ import java.util.concurrent.locks.LockSupport;
 import java.util.function.IntFunction;
 import java.util.stream.IntStream;
 
-/** Real processes of a test: each a small JVM that runs {@link RankMain}, with its output in a file. */
+/** Real processes for a test. Each is a small JVM that runs {@link RankMain} and writes its output to a file. */
 public final class Ranks implements AutoCloseable {
 
-    /** A process that has not ended by then is stuck. */
+    /** A process that runs longer is stuck. */
     public static final long STUCK_SECONDS = 300;
 
     /** A process prints this to stderr when it has loaded libtorch. */
     public static final String READY = "ready";
 
-    /** Names the file that lets ready processes go on. */
+    /** The property that names the file on which ready processes wait. */
     private static final String GO = "TEST_GO";
 
     private final Path folder;
@@ -36,7 +36,7 @@ public final class Ranks implements AutoCloseable {
         this.rankVariable = rankVariable;
     }
 
-    /** Starts ranks 0 to {@code world} − 1, which meet at a port of their own. */
+    /** Starts ranks 0 to {@code world} − 1 with a rendezvous on a reserved port. */
     public static Ranks start(Path folder, int world, int timeoutSeconds, String scenario) throws InterruptedException {
         ReservedPort port = ReservedPort.take();
         Ranks ranks = at(folder, port.meeting(), world, timeoutSeconds);
@@ -45,7 +45,7 @@ public final class Ranks implements AutoCloseable {
         return ranks;
     }
 
-    /** Starts these ranks, and lets them meet when all are ready: on a busy machine some begin seconds after others. */
+    /** Starts these ranks and lets them continue when all are ready, because on a busy machine some start seconds later. */
     public void startTogether(String scenario, int... ranks) throws InterruptedException {
         Path go = folder.resolve("go");
         with(GO, go.toString());
@@ -62,7 +62,7 @@ public final class Ranks implements AutoCloseable {
         }
     }
 
-    /** In a process of {@link #startTogether}: waits for the others. */
+    /** Waits for the other processes. Called in a process of {@link #startTogether}. */
     public static void awaitGo() {
         String go = System.getenv(GO);
         while (go != null && !Files.exists(Path.of(go))) {
@@ -70,12 +70,12 @@ public final class Ranks implements AutoCloseable {
         }
     }
 
-    /** In a process of {@link #startTogether}: a file for it to write. */
+    /** Returns a file for this process to write. Called in a process of {@link #startTogether}. */
     public static Path written() {
         return Path.of(System.getenv(GO)).resolveSibling("written");
     }
 
-    /** Ranks that meet there, none of which is started yet. */
+    /** Returns ranks with a rendezvous point. None of them is started yet. */
     public static Ranks at(Path folder, String meeting, int world, int timeoutSeconds) {
         Ranks ranks = new Ranks(folder, "RANK");
         ranks.common.put("WORLD_SIZE", String.valueOf(world));
@@ -84,7 +84,7 @@ public final class Ranks implements AutoCloseable {
         return ranks;
     }
 
-    /** Ranks that torchrun's agent, which listens at a port of the loopback, would start. */
+    /** Returns ranks with the variables of torchrun, whose agent listens on a loopback port. */
     public static Ranks ofAgent(Path folder, int port, int world, int timeoutSeconds) {
         return new Ranks(folder, "RANK")
                 .with("WORLD_SIZE", String.valueOf(world))
@@ -95,7 +95,7 @@ public final class Ranks implements AutoCloseable {
                 .with("MOE4J_TIMEOUT", String.valueOf(timeoutSeconds));
     }
 
-    /** Tasks of a job of Slurm on this machine. */
+    /** Returns ranks with the variables of a Slurm job on this machine. */
     public static Ranks ofSlurm(Path folder, int job, int world, int timeoutSeconds) {
         return new Ranks(folder, "SLURM_PROCID")
                 .with("SLURM_STEP_NUM_TASKS", String.valueOf(world))
@@ -109,7 +109,7 @@ public final class Ranks implements AutoCloseable {
         return this;
     }
 
-    /** Starts the next process as {@code rank}; {@code prefix} are words before the command, such as those of a sandbox. */
+    /** Starts the next process as {@code rank}. {@code prefix} precedes the command and may start a sandbox. */
     public Process start(int rank, String scenario, String... prefix) {
         List<String> command = new ArrayList<>(List.of(prefix));
         command.addAll(List.of(
@@ -142,7 +142,7 @@ public final class Ranks implements AutoCloseable {
         return processes.get(index);
     }
 
-    /** The exit code of the process, which must end by itself. */
+    /** Waits for the process to exit without help, and returns its exit code. */
     public int exitCode(int index) throws InterruptedException {
         if (!processes.get(index).waitFor(STUCK_SECONDS, TimeUnit.SECONDS)) {
             throw new AssertionError("rank " + index + " does not end; it printed: " + output(index) + errors(index));
@@ -150,12 +150,12 @@ public final class Ranks implements AutoCloseable {
         return processes.get(index).exitValue();
     }
 
-    /** What the process has printed to stdout. */
+    /** Returns the process's stdout so far. */
     public String output(int index) {
         return read(log(index, "out"));
     }
 
-    /** What the process has printed to stderr. */
+    /** Returns the process's stderr so far. */
     public String errors(int index) {
         return read(log(index, "err"));
     }
@@ -168,7 +168,7 @@ public final class Ranks implements AutoCloseable {
         }
     }
 
-    /** Waits until the process has printed that. */
+    /** Waits until the process has printed {@code text}. */
     public void awaitOutput(int index, String text) throws InterruptedException {
         await(index, text, this::output);
     }

@@ -15,7 +15,7 @@ import java.util.concurrent.ThreadLocalRandom;
  */
 public record ReservedPort(int number, Socket holder) implements AutoCloseable {
 
-    /** The ports that Slurm's jobs use; the system gives connections others (on Linux from 32768 on). */
+    /** The ports of Slurm jobs. The system's ephemeral ports lie elsewhere (on Linux from 32768 on). */
     private static final int FIRST = 20_000;
 
     private static final int COUNT = 10_000;
@@ -26,13 +26,13 @@ public record ReservedPort(int number, Socket holder) implements AutoCloseable {
             int port = FIRST + (start + tried) % COUNT;
             Socket socket = new Socket();
             try {
-                // Without the option a bind fails if any other socket has the port, also another test's.
+                // Without SO_REUSEADDR a bind fails if any other socket has the port, including one of another test.
                 socket.setReuseAddress(false);
                 socket.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), port));
                 socket.setReuseAddress(true);
                 return new ReservedPort(port, socket);
             } catch (BindException e) {
-                // The next one.
+                // Try the next port.
             } catch (IOException e) {
                 throw new UncheckedIOException(e);
             }
@@ -40,7 +40,7 @@ public record ReservedPort(int number, Socket holder) implements AutoCloseable {
         throw new AssertionError("no port from " + FIRST + " to " + (FIRST + COUNT - 1) + " is free");
     }
 
-    /** The number of a job whose first step meets at this port. */
+    /** Returns the id of a Slurm job whose first step uses this port. */
     public int slurmJob() {
         return number - FIRST;
     }

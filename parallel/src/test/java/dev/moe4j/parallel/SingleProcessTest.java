@@ -15,7 +15,7 @@ import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 
-/** A run of one process, which code must not tell from one of many. */
+/** A run of one process must behave like a run of many processes. */
 class SingleProcessTest {
 
     private static ProcessGroup alone() {
@@ -73,7 +73,7 @@ class SingleProcessTest {
             Splits splits = group.agree(new long[][] {{3}}, 2, DType.FLOAT32, "layer 1");
             assertThatThrownBy(() -> group.allToAll(x, x, splits, "layer 1"))
                     .isInstanceOf(IllegalArgumentException.class)
-                    .hasMessage("'layer 1': 3 rows of 8 bytes are agreed on to send, not float32[2, 2]");
+                    .hasMessage("'layer 1': the row counts require 3 rows of 8 bytes to send, not float32[2, 2]");
         }
     }
 

@@ -9,23 +9,23 @@ import org.bytedeco.pytorch.Store;
 import org.bytedeco.pytorch.gloo.Device;
 
 /**
- * A process group of libtorch's c10d on Gloo, which moves tensors on the CPU. It lives as long as its process: Gloo's
- * threads may still be in a transfer that was given up.
+ * A c10d process group on Gloo, for tensors on the CPU. It is never closed, because Gloo's threads may still be in a
+ * transfer that was abandoned.
  */
 public final class Gloo {
 
-    /** So that two exchanges can be under way. */
+    /** Two collectives can run concurrently. */
     private static final int THREADS = 2;
-    /** Later than the run's own, which comes with a better message. */
+    /** Gloo's timeout is longer than the run's timeout, which gives a better message. */
     private static final int TIMEOUT_FACTOR = 2;
 
-    // What Gloo refers to must not go before it.
+    // Gloo refers to these objects, so they must stay reachable.
     private final Device device;
     private final PrefixStore store;
     private final ProcessGroupGloo.Options options;
     private final ProcessGroupGloo group;
 
-    /** Connects the members; returns when all of them are. */
+    /** Connects the members. Returns when all members are connected. */
     public Gloo(Members members, Store base, String address, Duration timeout) {
         device = ProcessGroupGloo.createDeviceForHostname(address);
         store = new PrefixStore(members.name(), base);

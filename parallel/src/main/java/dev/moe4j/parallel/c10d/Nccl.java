@@ -11,24 +11,28 @@ import org.bytedeco.pytorch.global.torch_nccl;
 import org.bytedeco.pytorch.nccl.ProcessGroupNCCL;
 
 /**
- * A process group of libtorch's c10d on NCCL, which moves tensors between GPUs. Its natives are in libtorch's CUDA
- * artifact only, and its classes need those of {@code org.bytedeco:cuda}. A wait for one of its collectives holds the
- * device's stream up, not the host; NCCL's own watchdog ends a process whose collective outlasts the timeout.
+ * A c10d process group on NCCL, for tensors on GPUs. Only libtorch's CUDA artifact has its native library, and its classes
+ * need {@code org.bytedeco:cuda}. Waiting for an NCCL collective blocks the GPU stream and not the host. NCCL's watchdog
+ * ends the process if a collective exceeds the timeout.
  */
 public final class Nccl {
 
-    // What NCCL refers to must not go before it.
+    // NCCL refers to these objects, so they must stay reachable.
     private final PrefixStore store;
     private final ProcessGroupNCCL.Options options;
     private final ProcessGroupNCCL group;
 
-    /** A group that connects its members at their first collective, on the device of its tensors. */
+    /**
+     * Creates the group. NCCL connects the members in their first collective, on the device of its tensors.
+     *
+     * @throws ParallelException if the NCCL library cannot be loaded
+     */
     public Nccl(Members members, Store base, Duration timeout) {
         try {
             Loader.load(torch_nccl.class);
         } catch (UnsatisfiedLinkError | NoClassDefFoundError | TypeNotPresentException e) {
             throw new ParallelException(
-                    "libtorch's NCCL, which exchanges between GPUs need, cannot be loaded (" + e.getMessage()
+                    "cannot load libtorch's NCCL, which collectives on GPUs need (" + e.getMessage()
                             + "): use a distribution with CUDA, which has org.bytedeco:cuda, and install libnccl.so.2",
                     e);
         }

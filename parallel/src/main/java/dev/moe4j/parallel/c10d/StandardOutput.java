@@ -6,20 +6,20 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.util.function.Supplier;
 
-/** Keeps native code off stdout, which belongs to results: Gloo greets every new group there. */
+/** Redirects stdout to stderr while native code runs. Gloo prints a line for every new group, and stdout is for results. */
 final class StandardOutput {
 
     private static final int OUT = 1;
     private static final int ERR = 2;
 
-    /** Calls under way, and stdout as it was before the first of them. */
-    private static int calls;
+    private static int activeCalls;
 
-    private static int kept;
+    /** A duplicate of the original stdout while calls are active. */
+    private static int savedOut;
 
     private StandardOutput() {}
 
-    /** Runs {@code call}; what it, or another thread meanwhile, writes to stdout goes to stderr. */
+    /** Runs {@code call}. Meanwhile everything that any thread writes to stdout goes to stderr. */
     static <T> T toErr(Supplier<T> call) {
         if (System.getProperty("os.name", "").startsWith("Windows")) {
             return call.get();
@@ -33,17 +33,17 @@ final class StandardOutput {
     }
 
     private static synchronized void redirect() {
-        if (calls++ == 0) {
+        if (activeCalls++ == 0) {
             System.out.flush();
-            kept = invoke("dup", OUT);
+            savedOut = invoke("dup", OUT);
             invoke("dup2", ERR, OUT);
         }
     }
 
     private static synchronized void restore() {
-        if (--calls == 0) {
-            invoke("dup2", kept, OUT);
-            invoke("close", kept);
+        if (--activeCalls == 0) {
+            invoke("dup2", savedOut, OUT);
+            invoke("close", savedOut);
         }
     }
 

@@ -1,5 +1,6 @@
 /**
- * The backends of libtorch for collectives: gloo on CPUs and NCCL on GPUs. Depends on org.bytedeco.
+ * libtorch's c10d backends for collectives: {@link Gloo} for tensors on CPUs and {@link Nccl} for tensors on GPUs.
+ * {@link CollectiveBackends} selects one. Depends on {@code parallel.layout} and org.bytedeco.
  */
 @Internal
 @NullMarked

@@ -1,21 +1,21 @@
 package dev.moe4j.parallel.health;
 
-/** What became of asking a rank how it is. */
+/** The result of a health check of another rank. */
 public sealed interface PeerStatus {
 
     /**
-     * It lives.
+     * The rank answered.
      *
-     * @param begun exchanges that it has begun in the group in question
-     * @param waiting whether it waits in an exchange, or is at work since one
-     * @param label that exchange
-     * @param seconds for how long
+     * @param begun the collectives that the rank has started in the group
+     * @param waiting true while it waits in a collective, false while it computes
+     * @param label its current or last collective
+     * @param seconds the time spent waiting or computing
      */
     record Alive(long begun, boolean waiting, String label, double seconds) implements PeerStatus {}
 
-    /** Its process is gone. */
+    /** The rank's process has ended. */
     record Dead() implements PeerStatus {}
 
-    /** Nothing came back: its process is stopped, or its machine cannot be reached. */
+    /** The rank did not answer: its process is stopped, or its machine is unreachable. */
     record Silent() implements PeerStatus {}
 }

@@ -20,41 +20,44 @@ import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The other processes of a run, apart from c10d: each answers when it is asked how it is, and hears what another failed
- * for. Libtorch says that a connection broke or that time is up; whose fault it was only the processes can tell. A
- * process costs nothing by this as long as nothing fails: a socket that nobody connects to.
+ * Health checks and failure reports between the processes of a run, over sockets separate from c10d. They find out which
+ * rank is at fault, while libtorch only reports a broken connection or a timeout. Until a collective fails, each process
+ * only listens on a socket and does not connect to the others.
  */
 public final class Peers implements AutoCloseable {
 
-    /** The time between looks for failures that other ranks have reported. */
-    public static final long LOOK_MILLIS = 100;
+    /** The interval between checks for failures that other ranks have reported. */
+    public static final long POLL_MILLIS = 100;
 
-    /** A process that lives answers sooner, even on a crowded machine. */
-    private static final int PATIENCE_MILLIS = 5_000;
-    /** What is sent arrives, whether or not it is confirmed by then. */
-    private static final int TELLING_MILLIS = 1_000;
+    /** A live process answers within this time, even on an overloaded machine. */
+    private static final int ANSWER_MILLIS = 5_000;
+    /** The time to wait for the confirmation of a failure report. The report arrives even if the confirmation is late. */
+    private static final int REPORT_MILLIS = 1_000;
 
-    /** What one asks or tells another. */
     private enum Request {
-        HOW_ARE_YOU,
+        STATUS,
         FAILED
     }
 
-    private final Journal journal;
+    private final ExchangeProgress progress;
     private final ServerSocket server;
     private final String token = UUID.randomUUID().toString();
     private final AtomicReference<@Nullable String> failure = new AtomicReference<>();
     private volatile List<RankEndpoint> others = List.of();
 
-    private Peers(Journal journal, ServerSocket server) {
-        this.journal = journal;
+    private Peers(ExchangeProgress progress, ServerSocket server) {
+        this.progress = progress;
         this.server = server;
     }
 
-    /** Begins to answer, at a free port of that address. */
-    public static Peers listen(InetAddress address, Journal journal) {
+    /**
+     * Starts to answer requests on a free port of {@code address}.
+     *
+     * @throws ParallelException if the address cannot be listened on
+     */
+    public static Peers listen(InetAddress address, ExchangeProgress progress) {
         try {
-            Peers peers = new Peers(journal, new ServerSocket(0, 0, address));
+            Peers peers = new Peers(progress, new ServerSocket(0, 0, address));
             Thread.ofPlatform().daemon().name("peers").start(peers::serve);
             return peers;
         } catch (IOException e) {
@@ -65,8 +68,8 @@ public final class Peers implements AutoCloseable {
         }
     }
 
-    /** This process's card. */
-    public RankEndpoint card(int rank, Identity identity) {
+    /** Returns this process's endpoint, to be published in the rendezvous. */
+    public RankEndpoint endpoint(int rank, Identity identity) {
         String machine =
                 System.getenv().getOrDefault("HOSTNAME", server.getInetAddress().getHostAddress());
         return new RankEndpoint(
@@ -79,73 +82,77 @@ public final class Peers implements AutoCloseable {
                 token);
     }
 
-    /** Gets to know all ranks of the run but this one. */
-    public void meet(List<RankEndpoint> cards) {
-        others = cards.stream().filter(card -> !card.token().equals(token)).toList();
+    /** Sets the endpoints of all ranks. This process's endpoint is left out. */
+    public void meet(List<RankEndpoint> endpoints) {
+        others = endpoints.stream().filter(peer -> !peer.token().equals(token)).toList();
     }
 
-    /** The reason for which the run has failed, as found here or told by another rank. */
+    /** Returns why the run failed, as found by this rank or reported by another; null if it has not failed. */
     @Nullable
     public String failure() {
         return failure.get();
     }
 
-    /** Asks all others how they are; {@code group} is the one whose exchanges they count for the answer. */
+    /**
+     * Asks all other ranks for their status, in parallel.
+     *
+     * @param group the group whose collectives are counted in {@link PeerStatus.Alive#begun}
+     */
     public Map<Integer, PeerStatus> ask(String group) {
         Map<Integer, PeerStatus> answers = new ConcurrentHashMap<>();
-        forEachOther(card -> answers.put(card.rank(), ask(card, group)));
+        forEachOther(peer -> answers.put(peer.rank(), ask(peer, group)));
         return answers;
     }
 
-    private static PeerStatus ask(RankEndpoint card, String group) {
+    private static PeerStatus ask(RankEndpoint peer, String group) {
         try (Socket socket = new Socket()) {
             try {
-                connect(socket, card, PATIENCE_MILLIS);
+                connect(socket, peer, ANSWER_MILLIS);
             } catch (IOException e) {
                 return unreachable(e);
             }
-            DataInputStream in = send(socket, card, Request.HOW_ARE_YOU, group);
+            DataInputStream in = send(socket, peer, Request.STATUS, group);
             return new PeerStatus.Alive(in.readLong(), in.readBoolean(), in.readUTF(), in.readDouble());
         } catch (SocketTimeoutException e) {
             return new PeerStatus.Silent();
         } catch (IOException e) {
-            return new PeerStatus.Dead(); // it went while it was asked
+            return new PeerStatus.Dead(); // the process ended during the request
         }
     }
 
     /**
-     * The status of a peer that cannot be connected to. The peer's kernel refuses a connection to a port that nobody
-     * listens on; any other failure is the network's. The type of the exception tells, since its text depends on the
+     * Returns the status of a peer whose port cannot be connected to. The peer's kernel refuses a connection if the process
+     * is gone; any other failure comes from the network. The exception's type decides, because its text depends on the
      * system's language.
      */
     static PeerStatus unreachable(IOException failure) {
         return failure instanceof ConnectException ? new PeerStatus.Dead() : new PeerStatus.Silent();
     }
 
-    /** Notes why the run has failed, unless it is known, and tells all others that can be reached. */
-    public void tell(String reason) {
+    /** Records why the run failed and reports it to all reachable ranks. Does nothing if a failure is already known. */
+    public void reportFailure(String reason) {
         if (failure.compareAndSet(null, reason)) {
-            forEachOther(card -> {
+            forEachOther(peer -> {
                 try (Socket socket = new Socket()) {
-                    connect(socket, card, TELLING_MILLIS);
-                    boolean _ = send(socket, card, Request.FAILED, reason).readBoolean();
+                    connect(socket, peer, REPORT_MILLIS);
+                    boolean _ = send(socket, peer, Request.FAILED, reason).readBoolean();
                 } catch (IOException e) {
-                    // It is gone or stuck: there is nobody to tell.
+                    // The peer is gone or stuck and needs no report.
                 }
             });
         }
     }
 
     /**
-     * Waits until rank 0 has ended, at most that long. Rank 0 may have a checkpoint to write, and launchers and schedulers
-     * end all ranks soon after one has ended.
+     * Waits until rank 0 has exited, but at most for {@code patience}. Rank 0 may have a checkpoint to write, and launchers
+     * and schedulers kill all ranks soon after one exits.
      */
-    public void awaitFirst(Duration patience) {
+    public void awaitRankZero(Duration patience) {
         long end = System.nanoTime() + patience.toNanos();
-        for (RankEndpoint card : others) {
-            while (card.rank() == 0 && System.nanoTime() < end && ask(card, "") instanceof PeerStatus.Alive) {
+        for (RankEndpoint peer : others) {
+            while (peer.rank() == 0 && System.nanoTime() < end && ask(peer, "") instanceof PeerStatus.Alive) {
                 try {
-                    Thread.sleep(LOOK_MILLIS);
+                    Thread.sleep(POLL_MILLIS);
                 } catch (InterruptedException e) {
                     Thread.currentThread().interrupt();
                     return;
@@ -154,15 +161,15 @@ public final class Peers implements AutoCloseable {
         }
     }
 
-    private static void connect(Socket socket, RankEndpoint card, int patienceMillis) throws IOException {
+    private static void connect(Socket socket, RankEndpoint peer, int patienceMillis) throws IOException {
         socket.setSoTimeout(patienceMillis);
-        socket.connect(new InetSocketAddress(card.address(), card.port()), patienceMillis);
+        socket.connect(new InetSocketAddress(peer.address(), peer.port()), patienceMillis);
     }
 
-    private static DataInputStream send(Socket socket, RankEndpoint card, Request request, String text)
+    private static DataInputStream send(Socket socket, RankEndpoint peer, Request request, String text)
             throws IOException {
         DataOutputStream out = new DataOutputStream(socket.getOutputStream());
-        out.writeUTF(card.token());
+        out.writeUTF(peer.token());
         out.writeUTF(request.name());
         out.writeUTF(text.substring(0, Math.min(text.length(), 10_000)));
         out.flush();
@@ -170,13 +177,13 @@ public final class Peers implements AutoCloseable {
     }
 
     private interface Action {
-        void on(RankEndpoint card);
+        void on(RankEndpoint peer);
     }
 
     private void forEachOther(Action action) {
         List<Thread> threads = new ArrayList<>();
-        for (RankEndpoint card : others) {
-            threads.add(Thread.ofVirtual().start(() -> action.on(card)));
+        for (RankEndpoint peer : others) {
+            threads.add(Thread.ofVirtual().start(() -> action.on(peer)));
         }
         try {
             for (Thread thread : threads) {
@@ -193,14 +200,14 @@ public final class Peers implements AutoCloseable {
                 Socket socket = server.accept();
                 Thread.ofVirtual().start(() -> answer(socket));
             } catch (IOException e) {
-                // Closed, or the asker is gone already.
+                // The server is closed, or the client is already gone.
             }
         }
     }
 
     private void answer(Socket socket) {
         try (socket) {
-            socket.setSoTimeout(PATIENCE_MILLIS);
+            socket.setSoTimeout(ANSWER_MILLIS);
             DataInputStream in = new DataInputStream(socket.getInputStream());
             if (!in.readUTF().equals(token)) {
                 return;
@@ -209,8 +216,8 @@ public final class Peers implements AutoCloseable {
             String text = in.readUTF();
             DataOutputStream out = new DataOutputStream(socket.getOutputStream());
             switch (request) {
-                case HOW_ARE_YOU -> {
-                    PeerStatus.Alive state = journal.state(text);
+                case STATUS -> {
+                    PeerStatus.Alive state = progress.state(text);
                     out.writeLong(state.begun());
                     out.writeBoolean(state.waiting());
                     out.writeUTF(state.label());
@@ -223,7 +230,7 @@ public final class Peers implements AutoCloseable {
             }
             out.flush();
         } catch (IOException e) {
-            // The asker is gone.
+            // The client is gone.
         }
     }
 
@@ -232,7 +239,7 @@ public final class Peers implements AutoCloseable {
         try {
             server.close();
         } catch (IOException e) {
-            // It ends with the process.
+            // The socket closes with the process.
         }
     }
 }

@@ -3,16 +3,19 @@ package dev.moe4j.parallel.health;
 import java.util.List;
 
 /**
- * How a process introduces itself to the others of its run.
+ * The contact data of a rank, which every rank publishes in the rendezvous.
  *
- * @param machine its host's name
- * @param address where it answers questions, a numeric address
- * @param token that a question must bring, so that strangers get no answer
+ * @param identity the rank's code version and configuration
+ * @param machine the rank's host name
+ * @param pid the rank's process id
+ * @param address the numeric IP address on which the rank answers health checks
+ * @param port the port for health checks
+ * @param token the secret that a request must carry, so that other programs get no answer
  */
 public record RankEndpoint(
         int rank, Identity identity, String machine, long pid, String address, int port, String token) {
 
-    /** As text for the store, a field a line. */
+    /** Encodes the endpoint for the rendezvous store, one field per line. */
     public String encode() {
         return String.join(
                 "\n",
@@ -39,7 +42,7 @@ public record RankEndpoint(
                 fields[7]);
     }
 
-    /** For messages: {@code rank 3 (process 4711 on node07)}. */
+    /** Formats the rank for messages: {@code rank 3 (process 4711 on node07)}. */
     public String describe() {
         return "rank " + rank + " (process " + pid + " on " + machine + ")";
     }

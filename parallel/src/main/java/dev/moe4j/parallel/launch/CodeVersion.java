@@ -13,7 +13,7 @@ import java.security.MessageDigest;
 import java.util.List;
 import java.util.stream.Stream;
 
-/** A name for the code that runs, which differs as soon as one process runs another build. */
+/** Computes a version of the running code that differs between builds. */
 public final class CodeVersion {
 
     private static final String JAR = ".jar";
@@ -22,9 +22,9 @@ public final class CodeVersion {
     private CodeVersion() {}
 
     /**
-     * Returns a digest of the jar that this module was loaded from and of the jars in the same folder, or of the folder of
-     * classes. moe4j's jars count by their content, which builds of the same source share. Other jars count by their
-     * names, which hold their versions.
+     * Returns a digest of the running code in 12 hexadecimal digits. The digest covers the jar of this module and all jars
+     * in its folder, or the folder of classes. moe4j's jars enter with their content, which is reproducible. Other jars
+     * enter with their names, which contain their versions.
      */
     public static String here() {
         try {
@@ -34,12 +34,12 @@ public final class CodeVersion {
                     .getLocation()
                     .toURI()));
         } catch (URISyntaxException e) {
-            throw new IllegalStateException("the code's place has no path", e);
+            throw new IllegalStateException("the code location is not a path", e);
         }
     }
 
     /**
-     * The version of the code that was loaded from a place.
+     * Returns the version of the code at a location.
      *
      * @param source a jar or a folder of classes
      */

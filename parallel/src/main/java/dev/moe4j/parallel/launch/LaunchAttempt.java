@@ -23,27 +23,29 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
-/** The processes of one attempt of a {@link Launcher}. */
+/** One attempt of a {@link Launcher}: the processes of all ranks, from their start to their end. */
 final class LaunchAttempt {
 
-    /** For the others to find out and say whose fault it is; a rank that is stopped is waited for five seconds. */
+    /**
+     * How long the other ranks may run after a failure, to find the rank at fault and print it. Their health check of a
+     * stopped rank takes five seconds.
+     */
     private static final Duration GRACE = Duration.ofSeconds(8);
 
     private static final int LAST_LINES = 5;
     private static final int WRONG_USAGE = 2;
-    /** Exit codes from here on stand for a signal. */
+    /** Exit codes above this value mean the end by a signal. */
     private static final int SIGNALS = 128;
 
-    /** The exit code of a process that was asked to stop by SIGTERM, and of one that stopped because another was. */
+    /** The exit code after SIGTERM, also of ranks that stop because another rank got SIGTERM. */
     static final int STOPPED = SIGNALS + 15;
 
-    /** The same by a terminal's Ctrl-C, which reaches all processes: the system has settled their exit code by then. */
+    /** The exit code after Ctrl-C, which a terminal sends to all processes. */
     private static final int INTERRUPTED = SIGNALS + 2;
 
-    /** A rank that failed. */
     record Failure(int rank, int code, Path log, List<String> lastLines) {
 
-        /** Whether the command was refused: it stays wrong in another attempt. */
+        /** Whether the command line was rejected. A restart would not help. */
         boolean isWrongUsage() {
             return code == WRONG_USAGE;
         }
@@ -73,7 +75,7 @@ final class LaunchAttempt {
 
     static LaunchAttempt start(Launcher.Plan plan, int number, Consumer<String> out, Consumer<String> err) {
         try {
-            // A file of this attempt's own: a port that is free now may be taken when rank 0 comes to listen there.
+            // Ranks meet at a file, because a free port may be taken before rank 0 listens on it.
             LaunchAttempt attempt = new LaunchAttempt(
                     plan, Files.createTempDirectory("moe4j-meeting-").resolve("store"));
             try {
@@ -92,7 +94,7 @@ final class LaunchAttempt {
 
     private void start(int rank, int number, Consumer<String> out, Consumer<String> err) throws IOException {
         Path log = log(rank);
-        // Restarts append, so that the log tells of the failure as well.
+        // Restarts append, so that the log keeps the failure of the earlier attempt.
         Files.writeString(
                 log,
                 number == 1 ? "" : "=== attempt " + number + System.lineSeparator(),
@@ -103,14 +105,15 @@ final class LaunchAttempt {
             builder.redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile()));
         }
         Map<String, String> environment = builder.environment();
-        // The loopback is the place, whatever this environment says of another.
+        // The ranks communicate over the loopback interface, so a rendezvous of the parent process must not be
+        // inherited.
         environment.keySet().removeAll(List.of("MASTER_ADDR", "MASTER_PORT", Environment.AGENT_STORE));
         environment.put("RANK", String.valueOf(rank));
         environment.put("WORLD_SIZE", String.valueOf(plan.processes()));
         environment.put("LOCAL_RANK", String.valueOf(rank));
         environment.put("LOCAL_WORLD_SIZE", String.valueOf(plan.processes()));
         environment.put(Environment.MEETING, meeting.toUri().toString());
-        // By address: the loopback's interface may have other addresses too.
+        // An address instead of a name, because the loopback interface may have several addresses.
         environment.put(Environment.INTERFACE, InetAddress.getLoopbackAddress().getHostAddress());
         environment.put(Environment.TIMEOUT, String.valueOf(plan.timeout().toSeconds()));
         environment.put(
@@ -135,12 +138,12 @@ final class LaunchAttempt {
                     to.accept(line);
                 }
             } catch (IOException e) {
-                // The process is gone.
+                // The process has ended.
             }
         });
     }
 
-    /** Waits until all ranks have ended; returns the failure that explains the others, if there is one. */
+    /** Waits until all ranks have ended. Returns the failure that caused the others, or null if there is none. */
     @Nullable
     Failure await() {
         try {
@@ -153,9 +156,8 @@ final class LaunchAttempt {
                 }
                 int code = processes.get(rank).exitValue();
                 if (code != 0) {
-                    // One that was asked to stop ends in good order, and so will the others, which may have more to
-                    // write.
-                    Duration wait = asked(code) ? Launcher.PATIENCE : GRACE;
+                    // After a stop request the other ranks may still have a checkpoint to write.
+                    Duration wait = isStopRequest(code) ? Launcher.PATIENCE : GRACE;
                     graceEnd = Math.min(graceEnd, System.nanoTime() + wait.toNanos());
                     failures.add(new Failure(rank, code, log(rank), List.of()));
                 }
@@ -164,26 +166,26 @@ final class LaunchAttempt {
             for (Thread pump : pumps) {
                 pump.join();
             }
-            stopped =
-                    failures.size() == processes.size() && failures.stream().allMatch(failure -> asked(failure.code()));
+            stopped = failures.size() == processes.size()
+                    && failures.stream().allMatch(failure -> isStopRequest(failure.code()));
             return failures.isEmpty() || stopped ? null : cause(failures);
         } catch (InterruptedException e) {
             end();
             Thread.currentThread().interrupt();
-            throw new ParallelException("launch was interrupted: its processes are ended", e);
+            throw new ParallelException("launch was interrupted; its processes were ended", e);
         }
     }
 
-    private static boolean asked(int code) {
+    private static boolean isStopRequest(int code) {
         return code == STOPPED || code == INTERRUPTED;
     }
 
-    /** Whether all ranks have ended in good order because one was asked to stop. */
+    /** Whether all ranks stopped cleanly after a stop request to one of them. */
     boolean stopped() {
         return stopped;
     }
 
-    /** A rank that was ended from outside explains those that failed for lack of it, though they may end first. */
+    /** Prefers a rank that was killed by a signal: the other ranks failed because of it, but may have exited earlier. */
     private static Failure cause(List<Failure> failures) {
         Failure first = failures.stream().filter(Failure::bySignal).findFirst().orElse(failures.getFirst());
         return first.rank() == 0 ? first : new Failure(first.rank(), first.code(), first.log(), tail(first.log()));
@@ -194,11 +196,11 @@ final class LaunchAttempt {
             List<String> lines = Files.readAllLines(log);
             return lines.subList(Math.max(0, lines.size() - LAST_LINES), lines.size());
         } catch (IOException e) {
-            return List.of("(its log cannot be read: " + e.getMessage() + ")");
+            return List.of("(cannot read its log: " + e.getMessage() + ")");
         }
     }
 
-    /** Asks all to stop, and ends those that have not by then. */
+    /** Asks all ranks to stop, and kills the ranks that are still running after {@code patience}. */
     void stop(Duration patience) {
         processes.forEach(Process::destroy);
         long end = System.nanoTime() + patience.toNanos();
@@ -212,7 +214,7 @@ final class LaunchAttempt {
         end();
     }
 
-    /** Ends all that are left, and waits for it. */
+    /** Kills the remaining ranks and waits for their end. */
     void end() {
         for (Process process : processes) {
             process.destroyForcibly().onExit().join();
@@ -221,7 +223,7 @@ final class LaunchAttempt {
             Files.deleteIfExists(meeting);
             Files.deleteIfExists(meeting.resolveSibling(""));
         } catch (IOException e) {
-            // The system clears its temporary files.
+            // The system cleans its temporary folder.
         }
     }
 

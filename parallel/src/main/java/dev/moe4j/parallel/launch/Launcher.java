@@ -12,22 +12,22 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Runs one command as several processes on this machine, which meet on the loopback. Each has a log, and rank 0's output
- * is shown. If one fails the others get a moment to say what they know of it and are ended; then all begin again, if
- * restarts are left. No process outlives the launcher: see {@link LauncherWatch}.
+ * Runs one command as several ranks on this machine, connected over the loopback interface. Each rank has a log file, and
+ * rank 0's output is also shown. If a rank fails, the others get a few seconds to report the cause before they are killed.
+ * If restarts are left, all ranks then start again. No rank outlives the launcher, see {@link LauncherWatch}.
  */
 public final class Launcher implements AutoCloseable {
 
     /**
-     * What to run.
+     * The command to run and how to run it.
      *
-     * @param command a program and its arguments, the same for all ranks
-     * @param onRestart arguments that a restart adds, such as {@code --resume}
-     * @param processes how many
-     * @param threads of each, for what computes on the CPU
-     * @param restarts after a failure, at most
-     * @param timeout how long a rank waits for others
-     * @param logs the folder of {@code rank-N.log}; it is made if need be
+     * @param command the program and its arguments, the same for all ranks
+     * @param onRestart arguments to add on a restart, such as {@code --resume}
+     * @param processes the number of ranks
+     * @param threads the number of CPU threads for each rank
+     * @param restarts the maximum number of restarts after failures
+     * @param timeout how long a rank waits for the others
+     * @param logs the folder for the {@code rank-N.log} files; created if missing
      */
     public record Plan(
             List<String> command,
@@ -43,14 +43,13 @@ public final class Launcher implements AutoCloseable {
             onRestart = List.copyOf(onRestart);
             if (processes < 1 || threads < 1 || restarts < 0 || timeout.toSeconds() < 1) {
                 throw new ParallelException(
-                        "launch: there must be at least 1 process of 1 thread, 0 restarts and a timeout "
-                                + "of 1 s, not " + processes + ", " + threads + ", " + restarts + " and "
-                                + timeout.toSeconds());
+                        "launch: needs at least 1 process, 1 thread, 0 restarts and a timeout of 1 s, not " + processes
+                                + ", " + threads + ", " + restarts + " and " + timeout.toSeconds());
             }
         }
     }
 
-    /** For a checkpoint to be written when all ranks are asked to stop, or after one has failed. */
+    /** How long ranks may take to write a checkpoint after a stop request or a failure. */
     public static final Duration PATIENCE = Duration.ofMinutes(10);
 
     private final Plan plan;
@@ -61,10 +60,10 @@ public final class Launcher implements AutoCloseable {
     private volatile boolean stopping;
 
     /**
-     * From now on until {@link #close} an interruption of this process asks the ranks to stop and waits for them.
+     * Creates a launcher. Until {@link #close}, a shutdown of this process also stops the ranks.
      *
-     * @param out takes the lines of rank 0's stdout
-     * @param err takes the lines of rank 0's stderr, and what the launcher itself says
+     * @param out receives rank 0's stdout, line by line
+     * @param err receives rank 0's stderr and the launcher's messages
      */
     public Launcher(Plan plan, Consumer<String> out, Consumer<String> err) {
         this.plan = plan;
@@ -74,11 +73,11 @@ public final class Launcher implements AutoCloseable {
     }
 
     /**
-     * Runs until all ranks are done.
+     * Runs the command until all ranks have ended.
      *
-     * @return 0; the exit code of SIGTERM where a rank was asked to stop and all have stopped; or that of wrong usage
-     *     where a rank refused the command, which its last lines explain
-     * @throws ParallelException if a rank failed and no restart is left; it names the first one and its log
+     * @return the exit code: 0 after success, 143 (SIGTERM) if all ranks stopped after a stop request, or 2 if a rank
+     *     rejected the command line
+     * @throws ParallelException if a rank failed and no restart is left; the message names the rank and its log
      */
     public int run() {
         try {
@@ -127,7 +126,7 @@ public final class Launcher implements AutoCloseable {
         }
     }
 
-    /** The command of an attempt, from 1. */
+    /** Returns the command line of an attempt, numbered from 1. */
     static List<String> command(Plan plan, int attempt) {
         List<String> command = new ArrayList<>(plan.command());
         if (attempt > 1) {
@@ -138,7 +137,7 @@ public final class Launcher implements AutoCloseable {
         return command;
     }
 
-    /** Returns a new folder for logs among the temporary files. */
+    /** Creates a temporary folder for logs. */
     public static Path temporaryLogs() {
         try {
             return Files.createTempDirectory("moe4j-launch-");

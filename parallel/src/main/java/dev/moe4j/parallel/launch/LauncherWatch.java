@@ -4,17 +4,17 @@ import java.io.IOException;
 import java.util.Map;
 
 /**
- * Ends a process whose {@link Launcher} is gone, however it went. The launcher holds the other end of stdin and never
- * writes to it: its end is the launcher's.
+ * Ends this process when its {@link Launcher} is gone, even after a crash. The launcher holds the other end of this
+ * process's stdin and never writes to it, so the end of stdin means the end of the launcher.
  */
 public final class LauncherWatch {
 
-    /** The variable by which a launcher, or a study, tells its processes that it holds their stdin. */
+    /** The environment variable that a launcher or a study sets in the processes whose stdin it holds. */
     public static final String VARIABLE = "MOE4J_LAUNCHER";
 
     private LauncherWatch() {}
 
-    /** Begins to watch, if a launcher started this process. */
+    /** Starts to watch stdin on a daemon thread if {@link #VARIABLE} is set. */
     public static void start(Map<String, String> variables) {
         if (variables.containsKey(VARIABLE)) {
             Thread.ofPlatform().daemon().name("launcher watch").start(LauncherWatch::watch);
@@ -24,12 +24,12 @@ public final class LauncherWatch {
     private static void watch() {
         try {
             while (System.in.read() >= 0) {
-                // Nobody writes.
+                // Ignore input: only the end of stdin matters.
             }
         } catch (IOException e) {
-            // As good as its end.
+            // A broken stdin counts as its end.
         }
-        System.err.println("moe4j: the launcher is gone: this process ends too");
+        System.err.println("moe4j: the launcher is gone; this process ends too");
         Runtime.getRuntime().halt(1);
     }
 }

@@ -4,18 +4,20 @@ import java.util.List;
 import java.util.stream.IntStream;
 
 /**
- * Who holds what among the processes of a run, as one of them sees it: a value, from which all else follows by pure
- * functions. Every rank has its own sequences. With {@code P} = {@code expertParallel}, ranks {@code [g·P, (g+1)·P)} form
- * expert group {@code g}: neighbours, since the exchange of tokens among them is the most traffic and neighbours share a
- * machine. Each of them holds {@code E/P} of the {@code E} experts. Ranks with the same place in their expert group hold
- * the same experts: they form a replica group, over which experts' gradients are summed.
+ * The data parallel and expert parallel layout of a run, seen from one rank.
  *
- * <p>The published system has {@code P = min(W, E)} for {@code W} ranks.
+ * <p>All ranks are data parallel: each processes its own sequences. Experts are expert parallel. With
+ * {@code P = expertParallel}, ranks {@code [g·P, (g+1)·P)} form expert parallel group {@code g}, and each of them holds
+ * {@code E/P} of the {@code E} experts. The ranks of a group are consecutive because the all-to-all of tokens causes the
+ * most traffic, and consecutive ranks share a machine. Ranks with the same index in their groups hold the same experts.
+ * They form a replica group, over which the gradients of those experts are summed.
  *
- * @param world how many ranks there are
- * @param rank this process's own, from 0
- * @param expertParallel over how many ranks experts are sharded ({@code parallel.expert}); it divides {@code world}
- * @param sharding of the parameters' state ({@code parallel.shard})
+ * <p>The published system uses {@code P = min(W, E)} for {@code W} ranks.
+ *
+ * @param world the number of ranks
+ * @param rank this process's rank, from 0
+ * @param expertParallel the ranks in an expert parallel group ({@code parallel.expert}), a divisor of {@code world}
+ * @param sharding the parameter state that is sharded ({@code parallel.shard})
  */
 public record Layout(int world, int rank, int expertParallel, Sharding sharding) {
 
@@ -28,7 +30,7 @@ public record Layout(int world, int rank, int expertParallel, Sharding sharding)
         }
         if (rank < 0 || rank >= world) {
             throw new ParallelException(
-                    "rank " + rank + " is none of the " + world + " of this run: ranks count from 0");
+                    "rank " + rank + " is not one of the " + world + " ranks of this run: ranks count from 0");
         }
         if (expertParallel < 1 || world % expertParallel != 0) {
             throw new ParallelException(
@@ -37,12 +39,12 @@ public record Layout(int world, int rank, int expertParallel, Sharding sharding)
         }
     }
 
-    /** All ranks: they share the sequences and what dense parameters' state is sharded. */
+    /** Returns all ranks. The sequences of a step and the sharded state of dense parameters are partitioned over them. */
     public Members everyone() {
         return new Members("world", IntStream.range(0, world).boxed().toList(), rank);
     }
 
-    /** The ranks that together hold all experts once, and exchange tokens. */
+    /** Returns this rank's expert parallel group. Its members hold each expert once and send each other tokens. */
     public Members expertGroup() {
         int group = rank / expertParallel;
         int first = group * expertParallel;
@@ -52,7 +54,7 @@ public record Layout(int world, int rank, int expertParallel, Sharding sharding)
                 rank);
     }
 
-    /** The ranks that hold the same experts as this one. */
+    /** Returns the ranks that hold the same experts as this rank. */
     public Members replicaGroup() {
         int place = rank % expertParallel;
         return new Members(
@@ -63,33 +65,27 @@ public record Layout(int world, int rank, int expertParallel, Sharding sharding)
                 rank);
     }
 
-    /** How many copies of each expert there are. */
+    /** Returns the number of copies of each expert. */
     public int replicas() {
         return world / expertParallel;
     }
 
     /**
-     * The experts that this rank holds, by their global numbers.
+     * Returns the global numbers of the experts that this rank holds.
      *
-     * @throws ParallelException if so many experts cannot be shared out
+     * @param experts the number of experts in a layer
+     * @throws ParallelException if the experts cannot be divided equally among the ranks of a group
      */
     public Slice experts(int experts) {
         int each = expertsPerRank(experts);
         return new Slice((long) (rank % expertParallel) * each, each);
     }
 
-    /** The place in the expert group of the rank that holds an expert. */
-    public int holder(int expert, int experts) {
-        if (expert < 0 || expert >= experts) {
-            throw new IllegalArgumentException("expert " + expert + " of " + experts);
-        }
-        return expert / expertsPerRank(experts);
-    }
-
     /**
-     * How many experts each rank holds.
+     * Returns the number of experts on each rank.
      *
-     * @throws ParallelException if so many experts cannot be shared out
+     * @param experts the number of experts in a layer
+     * @throws ParallelException if the experts cannot be divided equally among the ranks of a group
      */
     public int expertsPerRank(int experts) {
         if (experts % expertParallel != 0) {
@@ -97,7 +93,7 @@ public record Layout(int world, int rank, int expertParallel, Sharding sharding)
                     .filter(degree -> experts % degree == 0)
                     .toList();
             throw new ParallelException(
-                    "parallel.expert: %d ranks cannot hold equal shares of %d experts: choose one of %s; experts are replicated between groups"
+                    "parallel.expert: %d ranks cannot hold equal shares of %d experts: choose one of %s (experts are replicated between groups)"
                             .formatted(expertParallel, experts, fitting));
         }
         return experts / expertParallel;

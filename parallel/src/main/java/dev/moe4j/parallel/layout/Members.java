@@ -3,18 +3,18 @@ package dev.moe4j.parallel.layout;
 import java.util.List;
 
 /**
- * The ranks that exchange something with each other, as one of them sees it.
+ * The member ranks of a process group, seen from one member.
  *
- * @param name the group's, the same for all its members and for no other group of the run
- * @param ranks the members' global ranks, in rising order
- * @param rank this process's own
+ * @param name the group's name, unique in the run
+ * @param ranks the members' global ranks in ascending order
+ * @param rank this process's global rank, one of {@code ranks}
  */
 public record Members(String name, List<Integer> ranks, int rank) {
 
     public Members {
         ranks = List.copyOf(ranks);
         if (!ranks.contains(rank)) {
-            throw new IllegalArgumentException("rank " + rank + " is none of group " + name + ": " + ranks);
+            throw new IllegalArgumentException("rank " + rank + " is not in group " + name + ": " + ranks);
         }
     }
 
@@ -22,15 +22,15 @@ public record Members(String name, List<Integer> ranks, int rank) {
         return ranks.size();
     }
 
-    /** This process's place among the members. */
+    /** Returns this process's index in the group. */
     public int index() {
         return ranks.indexOf(rank);
     }
 
     /**
-     * This member's equal share of {@code total}, in the order of ranks.
+     * Returns this member's shard when {@code total} elements are divided equally, in rank order.
      *
-     * @throws ParallelException if the members cannot have equal shares
+     * @throws ParallelException if {@code total} is not a multiple of the group's size
      */
     public Slice share(long total) {
         if (total % size() != 0) {

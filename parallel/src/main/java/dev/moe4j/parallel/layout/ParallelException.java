@@ -4,8 +4,8 @@ import dev.moe4j.base.UserException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What several processes cannot do together: a rank that is missing, has died, does not answer or differs, or a layout
- * that does not fit. The message names the rank, the exchange, how long it took, and what to do, in one line.
+ * A failure of a distributed run: a rank is missing, dead, unresponsive or different from the others, or a layout does not
+ * fit. The message names the rank, the collective, the time waited, and what to do, in one line.
  */
 public final class ParallelException extends UserException {
 

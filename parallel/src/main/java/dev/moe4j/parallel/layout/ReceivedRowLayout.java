@@ -1,20 +1,22 @@
 package dev.moe4j.parallel.layout;
 
 /**
- * Where rows that an exchange brought belong: they arrive by sender, and within a sender by kind (expert); products want
- * them by kind, each kind's rows rounded up to a multiple, since oneDNN compiles a primitive for every row count. A pure
- * function of the counts.
+ * The permutation that sorts the rows received in an all-to-all by kind (expert). Rows arrive sorted by sender, and by
+ * kind within each sender. Matrix products need them sorted by kind. Each kind is padded to a multiple of rows, because
+ * oneDNN compiles a primitive for every row count.
  *
- * @param arrivedOf {@code [rows]}: for each row sorted by kind, the arrived row that fills it; 0 where none does
- * @param filled {@code [rows]}: whether one does
- * @param rowOf {@code [arrived]}: for each arrived row, its place among those sorted by kind
- * @param ends {@code [kinds]}: where each kind's rows end, rounding included
+ * @param arrivedOf {@code [rows]}: for each sorted row, the index of its received row; 0 for padding
+ * @param filled {@code [rows]}: true for received rows, false for padding
+ * @param rowOf {@code [arrived]}: for each received row, its index among the sorted rows
+ * @param ends {@code [kinds]}: the end of each kind's sorted rows, padding included
  */
 public record ReceivedRowLayout(long[] arrivedOf, boolean[] filled, long[] rowOf, int[] ends) {
 
     /**
-     * @param received {@code [members][kinds]}, as {@link Splits#received}
-     * @param multiple of each kind's number of rows
+     * Computes the layout from the row counts.
+     *
+     * @param received {@code [members][kinds]}: rows of each kind from each member, see {@link Splits#received}
+     * @param multiple the multiple to which each kind's rows are padded
      */
     public static ReceivedRowLayout of(long[][] received, int multiple) {
         int kinds = received[0].length;

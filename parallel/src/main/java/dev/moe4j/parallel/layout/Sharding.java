@@ -3,20 +3,21 @@ package dev.moe4j.parallel.layout;
 import java.util.Locale;
 
 /**
- * What of the parameters' state each rank keeps a share of only, instead of a copy: each level includes those before it
- * (Rajbhandari et al. 2020, <a href="https://arxiv.org/abs/1910.02054">ZeRO</a>, stages 0 to 3).
+ * The parameter state that is sharded over data parallel ranks instead of replicated. These are stages 0 to 3 of ZeRO, the
+ * sharded optimizer (Rajbhandari et al. 2020, <a href="https://arxiv.org/abs/1910.02054">ZeRO</a>). Each stage includes
+ * the earlier ones.
  */
 public enum Sharding {
-    /** Every rank keeps all. */
+    /** Stage 0: every rank holds all state. */
     NONE,
-    /** The master and the optimizer's moments are shared out. */
+    /** Stage 1: master weights and optimizer moments are sharded. */
     OPTIMIZER,
-    /** Gradients too: reduced to the rank that keeps their share. */
+    /** Stage 2: gradients too. Each gradient shard is reduced to the rank that owns it (reduce-scatter). */
     GRADIENTS,
-    /** The working copy too: a section's parameters are gathered before it runs. */
+    /** Stage 3: working parameters too. The parameters of a section are gathered before it runs (all-gather). */
     PARAMETERS;
 
-    /** Whether what {@code level} shards is sharded. */
+    /** Whether this level shards the state that {@code level} shards. */
     public boolean includes(Sharding level) {
         return compareTo(level) >= 0;
     }

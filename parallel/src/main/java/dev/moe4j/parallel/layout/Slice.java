@@ -1,19 +1,15 @@
 package dev.moe4j.parallel.layout;
 
 /**
- * A range of something that is divided among ranks: elements, experts, sequences.
+ * A contiguous range of elements, experts or sequences that belongs to one rank.
  *
- * @param start its first
- * @param length how many
+ * @param start the index of the first item
+ * @param length the number of items
  */
 public record Slice(long start, long length) {
 
-    /** The first that lies behind it. */
+    /** Returns the index after the last item. */
     public long end() {
         return start + length;
-    }
-
-    public boolean contains(long index) {
-        return index >= start && index < end();
     }
 }

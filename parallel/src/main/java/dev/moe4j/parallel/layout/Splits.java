@@ -6,23 +6,23 @@ import java.util.function.LongUnaryOperator;
 import java.util.stream.Stream;
 
 /**
- * How the rows of an uneven exchange are divided, agreed on by both sides of each pair before any row is sent: sizes that
- * differ would end the process. {@code ProcessGroup.agree} makes it.
+ * The row counts of an uneven all-to-all. {@code ProcessGroup.agree} exchanges them before any row is sent, because
+ * libtorch ends the process if sender and receiver disagree on a size.
  *
- * @param sent {@code [members][kinds]}: rows of each kind, such as those for one expert, that go to each member
- * @param received {@code [members][kinds]}: rows of each kind that come from each member
- * @param rowBytes bytes of a row on the wire
+ * @param sent {@code [members][kinds]}: how many rows of each kind, such as an expert, go to each member
+ * @param received {@code [members][kinds]}: how many rows of each kind come from each member
+ * @param rowBytes the bytes of a row in the wire type
  */
 public record Splits(long[][] sent, long[][] received, long rowBytes) {
 
-    /** The way back: what came goes, and what went comes. */
+    /** Returns the counts of the return trip: every member sends back the rows that it received. */
     public Splits reversed() {
         return new Splits(received, sent, rowBytes);
     }
 
     /**
-     * Two exchanges that together are this one: the first half of each kind's rows, rounded up, and the rest. Both sides
-     * divide alike, so that nothing need be agreed on.
+     * Divides the all-to-all into two: the first half of each kind's rows, rounded up, and the rest. All members divide
+     * their rows in the same way, so the halves need no further communication of counts.
      */
     public List<Splits> halves() {
         return Stream.<LongUnaryOperator>of(rows -> Math.ceilDiv(rows, 2), rows -> rows / 2)
@@ -36,22 +36,22 @@ public record Splits(long[][] sent, long[][] received, long rowBytes) {
                 .toArray(long[][]::new);
     }
 
-    /** Rows that go to each member, in the order of members. */
+    /** Returns the number of rows that go to each member, in member order. */
     public long[] rowsSent() {
         return sums(sent);
     }
 
-    /** Rows that come from each member, in the order of members. */
+    /** Returns the number of rows that come from each member, in member order. */
     public long[] rowsReceived() {
         return sums(received);
     }
 
-    /** All rows that go. */
+    /** Returns the number of rows that go to all members together. */
     public long totalSent() {
         return Arrays.stream(rowsSent()).sum();
     }
 
-    /** All rows that come. */
+    /** Returns the number of rows that come from all members together. */
     public long totalReceived() {
         return Arrays.stream(rowsReceived()).sum();
     }

@@ -1,6 +1,7 @@
 /**
- * How processes share the work: {@link Layout} says which ranks are data parallel and which expert parallel,
- * {@link Sharding} which states are sharded (ZeRO). Values only. Depends on nothing.
+ * How the work is partitioned over processes, as plain values. {@link Layout} assigns ranks to data parallel and expert
+ * parallel groups, {@link Sharding} selects the state that is sharded (ZeRO), and {@link Splits} and
+ * {@link ReceivedRowLayout} describe the rows of an all-to-all. Depends only on {@code base}.
  */
 @NullMarked
 package dev.moe4j.parallel.layout;

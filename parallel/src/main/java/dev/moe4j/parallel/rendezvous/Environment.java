@@ -10,19 +10,19 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * What the environment says of this process's place in a run; docs/parallel.md has the variables. Understood are those
- * of {@code launch} and torchrun, of Slurm's {@code srun}, and of a Kubernetes Indexed Job.
+ * This process's rank and rendezvous point, read from environment variables. It understands the variables of
+ * {@code launch} and torchrun, of Slurm's {@code srun}, and of a Kubernetes Indexed Job. docs/parallel.md lists them.
  *
- * @param rank this process's, from 0
- * @param world how many processes there are
- * @param localRank this process's number among those on its machine, from 0: its GPU
- * @param localWorld how many processes are on its machine
- * @param meeting where they meet: {@code tcp://host:port} or {@code file:///path}. In {@code tcp://host:port/path} the
- *     path is a prefix of the store's keys, so that ranks of another run or attempt at that port are told apart
- * @param agentStore whether torchrun's agent keeps the store, and not rank 0
- * @param networkInterface the network interface that exchanges use, by its name or by one of its addresses; empty for the
- *     one that leads to rank 0
- * @param timeout how long a rank waits for others
+ * @param rank this process's rank, from 0
+ * @param world the number of processes
+ * @param localRank this process's number on its machine, from 0. It selects the GPU
+ * @param localWorld the number of processes on this machine
+ * @param meeting the rendezvous point: {@code tcp://host:port} or {@code file:///path}. In {@code tcp://host:port/path} the
+ *     path is a prefix of the store's keys. It separates runs and attempts that use the same port
+ * @param agentStore whether torchrun's agent hosts the store instead of rank 0
+ * @param networkInterface the name or an address of the network interface for collectives; empty to use the interface
+ *     that leads to rank 0
+ * @param timeout how long a rank waits for the others
  */
 public record Environment(
         int rank,
@@ -38,9 +38,9 @@ public record Environment(
     public static final String TIMEOUT = "MOE4J_TIMEOUT";
 
     /**
-     * The device that a command names; {@code cuda} without a number is each process's own on its machine.
+     * Parses a device name. In a distributed run {@code cuda} without a number means the GPU of this process's local rank.
      *
-     * @throws dev.moe4j.tensor.TensorException if the text names no device or this machine has none such
+     * @throws dev.moe4j.tensor.TensorException if the text is not a device name, or this machine lacks the device
      */
     public Device device(String text) {
         return Device.parse(ownDevice(text));
@@ -54,18 +54,18 @@ public record Environment(
     public static final String AGENT_STORE = "TORCHELASTIC_USE_AGENT_STORE";
     public static final String INTERFACE = "GLOO_SOCKET_IFNAME";
 
-    /** Without a word on it. */
+    /** The timeout if {@link #TIMEOUT} is not set. */
     public static final Duration DEFAULT_TIMEOUT = Duration.ofMinutes(5);
 
-    /** Of Slurm's jobs: below those that the system gives to connections. */
+    /** The first port for Slurm jobs. The range lies below the system's ephemeral ports. */
     private static final int FIRST_PORT = 20_000;
 
     private static final int PORTS = 10_000;
-    /** A prime, so that the steps of a job rarely meet the next jobs. */
+    /** A prime, so that the steps of a job rarely use the ports of the next jobs. */
     private static final long PORTS_BETWEEN_STEPS = 7_919;
 
     private static final URI NOWHERE = URI.create("tcp://127.0.0.1:0");
-    /** {@code node[03-07,9],gpu1}: a first name, and perhaps a first number within brackets. */
+    /** A Slurm node list such as {@code node[03-07,9],gpu1}: the first name, and its first number in brackets if any. */
     private static final Pattern NODES = Pattern.compile("([^\\[,]+)(?:\\[([^],-]+)[^]]*])?([^\\[,]*).*");
 
     public Environment {
@@ -75,15 +75,15 @@ public record Environment(
 
     private static void check(String name, int rank, int count, String what) {
         if (rank < 0 || rank >= count) {
-            throw new ParallelException(
-                    "%s is %d and %s %d: ranks count from 0; check the environment".formatted(name, rank, what, count));
+            throw new ParallelException("%s is %d, but %s is %d: ranks count from 0; check the environment"
+                    .formatted(name, rank, what, count));
         }
     }
 
     /**
-     * Reads the variables of a process's environment; without any this is the only process.
+     * Reads environment variables. Without any of the known variables, the process is the only one.
      *
-     * @throws ParallelException if variables contradict each other, are no numbers, or some are missing
+     * @throws ParallelException if a variable is missing or malformed, or variables contradict each other
      */
     public static Environment of(Map<String, String> variables) {
         if (variables.containsKey("RANK")) {
@@ -99,17 +99,17 @@ public record Environment(
                     .read("WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE");
         }
         if (variables.containsKey("WORLD_SIZE")) {
-            throw new ParallelException("WORLD_SIZE is set and RANK is not: set both, or neither for one process");
+            throw new ParallelException("WORLD_SIZE is set, but RANK is not: set both, or neither for one process");
         }
         return new Environment(0, 1, 0, 1, NOWHERE, false, "", timeout(variables));
     }
 
-    /** Who keeps the store where ranks meet over the network. */
+    /** Returns the name of the process that hosts the TCP store, for messages. */
     String storeKeeper() {
         return agentStore ? "torchrun's agent" : "rank 0";
     }
 
-    /** Whether this is one process of several. */
+    /** Whether the run has more than one process. */
     public boolean isDistributed() {
         return world > 1;
     }
@@ -125,14 +125,14 @@ public record Environment(
         return Duration.ofSeconds(Long.parseLong(text));
     }
 
-    /** Reads one family of variables. */
+    /** Reads the variables of one launcher, such as Slurm. */
     private record Reader(Map<String, String> variables, String family, String rankName) {
 
         Environment read(String worldName, String localRankName, String localWorldName) {
             int rank = number(rankName, required(rankName));
             int world = number(worldName, required(worldName));
             int localRank = number(localRankName, variables.getOrDefault(localRankName, "0"));
-            // Slurm writes 4(x2),3 for nodes with 4, 4 and 3 tasks; how many this one has does not show.
+            // Slurm writes 4(x2),3 for nodes with 4, 4 and 3 tasks. It does not say which entry is this node's.
             String localWorld = variables
                     .getOrDefault(localWorldName, String.valueOf(localRank + 1))
                     .replaceFirst("[(,].*", "");
@@ -152,7 +152,7 @@ public record Environment(
             if (given != null) {
                 if (!given.matches("file:///.+|tcp://[^:/]+:\\d+")) {
                     throw new ParallelException(MEETING + " is '" + given
-                            + "': give file:///path or tcp://host:port, the same to all ranks");
+                            + "': give file:///path or tcp://host:port, the same on all ranks");
                 }
                 return checked(MEETING, given);
             }
@@ -186,8 +186,8 @@ public record Environment(
         }
 
         /**
-         * The prefix of this run's keys. The store of torchrun's agent may outlive an attempt, whose ranks must not meet
-         * those of the next one. A job of Slurm may find another job's store at its port.
+         * Returns the prefix of this run's keys in the store. The store of torchrun's agent may outlive an attempt, and
+         * ranks of different attempts must not meet. A Slurm job may find another job's store at its port.
          */
         private String path() {
             if (isSlurm()) {
@@ -200,29 +200,29 @@ public record Environment(
             return variables.getOrDefault("SLURM_STEP_ID", "0");
         }
 
-        /** Jobs that share a machine get ports of their own, and so do the steps of a job. */
+        /** Jobs that share a machine get different ports, and so do the steps of a job. */
         private long slurmPort() {
             long job = number("SLURM_JOB_ID", required("SLURM_JOB_ID"));
             long step = number("SLURM_STEP_ID", slurmStep());
             return FIRST_PORT + (job + PORTS_BETWEEN_STEPS * step) % PORTS;
         }
 
-        /** Names with underscores, or whose last part begins with a digit, are none to Java. */
+        /** Java rejects host names with underscores, and host names whose last label starts with a digit. */
         private static URI checked(String variable, String text) {
             try {
                 return new URI(text).parseServerAuthority();
             } catch (URISyntaxException e) {
-                throw new ParallelException(variable + " says to meet at " + text + ", which names no host ("
+                throw new ParallelException(variable + " leads to " + text + ", which is not a valid host ("
                         + e.getReason() + "): give rank 0's address instead of its name");
             }
         }
 
-        /** Where rank 0 runs: the step's first node. */
+        /** Returns the step's first node, on which rank 0 runs. */
         private String firstNode() {
             Matcher nodes = NODES.matcher(required("SLURM_STEP_NODELIST"));
             if (!nodes.matches()) {
                 throw new ParallelException("SLURM_STEP_NODELIST is '" + variables.get("SLURM_STEP_NODELIST")
-                        + "', which names no node: set MASTER_ADDR to the host of rank 0");
+                        + "', which does not name a node: set MASTER_ADDR to the host of rank 0");
             }
             return nodes.group(1) + (nodes.group(2) == null ? "" : nodes.group(2)) + nodes.group(3);
         }
@@ -236,7 +236,7 @@ public record Environment(
         }
 
         private ParallelException missing(String name) {
-            return new ParallelException(family + " is set and " + name
+            return new ParallelException(family + " is set, but " + name
                     + " is not: set it for all ranks, or start them with ./moe4j launch");
         }
 
@@ -244,7 +244,8 @@ public record Environment(
             try {
                 return Integer.parseInt(text);
             } catch (NumberFormatException e) {
-                throw new ParallelException(name + " is '" + text + "', which is no number: check the environment", e);
+                throw new ParallelException(
+                        name + " is '" + text + "', which is not a number: check the environment", e);
             }
         }
     }

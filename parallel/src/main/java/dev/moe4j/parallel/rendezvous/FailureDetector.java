@@ -1,8 +1,8 @@
 package dev.moe4j.parallel.rendezvous;
 
-import dev.moe4j.parallel.health.Diagnosis;
 import dev.moe4j.parallel.health.Exchange;
-import dev.moe4j.parallel.health.Journal;
+import dev.moe4j.parallel.health.ExchangeProgress;
+import dev.moe4j.parallel.health.FailureDiagnosis;
 import dev.moe4j.parallel.health.PeerStatus;
 import dev.moe4j.parallel.health.Peers;
 import dev.moe4j.parallel.layout.ParallelException;
@@ -11,44 +11,48 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Waits for exchanges on behalf of a process's groups, and explains why one failed.
+ * Explains failed collectives. It asks the other ranks for their status, finds the rank at fault and reports it.
  *
- * @param rank this process's
- * @param timeout how long an exchange may keep a rank waiting
+ * @param rank this process's rank
+ * @param timeout how long a rank may wait in a collective
  */
-public record FailureDetector(int rank, Duration timeout, Journal journal, Peers peers) {
+public record FailureDetector(int rank, Duration timeout, ExchangeProgress progress, Peers peers) {
 
-    /** How often others are asked until the one whose connection broke is seen to be gone. */
-    private static final int QUESTIONS = 10;
+    /** How often the other ranks are asked before a broken connection counts as a network failure. */
+    private static final int MOST_CHECKS = 10;
 
     /**
-     * The failure of an exchange; tells the other ranks of it.
+     * Returns the exception for a failed collective, and reports the failure to the other ranks.
      *
-     * @param seconds that this rank waited in it
-     * @param broken libtorch's reason, or empty where time is up or another rank told
+     * @param seconds how long this rank waited in the collective
+     * @param broken libtorch's error message, or empty after a timeout
      */
     public ParallelException failure(Exchange exchange, double seconds, String broken, Throwable cause) {
-        String told = peers.failure();
-        return told != null
-                ? gaveUp(exchange, seconds, told, cause)
-                : tellOthers(exchange, seconds, diagnose(exchange, broken), cause);
+        String reported = peers.failure();
+        return reported != null
+                ? gaveUp(exchange, seconds, reported, cause)
+                : report(exchange, seconds, diagnose(exchange, broken), cause);
     }
 
-    /** The failure of an exchange for a reason that this rank sees by itself; tells the other ranks of it. */
+    /** Returns the exception for a disagreement that this rank found, and reports the failure to the other ranks. */
     public ParallelException disagreement(Exchange exchange, String reason) {
-        return tellOthers(exchange, 0, reason, null);
+        return report(exchange, 0, reason, null);
     }
 
-    /** Throws the failure of an exchange that another rank told of, if one has. */
-    public void checkTold(Exchange exchange, double seconds) {
-        String told = peers.failure();
-        if (told != null) {
-            throw gaveUp(exchange, seconds, told, null);
+    /**
+     * Checks for failures that other ranks have reported.
+     *
+     * @throws ParallelException if another rank has reported one
+     */
+    public void throwIfReported(Exchange exchange, double seconds) {
+        String reported = peers.failure();
+        if (reported != null) {
+            throw gaveUp(exchange, seconds, reported, null);
         }
     }
 
-    private ParallelException tellOthers(Exchange exchange, double seconds, String reason, @Nullable Throwable cause) {
-        peers.tell("%s (found by rank %d in %s)".formatted(reason, rank, exchange.describe()));
+    private ParallelException report(Exchange exchange, double seconds, String reason, @Nullable Throwable cause) {
+        peers.reportFailure("%s (found by rank %d in %s)".formatted(reason, rank, exchange.describe()));
         return gaveUp(exchange, seconds, reason, cause);
     }
 
@@ -60,22 +64,22 @@ public record FailureDetector(int rank, Duration timeout, Journal journal, Peers
     }
 
     private String diagnose(Exchange exchange, String broken) {
-        for (int question = 1; ; question++) {
+        for (int check = 1; ; check++) {
             Map<Integer, PeerStatus> answers = peers.ask(exchange.members().name());
-            String told = peers.failure();
-            if (told != null) {
-                return told;
+            String reported = peers.failure();
+            if (reported != null) {
+                return reported;
             }
             boolean allAlive = answers.values().stream().allMatch(PeerStatus.Alive.class::isInstance);
-            if (broken.isEmpty() || !allAlive || question == QUESTIONS) {
-                return Diagnosis.of(exchange, answers, timeout, broken);
+            if (broken.isEmpty() || !allAlive || check == MOST_CHECKS) {
+                return FailureDiagnosis.of(exchange, answers, timeout, broken);
             }
-            // A process that dies closes its sockets one after the other.
+            // A dying process closes its sockets one after the other, so its health check port may still be open.
             try {
-                Thread.sleep(Peers.LOOK_MILLIS);
+                Thread.sleep(Peers.POLL_MILLIS);
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
-                return Diagnosis.of(exchange, answers, timeout, broken);
+                return FailureDiagnosis.of(exchange, answers, timeout, broken);
             }
         }
     }

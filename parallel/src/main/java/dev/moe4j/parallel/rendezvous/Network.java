@@ -15,17 +15,20 @@ import java.util.Collections;
 import java.util.Comparator;
 import java.util.concurrent.locks.LockSupport;
 
-/** Which of this machine's addresses other ranks can reach. */
+/** Finds an address of this machine that other ranks can reach. */
 public final class Network {
 
-    /** Between two tries to reach rank 0. */
+    /** The pause between two attempts to reach rank 0. */
     private static final long PAUSE_NANOS = 50_000_000;
 
     private Network() {}
 
     /**
-     * The address of the named interface, or the address that stands in place of a name. Without a name, the address of the
-     * interface that leads to where the ranks meet. A host's own name is no guide: it often stands for 127.0.1.1.
+     * Returns the address of the environment's network interface, which may also be given as an address. Without one,
+     * returns the address of the interface that leads to the rendezvous point. The machine's host name is not used, because
+     * it often resolves to 127.0.1.1.
+     *
+     * @throws ParallelException if there is no such interface, or no route to the rendezvous point
      */
     public static InetAddress addressOf(Environment environment) {
         String name = environment.networkInterface();
@@ -39,7 +42,7 @@ public final class Network {
                     : InetAddress.getLocalHost();
         } catch (IOException e) {
             throw new ParallelException(
-                    "rank %d finds no address of its own towards %s (%s): check MASTER_ADDR, or name a network interface in GLOO_SOCKET_IFNAME"
+                    "rank %d cannot find its address on the way to %s (%s): check MASTER_ADDR, or name a network interface in GLOO_SOCKET_IFNAME"
                             .formatted(environment.rank(), meeting, e.getMessage()),
                     e);
         }
@@ -70,8 +73,8 @@ public final class Network {
     }
 
     /**
-     * Connecting a datagram socket sends nothing: it looks up the route. A host may get its name only when it is up, as
-     * containers do.
+     * Connects a datagram socket, which looks up the route without sending anything. Retries name resolution, because the
+     * name of a container may appear only when the container is up.
      */
     private static InetAddress towards(URI meeting, Duration patience) throws IOException {
         long deadline = System.nanoTime() + patience.toNanos();
@@ -93,7 +96,7 @@ public final class Network {
     }
 
     /**
-     * Whether somebody listens there before the time is over. The store's own waiting doubles its pauses and so ends
+     * Whether a server starts to listen on the address in time. The TCP store's own wait doubles its pauses and so ends
      * seconds after its timeout.
      */
     static boolean listens(URI meeting, Duration patience) {

@@ -1,7 +1,7 @@
 package dev.moe4j.parallel.rendezvous;
 
 import dev.moe4j.base.text.FirstLine;
-import dev.moe4j.parallel.health.Diagnosis;
+import dev.moe4j.parallel.health.FailureDiagnosis;
 import dev.moe4j.parallel.health.Identity;
 import dev.moe4j.parallel.health.Peers;
 import dev.moe4j.parallel.health.RankEndpoint;
@@ -30,23 +30,24 @@ import org.bytedeco.pytorch.TCPStoreOptions;
 import org.bytedeco.pytorch.global.torch_gloo;
 
 /**
- * How the processes of a run meet: each lays its card into a store, at rank 0, at torchrun's agent or in a shared file,
- * and waits for the others' cards. All must run the same code with the same configuration.
+ * The rendezvous of a run. Each rank publishes its {@link RankEndpoint} in a store and waits for the endpoints of the other
+ * ranks. Rank 0, torchrun's agent or a shared file hosts the store. All ranks must run the same code with the same
+ * configuration.
  */
 public final class Rendezvous {
 
     private static final String COMPLETE = "complete";
     private static final String FAILURE = "failure";
-    /** Between looks at whether all ranks have come, or one has found a failure. */
+    /** The longest pause between two polls of the store. */
     private static final long LONGEST_PAUSE_MILLIS = 200;
-    /** For rank 0, so that others can still read why. */
-    private static final long FAREWELL_MILLIS = 1_000;
-    /** The calls' own timeout comes first, with a better message. */
+    /** How long rank 0 keeps the store open after a failure, so that the other ranks can read the reason. */
+    private static final long LINGER_MILLIS = 1_000;
+    /** Extra time before a blocked call is abandoned. A timeout inside the call gives a better message. */
     private static final long GRACE_MILLIS = 5_000;
 
     private final Environment environment;
     private final Store store;
-    // The store's owners in C++ count references, but what Java holds must not go either.
+    // C++ counts its references to the store, but the Java wrappers must stay reachable too.
     private final List<Object> held = new ArrayList<>();
 
     private Rendezvous(Environment environment) {
@@ -56,14 +57,14 @@ public final class Rendezvous {
     }
 
     /**
-     * Waits for all ranks and gives their cards to {@code peers}.
+     * Waits for all ranks and passes their endpoints to {@code peers}.
      *
-     * @throws ParallelException if ranks are missing when the timeout is over, or differ
+     * @throws ParallelException if ranks are missing at the end of the timeout, or their identities differ
      */
     public static Rendezvous meet(Environment environment, Identity identity, Peers peers) {
         Rendezvous rendezvous = new Rendezvous(environment);
-        peers.meet(
-                rendezvous.within("the rendezvous", () -> rendezvous.cards(peers.card(environment.rank(), identity))));
+        peers.meet(rendezvous.within(
+                "the rendezvous", () -> rendezvous.endpoints(peers.endpoint(environment.rank(), identity))));
         return rendezvous;
     }
 
@@ -107,9 +108,9 @@ public final class Rendezvous {
         } catch (RuntimeException e) {
             throw new ParallelException(
                     server
-                            ? "rank 0 cannot listen at %s (%s): choose another MASTER_PORT, or end the program that has it"
+                            ? "rank 0 cannot listen at %s (%s): choose another MASTER_PORT, or stop the program that uses it"
                                     .formatted(meeting, FirstLine.of(e))
-                            : "rank %d reached %s at %s, but not its store (%s): another program has the port, or %s has ended; see %s's log"
+                            : "rank %d reached %s at %s, but not its store (%s): another program uses the port, or %s has ended; see %s's log"
                                     .formatted(environment.rank(), keeper, meeting, FirstLine.of(e), keeper, keeper),
                     e);
         }
@@ -120,7 +121,7 @@ public final class Rendezvous {
         return base;
     }
 
-    private List<RankEndpoint> cards(RankEndpoint own) throws InterruptedException {
+    private List<RankEndpoint> endpoints(RankEndpoint own) throws InterruptedException {
         int rank = environment.rank();
         if (store.add("claims/" + rank, 1) != 1) {
             throw new ParallelException(
@@ -133,24 +134,24 @@ public final class Rendezvous {
         store.set(key(rank), own.encode());
         try {
             waitForAll();
-            List<RankEndpoint> cards = new ArrayList<>();
+            List<RankEndpoint> endpoints = new ArrayList<>();
             for (int other = 0; other < environment.world(); other++) {
-                cards.add(RankEndpoint.decode(store.get_to_str(key(other))));
+                endpoints.add(RankEndpoint.decode(store.get_to_str(key(other))));
             }
-            difference(cards).ifPresent(difference -> {
+            difference(endpoints).ifPresent(difference -> {
                 throw new ParallelException(difference);
             });
-            return cards;
+            return endpoints;
         } catch (ParallelException e) {
             store.set(FAILURE, String.valueOf(e.getMessage()));
             if (rank == 0) {
-                Thread.sleep(FAREWELL_MILLIS); // the store goes with this process
+                Thread.sleep(LINGER_MILLIS); // the store ends with this process
             }
             throw e;
         }
     }
 
-    /** The last one to come says so: nobody has to look for all others again and again. */
+    /** Waits for the key that the last rank to join sets, so that ranks need not poll every other rank's key. */
     private void waitForAll() throws InterruptedException {
         if (store.add("joined", 1) == environment.world()) {
             store.set(COMPLETE, "");
@@ -195,35 +196,36 @@ public final class Rendezvous {
                         environment.world(),
                         environment.meeting(),
                         seconds(environment.timeout()),
-                        Diagnosis.ranks(missing),
+                        FailureDiagnosis.ranks(missing),
                         missing.size() == 1 ? "is" : "are",
                         missing.size() == 1 ? "it was" : "they were",
                         missing.size() == 1 ? "its log" : "their logs");
     }
 
-    /** What keeps these ranks from working together. */
-    static Optional<String> difference(List<RankEndpoint> cards) {
-        RankEndpoint first = cards.getFirst();
-        for (RankEndpoint card : cards) {
-            if (!card.identity().code().equals(first.identity().code())) {
+    /** Returns the reason why these ranks cannot form a run, if there is one. */
+    static Optional<String> difference(List<RankEndpoint> endpoints) {
+        RankEndpoint first = endpoints.getFirst();
+        for (RankEndpoint peer : endpoints) {
+            if (!peer.identity().code().equals(first.identity().code())) {
                 return Optional.of(
-                        "%s runs other code than rank 0 (version %s, not %s): start all ranks from the same build"
+                        "%s runs different code than rank 0 (version %s, not %s): start all ranks from the same build"
                                 .formatted(
-                                        card.describe(),
-                                        card.identity().code(),
+                                        peer.describe(),
+                                        peer.identity().code(),
                                         first.identity().code()));
             }
-            if (!card.identity().configuration().equals(first.identity().configuration())) {
+            if (!peer.identity().configuration().equals(first.identity().configuration())) {
                 return Optional.of(
-                        "%s has another configuration than rank 0 (digest %s, not %s): give all ranks the same files and options"
+                        "%s has a different configuration than rank 0 (digest %s, not %s): give all ranks the same files and options"
                                 .formatted(
-                                        card.describe(),
-                                        card.identity().configuration(),
+                                        peer.describe(),
+                                        peer.identity().configuration(),
                                         first.identity().configuration()));
             }
         }
-        List<RankEndpoint> local = cards.stream().filter(Rendezvous::isLoopback).toList();
-        if (!local.isEmpty() && local.size() < cards.size()) {
+        List<RankEndpoint> local =
+                endpoints.stream().filter(Rendezvous::isLoopback).toList();
+        if (!local.isEmpty() && local.size() < endpoints.size()) {
             return Optional.of(
                     "%s listens on %s, where ranks on other machines cannot reach it: set MASTER_ADDR to an address that all machines reach, or GLOO_SOCKET_IFNAME to its network interface"
                             .formatted(
@@ -233,12 +235,12 @@ public final class Rendezvous {
         return Optional.empty();
     }
 
-    private static boolean isLoopback(RankEndpoint card) {
-        return InetAddress.ofLiteral(card.address()).isLoopbackAddress();
+    private static boolean isLoopback(RankEndpoint peer) {
+        return InetAddress.ofLiteral(peer.address()).isLoopbackAddress();
     }
 
     private static String key(int rank) {
-        return "cards/" + rank;
+        return "endpoints/" + rank;
     }
 
     static String seconds(Duration time) {
@@ -246,7 +248,10 @@ public final class Rendezvous {
     }
 
     /**
-     * Makes calls that may wait for another rank longer than they should: a store's socket has no timeout of its own.
+     * Runs a call that may block forever, because a store's socket does not have a timeout.
+     *
+     * @param what the call's purpose, for messages
+     * @throws ParallelException if the call fails or exceeds the environment's timeout
      */
     public <T> T within(String what, Callable<T> call) {
         FutureTask<T> task = new FutureTask<>(call);
@@ -255,7 +260,7 @@ public final class Rendezvous {
             return task.get(environment.timeout().toMillis() + GRACE_MILLIS, TimeUnit.MILLISECONDS);
         } catch (TimeoutException e) {
             throw new ParallelException(
-                    "rank %d: %s took longer than %s: %s, which keeps the store at %s, does not answer; see its log"
+                    "rank %d: %s took longer than %s because %s, which hosts the store at %s, does not answer; see its log"
                             .formatted(
                                     environment.rank(),
                                     what,

@@ -1,7 +1,7 @@
 /**
- * How ranks find each other: {@link Environment} reads torchrun, Slurm and launch variables, {@link Rendezvous}
- * meets at a file or a port, {@link FailureDetector} watches the other ranks. Depends on {@code parallel.health}
- * and c10d stores.
+ * Rendezvous of the ranks of a run. {@link Environment} reads the variables of torchrun, Slurm, Kubernetes and
+ * {@code launch}. {@link Rendezvous} connects the ranks through a file or a TCP store. {@link FailureDetector} explains
+ * failed collectives. Depends on {@code parallel.health}, {@code parallel.layout} and c10d stores.
  */
 @NullMarked
 package dev.moe4j.parallel.rendezvous;

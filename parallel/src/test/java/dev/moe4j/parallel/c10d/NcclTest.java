@@ -6,7 +6,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.moe4j.parallel.CollectivesCheck;
 import dev.moe4j.parallel.ProcessGroup;
-import dev.moe4j.parallel.health.Journal;
+import dev.moe4j.parallel.health.ExchangeProgress;
 import dev.moe4j.parallel.health.Peers;
 import dev.moe4j.parallel.layout.Layout;
 import dev.moe4j.parallel.layout.Members;
@@ -32,7 +32,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A group of one member that has backends none the less, since one GPU takes no two members of an NCCL group. */
+/** A group of one member with backends, because two members of an NCCL group cannot share a GPU. */
 @Tag("device")
 class NcclTest {
 
@@ -43,7 +43,7 @@ class NcclTest {
     private Path folder;
 
     private Store store() {
-        // Owned by c10d's own count of references: without the clone a second use ends the JVM.
+        // Without the clone, C++ and Java both own the store, and a second use ends the JVM.
         return new FileStore(folder.resolve("store").toString(), 1).clone();
     }
 
@@ -60,22 +60,22 @@ class NcclTest {
         }
     }
 
-    /** By Gloo on the CPU, by NCCL on a GPU. */
+    /** Gloo runs the collectives on the CPU, and NCCL runs them on a GPU. */
     @TestFactory
     Stream<DynamicTest> everyCollectiveGivesItsValues() {
         return TestDevices.each(device -> {
-            Journal journal = new Journal();
+            ExchangeProgress progress = new ExchangeProgress();
             try (Scope _ = Scope.open();
-                    Peers peers = Peers.listen(InetAddress.getLoopbackAddress(), journal)) {
+                    Peers peers = Peers.listen(InetAddress.getLoopbackAddress(), progress)) {
                 Store store = store();
-                Backends backends = new Backends(
+                CollectiveBackends backends = new CollectiveBackends(
                         new Gloo(ALONE, store, "127.0.0.1", TIMEOUT), () -> new Nccl(ALONE, store, TIMEOUT));
                 ProcessGroup group =
-                        new ProcessGroup(ALONE, backends, new FailureDetector(0, TIMEOUT, journal, peers), null);
+                        new ProcessGroup(ALONE, backends, new FailureDetector(0, TIMEOUT, progress, peers), null);
                 CollectivesCheck.all(DType.FLOAT32, device, group);
                 CollectivesCheck.all(DType.BFLOAT16, device, group);
                 CollectivesCheck.all(DType.FLOAT32, device, group.onWire(DType.BFLOAT16));
-                assertThat(journal.waitedSeconds()).isPositive();
+                assertThat(progress.waitedSeconds()).isPositive();
             }
         });
     }

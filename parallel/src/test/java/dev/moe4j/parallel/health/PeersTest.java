@@ -14,7 +14,7 @@ import org.junit.jupiter.api.Test;
 
 class PeersTest {
 
-    /** The text is in the system's language. */
+    /** The exception's text depends on the system's language. */
     @Test
     void aRefusedConnectionIsRecognisedWhateverItsText() {
         assertThat(Peers.unreachable(new ConnectException("Verbindungsaufbau abgelehnt")))

@@ -5,7 +5,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 
-/** A launcher in a process of its own, so that a test can end it: arguments are the logs' folder and the command. */
+/** Runs a launcher in a separate process, so that a test can kill it. Arguments: the log folder and the command. */
 final class LauncherMain {
 
     private LauncherMain() {}

@@ -104,7 +104,7 @@ class LauncherTest {
                 .contains("once FOLDER --resume");
     }
 
-    /** A terminal's Ctrl-C reaches the ranks as well, which end in good order, each in its own time. */
+    /** Ctrl-C in a terminal also reaches the ranks, which stop cleanly at different times. */
     @Test
     @DisabledOnOs(OS.WINDOWS)
     void ranksThatEndByCtrlCHaveNotFailed() {
@@ -160,7 +160,7 @@ class LauncherTest {
         }
     }
 
-    /** A launcher in its own process, whose two ranks wait. */
+    /** A launcher in a separate process with two waiting ranks. */
     private final class RunningLauncher implements AutoCloseable {
 
         final Process process;

@@ -10,7 +10,7 @@ class ReceivedRowLayoutTest {
 
     @Test
     void sortsByKindAndRoundsUp() {
-        // Two senders, three kinds: arrived rows 0 1 2 | 3 4 are of kinds 0 0 2 | 0 2.
+        // Two senders and three kinds: received rows 0 1 2 | 3 4 have kinds 0 0 2 | 0 2.
         ReceivedRowLayout arrivals = ReceivedRowLayout.of(new long[][] {{2, 0, 1}, {1, 0, 1}}, 2);
         assertThat(arrivals.ends()).containsExactly(4, 4, 6);
         assertThat(arrivals.arrivedOf()).containsExactly(0, 1, 3, 0, 2, 4);
@@ -26,7 +26,7 @@ class ReceivedRowLayoutTest {
         assertThat(arrivals.rowOf()).isEmpty();
     }
 
-    /** The way there and back, for random counts. */
+    /** Sorting and unsorting give the original rows, for random counts. */
     @Test
     void everyRowHasItsPlace() {
         long seed = 7;

@@ -7,7 +7,7 @@ import org.junit.jupiter.api.Test;
 
 class SplitsTest {
 
-    /** Each side divides what it sends and what it gets by the same rule, so that halves fit as wholes do. */
+    /** Sender and receiver divide their rows by the same rule, so the counts of the halves match. */
     @Test
     void halvesAreTheWhole() {
         long[][] here = {{5, 0}, {1, 2}};

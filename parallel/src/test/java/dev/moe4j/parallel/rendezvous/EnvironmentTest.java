@@ -74,7 +74,7 @@ class EnvironmentTest {
                 .isFalse();
     }
 
-    /** torchrun's agent keeps the store at MASTER_PORT, in which each attempt has its own keys. */
+    /** torchrun's agent hosts the store at MASTER_PORT. Each attempt uses its own keys. */
     @Test
     void torchrunsAgentKeepsTheStore() {
         Map<String, String> variables =
@@ -100,7 +100,7 @@ class EnvironmentTest {
                 .isEqualTo(URI.create("tcp://10.0.0.3:4000/job-1234567.0"));
     }
 
-    /** A batch script may run two steps at a time, on the same nodes. */
+    /** A batch script may run two steps in parallel on the same nodes. */
     @Test
     void stepsOfASlurmJobMeetApart() {
         assertThat(Environment.of(with(SLURM, "SLURM_STEP_ID", "1")).meeting())
@@ -111,7 +111,7 @@ class EnvironmentTest {
                 .isBetween(20_000, 29_999);
     }
 
-    /** The shell of an allocation is no rank, though Slurm sets some of the variables there. */
+    /** The shell of an allocation is not a rank, although Slurm sets some of the variables in it. */
     @Test
     void aSlurmShellIsOneProcess() {
         assertThat(Environment.of(without(SLURM, "SLURM_STEP_NUM_TASKS")).isDistributed())
@@ -146,7 +146,7 @@ class EnvironmentTest {
                 .isEqualTo(new Environment(
                         2, 4, 0, 1, URI.create("tcp://moe4j-0.moe4j:29500"), false, "", Duration.ofMinutes(5)));
         assertThat(Environment.of(Map.of("JOB_COMPLETION_INDEX", "2")).isDistributed())
-                .as("an Indexed Job of something else")
+                .as("an Indexed Job of another program")
                 .isFalse();
     }
 
@@ -159,19 +159,19 @@ class EnvironmentTest {
 
     @Test
     void whatIsWrongSaysWhichVariable() {
-        refused(without(TORCHRUN, "WORLD_SIZE"), "RANK is set and WORLD_SIZE is not");
-        refused(without(TORCHRUN, "RANK"), "WORLD_SIZE is set and RANK is not");
-        refused(without(TORCHRUN, "MASTER_ADDR"), "RANK is set and MASTER_ADDR is not");
-        refused(without(TORCHRUN, "MASTER_PORT"), "RANK is set and MASTER_PORT is not");
-        refused(with(TORCHRUN, "RANK", "x"), "RANK is 'x', which is no number");
-        refused(with(TORCHRUN, "RANK", "4"), "RANK is 4 and the number of processes 4");
+        refused(without(TORCHRUN, "WORLD_SIZE"), "RANK is set, but WORLD_SIZE is not");
+        refused(without(TORCHRUN, "RANK"), "WORLD_SIZE is set, but RANK is not");
+        refused(without(TORCHRUN, "MASTER_ADDR"), "RANK is set, but MASTER_ADDR is not");
+        refused(without(TORCHRUN, "MASTER_PORT"), "RANK is set, but MASTER_PORT is not");
+        refused(with(TORCHRUN, "RANK", "x"), "RANK is 'x', which is not a number");
+        refused(with(TORCHRUN, "RANK", "4"), "RANK is 4, but the number of processes is 4");
         refused(with(TORCHRUN, "MASTER_PORT", "70000"), "MASTER_PORT is 70000: give a port from 1 to 65535");
-        refused(with(TORCHRUN, "MASTER_ADDR", "gpu_01"), "MASTER_ADDR says to meet at tcp://gpu_01:");
-        refused(with(TORCHRUN, "MASTER_ADDR", "node.7"), "MASTER_ADDR says to meet at tcp://node.7:");
+        refused(with(TORCHRUN, "MASTER_ADDR", "gpu_01"), "MASTER_ADDR leads to tcp://gpu_01:");
+        refused(with(TORCHRUN, "MASTER_ADDR", "node.7"), "MASTER_ADDR leads to tcp://node.7:");
         refused(with(TORCHRUN, "MOE4J_TIMEOUT", "0"), "MOE4J_TIMEOUT is '0': give whole seconds");
         refused(with(TORCHRUN, "MOE4J_MEETING", "store"), "MOE4J_MEETING is 'store': give file:///path");
-        refused(without(SLURM, "SLURM_STEP_NODELIST"), "SLURM_PROCID is set and SLURM_STEP_NODELIST is not");
-        refused(with(SLURM, "SLURM_STEP_NODELIST", "[1"), "SLURM_STEP_NODELIST is '[1', which names no node");
+        refused(without(SLURM, "SLURM_STEP_NODELIST"), "SLURM_PROCID is set, but SLURM_STEP_NODELIST is not");
+        refused(with(SLURM, "SLURM_STEP_NODELIST", "[1"), "SLURM_STEP_NODELIST is '[1', which does not name a node");
     }
 
     private static void refused(Map<String, String> variables, String message) {

@@ -13,7 +13,7 @@ import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Two network namespaces stand for two hosts; the link between them is cut while ranks exchange. */
+/** Two network namespaces act as two hosts. The link between them is cut during a collective. */
 @EnabledOnOs(OS.LINUX)
 class NetworkFailureTest {
 
@@ -113,7 +113,7 @@ class NetworkFailureTest {
                                 .exitValue()
                         == 0;
             } catch (IOException e) {
-                return false; // there is no ip
+                return false; // the ip command is missing
             }
         }
 

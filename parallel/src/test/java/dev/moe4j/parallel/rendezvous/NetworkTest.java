@@ -15,7 +15,7 @@ class NetworkTest {
                 "WORLD_SIZE", "2",
                 "MASTER_ADDR", host,
                 "MASTER_PORT", "29500",
-                // Names are waited for.
+                // A name that does not resolve yet is retried.
                 "MOE4J_TIMEOUT", "1",
                 "GLOO_SOCKET_IFNAME", networkInterface));
     }
@@ -41,7 +41,7 @@ class NetworkTest {
                 .hasMessageStartingWith("GLOO_SOCKET_IFNAME is 'nosuch0', but there is no such network interface");
         assertThatThrownBy(() -> Network.addressOf(environment("nowhere.invalid", "")))
                 .isInstanceOf(ParallelException.class)
-                .hasMessageStartingWith("rank 1 finds no address of its own towards tcp://nowhere.invalid:29500")
+                .hasMessageStartingWith("rank 1 cannot find its address on the way to tcp://nowhere.invalid:29500")
                 .hasMessageContaining("check MASTER_ADDR");
     }
 }

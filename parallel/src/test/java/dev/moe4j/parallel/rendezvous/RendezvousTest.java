@@ -24,39 +24,40 @@ class RendezvousTest {
     @TempDir
     private Path folder;
 
-    private static RankEndpoint card(int rank, String code, String configuration, String address) {
+    private static RankEndpoint endpoint(int rank, String code, String configuration, String address) {
         return new RankEndpoint(
                 rank, new Identity(code, configuration), "node" + rank, 100 + rank, address, 4000, "token" + rank);
     }
 
     @Test
     void cardsAsText() {
-        RankEndpoint card = card(3, "v1", "abc", "fd00::7");
-        assertThat(RankEndpoint.decode(card.encode())).isEqualTo(card);
-        assertThat(card.describe()).isEqualTo("rank 3 (process 103 on node3)");
+        RankEndpoint endpoint = endpoint(3, "v1", "abc", "fd00::7");
+        assertThat(RankEndpoint.decode(endpoint.encode())).isEqualTo(endpoint);
+        assertThat(endpoint.describe()).isEqualTo("rank 3 (process 103 on node3)");
     }
 
     @Test
     void differencesNameTheRank() {
-        RankEndpoint zero = card(0, "v1", "c1", "10.0.0.1");
-        assertThat(Rendezvous.difference(List.of(zero, card(1, "v1", "c1", "10.0.0.2"))))
+        RankEndpoint zero = endpoint(0, "v1", "c1", "10.0.0.1");
+        assertThat(Rendezvous.difference(List.of(zero, endpoint(1, "v1", "c1", "10.0.0.2"))))
                 .isEmpty();
         assertThat(Rendezvous.difference(
-                        List.of(zero, card(1, "v1", "c1", "10.0.0.2"), card(2, "v2", "c1", "10.0.0.3"))))
+                        List.of(zero, endpoint(1, "v1", "c1", "10.0.0.2"), endpoint(2, "v2", "c1", "10.0.0.3"))))
                 .contains(
-                        "rank 2 (process 102 on node2) runs other code than rank 0 (version v2, not v1): start all ranks "
+                        "rank 2 (process 102 on node2) runs different code than rank 0 (version v2, not v1): start all ranks "
                                 + "from the same build");
-        assertThat(Rendezvous.difference(List.of(zero, card(1, "v1", "c2", "10.0.0.2"))))
+        assertThat(Rendezvous.difference(List.of(zero, endpoint(1, "v1", "c2", "10.0.0.2"))))
                 .contains(
-                        "rank 1 (process 101 on node1) has another configuration than rank 0 (digest c2, not c1): give "
+                        "rank 1 (process 101 on node1) has a different configuration than rank 0 (digest c2, not c1): give "
                                 + "all ranks the same files and options");
-        assertThat(Rendezvous.difference(List.of(card(0, "v1", "c1", "127.0.1.1"), card(1, "v1", "c1", "10.0.0.2"))))
+        assertThat(Rendezvous.difference(
+                        List.of(endpoint(0, "v1", "c1", "127.0.1.1"), endpoint(1, "v1", "c1", "10.0.0.2"))))
                 .hasValueSatisfying(message -> assertThat(message)
                         .startsWith("rank 0 (process 100 on node0) listens on 127.0.1.1, where ranks on other machines "
                                 + "cannot reach it"));
     }
 
-    /** At a file, and the file is gone afterwards. */
+    /** A rendezvous file is deleted at the end of the run. */
     @Test
     void ranksMeetAtAFile() throws InterruptedException {
         Path store = folder.resolve("store");
@@ -69,7 +70,7 @@ class RendezvousTest {
         assertThat(Files.exists(store)).isFalse();
     }
 
-    /** As torchrun's agent keeps one, also for the attempts after a failure. */
+    /** torchrun's agent keeps its store for the attempts after a failure. */
     @Test
     void ranksMeetInAStoreThatIsThereAlready() throws InterruptedException {
         Loader.load(torch_gloo.class);
@@ -118,7 +119,7 @@ class RendezvousTest {
         }
     }
 
-    /** Two jobs of Slurm whose numbers lead to one port: the first one goes on, the second one's ranks say what is wrong. */
+    /** Two Slurm jobs get the same port. The first job continues, and the ranks of the second job report the conflict. */
     @Test
     void aJobThatFindsItsPortTakenLeavesTheOtherAlone() throws IOException, InterruptedException {
         try (ReservedPort port = ReservedPort.take();

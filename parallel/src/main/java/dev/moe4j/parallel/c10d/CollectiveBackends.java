@@ -4,17 +4,17 @@ import java.util.function.Supplier;
 import org.bytedeco.pytorch.Backend;
 import org.jspecify.annotations.Nullable;
 
-/** What moves a group's tensors: Gloo those on the CPU, NCCL those on GPUs, which is there from its first use on. */
-public final class Backends {
+/** The c10d backends of one group: Gloo for tensors on the CPU and NCCL for tensors on GPUs. NCCL is created on first use. */
+public final class CollectiveBackends {
 
     private final Gloo gloo;
     private final Supplier<Nccl> connect;
     private @Nullable Nccl nccl;
 
     /**
-     * @param connect makes the NCCL group; all members come to it at the same collective
+     * @param connect creates the NCCL group; all members call it in the same collective
      */
-    public Backends(Gloo gloo, Supplier<Nccl> connect) {
+    public CollectiveBackends(Gloo gloo, Supplier<Nccl> connect) {
         this.gloo = gloo;
         this.connect = connect;
     }

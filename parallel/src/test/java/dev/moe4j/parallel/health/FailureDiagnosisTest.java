@@ -8,7 +8,7 @@ import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 
-class DiagnosisTest {
+class FailureDiagnosisTest {
 
     private static final Exchange DISPATCH =
             new Exchange(new Members("expert-0", List.of(0, 1), 0), "layer 3 dispatch", 57);
@@ -17,7 +17,7 @@ class DiagnosisTest {
     private static final PeerStatus THERE = new PeerStatus.Alive(57, true, "layer 3 dispatch", 9.9);
 
     private static String diagnose(String broken, Map<Integer, PeerStatus> answers) {
-        return Diagnosis.of(DISPATCH, answers, Duration.ofSeconds(10), broken);
+        return FailureDiagnosis.of(DISPATCH, answers, Duration.ofSeconds(10), broken);
     }
 
     @Test
@@ -42,7 +42,7 @@ class DiagnosisTest {
                         "all ranks answer, but a connection broke (Connection reset): check the network between them");
     }
 
-    /** Rank 1 of the group waits for rank 2, which is no member: rank 2 is the cause. */
+    /** Rank 1 of the group waits for rank 2, which is not a member. Rank 2 is at fault. */
     @Test
     void theSlowBeforeThoseThatWaitForThem() {
         PeerStatus waits = new PeerStatus.Alive(56, true, "layer 2 gradients", 9.9);
@@ -58,13 +58,12 @@ class DiagnosisTest {
         PeerStatus waits = new PeerStatus.Alive(56, true, "layer 2 combine", 9.9);
         PeerStatus brief = new PeerStatus.Alive(56, false, "layer 2 combine", 0.1);
         assertThat(diagnose("", Map.of(1, waits)))
-                .isEqualTo(
-                        "rank 1 has not come to it: it waits in layer 2 combine; all ranks must make the same exchanges "
-                                + "in the same order");
+                .isEqualTo("rank 1 has not reached it: it is waiting in layer 2 combine; all ranks must call the same "
+                        + "collectives in the same order");
         assertThat(diagnose("", Map.of(1, brief)))
-                .startsWith("rank 1 has not come to it: it is at work since layer 2 combine");
+                .startsWith("rank 1 has not reached it: it is at work since layer 2 combine");
         assertThat(diagnose("", Map.of(1, THERE, 2, new PeerStatus.Alive(0, true, "x", 1))))
-                .as("rank 2 is none of the group")
+                .as("rank 2 is not in the group")
                 .isEqualTo("all ranks take part, but data did not arrive: check the network, or raise the timeout");
     }
 }

@@ -8,20 +8,19 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 
-/** Finds which rank an exchange failed for, from what all others answered. A pure function. */
-public final class Diagnosis {
+/** Finds the rank at fault for a failed collective, from the status of all other ranks. */
+public final class FailureDiagnosis {
 
-    /** A rank is slow if it has been at work for this share of the timeout. */
+    /** A rank is slow if it has computed for this fraction of the timeout. */
     private static final double SLOW = 0.5;
 
-    private Diagnosis() {}
+    private FailureDiagnosis() {}
 
     /**
-     * The reason in words, which begin with the rank at fault where there is one.
+     * Returns the reason for a failure. It starts with the rank at fault if one is found.
      *
-     * @param exchange that failed
-     * @param answers of all other ranks of the run
-     * @param broken libtorch's reason, or empty where the exchange took too long
+     * @param answers the status of all other ranks of the run
+     * @param broken libtorch's error message, or empty if the collective exceeded the timeout
      */
     public static String of(Exchange exchange, Map<Integer, PeerStatus> answers, Duration timeout, String broken) {
         SortedMap<Integer, PeerStatus> sorted = new TreeMap<>(answers);
@@ -47,8 +46,8 @@ public final class Diagnosis {
                     slow.add("rank %d is slow: at work for %.1f s since %s"
                             .formatted(rank, alive.seconds(), alive.label()));
                 } else if (exchange.members().ranks().contains(rank) && alive.begun() < exchange.number()) {
-                    elsewhere.add("rank %d has not come to it: it %s %s"
-                            .formatted(rank, alive.waiting() ? "waits in" : "is at work since", alive.label()));
+                    elsewhere.add("rank %d has not reached it: it %s %s"
+                            .formatted(rank, alive.waiting() ? "is waiting in" : "is at work since", alive.label()));
                 }
             }
         });
@@ -56,7 +55,7 @@ public final class Diagnosis {
             return String.join(", ", slow) + "; see its log, or raise the timeout if such work is expected";
         }
         if (!elsewhere.isEmpty()) {
-            return String.join(", ", elsewhere) + "; all ranks must make the same exchanges in the same order";
+            return String.join(", ", elsewhere) + "; all ranks must call the same collectives in the same order";
         }
         return "all ranks take part, but data did not arrive: check the network, or raise the timeout";
     }
@@ -68,7 +67,7 @@ public final class Diagnosis {
                 .toList();
     }
 
-    /** {@code rank 3} or {@code ranks 1, 3}. */
+    /** Formats ranks for messages: {@code rank 3} or {@code ranks 1, 3}. */
     public static String ranks(List<Integer> ranks) {
         return (ranks.size() == 1 ? "rank " : "ranks ")
                 + ranks.stream().map(String::valueOf).collect(Collectors.joining(", "));
