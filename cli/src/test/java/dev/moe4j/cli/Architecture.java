@@ -48,7 +48,7 @@ final class Architecture {
             "train.metrics.TensorBoard",
             "quickstart.Quickstart",
             "report.ladder.StudyReport",
-            "serve.http.CompletionAnswer",
+            "serve.http.CompletionResponse",
             "serve.http.ServedModel",
             "cli.study.QuickstartRun");
 

@@ -20,7 +20,7 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
-/** The system's own Chromium with one page, told what to do by its debugging protocol. */
+/** The system's Chromium with one page, controlled through its debugging protocol. */
 public final class Browser implements AutoCloseable {
     private static final JsonMapper JSON = new JsonMapper();
     private static final int PATIENCE_SECONDS = 90;
@@ -58,7 +58,7 @@ public final class Browser implements AutoCloseable {
                 .get(PATIENCE_SECONDS, TimeUnit.SECONDS);
     }
 
-    /** Where the browser is, if there is one. */
+    /** Returns the path of the browser, if one is installed. */
     public static Optional<String> installed() {
         String path = Optional.ofNullable(System.getenv("PATH")).orElse("/usr/bin");
         return Stream.of("chromium", "chromium-browser", "google-chrome")
@@ -92,7 +92,7 @@ public final class Browser implements AutoCloseable {
         }
     }
 
-    /** The value of a script's expression, as text. */
+    /** Returns the value of a JavaScript expression as text. */
     public String evaluate(String expression) throws Exception {
         ObjectNode parameters = JSON.createObjectNode()
                 .put("expression", expression)
@@ -108,7 +108,7 @@ public final class Browser implements AutoCloseable {
     /** Waits until an expression is true. */
     public void await(String expression) throws Exception {
         long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(PATIENCE_SECONDS);
-        // While the page is loading there is nothing to ask.
+        // While the page loads, expressions cannot be evaluated.
         String asked = "(() => { try { return String(" + expression + ") } catch { return '' } })()";
         while (!evaluate(asked).equals("true")) {
             if (System.nanoTime() - end > 0) {
@@ -119,7 +119,7 @@ public final class Browser implements AutoCloseable {
         }
     }
 
-    /** Writes what the page looks like as PNG. */
+    /** Writes a screenshot of the page as PNG. */
     public void screenshot(Path file) throws Exception {
         JsonNode result = call(
                 "Page.captureScreenshot",
@@ -158,7 +158,7 @@ public final class Browser implements AutoCloseable {
         client.close();
     }
 
-    /** Puts whole messages into a queue. */
+    /** Adds complete messages to a queue. */
     private static final class Listener implements WebSocket.Listener {
         private final LinkedBlockingQueue<JsonNode> answers;
         private final StringBuilder text = new StringBuilder();

@@ -14,7 +14,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.JsonNode;
 
-/** Texts whose client has left are cancelled. */
+/** Texts are cancelled when their client disconnects. */
 @Timeout(300)
 class ClientLeavesTest {
     private static final int TOKENS = 20_000;
@@ -43,7 +43,7 @@ class ClientLeavesTest {
                 .sum();
     }
 
-    /** Two of its texts are being made and two wait; the most likely tokens of this model do not end a text. */
+    /** Two texts are active and two wait. The most likely tokens of this model do not end a text. */
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
     void aClientThatLeavesCancelsItsTexts(boolean stream) throws Exception {
@@ -65,7 +65,7 @@ class ClientLeavesTest {
         assertThat(cancelled() - before).isEqualTo(4);
     }
 
-    /** Watching a connection costs none of its bytes: the next request on it may come early. */
+    /** Watching a connection must not consume bytes, because the client may send its next request early. */
     @Test
     void theNextRequestMayComeBeforeTheAnswer() throws Exception {
         String body = "{\"prompt\": \"a\", \"max_tokens\": 300, \"temperature\": 0}";

@@ -13,7 +13,7 @@ import dev.moe4j.serve.engine.Sampling;
 import dev.moe4j.serve.engine.ScoredToken;
 import dev.moe4j.serve.engine.TextListener;
 import dev.moe4j.serve.http.ApiException;
-import dev.moe4j.serve.http.CompletionAnswer;
+import dev.moe4j.serve.http.CompletionResponse;
 import dev.moe4j.serve.http.TextEvent;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.Scope;
@@ -25,7 +25,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/** What fails costs one text or one request, and no other. */
+/** A failure affects only one text or one request. */
 @Timeout(300)
 class FailuresTest {
     private static final int PADDING = 'p';
@@ -60,8 +60,9 @@ class FailuresTest {
         }
     }
 
-    private static Engine.Order order(String prompt, int tokens, LinkedBlockingQueue<TextEvent> events, int number) {
-        return new Engine.Order(
+    private static Engine.Submission order(
+            String prompt, int tokens, LinkedBlockingQueue<TextEvent> events, int number) {
+        return new Engine.Submission(
                 TinyModel.request(prompt, tokens, Sampling.DEFAULT, number), TextEvent.into(events, number));
     }
 
@@ -83,7 +84,7 @@ class FailuresTest {
     void thePaddingTokenIsNeverDrawn() {
         try (LanguageModel model = model()) {
             try (Scope _ = Scope.open()) {
-                // The final norm gives 1 everywhere; the logits are then the sums of the embedding's rows.
+                // The final norm returns 1 everywhere, so the logits are the sums of the embedding's rows.
                 model.parameters().get("model.layer_norm.weight").master().zero();
                 model.parameters().get("model.layer_norm.bias").master().fill(1);
                 model.parameters().get("model.embed_tokens.weight").master().zero();
@@ -107,7 +108,7 @@ class FailuresTest {
         }
     }
 
-    /** An error, not an exception: the engine's thread goes on after it. */
+    /** The engine's thread also survives an Error. */
     @Test
     void anErrorEndsItsTextAlone() throws InterruptedException {
         LinkedBlockingQueue<TextEvent> events = new LinkedBlockingQueue<>();
@@ -128,8 +129,8 @@ class FailuresTest {
         };
         try (LanguageModel model = model()) {
             Engine engine = new Engine(model, TinyModel.BYTES, new Engine.Limits(2, 8), new SimpleMeterRegistry());
-            engine.submit(
-                    List.of(new Engine.Order(TinyModel.request("a", 9, GREEDY, 1), broken), order("b", 30, events, 2)));
+            engine.submit(List.of(
+                    new Engine.Submission(TinyModel.request("a", 9, GREEDY, 1), broken), order("b", 30, events, 2)));
             engine.stop(Duration.ofMinutes(2));
             engine.run();
             assertThat(events.stream().filter(TextEvent.Failed.class::isInstance))
@@ -147,7 +148,7 @@ class FailuresTest {
     void anyProblemHasAnAnswer() {
         ApiException memory = ApiException.of(new OutOfMemoryError("Java heap space"));
         assertThat(memory.status()).isEqualTo(500);
-        assertThat(CompletionAnswer.error(memory).path("error").path("type").asString())
+        assertThat(CompletionResponse.error(memory).path("error").path("type").asString())
                 .isEqualTo("server_error");
         assertThat(memory).hasMessageStartingWith("the server's memory is too small for this request");
         assertThat(ApiException.of(new StackOverflowError()).status()).isEqualTo(500);

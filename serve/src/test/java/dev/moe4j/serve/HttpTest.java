@@ -15,7 +15,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The server's HTTP apart from what it serves: methods, hosts, errors before a request is read. */
+/** The server's HTTP handling: methods, Host headers, and errors before a request is read. */
 @Timeout(300)
 class HttpTest {
     private static RunningServer server;
@@ -50,9 +50,9 @@ class HttpTest {
                     .isEqualTo("meta/llama");
         }
         assertThat(get(server, "/v1/models/meta").statusCode()).isEqualTo(404);
-        assertThat(get(server, "/v1/models/meta/llama/2").body()).contains("there is no model 'meta/llama/2' here");
+        assertThat(get(server, "/v1/models/meta/llama/2").body()).contains("model 'meta/llama/2' is not served here");
         String odd = "/v1/models/a%20+b%25/%C3%BC";
-        assertThat(get(guarded, odd).statusCode()).as("behind the key").isEqualTo(401);
+        assertThat(get(guarded, odd).statusCode()).as("protected by the key").isEqualTo(401);
         assertThat(get(guarded, odd, "Authorization", "Bearer sesame").statusCode())
                 .isEqualTo(200);
     }
@@ -94,7 +94,7 @@ class HttpTest {
     void aConnectionIsClosedWhereThatIsAsked(String request) throws Exception {
         String body = request.startsWith("POST") ? "{\"prompt\": \"a\", \"max_tokens\": 1}" : "";
         for (String close : List.of("close", "Close", "keep-alive, close")) {
-            // Reading ends only where the server closes the connection.
+            // Reading ends only when the server closes the connection.
             String answer = server.raw(request + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
                     + "Connection: " + close + "\r\nContent-Length: " + body.length() + "\r\n\r\n" + body);
             assertThat(answer).startsWith("HTTP/1.1 ").containsIgnoringCase("\r\nConnection: close\r\n");
@@ -142,6 +142,6 @@ class HttpTest {
             assertThat(answer).startsWith("HTTP/1.1 " + (status == 200 && path.equals("/nothing") ? 404 : status));
         }
         String guardedAnswer = guarded.raw("GET /health HTTP/1.1\r\nHost: " + host + "\r\nConnection: close\r\n\r\n");
-        assertThat(guardedAnswer).as("a key protects it").startsWith("HTTP/1.1 200");
+        assertThat(guardedAnswer).as("protected by a key").startsWith("HTTP/1.1 200");
     }
 }

@@ -12,7 +12,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import tools.jackson.databind.JsonNode;
 
-/** Parameters that change nothing are accepted, as clients of other servers send them. */
+/** Parameters with neutral values are accepted, because clients of other servers send them. */
 @Timeout(300)
 class NeutralParametersTest {
     private static RunningServer server;
@@ -52,7 +52,7 @@ class NeutralParametersTest {
                 "{\"ignore_eos\": 1} | ignore_eos | ignore_eos must be true or false, not 1",
                 "{\"stop_token_ids\": [5]} | stop_token_ids | stop_token_ids is not served; leave it out",
                 "{\"repetition_penalti\": 1} | repetition_penalti | did you mean repetition_penalty?",
-                "{\"guided_json\": {}} | guided_json | there is no parameter guided_json here",
+                "{\"guided_json\": {}} | guided_json | unknown parameter guided_json",
             })
     void otherValuesAreRefused(String body, String parameter, String message) throws Exception {
         HttpResponse<String> response = server.send(server.post(body));
@@ -61,7 +61,7 @@ class NeutralParametersTest {
         assertThat(RunningServer.error(response).path("message").asString()).contains(message);
     }
 
-    /** Every piece has the field once usage is asked for, as OpenAI's have; without asking none has. */
+    /** As in OpenAI's API, every chunk has the usage field if the request asks for usage. */
     @ParameterizedTest
     @CsvSource({"true", "false"})
     void piecesHaveNoUsageUntilTheLast(boolean asked) throws Exception {

@@ -10,7 +10,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import tools.jackson.databind.JsonNode;
 
-/** Log-probabilities are those of the model, which has more rows than the tokenizer has tokens. */
+/** Log-probabilities cover all rows of the model's output, which has more rows than the tokenizer has tokens. */
 @Timeout(300)
 class PaddedVocabularyTest {
 

@@ -10,7 +10,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The page in a real browser, on a model whose context is smaller than the tokens that the page asks for. */
+/** Tests the page in a real browser, with a context smaller than the page's default number of tokens. */
 @Timeout(300)
 class PageTest {
 
@@ -29,7 +29,7 @@ class PageTest {
             assertThat(browser.evaluate("document.getElementById('curl').textContent"))
                     .contains("\"max_tokens\":48");
 
-            // Characters of several UTF-16 units keep their tokens in step with their text.
+            // Tokens must match their text even if a character has several UTF-16 units.
             browser.evaluate("""
                     document.getElementById('prompt').value = '😀'.repeat(12);
                     document.getElementById('go').click();""");

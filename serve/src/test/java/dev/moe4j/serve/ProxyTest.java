@@ -20,12 +20,12 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The server behind a real nginx, with the lines of docs/serving.md. */
+/** Tests the server with a real nginx as its proxy, configured as in docs/serving.md. */
 @Timeout(300)
 class ProxyTest {
     private static final Path NGINX = Path.of("/usr/sbin/nginx");
 
-    /** The part of the documentation that a reader copies. */
+    /** Returns the nginx configuration from the documentation. */
     private static String documented() throws IOException {
         String page = Files.readString(Path.of("..", "docs", "serving.md"));
         String fence = "```nginx\n";

@@ -11,7 +11,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import tools.jackson.databind.JsonNode;
 
-/** A request that asks for more than it may is refused before anything is built for it. */
+/** A request that exceeds a limit is rejected before memory is allocated for it. */
 @Timeout(300)
 class RequestLimitsTest {
     private static RunningServer server;
@@ -30,7 +30,7 @@ class RequestLimitsTest {
         HttpResponse<String> response = server.send(server.post(body));
         assertThat(response.statusCode()).as(response.body()).isEqualTo(400);
         assertThat(server.complete("{\"prompt\": \"a\", \"max_tokens\": 1}").path("choices"))
-                .as("the server goes on")
+                .as("the server still works")
                 .hasSize(1);
         return RunningServer.error(response);
     }
@@ -45,7 +45,7 @@ class RequestLimitsTest {
         JsonNode error = refused("{\"prompt\": %s, \"n\": 128}".formatted(repeated("\"ab\"", 100_000)));
         assertThat(error.path("param").asString()).isEqualTo("prompt");
         assertThat(error.path("message").asString())
-                .isEqualTo("the request asks for 12800000 texts (prompts times n), and may ask for 128;"
+                .isEqualTo("the request asks for 12800000 texts (prompts times n), but may ask for at most 128;"
                         + " send fewer prompts or lower n");
     }
 
@@ -68,7 +68,8 @@ class RequestLimitsTest {
     void logProbabilities() throws Exception {
         JsonNode error = refused("{\"prompt\": \"a\", \"n\": 128, \"max_tokens\": 1000, \"logprobs\": 20}");
         assertThat(error.path("message").asString())
-                .startsWith("the answer could have 2688000 log-probabilities, and a request may ask for 1048576");
+                .startsWith(
+                        "the response could have 2688000 log-probabilities, but a request may ask for at most 1048576");
         assertThat(error.path("param").asString()).isEqualTo("logprobs");
     }
 

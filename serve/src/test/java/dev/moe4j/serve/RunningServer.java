@@ -25,7 +25,7 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
-/** A server of a small model with its engine, for tests by HTTP. */
+/** A running server with a small model and its engine, for tests over HTTP. */
 final class RunningServer implements AutoCloseable {
     static final JsonMapper JSON = new JsonMapper();
 
@@ -36,7 +36,7 @@ final class RunningServer implements AutoCloseable {
     private final ModelServer server;
     private final HttpClient client = HttpClient.newHttpClient();
 
-    /** The server's options that tests vary. */
+    /** The server options that tests vary. */
     record Setup(
             String name,
             int context,
@@ -85,7 +85,7 @@ final class RunningServer implements AutoCloseable {
                 new ModelServer.Options("127.0.0.1", 0, setup.key()));
     }
 
-    /** A tokenizer among the resources of the tests. */
+    /** Loads a tokenizer from the test resources. */
     static Tokenizer tokenizer(String file) throws Exception {
         return Tokenizer.of(Path.of(Objects.requireNonNull(RunningServer.class.getResource(file))
                         .toURI())
@@ -123,7 +123,7 @@ final class RunningServer implements AutoCloseable {
         return client.send(request, BodyHandlers.ofString(StandardCharsets.UTF_8));
     }
 
-    /** The answer to a completion, which must succeed. */
+    /** Sends a completion request, which must succeed, and returns the response. */
     JsonNode complete(String body) throws IOException, InterruptedException {
         HttpResponse<String> response = send(post(body));
         if (response.statusCode() != 200) {
@@ -132,7 +132,7 @@ final class RunningServer implements AutoCloseable {
         return JSON.readTree(response.body());
     }
 
-    /** The error object of an answer. */
+    /** Returns the error object of a response. */
     static JsonNode error(HttpResponse<String> response) {
         return JSON.readTree(response.body()).path("error");
     }
@@ -141,7 +141,7 @@ final class RunningServer implements AutoCloseable {
         return send(to("/metrics").build()).body();
     }
 
-    /** Sends bytes as they are and returns all that comes until the server closes the connection. */
+    /** Sends raw bytes and returns everything that the server sends until it closes the connection. */
     String raw(String request) throws IOException {
         try (Socket socket = new Socket(InetAddress.getLoopbackAddress(), port())) {
             socket.setSoTimeout(100_000);

@@ -32,7 +32,7 @@ class TextOffsetTest {
                 .toList();
     }
 
-    /** The tokenizer puts a space before the text, which the returned text does not have. */
+    /** The tokenizer adds a space before the text. The returned text must not contain it. */
     @Test
     void aSpaceInFrontIsNotCounted() throws Exception {
         try (RunningServer server =
@@ -41,7 +41,8 @@ class TextOffsetTest {
             assertThat(prompt.path("text").asString()).isEqualTo("the cat sat");
             assertThat(offsets(prompt)).containsExactly(0, 4, 8, 9);
 
-            // Characters beyond the first 65,536 are one each, in a prompt and in front of a continuation.
+            // A character outside the Basic Multilingual Plane counts as one, in a prompt and before the generated
+            // text.
             JsonNode more = choice(server, "the 😀 cat", 6);
             String text = more.path("text").asString();
             List<Integer> offsets = offsets(more);
@@ -66,7 +67,7 @@ class TextOffsetTest {
         }
     }
 
-    /** Each byte is a token; those of one character begin where it does. */
+    /** Each byte is a token. All tokens of a character have the character's offset. */
     @Test
     void charactersOfSeveralTokens() throws Exception {
         try (RunningServer server = new RunningServer(Setup.PLAIN)) {

@@ -18,18 +18,18 @@ import java.util.List;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.TimeUnit;
 
-/** A mixture of four experts that reads bytes. */
+/** Creates a small byte-level model with four experts. */
 public final class TinyModel {
     public static final Tokenizer BYTES = Tokenizer.of("bytes");
 
     private TinyModel() {}
 
-    /** One with room for so many tokens. */
+    /** Creates a model with a context of this many tokens. */
     public static LanguageModel of(int context, Precision precision) {
         return of(context, precision, 264, -1);
     }
 
-    /** One with a padding token; −1: none. */
+    /** Creates a model with a padding token, or without one for −1. */
     public static LanguageModel of(int context, Precision precision, int vocabulary, int padding) {
         Architecture architecture = new Architecture(
                 new ModelConfig(2, 32, 4, 64, vocabulary, context, Activation.GELU, 0.1, 0, padding, 4, 2, 32, 0),
@@ -38,7 +38,7 @@ public final class TinyModel {
         return LanguageModel.initialize(architecture, precision, Device.CPU, new RandomKey(5));
     }
 
-    /** A text without stops and probabilities. */
+    /** Returns a request without stop texts and log-probabilities. */
     public static GenerationRequest request(String prompt, int tokens, Sampling sampling, long seed) {
         return new GenerationRequest(prompt(prompt), tokens, sampling, seed, List.of(), null, false);
     }
@@ -47,7 +47,7 @@ public final class TinyModel {
         return Prompt.of(text, BYTES, Integer.MAX_VALUE);
     }
 
-    /** The next thing that happens to a text. */
+    /** Returns the next event of a text. */
     public static TextEvent next(BlockingQueue<TextEvent> events) throws InterruptedException {
         TextEvent event = events.poll(60, TimeUnit.SECONDS);
         if (event == null) {

@@ -20,16 +20,16 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Makes many texts at a time with one model: one thread runs it, {@link #run}, and any others hand it requests. Texts share
- * each pass over the model's weights (continuous batching, Yu et al. 2022, "Orca"): one joins as soon as there is a place,
- * between two tokens of the others, and leaves when it ends.
+ * Generates texts for many clients with one model and continuous batching (Yu et al. 2022, "Orca"). All sequences share
+ * each pass over the model's weights. A waiting sequence joins between two tokens of the others as soon as a place is free,
+ * and leaves when it ends.
  *
- * <p>What a text becomes does not depend on the others, but that products of several rows may round otherwise than those of
- * one do.
+ * <p>One thread calls {@link #run}. Any thread may submit requests. A text does not depend on the other texts, except that
+ * matrix products of several rows may round differently from products of one row.
  */
 public final class Engine {
     private static final Logger LOG = LoggerFactory.getLogger(Engine.class);
-    /** How old {@link #expertLoad} may be while texts are made: asking for it waits for the device. */
+    /** The update interval of {@link #expertLoad}. Reading it from the model waits for the device. */
     private static final long LOAD_NANOS = TimeUnit.MILLISECONDS.toNanos(500);
 
     private final LanguageModel model;
@@ -43,47 +43,49 @@ public final class Engine {
 
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition changed = lock.newCondition();
-    private final Queue<Continuation> waiting = new ArrayDeque<>();
+    private final Queue<DecodingSequence> waiting = new ArrayDeque<>();
     private volatile int active;
     private volatile double[][] expertLoad = {};
-    private long loadTold;
-    /** When the engine ends whatever is left, by {@link System#nanoTime}; null while it is not asked to end. */
+    private long loadUpdated;
+    /** The {@link System#nanoTime} at which a stopping engine ends the remaining sequences; null before {@link #stop}. */
     private volatile @Nullable Long deadline;
 
     private boolean ended;
 
     /**
-     * How much an engine takes on.
+     * The limits of an engine.
      *
-     * @param places texts that are made at a time; memory for the model's whole context is taken for each
-     * @param waiting texts that wait for a place, at most
+     * @param places the maximum number of active sequences. Each place has a KV cache for the model's full context
+     * @param waiting the maximum number of waiting sequences
      */
     public record Limits(int places, int waiting) {
         public Limits {
             if (places < 1 || waiting < 1) {
-                throw new ServeException("an engine of " + places + " places with " + waiting
-                        + " texts waiting makes nothing; give at least 1 of each");
+                throw new ServeException("an engine of " + places + " places and " + waiting
+                        + " waiting sequences cannot work; give at least 1 of each");
             }
         }
     }
 
     /**
-     * What an engine does at this moment.
+     * The current load of an engine.
      *
-     * @param places texts that it can make at a time
+     * @param active the number of sequences being generated
+     * @param waiting the number of sequences that wait for a place
+     * @param places the maximum number of active sequences
      */
     public record Load(int active, int waiting, int places) {}
 
-    /** A text that was asked for. */
+    /** A submitted request. */
     public interface Job {
         /**
-         * Cancels a text that has not ended yet: its listener hears {@link TextListener#cancelled} after the token that is
-         * being made, and nothing after it.
+         * Cancels the request if it has not ended. After the current step its listener gets
+         * {@link TextListener#cancelled} as its last call.
          */
         void cancel();
     }
 
-    /** There is no room for more texts now; a later try may find some. */
+    /** Thrown if the engine cannot accept more requests now. A later attempt may succeed. */
     public static final class BusyException extends RuntimeException {
         BusyException(String message) {
             super(message);
@@ -91,9 +93,9 @@ public final class Engine {
     }
 
     /**
-     * An engine that does nothing until it is run.
+     * Creates an engine. It starts to work with {@link #run}.
      *
-     * @param meters where it counts tokens and texts, and times them ({@code moe4j.*})
+     * @param meters the registry for the engine's metrics ({@code moe4j.*})
      * @throws ServeException if the tokenizer has more tokens than the model
      */
     public Engine(LanguageModel model, Tokenizer tokenizer, Limits limits, MeterRegistry meters) {
@@ -103,21 +105,21 @@ public final class Engine {
         this.limits = limits;
         this.meters = meters;
         this.promptTokens = Counter.builder("moe4j.prompt.tokens")
-                .description("Tokens read before texts began")
+                .description("Tokens read in prefill")
                 .register(meters);
         this.generatedTokens = Counter.builder("moe4j.generated.tokens")
-                .description("Tokens of texts")
+                .description("Tokens generated")
                 .register(meters);
-        this.firstPiece = timer("moe4j.first.piece", "From a request to the first piece of its text");
-        this.steps = timer("moe4j.step", "Making one token of each text, with the reading of prompts");
+        this.firstPiece = timer("moe4j.first.piece", "Time from a request to the first piece of its text");
+        this.steps = timer("moe4j.step", "Time of a step: prefill of new sequences and one token of each sequence");
         Gauge.builder("moe4j.texts.active", this, engine -> engine.load().active())
-                .description("Texts that are being made")
+                .description("Sequences being generated")
                 .register(meters);
         Gauge.builder("moe4j.texts.waiting", this, engine -> engine.load().waiting())
-                .description("Texts that wait for a place")
+                .description("Sequences that wait for a place")
                 .register(meters);
         Gauge.builder("moe4j.texts.places", limits, Limits::places)
-                .description("Texts that can be made at a time")
+                .description("Maximum number of sequences being generated")
                 .register(meters);
     }
 
@@ -130,60 +132,61 @@ public final class Engine {
                 .register(meters);
     }
 
-    /** A text and who hears of it. */
-    public record Order(GenerationRequest request, TextListener listener) {}
+    /** A request and the listener that receives its text. */
+    public record Submission(GenerationRequest request, TextListener listener) {}
 
     /**
-     * Asks for texts, all of them or none. Listeners hear from the engine's thread, and should hand on what they hear.
+     * Submits requests. Either all of them are accepted or none. Listeners are called on the engine's thread and must not
+     * block.
      *
-     * @throws BusyException if there is no room for all of them, or the engine is ending
-     * @throws ServeException if one cannot be made at all
+     * @throws BusyException if too many sequences are waiting, or the engine is stopping
+     * @throws ServeException if a request can never be served
      */
-    public List<Job> submit(List<Order> orders) {
-        if (orders.size() > limits.waiting()) {
-            throw new ServeException(orders.size() + " texts were asked for at once, and at most " + limits.waiting()
-                    + " may wait; ask for fewer");
+    public List<Job> submit(List<Submission> submissions) {
+        if (submissions.size() > limits.waiting()) {
+            throw new ServeException("the request has " + submissions.size() + " sequences, but at most "
+                    + limits.waiting() + " may wait; ask for fewer");
         }
-        List<Continuation> texts = orders.stream()
-                .map(order -> new Continuation(order.request(), tokenizer, model.config(), observed(order.listener())))
+        List<DecodingSequence> sequences = submissions.stream()
+                .map(submission -> new DecodingSequence(
+                        submission.request(), tokenizer, model.config(), observed(submission.listener())))
                 .toList();
         lock.lock();
         try {
             if (ended || deadline != null) {
                 throw new BusyException("the server is stopping");
             }
-            if (waiting.size() + texts.size() > limits.waiting()) {
-                throw new BusyException(waiting.size() + " texts are waiting already, of " + limits.waiting()
-                        + " that may; try again later");
+            if (waiting.size() + sequences.size() > limits.waiting()) {
+                throw new BusyException(waiting.size() + " sequences are already waiting, of at most "
+                        + limits.waiting() + "; try again later");
             }
-            waiting.addAll(texts);
+            waiting.addAll(sequences);
             changed.signalAll();
         } finally {
             lock.unlock();
         }
-        return texts.stream().<Job>map(text -> () -> cancel(text)).toList();
+        return sequences.stream().<Job>map(sequence -> () -> cancel(sequence)).toList();
     }
 
-    private void cancel(Continuation text) {
-        text.cancel();
+    private void cancel(DecodingSequence sequence) {
+        sequence.cancel();
         boolean waited;
         lock.lock();
         try {
-            waited = waiting.remove(text);
+            waited = waiting.remove(sequence);
         } finally {
             lock.unlock();
         }
         if (waited) {
-            text.leave();
+            sequence.reportCancelled();
         }
     }
 
-    /** How much it takes on. */
     public Limits limits() {
         return limits;
     }
 
-    /** What it does now; may be asked by any thread. */
+    /** Returns the current load. Any thread may call this. */
     public Load load() {
         lock.lock();
         try {
@@ -194,25 +197,26 @@ public final class Engine {
     }
 
     /**
-     * How many choices each expert got so far, {@code [mixtures][experts]}, up to half a second ago; may be asked by any
-     * thread.
+     * Returns how often the router has chosen each expert, {@code [MoE layers][experts]}. The counts may be half a second
+     * old. Any thread may call this.
      */
     public double[][] expertLoad() {
         return Arrays.stream(expertLoad).map(double[]::clone).toArray(double[][]::new);
     }
 
-    /** Makes texts on this thread until {@link #stop} is called; once. */
+    /** Serves requests on this thread until {@link #stop} is called. It may be called only once. */
     public void run() {
-        try (Batch batch = new Batch(model, limits.places(), model.config().context())) {
-            loadTold = System.nanoTime() - LOAD_NANOS;
+        try (ContinuousBatch batch =
+                new ContinuousBatch(model, limits.places(), model.config().context())) {
+            loadUpdated = System.nanoTime() - LOAD_NANOS;
             try {
                 while (admit(batch)) {
                     try {
                         step(batch);
                         active = batch.size();
-                        tellLoad(batch);
+                        updateExpertLoad(batch);
                     } catch (RuntimeException | Error e) {
-                        // A problem of the pass that all texts share ends them; the engine goes on with the next ones.
+                        // A failure in the shared pass ends all active sequences. The engine continues with new ones.
                         batch.fail(e);
                     }
                 }
@@ -224,26 +228,26 @@ public final class Engine {
         }
     }
 
-    private void tellLoad(Batch batch) {
+    private void updateExpertLoad(ContinuousBatch batch) {
         long now = System.nanoTime();
-        if (active == 0 || now - loadTold >= LOAD_NANOS) {
+        if (active == 0 || now - loadUpdated >= LOAD_NANOS) {
             expertLoad = batch.expertLoad();
-            loadTold = now;
+            loadUpdated = now;
         }
     }
 
-    private void step(Batch batch) {
+    private void step(ContinuousBatch batch) {
         long start = System.nanoTime();
-        Batch.Step done = batch.step();
-        promptTokens.increment(done.read());
-        generatedTokens.increment(done.made());
-        if (done.read() + done.made() > 0) { // not all texts were cancelled
+        ContinuousBatch.Step done = batch.step();
+        promptTokens.increment(done.prefilled());
+        generatedTokens.increment(done.generated());
+        if (done.prefilled() + done.generated() > 0) { // false if all sequences were cancelled
             steps.record(System.nanoTime() - start, TimeUnit.NANOSECONDS);
         }
     }
 
-    /** Lets one text join, waiting for one where none is made; returns whether there is something left to do. */
-    private boolean admit(Batch batch) {
+    /** Adds one waiting sequence to the batch. Blocks while the engine is idle. Returns false if the engine must end. */
+    private boolean admit(ContinuousBatch batch) {
         lock.lock();
         try {
             while (batch.size() == 0 && waiting.isEmpty() && deadline == null) {
@@ -255,7 +259,7 @@ public final class Engine {
             if (until != null && (idle || System.nanoTime() - until > 0)) {
                 return false;
             }
-            // One at a time: the others' next token waits for one prompt to be read, not for all of them.
+            // One sequence per step, so that the active sequences wait for only one prefill.
             if (!batch.isFull() && !waiting.isEmpty()) {
                 batch.add(waiting.remove());
             }
@@ -267,11 +271,11 @@ public final class Engine {
     }
 
     private static BusyException stopped() {
-        return new BusyException("the server stopped before the text was whole");
+        return new BusyException("the server stopped before the text was complete");
     }
 
     private void end() {
-        List<Continuation> left;
+        List<DecodingSequence> left;
         lock.lock();
         try {
             ended = true;
@@ -281,13 +285,14 @@ public final class Engine {
         } finally {
             lock.unlock();
         }
-        left.forEach(text -> text.fail(stopped()));
+        left.forEach(sequence -> sequence.fail(stopped()));
     }
 
     /**
-     * Takes no more requests, and ends when all texts are whole, or after that long; returns at once.
+     * Stops the engine. It rejects new requests and ends when all texts are complete, or when the grace period is over.
+     * This method does not wait for the end.
      *
-     * @param grace for texts that are asked for already
+     * @param grace how long submitted requests may still take
      */
     public void stop(Duration grace) {
         lock.lock();
@@ -327,13 +332,13 @@ public final class Engine {
             @Override
             public void failed(Throwable problem) {
                 if (!(problem instanceof ServeException || problem instanceof BusyException)) {
-                    LOG.error("a text failed", problem);
+                    LOG.error("a sequence failed", problem);
                 }
                 count("failed");
                 try {
                     listener.failed(problem);
                 } catch (RuntimeException | Error e) {
-                    LOG.error("a listener failed", e); // its own text has ended; others go on
+                    LOG.error("a listener failed", e); // other sequences must continue
                 }
             }
 

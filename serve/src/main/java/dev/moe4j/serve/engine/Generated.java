@@ -1,10 +1,11 @@
 package dev.moe4j.serve.engine;
 
 /**
- * A text that was made.
+ * A generated text.
  *
- * @param text without the prompt, and without the stop text that ended it
- * @param promptTokens in the prompt
- * @param tokens made, an end of text not counted
+ * @param text the text without prompt and stop text
+ * @param promptTokens the prompt's number of tokens
+ * @param tokens the number of generated tokens without an end-of-text token
+ * @param finish why the text ended
  */
-public record Generated(String text, int promptTokens, int tokens, Finish finish) {}
+public record Generated(String text, int promptTokens, int tokens, FinishReason finish) {}

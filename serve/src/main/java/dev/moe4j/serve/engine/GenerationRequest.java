@@ -4,16 +4,15 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A text to be made.
+ * A request to generate one text.
  *
- * @param prompt the text to continue; may be empty: the model then begins a text. An end of text is put before its
- *     tokens unless they begin with one
- * @param tokens the most to make; 0 only reads the prompt
- * @param seed the same one gives the same text
- * @param stops texts that end it, themselves left out; none is empty
- * @param alternatives how many of the most likely tokens to report beside each one, with their probabilities; null: no
- *     probabilities at all
- * @param scorePrompt whether to report the prompt's tokens so as well
+ * @param prompt the text to continue, possibly empty. The model sees an end-of-text token before it
+ * @param tokens the maximum number of tokens to generate. With 0 the model only reads the prompt
+ * @param sampling how tokens are drawn
+ * @param seed the random seed. The same seed gives the same text
+ * @param stops texts that end the generation. They are cut from the result
+ * @param alternatives the number of most likely tokens to report for each position. Null turns log-probabilities off
+ * @param scorePrompt whether log-probabilities of the prompt's tokens are reported too
  */
 public record GenerationRequest(
         Prompt prompt,
@@ -26,17 +25,17 @@ public record GenerationRequest(
 
     public GenerationRequest {
         if (tokens < 0) {
-            throw new ServeException("cannot make " + tokens + " tokens; give 0 or more");
+            throw new ServeException("cannot generate " + tokens + " tokens; give 0 or more");
         }
         if (stops.contains("")) {
-            throw new ServeException("an empty stop text would end every text at once; leave it out");
+            throw new ServeException("an empty stop text would end every text immediately; leave it out");
         }
         if (alternatives != null && alternatives < 0) {
-            throw new ServeException("cannot report " + alternatives + " alternatives to a token; give 0 or more");
+            throw new ServeException("cannot report " + alternatives + " alternatives for a token; give 0 or more");
         }
         if (scorePrompt && alternatives == null) {
             throw new ServeException(
-                    "a prompt's tokens cannot be scored without probabilities; say how many alternatives");
+                    "scoring a prompt needs probabilities; give the number of alternatives, 0 or more");
         }
         stops = List.copyOf(stops);
     }

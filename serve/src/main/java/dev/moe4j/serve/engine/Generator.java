@@ -8,8 +8,8 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Continues a text, token by token. The prompt is read in one pass and each token after it in one of its own; where the
- * model's context is full, its later half is read anew and the text goes on behind it.
+ * Generates one text at a time for a single caller. Prefill reads the prompt in one pass, and decode then takes one pass
+ * per token. See {@link DecodingSequence} for a text that outgrows the model's context.
  */
 public final class Generator {
 
@@ -19,9 +19,9 @@ public final class Generator {
     private final long seed;
 
     /**
-     * A generator.
+     * Creates a generator.
      *
-     * @param seed the same one gives the same text
+     * @param seed the random seed of every text
      * @throws ServeException if the tokenizer has more tokens than the model
      */
     public Generator(LanguageModel model, Tokenizer tokenizer, Sampling sampling, long seed) {
@@ -32,30 +32,31 @@ public final class Generator {
         this.seed = seed;
     }
 
-    /** Refuses a tokenizer that has more tokens than the model. */
+    /** Throws a {@link ServeException} if the tokenizer has more tokens than the model. */
     static void checkVocabulary(LanguageModel model, Tokenizer tokenizer) {
         if (tokenizer.vocabularySize() > model.config().vocabulary()) {
             throw new ServeException("the tokenizer " + tokenizer.spec() + " has " + tokenizer.vocabularySize()
-                    + " tokens, and the model " + model.config().vocabulary()
-                    + "; use the tokenizer that it was trained with");
+                    + " tokens, but the model has " + model.config().vocabulary()
+                    + "; use the tokenizer that the model was trained with");
         }
     }
 
     /**
-     * Continues a prompt.
+     * Generates a continuation of a prompt.
      *
-     * @param prompt may be empty: the model then begins a text
-     * @param tokens the most to make
-     * @param out hears each piece of text as soon as its characters are complete
+     * @param prompt the text to continue, possibly empty
+     * @param tokens the maximum number of tokens to generate
+     * @param out receives each piece of text as soon as its characters are complete
+     * @throws ServeException if {@code tokens} is below 1, or the model's logits are NaN
      */
     public Generated generate(String prompt, int tokens, Consumer<String> out) {
         if (tokens < 1) {
-            throw new ServeException("cannot make " + tokens + " tokens; give at least 1");
+            throw new ServeException("cannot generate " + tokens + " tokens; give at least 1");
         }
         GenerationRequest request = new GenerationRequest(
                 Prompt.of(prompt, tokenizer, Integer.MAX_VALUE), tokens, sampling, seed, List.of(), null, false);
-        AtomicReference<@Nullable Generated> made = new AtomicReference<>();
-        Continuation text = new Continuation(request, tokenizer, model.config(), new TextListener() {
+        AtomicReference<@Nullable Generated> result = new AtomicReference<>();
+        DecodingSequence sequence = new DecodingSequence(request, tokenizer, model.config(), new TextListener() {
             @Override
             public void piece(String piece, List<ScoredToken> scored) {
                 out.accept(piece);
@@ -63,7 +64,7 @@ public final class Generator {
 
             @Override
             public void end(Generated generated) {
-                made.set(generated);
+                result.set(generated);
             }
 
             @Override
@@ -75,14 +76,14 @@ public final class Generator {
                 }
             }
         });
-        try (Batch batch = new Batch(model, 1, text.room())) {
-            batch.add(text);
-            Generated whole = null;
-            while (whole == null) {
+        try (ContinuousBatch batch = new ContinuousBatch(model, 1, sequence.capacity())) {
+            batch.add(sequence);
+            Generated generated = null;
+            while (generated == null) {
                 batch.step();
-                whole = made.get();
+                generated = result.get();
             }
-            return whole;
+            return generated;
         }
     }
 }

@@ -5,18 +5,19 @@ import dev.moe4j.text.tokenizer.Tokenizer;
 import java.util.function.IntConsumer;
 
 /**
- * The text that a model continues.
+ * A prompt: the text for a model to continue.
  *
- * @param text Unicode text; a request that echoes its prompt gets this back
- * @param tokens the tokens of the text
- * @param offsets where each token begins in the text, in Unicode characters (code points)
+ * @param text the prompt as valid Unicode text
+ * @param tokens the prompt's tokens
+ * @param offsets each token's start in the text, in Unicode code points
  */
 public record Prompt(String text, int[] tokens, int[] offsets) {
 
     /**
-     * A prompt given as text. A lone surrogate becomes U+FFFD.
+     * Encodes a prompt given as text. A lone surrogate becomes U+FFFD. Encoding stops when the limit is exceeded.
      *
-     * @throws ServeException if the text has more than {@code most} tokens; the rest of the text is then not encoded
+     * @param most the maximum number of tokens
+     * @throws ServeException if the text has more than {@code most} tokens
      */
     public static Prompt of(String text, Tokenizer tokenizer, int most) {
         String valid = Utf8.valid(text);
@@ -34,7 +35,7 @@ public record Prompt(String text, int[] tokens, int[] offsets) {
         return new Prompt(valid, tokenizer.encode(valid), tokenizer.offsets(valid));
     }
 
-    /** A prompt given as tokens, each of them one of the tokenizer's. Bytes that are not UTF-8 become U+FFFD. */
+    /** Decodes a prompt given as tokens of the vocabulary. Bytes that are not UTF-8 become U+FFFD. */
     public static Prompt of(int[] tokens, Tokenizer tokenizer) {
         TextDecoder decoder = new TextDecoder();
         StringBuilder text = new StringBuilder();
@@ -49,7 +50,7 @@ public record Prompt(String text, int[] tokens, int[] offsets) {
         return new Prompt(text.append(decoder.end()).toString(), tokens, offsets);
     }
 
-    /** The length of the text in Unicode characters (code points). */
+    /** Returns the length of the text in Unicode code points. */
     public int characters() {
         return TextDecoder.characters(text);
     }

@@ -4,48 +4,52 @@ import java.util.Arrays;
 import java.util.stream.IntStream;
 
 /**
- * How the next token is drawn from a model's logits.
+ * Draws the next token from a model's logits, with temperature, top-k and top-p (nucleus) sampling.
  *
- * @param temperature divides the logits; 0 takes the most likely token always
- * @param topK only that many of the most likely tokens can be drawn; 0: all
- * @param topP only the most likely tokens that together reach this probability can be drawn (Holtzman et al. 2020);
- *     1: all
+ * @param temperature divides the logits. 0 always takes the most likely token (greedy decoding)
+ * @param topK draws from the {@code topK} most likely tokens. 0 turns top-k off
+ * @param topP draws from the smallest set of most likely tokens with at least this total probability (Holtzman et al.
+ *     2020). 1 turns top-p off
  */
 public record Sampling(double temperature, int topK, double topP) {
 
-    /** The model's own distribution. */
+    /** Samples from the model's unmodified distribution. */
     public static final Sampling DEFAULT = new Sampling(1, 0, 1);
 
     public Sampling {
         if (!(temperature >= 0) || Double.isInfinite(temperature)) {
-            throw new ServeException("a temperature of " + temperature + " cannot be sampled at; give 0 or more");
+            throw new ServeException("a temperature of " + temperature + " is not possible; give 0 or more");
         }
         if (topK < 0) {
             throw new ServeException("top-k " + topK + " is negative; give 0 to draw from all tokens");
         }
         if (!(topP > 0 && topP <= 1)) {
-            throw new ServeException("top-p " + topP + " is no share of probability; give one above 0, up to 1");
+            throw new ServeException(
+                    "top-p " + topP + " is not a probability above 0 and up to 1; give 1 to draw from all tokens");
         }
     }
 
     /**
      * Draws a token.
      *
-     * @param logits one for each token
-     * @param uniform from 0 to below 1: decides which
+     * @param logits {@code [tokens]}
+     * @param uniform a uniform random number in [0, 1), which selects the token
+     * @return the token's number
+     * @throws ServeException if a logit is NaN or +∞
      */
     int draw(double[] logits, double uniform) {
         for (double logit : logits) {
             if (Double.isNaN(logit) || logit == Double.POSITIVE_INFINITY) {
-                throw new ServeException("the model's logits are " + logit
-                        + ": its parameters or its precision cannot be used; take an earlier checkpoint, or fp32");
+                throw new ServeException(
+                        "the model's logits are " + logit
+                                + ": its parameters are damaged or its precision overflows; use an earlier checkpoint, or fp32");
             }
         }
         if (temperature == 0) {
             return likeliest(logits);
         }
         boolean all = topK == 0 && topP == 1;
-        // Sorting a vocabulary takes longer than the rest of a draw, and a draw from all of it needs no order.
+        // Sorting the vocabulary is the slowest part of a draw, so it is skipped without top-k and top-p.
         int[] order = all ? IntStream.range(0, logits.length).toArray() : fallingOrder(logits);
         double largest = logits[all ? likeliest(logits) : order[0]];
         int count = topK == 0 ? order.length : Math.min(topK, order.length);
@@ -70,7 +74,7 @@ public record Sampling(double temperature, int topK, double topP) {
         return order[last];
     }
 
-    /** The most likely token, of equal ones the first. */
+    /** Returns the most likely token, and the first of several equal ones. */
     private static int likeliest(double[] logits) {
         int best = 0;
         for (int token = 1; token < logits.length; token++) {
@@ -79,9 +83,9 @@ public record Sampling(double temperature, int topK, double topP) {
         return best;
     }
 
-    /** The tokens from the most likely one on, equal ones by their number. */
+    /** Returns all tokens by descending logit, and equal ones by ascending number. */
     private static int[] fallingOrder(double[] logits) {
-        // One long each, the logit above the token: a vocabulary is sorted for every token, and boxed ones take long.
+        // Each token becomes a long with the logit in the upper bits: sorting boxed tokens would take too long.
         long[] keys = new long[logits.length];
         for (int token = 0; token < keys.length; token++) {
             int bits = Float.floatToIntBits((float) -logits[token]);

@@ -4,20 +4,20 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A token and how likely the model found it. The end of text that ends a text is one too.
+ * A token with its log-probability. A final end-of-text token is also reported.
  *
- * @param offset where it begins in its text (prompt or continuation), in Unicode characters (code points)
- * @param logProbability ln p by the model's own distribution, whatever the sampling; null for a token that nothing is
- *     before
- * @param alternatives the most likely tokens at its place, the likeliest first
+ * @param id the token's number in the vocabulary
+ * @param offset the token's start in its text (prompt or generated text), in Unicode code points
+ * @param logProbability ln p in the model's distribution before sampling; null for the first token of a sequence
+ * @param alternatives the most likely tokens at this position, in descending order
  */
 public record ScoredToken(int id, int offset, @Nullable Double logProbability, List<Alternative> alternatives) {
 
-    /** The same token of a text that has so many more characters before it. */
+    /** Returns this token with its offset increased by {@code characters}. */
     public ScoredToken shifted(int characters) {
         return new ScoredToken(id, offset + characters, logProbability, alternatives);
     }
 
-    /** A token that could have stood there. */
+    /** A likely token for the same position, and its ln p. */
     public record Alternative(int id, double logProbability) {}
 }

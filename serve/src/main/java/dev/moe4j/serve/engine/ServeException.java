@@ -2,7 +2,7 @@ package dev.moe4j.serve.engine;
 
 import dev.moe4j.base.UserException;
 
-/** Text cannot be generated; the message says what, where and what to do, in one line. */
+/** An error in a request or in the server's settings. The message names the error, its place and a remedy, in one line. */
 public final class ServeException extends UserException {
 
     public ServeException(String message) {

@@ -7,8 +7,8 @@ import java.nio.charset.CodingErrorAction;
 import java.nio.charset.StandardCharsets;
 
 /**
- * Turns the bytes of tokens, one after the other, into text. A token may end inside a character: its rest waits for the
- * next one. Bytes that are no UTF-8 become U+FFFD.
+ * Decodes the bytes of successive tokens to text. If a token ends inside a UTF-8 character, the incomplete character waits
+ * for the next token. Invalid UTF-8 becomes U+FFFD.
  */
 final class TextDecoder {
     private final CharsetDecoder utf8 = StandardCharsets.UTF_8
@@ -17,17 +17,17 @@ final class TextDecoder {
             .onUnmappableCharacter(CodingErrorAction.REPLACE);
     private byte[] rest = {};
 
-    /** The characters that these bytes complete. */
+    /** Returns the characters that these bytes complete. */
     String add(byte[] bytes) {
         return decode(bytes, false);
     }
 
-    /** What is left, as U+FFFD if a character was not finished. */
+    /** Ends the text. Returns U+FFFD if the last character is incomplete. */
     String end() {
         return decode(new byte[0], true);
     }
 
-    /** The length of a text in Unicode characters (code points). */
+    /** Returns the length of a text in Unicode code points. */
     static int characters(String text) {
         return text.codePointCount(0, text.length());
     }

@@ -2,27 +2,30 @@ package dev.moe4j.serve.engine;
 
 import java.util.List;
 
-/** Hears of a text while it is made: the prompt, if it was asked for, then pieces, then its end or why it failed. */
+/**
+ * Receives a text while it is generated. The calls come in this order: the scored prompt if requested, pieces of the text,
+ * and one of {@link #end}, {@link #failed} and {@link #cancelled}.
+ */
 public interface TextListener {
 
-    /** The prompt's tokens, once they are read, where the request asked for them. */
+    /** Receives the prompt's tokens after prefill, if the request asks for their scores. */
     default void prompt(List<ScoredToken> tokens) {}
 
     /**
-     * More of the text.
+     * Receives the next piece of the text. A piece is delivered once its characters are complete and cannot be the start
+     * of a stop text.
      *
-     * @param text as soon as its characters are complete and cannot be the beginning of a stop text; empty only where
-     *     tokens at the end make no text, as an end of text does
-     * @param tokens those that begin in it, where the request asked for probabilities
+     * @param text the piece; empty only for final tokens without text, such as end of text
+     * @param tokens the tokens that start in the piece, if the request asks for probabilities
      */
     void piece(String text, List<ScoredToken> tokens);
 
-    /** The text is whole. */
+    /** The text is complete. */
     void end(Generated generated);
 
-    /** It cannot be made; nothing follows. */
+    /** Generation failed. */
     void failed(Throwable problem);
 
-    /** It was cancelled; nothing follows. */
+    /** The text was cancelled before its end. */
     default void cancelled() {}
 }

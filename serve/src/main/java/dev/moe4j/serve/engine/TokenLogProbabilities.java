@@ -7,8 +7,9 @@ import java.util.PriorityQueue;
 import java.util.stream.IntStream;
 
 /**
- * The log-probabilities of the next token, ln p, by the model's own distribution. They are normalised over all rows of the
- * model's output, as in {@code eval}: rows that only pad the vocabulary, and tokens that are never drawn, count too.
+ * The log-probabilities of the next token, ln p, in the model's distribution before sampling. As in {@code eval}, they are
+ * normalised over all rows of the model's output. These include rows that pad the vocabulary and tokens that are never
+ * drawn.
  */
 final class TokenLogProbabilities {
     private final double[] logits;
@@ -16,10 +17,10 @@ final class TokenLogProbabilities {
     private final double logSum;
 
     /**
-     * The log-probabilities at one position.
+     * Computes the log-probabilities at one position.
      *
-     * @param logits one for each row of the model's output
-     * @param tokens rows that are tokens, the first ones; only these are reported as alternatives
+     * @param logits {@code [rows]}, the model's output
+     * @param tokens the size of the tokenizer's vocabulary; later rows are never reported as alternatives
      */
     TokenLogProbabilities(double[] logits, int tokens) {
         this.logits = logits;
@@ -31,12 +32,12 @@ final class TokenLogProbabilities {
                         .sum());
     }
 
-    /** What is reported of a token, with so many alternatives. */
+    /** Returns the token with its log-probability and the given number of alternatives. */
     ScoredToken score(int token, int offset, int alternatives) {
         return new ScoredToken(token, offset, of(token), likeliest(alternatives));
     }
 
-    /** A token that nothing is before. */
+    /** Returns a token without a log-probability, for the first position of a sequence. */
     static ScoredToken unknown(int token, int offset) {
         return new ScoredToken(token, offset, null, List.of());
     }

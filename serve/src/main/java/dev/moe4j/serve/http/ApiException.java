@@ -5,7 +5,7 @@ import dev.moe4j.serve.engine.ServeException;
 import io.helidon.http.HttpException;
 import org.jspecify.annotations.Nullable;
 
-/** A request that is answered with an error, in OpenAI's form. */
+/** An error response in OpenAI's format. */
 public final class ApiException extends RuntimeException {
     private final int status;
     private final String type;
@@ -21,27 +21,27 @@ public final class ApiException extends RuntimeException {
         this.code = code;
     }
 
-    /** The request is wrong in one of its parameters, or as a whole. */
+    /** Returns status 400 for a wrong parameter, or for a wrong request if {@code parameter} is null. */
     static ApiException invalid(@Nullable String parameter, String message) {
         return invalid(parameter, null, message);
     }
 
-    /** As the other, with a code that programs tell by. */
+    /** Returns status 400 with an error code for programs. */
     static ApiException invalid(@Nullable String parameter, @Nullable String code, String message) {
         return new ApiException(400, "invalid_request_error", parameter, code, message);
     }
 
-    /** There is no such thing. */
+    /** Returns status 404. */
     static ApiException missing(@Nullable String parameter, @Nullable String code, String message) {
         return new ApiException(404, "invalid_request_error", parameter, code, message);
     }
 
-    /** Another status of HTTP. */
+    /** Returns an error with any HTTP status. */
     public static ApiException of(int status, String message) {
         return new ApiException(status, status < 500 ? "invalid_request_error" : "server_error", null, null, message);
     }
 
-    /** What a client is told of any problem. */
+    /** Returns the response to a failure. It hides internal errors, which are only logged. */
     public static ApiException of(Throwable problem) {
         return switch (problem) {
             case ApiException known -> known;
@@ -49,8 +49,10 @@ public final class ApiException extends RuntimeException {
             case ServeException told -> of(500, String.valueOf(told.getMessage()));
             case HttpException http -> of(http.status().code(), String.valueOf(http.getMessage()));
             case OutOfMemoryError _ ->
-                of(500, "the server's memory is too small for this request; ask for fewer or shorter texts at a time");
-            default -> of(500, "the server failed: its log says why");
+                of(
+                        500,
+                        "the server's memory is too small for this request; ask for fewer or shorter texts per request");
+            default -> of(500, "the server failed; see its log");
         };
     }
 

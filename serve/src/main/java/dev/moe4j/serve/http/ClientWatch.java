@@ -11,11 +11,11 @@ import io.helidon.webserver.http1.Http1ConnectionListener;
 import java.time.Duration;
 
 /**
- * Notices that a client closes its connection while its request is being answered. A thread of its own waits for the next
- * bytes of the connection: the client's next request, or the end.
+ * Detects that a client closes its connection while its request is being answered. A virtual thread waits for the
+ * connection's next bytes, which are the client's next request, or for its end.
  */
 final class ClientWatch {
-    /** How long a connection is kept for the next request, as by Helidon. */
+    /** How long an idle connection is kept open, the same as in Helidon. */
     private static final Duration IDLE = Duration.ofMinutes(5);
 
     private final Thread reading;
@@ -31,12 +31,12 @@ final class ClientWatch {
         });
     }
 
-    /** Whether the client has left. */
+    /** Whether the client has closed the connection. */
     boolean left() {
         return left;
     }
 
-    /** Gives the connection back: two threads must not read it. */
+    /** Returns the connection to Helidon. Two threads must not read it at the same time. */
     private void end() {
         try {
             if (!reading.join(IDLE)) {
@@ -49,8 +49,8 @@ final class ClientWatch {
     }
 
     /**
-     * Knows the connection of the request that a thread handles. Helidon tells its listeners only, on the thread that handles
-     * the request afterwards.
+     * Remembers the connection of each thread's request. Helidon passes the connection only to listeners, on the thread that
+     * then handles the request.
      */
     static final class Connections implements Http1ConnectionListener {
         private static final ThreadLocal<DataReader> READER = new ThreadLocal<>();
@@ -60,7 +60,7 @@ final class ClientWatch {
             READER.set(connection.dataReader());
         }
 
-        /** Watches the client of this thread's request until the response is sent. The body must have been read. */
+        /** Watches the client of this thread's request until the response is sent. Call it after reading the body. */
         ClientWatch watch(ServerRequest request, ServerResponse response) {
             ClientWatch watch = new ClientWatch(READER.get());
             if (!request.headers().containsToken(HeaderValues.CONNECTION_CLOSE)) { // else the response ends it

@@ -1,7 +1,7 @@
 package dev.moe4j.serve.http;
 
 import dev.moe4j.base.text.Utf8;
-import dev.moe4j.serve.engine.Continuation;
+import dev.moe4j.serve.engine.DecodingSequence;
 import dev.moe4j.serve.engine.GenerationRequest;
 import dev.moe4j.serve.engine.Prompt;
 import dev.moe4j.serve.engine.Sampling;
@@ -18,25 +18,25 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * The body of {@code POST /v1/completions}, as OpenAI defines it, with {@code top_k} besides.
+ * The body of {@code POST /v1/completions}, as OpenAI defines it, and {@code top_k}.
  *
- * @param choices the texts that are made of each prompt
- * @param texts prompt by prompt
- * @param echo whether the answer begins with the prompt
- * @param stream whether it comes in pieces
- * @param usage whether its last piece counts the tokens
+ * @param choices the number of texts for each prompt ({@code n})
+ * @param texts the texts to generate, ordered by prompt
+ * @param echo whether the response repeats the prompt
+ * @param stream whether the response is streamed
+ * @param usage whether a stream ends with token counts
  */
 record CompletionRequest(
         List<Prompt> prompts, int choices, List<GenerationRequest> texts, boolean echo, boolean stream, boolean usage) {
 
-    /** Values of a body, so that its tree stays small beside the body itself. */
+    /** The maximum number of JSON values in a body. It limits the memory of the parsed tree. */
     private static final int MOST_VALUES = 2 * PromptReader.MOST_TOKENS;
 
     private static final JsonMapper JSON = new JsonMapper(JsonFactory.builder()
             .streamReadConstraints(
                     StreamReadConstraints.builder().maxTokenCount(MOST_VALUES).build())
             .build());
-    /** Log-probabilities of an answer: about 100 bytes each until it is sent. */
+    /** The maximum number of log-probabilities in a response. Each takes about 100 bytes of memory. */
     private static final int MOST_PROBABILITIES = 1 << 20;
 
     private static final int MOST_CHOICES = 128;
@@ -46,9 +46,8 @@ record CompletionRequest(
     /**
      * Reads a request.
      *
-     * @param served the model that is asked for
-     * @param most texts of one request
-     * @throws ApiException if it is wrong, or asks for what is not served
+     * @param most the maximum number of texts of a request
+     * @throws ApiException if the request is malformed or unsupported
      */
     static CompletionRequest read(byte[] body, ServedModel served, Tokenizer tokenizer, int most) {
         JsonFields fields = new JsonFields(parsed(body));
@@ -58,7 +57,9 @@ record CompletionRequest(
         int tokens = fields.integer("max_tokens", 16, 0, Integer.MAX_VALUE);
         Sampling sampling = new Sampling(
                 fields.number("temperature", 1, 0, 1e6),
-                Math.max(0, fields.integer("top_k", 0, -1, Integer.MAX_VALUE)), // −1 is vLLM's for all
+                Math.max(
+                        0,
+                        fields.integer("top_k", 0, -1, Integer.MAX_VALUE)), // vLLM's clients send −1 to turn top-k off
                 fields.number("top_p", 1, Double.MIN_VALUE, 1));
         long seed = fields.wholeNumber("seed", ThreadLocalRandom.current().nextInt(Integer.MAX_VALUE));
         List<String> stops = stops(fields.take("stop"));
@@ -66,7 +67,7 @@ record CompletionRequest(
         @Nullable Integer alternatives = fields.integer("logprobs", 0, MOST_ALTERNATIVES);
         boolean stream = fields.truth("stream", false);
         boolean usage = usage(fields.take("stream_options"), stream);
-        refuseWhatIsNotServed(fields, choices);
+        rejectUnsupported(fields, choices);
 
         List<GenerationRequest> texts = new ArrayList<>();
         for (Prompt prompt : prompts) {
@@ -86,25 +87,25 @@ record CompletionRequest(
             return JSON.readTree(body);
         } catch (StreamConstraintsException e) {
             throw ApiException.invalid(
-                    null, "the body is refused: " + e.getOriginalMessage() + "; send fewer prompts at a time");
+                    null, "the body is refused: " + e.getOriginalMessage() + "; send fewer prompts per request");
         } catch (JacksonException e) {
             throw ApiException.invalid(null, "the body is not JSON: " + e.getOriginalMessage());
         }
     }
 
-    private static void refuseWhatIsNotServed(JsonFields fields, int choices) {
+    private static void rejectUnsupported(JsonFields fields, int choices) {
         fields.integer("best_of", choices, choices, choices);
         fields.number("presence_penalty", 0, 0, 0);
         fields.number("frequency_penalty", 0, 0, 0);
         fields.requireEmpty("logit_bias");
         fields.requireEmpty("suffix");
-        refuseWhatOthersServe(fields);
+        rejectOtherServersParameters(fields);
         fields.take("user");
         fields.finish();
     }
 
-    /** Parameters of other servers, which their clients send also where they change nothing. */
-    private static void refuseWhatOthersServe(JsonFields fields) {
+    /** Accepts parameters of other servers only with neutral values, which their clients often send. */
+    private static void rejectOtherServersParameters(JsonFields fields) {
         fields.number("repetition_penalty", 1, 1, 1);
         fields.number("length_penalty", 1, 1, 1);
         fields.number("typical_p", 1, 1, 1);
@@ -130,23 +131,24 @@ record CompletionRequest(
         if (probabilities > MOST_PROBABILITIES) {
             throw ApiException.invalid(
                     "logprobs",
-                    "the answer could have " + probabilities + " log-probabilities, and a request may ask for "
-                            + MOST_PROBABILITIES + "; send fewer prompts, or lower max_tokens, n or logprobs");
+                    "the response could have " + probabilities
+                            + " log-probabilities, but a request may ask for at most " + MOST_PROBABILITIES
+                            + "; send fewer prompts, or lower max_tokens, n or logprobs");
         }
     }
 
     private static void checkContext(GenerationRequest text, Tokenizer tokenizer, int context) {
-        long wanted = (long) Continuation.windowOf(text, tokenizer) + text.tokens();
-        // The last token is not read any more.
+        long wanted = (long) DecodingSequence.promptWindow(text, tokenizer) + text.tokens();
+        // The model does not read the last generated token.
         long most = text.tokens() == 0 ? context : context + 1L;
         if (wanted > most) {
             throw ApiException.invalid(
                     "prompt",
                     "context_length_exceeded",
-                    "the model sees " + context + " tokens at a time, and a prompt of "
+                    "the model sees " + context + " tokens at a time, but a prompt of "
                             + text.prompt().tokens().length
                             + " with max_tokens " + text.tokens() + " makes " + wanted
-                            + ", the end of text that comes first included; shorten the prompt or lower max_tokens");
+                            + ", including the initial end-of-text token; shorten the prompt or lower max_tokens");
         }
     }
 
@@ -155,7 +157,7 @@ record CompletionRequest(
             return false;
         }
         if (!stream) {
-            throw ApiException.invalid("stream_options", "stream_options is for stream: true only");
+            throw ApiException.invalid("stream_options", "stream_options needs stream: true");
         }
         JsonFields fields = new JsonFields(options);
         boolean usage = fields.truth("include_usage", false);
@@ -177,12 +179,12 @@ record CompletionRequest(
         return all.stream().map(stop -> Utf8.valid(stop.asString())).toList();
     }
 
-    /** What a text continues. */
+    /** Returns the prompt of a text. */
     Prompt promptOf(int text) {
         return prompts.get(text / choices);
     }
 
-    /** The tokens of all prompts. */
+    /** Returns the number of tokens of all prompts. */
     int promptTokens() {
         return prompts.stream().mapToInt(prompt -> prompt.tokens().length).sum();
     }

@@ -7,7 +7,7 @@ import java.io.InputStream;
 import java.io.UncheckedIOException;
 import org.webjars.WebJarVersionLocator;
 
-/** The page to try a model on and to see what its server does: files beside this class, and the chart library's. */
+/** Serves the page to try a model and watch its server. Its files are resources of this package and of the chart library. */
 final class Dashboard {
     private static final String POLICY =
             "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:;"
@@ -29,22 +29,22 @@ final class Dashboard {
 
     private static void file(HttpRouting.Builder routing, String path, String resource, String type) {
         byte[] content = read(resource);
-        Answers.get(routing, path, (request, response) -> {
+        HttpResponses.get(routing, path, (request, response) -> {
             response.header(HeaderNames.create("Content-Security-Policy"), POLICY)
                     .header(HeaderNames.create("X-Content-Type-Options"), "nosniff")
                     .header(HeaderNames.CACHE_CONTROL, "no-cache");
-            Answers.send(request, response, type, content);
+            HttpResponses.send(request, response, type, content);
         });
     }
 
     private static byte[] read(String resource) {
         try (InputStream in = Dashboard.class.getResourceAsStream(resource)) {
             if (in == null) {
-                throw new IllegalStateException("The page's part " + resource + " is not on the class path");
+                throw new IllegalStateException("the page's resource " + resource + " is not on the class path");
             }
             return in.readAllBytes();
         } catch (IOException e) {
-            throw new UncheckedIOException("The page's part " + resource + " cannot be read", e);
+            throw new UncheckedIOException("cannot read the page's resource " + resource, e);
         }
     }
 }

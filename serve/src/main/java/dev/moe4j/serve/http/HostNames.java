@@ -4,11 +4,10 @@ import java.util.Locale;
 import java.util.regex.Pattern;
 
 /**
- * The Host headers that a loopback server answers to: its own name and those of the loopback. A page of another site
- * could otherwise read the server through a browser on this machine, by a name that it resolves to 127.0.0.1 (DNS
- * rebinding).
+ * The Host headers that a loopback server accepts: its own name and the names of the loopback interface. This prevents DNS
+ * rebinding, where another site resolves its name to 127.0.0.1 and reads the server through a browser on this machine.
  *
- * @param own the name or address that the server listens at
+ * @param own the name or address that the server listens on
  */
 record HostNames(String own) {
     private static final Pattern LOOPBACK = Pattern.compile("localhost|.+\\.localhost|127(\\.\\d{1,3}){3}|::1");

@@ -6,7 +6,7 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
-/** The fields of a JSON object that came from a client, each taken once; null is as good as absent. */
+/** Reads the fields of a client's JSON object and rejects unknown ones. A field with the value null counts as absent. */
 final class JsonFields {
     private final JsonNode object;
     private final Set<String> left;
@@ -21,7 +21,7 @@ final class JsonFields {
         left.removeIf(name -> object.get(name).isNull());
     }
 
-    /** A field as it is; null where there is none. */
+    /** Returns a field's value, or null if it is absent. */
     @Nullable
     JsonNode take(String name) {
         known.add(name);
@@ -68,7 +68,7 @@ final class JsonFields {
         return value == null ? otherwise : value;
     }
 
-    /** A whole number; null where there is none. */
+    /** Returns a whole number, or null if the field is absent. */
     @Nullable
     Integer integer(String name, int least, int most) {
         JsonNode value = take(name);
@@ -108,14 +108,14 @@ final class JsonFields {
         return number == Math.rint(number) ? String.valueOf((long) number) : String.valueOf(number);
     }
 
-    /** Refuses a field that is true. */
+    /** Rejects a field with the value true. */
     void requireFalse(String name) {
         if (truth(name, false)) {
             throw ApiException.invalid(name, name + " must be false, the only value served, not true");
         }
     }
 
-    /** Refuses a field that says anything. */
+    /** Rejects a field with a non-empty value. */
     void requireEmpty(String name) {
         JsonNode value = take(name);
         boolean empty = value == null
@@ -125,14 +125,13 @@ final class JsonFields {
         }
     }
 
-    /** Refuses what nobody took. */
+    /** Rejects fields that were not taken. */
     void finish() {
         for (String name : left) {
             String near = String.join(" or ", NearestName.names(name, known, 1));
             throw ApiException.invalid(
                     name,
-                    "there is no parameter " + name + " here"
-                            + (near.isEmpty() ? "; leave it out" : "; did you mean " + near + "?"));
+                    "unknown parameter " + name + (near.isEmpty() ? "; leave it out" : "; did you mean " + near + "?"));
         }
     }
 }

@@ -34,15 +34,15 @@ import org.slf4j.LoggerFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * An HTTP server for one model: OpenAI's completions, its metrics for Prometheus, and a page to try it on. It answers
- * requests on threads of their own; an {@link Engine} makes the texts.
+ * An HTTP server for one model. It offers OpenAI's completions API, Prometheus metrics and a page to try the model. Each
+ * request has a thread, and an {@link Engine} generates the texts.
  */
 public final class ModelServer implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(ModelServer.class);
-    /** Helidon logs by the JDK's own logger, and greets at the level of information; kept, as the JDK forgets levels. */
+    /** Helidon's logger, set to warnings. The JDK forgets a logger's level unless something refers to the logger. */
     private static final java.util.logging.Logger HELIDON = java.util.logging.Logger.getLogger("io.helidon");
 
-    /** A prompt as long as any context, with room to spare. */
+    /** The maximum size of a request's body, which suffices for a prompt of any context. */
     private static final long MOST_BYTES = 16L << 20;
 
     private static final String MODELS = "/v1/models/";
@@ -56,20 +56,20 @@ public final class ModelServer implements AutoCloseable {
     private final WebServer server;
 
     /**
-     * How a server listens.
+     * The server's address and API key.
      *
      * @param host an address or a name of this machine
-     * @param port 0 for any that is free
-     * @param key what clients must give as their API key; null: they need none
+     * @param port the TCP port, or 0 for any free port
+     * @param key the API key that clients must send, or null
      */
     public record Options(String host, int port, @Nullable String key) {
         public Options {
             if (port < 0 || port > 65_535) {
                 throw new ServeException(
-                        "there is no port " + port + "; give one from 1 to 65535, or 0 for a free one");
+                        "port " + port + " does not exist; give one from 1 to 65535, or 0 for a free one");
             }
             if (key != null && key.isBlank()) {
-                throw new ServeException("an empty API key protects nothing; give one, or none at all");
+                throw new ServeException("the API key is empty; give a key, or leave it out");
             }
         }
     }
@@ -87,7 +87,7 @@ public final class ModelServer implements AutoCloseable {
                 .port(options.port())
                 .shutdownHook(false)
                 .maxPayloadSize(MOST_BYTES)
-                .directHandlers(Answers.beforeRouting(MOST_BYTES))
+                .directHandlers(HttpResponses.beforeRouting(MOST_BYTES))
                 .addProtocol(
                         Http1Config.builder().addReceiveListener(connections).build())
                 .connectionOptions(SocketOptions.builder().tcpNoDelay(true).build())
@@ -97,11 +97,11 @@ public final class ModelServer implements AutoCloseable {
     }
 
     /**
-     * Starts a server; it answers as soon as this returns, and makes texts while the engine runs.
+     * Starts a server. It accepts requests when this method returns, and generates texts while the engine runs.
      *
-     * @param served what it tells of the model
-     * @param engine made of the same model and tokenizer
-     * @throws ServeException if it cannot listen there
+     * @param served the description of the engine's model
+     * @param engine an engine with the same model and tokenizer
+     * @throws ServeException if the server cannot listen on the address
      */
     public static ModelServer start(
             ServedModel served, Tokenizer tokenizer, Engine engine, PrometheusMeterRegistry meters, Options options) {
@@ -114,7 +114,7 @@ public final class ModelServer implements AutoCloseable {
         return server;
     }
 
-    /** Helidon logs why it cannot listen, with its whole stack, and does not throw. */
+    /** Checks the port first, because Helidon only logs a stack trace if it cannot listen. */
     private static void checkFree(Options options) {
         try (ServerSocket socket = new ServerSocket()) {
             socket.setReuseAddress(true);
@@ -129,7 +129,7 @@ public final class ModelServer implements AutoCloseable {
                 + "); give another --host or --port");
     }
 
-    /** Where it is. */
+    /** Returns the server's base URI. */
     public URI uri() {
         String host = options.host();
         return URI.create("http://" + (host.contains(":") ? "[" + host + "]" : host) + ":" + server.port());
@@ -138,37 +138,35 @@ public final class ModelServer implements AutoCloseable {
     private void route(HttpRouting.Builder routing) {
         routing.addFilter(this::filter);
         Dashboard.route(routing);
-        Answers.get(routing, "/health", (request, response) -> json(request, response, served.health()));
-        Answers.get(
+        HttpResponses.get(routing, "/health", (request, response) -> json(request, response, served.health()));
+        HttpResponses.get(
                 routing,
                 "/metrics",
-                (request, response) -> Answers.send(
+                (request, response) -> HttpResponses.send(
                         request,
                         response,
                         "text/plain; version=0.0.4; charset=utf-8",
                         meters.scrape().getBytes(StandardCharsets.UTF_8)));
-        Answers.get(
+        HttpResponses.get(
                 routing,
                 "/status",
                 (request, response) ->
                         json(request, response, served.status(engine.load(), engine.expertLoad(), meters)));
         routing.any("/v1/*", this::requireKey);
-        Answers.get(routing, "/v1/models", (request, response) -> json(request, response, served.list()));
-        Answers.get(routing, MODELS + "{+model}", this::model);
-        Answers.post(routing, "/v1/completions", this::complete);
+        HttpResponses.get(routing, "/v1/models", (request, response) -> json(request, response, served.list()));
+        HttpResponses.get(routing, MODELS + "{+model}", this::model);
+        HttpResponses.post(routing, "/v1/completions", this::complete);
         routing.any("/v1/chat/completions", (_, _) -> {
                     throw ApiException.missing(
-                            null,
-                            null,
-                            "this model continues texts and was not trained to chat; use /v1/completions with a prompt");
+                            null, null, "this model is not trained to chat; use /v1/completions with a prompt");
                 })
                 .any((request, _) -> {
                     throw ApiException.missing(
                             null,
                             null,
-                            "there is no " + request.prologue().method() + " "
+                            request.prologue().method() + " "
                                     + request.path().path()
-                                    + " here; GET /v1/models and POST /v1/completions there are");
+                                    + " does not exist; use GET /v1/models or POST /v1/completions");
                 })
                 .error(Throwable.class, ModelServer::fail);
     }
@@ -176,13 +174,13 @@ public final class ModelServer implements AutoCloseable {
     private void filter(FilterChain chain, RoutingRequest request, RoutingResponse response) {
         String host = request.headers().first(HeaderNames.HOST).orElse("");
         if (options.key() == null && loopback(options.host()) && !new HostNames(options.host()).include(host)) {
-            String message = "without an API key this server answers to localhost only, not to the Host '" + host
-                    + "'; start it with --api-key, or let a proxy send its upstream's name as Host";
-            Answers.fail(request, response, ApiException.of(403, message));
+            String message = "without an API key this server accepts only localhost as Host, not '" + host
+                    + "'; start it with --api-key, or let the proxy send the upstream's name as Host";
+            HttpResponses.fail(request, response, ApiException.of(403, message));
         } else {
             chain.proceed();
         }
-        // Helidon says so in the response and keeps the connection.
+        // Helidon sends "Connection: close" but keeps the connection open.
         if (request.headers().containsToken(HeaderValues.CONNECTION_CLOSE)) {
             throw new CloseConnectionException("the client asked for it");
         }
@@ -199,11 +197,11 @@ public final class ModelServer implements AutoCloseable {
         if (told.status() == 500) {
             LOG.error("a request failed", problem);
         }
-        Answers.fail(request, response, told);
+        HttpResponses.fail(request, response, told);
     }
 
     private static void json(ServerRequest request, ServerResponse response, ObjectNode body) {
-        Answers.json(request, response, 200, body);
+        HttpResponses.json(request, response, 200, body);
     }
 
     private void requireKey(ServerRequest request, ServerResponse response) {
@@ -218,13 +216,13 @@ public final class ModelServer implements AutoCloseable {
             boolean same =
                     MessageDigest.isEqual(given.getBytes(StandardCharsets.UTF_8), key.getBytes(StandardCharsets.UTF_8));
             if (!same) {
-                throw ApiException.of(401, "this server wants its API key: send 'Authorization: Bearer KEY'");
+                throw ApiException.of(401, "this server needs an API key: send 'Authorization: Bearer KEY'");
             }
         }
         response.next();
     }
 
-    /** A model's name may have slashes, also encoded ones. */
+    /** Answers for one model. Its name may contain slashes, plain or encoded. */
     private void model(ServerRequest request, ServerResponse response) {
         String name = request.prologue().uriPath().rawPath().substring(MODELS.length());
         served.requireName(URLDecoder.decode(name.replace("+", "%2B"), StandardCharsets.UTF_8));
@@ -233,7 +231,7 @@ public final class ModelServer implements AutoCloseable {
 
     private void complete(ServerRequest request, ServerResponse response) throws InterruptedException, IOException {
         String type = request.headers().first(HeaderNames.CONTENT_TYPE).orElse("");
-        // A page of another site could otherwise send requests by its reader's browser.
+        // Otherwise a page of another site could send requests through its reader's browser.
         if (!type.toLowerCase(Locale.ROOT).startsWith("application/json")) {
             throw ApiException.of(415, "the body must be JSON: send 'Content-Type: application/json'");
         }
@@ -241,48 +239,48 @@ public final class ModelServer implements AutoCloseable {
         CompletionRequest wanted =
                 CompletionRequest.read(body, served, tokenizer, engine.limits().waiting());
         ClientWatch client = connections.watch(request, response);
-        Completions completions = new Completions(wanted, engine, served.name(), tokenizer, client::left);
+        CompletionTask completions = new CompletionTask(wanted, engine, served.name(), tokenizer, client::left);
         try {
             if (wanted.stream()) {
                 stream(completions, response);
             } else {
                 json(request, response, whole(completions));
             }
-        } catch (Completions.ClientLeftException e) {
-            LOG.info("a client left before its answer was complete; its texts are cancelled");
+        } catch (CompletionTask.ClientLeftException e) {
+            LOG.info("a client disconnected before its response was complete; its texts are cancelled");
             throw new CloseConnectionException("the client left", e);
         }
     }
 
-    private static ObjectNode whole(Completions completions) throws InterruptedException {
+    private static ObjectNode whole(CompletionTask completions) throws InterruptedException {
         try (completions) {
-            ObjectNode answer = completions.whole();
+            ObjectNode body = completions.whole();
             LOG.info("{}", completions);
-            return answer;
+            return body;
         }
     }
 
-    /** Server-sent events, written here since Helidon's refuse clients that accept JSON only, as OpenAI's own do. */
-    private static void stream(Completions completions, ServerResponse response)
+    /** Sends server-sent events. Helidon's own support rejects clients that accept only JSON, such as OpenAI's. */
+    private static void stream(CompletionTask completions, ServerResponse response)
             throws InterruptedException, IOException {
         response.header(HeaderNames.CONTENT_TYPE, "text/event-stream; charset=utf-8")
                 .header(HeaderNames.CACHE_CONTROL, "no-cache")
-                .header(HeaderNames.create("X-Accel-Buffering"), "no"); // nginx would keep pieces back
-        // The texts end before the response does: the client may not send anything for long after it.
+                .header(HeaderNames.create("X-Accel-Buffering"), "no"); // nginx would buffer the chunks
+        // Close the texts before the response, whose closing may wait long for the client's next request.
         try (OutputStream out = response.outputStream();
                 completions) {
             try {
                 completions.stream(piece -> send(out, piece.toString()));
                 send(out, "[DONE]");
                 LOG.info("{}", completions);
-            } catch (Completions.ClientLeftException e) {
+            } catch (CompletionTask.ClientLeftException e) {
                 throw e;
             } catch (RuntimeException | Error e) {
                 if (!(e instanceof ApiException)) {
                     LOG.error("a request failed", e);
                 }
-                // The status is sent already.
-                send(out, CompletionAnswer.error(ApiException.of(e)).toString());
+                // The status has already been sent.
+                send(out, CompletionResponse.error(ApiException.of(e)).toString());
             }
         }
     }
@@ -292,11 +290,11 @@ public final class ModelServer implements AutoCloseable {
             out.write(("data: " + event + "\n\n").getBytes(StandardCharsets.UTF_8));
             out.flush();
         } catch (IOException | UncheckedIOException e) {
-            throw new Completions.ClientLeftException(e);
+            throw new CompletionTask.ClientLeftException(e);
         }
     }
 
-    /** Answers no more; texts that are being made are cut off. */
+    /** Stops the server. Responses in progress are cut off. */
     @Override
     public void close() {
         server.stop();

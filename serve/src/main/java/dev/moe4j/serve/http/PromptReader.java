@@ -10,17 +10,17 @@ import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
-/** Reads the {@code prompt} of a request. Refuses one that is too large before it encodes more than the limits allow. */
+/** Reads the {@code prompt} of a request. It rejects a prompt that exceeds the limits before it encodes the rest. */
 record PromptReader(Tokenizer tokenizer, ModelConfig config) {
-    /** Tokens of all prompts of one request, each prompt counted once for each of its texts. */
+    /** The maximum number of prompt tokens of a request. A prompt counts once for each of its texts. */
     static final int MOST_TOKENS = 1 << 20;
 
     /**
-     * The prompts of a request.
+     * Reads the prompts of a request.
      *
-     * @param given a text, texts, token numbers or arrays of them; null: one empty text
-     * @param choices texts of each prompt
-     * @param most texts of a request
+     * @param given a text, texts, token numbers or arrays of token numbers. Null is one empty text
+     * @param choices the number of texts for each prompt
+     * @param most the maximum number of texts of a request
      */
     List<Prompt> read(@Nullable JsonNode given, int choices, int most) {
         if (given == null) {
@@ -49,7 +49,7 @@ record PromptReader(Tokenizer tokenizer, ModelConfig config) {
         if (texts > most) {
             throw ApiException.invalid(
                     given.size() > choices ? "prompt" : "n",
-                    "the request asks for " + texts + " texts (prompts times n), and may ask for " + most
+                    "the request asks for " + texts + " texts (prompts times n), but may ask for at most " + most
                             + "; send fewer prompts or lower n");
         }
         List<Prompt> prompts = new ArrayList<>();
@@ -86,7 +86,7 @@ record PromptReader(Tokenizer tokenizer, ModelConfig config) {
                     || token.asInt() >= tokenizer.vocabularySize()) {
                 throw ApiException.invalid(
                         "prompt",
-                        "prompt has " + token + " for a token; they are whole numbers from 0 to below "
+                        "prompt has " + token + " for a token; tokens are whole numbers from 0 to below "
                                 + tokenizer.vocabularySize());
             }
             tokens[i] = token.asInt();

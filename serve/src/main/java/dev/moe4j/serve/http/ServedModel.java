@@ -14,13 +14,15 @@ import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * What a server tells of its model.
+ * The description of a model that a server publishes.
  *
- * @param name what clients call it
- * @param created when it began to be served
- * @param start the same by {@link System#nanoTime}
- * @param parameters all of them
- * @param active those that one token uses
+ * @param name the model's name in requests
+ * @param created the start of the server
+ * @param start the start of the server as {@link System#nanoTime}
+ * @param config the model's configuration
+ * @param parameters the number of parameters
+ * @param active the number of parameters that each token uses
+ * @param tokenizer the tokenizer's specification
  */
 public record ServedModel(
         String name,
@@ -35,10 +37,14 @@ public record ServedModel(
 
     private static final JsonMapper JSON = new JsonMapper();
 
-    /** A model that is served from now on. */
+    /**
+     * Describes a model that is served from now on.
+     *
+     * @throws ServeException if the name is blank
+     */
     public static ServedModel of(String name, LanguageModel model, Tokenizer tokenizer) {
         if (name.isBlank()) {
-            throw new ServeException("a model without a name cannot be asked for; give one");
+            throw new ServeException("requests need the model's name; give one");
         }
         Cost cost = Cost.of(model.architecture());
         return new ServedModel(
@@ -53,13 +59,13 @@ public record ServedModel(
                 model.device().toString());
     }
 
-    /** Refuses another name than the model's. */
+    /** Throws an {@link ApiException} if a request names another model. */
     void requireName(String wanted) {
         if (!wanted.equals(name)) {
             throw ApiException.missing(
                     "model",
                     "model_not_found",
-                    "there is no model '" + wanted + "' here; this server has '" + name + "'");
+                    "model '" + wanted + "' is not served here; this server has '" + name + "'");
         }
     }
 
@@ -85,7 +91,7 @@ public record ServedModel(
         return JSON.createObjectNode().put("status", "ok").put("model", name);
     }
 
-    /** {@code GET /status}: what the page draws. */
+    /** {@code GET /status}: the data of the page. */
     ObjectNode status(Engine.Load load, double[][] expertLoad, MeterRegistry meters) {
         ObjectNode status = JSON.createObjectNode();
         status.putObject("model")

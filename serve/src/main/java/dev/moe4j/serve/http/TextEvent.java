@@ -6,10 +6,10 @@ import dev.moe4j.serve.engine.TextListener;
 import java.util.List;
 import java.util.concurrent.BlockingQueue;
 
-/** What happens to one of a request's texts, on its way from the engine's thread to the request's. */
+/** An event of one of a request's texts, passed from the engine's thread to the request's thread. */
 public sealed interface TextEvent {
 
-    /** The number of the text in its request. */
+    /** The index of the text in its request. */
     int text();
 
     record Prompt(int text, List<ScoredToken> tokens) implements TextEvent {}
@@ -20,7 +20,7 @@ public sealed interface TextEvent {
 
     record Failed(int text, Throwable problem) implements TextEvent {}
 
-    /** A listener that puts what it hears into a queue, which must have room for all. */
+    /** Returns a listener that adds events to a queue, which must be unbounded. */
     static TextListener into(BlockingQueue<TextEvent> queue, int text) {
         return new TextListener() {
             @Override

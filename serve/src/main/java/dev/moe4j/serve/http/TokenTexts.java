@@ -5,15 +5,15 @@ import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 
-/** Tokens by themselves as text. */
+/** Formats single tokens as text, as OpenAI's API does. */
 public final class TokenTexts {
 
-    /** What stands for the end of text, whatever the tokenizer calls it. */
+    /** The text for the end-of-text token of every tokenizer. */
     private static final String END_OF_TEXT = "<|endoftext|>";
 
     private TokenTexts() {}
 
-    /** A token's text, or where its bytes are a part of a character those, as OpenAI writes them: {@code bytes:\xe2\x82}. */
+    /** Returns a token's text, or its bytes if they are not valid UTF-8 alone: {@code bytes:\xe2\x82}. */
     public static String of(int token, Tokenizer tokenizer) {
         if (token == tokenizer.endOfText()) {
             return END_OF_TEXT;

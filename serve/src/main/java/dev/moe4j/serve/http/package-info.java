@@ -1,6 +1,6 @@
 /**
- * The HTTP server: {@link ModelServer} offers OpenAI completions, metrics and a page to try a model. Depends on
- * {@code serve.engine} and Helidon.
+ * The HTTP server. {@link ModelServer} offers OpenAI's completions API, Prometheus metrics and a page to try a model. It
+ * describes its model as {@link ServedModel}. Depends on {@code serve.engine} and Helidon.
  */
 @NullMarked
 package dev.moe4j.serve.http;

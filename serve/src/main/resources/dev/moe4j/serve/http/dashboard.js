@@ -7,10 +7,10 @@ const element = id => document.getElementById(id);
 const colour = name => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 const whole = number => Math.round(number).toLocaleString('en-US');
 
-// What the server does: its counters once a second, drawn as rates.
+// Server load: polls the counters once per second and draws them as rates.
 
 const seen = [[], [], [], [], []];
-const loads = []; // what experts had got, beside the moments of seen
+const loads = []; // expert choice counts at the times in seen
 let last = null;
 let plots = [];
 
@@ -64,12 +64,12 @@ function describe(model) {
   ].join(' · ');
 }
 
-/** A cell an expert, coloured by its share of the choices between the first and the last of the loads. */
+/** Draws one cell per expert, coloured by the expert's share of the router's choices in the period of loads. */
 function drawExperts(status) {
   const before = loads[0] ?? [];
   const layers = status.expert_load.map((counts, layer) => counts.map((count, i) => count - (before[layer]?.[i] ?? 0)));
   if (layers.length === 0 || layers[0].every(count => count === 0)) {
-    return; // a dense model, or no text in this time: the last picture stays
+    return; // a dense model or an idle server: keep the last picture
   }
   element('experts').hidden = false;
   element('layers').replaceChildren(...layers.map((counts, layer) => {
@@ -78,7 +78,7 @@ function drawExperts(status) {
     row.className = 'layer';
     const name = document.createElement('div');
     name.className = 'name';
-    name.textContent = `Mixture ${layer + 1}`;
+    name.textContent = `MoE layer ${layer + 1}`;
     const cells = document.createElement('div');
     cells.className = 'cells';
     counts.forEach((count, expert) => {
@@ -96,7 +96,7 @@ function drawExperts(status) {
 
 function show(status) {
   const now = status.uptime_seconds;
-  if (last !== null && now <= last.uptime_seconds) { // another server at the same address
+  if (last !== null && now <= last.uptime_seconds) { // the server was restarted
     seen.forEach(values => values.splice(0));
     loads.splice(0);
     last = null;
@@ -121,7 +121,7 @@ function show(status) {
   element('waiting').textContent = status.waiting;
   element('places').textContent = `of ${status.places} at a time`;
   element('made').textContent = whole(status.generated_tokens);
-  element('read').textContent = `after ${whole(status.prompt_tokens)} of prompts`;
+  element('read').textContent = `and ${whole(status.prompt_tokens)} prompt tokens`;
   last = status;
 }
 
@@ -142,7 +142,7 @@ async function poll() {
   setTimeout(poll, 1000);
 }
 
-// A text: streamed, each token with what else could have stood there.
+// Generation: streams a text and shows the alternatives of each token.
 
 let running = null;
 
@@ -169,8 +169,8 @@ function headers() {
 }
 
 /**
- * The request with max_tokens lowered to what the context has after the prompt. The server counts the prompt's tokens,
- * but not where they must be few enough: a tokenizer makes about one token a byte at most.
+ * Lowers max_tokens so that the prompt and the generated text fit into the context. The server counts the prompt's tokens.
+ * A short prompt needs no request, because a tokenizer makes at most about one token per byte.
  */
 async function fitting(wanted, signal) {
   const { context } = (last ?? await status()).model;
@@ -223,7 +223,7 @@ function span(text, kind) {
   return node;
 }
 
-/** A piece has one token or more; the text of each ends where the next one's begins. Offsets count Unicode characters. */
+/** Adds a piece of one or more tokens. A token's text ends where the next token starts. Offsets are in code points. */
 function addPiece(choice, characters, begin) {
   const scored = choice.logprobs;
   const part = (from, to) => characters.slice(from, to).join('');
@@ -233,7 +233,7 @@ function addPiece(choice, characters, begin) {
   }
   starts.forEach((start, i) => {
     if (scored.tokens[i] === END_OF_TEXT) {
-      return; // its text is the end
+      return; // it does not have a text
     }
     const node = span(part(start, starts[i + 1] ?? characters.length), 'token');
     const probability = Math.exp(scored.token_logprobs[i]);
@@ -260,7 +260,7 @@ async function run(event) {
   let first = null;
   let length = 0;
   let tokens = 0;
-  let finish = 'going on';
+  let finish = 'running';
   const tell = () => {
     const seconds = (performance.now() - start) / 1000;
     const rate = seconds > first && tokens > 1 ? `, ${((tokens - 1) / (seconds - first)).toFixed(1)} tokens/s` : '';
@@ -282,7 +282,7 @@ async function run(event) {
       first ??= (performance.now() - start) / 1000;
       if (choice.finish_reason) {
         finish = choice.finish_reason !== 'length' ? 'the text ended'
-          : wanted.max_tokens < asked.max_tokens ? 'the context is full' : 'all that were asked for';
+          : wanted.max_tokens < asked.max_tokens ? 'the context is full' : 'all requested tokens generated';
       } else {
         const characters = [...choice.text];
         addPiece(choice, characters, length);
@@ -291,7 +291,7 @@ async function run(event) {
       }
       tell();
     }
-    if (finish === 'going on') {
+    if (finish === 'running') {
       throw new Error('the server cut the text off');
     }
   } catch (problem) {

@@ -39,17 +39,17 @@ class EngineTest {
         model.close();
     }
 
-    private Engine.Order order(int number, int tokens) {
+    private Engine.Submission order(int number, int tokens) {
         return order(number, tokens, Sampling.DEFAULT);
     }
 
-    /** One that does not end by itself: the most likely token of this model is never the end of text. */
-    private Engine.Order endless(int number) {
+    /** A request that does not end early: the most likely token of this model is never the end of text. */
+    private Engine.Submission endless(int number) {
         return order(number, Integer.MAX_VALUE, new Sampling(0, 0, 1));
     }
 
-    private Engine.Order order(int number, int tokens, Sampling sampling) {
-        return new Engine.Order(
+    private Engine.Submission order(int number, int tokens, Sampling sampling) {
+        return new Engine.Submission(
                 TinyModel.request("text " + number, tokens, sampling, number), TextEvent.into(events, number));
     }
 
@@ -85,8 +85,9 @@ class EngineTest {
         }
         assertThat(meters.get("moe4j.generated.tokens").counter().count()).isEqualTo(made);
         assertThat(meters.get("moe4j.prompt.tokens").counter().count()).isEqualTo(6 * 7);
-        // Two choices of every token that was read: prompts, and all but a text's last one, where it was not ended
-        // before.
+        // The router chooses two experts for every token read: prompt tokens and generated tokens, except the last
+        // token
+        // of a text that reached its length.
         double choices = Arrays.stream(engine.expertLoad())
                 .flatMapToDouble(Arrays::stream)
                 .sum();
@@ -101,17 +102,17 @@ class EngineTest {
     @Test
     void refusesMoreThanMayWait() {
         engine.submit(IntStream.range(0, 6).mapToObj(i -> order(i, 1)).toList());
-        List<Engine.Order> three =
+        List<Engine.Submission> three =
                 IntStream.range(0, 3).mapToObj(i -> order(i, 1)).toList();
         assertThatThrownBy(() -> engine.submit(three))
                 .isInstanceOf(Engine.BusyException.class)
-                .hasMessageContaining("6 texts are waiting already, of 8");
-        assertThat(engine.load().waiting()).as("all of them or none").isEqualTo(6);
-        List<Engine.Order> nine =
+                .hasMessageContaining("6 sequences are already waiting, of at most 8");
+        assertThat(engine.load().waiting()).as("all or none are accepted").isEqualTo(6);
+        List<Engine.Submission> nine =
                 IntStream.range(0, 9).mapToObj(i -> order(i, 1)).toList();
         assertThatThrownBy(() -> engine.submit(nine))
                 .isInstanceOf(ServeException.class)
-                .hasMessageContaining("9 texts were asked for at once, and at most 8 may wait");
+                .hasMessageContaining("the request has 9 sequences, but at most 8 may wait");
     }
 
     @Test
@@ -159,7 +160,7 @@ class EngineTest {
                 .hasSize(6);
     }
 
-    /** Whoever waits hears of it. */
+    /** The waiting listener is told. */
     @Test
     void anEngineWithoutMemoryForItsPlacesFailsWhatWaits() {
         engine = new Engine(model, TinyModel.BYTES, new Engine.Limits(Integer.MAX_VALUE, 8), new SimpleMeterRegistry());

@@ -58,16 +58,17 @@ class GeneratorTest {
         assertThat(generate(GREEDY, 1, "Once", 40)).isEqualTo(generate(GREEDY, 2, "Once", 40));
     }
 
-    /** 40 tokens and a prompt of 30 in a context of 12. */
+    /** Generates 40 tokens after a prompt of 30 in a context of 12. */
     @Test
     void theWindowSlides() {
         String prompt = "abcdefghijklmnopqrstuvwxyz0123";
         Generated text = generate(GREEDY, 1, prompt, 40);
 
         assertThat(text.promptTokens()).isEqualTo(30);
-        assertThat(text.tokens() == 40 || text.finish() == Finish.END_OF_TEXT).isTrue();
+        assertThat(text.tokens() == 40 || text.finish() == FinishReason.END_OF_TEXT)
+                .isTrue();
         assertThat(generate(GREEDY, 1, "X" + prompt.substring(1), 40).text())
-                .as("what is outside of the window does not matter")
+                .as("tokens outside of the window do not matter")
                 .isEqualTo(text.text());
     }
 
@@ -85,12 +86,12 @@ class GeneratorTest {
         assertThat(pieces).hasSizeGreaterThan(5).doesNotContain("");
     }
 
-    /** Rows 257 to 263 pad the vocabulary; they would be the most likely here, and the end of text comes next. */
+    /** Rows 257 to 263 pad the vocabulary. They have the largest logits here, followed by the end of text. */
     @Test
     void stopsAtTheEndOfTextAndNeverMakesPadding() {
         try (LanguageModel ends = model()) {
             try (Scope _ = Scope.open()) {
-                // The final norm gives 1 everywhere; the logits are then the sums of the embedding's rows.
+                // The final norm returns 1 everywhere, so the logits are the sums of the embedding's rows.
                 ends.parameters().get("model.layer_norm.weight").master().zero();
                 ends.parameters().get("model.layer_norm.bias").master().fill(1);
                 Tensor table =
@@ -103,7 +104,7 @@ class GeneratorTest {
             Generated text = new Generator(ends, BYTES, GREEDY, 1).generate("abc", 10, _ -> {});
 
             assertThat(BYTES.endOfText()).isEqualTo(256);
-            assertThat(text).isEqualTo(new Generated("", 3, 0, Finish.END_OF_TEXT));
+            assertThat(text).isEqualTo(new Generated("", 3, 0, FinishReason.END_OF_TEXT));
         }
     }
 
@@ -119,7 +120,7 @@ class GeneratorTest {
     void refusesWhatDoesNotFit() {
         assertThatThrownBy(() -> new Generator(model, Tokenizer.of("gpt2:512"), GREEDY, 1))
                 .isInstanceOf(ServeException.class)
-                .hasMessageContaining("the tokenizer gpt2:512 has 512 tokens, and the model 264");
+                .hasMessageContaining("the tokenizer gpt2:512 has 512 tokens, but the model has 264");
         assertThatThrownBy(() -> generate(GREEDY, 1, "a", 0)).isInstanceOf(ServeException.class);
     }
 }

@@ -11,7 +11,7 @@ class SamplingTest {
     /** Probabilities 0.1, 0.4, 0.2, 0.3. */
     private static final double[] LOGITS = {Math.log(1), Math.log(4), Math.log(2), Math.log(3)};
 
-    /** How often each token is drawn over an even grid of uniform numbers. */
+    /** Returns how often each token is drawn for an even grid of uniform numbers. */
     private static double[] shares(Sampling sampling) {
         int n = 1000;
         double[] shares = new double[LOGITS.length];

@@ -13,7 +13,7 @@ class StopTextTest {
 
         assertThat(stop.add("one E")).isEqualTo("one ");
         assertThat(stop.add("N")).isEmpty();
-        assertThat(stop.add("E")).as("the stop text may begin anew").isEqualTo("EN");
+        assertThat(stop.add("E")).as("the stop text may start again").isEqualTo("EN");
         assertThat(stop.add("x\n")).isEqualTo("Ex");
         assertThat(stop.met()).isFalse();
         assertThat(stop.end()).isEqualTo("\n");

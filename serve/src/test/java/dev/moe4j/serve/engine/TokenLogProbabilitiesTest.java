@@ -8,7 +8,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class TokenLogProbabilitiesTest {
-    /** Probabilities 0.1, 0.4, 0.1, 0.4, far from 0 so that nothing may overflow. */
+    /** Logits of the probabilities 0.1, 0.4, 0.1 and 0.4, shifted far from 0 to provoke an overflow. */
     private final TokenLogProbabilities four =
             logProbabilities(4, 900 + Math.log(1), 900 + Math.log(4), 900 + Math.log(1), 900 + Math.log(4));
 
@@ -16,7 +16,7 @@ class TokenLogProbabilitiesTest {
         return new TokenLogProbabilities(logits, tokens);
     }
 
-    /** Rows that only pad the vocabulary have their probability, and are not reported. */
+    /** Rows that pad the vocabulary count for normalisation, but are not reported. */
     @Test
     void countsRowsThatAreNotTokens() {
         ScoredToken token =

@@ -9,7 +9,7 @@ import dev.moe4j.model.LanguageModel;
 import dev.moe4j.serve.Browser;
 import dev.moe4j.serve.TinyModel;
 import dev.moe4j.serve.engine.Engine;
-import dev.moe4j.serve.engine.Finish;
+import dev.moe4j.serve.engine.FinishReason;
 import dev.moe4j.serve.engine.Generated;
 import dev.moe4j.serve.engine.Generator;
 import dev.moe4j.serve.engine.Sampling;
@@ -46,7 +46,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
-/** The server by HTTP, as its clients see it. */
+/** Tests the server over HTTP, like a client. */
 @Timeout(120)
 class ModelServerTest {
     private static final JsonMapper JSON = new JsonMapper();
@@ -135,7 +135,7 @@ class ModelServerTest {
         assertThat(choice.path("index").asInt()).isZero();
         assertThat(choice.path("logprobs").isNull()).isTrue();
         assertThat(choice.path("finish_reason").asString())
-                .isEqualTo(expected.finish() == Finish.LENGTH ? "length" : "stop");
+                .isEqualTo(expected.finish() == FinishReason.LENGTH ? "length" : "stop");
         assertThat(answer.path("usage").path("prompt_tokens").asInt()).isEqualTo(4);
         assertThat(answer.path("usage").path("completion_tokens").asInt()).isEqualTo(expected.tokens());
         assertThat(answer.path("usage").path("total_tokens").asInt()).isEqualTo(4 + expected.tokens());
@@ -175,7 +175,7 @@ class ModelServerTest {
                 .isEqualTo("a" + alone("a", 5, Sampling.DEFAULT, 1).text());
     }
 
-    /** Accepts JSON only, as OpenAI's own clients do even for a stream. */
+    /** Accepts only JSON, like OpenAI's clients, even for a stream. */
     private static List<String> stream(String body) throws IOException, InterruptedException {
         HttpRequest request = to(server, "/v1/completions")
                 .header("Content-Type", "application/json")
@@ -248,7 +248,7 @@ class ModelServerTest {
         try (BufferedReader lines =
                 new BufferedReader(new InputStreamReader(response.body(), StandardCharsets.UTF_8))) {
             assertThat(lines.readLine()).startsWith("data: ");
-            // The text is being made yet; a client that leaves frees its place.
+            // The text is still being generated. A client that disconnects frees its place.
             assertThat(get("/status").path("active").asInt()).isPositive();
         }
         while (get("/status").path("active").asInt() > 0) {
@@ -307,7 +307,7 @@ class ModelServerTest {
             value = {
                 "not json | 400 | | the body is not JSON",
                 "[1] | 400 | | must be a JSON object",
-                "{\"model\": \"other\"} | 404 | model | there is no model 'other' here; this server has 'tiny'",
+                "{\"model\": \"other\"} | 404 | model | model 'other' is not served here; this server has 'tiny'",
                 "{\"prompt\": {}} | 400 | prompt | prompt must be a text",
                 "{\"prompt\": [1, \"a\"]} | 400 | prompt | prompt must be a text",
                 "{\"prompt\": [264]} | 400 | prompt | whole numbers from 0 to below 257",
@@ -318,15 +318,15 @@ class ModelServerTest {
                 "{\"temperature\": -1} | 400 | temperature | temperature must be from 0",
                 "{\"top_p\": 0} | 400 | top_p | top_p must be above 0 to 1, not 0",
                 "{\"n\": 0} | 400 | n | n must be from 1 to 128",
-                "{\"n\": 9} | 400 | n | the request asks for 9 texts (prompts times n), and may ask for 8",
+                "{\"n\": 9} | 400 | n | the request asks for 9 texts (prompts times n), but may ask for at most 8",
                 "{\"best_of\": 3} | 400 | best_of | best_of must be 1, the only value served, not 3",
                 "{\"frequency_penalty\": 0.5} | 400 | frequency_penalty | must be 0, the only value served",
                 "{\"logit_bias\": {\"5\": 1}} | 400 | logit_bias | logit_bias is not served; leave it out",
                 "{\"stop\": [\"a\", \"\"]} | 400 | stop | none of them empty",
                 "{\"seed\": 1.5} | 400 | seed | seed must be a whole number",
                 "{\"logprobs\": 21} | 400 | logprobs | logprobs must be from 0 to 20",
-                "{\"stream_options\": {}} | 400 | stream_options | for stream: true only",
-                "{\"max_token\": 3} | 400 | max_token | there is no parameter max_token here; did you mean max_tokens?",
+                "{\"stream_options\": {}} | 400 | stream_options | stream_options needs stream: true",
+                "{\"max_token\": 3} | 400 | max_token | unknown parameter max_token; did you mean max_tokens?",
             })
     void refusesWhatIsWrong(String body, int status, String parameter, String message) throws Exception {
         HttpResponse<String> response = send(post(body));
@@ -354,7 +354,7 @@ class ModelServerTest {
         HttpResponse<String> nothing = send(to(server, "/v2/x").build());
         assertThat(nothing.statusCode()).isEqualTo(404);
         assertThat(JSON.readTree(nothing.body()).path("error").path("message").asString())
-                .startsWith("there is no GET /v2/x here");
+                .startsWith("GET /v2/x does not exist");
         HttpResponse<String> large = send(post("\"" + "x".repeat(17 << 20) + "\""));
         assertThat(large.statusCode()).isEqualTo(413);
     }
@@ -399,7 +399,7 @@ class ModelServerTest {
         assertThat(status.path("places").asInt()).isEqualTo(2);
         assertThat(status.path("generated_tokens").asInt()).isPositive();
         assertThat(status.path("model").path("experts").asInt()).isEqualTo(4);
-        // Two choices of each token that was read, at least of the prompt and the end of text before it.
+        // The router chooses two experts for each token read: at least the prompt and the end of text before it.
         assertThat(status.path("expert_load")).hasSize(1);
         assertThat(status.path("expert_load").path(0)).hasSize(4);
         assertThat(status.path("expert_load")
@@ -458,7 +458,7 @@ class ModelServerTest {
                 .hasMessageEndingWith("give another --host or --port");
     }
 
-    /** In a real browser: a text is continued on the page, token by token, and the charts are drawn. */
+    /** In a real browser, the page streams a text token by token and draws the charts. */
     @Test
     void thePageContinuesATextInABrowser(@TempDir Path folder) throws Exception {
         Optional<String> program = Browser.installed();
@@ -487,7 +487,7 @@ class ModelServerTest {
                     .contains(" %  ");
             browser.await("document.querySelectorAll('canvas').length === 2"
                     + " && Number(document.getElementById('made').textContent.replaceAll(',', '')) > 0");
-            browser.await("seen[0].length >= 3"); // the picture shows curves
+            browser.await("seen[0].length >= 3"); // the screenshot shows curves
             assertThat(browser.evaluate("String(document.querySelectorAll('.cell').length)"))
                     .isEqualTo("4");
             assertThat(browser.evaluate("document.querySelector('.cell').title"))

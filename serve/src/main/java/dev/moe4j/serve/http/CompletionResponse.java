@@ -1,6 +1,6 @@
 package dev.moe4j.serve.http;
 
-import dev.moe4j.serve.engine.Finish;
+import dev.moe4j.serve.engine.FinishReason;
 import dev.moe4j.serve.engine.ScoredToken;
 import dev.moe4j.text.tokenizer.Tokenizer;
 import java.time.Instant;
@@ -11,8 +11,8 @@ import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
-/** What {@code /v1/completions} answers, whole or as a piece of a stream, as OpenAI defines it. */
-public final class CompletionAnswer {
+/** Builds the JSON responses of {@code /v1/completions}, complete or as chunks of a stream, as OpenAI defines them. */
+public final class CompletionResponse {
     private static final JsonMapper JSON = new JsonMapper();
 
     private final String id = "cmpl-" + UUID.randomUUID().toString().replace("-", "");
@@ -20,8 +20,8 @@ public final class CompletionAnswer {
     private final String model;
     private final Tokenizer tokenizer;
 
-    /** Answers to one request. */
-    CompletionAnswer(String model, Tokenizer tokenizer) {
+    /** Creates the builder for one request. */
+    CompletionResponse(String model, Tokenizer tokenizer) {
         this.model = model;
         this.tokenizer = tokenizer;
     }
@@ -29,46 +29,46 @@ public final class CompletionAnswer {
     /**
      * A text, or a piece of it.
      *
-     * @param tokens null where no probabilities were asked for
-     * @param finish null while more follows
+     * @param tokens the scored tokens; null if the request does not ask for log-probabilities
+     * @param finish null while the text continues
      */
     record Choice(
             int index,
             String text,
             @Nullable List<ScoredToken> tokens,
-            @Nullable Finish finish) {}
+            @Nullable FinishReason finish) {}
 
-    /** Tokens of a request: of its prompts, and made. */
+    /** The token counts of a request: prompt tokens and generated tokens. */
     record Usage(long prompt, long completion) {}
 
-    /** An answer with these texts and counts. */
+    /** Returns a complete response. */
     ObjectNode of(List<Choice> choices, Usage usage) {
-        ObjectNode answer = piece(choices);
-        answer.putObject("usage")
+        ObjectNode response = piece(choices);
+        response.putObject("usage")
                 .put("prompt_tokens", usage.prompt())
                 .put("completion_tokens", usage.completion())
                 .put("total_tokens", usage.prompt() + usage.completion());
-        return answer;
+        return response;
     }
 
-    /** A piece of a stream. */
+    /** Returns a chunk of a stream. */
     ObjectNode piece(List<Choice> choices) {
-        ObjectNode answer = JSON.createObjectNode()
+        ObjectNode response = JSON.createObjectNode()
                 .put("id", id)
                 .put("object", "text_completion")
                 .put("created", created)
                 .put("model", model);
-        ArrayNode all = answer.putArray("choices");
+        ArrayNode all = response.putArray("choices");
         choices.forEach(choice -> all.add(choice(choice)));
-        return answer;
+        return response;
     }
 
     private ObjectNode choice(Choice choice) {
         ObjectNode node = JSON.createObjectNode().put("text", choice.text()).put("index", choice.index());
         List<ScoredToken> tokens = choice.tokens();
         node.set("logprobs", tokens == null ? JSON.nullNode() : probabilities(tokens));
-        Finish finish = choice.finish();
-        return node.put("finish_reason", finish == null ? null : finish == Finish.LENGTH ? "length" : "stop");
+        FinishReason finish = choice.finish();
+        return node.put("finish_reason", finish == null ? null : finish == FinishReason.LENGTH ? "length" : "stop");
     }
 
     private ObjectNode probabilities(List<ScoredToken> scored) {
@@ -92,7 +92,7 @@ public final class CompletionAnswer {
             for (ScoredToken.Alternative other : token.alternatives()) {
                 best.put(TokenTexts.of(other.id(), tokenizer), other.logProbability());
             }
-            // The token's own is always there, as OpenAI's is.
+            // Like OpenAI's API, always include the generated token.
             if (!best.has(text)) {
                 best.put(text, logProbability);
             }
@@ -100,7 +100,7 @@ public final class CompletionAnswer {
         return node;
     }
 
-    /** An error's body. */
+    /** Returns the body of an error response. */
     public static ObjectNode error(ApiException problem) {
         ObjectNode body = JSON.createObjectNode();
         body.putObject("error")

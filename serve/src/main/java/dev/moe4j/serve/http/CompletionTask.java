@@ -1,7 +1,7 @@
 package dev.moe4j.serve.http;
 
 import dev.moe4j.serve.engine.Engine;
-import dev.moe4j.serve.engine.Finish;
+import dev.moe4j.serve.engine.FinishReason;
 import dev.moe4j.serve.engine.Generated;
 import dev.moe4j.serve.engine.ScoredToken;
 import dev.moe4j.text.tokenizer.Tokenizer;
@@ -17,15 +17,15 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * Answers {@code POST /v1/completions} by an engine's texts, on the request's own thread. Texts that are not whole when it
- * is closed are given up.
+ * Serves one {@code POST /v1/completions} request on the request's thread. It submits the texts to the engine and collects
+ * or streams them. Closing it cancels the texts that are not complete.
  */
-final class Completions implements AutoCloseable {
-    /** How often it looks whether the client has left while nothing happens. */
-    private static final long LOOK_MILLIS = 100;
+final class CompletionTask implements AutoCloseable {
+    /** The interval between checks for a disconnected client while no text arrives. */
+    private static final long POLL_MILLIS = 100;
 
     private final CompletionRequest request;
-    private final CompletionAnswer answer;
+    private final CompletionResponse response;
     private final BooleanSupplier left;
     private final BlockingQueue<TextEvent> events = new LinkedBlockingQueue<>();
     private final List<Engine.Job> jobs;
@@ -33,7 +33,7 @@ final class Completions implements AutoCloseable {
     private int unfinished;
     private long made;
 
-    /** The client left before its answer was complete. */
+    /** The client closed its connection before the response was complete. */
     static final class ClientLeftException extends RuntimeException {
         ClientLeftException() {
             super("the client left");
@@ -45,32 +45,32 @@ final class Completions implements AutoCloseable {
     }
 
     /**
-     * Asks the engine for a request's texts.
+     * Submits a request's texts to the engine.
      *
-     * @param left whether the client has left
-     * @throws Engine.BusyException as {@link Engine#submit} does
+     * @param left whether the client has closed its connection
+     * @throws Engine.BusyException if the engine cannot accept the request now
      */
-    Completions(CompletionRequest request, Engine engine, String model, Tokenizer tokenizer, BooleanSupplier left) {
+    CompletionTask(CompletionRequest request, Engine engine, String model, Tokenizer tokenizer, BooleanSupplier left) {
         this.request = request;
-        this.answer = new CompletionAnswer(model, tokenizer);
+        this.response = new CompletionResponse(model, tokenizer);
         this.left = left;
         this.unfinished = request.texts().size();
         this.jobs = engine.submit(IntStream.range(0, unfinished)
-                .mapToObj(text -> new Engine.Order(request.texts().get(text), TextEvent.into(events, text)))
+                .mapToObj(text -> new Engine.Submission(request.texts().get(text), TextEvent.into(events, text)))
                 .toList());
     }
 
     /**
-     * The answer once all texts are whole.
+     * Waits for all texts and returns the complete response.
      *
-     * @throws ApiException if one of them failed, and so does {@link #stream}
-     * @throws ClientLeftException if the client leaves before, and so does {@link #stream}
+     * @throws ApiException if a text failed
+     * @throws ClientLeftException if the client closes its connection
      */
     ObjectNode whole() throws InterruptedException {
         int texts = request.texts().size();
         StringBuilder[] written = new StringBuilder[texts];
         List<List<ScoredToken>> tokens = new ArrayList<>();
-        Finish[] finishes = new Finish[texts];
+        FinishReason[] finishes = new FinishReason[texts];
         for (int text = 0; text < texts; text++) {
             written[text] =
                     new StringBuilder(request.echo() ? request.promptOf(text).text() : "");
@@ -88,15 +88,20 @@ final class Completions implements AutoCloseable {
                 case TextEvent.Failed(int _, Throwable problem) -> throw ApiException.of(problem);
             }
         }
-        return answer.of(
+        return response.of(
                 IntStream.range(0, texts)
-                        .mapToObj(text -> new CompletionAnswer.Choice(
+                        .mapToObj(text -> new CompletionResponse.Choice(
                                 text, written[text].toString(), scored(tokens.get(text)), finishes[text]))
                         .toList(),
                 usage());
     }
 
-    /** Hands on the answer in pieces as they come. */
+    /**
+     * Passes on the response in chunks as they arrive.
+     *
+     * @throws ApiException if a text failed
+     * @throws ClientLeftException if the client closes its connection
+     */
     void stream(Consumer<ObjectNode> out) throws InterruptedException {
         if (request.echo() && !scoring()) {
             for (int text = 0; text < request.texts().size(); text++) {
@@ -115,7 +120,7 @@ final class Completions implements AutoCloseable {
             }
         }
         if (request.usage()) {
-            out.accept(answer.of(List.of(), usage()));
+            out.accept(response.of(List.of(), usage()));
         }
     }
 
@@ -125,13 +130,13 @@ final class Completions implements AutoCloseable {
             if (left.getAsBoolean()) {
                 throw new ClientLeftException();
             }
-            event = events.poll(LOOK_MILLIS, TimeUnit.MILLISECONDS);
+            event = events.poll(POLL_MILLIS, TimeUnit.MILLISECONDS);
         } while (event == null);
         return event;
     }
 
-    private ObjectNode piece(int text, String piece, List<ScoredToken> scored, @Nullable Finish finish) {
-        ObjectNode whole = answer.piece(List.of(new CompletionAnswer.Choice(text, piece, scored(scored), finish)));
+    private ObjectNode piece(int text, String piece, List<ScoredToken> scored, @Nullable FinishReason finish) {
+        ObjectNode whole = response.piece(List.of(new CompletionResponse.Choice(text, piece, scored(scored), finish)));
         return request.usage() ? whole.putNull("usage") : whole;
     }
 
@@ -143,19 +148,19 @@ final class Completions implements AutoCloseable {
         return scoring() ? tokens : null;
     }
 
-    /** Offsets count from the beginning of what is answered, the prompt included where it is echoed. */
+    /** Makes offsets relative to the returned text, which starts with the prompt if the request has {@code echo}. */
     private List<ScoredToken> shifted(int text, List<ScoredToken> tokens) {
         int shift = request.echo() ? request.promptOf(text).characters() : 0;
         return tokens.stream().map(token -> token.shifted(shift)).toList();
     }
 
-    private Finish ended(Generated generated) {
+    private FinishReason ended(Generated generated) {
         unfinished--;
         made += generated.tokens();
         return generated.finish();
     }
 
-    /** What was made, for a log. */
+    /** Summarizes the request for the log. */
     @Override
     public String toString() {
         int texts = request.texts().size();
@@ -167,8 +172,8 @@ final class Completions implements AutoCloseable {
                         (System.nanoTime() - start) / 1e9);
     }
 
-    private CompletionAnswer.Usage usage() {
-        return new CompletionAnswer.Usage(request.promptTokens(), made);
+    private CompletionResponse.Usage usage() {
+        return new CompletionResponse.Usage(request.promptTokens(), made);
     }
 
     @Override

@@ -17,10 +17,10 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 
-/** Texts that are made together are those that are made alone. */
-class BatchTest {
+/** Sequences in a batch give the same texts as sequences alone. */
+class ContinuousBatchTest {
     private static final int CONTEXT = 24;
-    /** In float64 nothing that rounding moves decides which token is drawn. */
+    /** In float64 rounding does not change which token is drawn. */
     private static LanguageModel model;
 
     @BeforeAll
@@ -37,8 +37,8 @@ class BatchTest {
         return new Generator(model, TinyModel.BYTES, Sampling.DEFAULT, seed).generate(prompt, tokens, _ -> {});
     }
 
-    private static Continuation text(GenerationRequest request, LinkedBlockingQueue<TextEvent> events, int number) {
-        return new Continuation(request, TinyModel.BYTES, model.config(), TextEvent.into(events, number));
+    private static DecodingSequence text(GenerationRequest request, LinkedBlockingQueue<TextEvent> events, int number) {
+        return new DecodingSequence(request, TinyModel.BYTES, model.config(), TextEvent.into(events, number));
     }
 
     private static List<Generated> ends(LinkedBlockingQueue<TextEvent> events) {
@@ -48,12 +48,12 @@ class BatchTest {
                 .toList();
     }
 
-    /** They join at different times, have different lengths, and those of 60 tokens move their window. */
+    /** Sequences join at different times and have different lengths. Sequences of 60 tokens move their window. */
     @Test
     void textsDoNotNoticeEachOther() {
         int[] lengths = {60, 5, 31, 60, 1, 12, 40};
         List<LinkedBlockingQueue<TextEvent>> events = new ArrayList<>();
-        try (Batch batch = new Batch(model, 3, CONTEXT)) {
+        try (ContinuousBatch batch = new ContinuousBatch(model, 3, CONTEXT)) {
             int largest = 0;
             int next = 0;
             while (next < lengths.length || batch.size() > 0) {
@@ -92,8 +92,8 @@ class BatchTest {
                 events.add(new TextEvent.Failed(9, problem));
             }
         };
-        try (Batch batch = new Batch(model, 2, CONTEXT)) {
-            batch.add(new Continuation(
+        try (ContinuousBatch batch = new ContinuousBatch(model, 2, CONTEXT)) {
+            batch.add(new DecodingSequence(
                     TinyModel.request("a", 8, Sampling.DEFAULT, 1), TinyModel.BYTES, model.config(), broken));
             batch.add(text(TinyModel.request("b", 8, Sampling.DEFAULT, 2), events, 1));
             while (batch.size() > 0) {
@@ -107,8 +107,8 @@ class BatchTest {
     @Test
     void aCancelledTextLeaves() {
         LinkedBlockingQueue<TextEvent> events = new LinkedBlockingQueue<>();
-        try (Batch batch = new Batch(model, 2, CONTEXT)) {
-            Continuation text = text(TinyModel.request("a", 1000, Sampling.DEFAULT, 1), events, 0);
+        try (ContinuousBatch batch = new ContinuousBatch(model, 2, CONTEXT)) {
+            DecodingSequence text = text(TinyModel.request("a", 1000, Sampling.DEFAULT, 1), events, 0);
             batch.add(text);
             batch.step();
             text.cancel();
@@ -119,7 +119,7 @@ class BatchTest {
         }
     }
 
-    /** A prompt's tokens are as likely as they were when the model made them. */
+    /** A prompt's tokens have the same log-probabilities as when the model generated them. */
     @Test
     void scoresThePromptAsTheContinuation() {
         int[] prompt = TinyModel.BYTES.encode("Once");
@@ -144,10 +144,10 @@ class BatchTest {
         return token.alternatives().stream().map(ScoredToken.Alternative::id).toList();
     }
 
-    /** All tokens that are reported of a text. */
+    /** Returns all reported tokens of a text. */
     private static List<ScoredToken> scored(GenerationRequest request) {
         LinkedBlockingQueue<TextEvent> events = new LinkedBlockingQueue<>();
-        try (Batch batch = new Batch(model, 1, CONTEXT)) {
+        try (ContinuousBatch batch = new ContinuousBatch(model, 1, CONTEXT)) {
             batch.add(text(request, events, 0));
             while (batch.size() > 0) {
                 batch.step();
@@ -163,11 +163,11 @@ class BatchTest {
                 .toList();
     }
 
-    /** Harnesses take the last token for the one that was made, whatever it is. */
+    /** Evaluation harnesses treat the last token as the generated one, even if it is the end of text. */
     @Test
     void theEndOfATextIsScoredToo() {
         int seed = 0;
-        while (alone("Once", 1, seed).finish() != Finish.END_OF_TEXT) {
+        while (alone("Once", 1, seed).finish() != FinishReason.END_OF_TEXT) {
             seed++;
         }
         List<ScoredToken> tokens =
@@ -178,7 +178,7 @@ class BatchTest {
         assertThat(TokenTexts.of(tokens.getLast().id(), TinyModel.BYTES)).isEqualTo("<|endoftext|>");
     }
 
-    /** What nothing is before has no probability: an end of text that the prompt begins with itself. */
+    /** The first token of a sequence does not have a probability, such as an end of text at the start of a prompt. */
     @Test
     void aPromptMayBeginWithTheEndOfText() {
         int[] given = {TinyModel.BYTES.endOfText(), 79, 110};
@@ -196,7 +196,7 @@ class BatchTest {
     @Test
     void leavesNoTensorBehind() {
         long before = Scope.liveTensors();
-        try (Batch batch = new Batch(model, 2, CONTEXT)) {
+        try (ContinuousBatch batch = new ContinuousBatch(model, 2, CONTEXT)) {
             LinkedBlockingQueue<TextEvent> events = new LinkedBlockingQueue<>();
             batch.add(text(TinyModel.request("a", 1000, Sampling.DEFAULT, 1), events, 0));
             batch.step();

@@ -12,48 +12,51 @@ import java.util.SplittableRandom;
 import java.util.function.IntFunction;
 
 /**
- * A text that grows. The model sees an end of text, which every text begins behind, and as much of the text's end as fits
- * into its context. Where the context is full, its later half is read anew and the text goes on behind it: a token's
- * position is part of what a decoder keeps, so nothing kept can move forward.
+ * One sequence during generation: its request, the window of tokens that the model sees, and the text so far.
+ *
+ * <p>The window starts with an end-of-text token and holds as many of the latest tokens as fit into the model's context.
+ * When the context is full, the sequence keeps the later half of the window and prefills it again. The KV cache cannot be
+ * shifted, because a token's position is part of its cached keys and values.
  */
-public final class Continuation {
+public final class DecodingSequence {
     private final GenerationRequest request;
     private final Tokenizer tokenizer;
     private final TextListener listener;
     private final RandomKey key;
-    /** The model's padding token; −1 where it has none. */
+    /** The model's padding token, or −1. */
     private final int padding;
 
     private final int[] window;
     /** Tokens in the window. */
     private int length;
-    /** Those of them that no decoder has read yet. */
+    /** Tokens at the window's end that are not in the KV cache. */
     private int unread;
 
     private final TextDecoder characters = new TextDecoder();
     private final StopText stop;
     private final StringBuilder text = new StringBuilder();
-    /** Unicode characters of {@link #text}. */
+    /** Unicode code points of {@link #text}. */
     private int emitted;
-    /** Unicode characters that the tokens made so far have completed, of which some may be held back. */
+    /** Unicode code points of all generated tokens, including text that is held back. */
     private int completed;
     /** Tokens whose text is held back. */
     private final Deque<ScoredToken> held = new ArrayDeque<>();
 
-    private int made;
+    private int generated;
     private volatile boolean cancelled;
 
     /**
-     * A text that begins with its prompt.
+     * Creates a sequence that consists of its prompt.
      *
-     * @param config the model's
+     * @param config the model's configuration
+     * @throws ServeException if a prompt to be scored does not fit into the context
      */
-    Continuation(GenerationRequest request, Tokenizer tokenizer, ModelConfig config, TextListener listener) {
+    DecodingSequence(GenerationRequest request, Tokenizer tokenizer, ModelConfig config, TextListener listener) {
         int context = config.context();
         int[] prompt = request.prompt().tokens();
-        if (request.scorePrompt() && windowOf(request, tokenizer) > context) {
-            throw new ServeException("a prompt of " + prompt.length + " tokens cannot be scored: the model sees "
-                    + context + " at a time");
+        if (request.scorePrompt() && promptWindow(request, tokenizer) > context) {
+            throw new ServeException("cannot score a prompt of " + prompt.length + " tokens: the model sees " + context
+                    + " at a time; shorten it");
         }
         this.request = request;
         this.tokenizer = tokenizer;
@@ -61,54 +64,54 @@ public final class Continuation {
         this.key = new RandomKey(request.seed()).fold("generate");
         this.stop = new StopText(request.stops());
         this.padding = config.padding();
-        this.length = Math.min(context, windowOf(request, tokenizer));
+        this.length = Math.min(context, promptWindow(request, tokenizer));
         this.unread = length;
-        // A text that cannot fill the context never moves its window.
+        // A sequence that cannot outgrow the context needs a window only for its maximum length.
         this.window = new int[(int) Math.min(context, (long) length + request.tokens())];
         window[0] = tokenizer.endOfText();
         System.arraycopy(prompt, prompt.length - (length - 1), window, 1, length - 1);
     }
 
-    /** The tokens that a model sees of a whole prompt, the end of text that it begins behind included. */
-    public static int windowOf(GenerationRequest request, Tokenizer tokenizer) {
-        return request.prompt().tokens().length + (beginsItself(request, tokenizer) ? 0 : 1);
+    /** Returns the number of tokens that prefill reads for a prompt, including the end-of-text token before it. */
+    public static int promptWindow(GenerationRequest request, Tokenizer tokenizer) {
+        return request.prompt().tokens().length + (beginsWithEndOfText(request, tokenizer) ? 0 : 1);
     }
 
-    private static boolean beginsItself(GenerationRequest request, Tokenizer tokenizer) {
+    private static boolean beginsWithEndOfText(GenerationRequest request, Tokenizer tokenizer) {
         int[] prompt = request.prompt().tokens();
         return prompt.length > 0 && prompt[0] == tokenizer.endOfText();
     }
 
-    /** Room in a decoder for the text as long as it may become, at most its context. */
-    int room() {
+    /** Returns the capacity in tokens that the sequence needs in the KV cache. */
+    int capacity() {
         return window.length;
     }
 
-    /** Whether the decoder has to read the whole window, the first time or because it moved. */
-    boolean anew() {
+    /** Whether the decoder must read the complete window, because the sequence is new or its window has moved. */
+    boolean needsPrefill() {
         return unread == length;
     }
 
-    /** Whether the logits behind every token that the decoder reads are wanted, {@link #scored}. */
-    boolean scoring() {
-        return request.scorePrompt() && made == 0;
+    /** Whether prefill must compute the logits of all positions, for {@link #reportPrompt}. */
+    boolean scoresPrompt() {
+        return request.scorePrompt() && generated == 0;
     }
 
-    /** The tokens that a decoder has to read next. */
-    int[] read() {
+    /** Returns the tokens that the decoder must read next, and marks them as read. */
+    int[] takeUnread() {
         int[] tokens = Arrays.copyOfRange(window, length - unread, length);
         unread = 0;
         return tokens;
     }
 
     /**
-     * Reports the prompt.
+     * Reports the prompt's scored tokens to the listener.
      *
-     * @param logits gives the logits after each token of the window, one for each row of the model's output
+     * @param logits returns the logits after a position of the window
      */
-    void scored(IntFunction<double[]> logits) {
+    void reportPrompt(IntFunction<double[]> logits) {
         List<ScoredToken> tokens = new ArrayList<>();
-        int first = beginsItself(request, tokenizer) ? 0 : 1;
+        int first = beginsWithEndOfText(request, tokenizer) ? 0 : 1;
         for (int i = first; i < length; i++) {
             int token = window[i];
             int offset = request.prompt().offsets()[i - first];
@@ -127,31 +130,31 @@ public final class Continuation {
     }
 
     /**
-     * Draws the next token.
+     * Draws the next token and appends it.
      *
-     * @param logits after the last one, one for each row of the model's output
-     * @return whether the text goes on
+     * @param logits the model's output after the last token, {@code [rows]}
+     * @return whether the sequence continues
      */
     boolean draw(double... logits) {
         if (request.tokens() == 0) {
-            return ended(Finish.LENGTH);
+            return finish(FinishReason.LENGTH);
         }
         int next = request.sampling().draw(drawable(logits), uniform());
         if (request.alternatives() != null) {
             held.add(score(logits, next, completed));
         }
         if (next == tokenizer.endOfText()) {
-            return ended(Finish.END_OF_TEXT);
+            return finish(FinishReason.END_OF_TEXT);
         }
-        made++;
+        generated++;
         String complete = characters.add(tokenizer.bytes(next));
         completed += TextDecoder.characters(complete);
         emit(stop.add(complete));
         if (stop.met()) {
-            return ended(Finish.STOP);
+            return finish(FinishReason.STOP);
         }
-        if (made == request.tokens()) {
-            return ended(Finish.LENGTH);
+        if (generated == request.tokens()) {
+            return finish(FinishReason.LENGTH);
         }
         if (length == window.length) {
             length /= 2;
@@ -163,7 +166,7 @@ public final class Continuation {
         return true;
     }
 
-    /** The logits of tokens, in which the padding token is impossible: the model cannot read it. */
+    /** Returns the logits of the vocabulary. The padding token gets −∞, because the model cannot read it. */
     private double[] drawable(double... logits) {
         double[] tokens = Arrays.copyOf(logits, tokenizer.vocabularySize());
         if (padding >= 0 && padding < tokens.length) {
@@ -172,19 +175,19 @@ public final class Continuation {
         return tokens;
     }
 
-    /** Tokens made so far. */
-    int made() {
-        return made;
+    /** Returns the number of generated tokens. */
+    int generated() {
+        return generated;
     }
 
     private double uniform() {
-        return new SplittableRandom(key.fold(made).value()).nextDouble();
+        return new SplittableRandom(key.fold(generated).value()).nextDouble();
     }
 
-    private boolean ended(Finish finish) {
-        if (finish != Finish.STOP) {
+    private boolean finish(FinishReason reason) {
+        if (reason != FinishReason.STOP) {
             emit(stop.add(characters.end()));
-            // The last character may have been the end of a stop text.
+            // The decoder's last character may complete a stop text.
             if (!stop.met()) {
                 emit(stop.end());
                 if (!held.isEmpty()) {
@@ -193,7 +196,7 @@ public final class Continuation {
             }
         }
         listener.end(new Generated(
-                text.toString(), request.prompt().tokens().length, made, stop.met() ? Finish.STOP : finish));
+                text.toString(), request.prompt().tokens().length, generated, stop.met() ? FinishReason.STOP : reason));
         return false;
     }
 
@@ -209,21 +212,21 @@ public final class Continuation {
         }
     }
 
-    /** Ends it with a problem. */
+    /** Ends the sequence with a failure. */
     void fail(Throwable problem) {
         if (cancelled) {
-            leave();
+            reportCancelled();
         } else {
             listener.failed(problem);
         }
     }
 
-    /** Ends it because it was cancelled. */
-    void leave() {
+    /** Tells the listener that the sequence was cancelled. */
+    void reportCancelled() {
         listener.cancelled();
     }
 
-    /** Nobody wants it any more; may be called by any thread. */
+    /** Cancels the sequence. Any thread may call this. */
     void cancel() {
         cancelled = true;
     }

@@ -16,20 +16,20 @@ import java.nio.charset.StandardCharsets;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.ObjectNode;
 
-/** How paths are routed and answered: {@code HEAD} as {@code GET} without the body, errors in OpenAI's form. */
-final class Answers {
+/** Routes paths and sends responses. {@code HEAD} works like {@code GET} without the body, and errors have OpenAI's format. */
+final class HttpResponses {
     private static final String JSON = "application/json";
     private static final Method[] READING = {Method.GET, Method.HEAD};
 
-    private Answers() {}
+    private HttpResponses() {}
 
-    /** Answers {@code GET} and {@code HEAD}; other methods get status 405. */
+    /** Routes {@code GET} and {@code HEAD}. Other methods get status 405. */
     static void get(HttpRouting.Builder routing, String path, Handler handler) {
         routing.route(Method.predicate(READING), PathMatchers.create(path), handler);
         routing.any(path, (request, response) -> refuseMethod(request, response, "GET, HEAD"));
     }
 
-    /** Answers {@code POST}; other methods get status 405. */
+    /** Routes {@code POST}. Other methods get status 405. */
     static void post(HttpRouting.Builder routing, String path, Handler handler) {
         routing.post(path, handler);
         routing.any(path, (request, response) -> refuseMethod(request, response, "POST"));
@@ -47,7 +47,7 @@ final class Answers {
         send(request, response, JSON, body.toString().getBytes(StandardCharsets.UTF_8));
     }
 
-    /** Answers with a body, which a {@code HEAD} request does not get. */
+    /** Sends a body, or only its headers for a {@code HEAD} request. */
     static void send(ServerRequest request, ServerResponse response, String type, byte[] body) {
         response.header(HeaderNames.CONTENT_TYPE, type);
         if (request.prologue().method().equals(Method.HEAD)) {
@@ -62,10 +62,10 @@ final class Answers {
         if (problem.status() == 503) {
             response.header(HeaderNames.RETRY_AFTER, "1");
         }
-        json(request, response, problem.status(), CompletionAnswer.error(problem));
+        json(request, response, problem.status(), CompletionResponse.error(problem));
     }
 
-    /** Answers for requests that are refused before they are routed. */
+    /** Returns the handlers for requests that Helidon rejects before routing. */
     static DirectHandlers beforeRouting(long mostBytes) {
         DirectHandler handler = (request, type, status, headers, message) -> {
             ApiException told = ApiException.of(status.code(), refusal(request, status, message, mostBytes));
@@ -74,7 +74,7 @@ final class Answers {
                     .headers(headers)
                     .header(HeaderNames.CONTENT_TYPE, JSON)
                     .keepAlive(type.keepAlive())
-                    .entity(CompletionAnswer.error(told).toString())
+                    .entity(CompletionResponse.error(told).toString())
                     .build();
         };
         DirectHandlers.Builder all = DirectHandlers.builder();
@@ -87,7 +87,7 @@ final class Answers {
     private static String refusal(
             DirectHandler.TransportRequest request, Status status, @Nullable String message, long mostBytes) {
         if (status.code() == 413) {
-            return "the body has more than " + mostBytes + " bytes; send fewer or shorter prompts at a time";
+            return "the body has more than " + mostBytes + " bytes; send fewer or shorter prompts per request";
         }
         if (status.code() == 400 && request.headers().contains(HeaderNames.CONTENT_ENCODING)) {
             return "the body must not be compressed; leave Content-Encoding out";
