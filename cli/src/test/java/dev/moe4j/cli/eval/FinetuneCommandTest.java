@@ -166,7 +166,8 @@ class FinetuneCommandTest {
     @Test
     void badInputIsReportedInOneLine() throws IOException {
         assertWrongUsage(finetune("--task", "sst"), "no task is named sst; the nearest are sst2");
-        assertWrongUsage(finetune("--task", task, "--head=cubic"), "--head cubic: there are choice, answer and linear");
+        assertWrongUsage(
+                finetune("--task", task, "--head=cubic"), "--head cubic is unknown: use choice, answer or linear");
         assertFails(finetune("--task", task, "--train-split=dev"), "has no split dev; its splits are test, train");
         assertWrongUsage(finetune("--task", task, "--learning-rate=-1"), "each must be above 0");
         assertFails(finetune("--task", task, "--precision=fp16"), "fine-tuning does not scale its loss");

@@ -105,7 +105,7 @@ class ServeCommandTest {
     }
 
     @Test
-    void refusesWhatCannotBeServed() throws IOException {
+    void rejectsInvalidSettings() throws IOException {
         assertFails(Run.of(args("--port=70000")), 2, "port 70000 does not exist");
         assertFails(Run.of(args("--grace=-1")), 2, "--grace must be 0 or more");
         assertFails(Run.of(args("--places=0")), 2, "an engine of 0 places");

@@ -111,7 +111,7 @@ public final class Task {
      * @param name a built-in task's name, or the path of a {@code .yaml} or {@code .yml} file
      * @return the task, or all variants in the file
      * @throws EvalException if no built-in task has this name
-     * @throws dev.moe4j.model.spec.ModelException if a file has unknown keys or wrong values
+     * @throws dev.moe4j.config.ConfigException if a file has unknown keys or wrong values
      */
     public static List<Task> named(String name) {
         if (ConfigReader.isFile(name)) {
