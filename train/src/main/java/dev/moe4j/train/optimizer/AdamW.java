@@ -40,10 +40,16 @@ public final class AdamW {
     }
 
     /**
-     * Returns the L2 norm of each group's gradient, {@code [groups]}, without frozen groups, to be combined by {@link
-     * #norm}. Only the shards that this process owns count: the squares of all processes' norms add up to the square of
-     * the global norm.
+     * Returns the L2 norm of the gradients that this process owns, without frozen groups. The squares of all processes'
+     * norms add up to the square of the global norm.
      */
+    public static double gradientNorm(Parameters parameters) {
+        try (Scope scope = Scope.open()) {
+            return norm(gradientNorms(parameters, scope));
+        }
+    }
+
+    /** Returns the L2 norm of each group's gradient, {@code [trained groups]}, to be combined by {@link #norm}. */
     public static DeferredScalars gradientNorms(Parameters parameters, Scope owner) {
         try (Scope _ = Scope.open()) {
             Tensor[] norms = parameters.trained().stream()
