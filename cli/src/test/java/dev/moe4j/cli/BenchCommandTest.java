@@ -134,10 +134,7 @@ class BenchCommandTest {
             assertThat(size.path("step_ms").asDouble()).isPositive();
             assertThat(size.path("fraction_of_peak").asDouble()).isBetween(0.0, 1.0);
         }
-        assertThat(figure)
-                .content()
-                .contains("<svg", "experts, at equal FLOPs")
-                .endsWith("</svg>\n");
+        assertThat(figure).content().contains("<svg", "experts, at equal FLOPs").endsWith("</svg>\n");
 
         Run table = Run.of("bench", "growth", TINY, "--experts=4", "--lengths=64", "--rounds=1", "--steps=1");
         assertThat(table.code()).as(table.err()).isZero();

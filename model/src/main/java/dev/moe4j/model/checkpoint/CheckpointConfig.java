@@ -1,7 +1,7 @@
 package dev.moe4j.model.checkpoint;
 
-import dev.moe4j.config.ConfigException;
 import dev.moe4j.base.text.FirstLine;
+import dev.moe4j.config.ConfigException;
 import dev.moe4j.config.ConfigReader;
 import dev.moe4j.config.ConfigWriter;
 import dev.moe4j.model.spec.Activation;
