@@ -64,7 +64,7 @@ public record Ladder(
     /**
      * A training text.
      *
-     * @param inputs files, folders or patterns, as for {@code prepare}
+     * @param inputs files, folders or patterns, as {@code moe4j prepare} takes them
      * @param prepared a folder of prepared shards instead of {@code inputs}; its manifest records how it was prepared
      * @param tokenizer tokenizer of {@code inputs}
      * @param split document boundary: {@code file}, {@code blank-line} or {@code paper}
