@@ -233,7 +233,7 @@ final class BadInputTest {
             assertThatThrownBy(preparation::run)
                     .isInstanceOf(DataException.class)
                     .hasMessageContaining("cannot replace the folder " + disk)
-                    .hasMessageContaining("choose another output folder, as one in it");
+                    .hasMessageContaining("choose another output folder, for example one inside it");
             assertThat(worked[0]).isFalse();
         } finally {
             assertThat(run("umount", disk.toString())).isZero();

@@ -186,7 +186,7 @@ final class RecordTest {
         assertThat(skipped(input(quotes), "one")).isEqualTo(Map.of("malformed", 1L));
         Path open = write("d.csv", "id,text\n1,one\n2,\"" + "never closed ".repeat(5000));
         TextInput bounded = input(open).limits(Limits.DEFAULT.documentBytes(1000));
-        assertFails(bounded, "want of a closing quote");
+        assertFails(bounded, "because of a missing quote");
         assertThat(skipped(bounded, "one")).isEqualTo(Map.of("too_long", 1L));
         Path wide = write("g.csv", "id,text\n" + ("x".repeat(900) + ",short\n").repeat(100));
         assertThat(texts(input(wide).limits(Limits.DEFAULT.documentBytes(1000))))
@@ -486,7 +486,7 @@ final class RecordTest {
             assertThatThrownBy(() -> TextInput.ofNames(List.of("-", "-"))).hasMessageContaining("one time");
             Preparation shared =
                     new Preparation(Tokenizer.of("bytes"), input, folder.resolve("out")).share(new WorkShare(1, 2));
-            assertThatThrownBy(shared::run).hasMessageContaining("cannot be shared out");
+            assertThatThrownBy(shared::run).hasMessageContaining("cannot be divided");
         } finally {
             System.setIn(before);
         }

@@ -4,6 +4,7 @@ import dev.moe4j.config.ConfigWriter;
 import dev.moe4j.console.option.NamedData;
 import dev.moe4j.console.option.RunIdentity;
 import dev.moe4j.console.option.RunOptions;
+import dev.moe4j.console.output.CliException;
 import dev.moe4j.console.output.Output;
 import dev.moe4j.console.process.Interruption;
 import dev.moe4j.data.sample.TrainingData;
@@ -14,6 +15,7 @@ import dev.moe4j.tensor.Device;
 import dev.moe4j.train.TrainingRun;
 import dev.moe4j.train.checkpoint.BestEvaluation;
 import dev.moe4j.train.config.RunConfig;
+import dev.moe4j.train.config.TrainException;
 import dev.moe4j.train.metrics.ResidentMemory;
 import java.io.PrintWriter;
 import java.nio.file.Path;
@@ -49,7 +51,7 @@ record TrainRun(
     int run() {
         if (!resume && TrainingRun.begun(out)) {
             // Each rank detects this as wrong usage, so that launch does not restart the ranks with --resume.
-            throw output.wrongUsage(TrainingRun.begunAlready(out));
+            throw output.wrongUsage(TrainingRun.begunAlready(out) + ": see --resume and --out");
         }
         RunConfig config = RunOptions.read(output, model, overrides);
         TrainingRun.settleTiles(config, out, resume);
@@ -113,6 +115,10 @@ record TrainRun(
                     .onStep(step -> view.update(step, ResidentMemory.now().orElse(0)))
                     .stopWhen(interruption::requested)
                     .run();
+        } catch (TrainException e) {
+            throw e.changedKey()
+                    .<RuntimeException>map(key -> new CliException(e.getMessage() + " with --allow-change " + key, e))
+                    .orElse(e);
         }
     }
 

@@ -110,7 +110,7 @@ class ServeCommandTest {
         assertFails(Run.of(args("--grace=-1")), 2, "--grace must be 0 or more");
         assertFails(Run.of(args("--places=0")), 2, "an engine of 0 places");
         assertFails(Run.of(args("--api-key=")), 2, "the API key is empty");
-        assertFails(Run.of(args("--name= ")), 1, "a model without a name");
+        assertFails(Run.of(args("--name= ")), 1, "requests need the model's name");
         assertFails(Run.of("serve", "--checkpoint=" + temp), 1, temp.toString());
         try (ServerSocket taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
             assertFails(

@@ -198,7 +198,18 @@ class TrainCommandTest {
         Run again = train(shards, out, 1);
         assertThat(again.code()).isEqualTo(2);
         assertThat(again.err())
-                .startsWith("moe4j: " + out + " already holds a run; resume it, choose another folder or remove it");
+                .startsWith("moe4j: " + out + " already holds a run; resume it, choose another folder or remove it"
+                        + ": see --resume and --out");
+    }
+
+    @Test
+    void aRefusedResumeNamesTheOptionThatAllowsIt() {
+        Path out = temp.resolve("run");
+        assertThat(train(shards, out, 1).code()).isZero();
+        assertFails(
+                train(shards, out, 2, "--resume"),
+                "steps was 1 and is now 2; this would change the results: restore the old value, or "
+                        + "allow the change of steps with --allow-change steps");
     }
 
     /** Nobody can create folders in /proc, not even root. */

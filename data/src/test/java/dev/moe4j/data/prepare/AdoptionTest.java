@@ -130,6 +130,7 @@ class AdoptionTest {
     @Test
     void aFolderWithNothingToTrainOnIsRefused() throws IOException {
         Files.delete(folder.resolve("train.idx"));
-        assertThatThrownBy(() -> Adoption.adopt(tokenizer, folder)).hasMessageContaining("no pair of .bin and .idx");
+        assertThatThrownBy(() -> Adoption.adopt(tokenizer, folder))
+                .hasMessageContaining("does not have a pair of .bin and .idx");
     }
 }

@@ -88,10 +88,11 @@ public final class ResumeCompatibility {
             }
         }
         if (!changes.isEmpty()) {
-            String first = changes.getFirst();
-            throw new TrainException("cannot resume: " + String.join("; ", changes)
-                    + "; this would change the results: restore the old value, or allow the change of "
-                    + first.substring(0, first.indexOf(' ')));
+            String key = changes.getFirst().replaceFirst(" .*", "");
+            throw TrainException.changed(
+                    "cannot resume: " + String.join("; ", changes)
+                            + "; this would change the results: restore the old value, or allow the change of " + key,
+                    key);
         }
     }
 
