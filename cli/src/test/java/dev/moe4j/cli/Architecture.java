@@ -10,6 +10,8 @@ import com.tngtech.archunit.lang.ArchCondition;
 import com.tngtech.archunit.lang.ArchRule;
 import com.tngtech.archunit.lang.ConditionEvents;
 import com.tngtech.archunit.lang.SimpleConditionEvent;
+import com.tngtech.archunit.library.dependencies.SliceAssignment;
+import com.tngtech.archunit.library.dependencies.SliceIdentifier;
 import dev.moe4j.base.Internal;
 import java.util.ArrayDeque;
 import java.util.Deque;
@@ -95,7 +97,21 @@ final class Architecture {
 
     /** Imports between packages form no cycle, within and between modules. */
     static ArchRule packagesFormNoCycle(String root) {
-        return slices().matching(root + ".(**)").should().beFreeOfCycles();
+        return slices().assignedFrom(new SliceAssignment() {
+                    @Override
+                    public SliceIdentifier getIdentifierOf(JavaClass type) {
+                        return type.getPackageName().startsWith(root + ".")
+                                ? SliceIdentifier.of(relativePackage(root, type))
+                                : SliceIdentifier.ignore();
+                    }
+
+                    @Override
+                    public String getDescription() {
+                        return "packages below " + root;
+                    }
+                })
+                .should()
+                .beFreeOfCycles();
     }
 
     /** A package lies in a module, at most one level below the module's root package. */

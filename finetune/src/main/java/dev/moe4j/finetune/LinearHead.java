@@ -118,7 +118,7 @@ public final class LinearHead implements AutoCloseable {
 
     static FineTuneException tooLong(Questions questions) {
         return new FineTuneException(questions.task() + ": not one question of " + questions.split()
-                + " fits the model's context; take a model with a longer one");
+                + " fits the model's context; use a model with a longer context");
     }
 
     Parameters parameters() {

@@ -48,7 +48,7 @@ class FailureTest {
     @Test
     void bugsHaveAStackTrace() {
         assertThat(told(new IllegalStateException("oops"), false))
-                .startsWith("java.lang.IllegalStateException: oops\n\tat dev.moe4j.cli.FailureTest")
+                .startsWith("java.lang.IllegalStateException: oops\n\tat dev.moe4j.console.output.FailureTest")
                 .endsWith("moe4j: internal error: java.lang.IllegalStateException: oops."
                         + " This is a bug: please report it with the lines above\n");
     }

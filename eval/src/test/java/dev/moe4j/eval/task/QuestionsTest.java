@@ -181,7 +181,7 @@ class QuestionsTest {
         assertThat(read("piqa", other).draw(0)).isNotEqualTo(questions.draw(0));
         assertThatThrownBy(() -> read("piqa", TaskSettings.ZERO_SHOT.withShots(21, 1)))
                 .isInstanceOf(EvalException.class)
-                .hasMessageContaining("piqa: 21 examples are asked for, and train (")
+                .hasMessageContaining("piqa: 21 examples are asked for, but train (")
                 .hasMessageContaining("has 20; use fewer shots");
     }
 
