@@ -1,7 +1,6 @@
 package dev.moe4j.cli;
 
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
-import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 
 import com.tngtech.archunit.core.domain.Dependency;
 import com.tngtech.archunit.core.domain.JavaClass;
@@ -10,10 +9,9 @@ import com.tngtech.archunit.lang.ArchCondition;
 import com.tngtech.archunit.lang.ArchRule;
 import com.tngtech.archunit.lang.ConditionEvents;
 import com.tngtech.archunit.lang.SimpleConditionEvent;
-import com.tngtech.archunit.library.dependencies.SliceAssignment;
-import com.tngtech.archunit.library.dependencies.SliceIdentifier;
 import dev.moe4j.base.Internal;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Deque;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -85,7 +83,7 @@ final class Architecture {
     /** A class uses only its own module and that module's dependencies. */
     static ArchRule modulesPointDown(String root) {
         return classes().should(check("use only their own module and its dependencies", (type, events) -> {
-            Set<String> usable = usable(module(root, type));
+            Set<String> usable = reachable(module(root, type), MODULES);
             for (Dependency dependency : type.getDirectDependenciesFromSelf()) {
                 JavaClass target = dependency.getTargetClass().getBaseComponentType();
                 if (target.getPackageName().startsWith(root + ".") && !usable.contains(module(root, target))) {
@@ -95,23 +93,23 @@ final class Architecture {
         }));
     }
 
-    /** Imports between packages form no cycle, within and between modules. */
-    static ArchRule packagesFormNoCycle(String root) {
-        return slices().assignedFrom(new SliceAssignment() {
-                    @Override
-                    public SliceIdentifier getIdentifierOf(JavaClass type) {
-                        return type.getPackageName().startsWith(root + ".")
-                                ? SliceIdentifier.of(relativePackage(root, type))
-                                : SliceIdentifier.ignore();
-                    }
-
-                    @Override
-                    public String getDescription() {
-                        return "packages below " + root;
-                    }
-                })
-                .should()
-                .beFreeOfCycles();
+    /** Returns the packages that depend on themselves through other packages, inside a module or between modules. */
+    static Set<String> packagesInCycles(String root, Iterable<JavaClass> types) {
+        Map<String, List<String>> uses = new TreeMap<>();
+        for (JavaClass type : types) {
+            for (Dependency dependency : type.getDirectDependenciesFromSelf()) {
+                JavaClass target = dependency.getTargetClass().getBaseComponentType();
+                if (target.getPackageName().startsWith(root + ".")
+                        && !target.getPackageName().equals(type.getPackageName())) {
+                    uses.computeIfAbsent(relativePackage(root, type), _ -> new ArrayList<>())
+                            .add(relativePackage(root, target));
+                }
+            }
+        }
+        Set<String> cyclic = new TreeSet<>(uses.keySet());
+        cyclic.removeIf(name ->
+                uses.get(name).stream().noneMatch(used -> reachable(used, uses).contains(name)));
+        return cyclic;
     }
 
     /** A package lies in a module, at most one level below the module's root package. */
@@ -221,16 +219,17 @@ final class Architecture {
         return packages;
     }
 
-    private static Set<String> usable(String module) {
-        Set<String> usable = new TreeSet<>();
-        Deque<String> open = new ArrayDeque<>(List.of(module));
+    /** Returns a node of a graph and the nodes that it leads to. */
+    private static Set<String> reachable(String start, Map<String, List<String>> edges) {
+        Set<String> reached = new TreeSet<>();
+        Deque<String> open = new ArrayDeque<>(List.of(start));
         while (!open.isEmpty()) {
             String next = open.pop();
-            if (usable.add(next)) {
-                open.addAll(MODULES.getOrDefault(next, List.of()));
+            if (reached.add(next)) {
+                open.addAll(edges.getOrDefault(next, List.of()));
             }
         }
-        return usable;
+        return reached;
     }
 
     private static String module(String root, JavaClass type) {
