@@ -211,7 +211,8 @@ class TaskEvaluationTest {
         Files.writeString(temp.resolve("test.tsv"), header + "w\ta\t" + "b".repeat(65) + "\t1\tk\n");
         assertThatThrownBy(() -> score(TaskSettings.ZERO_SHOT))
                 .isInstanceOf(EvalException.class)
-                .hasMessage("words: not one of 1 questions fits the model's context; use a model with a longer context");
+                .hasMessage(
+                        "words: not one of 1 questions fits the model's context; use a model with a longer context");
     }
 
     @Test
