@@ -107,8 +107,8 @@ final class Architecture {
             }
         }
         Set<String> cyclic = new TreeSet<>(uses.keySet());
-        cyclic.removeIf(name ->
-                uses.get(name).stream().noneMatch(used -> reachable(used, uses).contains(name)));
+        cyclic.removeIf(name -> uses.getOrDefault(name, List.of()).stream()
+                .noneMatch(used -> reachable(used, uses).contains(name)));
         return cyclic;
     }
 
