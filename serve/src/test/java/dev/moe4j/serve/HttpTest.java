@@ -105,7 +105,7 @@ class HttpTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "Content-Length: 20000000 | 413 | the body has more than 16777216 bytes",
+                "Content-Length: 200000000 | 413 | the body has more than 16777216 bytes",
                 "Content-Length: 2 %n Content-Encoding: br | 400 | leave Content-Encoding out",
                 "Content-Length: 2 %n Content-Encoding: gzip | 400 | leave Content-Encoding out",
             })

@@ -84,10 +84,15 @@ final class HttpResponses {
         return all.build();
     }
 
+    /** Returns the message for a body of more than a number of bytes. */
+    static String tooLong(long mostBytes) {
+        return "the body has more than " + mostBytes + " bytes; send fewer or shorter prompts per request";
+    }
+
     private static String refusal(
             DirectHandler.TransportRequest request, Status status, @Nullable String message, long mostBytes) {
         if (status.code() == 413) {
-            return "the body has more than " + mostBytes + " bytes; send fewer or shorter prompts per request";
+            return tooLong(mostBytes);
         }
         if (status.code() == 400 && request.headers().contains(HeaderNames.CONTENT_ENCODING)) {
             return "the body must not be compressed; leave Content-Encoding out";

@@ -17,6 +17,7 @@ import io.helidon.webserver.http.ServerResponse;
 import io.helidon.webserver.http1.Http1Config;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.net.InetSocketAddress;
@@ -43,7 +44,10 @@ public final class ModelServer implements AutoCloseable {
     private static final java.util.logging.Logger HELIDON = java.util.logging.Logger.getLogger("io.helidon");
 
     /** The maximum size of a request's body, which suffices for a prompt of any context. */
-    private static final long MOST_BYTES = 16L << 20;
+    private static final int MOST_BYTES = 16 << 20;
+
+    /** Longer bodies are refused without being read, so that a client cannot occupy the server. */
+    private static final long MOST_READ_BYTES = 8L * MOST_BYTES;
 
     private static final String MODELS = "/v1/models/";
 
@@ -86,7 +90,7 @@ public final class ModelServer implements AutoCloseable {
                 .host(options.host())
                 .port(options.port())
                 .shutdownHook(false)
-                .maxPayloadSize(MOST_BYTES)
+                .maxPayloadSize(MOST_READ_BYTES)
                 .directHandlers(HttpResponses.beforeRouting(MOST_BYTES))
                 .addProtocol(
                         Http1Config.builder().addReceiveListener(connections).build())
@@ -235,9 +239,8 @@ public final class ModelServer implements AutoCloseable {
         if (!type.toLowerCase(Locale.ROOT).startsWith("application/json")) {
             throw ApiException.of(415, "the body must be JSON: send 'Content-Type: application/json'");
         }
-        byte[] body = request.content().hasEntity() ? request.content().as(byte[].class) : new byte[0];
-        CompletionRequest wanted =
-                CompletionRequest.read(body, served, tokenizer, engine.limits().waiting());
+        CompletionRequest wanted = CompletionRequest.read(
+                body(request), served, tokenizer, engine.limits().waiting());
         ClientWatch client = connections.watch(request, response);
         CompletionTask completions = new CompletionTask(wanted, engine, served.name(), tokenizer, client::left);
         try {
@@ -249,6 +252,24 @@ public final class ModelServer implements AutoCloseable {
         } catch (CompletionTask.ClientLeftException e) {
             LOG.info("a client disconnected before its response was complete; its texts are cancelled");
             throw new CloseConnectionException("the client left", e);
+        }
+    }
+
+    /**
+     * Reads a request's body. A body that is too long is read to its end before it is refused: if the connection closed
+     * while the client still sends, the client would see a reset instead of the response.
+     */
+    private static byte[] body(ServerRequest request) throws IOException {
+        if (!request.content().hasEntity()) {
+            return new byte[0];
+        }
+        try (InputStream in = request.content().inputStream()) {
+            byte[] body = in.readNBytes(MOST_BYTES + 1);
+            if (body.length > MOST_BYTES) {
+                in.transferTo(OutputStream.nullOutputStream());
+                throw ApiException.of(413, HttpResponses.tooLong(MOST_BYTES));
+            }
+            return body;
         }
     }
 
