@@ -59,7 +59,7 @@ public final class LinearHead implements AutoCloseable {
     }
 
     private static Parameter.Spec spec(String name, List<Long> shape, boolean decayed) {
-        return new Parameter.Spec(name, shape, List.of(name), false, (part, _) -> part.zero(), decayed);
+        return Parameter.Spec.of(name, shape, (part, _) -> part.zero(), decayed);
     }
 
     /**

@@ -6,8 +6,8 @@ import dev.moe4j.tensor.cuda.Kernels;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Settings that choose among implementations with equal results: reference or fast, activation recomputation, routing
- * on host or device, fused kernels. They may change between passes.
+ * Settings of a model's computation that may change between passes. Most choose among implementations with equal results:
+ * reference or fast, activation recomputation, routing on host or device, fused kernels.
  */
 final class Execution {
 
@@ -15,9 +15,16 @@ final class Execution {
     private Recompute recompute = Recompute.NONE;
     private boolean deviceRouting;
     private @Nullable Kernels kernels;
+    private double expertDropout;
+    private boolean roundRobin;
 
-    /** The default settings for a device. */
-    Execution(Device device) {
+    /**
+     * The default settings for a device.
+     *
+     * @param expertDropout the dropout probability inside experts during training
+     */
+    Execution(Device device, double expertDropout) {
+        this.expertDropout = expertDropout;
         deviceRouting = device.isCuda();
         kernels = Kernels.of(device).orElse(null);
     }
@@ -57,5 +64,23 @@ final class Execution {
 
     void useKernels(@Nullable Kernels given) {
         kernels = given;
+    }
+
+    /** The dropout probability inside experts during training. */
+    double expertDropout() {
+        return expertDropout;
+    }
+
+    void expertDropout(double probability) {
+        expertDropout = probability;
+    }
+
+    /** Whether tokens are assigned to experts round robin, regardless of the router. */
+    boolean roundRobin() {
+        return roundRobin;
+    }
+
+    void assignRoundRobin() {
+        roundRobin = true;
     }
 }

@@ -2,11 +2,15 @@ package dev.moe4j.model;
 
 import dev.moe4j.model.batch.PassContext;
 import dev.moe4j.model.batch.TokenBatch;
+import dev.moe4j.model.block.Attention;
 import dev.moe4j.model.block.AttentionMask;
-import dev.moe4j.model.block.AttentionSection;
 import dev.moe4j.model.block.Dropout;
 import dev.moe4j.model.block.EmbeddingSection;
 import dev.moe4j.model.block.HeadSection;
+import dev.moe4j.model.block.Norm;
+import dev.moe4j.model.block.NormSection;
+import dev.moe4j.model.block.Rotation;
+import dev.moe4j.model.block.ScaleSection;
 import dev.moe4j.model.block.SinusoidalPositions;
 import dev.moe4j.model.parameter.ModelParameters;
 import dev.moe4j.model.parameter.ParameterExchange;
@@ -17,6 +21,7 @@ import dev.moe4j.model.spec.BalanceConfig;
 import dev.moe4j.model.spec.ExpertGradients;
 import dev.moe4j.model.spec.ModelConfig;
 import dev.moe4j.model.spec.ModelException;
+import dev.moe4j.model.spec.Positions;
 import dev.moe4j.model.spec.Recompute;
 import dev.moe4j.model.spec.RoutingConfig;
 import dev.moe4j.parallel.ParallelContext;
@@ -38,6 +43,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.function.IntFunction;
 import java.util.function.ObjIntConsumer;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -56,11 +62,13 @@ public final class LanguageModel implements AutoCloseable {
     private final ParameterExchange expertExchange;
     private final Parameters parameters;
     private final Scope scope;
-    private final Tensor positions;
+    /** The table of sinusoidal positions; null with other positions. */
+    private final @Nullable Tensor sinusoids;
+
     private final BalanceTracker balanceTracker;
     private final Execution execution;
-    private final LayerSections sections;
-    private final MixtureLayer mixture;
+    private final List<Layer> layers;
+    private final Norm norm;
 
     /**
      * @param scope owns all memory
@@ -79,17 +87,15 @@ public final class LanguageModel implements AutoCloseable {
         this.denseExchange = new ParameterExchange(parallel.everyone(), 1);
         this.expertExchange = new ParameterExchange(parallel.replicas(), factor);
         ModelConfig config = architecture.model();
-        this.execution = new Execution(device);
+        this.execution = new Execution(device, config.activationDropout());
         this.parameters = ModelParameters.create(
-                config, precision, device, parallel.layout(), scope, denseExchange, expertExchange);
+                architecture, precision, device, parallel.layout(), scope, denseExchange, expertExchange);
         this.balanceTracker =
                 new BalanceTracker(config.moeLayers(), config.experts(), parallel.everyone(), device, scope);
-        this.sections = new LayerSections(config, parameters, execution);
-        this.mixture = new MixtureLayer(architecture, parallel, parameters, sections, balanceTracker, execution);
-        this.positions = switch (config.positions()) {
-            case SINUSOIDAL -> sinusoidal(config, precision, device);
-            case LEARNED -> parameters.get(ModelParameters.POSITIONS).tensor();
-        };
+        this.layers =
+                IntStream.range(0, config.layers()).mapToObj(this::newLayer).toList();
+        this.norm = Norm.of(config.norm(), ModelParameters.FINAL_NORM, parameters);
+        this.sinusoids = config.positions() == Positions.SINUSOIDAL ? sinusoidal(config, precision, device) : null;
     }
 
     /** Rejects settings whose result depends on the complete micro-batch, of which each process has only a part. */
@@ -105,6 +111,14 @@ public final class LanguageModel implements AutoCloseable {
             throw new ModelException("balance.transform: the logarithm needs the loss of the complete micro-batch, but "
                     + "each process has only a part of it; use none");
         }
+    }
+
+    private Layer newLayer(int index) {
+        ModelConfig config = architecture.model();
+        MixtureLayer mixture = config.isMoeLayer(index)
+                ? new MixtureLayer(index, architecture, parallel, parameters, balanceTracker, execution)
+                : null;
+        return new Layer(index, config, parameters, execution, mixture);
     }
 
     private Tensor sinusoidal(ModelConfig config, Precision precision, Device device) {
@@ -248,7 +262,7 @@ public final class LanguageModel implements AutoCloseable {
      * benchmarks: a model trained this way is useless.
      */
     public void dealInTurns() {
-        mixture.assignRoundRobin();
+        execution.assignRoundRobin();
     }
 
     /** Sets activation recomputation for later passes. The default is {@link Recompute#NONE}. */
@@ -262,7 +276,7 @@ public final class LanguageModel implements AutoCloseable {
      * parameters do (Fedus et al. 2021, section 2.4).
      */
     public void expertDropout(double probability) {
-        mixture.expertDropout(probability);
+        execution.expertDropout(probability);
     }
 
     /**
@@ -288,7 +302,7 @@ public final class LanguageModel implements AutoCloseable {
     /**
      * The result of a forward pass without the output head.
      *
-     * @param states the normalised hidden states, {@code [tokens, model]}
+     * @param states the normalised hidden states, times {@code model.multipliers.logits}, {@code [tokens, model]}
      * @param roots scalars from which backward starts, in addition to the head's loss: the load balancing losses,
      *     weighted by the batch's share of the step's targets
      */
@@ -343,14 +357,31 @@ public final class LanguageModel implements AutoCloseable {
         check(batch, pass);
         AttentionMask mask = AttentionMask.of(
                 batch, config().padding(), parameters.precision().compute(), device(), tape);
+        long[] rows = SinusoidalPositions.rows(batch, config().padding());
+        Rotation rotation = rotation(rows);
+        if (rotation != null) {
+            tape.constant(rotation.cos_T1R());
+            tape.constant(rotation.sin_T1R());
+        }
         return body(
                 tape,
                 batch,
-                SinusoidalPositions.rows(batch, config().padding()),
-                layer -> sections.attention(layer, mask, batch, pass),
+                rows,
+                layer -> layers.get(layer).attention(mask, rotation, batch, pass),
                 architecture.routing(),
                 pass,
                 outputs);
+    }
+
+    /**
+     * The rotation of tokens' queries and keys; null without rotary positions. The innermost scope owns it.
+     *
+     * @param rows each token's row in the position table
+     */
+    public @Nullable Rotation rotation(long... rows) {
+        return config().positions() == Positions.ROPE
+                ? Rotation.of(config(), parameters.precision().stable(), device(), rows)
+                : null;
     }
 
     /**
@@ -393,44 +424,27 @@ public final class LanguageModel implements AutoCloseable {
                         Tensor.of(rows).view(batch.sequences(), batch.length()).to(device())));
         outputs.hidden.add(x);
         for (int layer = 0; layer < config.layers(); layer++) {
-            x = layer(tape, layer, x, attention.apply(layer), batch, routing, pass, outputs);
+            x = layers.get(layer).run(tape, x, attention.apply(layer), batch, routing, pass, outputs);
             outputs.hidden.add(x);
         }
         if (!outputs.balances.isEmpty()) {
             double coefficient = architecture.balance().weight() * MixtureLayer.lossWeight(batch, pass);
             outputs.roots.add(tape.run(new BalanceLogSection(coefficient), outputs.balances.toArray(Value[]::new)));
         }
-        return tape.run(sections.norm("norm", "model.layer_norm"), x);
-    }
-
-    private Value layer(
-            Tape tape,
-            int layer,
-            Value input,
-            Section attention,
-            TokenBatch batch,
-            RoutingConfig routing,
-            PassContext pass,
-            ForwardOutputs outputs) {
-        String prefix = LayerSections.prefix(layer);
-        Recompute recompute = execution.recompute();
-        Value[] attended = sections.attend(tape, layer, attention, input);
-        Value x = attended[0];
-        Value h = attended[1];
-        Value output = config().isMoeLayer(layer)
-                ? mixture.run(tape, layer, x, h, batch, routing, pass, outputs)
-                : tape.run(recompute.costly(), sections.feedForward(layer, "ffn", prefix, pass), x, h);
-        tape.drop(x, h);
-        return output;
+        Value states = tape.run(new NormSection("norm", norm), x);
+        double factor = config.multipliers().logits();
+        return factor == 1 ? states : tape.run(new ScaleSection("logits_factor", factor), states);
     }
 
     private EmbeddingSection embedding(PassContext pass) {
         Parameter tokens = parameters.get(ModelParameters.EMBEDDING);
         int padding = config().padding();
+        double factor = config().multipliers().embedding(config().width());
         Dropout dropout = new Dropout(config().dropout(), pass, "embedding");
         return switch (config().positions()) {
-            case SINUSOIDAL -> new EmbeddingSection(tokens, positions, padding, dropout);
-            case LEARNED -> new EmbeddingSection(tokens, parameters.get(ModelParameters.POSITIONS), padding, dropout);
+            case SINUSOIDAL, ROPE -> new EmbeddingSection(tokens, sinusoids, factor, padding, dropout);
+            case LEARNED ->
+                new EmbeddingSection(tokens, parameters.get(ModelParameters.POSITIONS), factor, padding, dropout);
         };
     }
 
@@ -445,8 +459,9 @@ public final class LanguageModel implements AutoCloseable {
         parameters.close();
     }
 
-    public AttentionSection.Weights attentionWeights(int layer) {
-        return sections.attentionWeights(layer);
+    /** The attention of the layer with the given index, from 0. */
+    public Attention attention(int layer) {
+        return layers.get(layer).attention();
     }
 
     Parameter parameter(String name) {

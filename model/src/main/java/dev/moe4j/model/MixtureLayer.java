@@ -3,16 +3,23 @@ package dev.moe4j.model;
 import dev.moe4j.model.batch.PassContext;
 import dev.moe4j.model.batch.TokenBatch;
 import dev.moe4j.model.block.Dropout;
+import dev.moe4j.model.block.FeedForward;
+import dev.moe4j.model.block.FeedForwardSection;
+import dev.moe4j.model.block.InnerActivation;
 import dev.moe4j.model.expert.CombineSection;
 import dev.moe4j.model.expert.DispatchSection;
+import dev.moe4j.model.expert.ExpertNetworks;
 import dev.moe4j.model.expert.ExpertProducts;
+import dev.moe4j.model.expert.ExpertsSection;
 import dev.moe4j.model.expertparallel.ExchangeSection;
 import dev.moe4j.model.expertparallel.ExpertExchange;
 import dev.moe4j.model.expertparallel.OverlappedExpertsSection;
+import dev.moe4j.model.parameter.ModelParameters;
 import dev.moe4j.model.routing.AssignedRows;
 import dev.moe4j.model.routing.Assignment;
 import dev.moe4j.model.routing.BalanceTracker;
 import dev.moe4j.model.routing.DeviceAssignment;
+import dev.moe4j.model.routing.ExpertRows;
 import dev.moe4j.model.routing.RouteSection;
 import dev.moe4j.model.routing.Routing;
 import dev.moe4j.model.routing.RowChoices;
@@ -28,6 +35,8 @@ import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.autograd.Section;
 import dev.moe4j.tensor.autograd.Tape;
 import dev.moe4j.tensor.autograd.Value;
+import dev.moe4j.tensor.parameter.Buffer;
+import dev.moe4j.tensor.parameter.Parameter;
 import dev.moe4j.tensor.parameter.Parameters;
 import java.util.ArrayList;
 import java.util.List;
@@ -35,8 +44,8 @@ import java.util.function.IntUnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Runs the mixture-of-experts layers, which replace a block's feed-forward network. The steps are route (router and
- * top-k), dispatch, experts, combine. Under expert parallelism, an all-to-all precedes and follows the experts.
+ * A mixture of experts, which replaces a block's feed-forward network. The steps are route (router and top-k), dispatch,
+ * experts, combine. Under expert parallelism, an all-to-all precedes and follows the experts.
  */
 final class MixtureLayer {
 
@@ -44,37 +53,48 @@ final class MixtureLayer {
     private final ModelConfig model;
     private final ParallelContext parallel;
     private final Parameters parameters;
-    private final LayerSections sections;
     private final BalanceTracker balanceTracker;
     private final Execution execution;
-    private double expertDropout;
-    private boolean roundRobin;
+    private final int layer;
+    /** The number of MoE layers before this one. */
+    private final int moeIndex;
 
+    private final String name;
+    private final Parameter gate;
+    private final @Nullable Buffer selectionBias;
+    private final ExpertNetworks.Weights experts;
+    private final InnerActivation activation;
+    /** The network of the shared experts; null if there are none. */
+    private final @Nullable FeedForward shared;
+
+    /**
+     * @param layer the layer's index, from 0
+     */
     MixtureLayer(
+            int layer,
             Architecture architecture,
             ParallelContext parallel,
             Parameters parameters,
-            LayerSections sections,
             BalanceTracker balanceTracker,
             Execution execution) {
         this.architecture = architecture;
         this.model = architecture.model();
         this.parallel = parallel;
         this.parameters = parameters;
-        this.sections = sections;
         this.balanceTracker = balanceTracker;
         this.execution = execution;
-        this.expertDropout = model.activationDropout();
-    }
-
-    /** Sets the dropout probability inside experts during training. */
-    void expertDropout(double probability) {
-        expertDropout = probability;
-    }
-
-    /** Assigns tokens to experts round robin and ignores the router. */
-    void assignRoundRobin() {
-        roundRobin = true;
+        this.layer = layer;
+        this.moeIndex = model.moeLayersBefore(layer);
+        this.name = "layers." + layer + ".";
+        String prefix = Layer.prefix(layer) + "moe.";
+        this.gate = parameters.get(prefix + "gate.weight");
+        this.selectionBias = architecture.routing().gate().selectionBias()
+                ? parameters.buffer(prefix + ModelParameters.SELECTION_BIAS)
+                : null;
+        this.experts = ExpertNetworks.Weights.of(model, prefix, parameters);
+        this.activation =
+                new InnerActivation(model.activation(), model.feedForward().gated());
+        this.shared = model.sharedExperts() == 0 ? null : FeedForward.shared(model, prefix + "shared.", parameters);
     }
 
     /**
@@ -86,18 +106,15 @@ final class MixtureLayer {
      */
     Value run(
             Tape tape,
-            int layer,
             Value residual,
             Value h,
             TokenBatch batch,
             RoutingConfig routing,
             PassContext pass,
             ForwardOutputs collected) {
-        String name = "layers." + layer + ".";
-        String prefix = LayerSections.prefix(layer) + "moe.";
-        RouteSection.Setting setting = routeSetting(layer, batch, routing, pass, collected.measured);
-        RouteSection route = new RouteSection(
-                name + "route", parameters.get(prefix + "gate.weight"), routing, setting, tape, execution.kernels());
+        RouteSection.Setting setting = routeSetting(batch, routing, pass, collected.measured);
+        RouteSection route =
+                new RouteSection(name + "route", gate, selectionBias, routing, setting, tape, execution.kernels());
         Value[] routed = tape.runAll(execution.recompute().cheap(), route, h);
         if (collected.measured) {
             (transformed() ? collected.balances : collected.roots).add(routed[1]);
@@ -105,56 +122,49 @@ final class MixtureLayer {
             collected.routing.add(new LossReport.Routed(layer, route.figures()));
         }
         if (collected.load != null) {
-            collected.load.accept(route.load(), moeIndex(layer));
+            collected.load.accept(route.load(), moeIndex);
         }
         if (pass.training()) {
-            balanceTracker.add(moeIndex(layer), route.firstChoices());
+            balanceTracker.add(moeIndex, route.firstChoices());
         }
 
         DType compute = parameters.precision().compute();
-        Dropout dropout = LayerSections.activationDropout(layer, "experts", expertDropout, pass);
+        Dropout dropout = expertDropout(pass);
         RowIndices indices;
         Value rows;
         Value outputs;
         if (setting.onDevice()) {
             DeviceAssignment made = route.deviceAssignment();
             indices = RowIndices.of(made, compute, tape);
-            rows = dispatch(tape, name, indices, h);
+            rows = dispatch(tape, indices, h);
             ExpertProducts products =
                     new ExpertProducts.OnDevice(made.ends_E(), made.expertOf_R(), execution.kernels());
-            outputs = tape.run(
-                    execution.recompute().costly(),
-                    sections.experts(layer, products, indices.choices(), dropout),
-                    rows);
+            outputs = tape.run(execution.recompute().costly(), experts(products, indices.choices(), dropout), rows);
         } else if (parallel.layout().expertParallel() == 1) {
             IntUnaryOperator rowsFor = pass.training() ? AssignedRows::rounded : AssignedRows::tight;
             AssignedRows made = new AssignedRows(route.assignment(), rowsFor);
             indices = RowIndices.of(made, compute, parameters.device(), tape);
-            rows = dispatch(tape, name, indices, h);
-            outputs = tape.run(
-                    execution.recompute().costly(), sections.experts(layer, made, indices.choices(), dropout), rows);
+            rows = dispatch(tape, indices, h);
+            outputs = tape.run(execution.recompute().costly(), experts(made, indices.choices(), dropout), rows);
         } else {
             boolean even = routing.strategy() == RoutingConfig.Strategy.CAPACITY;
             Assignment made = route.assignment();
             AssignedRows sent = new AssignedRows(made, even ? _ -> setting.places(made) : IntUnaryOperator.identity());
             indices = RowIndices.of(sent, compute, parameters.device(), tape);
-            rows = dispatch(tape, name, indices, h);
-            outputs = exchanged(tape, layer, sent, indices, even, rows, dropout, pass);
+            rows = dispatch(tape, indices, h);
+            outputs = exchanged(tape, sent, indices, even, rows, dropout, pass);
         }
-        Value base = model.sharedExperts() == 0
+        Value base = shared == null
                 ? residual
-                : tape.run(
-                        execution.recompute().costly(),
-                        sections.feedForward(layer, "shared", prefix + "shared.", pass),
-                        residual,
-                        h);
+                : tape.run(execution.recompute().costly(), sharedExperts(shared, pass), residual, h);
         Value output = tape.run(
                 execution.recompute().costly(),
                 new CombineSection(
                         name + "combine",
                         indices,
-                        sections.dropout(layer, "experts", pass),
+                        new Dropout(model.dropout(), pass, name + "experts"),
                         execution.recompute().lean(),
+                        model.multipliers().residual(),
                         execution.kernels()),
                 base,
                 outputs,
@@ -163,7 +173,7 @@ final class MixtureLayer {
         return output;
     }
 
-    private Value dispatch(Tape tape, String name, RowIndices indices, Value h) {
+    private Value dispatch(Tape tape, RowIndices indices, Value h) {
         return tape.run(execution.recompute().cheap(), new DispatchSection(name + "dispatch", indices), h);
     }
 
@@ -173,54 +183,81 @@ final class MixtureLayer {
      */
     private Value exchanged(
             Tape tape,
-            int layer,
             AssignedRows sent,
             RowIndices indices,
             boolean even,
             Value rows,
             Dropout localDropout,
             PassContext pass) {
-        String name = "layers." + layer + ".";
         ExpertExchange exchange = ExpertExchange.of(parallel.rows(), layer, sent, even, rows.tensor(), tape);
         Dropout dropout = localDropout;
         RowChoices choices = indices.choices();
         if (localDropout.active()) {
-            dropout = LayerSections.activationDropout(
-                    layer, "experts", expertDropout, pass.withSequences(exchange.sequences(pass.sequences())));
+            dropout = expertDropout(pass.withSequences(exchange.sequences(pass.sequences())));
         }
         if (parallel.overlapping()) {
-            return overlapped(tape, layer, exchange, rows, choices, dropout);
+            return overlapped(tape, exchange, rows, choices, dropout);
         }
         if (dropout.active()) {
             choices = exchange.choices(choices, tape);
         }
         Value arrived = tape.run(new ExchangeSection(name + "exchange_rows", exchange, false), rows);
-        Value results = tape.run(
-                execution.recompute().costly(), sections.experts(layer, exchange.rows(), choices, dropout), arrived);
+        Value results = tape.run(execution.recompute().costly(), experts(exchange.rows(), choices, dropout), arrived);
         Value returned = tape.run(new ExchangeSection(name + "exchange_results", exchange, true), results);
         tape.drop(rows, arrived, results);
         return returned;
     }
 
-    private Value overlapped(
-            Tape tape, int layer, ExpertExchange exchange, Value rows, RowChoices choices, Dropout dropout) {
+    private Value overlapped(Tape tape, ExpertExchange exchange, Value rows, RowChoices choices, Dropout dropout) {
         List<OverlappedExpertsSection.Part> parts = new ArrayList<>();
         for (ExpertExchange.Half half : exchange.halves(rows.tensor(), tape)) {
             RowChoices own = dropout.active() ? half.exchange().choices(choices.rows(half.sentOf_H()), tape) : choices;
             parts.add(new OverlappedExpertsSection.Part(
-                    half.exchange(),
-                    half.sentOf_H(),
-                    sections.experts(layer, half.exchange().rows(), own, dropout)));
+                    half.exchange(), half.sentOf_H(), experts(half.exchange().rows(), own, dropout)));
         }
         Section section = new OverlappedExpertsSection(
-                "layers." + layer + ".exchanged_experts", parts, execution.recompute() == Recompute.FULL);
+                name + "exchanged_experts", parts, execution.recompute() == Recompute.FULL);
         Value returned = tape.run(section, rows);
         tape.drop(rows, returned);
         return returned;
     }
 
+    private Dropout expertDropout(PassContext pass) {
+        return new Dropout(execution.expertDropout(), pass, name + "experts_activation");
+    }
+
+    private FeedForwardSection sharedExperts(FeedForward network, PassContext pass) {
+        return new FeedForwardSection(
+                name + "shared",
+                network,
+                new Dropout(model.activationDropout(), pass, name + "shared_activation"),
+                new Dropout(model.dropout(), pass, name + "shared"),
+                execution.recompute().lean());
+    }
+
+    /** The experts on rows that the host assigned. */
+    private ExpertsSection experts(ExpertRows rows, RowChoices choices, Dropout dropout) {
+        return execution.reference()
+                ? experts(new ExpertProducts.Loop(rows), choices, dropout)
+                : experts(ExpertNetworks.of(experts, activation, rows), choices, dropout);
+    }
+
+    /** The experts computed with the given products. */
+    private ExpertsSection experts(ExpertProducts products, RowChoices choices, Dropout dropout) {
+        return experts(new ExpertNetworks.ByProducts(experts, activation, products), choices, dropout);
+    }
+
+    private ExpertsSection experts(ExpertNetworks networks, RowChoices choices, Dropout dropout) {
+        return new ExpertsSection(
+                name + "experts",
+                networks,
+                dropout,
+                choices,
+                execution.recompute().lean());
+    }
+
     private RouteSection.Setting routeSetting(
-            int layer, TokenBatch batch, RoutingConfig routing, PassContext pass, boolean measured) {
+            TokenBatch batch, RoutingConfig routing, PassContext pass, boolean measured) {
         BalanceConfig balance = architecture.balance();
         // Groups matter for capacity and for the balance loss. Evaluation of a dropless model uses neither.
         boolean grouped =
@@ -232,7 +269,7 @@ final class MixtureLayer {
         }
         double perLayer = balance.combine() == BalanceConfig.Combine.MEAN ? 1.0 / model.moeLayers() : 1;
         double @Nullable [] fractions = balance.scope() == BalanceConfig.Scope.GLOBAL && pass.training()
-                ? balanceTracker.previous(moeIndex(layer))
+                ? balanceTracker.previous(moeIndex)
                 : null;
         return new RouteSection.Setting(
                 grouped ? batch.sequences() / routing.group() : 1,
@@ -240,12 +277,12 @@ final class MixtureLayer {
                 batch.present(),
                 Math.max(0, routing.paddedSequences() - batch.sequences()) * batch.length(),
                 pass.training(),
-                Routing.Noise.of(pass.key().fold("layers." + layer + ".route"), pass.sequences()),
+                Routing.Noise.of(pass.key().fold(name + "route"), pass.sequences()),
                 fractions,
                 transformed() ? perLayer : balance.weight() * lossWeight(batch, pass) * perLayer,
                 balance.zWeight() * lossWeight(batch, pass) * perLayer,
                 routesOnDevice(routing),
-                roundRobin,
+                execution.roundRobin(),
                 measured);
     }
 
@@ -275,9 +312,5 @@ final class MixtureLayer {
                 ? batch.predicted()
                 : pass.tokensPerSequence() * batch.sequences();
         return pass.lossPerToken() * tokens;
-    }
-
-    private int moeIndex(int layer) {
-        return (layer + 1) / model.expertEvery() - 1;
     }
 }

@@ -63,6 +63,7 @@ public class GatingGoldenTest {
             RouteSection route = new RouteSection(
                     "route",
                     identity(parameters, experts),
+                    null,
                     config,
                     new RouteSection.Setting(
                             1,
@@ -186,7 +187,7 @@ public class GatingGoldenTest {
     public static Parameter identity(Parameters parameters, int size) {
         parameters.add(
                 "gate",
-                List.of(new Parameter.Spec(
+                List.of(Parameter.Spec.ofEqualParts(
                         "gate", List.of((long) size, (long) size), List.of("gate"), false, (part, key) -> {}, true)));
         Parameter gate = parameters.get("gate");
         for (int i = 0; i < size; i++) {

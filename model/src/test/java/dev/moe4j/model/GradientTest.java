@@ -173,13 +173,7 @@ class GradientTest {
             LanguageModel model, TokenBatch batch, PassContext pass, Parameter parameter, SplittableRandom random) {
         Tensor direction = parameter.master().emptyLike();
         new RandomKey(random.nextLong()).fillNormal(direction, 1);
-        if (parameter.name().equals(ModelParameters.EMBEDDING)) {
-            // The embedding of padding gets a zero gradient by definition.
-            direction.select(0, TinyModels.PADDING).zero();
-        }
-        if (parameter.name().equals(ModelParameters.POSITIONS)) {
-            direction.select(0, SinusoidalPositions.PADDING_ROW).zero();
-        }
+        excludePadding(parameter, direction);
         double derivative = parameter.gradient().mul(direction).sum().item();
         double norm = direction.norm();
         double step = STEP / norm;
@@ -192,6 +186,16 @@ class GradientTest {
         assertThat(derivative).as(parameter.name()).isCloseTo(difference, within(1e-6 * norm));
         if (!parameter.name().endsWith("qkv_proj.bias")) {
             assertThat(parameter.gradient().norm()).as(parameter.name()).isGreaterThan(1e-4);
+        }
+    }
+
+    /** Sets the rows of padding in a direction to zero. They get a zero gradient by definition. */
+    static void excludePadding(Parameter parameter, Tensor direction) {
+        if (parameter.name().equals(ModelParameters.EMBEDDING)) {
+            direction.select(0, TinyModels.PADDING).zero();
+        }
+        if (parameter.name().equals(ModelParameters.POSITIONS)) {
+            direction.select(0, SinusoidalPositions.PADDING_ROW).zero();
         }
     }
 

@@ -354,7 +354,7 @@ class LanguageModelTest {
                 Tape tape = Tape.recording()) {
             parameters.add(
                     "embedding",
-                    List.of(new Parameter.Spec(
+                    List.of(Parameter.Spec.ofEqualParts(
                             "embedding",
                             List.of(8L, (long) width),
                             List.of("embedding"),
@@ -367,6 +367,7 @@ class LanguageModelTest {
                     new EmbeddingSection(
                             embedding,
                             Tensor.zeros(DType.BFLOAT16, Device.CPU, 1, width),
+                            2,
                             TinyModels.PADDING,
                             new Dropout(0, pass, "embedding")),
                     tape.constant(Tensor.full(5, DType.INT64, Device.CPU, 1, tokens)),

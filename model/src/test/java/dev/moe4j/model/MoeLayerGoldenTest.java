@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.moe4j.model.batch.PassContext;
 import dev.moe4j.model.block.Dropout;
+import dev.moe4j.model.block.InnerActivation;
 import dev.moe4j.model.expert.CombineSection;
 import dev.moe4j.model.expert.DispatchSection;
 import dev.moe4j.model.expert.ExpertNetworks;
@@ -82,6 +83,7 @@ class MoeLayerGoldenTest {
             RouteSection route = new RouteSection(
                     "route",
                     parameters.get("gate.wg.weight"),
+                    null,
                     config(json),
                     new RouteSection.Setting(
                             1,
@@ -109,8 +111,8 @@ class MoeLayerGoldenTest {
                     parameters.get("fc1.bias"),
                     parameters.get("fc2.weight"),
                     parameters.get("fc2.bias"));
-            Activation activation =
-                    Activation.valueOf(json.path("act").asString("gelu").toUpperCase(Locale.ROOT));
+            InnerActivation activation = new InnerActivation(
+                    Activation.valueOf(json.path("act").asString("gelu").toUpperCase(Locale.ROOT)), false);
             Value outputs = tape.run(
                     new ExpertsSection(
                             "experts",
@@ -123,8 +125,8 @@ class MoeLayerGoldenTest {
                             false),
                     rows);
             Value residual = tape.constant(Tensor.zeros(precision.compute(), device, tokens, width));
-            Value y =
-                    tape.run(new CombineSection("combine", routes, none, false, kernels), residual, outputs, routed[0]);
+            Value y = tape.run(
+                    new CombineSection("combine", routes, none, false, 1, kernels), residual, outputs, routed[0]);
             Tensor upstream = tape.constant(rows(data.doubles("R"), width, precision, device))
                     .tensor();
             tape.backward(tape.run(new Dot(upstream), y), routed[1], routed[2]);
@@ -139,7 +141,7 @@ class MoeLayerGoldenTest {
                 for (Parameter parameter : parameters.all()) {
                     for (int i = 0; i < parameter.spec().parts().size(); i++) {
                         agreement.check(
-                                "grad." + parameter.spec().parts().get(i), parameter.part(parameter.gradient(), i));
+                                "grad." + parameter.spec().partNames().get(i), parameter.part(parameter.gradient(), i));
                     }
                 }
             }
@@ -187,7 +189,7 @@ class MoeLayerGoldenTest {
         for (Parameter parameter : parameters.all()) {
             for (int i = 0; i < parameter.spec().parts().size(); i++) {
                 Tensor part = parameter.part(parameter.master(), i);
-                part.copy(Tensor.of(weights.doubles(parameter.spec().parts().get(i)))
+                part.copy(Tensor.of(weights.doubles(parameter.spec().partNames().get(i)))
                         .view(part.shape()));
             }
         }
@@ -200,7 +202,7 @@ class MoeLayerGoldenTest {
         if (stacked) {
             shape.addFirst((long) parts.size());
         }
-        return new Parameter.Spec(name, shape, parts, stacked, (part, key) -> {}, true);
+        return Parameter.Spec.ofEqualParts(name, shape, parts, stacked, (part, key) -> {}, true);
     }
 
     private static Tensor rows(double[] values, int width, Precision precision, Device device) {

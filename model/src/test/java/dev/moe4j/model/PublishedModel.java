@@ -4,6 +4,7 @@ import dev.moe4j.model.block.SinusoidalPositions;
 import dev.moe4j.model.spec.Activation;
 import dev.moe4j.model.spec.Architecture;
 import dev.moe4j.model.spec.BalanceConfig;
+import dev.moe4j.model.spec.GateConfig;
 import dev.moe4j.model.spec.ModelConfig;
 import dev.moe4j.model.spec.Positions;
 import dev.moe4j.model.spec.RoutingConfig;
@@ -150,7 +151,8 @@ public final class PublishedModel {
                 secondExpert(option(golden, "moe_second_expert_policy")),
                 option(golden, "moe_batch_prioritized_routing").asBoolean(false),
                 option(golden, "use_moe_pad_mask").asBoolean(false),
-                batch.asInt(0));
+                batch.asInt(0),
+                GateConfig.PUBLISHED);
     }
 
     /** The policy of a published name; the paper's policy by default. */
@@ -183,7 +185,7 @@ public final class PublishedModel {
                 for (int i = 0; i < parameter.spec().parts().size(); i++) {
                     Tensor part = parameter.part(parameter.master(), i);
                     part.copy(Tensor.of(weights.doubles(
-                                    published(parameter.spec().parts().get(i))))
+                                    published(parameter.spec().partNames().get(i))))
                             .view(part.shape()));
                 }
             }

@@ -1,7 +1,7 @@
 package dev.moe4j.model;
 
+import dev.moe4j.model.block.Initializations;
 import dev.moe4j.model.expert.ExpertNetworks;
-import dev.moe4j.model.parameter.Initializations;
 import dev.moe4j.tensor.RandomKey;
 import dev.moe4j.tensor.parameter.Parameter;
 import dev.moe4j.tensor.parameter.Parameters;
@@ -19,6 +19,25 @@ public final class TinyExperts {
     /** Adds expert parameters to otherwise empty parameters, and fills them from a fixed key. */
     public static ExpertNetworks.Weights weights(Parameters parameters, int experts, int width, int ffn) {
         return weights(parameters, experts, width, ffn, ShardSpec.WHOLE);
+    }
+
+    /**
+     * Weights of experts.
+     *
+     * @param gated whether fc1 has a gate and a value for each inner element; such experts have no biases
+     */
+    public static ExpertNetworks.Weights weights(
+            Parameters parameters, int experts, int width, int ffn, boolean gated) {
+        if (!gated) {
+            return weights(parameters, experts, width, ffn);
+        }
+        parameters.add(
+                "experts",
+                List.of(
+                        spec("fc1.weight", width, experts, 2L * ffn, width),
+                        spec("fc2.weight", width, experts, width, ffn)));
+        parameters.initialize(new RandomKey(1));
+        return new ExpertNetworks.Weights(parameters.get("fc1.weight"), null, parameters.get("fc2.weight"), null);
     }
 
     /** As the other, for a process that keeps a shard. */
@@ -43,7 +62,7 @@ public final class TinyExperts {
     }
 
     private static Parameter.Spec spec(String name, int width, long... shape) {
-        return new Parameter.Spec(
+        return Parameter.Spec.ofEqualParts(
                 name,
                 Arrays.stream(shape).boxed().toList(),
                 IntStream.range(0, (int) shape[0]).mapToObj(e -> name + e).toList(),

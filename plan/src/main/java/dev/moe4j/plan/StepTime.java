@@ -4,7 +4,9 @@ import dev.moe4j.model.cost.Cost;
 import dev.moe4j.model.cost.DeviceRows;
 import dev.moe4j.model.cost.ParameterCounts;
 import dev.moe4j.model.spec.Architecture;
+import dev.moe4j.model.spec.AttentionConfig;
 import dev.moe4j.model.spec.ModelConfig;
+import dev.moe4j.model.spec.Positions;
 import dev.moe4j.model.spec.RoutingConfig;
 import dev.moe4j.parallel.layout.Sharding;
 import dev.moe4j.tensor.Precision;
@@ -199,22 +201,30 @@ public record StepTime(
 
         /**
          * Seconds of the operations other than products, which memory bandwidth bounds. Counts reads and writes of
-         * tensors {@code [tokens, …]} in the compute type. A norm, an activation and the split into heads each read one
-         * and write one. A sum reads two and writes one. Dropout reads one and a mask, and writes one. An unfused
+         * tensors {@code [tokens, …]} in the compute type. A norm, an activation, a rotation and the split into heads
+         * each read one and write one; a gate reads another one. A sum reads two and writes one. Dropout reads one and a mask, and writes one. An unfused
          * softmax of scores also has a scale and a mask.
          */
         private double elementwise() {
             double dropped = model.dropout() > 0 ? 3 : 0;
             double width = model.width();
-            double attention = width * (2 + 6 + 2 + 3 + dropped)
+            double queries = (double) model.heads() * model.headWidth();
+            double projections = queries + 2.0 * model.kvHeads() * model.headWidth();
+            double prepared = model.attention().qkNorm() == AttentionConfig.QkNorm.NONE ? 0 : 2 * projections;
+            double rotated = model.positions() == Positions.ROPE ? 2 * projections : 0;
+            double attention = width * (2 + 3 + dropped)
+                    + 2 * (projections + queries)
+                    + prepared
+                    + rotated
                     + (fused
                             ? 0
                             : (4 + (model.attentionDropout() > 0 ? 3 : 0)) * (double) model.heads() * model.context());
-            double network = width * (2 + 3 + dropped) + 2.0 * model.ffn();
+            double inner = model.feedForward().gated() ? 4 : 2;
+            double network = width * (2 + 3 + dropped) + inner * model.ffn();
             double sorted = layout.expertParallel() > 1 ? 4 : 0;
             double mixture = width * (2 + 3 + held * (3 + sorted + dropped) + 1)
-                    + 2 * held * model.expertFfn()
-                    + 2.0 * model.sharedExperts() * model.expertFfn();
+                    + inner * held * model.expertFfn()
+                    + inner * model.sharedFfn();
             double elements = model.layers() * attention
                     + (model.layers() - model.moeLayers()) * network
                     + model.moeLayers() * mixture;

@@ -156,6 +156,21 @@ public final class Functions {
         }
     }
 
+    /** SiLU x · sigmoid(x) (Elfwing et al. 2018), written to {@code result}; returns {@code result}. */
+    public static Tensor silu(Tensor x, Tensor result) {
+        return result.inPlace("silu", () -> torch.silu_out(result.handle(), x.handle()), x, result);
+    }
+
+    /** Writes the gradient of {@link #silu} at {@code x} to {@code result}, given the gradient of its output; returns it. */
+    public static Tensor siluBackward(Tensor gradient, Tensor x, Tensor result) {
+        return result.inPlace(
+                "silu_backward",
+                () -> torch.silu_backward_out(result.handle(), gradient.handle(), x.handle()),
+                gradient,
+                x,
+                result);
+    }
+
     /** Replaces each element by its exponential; returns the tensor. */
     public static Tensor expInPlace(Tensor x) {
         return x.inPlace("exp_", () -> torch.exp_(x.handle()), x);

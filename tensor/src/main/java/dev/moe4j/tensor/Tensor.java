@@ -244,6 +244,15 @@ public final class Tensor extends TensorViews {
         return op("reciprocal", () -> handle().reciprocal(), this);
     }
 
+    /** 1 / √x. */
+    public Tensor rsqrt() {
+        return op("rsqrt", () -> handle().rsqrt(), this);
+    }
+
+    public Tensor sigmoid() {
+        return op("sigmoid", () -> handle().sigmoid(), this);
+    }
+
     public Tensor square() {
         return op("square", () -> handle().square(), this);
     }

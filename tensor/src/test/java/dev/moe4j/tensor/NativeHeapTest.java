@@ -180,7 +180,7 @@ class NativeHeapTest {
     private static void ofSections() {
         PARAMETERS.add(
                 "unit",
-                List.of(new Parameter.Spec(
+                List.of(Parameter.Spec.ofEqualParts(
                         "w", List.of(4L, 4L), List.of("w"), false, (part, _) -> part.fill(1), true)));
         PARAMETERS.initialize(new RandomKey(0));
         Parameter w = PARAMETERS.get("w");

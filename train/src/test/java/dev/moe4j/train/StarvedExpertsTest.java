@@ -45,7 +45,7 @@ class StarvedExpertsTest {
     private static void starve(LanguageModel model, List<Integer> order) {
         RandomKey key = new RandomKey(1);
         model.parameters().write(ParameterGroup::master, (parameter, part, target) -> {
-            String name = parameter.spec().parts().get(part);
+            String name = parameter.spec().partNames().get(part);
             parameter.spec().initialization().fill(target, key.fold(name));
             if (name.endsWith(".final_layer_norm.weight")) {
                 target.select(0, 0).fill(0);

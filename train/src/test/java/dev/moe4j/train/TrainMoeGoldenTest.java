@@ -199,7 +199,8 @@ class TrainMoeGoldenTest {
             for (Parameter parameter : model.parameters().all()) {
                 for (int i = 0; i < parameter.spec().parts().size(); i++) {
                     String name = "final."
-                            + PublishedModel.published(parameter.spec().parts().get(i));
+                            + PublishedModel.published(
+                                    parameter.spec().partNames().get(i));
                     if (!name.endsWith(NOISE)) {
                         checkWeight(name, parameter.part(parameter.master(), i).toDoubles(), golden.doubles(name));
                     }

@@ -15,20 +15,19 @@ import org.jspecify.annotations.Nullable;
  *
  * @param inPlace whether the sum overwrites the branch; only allowed if this section is never recomputed
  */
-public record AddNormSection(String name, Parameter weight, Parameter bias, boolean inPlace, Kernels kernels)
-        implements Section.Written {
+public record AddNormSection(String name, LayerNorm norm, boolean inPlace, Kernels kernels) implements Section.Written {
 
     @Override
     public List<Parameter> parameters() {
-        return List.of(weight, bias);
+        return norm.parameters();
     }
 
     @Override
     public Tensor[] forward(Saved saved, Tensor... inputs) {
         Tensor branch_TD = inputs[1];
         Tensor sum_TD = inPlace ? branch_TD.detach() : branch_TD.emptyLike();
-        Tensor[] results =
-                kernels.addNorm(inputs[0], branch_TD, weight.tensor(), bias.tensor(), NormSection.EPSILON, sum_TD);
+        Tensor[] results = kernels.addNorm(
+                inputs[0], branch_TD, norm.weight().tensor(), norm.bias().tensor(), norm.epsilon(), sum_TD);
         saved.save(sum_TD, results[1]);
         return new Tensor[] {sum_TD, results[0]};
     }
@@ -45,9 +44,9 @@ public record AddNormSection(String name, Parameter weight, Parameter bias, bool
                 normedGradient_TD.contiguous(),
                 saved.get(0),
                 saved.get(1),
-                weight.tensor());
-        weight.addGradient(results[1]);
-        bias.addGradient(results[2]);
+                norm.weight().tensor());
+        norm.weight().addGradient(results[1]);
+        norm.bias().addGradient(results[2]);
         return new @Nullable Tensor[] {results[0], results[0]};
     }
 }

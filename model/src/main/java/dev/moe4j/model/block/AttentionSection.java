@@ -7,19 +7,21 @@ import dev.moe4j.tensor.Tensor;
 import dev.moe4j.tensor.autograd.Section;
 import dev.moe4j.tensor.parameter.Parameter;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Causal multi-head self-attention (Vaswani et al. 2017) with its norm: x + dropout(attention(layer norm(x))), on a
- * pre-norm residual stream [tokens, model]. libtorch derives the backward pass.
+ * Causal multi-head self-attention (Vaswani et al. 2017) with its norm: x + dropout(attention(norm(x))), on a pre-norm
+ * residual stream [tokens, model]. libtorch derives the backward pass.
  *
+ * @param rotation the rotation of the tokens' queries and keys; null without rotary positions
  * @param fused whether libtorch's fused kernel computes attention; it keeps no attention weights
  * @param adding whether the residual x is added here; otherwise the next section adds it
  */
 public record AttentionSection(
         String name,
-        Weights weights,
-        int heads,
+        Attention attention,
         AttentionMask mask,
+        @Nullable Rotation rotation,
         long sequences,
         boolean fused,
         Dropout weightDropout,
@@ -37,51 +39,47 @@ public record AttentionSection(
      */
     public static final long LONGEST_PLAIN = 256;
 
-    /** The parameters of one layer's attention; {@code qkv} stacks the three projections along its first dimension. */
-    public record Weights(
-            Parameter normWeight,
-            Parameter normBias,
-            Parameter qkvWeight,
-            Parameter qkvBias,
-            Parameter outWeight,
-            Parameter outBias) {
-
-        public List<Parameter> all() {
-            return List.of(normWeight, normBias, qkvWeight, qkvBias, outWeight, outBias);
-        }
-    }
-
     /** The same section without the residual addition, which the next section must do. */
     public AttentionSection withoutResidual() {
-        return new AttentionSection(name, weights, heads, mask, sequences, fused, weightDropout, outputDropout, false);
+        return new AttentionSection(
+                name, attention, mask, rotation, sequences, fused, weightDropout, outputDropout, false);
     }
 
     @Override
     public List<Parameter> parameters() {
-        return weights.all();
+        return attention.parameters();
     }
 
     @Override
     public Tensor[] forward(Tensor... inputs) {
         Tensor x_TD = inputs[0];
-        long model = x_TD.size(1);
-        long length = x_TD.size(0) / sequences;
-        long head = model / heads;
-        Tensor h_TD = Functions.layerNorm(
-                x_TD, weights.normWeight().tensor(), weights.normBias().tensor(), NormSection.EPSILON);
-        Tensor qkv = Functions.linear(
-                        h_TD, weights.qkvWeight().tensor(), weights.qkvBias().tensor())
-                .view(sequences, length, 3, heads, head)
-                .permute(2, 0, 3, 1, 4);
-        Tensor q_BHSC = qkv.select(0, 0).mul(1 / Math.sqrt((double) head));
-        Tensor k_BHSC = qkv.select(0, 1);
-        Tensor v_BHSC = qkv.select(0, 2);
+        Tensor[] qkv = attention.project(attention.norm().forward(x_TD), rotation);
+        Tensor q_BHSC = perSequence(qkv[0]).mul(attention.scale());
+        Tensor k_BHSC = repeated(perSequence(qkv[1]));
+        Tensor v_BHSC = repeated(perSequence(qkv[2]));
         Tensor a_BHSC = attend(q_BHSC, k_BHSC, v_BHSC);
-        Tensor a_TD = a_BHSC.transpose(1, 2).reshape(sequences * length, model);
-        Tensor out_TD = Functions.linear(
-                a_TD, weights.outWeight().tensor(), weights.outBias().tensor());
-        Tensor dropped_TD = outputDropout.apply(out_TD);
+        Tensor a_TE = a_BHSC.transpose(1, 2).reshape(x_TD.size(0), attention.queryWidth());
+        Tensor out_TD = attention.out().forward(a_TE);
+        Tensor scaled_TD = attention.residual() == 1 ? out_TD : out_TD.mul(attention.residual());
+        Tensor dropped_TD = outputDropout.apply(scaled_TD);
         return new Tensor[] {adding ? x_TD.add(dropped_TD) : dropped_TD};
+    }
+
+    /** {@code [tokens, heads, head width]} as {@code [sequences, heads, length, head width]}. */
+    private Tensor perSequence(Tensor x_TJC) {
+        return x_TJC.view(sequences, x_TJC.size(0) / sequences, x_TJC.size(1), x_TJC.size(2))
+                .transpose(1, 2);
+    }
+
+    /** Repeats each key or value head for its query heads. */
+    private Tensor repeated(Tensor x_BKSC) {
+        long kvHeads = x_BKSC.size(1);
+        long each = attention.heads() / kvHeads;
+        return each == 1
+                ? x_BKSC
+                : x_BKSC.unsqueeze(2)
+                        .expand(sequences, kvHeads, each, x_BKSC.size(2), x_BKSC.size(3))
+                        .reshape(sequences, kvHeads * each, x_BKSC.size(2), x_BKSC.size(3));
     }
 
     private Tensor attend(Tensor q_BHSC, Tensor k_BHSC, Tensor v_BHSC) {

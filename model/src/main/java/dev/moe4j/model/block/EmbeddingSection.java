@@ -9,38 +9,48 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Token and position embedding with dropout: x = √model · embedding[token] + position. Inputs: token ids and position
+ * Token and position embedding with dropout: x = factor · embedding[token] + position. Inputs: token ids and position
  * rows, [sequences, length] int64 each. Output: [tokens, model].
  */
 public final class EmbeddingSection implements Section.Written {
 
     private final Parameter embedding;
-    private final Tensor positions;
+    private final @Nullable Tensor positions;
     private final @Nullable Parameter learned;
+    private final double factor;
     private final int padding;
     private final Dropout dropout;
 
     /**
-     * @param positions the fixed position table {@code [rows, model]}
+     * @param positions the fixed position table {@code [rows, model]}; null if no position is added
+     * @param factor the factor of token embeddings
      * @param padding the token whose embedding gets no gradient; −1 for none
      */
-    public EmbeddingSection(Parameter embedding, Tensor positions, int padding, Dropout dropout) {
-        this(embedding, positions, null, padding, dropout);
+    public EmbeddingSection(
+            Parameter embedding, @Nullable Tensor positions, double factor, int padding, Dropout dropout) {
+        this(embedding, positions, null, factor, padding, dropout);
     }
 
     /**
      * @param positions the learned position table {@code [rows, model]}, whose padding row gets no gradient
+     * @param factor the factor of token embeddings
      * @param padding the token whose embedding gets no gradient; −1 for none
      */
-    public EmbeddingSection(Parameter embedding, Parameter positions, int padding, Dropout dropout) {
-        this(embedding, positions.tensor(), positions, padding, dropout);
+    public EmbeddingSection(Parameter embedding, Parameter positions, double factor, int padding, Dropout dropout) {
+        this(embedding, positions.tensor(), positions, factor, padding, dropout);
     }
 
     private EmbeddingSection(
-            Parameter embedding, Tensor positions, @Nullable Parameter learned, int padding, Dropout dropout) {
+            Parameter embedding,
+            @Nullable Tensor positions,
+            @Nullable Parameter learned,
+            double factor,
+            int padding,
+            Dropout dropout) {
         this.embedding = embedding;
         this.positions = positions;
         this.learned = learned;
+        this.factor = factor;
         this.padding = padding;
         this.dropout = dropout;
     }
@@ -60,9 +70,8 @@ public final class EmbeddingSection implements Section.Written {
         Tensor ids_BS = inputs[0];
         Tensor rows_BS = inputs[1];
         Tensor table = embedding.tensor();
-        Tensor x_BSD = Functions.embedding(table, ids_BS)
-                .mul(Math.sqrt((double) table.size(1)))
-                .add(Functions.embedding(positions, rows_BS));
+        Tensor tokens_BSD = Functions.embedding(table, ids_BS).mul(factor);
+        Tensor x_BSD = positions == null ? tokens_BSD : tokens_BSD.add(Functions.embedding(positions, rows_BS));
         Tensor mask = dropout.mask(x_BSD);
         saved.save(mask);
         Dropout.multiply(x_BSD, mask);
@@ -82,7 +91,7 @@ public final class EmbeddingSection implements Section.Written {
             if (learned != null) {
                 addGradient(learned, dropped_BSD, saved.input(1), SinusoidalPositions.PADDING_ROW);
             }
-            addGradient(embedding, dropped_BSD.mul(Math.sqrt((double) g_BSD.size(-1))), ids_BS, padding);
+            addGradient(embedding, dropped_BSD.mul(factor), ids_BS, padding);
         }
         return new @Nullable Tensor[] {null, null};
     }

@@ -1,7 +1,5 @@
 package dev.moe4j.model.block;
 
-import dev.moe4j.model.spec.Activation;
-import dev.moe4j.tensor.Functions;
 import dev.moe4j.tensor.Tensor;
 import dev.moe4j.tensor.autograd.Saved;
 import dev.moe4j.tensor.autograd.Section;
@@ -16,34 +14,33 @@ import org.jspecify.annotations.Nullable;
  * @param lean whether only fc1's result is saved; backward recomputes the rest
  */
 public record FeedForwardSection(
-        String name, Weights weights, Activation activation, Dropout activationDropout, Dropout dropout, boolean lean)
+        String name, FeedForward network, Dropout activationDropout, Dropout dropout, boolean lean)
         implements Section.Written {
-
-    public record Weights(Parameter fc1Weight, Parameter fc1Bias, Parameter fc2Weight, Parameter fc2Bias) {
-
-        public List<Parameter> all() {
-            return List.of(fc1Weight, fc1Bias, fc2Weight, fc2Bias);
-        }
-    }
 
     @Override
     public List<Parameter> parameters() {
-        return weights.all();
+        return network.parameters();
     }
 
     @Override
     public Tensor[] forward(Saved saved, Tensor... inputs) {
         Tensor residual_TD = inputs[0];
-        Tensor inner_TF = Functions.linear(
-                inputs[1], weights.fc1Weight().tensor(), weights.fc1Bias().tensor());
-        Tensor innerMask_TF = activationDropout.mask(inner_TF);
-        Tensor active_TF = active(inner_TF, innerMask_TF);
-        Tensor out_TD = Functions.linear(
-                active_TF, weights.fc2Weight().tensor(), weights.fc2Bias().tensor());
+        Tensor h_TD = inputs[1];
+        Tensor inner = network.fc1().forward(h_TD);
+        Tensor innerMask_TF = mask(inner);
+        Tensor active_TF = active(inner, innerMask_TF);
+        Tensor out_TD = network.fc2().forward(active_TF);
         Tensor mask_TD = dropout.mask(residual_TD);
-        saved.save(inner_TF);
+        saved.save(inner);
         if (!lean) {
             saved.save(active_TF, innerMask_TF, mask_TD);
+        }
+        Linear gate = network.outputGate();
+        if (gate != null) {
+            out_TD.mulInPlace(gate.forward(h_TD).sigmoid());
+        }
+        if (network.residual() != 1) {
+            out_TD.mulInPlace(network.residual());
         }
         Dropout.multiply(out_TD, mask_TD);
         return new Tensor[] {out_TD.addInPlace(residual_TD)};
@@ -55,25 +52,46 @@ public record FeedForwardSection(
         if (gradient_TD == null) {
             return new @Nullable Tensor[2];
         }
-        Tensor inner_TF = saved.get(0);
-        Tensor innerMask_TF = lean ? activationDropout.mask(inner_TF) : saved.find(2);
-        Tensor active_TF = lean ? active(inner_TF, innerMask_TF) : saved.get(1);
+        Tensor inner = saved.get(0);
+        Tensor innerMask_TF = lean ? mask(inner) : saved.find(2);
+        Tensor active_TF = lean ? active(inner, innerMask_TF) : saved.get(1);
         Tensor mask_TD = lean ? dropout.mask(saved.input(0)) : saved.find(3);
-        Tensor out_TD = mask_TD == null ? gradient_TD : gradient_TD.mul(mask_TD);
-        weights.fc2Weight().addGradientProduct(out_TD.t(), active_TF);
-        weights.fc2Bias().addGradient(out_TD.sum(0));
-        Tensor activeGradient_TF = out_TD.matmul(weights.fc2Weight().tensor());
+        Tensor dropped_TD = mask_TD == null ? gradient_TD : gradient_TD.mul(mask_TD);
+        Tensor scaled_TD = network.residual() == 1 ? dropped_TD : dropped_TD.mul(network.residual());
+        Linear gate = network.outputGate();
+        Tensor h_TD = saved.input(1);
+        Tensor gate_T1 = gate == null ? null : gate.forward(h_TD).sigmoid();
+        Tensor out_TD = gate_T1 == null ? scaled_TD : scaled_TD.mul(gate_T1);
+        network.fc2().addGradients(out_TD, active_TF);
+        Tensor activeGradient_TF = network.fc2().backward(out_TD);
         Dropout.multiply(activeGradient_TF, innerMask_TF);
-        Tensor innerGradient_TF = activation.backward(activeGradient_TF, inner_TF);
-        weights.fc1Weight().addGradientProduct(innerGradient_TF.t(), saved.input(1));
-        weights.fc1Bias().addGradient(innerGradient_TF.sum(0));
-        return new @Nullable Tensor[] {
-            gradient_TD, innerGradient_TF.matmul(weights.fc1Weight().tensor())
-        };
+        Tensor innerGradient = network.inner().backward(activeGradient_TF, inner);
+        network.fc1().addGradients(innerGradient, h_TD);
+        Tensor hGradient_TD = network.fc1().backward(innerGradient);
+        if (gate != null && gate_T1 != null) {
+            Tensor outputs_TD = network.fc2().forward(active_TF);
+            Tensor logit_T1 = outputs_TD
+                    .mulInPlace(scaled_TD)
+                    .sum(1)
+                    .unsqueeze(1)
+                    .mulInPlace(gate_T1.mul(gate_T1.mul(-1).add(1)));
+            gate.addGradients(logit_T1, h_TD);
+            hGradient_TD.addInPlace(gate.backward(logit_T1));
+        }
+        return new @Nullable Tensor[] {gradient_TD, hGradient_TD};
     }
 
-    private Tensor active(Tensor inner_TF, @Nullable Tensor mask_TF) {
-        Tensor active_TF = activation.forward(inner_TF);
-        return Dropout.multiply(active_TF, mask_TF);
+    /** The dropout mask {@code [tokens, ffn]} of the activations; null if dropout is inactive. */
+    private @Nullable Tensor mask(Tensor inner) {
+        if (!activationDropout.active()) {
+            return null;
+        }
+        // Only the shape and the type matter.
+        return activationDropout.mask(
+                inner.narrow(1, 0, inner.size(1) / network.inner().columns()).contiguous());
+    }
+
+    private Tensor active(Tensor inner, @Nullable Tensor mask_TF) {
+        return Dropout.multiply(network.inner().forward(inner), mask_TF);
     }
 }

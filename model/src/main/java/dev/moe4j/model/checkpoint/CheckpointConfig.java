@@ -20,6 +20,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
@@ -39,7 +40,21 @@ public record CheckpointConfig(
         Architecture architecture, @Nullable TokenizerSpec tokenizer) {
 
     /** The version of the format that this code writes and the latest that it reads. */
-    public static final int FORMAT_VERSION = 1;
+    public static final int FORMAT_VERSION = 2;
+
+    /**
+     * The version that introduced each key of the block {@code moe4j}, for keys that the first version lacks. Where an
+     * older file lacks a key, the model has the published block, which was the only one before.
+     */
+    private static final Map<String, Integer> INTRODUCED = Map.of(
+            "moe4j.model.dense_layers", 2,
+            "moe4j.model.norm", 2,
+            "moe4j.model.rope", 2,
+            "moe4j.model.attention", 2,
+            "moe4j.model.feed_forward", 2,
+            "moe4j.model.shared", 2,
+            "moe4j.model.multipliers", 2,
+            "moe4j.routing.gate", 2);
 
     /** The file's name in a checkpoint's folder. */
     public static final String FILE = "config.json";
@@ -88,7 +103,10 @@ public record CheckpointConfig(
 
     private ObjectNode xglm() {
         ModelConfig model = architecture.model();
-        boolean xglm = model.experts() == 0 && model.tied() && model.positions() == Positions.SINUSOIDAL;
+        boolean xglm = model.experts() == 0
+                && model.tied()
+                && model.positions() == Positions.SINUSOIDAL
+                && model.hasPublishedBlock();
         ObjectNode json = JsonNodeFactory.instance.objectNode();
         json.put("model_type", xglm ? XGLM : BLOCK);
         json.putArray("architectures").add(xglm ? "XGLMForCausalLM" : "Moe4jForCausalLM");
@@ -104,7 +122,7 @@ public record CheckpointConfig(
         json.put("activation_dropout", model.activationDropout());
         json.put("layerdrop", 0.0);
         json.put("init_std", 1 / Math.sqrt(model.width()));
-        json.put("scale_embedding", true);
+        json.put("scale_embedding", model.multipliers().embedding() == 0);
         json.put("tie_word_embeddings", model.tied());
         json.put("use_cache", true);
         if (model.padding() >= 0) {
@@ -177,12 +195,12 @@ public record CheckpointConfig(
             parts.set(part, block.path(part).isMissingNode() ? parts.objectNode() : block.path(part));
         }
         Architecture defaults = Presets.architecture("cpu-tiny-moe");
-        requireKeys(ConfigWriter.toJson(defaults), parts, source, BLOCK);
+        requireKeys(ConfigWriter.toJson(defaults), parts, source, BLOCK, version.intValue());
         Architecture architecture = named(source, () -> ConfigReader.fromJson(defaults, parts, source));
 
         JsonNode tokenizer = block.path("tokenizer");
         TokenizerSpec anyTokenizer = new TokenizerSpec("", "", 1, 0);
-        requireKeys(ConfigWriter.toJson(anyTokenizer), tokenizer, source, BLOCK + ".tokenizer");
+        requireKeys(ConfigWriter.toJson(anyTokenizer), tokenizer, source, BLOCK + ".tokenizer", version.intValue());
         CheckpointConfig config = named(
                 source,
                 () -> new CheckpointConfig(architecture, ConfigReader.fromJson(anyTokenizer, tokenizer, source)));
@@ -190,15 +208,19 @@ public record CheckpointConfig(
         return config;
     }
 
-    private static void requireKeys(JsonNode expected, JsonNode given, String source, String path) {
+    /** Refuses a file that lacks a key of its version. */
+    private static void requireKeys(JsonNode expected, JsonNode given, String source, String path, int version) {
         for (var entry : expected.properties()) {
             String key = path + "." + entry.getKey();
             JsonNode value = given.path(entry.getKey());
+            if (INTRODUCED.getOrDefault(key, 1) > version) {
+                continue;
+            }
             if (value.isMissingNode()) {
                 throw new ModelException(source + ": the key " + key + " is missing");
             }
             if (entry.getValue().isObject()) {
-                requireKeys(entry.getValue(), value, source, key);
+                requireKeys(entry.getValue(), value, source, key, version);
             }
         }
     }

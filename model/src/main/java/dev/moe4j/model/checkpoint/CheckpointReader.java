@@ -15,6 +15,7 @@ import dev.moe4j.parallel.ParallelContext;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.Scope;
+import dev.moe4j.tensor.parameter.Buffer;
 import dev.moe4j.tensor.parameter.ParameterGroup;
 import dev.moe4j.tensor.parameter.Parameters;
 import dev.moe4j.text.DataException;
@@ -203,13 +204,17 @@ public final class CheckpointReader implements AutoCloseable {
         Set<String> wanted = new HashSet<>();
         ModelParameters.groups(model)
                 .forEach(unit -> unit.specs().forEach(spec -> {
-                    long[] shape = spec.partShape();
-                    for (String name : spec.parts()) {
-                        Stored stored = stored(name);
-                        CheckpointTensors.requireFit(stored.file(), stored.entry(), shape);
-                        wanted.add(name);
+                    for (int part = 0; part < spec.parts().size(); part++) {
+                        Stored stored = stored(spec.parts().get(part).name());
+                        CheckpointTensors.requireFit(stored.file(), stored.entry(), spec.partShape(part));
+                        wanted.add(stored.entry().name());
                     }
                 }));
+        ModelParameters.buffers(config.architecture()).forEach(buffer -> {
+            Stored stored = stored(buffer.name());
+            CheckpointTensors.requireFit(stored.file(), stored.entry(), buffer.shape());
+            wanted.add(buffer.name());
+        });
         if (config.tokenizer() == null && model.tied() && tensors.containsKey(ModelParameters.HEAD)) {
             requireTied(stored(ModelParameters.HEAD), stored(ModelParameters.EMBEDDING));
             wanted.add(ModelParameters.HEAD);
@@ -305,7 +310,7 @@ public final class CheckpointReader implements AutoCloseable {
             List<String> names = new ArrayList<>();
             ModelParameters.groups(architecture().model())
                     .flatMap(unit -> unit.specs().stream())
-                    .flatMap(spec -> spec.parts().stream())
+                    .flatMap(spec -> spec.partNames().stream())
                     .forEach(part -> purposes.forEach(purpose -> names.add(part + "." + purpose)));
             CheckpointTensors.requireNames(file, names);
             for (String purpose : purposes) {
@@ -348,11 +353,17 @@ public final class CheckpointReader implements AutoCloseable {
         LanguageModel model = LanguageModel.blank(architecture, precision, device, parallel, rule);
         try {
             model.parameters().write(ParameterGroup::master, (parameter, part, target) -> {
-                Stored stored = stored(parameter.spec().parts().get(part));
+                Stored stored = stored(parameter.spec().parts().get(part).name());
                 CheckpointTensors.requireFit(stored.file(), stored.entry(), target.shape());
                 CheckpointTensors.copy(stored.entry(), target);
             });
             model.parameters().refresh();
+            for (Buffer buffer : model.parameters().buffers()) {
+                Stored stored = stored(buffer.name());
+                CheckpointTensors.requireFit(
+                        stored.file(), stored.entry(), buffer.tensor().shape());
+                CheckpointTensors.copy(stored.entry(), buffer.tensor());
+            }
             return model;
         } catch (RuntimeException | Error e) {
             model.close();

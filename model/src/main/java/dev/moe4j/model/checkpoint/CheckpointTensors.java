@@ -47,9 +47,29 @@ public final class CheckpointTensors {
      */
     public record Named(String name, Tensor tensor) {}
 
-    /** The master weights. The innermost scope owns the views. */
+    /** The master weights and the buffers. The innermost scope owns the views. */
     public static List<Named> parameters(Parameters parameters) {
-        return named(parameters, ParameterGroup::master, "");
+        List<Named> tensors = named(parameters, ParameterGroup::master, "");
+        parameters.buffers().forEach(buffer -> tensors.add(new Named(buffer.name(), buffer.tensor())));
+        return tensors;
+    }
+
+    /**
+     * Copies the buffers to the host memory of the first process; the others get an empty list.
+     *
+     * @param owner owns the copies
+     */
+    public static List<Named> bufferCopies(LanguageModel model, Scope owner) {
+        if (!model.fabric().leads()) {
+            return List.of();
+        }
+        try (Scope _ = Scope.open()) {
+            return model.parameters().buffers().stream()
+                    .map(buffer -> new Named(
+                            buffer.name(),
+                            owner.keep(buffer.tensor().to(Device.CPU).copy())))
+                    .toList();
+        }
     }
 
     /**
@@ -79,7 +99,7 @@ public final class CheckpointTensors {
     }
 
     private static void add(List<Named> tensors, Parameter parameter, Tensor whole, String suffix) {
-        List<String> parts = parameter.spec().parts();
+        List<String> parts = parameter.spec().partNames();
         for (int i = 0; i < parts.size(); i++) {
             tensors.add(new Named(parts.get(i) + suffix, parameter.part(whole, i)));
         }
@@ -150,7 +170,7 @@ public final class CheckpointTensors {
     private static void add(
             List<Named> tensors, ParameterGroup unit, Tensor all, int holders, String suffix, Scope owner) {
         for (Parameter parameter : unit.parameters()) {
-            List<String> parts = parameter.spec().parts();
+            List<String> parts = parameter.spec().partNames();
             for (int holder = 0; holder < holders; holder++) {
                 Tensor view = unit.view(all.narrow(0, holder * unit.elements(), unit.elements()), parameter);
                 for (int i = 0; i < parts.size(); i++) {
@@ -183,7 +203,8 @@ public final class CheckpointTensors {
     public static void read(
             SafetensorsFile file, Parameters parameters, Function<ParameterGroup, Tensor> kept, String suffix) {
         parameters.write(kept, (parameter, part, target) -> {
-            SafetensorsFile.Entry entry = file.entry(parameter.spec().parts().get(part) + suffix);
+            SafetensorsFile.Entry entry =
+                    file.entry(parameter.spec().parts().get(part).name() + suffix);
             requireFit(file.path(), entry, target.shape());
             copy(entry, target);
         });

@@ -1,10 +1,10 @@
 package dev.moe4j.model.cost;
 
-import dev.moe4j.model.block.SinusoidalPositions;
+import dev.moe4j.model.block.Attention;
+import dev.moe4j.model.block.FeedForward;
 import dev.moe4j.model.spec.Architecture;
 import dev.moe4j.model.spec.ModelConfig;
 import dev.moe4j.model.spec.ModelException;
-import dev.moe4j.model.spec.Positions;
 import dev.moe4j.model.spec.Presets;
 
 /**
@@ -70,63 +70,23 @@ public record Cost(long parametersTotal, long parametersActive, Forward forward,
      */
     public static Cost of(Architecture architecture, int length) {
         ModelConfig model = architecture.model();
-        int topK = architecture.routing().topK();
-        long moeLayers = model.moeLayers();
-        long denseLayers = model.layers() - moeLayers;
-        double width = model.width();
-        double chosen = moeLayers * feedForward(width, model.expertFfn());
+        double layers = model.layers();
+        double moeLayers = model.moeLayers();
         Forward forward = new Forward(
-                model.layers() * 6 * width * width,
-                model.layers() * 4 * width * length,
-                model.layers() * 2 * width * width,
-                denseLayers * feedForward(width, model.ffn()),
-                chosen * topK,
-                chosen * model.sharedExperts(),
-                moeLayers * 2 * width * model.experts(),
-                2 * width * model.vocabulary());
+                layers * Attention.projectionFlops(model),
+                layers * Attention.scoreFlops(model, length),
+                layers * Attention.outputFlops(model),
+                (layers - moeLayers) * FeedForward.flops(model, model.ffn()),
+                moeLayers * architecture.routing().topK() * FeedForward.flops(model, model.expertFfn()),
+                moeLayers * FeedForward.sharedFlops(model),
+                moeLayers * 2 * model.width() * model.experts(),
+                2.0 * model.width() * model.vocabulary());
         try {
-            long total = parameters(model);
-            long idle = Math.multiplyExact(moeLayers * Math.max(0, model.experts() - topK), expertParameters(model));
-            return new Cost(total, total - idle, forward, architecture);
+            ParameterCounts counts = ParameterCounts.of(architecture);
+            return new Cost(counts.total(), counts.active(), forward, architecture);
         } catch (ArithmeticException e) {
             throw new ModelException("model: more than " + Long.MAX_VALUE + " parameters; choose smaller sizes", e);
         }
-    }
-
-    /** FLOPs of the two products of a feed-forward network for one token. */
-    private static double feedForward(double width, double ffn) {
-        return 4 * width * ffn;
-    }
-
-    private static long expertParameters(ModelConfig model) {
-        return feedForwardParameters(model.width(), model.expertFfn());
-    }
-
-    private static long feedForwardParameters(long width, long ffn) {
-        return Math.addExact(Math.multiplyExact(2 * width, ffn), ffn + width);
-    }
-
-    private static long parameters(ModelConfig model) {
-        long width = model.width();
-        long norm = 2 * width;
-        long attention = Math.addExact(Math.multiplyExact(4 * width, width), 4 * width);
-        long mixture = Math.addExact(
-                Math.multiplyExact((long) model.experts(), Math.addExact(width, expertParameters(model))),
-                model.sharedExperts() == 0
-                        ? 0
-                        : feedForwardParameters(
-                                width, Math.multiplyExact((long) model.sharedExperts(), (long) model.expertFfn())));
-        long layers = Math.multiplyExact((long) model.layers(), Math.addExact(attention, 2 * norm));
-        long moe = Math.multiplyExact((long) model.moeLayers(), mixture);
-        long dense = Math.multiplyExact(
-                (long) (model.layers() - model.moeLayers()), feedForwardParameters(width, model.ffn()));
-        long embedding = Math.multiplyExact((long) model.vocabulary(), width);
-        long head = model.tied() ? 0 : embedding;
-        long positions = model.positions() == Positions.LEARNED
-                ? Math.multiplyExact((long) SinusoidalPositions.rows(model.context()), width)
-                : 0;
-        long tables = Math.addExact(Math.addExact(embedding, head), positions);
-        return Math.addExact(Math.addExact(layers, moe), Math.addExact(dense, Math.addExact(tables, norm)));
     }
 
     /** FLOPs of the forward pass for one token. */

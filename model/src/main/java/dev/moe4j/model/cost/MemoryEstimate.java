@@ -6,7 +6,10 @@ import dev.moe4j.model.block.HeadSection;
 import dev.moe4j.model.block.SinusoidalPositions;
 import dev.moe4j.model.parameter.ModelParameters;
 import dev.moe4j.model.spec.Architecture;
+import dev.moe4j.model.spec.AttentionConfig;
 import dev.moe4j.model.spec.ModelConfig;
+import dev.moe4j.model.spec.NormConfig;
+import dev.moe4j.model.spec.Positions;
 import dev.moe4j.model.spec.Recompute;
 import dev.moe4j.model.spec.RoutingConfig;
 import dev.moe4j.tensor.Precision;
@@ -94,7 +97,7 @@ public record MemoryEstimate(
     private static long positions(ModelConfig model) {
         return switch (model.positions()) {
             case SINUSOIDAL -> (long) SinusoidalPositions.rows(model.context()) * model.width();
-            case LEARNED -> 0;
+            case LEARNED, ROPE -> 0;
         };
     }
 
@@ -114,6 +117,12 @@ public record MemoryEstimate(
         private final double rows;
         private final double dropped;
         private final double innerDropped;
+        /** The columns of fc1's output for each inner element. */
+        private final double fc1;
+        /** The tensors [rows, ffn] that a network saves: fc1's output, the activation's output and its mask. */
+        private final double kept;
+        /** The tensors [rows, ffn] with which backward works: gradients, and with gates the activation. */
+        private final double innerGradients;
 
         Activations(Architecture architecture, Precision precision, Load load, DeviceRows deviceRows) {
             model = architecture.model();
@@ -129,12 +138,15 @@ public record MemoryEstimate(
             rows = deviceRows.held();
             dropped = model.dropout() > 0 ? 1 : 0;
             innerDropped = model.activationDropout() > 0 ? 1 : 0;
+            fc1 = model.feedForward().gated() ? 2 : 1;
+            kept = fc1 + 1 + innerDropped;
+            innerGradients = model.feedForward().gated() ? 4 : 2;
         }
 
         /** Bytes kept from the forward pass to the backward pass. */
         double kept() {
             // Token ids, position rows, targets; each token's loss. The embedding and the last norm.
-            double bytes = tokens * (3 * INDEX + stable) + stream(1 + dropped) + norm();
+            double bytes = tokens * (3 * INDEX + stable) + stream(1 + dropped) + norm() + rotation();
             for (int layer = 0; layer < model.layers(); layer++) {
                 bytes += kept(model.isMoeLayer(layer), recompute);
             }
@@ -144,9 +156,8 @@ public record MemoryEstimate(
         /** Bytes that a layer keeps, including its output. */
         private double kept(boolean moe, Recompute kind) {
             return switch (kind) {
-                case NONE ->
-                    attention() + norm() + (moe ? mixture() : feedForward(model.ffn(), 2 + innerDropped, dropped));
-                case SELECTIVE -> leanAttention() + (moe ? leanMixture() : feedForward(model.ffn(), 1, 0));
+                case NONE -> attention() + norm() + (moe ? mixture() : feedForward(model.ffn(), kept, dropped));
+                case SELECTIVE -> leanAttention() + (moe ? leanMixture() : feedForward(model.ffn(), fc1, 0));
                 case FULL -> stream(1) + (moe ? routes() : 0);
             };
         }
@@ -196,16 +207,19 @@ public record MemoryEstimate(
             double inner = (moe ? rows * model.expertFfn() : tokens * model.ffn()) * compute;
             double outer = moe ? rows * width * compute : stream(1);
             // On a CPU, the activation's gradient in experts is one block of rows per thread.
-            double gradients = moe && !cuda ? 1 : 2;
+            double gradients = moe && !cuda ? fc1 : innerGradients;
             double own =
                     gradients * inner + 2 * outer + stream(moe ? 1 : dropped) + recomputed(moe, inner, outer, false);
             if (!moe || model.sharedExperts() == 0) {
                 return own;
             }
-            double sharedInner = tokens * model.sharedExperts() * model.expertFfn() * compute;
+            double sharedInner = tokens * model.sharedFfn() * compute;
             // The gradients of the experts' outputs and of the layer's output are still allocated.
-            double shared =
-                    2 * sharedInner + stream(2 + dropped) + outer + stream(1) + recomputed(true, inner, outer, true);
+            double shared = innerGradients * sharedInner
+                    + stream(2 + dropped)
+                    + outer
+                    + stream(1)
+                    + recomputed(true, inner, outer, true);
             return Math.max(own, shared);
         }
 
@@ -218,7 +232,7 @@ public record MemoryEstimate(
          *     still allocated
          */
         private double recomputed(boolean moe, double inner, double outer, boolean withShared) {
-            double shared = moe ? sharedExperts(2 + innerDropped, dropped) : 0;
+            double shared = moe ? sharedExperts(kept, dropped) : 0;
             return switch (recompute) {
                 case NONE -> 0;
                 // The norm's output; the activation's output with its mask, in shared experts or else in experts; and
@@ -227,7 +241,7 @@ public record MemoryEstimate(
                     norm()
                             + (leanAttention() == 0 ? attention() : 0)
                             + (withShared
-                                    ? shared - sharedExperts(1, 0)
+                                    ? shared - sharedExperts(fc1, 0)
                                     : (1 + innerDropped) * inner + (moe ? outer : stream(dropped)));
                 case FULL -> kept(moe, Recompute.NONE) - kept(moe, Recompute.FULL) - (withShared ? 0 : shared);
             };
@@ -239,7 +253,46 @@ public record MemoryEstimate(
         }
 
         private double statistics() {
-            return 2 * tokens * (cuda ? stable : compute);
+            return switch (model.norm().kind()) {
+                case LAYER -> 2 * tokens * (cuda ? stable : compute);
+                case RMS -> tokens * stable;
+            };
+        }
+
+        /** The cosines and sines of rotary positions, for all layers. */
+        private double rotation() {
+            return model.positions() == Positions.ROPE ? tokens * model.rope().rotated(model.headWidth()) * stable : 0;
+        }
+
+        /** Bytes of queries, keys and values. */
+        private double projections() {
+            return tokens * (model.heads() + 2.0 * model.kvHeads()) * model.headWidth() * compute;
+        }
+
+        /** Bytes of the attention output before its projection, or of queries. */
+        private double queries() {
+            return tokens * model.heads() * model.headWidth() * compute;
+        }
+
+        /** Bytes of keys, which are as many as those of values. */
+        private double keys() {
+            return tokens * model.kvHeads() * model.headWidth() * compute;
+        }
+
+        /**
+         * Bytes that libtorch's autograd keeps in unblocked attention in addition: the quotients of root mean square
+         * norms, and keys and values that are repeated for the query heads that share them.
+         */
+        private double derived() {
+            boolean normed = model.attention().qkNorm() != AttentionConfig.QkNorm.NONE;
+            return (model.norm().kind() == NormConfig.Kind.RMS ? stream(1) : 0)
+                    + (normed ? queries() + keys() : 0)
+                    + 2 * (queries() - keys());
+        }
+
+        /** Bytes that norms of queries and keys keep: the projections before them. */
+        private double normedProjections() {
+            return model.attention().qkNorm() == AttentionConfig.QkNorm.NONE ? 0 : projections();
         }
 
         private double norm() {
@@ -251,7 +304,7 @@ public record MemoryEstimate(
          * weights.
          */
         private double attention() {
-            double common = stream(3 + dropped) + statistics();
+            double common = stream(2 + dropped) + queries() + statistics() + normedProjections();
             double length = model.context();
             double groups = sequences * model.heads();
             if (blocked()) {
@@ -263,15 +316,18 @@ public record MemoryEstimate(
                     double end = Math.min((double) (start + AttentionBlocks.QUERIES), length);
                     scores += (end - start) * end;
                 }
-                return common + stream(3) + groups * scores * compute;
+                return common + projections() + groups * scores * compute;
             }
             if (!fused()) {
                 // The softmax's output; with dropout, also its mask and their product.
-                return common + stream(3) + groups * length * length * compute * (weightDropout() ? 3 : 1);
+                return common
+                        + derived()
+                        + projections()
+                        + groups * length * length * compute * (weightDropout() ? 3 : 1);
             }
             double sums = groups * length * stable;
             // Scaled queries are a copy, whereas keys and values are views of the projections.
-            return common + sums + stream(4);
+            return common + derived() + sums + projections() + queries();
         }
 
         private boolean weightDropout() {
@@ -292,7 +348,7 @@ public record MemoryEstimate(
          */
         private double leanAttention() {
             if (blocked()) {
-                return stream(5);
+                return projections() + queries() + stream(1) + normedProjections();
             }
             return fused() ? attention() : 0;
         }
@@ -307,9 +363,7 @@ public record MemoryEstimate(
         }
 
         private double sharedExperts(double inner, double masks) {
-            return model.sharedExperts() == 0
-                    ? 0
-                    : feedForward((double) model.sharedExperts() * model.expertFfn(), inner, masks);
+            return model.sharedExperts() == 0 ? 0 : feedForward(model.sharedFfn(), inner, masks);
         }
 
         private double mixture() {
@@ -321,13 +375,13 @@ public record MemoryEstimate(
                     + tokens * model.experts() * stable
                     + tokens * k * (INDEX + 3 * stable)
                     + 2 * tokens * stable;
-            double experts = rows * (2 * width + (2 + innerDropped) * model.expertFfn()) * compute;
-            return route + routes() + experts + stream(k * dropped + 1) + sharedExperts(2 + innerDropped, dropped);
+            double experts = rows * (2 * width + kept * model.expertFfn()) * compute;
+            return route + routes() + experts + stream(k * dropped + 1) + sharedExperts(kept, dropped);
         }
 
         /** Inner values and outputs of experts, and the layer's output. */
         private double leanMixture() {
-            return routes() + rows * (width + model.expertFfn()) * compute + stream(1) + sharedExperts(1, 0);
+            return routes() + rows * (width + fc1 * model.expertFfn()) * compute + stream(1) + sharedExperts(fc1, 0);
         }
 
         private double routes() {

@@ -1,25 +1,27 @@
 package dev.moe4j.model.decode;
 
+import dev.moe4j.model.block.Attention;
 import dev.moe4j.model.block.AttentionBlocks;
 import dev.moe4j.model.block.AttentionSection;
-import dev.moe4j.model.block.NormSection;
+import dev.moe4j.model.block.Rotation;
 import dev.moe4j.tensor.Functions;
 import dev.moe4j.tensor.Tensor;
 import dev.moe4j.tensor.autograd.Section;
 import dev.moe4j.tensor.parameter.Parameter;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Attention with a KV cache: {@link AttentionSection} for tokens [tokens, model] that continue cached sequences. Writes
  * the tokens' keys and values to the cache and attends to all cached ones. Has no backward pass.
  *
- * <p>Shapes: T tokens, D model, B sequences, H heads, G = B · H, N queries of a sequence, C model / heads, S the
- * cache's capacity, E keys of a block.
+ * <p>Shapes: T tokens, D model, B sequences, K key heads, R query heads of a key head, G = B · K, N queries of a
+ * sequence, C head width, S the cache's capacity, E keys of a block.
  */
 record CachedAttentionSection(
         String name,
-        AttentionSection.Weights weights,
-        int heads,
+        Attention attention,
+        @Nullable Rotation rotation,
         KeyValueCache cache,
         int layer,
         KeyValueCache.Places places)
@@ -27,69 +29,74 @@ record CachedAttentionSection(
 
     @Override
     public List<Parameter> parameters() {
-        return weights.all();
+        return attention.parameters();
     }
 
     @Override
     public Tensor[] forward(Tensor... inputs) {
         Tensor x_TD = inputs[0];
-        long head = x_TD.size(1) / heads;
-        Tensor h_TD = Functions.layerNorm(
-                x_TD, weights.normWeight().tensor(), weights.normBias().tensor(), NormSection.EPSILON);
-        Tensor qkv_T3HC = Functions.linear(
-                        h_TD, weights.qkvWeight().tensor(), weights.qkvBias().tensor())
-                .view(-1, 3, heads, head);
-        write(qkv_T3HC.select(1, 1), cache.keys(layer));
-        write(qkv_T3HC.select(1, 2), cache.values(layer));
-        Tensor a_GNC = attend(queries(qkv_T3HC.select(1, 0)));
-        Tensor out_TD = Functions.linear(
-                tokens(a_GNC), weights.outWeight().tensor(), weights.outBias().tensor());
+        Tensor[] qkv = attention.project(attention.norm().forward(x_TD), rotation);
+        write(qkv[1], cache.keys(layer));
+        write(qkv[2], cache.values(layer));
+        Tensor a_GRNC = attend(queries(qkv[0]));
+        Tensor out_TD = attention.out().forward(tokens(a_GRNC));
+        if (attention.residual() != 1) {
+            out_TD.mulInPlace(attention.residual());
+        }
         return new Tensor[] {out_TD.addInPlace(x_TD)};
     }
 
-    private void write(Tensor rows_THC, Tensor cache_GSC) {
+    private void write(Tensor rows_TKC, Tensor cache_GSC) {
         long head = cache_GSC.size(2);
-        cache_GSC.view(-1, head).indexCopyInPlace(0, places.slot_I(), rows_THC.reshape(-1, head));
+        cache_GSC.view(-1, head).indexCopyInPlace(0, places.slot_I(), rows_TKC.reshape(-1, head));
     }
 
     /** Attention of each query to all keys it may see, in blocks of {@link AttentionBlocks#QUERIES} queries. */
-    private Tensor attend(Tensor q_GNC) {
-        Tensor a_GNC = q_GNC.emptyLike();
+    private Tensor attend(Tensor q_GRNC) {
+        Tensor a_GRNC = q_GRNC.emptyLike();
         Tensor k_GSC = ofSequences(cache.keys(layer));
         Tensor v_GSC = ofSequences(cache.values(layer));
+        long groups = q_GRNC.size(0);
+        long shared = q_GRNC.size(1);
+        long head = q_GRNC.size(3);
         for (long start = 0; start < places.queries(); start += AttentionBlocks.QUERIES) {
             long n = Math.min(AttentionBlocks.QUERIES, places.queries() - start);
             long end = cache.span((int) (places.start() + start + n));
-            Tensor scores_GNE = AttentionBlocks.products(q_GNC.narrow(1, start, n), k_GSC.narrow(1, 0, end));
-            scores_GNE
-                    .view(places.sequences(), heads, n, end)
+            // The queries of all heads that share keys form one matrix.
+            Tensor q_GMC = q_GRNC.narrow(2, start, n).reshape(groups, shared * n, head);
+            Tensor scores_GME = AttentionBlocks.scores(q_GMC, k_GSC.narrow(1, 0, end), attention.scale());
+            scores_GME
+                    .view(places.sequences(), attention.heads(), n, end)
                     .addInPlace(places.mask_B1NE().narrow(2, start, n).narrow(3, 0, end));
-            Tensor p_GNE = Functions.softmax(scores_GNE, scores_GNE);
-            a_GNC.narrow(1, start, n).setToBatchProduct(p_GNE, v_GSC.narrow(1, 0, end));
+            Tensor p_GME = Functions.softmax(scores_GME, scores_GME);
+            Tensor part_GMC = p_GME.matmul(v_GSC.narrow(1, 0, end));
+            a_GRNC.narrow(2, start, n).copy(part_GMC.view(groups, shared, n, head));
         }
-        return a_GNC;
+        return a_GRNC;
     }
 
     private Tensor ofSequences(Tensor cache_GSC) {
-        return cache_GSC.narrow(0, (long) places.first() * heads, (long) places.sequences() * heads);
+        long heads = attention.kvHeads();
+        return cache_GSC.narrow(0, places.first() * heads, places.sequences() * heads);
     }
 
     /**
-     * Arranges tokens {@code [T, H, C]} as queries of their sequences {@code [G, N, C]}; places without a token hold
+     * Arranges tokens {@code [T, H, C]} as queries of their sequences {@code [G, R, N, C]}; places without a token hold
      * any token.
      */
     private Tensor queries(Tensor q_THC) {
         Tensor placed = places.grid() ? q_THC : q_THC.indexSelect(0, places.tokenOf_P());
-        return placed.view(places.sequences(), places.queries(), heads, -1)
+        long groups = (long) places.sequences() * attention.kvHeads();
+        return placed.view(places.sequences(), places.queries(), attention.heads(), -1)
                 .transpose(1, 2)
-                .reshape((long) places.sequences() * heads, places.queries(), -1);
+                .reshape(groups, attention.heads() / attention.kvHeads(), places.queries(), attention.headWidth());
     }
 
-    /** The inverse of {@link #queries}, with heads joined: {@code [T, D]}. */
-    private Tensor tokens(Tensor a_GNC) {
-        Tensor a_PD = a_GNC.view(places.sequences(), heads, places.queries(), -1)
+    /** The inverse of {@link #queries}, with heads joined: {@code [T, H · C]}. */
+    private Tensor tokens(Tensor a_GRNC) {
+        Tensor a_PE = a_GRNC.view(places.sequences(), attention.heads(), places.queries(), -1)
                 .transpose(1, 2)
                 .reshape((long) places.sequences() * places.queries(), -1);
-        return places.grid() ? a_PD : a_PD.indexSelect(0, places.placeOf_T());
+        return places.grid() ? a_PE : a_PE.indexSelect(0, places.placeOf_T());
     }
 }

@@ -2,6 +2,7 @@ package dev.moe4j.model.decode;
 
 import dev.moe4j.model.LanguageModel;
 import dev.moe4j.model.block.HeadSection;
+import dev.moe4j.model.block.Rotation;
 import dev.moe4j.model.block.SinusoidalPositions;
 import dev.moe4j.model.spec.ModelConfig;
 import dev.moe4j.model.spec.ModelException;
@@ -37,8 +38,8 @@ import java.util.stream.IntStream;
  * }
  * }</pre>
  *
- * <p>A decoder allocates its memory when it is created, 2 · layers · sequences · capacity · model elements of the compute
- * type, and frees it when it is closed. To be used by one thread at a time, and not after its model is closed.
+ * <p>A decoder allocates its memory when it is created, 2 · layers · sequences · capacity · key heads · head width elements
+ * of the compute type, and frees it when it is closed. To be used by one thread at a time, and not after its model is closed.
  */
 public final class Decoder implements AutoCloseable {
 
@@ -304,7 +305,9 @@ public final class Decoder implements AutoCloseable {
             return work.get();
         }
         ModelConfig config = model.config();
-        long widest = (long) config.width() * Math.max(config.ffn(), 3 * config.width());
+        int inner = config.feedForward().gated() ? 2 * config.ffn() : config.ffn();
+        int projections = (config.heads() + 2 * config.kvHeads()) * config.headWidth();
+        long widest = (long) config.width() * Math.max(inner, projections);
         long bytes = tokens * widest * last_BD.dtype().bytes();
         return bytes > SMALL_PRODUCT ? work.get() : Libtorch.onOneThread(work);
     }
@@ -325,11 +328,11 @@ public final class Decoder implements AutoCloseable {
                 ends[next++] = at - 1L;
             }
         }
-        ModelConfig config = model.config();
         KeyValueCache.Places places =
                 cache.places(model.parameters().precision().compute(), first, counts);
+        Rotation rotation = model.rotation(rows);
         IntFunction<Section> attention = layer -> new CachedAttentionSection(
-                "layers." + layer + ".attention", model.attentionWeights(layer), config.heads(), cache, layer, places);
+                "layers." + layer + ".attention", model.attention(layer), rotation, cache, layer, places);
         Tensor hidden_TD = model.decodeStates(
                 flat(tokens),
                 rows,

@@ -9,7 +9,7 @@ import java.util.Arrays;
 
 /**
  * The KV cache: every layer's keys and values of growing sequences, in memory that is allocated once. B sequences, H
- * heads, G = B · H, C model / heads, S the capacity of a sequence.
+ * key and value heads, G = B · H, C head width, S the capacity of a sequence.
  */
 final class KeyValueCache {
 
@@ -31,7 +31,7 @@ final class KeyValueCache {
      * @param scope owns its memory
      */
     KeyValueCache(ModelConfig config, DType type, Device device, int sequences, int capacity, Scope scope) {
-        this.heads = config.heads();
+        this.heads = config.kvHeads();
         this.capacity = capacity;
         this.lengths = new int[sequences];
         this.keys_GSC = new Tensor[config.layers()];
@@ -87,12 +87,12 @@ final class KeyValueCache {
         return Arrays.stream(lengths, first, first + sequences).max().orElse(0);
     }
 
-    /** {@code [sequences · heads, capacity, model / heads]}. */
+    /** {@code [sequences · heads, capacity, head width]}. */
     Tensor keys(int layer) {
         return keys_GSC[layer];
     }
 
-    /** {@code [sequences · heads, capacity, model / heads]}. */
+    /** {@code [sequences · heads, capacity, head width]}. */
     Tensor values(int layer) {
         return values_GSC[layer];
     }

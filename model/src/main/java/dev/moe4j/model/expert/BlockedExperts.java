@@ -1,7 +1,7 @@
 package dev.moe4j.model.expert;
 
+import dev.moe4j.model.block.InnerActivation;
 import dev.moe4j.model.routing.ExpertRows;
-import dev.moe4j.model.spec.Activation;
 import dev.moe4j.tensor.Libtorch;
 import dev.moe4j.tensor.ParallelTasks;
 import dev.moe4j.tensor.Tensor;
@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
  * Expert networks on a CPU. Each thread runs some rows through both layers of their experts, so the rows stay in the
  * core's cache. Threads synchronise only at the end.
  */
-record BlockedExperts(Weights weights, Activation activation, ExpertRows rows) implements ExpertNetworks {
+record BlockedExperts(Weights weights, InnerActivation activation, ExpertRows rows) implements ExpertNetworks {
 
     /** The most rows of a block and of a task; docs/log.md has the measurement. */
     private static final int ROWS = 512;
@@ -41,17 +41,13 @@ record BlockedExperts(Weights weights, Activation activation, ExpertRows rows) i
         }
 
         /** Writes y = x · Wᵀ + b to the block's rows of {@code y_RO}. */
-        void forward(Tensor x_RI, Parameter weight_EOI, Parameter bias_EO, Tensor y_RO) {
-            rows(y_RO)
+        void forward(Tensor x_RI, Parameter weight_EOI, @Nullable Parameter bias_EO, Tensor y_RO) {
+            Tensor y_NO = rows(y_RO)
                     .setToProduct(
-                            rows(x_RI), weight_EOI.tensor().select(0, expert).t())
-                    .addInPlace(bias_EO.tensor().select(0, expert));
-        }
-
-        /** Writes the gradient of x to the block's rows of {@code xGradient_RI}. */
-        void backward(Tensor gradient_RO, Parameter weight_EOI, Tensor xGradient_RI) {
-            rows(xGradient_RI)
-                    .setToProduct(rows(gradient_RO), weight_EOI.tensor().select(0, expert));
+                            rows(x_RI), weight_EOI.tensor().select(0, expert).t());
+            if (bias_EO != null) {
+                y_NO.addInPlace(bias_EO.tensor().select(0, expert));
+            }
         }
     }
 
@@ -59,11 +55,13 @@ record BlockedExperts(Weights weights, Activation activation, ExpertRows rows) i
     private record Columns(Block block, int start, int size) {
 
         /** Adds the gradients of the corresponding rows of the weight and elements of the bias. */
-        void addGradients(Tensor gradient_RO, Tensor x_RI, Parameter weight_EOI, Parameter bias_EO) {
+        void addGradients(Tensor gradient_RO, Tensor x_RI, Parameter weight_EOI, @Nullable Parameter bias_EO) {
             Tensor gradient_NB = block.rows(gradient_RO).narrow(1, start, size);
             long row = block.expert() * gradient_RO.size(1) + start;
             weight_EOI.addGradientRows(row, gradient_NB.t(), block.rows(x_RI));
-            bias_EO.addGradientElements(row, gradient_NB.sum(0));
+            if (bias_EO != null) {
+                bias_EO.addGradientElements(row, gradient_NB.sum(0));
+            }
         }
     }
 
@@ -76,6 +74,16 @@ record BlockedExperts(Weights weights, Activation activation, ExpertRows rows) i
                     0, start, blocks.getLast().start() + blocks.getLast().size() - start);
         }
 
+        /** Writes the gradient of x to {@code xGradient_NI}, the task's rows. */
+        void backward(Tensor gradient_RO, Parameter weight_EOI, Tensor xGradient_NI) {
+            for (Block block : blocks) {
+                xGradient_NI
+                        .narrow(0, block.start() - blocks.getFirst().start(), block.size())
+                        .setToProduct(
+                                block.rows(gradient_RO), weight_EOI.tensor().select(0, block.expert()));
+            }
+        }
+
         /** Multiplies the task's rows by the same rows of a mask of all rows; null for no mask. */
         void multiply(Tensor rowsOfTask, @Nullable Tensor mask) {
             if (mask != null) {
@@ -86,32 +94,35 @@ record BlockedExperts(Weights weights, Activation activation, ExpertRows rows) i
 
     @Override
     public Passed forward(Tensor x_RD, @Nullable Tensor mask_RF) {
-        Tensor inner_RF = Tensor.empty(x_RD.dtype(), x_RD.device(), x_RD.size(0), weights.ffn());
-        Tensor active_RF = inner_RF.emptyLike();
+        Tensor inner = Tensor.empty(x_RD.dtype(), x_RD.device(), x_RD.size(0), activation.columns() * weights.ffn());
+        Tensor active_RF = Tensor.empty(x_RD.dtype(), x_RD.device(), x_RD.size(0), weights.ffn());
         Tensor y_RD = x_RD.emptyLike();
         run(tasks(), task -> {
-            task.blocks().forEach(block -> block.forward(x_RD, weights.fc1Weight(), weights.fc1Bias(), inner_RF));
-            Tensor active_NF = activation.forward(task.rows(inner_RF), task.rows(active_RF));
+            task.blocks().forEach(block -> block.forward(x_RD, weights.fc1Weight(), weights.fc1Bias(), inner));
+            Tensor active_NF = activation.forward(task.rows(inner), task.rows(active_RF));
             task.multiply(active_NF, mask_RF);
             task.blocks().forEach(block -> block.forward(active_RF, weights.fc2Weight(), weights.fc2Bias(), y_RD));
         });
-        return new Passed(inner_RF, active_RF, y_RD);
+        return new Passed(inner, active_RF, y_RD);
     }
 
     @Override
-    public Tensor backward(
-            Tensor gradient_RD, Tensor x_RD, Tensor inner_RF, Tensor active_RF, @Nullable Tensor mask_RF) {
-        Tensor innerGradient_RF = inner_RF.emptyLike();
+    public Tensor backward(Tensor gradient_RD, Tensor x_RD, Tensor inner, Tensor active_RF, @Nullable Tensor mask_RF) {
+        Tensor innerGradient = inner.emptyLike();
         Tensor xGradient_RD = x_RD.emptyLike();
         run(tasks(), task -> {
-            task.blocks().forEach(block -> block.backward(gradient_RD, weights.fc2Weight(), innerGradient_RF));
-            Tensor innerGradient_NF = task.rows(innerGradient_RF);
-            task.multiply(innerGradient_NF, mask_RF);
-            activation.backward(innerGradient_NF, task.rows(inner_RF), innerGradient_NF);
-            task.blocks().forEach(block -> block.backward(innerGradient_RF, weights.fc1Weight(), xGradient_RD));
+            Tensor innerGradientOfTask = task.rows(innerGradient);
+            // Without gates, the gradient of the activation's result takes the place of its input's gradient.
+            Tensor activeGradient_NF = activation.gated()
+                    ? Tensor.empty(inner.dtype(), inner.device(), innerGradientOfTask.size(0), weights.ffn())
+                    : innerGradientOfTask;
+            task.backward(gradient_RD, weights.fc2Weight(), activeGradient_NF);
+            task.multiply(activeGradient_NF, mask_RF);
+            activation.backward(activeGradient_NF, task.rows(inner), innerGradientOfTask);
+            task.backward(innerGradient, weights.fc1Weight(), task.rows(xGradient_RD));
         });
         addGradients(gradient_RD, active_RF, weights.fc2Weight(), weights.fc2Bias());
-        addGradients(innerGradient_RF, x_RD, weights.fc1Weight(), weights.fc1Bias());
+        addGradients(innerGradient, x_RD, weights.fc1Weight(), weights.fc1Bias());
         return xGradient_RD;
     }
 
@@ -121,18 +132,22 @@ record BlockedExperts(Weights weights, Activation activation, ExpertRows rows) i
      * @param gradient_RO the gradient of the layer's output
      * @param x_RI the layer's input
      */
-    private void addGradients(Tensor gradient_RO, Tensor x_RI, Parameter weight, Parameter bias) {
+    private void addGradients(Tensor gradient_RO, Tensor x_RI, Parameter weight, @Nullable Parameter bias) {
         run(columns((int) gradient_RO.size(1)), columns -> {
             Block block = columns.block();
             if (block.size() == 0) {
                 weight.addGradientEntry(block.expert(), null);
-                bias.addGradientEntry(block.expert(), null);
+                if (bias != null) {
+                    bias.addGradientEntry(block.expert(), null);
+                }
             } else {
                 columns.addGradients(gradient_RO, x_RI, weight, bias);
             }
         });
         weight.entriesWritten();
-        bias.entriesWritten();
+        if (bias != null) {
+            bias.entriesWritten();
+        }
     }
 
     /** Groups small blocks into tasks, so that one activation operator covers several of them. */

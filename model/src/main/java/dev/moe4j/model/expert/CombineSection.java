@@ -18,6 +18,7 @@ import org.jspecify.annotations.Nullable;
  * them.
  *
  * @param lean whether backward draws the dropout mask again instead of saving it
+ * @param factor multiplies the sum of the outputs before it is added to the residual stream
  * @param kernels used if dropout is inactive; null for libtorch's operators
  */
 public record CombineSection(
@@ -25,6 +26,7 @@ public record CombineSection(
         RowIndices indices,
         Dropout dropout,
         boolean lean,
+        double factor,
         @Nullable Kernels kernels) implements Section.Written {
 
     @Override
@@ -40,7 +42,7 @@ public record CombineSection(
             return new Tensor[] {fused.combine(residual_TD, inputs[1], inputs[2], indices.rowOf_C())};
         }
         Tensor outputs_TKD = indices.gatherChoices(inputs[1]);
-        Tensor weights_TK1 = inputs[2].to(outputs_TKD.dtype()).unsqueeze(2);
+        Tensor weights_TK1 = scaled(inputs[2]).to(outputs_TKD.dtype()).unsqueeze(2);
         Tensor mask_TKD = dropout.mask(outputs_TKD);
         Dropout.multiply(outputs_TKD, mask_TKD);
         if (!lean) {
@@ -67,8 +69,8 @@ public record CombineSection(
         Tensor mask_TKD = lean ? dropout.mask(outputs_TKD) : saved.find(0);
         Dropout.multiply(outputs_TKD, mask_TKD);
         Tensor weightGradient_TK =
-                outputs_TKD.mulInPlace(gradient_TD.unsqueeze(1)).sum(2).to(weights_TK.dtype());
-        Tensor weights_R1 = weights_TK
+                scaled(outputs_TKD.mulInPlace(gradient_TD.unsqueeze(1)).sum(2).to(weights_TK.dtype()));
+        Tensor weights_R1 = scaled(weights_TK)
                 .to(gradient_TD.dtype())
                 .reshape(-1)
                 .indexSelect(0, indices.choiceOf_R())
@@ -82,8 +84,13 @@ public record CombineSection(
         return new @Nullable Tensor[] {gradient_TD, rowGradient_RD, weightGradient_TK};
     }
 
+    private Tensor scaled(Tensor weights_TK) {
+        return factor == 1 ? weights_TK : weights_TK.mul(factor);
+    }
+
     private @Nullable Kernels kernels(Tensor like_TD, Tensor weights_TK) {
         return !dropout.active()
+                        && factor == 1
                         && weights_TK.dtype() == DType.FLOAT32
                         && Kernels.takes(like_TD.dtype(), like_TD.size(1))
                 ? kernels

@@ -1,11 +1,14 @@
 package dev.moe4j.model.expert;
 
 import dev.moe4j.model.block.Dropout;
+import dev.moe4j.model.block.InnerActivation;
 import dev.moe4j.model.routing.ExpertRows;
-import dev.moe4j.model.spec.Activation;
+import dev.moe4j.model.spec.ModelConfig;
 import dev.moe4j.tensor.Tensor;
 import dev.moe4j.tensor.parameter.Parameter;
+import dev.moe4j.tensor.parameter.Parameters;
 import java.util.List;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -16,31 +19,47 @@ public sealed interface ExpertNetworks permits ExpertNetworks.ByProducts, Blocke
 
     /**
      * Stacked over experts: fc1 [experts, ffn, model] and [experts, ffn], fc2 [experts, model, ffn] and [experts,
-     * model].
+     * model]. If the networks are gated, fc1 has twice the rows, with all gates first. Both biases are null without.
      */
-    record Weights(Parameter fc1Weight, Parameter fc1Bias, Parameter fc2Weight, Parameter fc2Bias) {
+    record Weights(
+            Parameter fc1Weight,
+            @Nullable Parameter fc1Bias,
+            Parameter fc2Weight,
+            @Nullable Parameter fc2Bias) {
+
+        /** The weights of the MoE layer whose parameters have names that start with {@code prefix}. */
+        public static Weights of(ModelConfig config, String prefix, Parameters parameters) {
+            boolean bias = config.feedForward().bias();
+            return new Weights(
+                    parameters.get(prefix + "experts.fc1.weight"),
+                    bias ? parameters.get(prefix + "experts.fc1.bias") : null,
+                    parameters.get(prefix + "experts.fc2.weight"),
+                    bias ? parameters.get(prefix + "experts.fc2.bias") : null);
+        }
 
         public List<Parameter> all() {
-            return List.of(fc1Weight, fc1Bias, fc2Weight, fc2Bias);
+            return Stream.of(fc1Weight, fc1Bias, fc2Weight, fc2Bias)
+                    .flatMap(Stream::ofNullable)
+                    .toList();
         }
 
         /** The inner width of an expert. */
         long ffn() {
-            return fc1Bias.tensor().size(1);
+            return fc2Weight.spec().shape().get(2);
         }
     }
 
     /**
      * The results of a forward pass.
      *
-     * @param inner_RF the output of fc1
+     * @param inner the output of fc1, {@code [rows, ffn]}, or {@code [rows, 2 · ffn]} if gated
      * @param active_RF the output of activation and mask
      * @param y_RD the output of fc2
      */
-    record Passed(Tensor inner_RF, Tensor active_RF, Tensor y_RD) {}
+    record Passed(Tensor inner, Tensor active_RF, Tensor y_RD) {}
 
     /** The default implementation for the weights' device. */
-    static ExpertNetworks of(Weights weights, Activation activation, ExpertRows rows) {
+    static ExpertNetworks of(Weights weights, InnerActivation activation, ExpertRows rows) {
         Parameter fc1Weight = weights.fc1Weight();
         return fc1Weight.tensor().device().isCuda()
                 ? new ByProducts(weights, activation, ExpertProducts.of(rows, fc1Weight))
@@ -49,7 +68,7 @@ public sealed interface ExpertNetworks permits ExpertNetworks.ByProducts, Blocke
 
     Weights weights();
 
-    Activation activation();
+    InnerActivation activation();
 
     /**
      * The experts' outputs, and the values that backward needs.
@@ -63,40 +82,53 @@ public sealed interface ExpertNetworks permits ExpertNetworks.ByProducts, Blocke
      * Returns the gradient of x, and adds the gradients of the weights.
      *
      * @param gradient_RD the gradient of the output
-     * @param inner_RF the output of fc1 in {@link #forward}
+     * @param inner the output of fc1 in {@link #forward}
      * @param active_RF the output of activation and mask in {@link #forward}
      */
-    Tensor backward(Tensor gradient_RD, Tensor x_RD, Tensor inner_RF, Tensor active_RF, @Nullable Tensor mask_RF);
+    Tensor backward(Tensor gradient_RD, Tensor x_RD, Tensor inner, Tensor active_RF, @Nullable Tensor mask_RF);
 
     /** Recomputes {@link Passed#active_RF}. */
-    default Tensor active(Tensor inner_RF, @Nullable Tensor mask_RF) {
-        return Dropout.multiply(activation().forward(inner_RF), mask_RF);
+    default Tensor active(Tensor inner, @Nullable Tensor mask_RF) {
+        return Dropout.multiply(activation().forward(inner), mask_RF);
     }
 
     /** Runs each step for all experts before the next step, with the given implementation of products. */
-    record ByProducts(Weights weights, Activation activation, ExpertProducts products) implements ExpertNetworks {
+    record ByProducts(Weights weights, InnerActivation activation, ExpertProducts products) implements ExpertNetworks {
 
         @Override
         public Passed forward(Tensor x_RD, @Nullable Tensor mask_RF) {
-            Tensor inner_RF = products.forward(x_RD, weights.fc1Weight().tensor());
-            Tensor active_RF = Dropout.multiply(
-                    products.activate(inner_RF, weights.fc1Bias().tensor(), activation), mask_RF);
+            Tensor inner = products.forward(x_RD, weights.fc1Weight().tensor());
+            Tensor active_RF =
+                    Dropout.multiply(products.activate(inner, tensor(weights.fc1Bias()), activation), mask_RF);
             Tensor y_RD = products.forward(active_RF, weights.fc2Weight().tensor());
-            products.addBias(y_RD, weights.fc2Bias().tensor());
-            return new Passed(inner_RF, active_RF, y_RD);
+            Tensor bias = tensor(weights.fc2Bias());
+            if (bias != null) {
+                products.addBias(y_RD, bias);
+            }
+            return new Passed(inner, active_RF, y_RD);
         }
 
         @Override
         public Tensor backward(
-                Tensor gradient_RD, Tensor x_RD, Tensor inner_RF, Tensor active_RF, @Nullable Tensor mask_RF) {
+                Tensor gradient_RD, Tensor x_RD, Tensor inner, Tensor active_RF, @Nullable Tensor mask_RF) {
             products.weightGradient(gradient_RD, active_RF, weights.fc2Weight());
-            products.biasGradient(gradient_RD, weights.fc2Bias());
+            biasGradient(gradient_RD, weights.fc2Bias());
             Tensor activeGradient_RF = Dropout.multiply(
                     products.backward(gradient_RD, weights.fc2Weight().tensor()), mask_RF);
-            Tensor innerGradient_RF = products.activationBackward(activeGradient_RF, inner_RF, activation);
-            products.weightGradient(innerGradient_RF, x_RD, weights.fc1Weight());
-            products.biasGradient(innerGradient_RF, weights.fc1Bias());
-            return products.backward(innerGradient_RF, weights.fc1Weight().tensor());
+            Tensor innerGradient = products.activationBackward(activeGradient_RF, inner, activation);
+            products.weightGradient(innerGradient, x_RD, weights.fc1Weight());
+            biasGradient(innerGradient, weights.fc1Bias());
+            return products.backward(innerGradient, weights.fc1Weight().tensor());
+        }
+
+        private void biasGradient(Tensor gradient, @Nullable Parameter bias) {
+            if (bias != null) {
+                products.biasGradient(gradient, bias);
+            }
+        }
+
+        private static @Nullable Tensor tensor(@Nullable Parameter parameter) {
+            return parameter == null ? null : parameter.tensor();
         }
     }
 }

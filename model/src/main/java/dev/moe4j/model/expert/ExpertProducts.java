@@ -1,5 +1,6 @@
 package dev.moe4j.model.expert;
 
+import dev.moe4j.model.block.InnerActivation;
 import dev.moe4j.model.routing.ExpertRows;
 import dev.moe4j.model.spec.Activation;
 import dev.moe4j.tensor.DType;
@@ -69,9 +70,15 @@ public sealed interface ExpertProducts {
      */
     void addBias(Tensor y, Tensor bias);
 
-    /** Adds the bias like {@link #addBias}, and returns the activation of the rows. */
-    default Tensor activate(Tensor y, Tensor bias, Activation activation) {
-        addBias(y, bias);
+    /**
+     * Adds the bias like {@link #addBias}, and returns the activation of the rows.
+     *
+     * @param bias null for none
+     */
+    default Tensor activate(Tensor y, @Nullable Tensor bias, InnerActivation activation) {
+        if (bias != null) {
+            addBias(y, bias);
+        }
         return activation.forward(y);
     }
 
@@ -81,7 +88,7 @@ public sealed interface ExpertProducts {
      * @param gradient the gradient of its result; may be modified
      * @param inner the rows with their bias
      */
-    default Tensor activationBackward(Tensor gradient, Tensor inner, Activation activation) {
+    default Tensor activationBackward(Tensor gradient, Tensor inner, InnerActivation activation) {
         return activation.backward(gradient, inner);
     }
 
@@ -228,6 +235,9 @@ public sealed interface ExpertProducts {
         /** Grouped products need columns of a multiple of 16 bytes. */
         private static final int LEAST_COLUMNS = 8;
 
+        /** The activation that has a fused kernel. */
+        private static final InnerActivation PLAIN_GELU = new InnerActivation(Activation.GELU, false);
+
         @Override
         public Tensor forward(Tensor x, Tensor weight) {
             return Functions.groupedMatmul(x, weight.transpose(1, 2), ends_E);
@@ -254,15 +264,15 @@ public sealed interface ExpertProducts {
         }
 
         @Override
-        public Tensor activate(Tensor y, Tensor bias, Activation activation) {
-            return kernels != null && activation == Activation.GELU
+        public Tensor activate(Tensor y, @Nullable Tensor bias, InnerActivation activation) {
+            return kernels != null && bias != null && activation.equals(PLAIN_GELU)
                     ? kernels.biasGelu(y, bias, expertOf_R, ends_E)
                     : ExpertProducts.super.activate(y, bias, activation);
         }
 
         @Override
-        public Tensor activationBackward(Tensor gradient, Tensor inner, Activation activation) {
-            if (kernels == null || activation != Activation.GELU) {
+        public Tensor activationBackward(Tensor gradient, Tensor inner, InnerActivation activation) {
+            if (kernels == null || !activation.equals(PLAIN_GELU)) {
                 return ExpertProducts.super.activationBackward(gradient, inner, activation);
             }
             kernels.geluBackward(gradient, inner, ends_E);

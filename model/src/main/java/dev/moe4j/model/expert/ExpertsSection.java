@@ -30,7 +30,7 @@ public record ExpertsSection(
     public Tensor[] forward(Saved saved, Tensor... inputs) {
         Tensor mask_RF = mask(inputs[0]);
         ExpertNetworks.Passed passed = networks.forward(inputs[0], mask_RF);
-        saved.save(passed.inner_RF());
+        saved.save(passed.inner());
         if (!lean) {
             saved.save(passed.active_RF(), mask_RF);
         }
@@ -44,10 +44,10 @@ public record ExpertsSection(
             return new @Nullable Tensor[1];
         }
         Tensor x_RD = saved.input(0);
-        Tensor inner_RF = saved.get(0);
+        Tensor inner = saved.get(0);
         Tensor mask_RF = lean ? mask(x_RD) : saved.find(2);
-        Tensor active_RF = lean ? networks.active(inner_RF, mask_RF) : saved.get(1);
-        return new @Nullable Tensor[] {networks.backward(gradient_RD, x_RD, inner_RF, active_RF, mask_RF)};
+        Tensor active_RF = lean ? networks.active(inner, mask_RF) : saved.get(1);
+        return new @Nullable Tensor[] {networks.backward(gradient_RD, x_RD, inner, active_RF, mask_RF)};
     }
 
     private @Nullable Tensor mask(Tensor x_RD) {

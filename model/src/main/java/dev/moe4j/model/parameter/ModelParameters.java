@@ -1,6 +1,11 @@
 package dev.moe4j.model.parameter;
 
+import dev.moe4j.model.block.Attention;
+import dev.moe4j.model.block.FeedForward;
+import dev.moe4j.model.block.Initializations;
+import dev.moe4j.model.block.Norm;
 import dev.moe4j.model.block.SinusoidalPositions;
+import dev.moe4j.model.spec.Architecture;
 import dev.moe4j.model.spec.ModelConfig;
 import dev.moe4j.parallel.layout.Layout;
 import dev.moe4j.parallel.layout.Slice;
@@ -24,18 +29,32 @@ public final class ModelParameters {
     /** The output table, if it is not tied to the embedding. */
     public static final String HEAD = "lm_head.weight";
 
+    /** The prefix of the last norm's parameters. */
+    public static final String FINAL_NORM = "model.layer_norm";
+
+    /** The buffer of a MoE layer that is added to scores when experts are chosen, after the layer's prefix. */
+    public static final String SELECTION_BIAS = "gate.selection_bias";
+
     private ModelParameters() {}
+
+    /** The parameters of a component in a group. */
+    public record Owned(Component component, List<Parameter.Spec> specs) {}
 
     /**
      * Describes a parameter group before its memory is allocated.
      *
      * @param inMaster whether the group computes in the master weights' type
      */
-    public record GroupSpec(String name, List<Parameter.Spec> specs, boolean inMaster) {
+    public record GroupSpec(String name, List<Owned> components, boolean inMaster) {
+
+        /** All parameters of the group, in order. */
+        public List<Parameter.Spec> specs() {
+            return components.stream().flatMap(owned -> owned.specs().stream()).toList();
+        }
 
         /** Whether the group holds experts, which expert parallelism partitions. */
         boolean ofExperts() {
-            return specs.getFirst().stacked();
+            return specs().getFirst().stacked();
         }
     }
 
@@ -47,7 +66,7 @@ public final class ModelParameters {
      * @param experts the exchange among the ranks that hold the same experts
      */
     public static Parameters create(
-            ModelConfig config,
+            Architecture architecture,
             Precision precision,
             Device device,
             Layout layout,
@@ -55,6 +74,7 @@ public final class ModelParameters {
             ParameterExchange dense,
             ParameterExchange experts) {
         Parameters parameters = new Parameters(precision, device, scope);
+        ModelConfig config = architecture.model();
         Slice held = config.experts() == 0 ? new Slice(0, 0) : layout.experts(config.experts());
         groups(config, held).forEach(group -> {
             ParameterExchange exchange = group.ofExperts() ? experts : dense;
@@ -65,6 +85,9 @@ public final class ModelParameters {
                     exchange.share(layout.sharding()),
                     exchange));
         });
+        buffers(architecture)
+                .forEach(buffer -> parameters.addBuffer(
+                        buffer.name(), precision.computingInMaster().compute(), buffer.shape()));
         return parameters;
     }
 
@@ -78,13 +101,46 @@ public final class ModelParameters {
 
     /** The groups of a process that holds the given experts. */
     public static Stream<GroupSpec> groups(ModelConfig config, Slice held) {
-        int width = config.width();
         return Stream.of(
-                        Stream.of(group("embedding", embedding(config))),
-                        IntStream.range(0, config.layers()).boxed().flatMap(layer -> layer(layer, config, held)),
-                        Stream.of(group("layer_norm", norm("model.layer_norm", width))),
-                        config.tied() ? Stream.<GroupSpec>empty() : Stream.of(group("lm_head", List.of(head(config)))))
+                        embeddingGroup(config),
+                        IntStream.range(0, config.layers()).boxed().flatMap(layer -> layer(config, layer, held)),
+                        headGroups(config))
                 .flatMap(groups -> groups);
+    }
+
+    /** The groups that belong to no layer. */
+    public static Stream<GroupSpec> outsideLayers(ModelConfig config) {
+        return Stream.concat(embeddingGroup(config), headGroups(config));
+    }
+
+    private static Stream<GroupSpec> embeddingGroup(ModelConfig config) {
+        return Stream.of(group("embedding", Component.EMBEDDING, embedding(config)));
+    }
+
+    private static Stream<GroupSpec> headGroups(ModelConfig config) {
+        GroupSpec norm = group("layer_norm", norm(config, FINAL_NORM));
+        return config.tied()
+                ? Stream.of(norm)
+                : Stream.of(norm, group("lm_head", Component.HEAD, List.of(head(config))));
+    }
+
+    /**
+     * The specification of a buffer.
+     *
+     * @param shape its dimensions
+     */
+    public record BufferSpec(String name, long... shape) {}
+
+    /** The buffers in order. All have the type in which routers compute. */
+    public static Stream<BufferSpec> buffers(Architecture architecture) {
+        ModelConfig config = architecture.model();
+        if (!architecture.routing().gate().selectionBias()) {
+            return Stream.empty();
+        }
+        return IntStream.range(0, config.layers())
+                .filter(config::isMoeLayer)
+                .mapToObj(
+                        layer -> new BufferSpec("model.layers." + layer + ".moe." + SELECTION_BIAS, config.experts()));
     }
 
     private static List<Parameter.Spec> embedding(ModelConfig config) {
@@ -92,7 +148,7 @@ public final class ModelParameters {
         Parameter.Spec tokens =
                 matrix(EMBEDDING, config.vocabulary(), width, Initializations.embedding(width, config.padding()));
         return switch (config.positions()) {
-            case SINUSOIDAL -> List.of(tokens);
+            case SINUSOIDAL, ROPE -> List.of(tokens);
             case LEARNED ->
                 List.of(
                         tokens,
@@ -108,32 +164,42 @@ public final class ModelParameters {
         return matrix(HEAD, config.vocabulary(), config.width(), Initializations.embedding(config.width(), -1));
     }
 
-    private static Stream<GroupSpec> layer(int layer, ModelConfig config, Slice held) {
-        int width = config.width();
+    /** The groups of the layer with the given index, in a process that holds the given experts. */
+    public static Stream<GroupSpec> layer(ModelConfig config, int layer, Slice held) {
         String prefix = "model.layers." + layer + ".";
-        Stream<GroupSpec> attention = Stream.of(
-                group(prefix + "self_attn", attention(prefix, width)),
-                group(prefix + "final_layer_norm", norm(prefix + "final_layer_norm", width)));
+        GroupSpec attention = new GroupSpec(
+                prefix + "self_attn",
+                List.of(
+                        norm(config, Attention.normName(prefix)),
+                        new Owned(Component.ATTENTION, Attention.specs(config, prefix))),
+                false);
+        GroupSpec norm = group(prefix + "final_layer_norm", norm(config, prefix + "final_layer_norm"));
         return Stream.concat(
-                attention,
+                Stream.of(attention, norm),
                 config.isMoeLayer(layer)
                         ? mixture(prefix + "moe.", config, held)
-                        : Stream.of(group(prefix + "ffn", feedForward(prefix, width, config.ffn()))));
+                        : Stream.of(group(
+                                prefix + "ffn",
+                                Component.FEED_FORWARD,
+                                FeedForward.specs(config, prefix, config.ffn(), false))));
+    }
+
+    private static Owned norm(ModelConfig config, String name) {
+        return new Owned(Component.NORM, Norm.specs(config.norm(), name, config.width()));
     }
 
     private static Stream<GroupSpec> mixture(String prefix, ModelConfig config, Slice held) {
         int width = config.width();
         // The router computes in the master weights' type, because bfloat16 is too coarse for its choices.
-        GroupSpec gate = new GroupSpec(
-                prefix + "gate",
-                List.of(matrix(prefix + "gate.weight", config.experts(), width, Initializations.fanIn(width))),
-                true);
-        GroupSpec experts = group(prefix + "experts", experts(prefix, config, held));
+        Parameter.Spec router = matrix(prefix + "gate.weight", config.experts(), width, Initializations.fanIn(width));
+        GroupSpec gate = new GroupSpec(prefix + "gate", List.of(new Owned(Component.ROUTER, List.of(router))), true);
+        GroupSpec experts = group(prefix + "experts", Component.EXPERTS, experts(prefix, config, held));
         if (config.sharedExperts() == 0) {
             return Stream.of(gate, experts);
         }
-        int ffn = config.sharedExperts() * config.expertFfn();
-        return Stream.of(gate, experts, group(prefix + "shared", feedForward(prefix + "shared.", width, ffn)));
+        List<Parameter.Spec> shared = FeedForward.specs(
+                config, prefix + "shared.", config.sharedFfn(), config.shared().gated());
+        return Stream.of(gate, experts, group(prefix + "shared", Component.SHARED_EXPERTS, shared));
     }
 
     /**
@@ -145,59 +211,29 @@ public final class ModelParameters {
         return part.replaceFirst("\\.experts\\.\\d+\\.", ".experts." + expert + ".");
     }
 
-    private static GroupSpec group(String name, List<Parameter.Spec> specs) {
-        return new GroupSpec(name, specs, false);
+    private static GroupSpec group(String name, Component component, List<Parameter.Spec> specs) {
+        return group(name, new Owned(component, specs));
     }
 
-    private static List<Parameter.Spec> attention(String prefix, int width) {
-        List<Parameter.Spec> specs = new ArrayList<>(norm(prefix + "self_attn_layer_norm", width));
-        String attention = prefix + "self_attn.";
-        specs.add(new Parameter.Spec(
-                attention + "qkv_proj.weight",
-                List.of(3L * width, (long) width),
-                projections(attention, "weight"),
-                false,
-                Initializations.xavier(width, 1 / Math.sqrt(2)),
-                true));
-        specs.add(new Parameter.Spec(
-                attention + "qkv_proj.bias",
-                List.of(3L * width),
-                projections(attention, "bias"),
-                false,
-                Initializations.fanIn(width),
-                false));
-        specs.add(matrix(attention + "out_proj.weight", width, width, Initializations.xavier(width, 1)));
-        specs.add(vector(attention + "out_proj.bias", width, Initializations.ZERO));
-        return specs;
-    }
-
-    private static List<String> projections(String attention, String kind) {
-        return List.of(attention + "q_proj." + kind, attention + "k_proj." + kind, attention + "v_proj." + kind);
-    }
-
-    private static List<Parameter.Spec> norm(String name, int width) {
-        return List.of(
-                vector(name + ".weight", width, Initializations.ONE),
-                vector(name + ".bias", width, Initializations.ZERO));
-    }
-
-    private static List<Parameter.Spec> feedForward(String prefix, int width, int ffn) {
-        return List.of(
-                matrix(prefix + "fc1.weight", ffn, width, Initializations.fanIn(width)),
-                vector(prefix + "fc1.bias", ffn, Initializations.fanIn(width)),
-                matrix(prefix + "fc2.weight", width, ffn, Initializations.fanIn(ffn)),
-                vector(prefix + "fc2.bias", width, Initializations.fanIn(ffn)));
+    private static GroupSpec group(String name, Owned owned) {
+        return new GroupSpec(name, List.of(owned), false);
     }
 
     private static List<Parameter.Spec> experts(String prefix, ModelConfig config, Slice held) {
         long count = held.length();
         long width = config.width();
         long ffn = config.expertFfn();
-        return List.of(
-                stacked(prefix, "fc1.weight", held, List.of(count, ffn, width), config.width(), true),
-                stacked(prefix, "fc1.bias", held, List.of(count, ffn), config.width(), false),
-                stacked(prefix, "fc2.weight", held, List.of(count, width, ffn), config.expertFfn(), true),
-                stacked(prefix, "fc2.bias", held, List.of(count, width), config.expertFfn(), false));
+        long inner = config.feedForward().gated() ? 2 * ffn : ffn;
+        List<Parameter.Spec> specs = new ArrayList<>();
+        specs.add(stacked(prefix, "fc1.weight", held, List.of(count, inner, width), config.width(), true));
+        if (config.feedForward().bias()) {
+            specs.add(stacked(prefix, "fc1.bias", held, List.of(count, inner), config.width(), false));
+        }
+        specs.add(stacked(prefix, "fc2.weight", held, List.of(count, width, ffn), config.expertFfn(), true));
+        if (config.feedForward().bias()) {
+            specs.add(stacked(prefix, "fc2.bias", held, List.of(count, width), config.expertFfn(), false));
+        }
+        return specs;
     }
 
     private static Parameter.Spec stacked(
@@ -205,16 +241,11 @@ public final class ModelParameters {
         List<String> parts = LongStream.range(held.start(), held.end())
                 .mapToObj(expert -> prefix + "experts." + expert + "." + kind)
                 .toList();
-        return new Parameter.Spec(
+        return Parameter.Spec.ofEqualParts(
                 prefix + "experts." + kind, shape, parts, true, Initializations.fanIn(fanIn), decayed);
     }
 
     private static Parameter.Spec matrix(String name, int rows, int columns, Parameter.Initialization initialization) {
-        return new Parameter.Spec(
-                name, List.of((long) rows, (long) columns), List.of(name), false, initialization, true);
-    }
-
-    private static Parameter.Spec vector(String name, int size, Parameter.Initialization initialization) {
-        return new Parameter.Spec(name, List.of((long) size), List.of(name), false, initialization, false);
+        return Parameter.Spec.of(name, List.of((long) rows, (long) columns), initialization, true);
     }
 }

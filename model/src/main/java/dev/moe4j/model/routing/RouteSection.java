@@ -1,6 +1,7 @@
 package dev.moe4j.model.routing;
 
 import dev.moe4j.model.block.Logits;
+import dev.moe4j.model.spec.GateConfig;
 import dev.moe4j.model.spec.ModelException;
 import dev.moe4j.model.spec.RoutingConfig;
 import dev.moe4j.tensor.DType;
@@ -10,6 +11,7 @@ import dev.moe4j.tensor.Tensor;
 import dev.moe4j.tensor.autograd.Section;
 import dev.moe4j.tensor.autograd.Tape;
 import dev.moe4j.tensor.cuda.Kernels;
+import dev.moe4j.tensor.parameter.Buffer;
 import dev.moe4j.tensor.parameter.Parameter;
 import java.util.Arrays;
 import java.util.List;
@@ -29,7 +31,9 @@ public final class RouteSection implements Section.Derived {
 
     private final String name;
     private final Parameter gate;
+    private final @Nullable Buffer selectionBias;
     private final Routing routing;
+    private final GateConfig config;
     private final boolean normalizeBeforeDropping;
     private final Setting setting;
     private final Tape tape;
@@ -87,15 +91,25 @@ public final class RouteSection implements Section.Derived {
     }
 
     /**
+     * @param gate {@code [experts, model]}
+     * @param selectionBias added to the scores when experts are chosen, {@code [experts]}; null for none
      * @param tape owns the decisions
      * @param kernels used for an assignment on the device; null for libtorch's operators
      */
     public RouteSection(
-            String name, Parameter gate, RoutingConfig config, Setting setting, Tape tape, @Nullable Kernels kernels) {
+            String name,
+            Parameter gate,
+            @Nullable Buffer selectionBias,
+            RoutingConfig config,
+            Setting setting,
+            Tape tape,
+            @Nullable Kernels kernels) {
         this.kernels = kernels;
         this.name = name;
         this.tape = tape;
         this.gate = gate;
+        this.selectionBias = selectionBias;
+        this.config = config.gate();
         this.routing = Routing.of(config);
         this.normalizeBeforeDropping = config.normalizeBeforeDropping();
         this.setting = setting;
@@ -126,25 +140,45 @@ public final class RouteSection implements Section.Derived {
                 ? given_TE
                 : Tensor.concat(
                         0, given_TE, Tensor.zeros(given_TE.dtype(), given_TE.device(), setting.fill(), experts));
-        Tensor p_TE = logits_TE.softmax(-1);
+        Tensor scores_TE = switch (config.scores()) {
+            case SOFTMAX -> logits_TE.softmax(-1);
+            case SIGMOID -> logits_TE.sigmoid();
+        };
         Choices chosen = decided;
         if (chosen == null) {
-            Tensor decisive_TE = setting.roundRobin() ? roundRobinLogits(logits_TE) : logits_TE.detach();
-            chosen = setting.onDevice() ? chooseOnDevice(decisive_TE, p_TE) : choose(decisive_TE, p_TE);
+            Tensor decisive_TE = setting.roundRobin() ? roundRobinLogits(logits_TE) : decisive(logits_TE, scores_TE);
+            chosen = setting.onDevice() ? chooseOnDevice(decisive_TE, scores_TE) : choose(decisive_TE, scores_TE);
             decided = chosen;
         }
-        Tensor weights_TK = weights(p_TE, chosen).narrow(0, 0, tokens);
+        Tensor weights_TK = weights(scores_TE, chosen).narrow(0, 0, tokens);
         if (!setting.measured()) {
             return new Tensor[] {weights_TK};
         }
+        Tensor p_TE = probabilities(scores_TE);
         Tensor balance = balanceLoss(p_TE, chosen);
         if (figures == null) {
-            figures = figures(balance, logits_TE.detach(), p_TE.detach(), chosen.first_GE());
+            Tensor known_TE = config.scores() == GateConfig.Scores.SOFTMAX
+                    ? logits_TE.detach()
+                    : p_TE.detach().log();
+            figures = figures(balance, known_TE, p_TE.detach(), chosen.first_GE());
         }
         Tensor z = setting.zCoefficient() == 0
                 ? Tensor.zeros(p_TE.dtype(), p_TE.device())
                 : meansOf(given_TE.logSumExp(-1).square().unsqueeze(1), 1).sum().mul(setting.zCoefficient());
         return new Tensor[] {weights_TK, balance.mul(setting.balanceCoefficient()), z};
+    }
+
+    /** The numbers by whose order experts are chosen. The order of softmax scores is that of the logits. */
+    private Tensor decisive(Tensor logits_TE, Tensor scores_TE) {
+        return selectionBias == null ? logits_TE.detach() : scores_TE.detach().add(selectionBias.tensor());
+    }
+
+    /** The distribution over experts: the scores, divided by their sum if they are not probabilities. */
+    private Tensor probabilities(Tensor scores_TE) {
+        return switch (config.scores()) {
+            case SOFTMAX -> scores_TE;
+            case SIGMOID -> scores_TE.div(scores_TE.sum(-1).unsqueeze(-1).clampMin(epsilon(scores_TE.dtype())));
+        };
     }
 
     /** Logits that assign the choices of all tokens, in order, to the experts round robin. */
@@ -257,14 +291,18 @@ public final class RouteSection implements Section.Derived {
     private Tensor weights(Tensor p_TE, Choices chosen) {
         Tensor gates_TK = p_TE.gather(1, chosen.experts_TK());
         Tensor live_TK = gates_TK.mul(chosen.kept_TK());
-        if (live_TK.size(1) == 1) {
-            return live_TK;
+        if (live_TK.size(1) == 1 || !config.renormalize()) {
+            return scaled(live_TK);
         }
         Tensor total_T1 = (normalizeBeforeDropping ? gates_TK : live_TK)
                 .sum(-1)
                 .unsqueeze(-1)
                 .clampMin(epsilon(p_TE.dtype()));
-        return live_TK.div(total_T1);
+        return scaled(live_TK.div(total_T1));
+    }
+
+    private Tensor scaled(Tensor weights_TK) {
+        return config.scale() == 1 ? weights_TK : weights_TK.mul(config.scale());
     }
 
     private static double epsilon(DType type) {

@@ -27,6 +27,18 @@ public enum Activation {
         public Tensor backward(Tensor gradient, Tensor x, Tensor result) {
             return Functions.reluBackward(gradient, x, result);
         }
+    },
+    /** x · sigmoid(x) (Elfwing et al. 2018), also called Swish. With a gated network it gives SwiGLU. */
+    SILU {
+        @Override
+        public Tensor forward(Tensor x, Tensor result) {
+            return Functions.silu(x, result);
+        }
+
+        @Override
+        public Tensor backward(Tensor gradient, Tensor x, Tensor result) {
+            return Functions.siluBackward(gradient, x, result);
+        }
     };
 
     /** Writes the activation of {@code x} to {@code result}, which has the same shape, and returns {@code result}. */

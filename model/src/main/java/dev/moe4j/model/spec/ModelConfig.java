@@ -1,5 +1,7 @@
 package dev.moe4j.model.spec;
 
+import java.util.List;
+
 /**
  * The dimensions of a decoder-only Transformer, dense or with mixture-of-experts layers. Configuration keys are these
  * names in snake case under {@code model}.
@@ -22,6 +24,13 @@ package dev.moe4j.model.spec;
  * @param expertEvery the interval of MoE layers: 2 makes the second, fourth, … layer one
  * @param expertFfn inner width of one expert
  * @param sharedExperts experts of that width that every token passes through, in addition to its top-k
+ * @param denseLayers indices, from 0, of layers that are dense although {@code expertEvery} would make them MoE layers
+ * @param norm the norms
+ * @param rope rotary positions, if {@code positions} selects them
+ * @param attention grouped-query attention, width of heads, biases and norms of queries and keys
+ * @param feedForward the form of feed-forward networks and experts
+ * @param shared the form of the shared experts' network
+ * @param multipliers constant factors of embeddings, residual branches and logits
  */
 public record ModelConfig(
         int layers,
@@ -40,7 +49,14 @@ public record ModelConfig(
         int experts,
         int expertEvery,
         int expertFfn,
-        int sharedExperts) {
+        int sharedExperts,
+        List<Integer> denseLayers,
+        NormConfig norm,
+        RopeConfig rope,
+        AttentionConfig attention,
+        FeedForwardConfig feedForward,
+        SharedExpertConfig shared,
+        MultiplierConfig multipliers) {
 
     /** Stands for the tokenizer's vocabulary in the configuration of a run. */
     public static final int OF_TOKENIZER = 0;
@@ -49,6 +65,7 @@ public record ModelConfig(
     private static final long MOST_POSITIONS = 1L << 28;
 
     public ModelConfig {
+        denseLayers = List.copyOf(denseLayers);
         atLeast("layers", layers, 1);
         atLeast("width", width, 4);
         atLeast("heads", heads, 1);
@@ -67,10 +84,8 @@ public record ModelConfig(
         probability("dropout", dropout);
         probability("attention_dropout", attentionDropout);
         probability("activation_dropout", activationDropout);
-        if (width % heads != 0) {
-            throw new ModelException(
-                    "model.heads: " + heads + " does not divide the width " + width + "; use a divisor of the width");
-        }
+        checkAttention(width, heads, positions, rope, attention);
+        checkDenseLayers(layers, experts, expertEvery, denseLayers);
         if (vocabulary % 8 != 0) {
             throw new ModelException(
                     "model.vocabulary: " + vocabulary + " is not a multiple of 8; use " + paddedVocabulary(vocabulary));
@@ -84,7 +99,53 @@ public record ModelConfig(
         }
     }
 
-    /** A model with sinusoidal positions, tied output projection and no activation dropout. */
+    /** A model with the published block: layer norm, biases, networks without a gate, as many key as query heads. */
+    public ModelConfig(
+            int layers,
+            int width,
+            int heads,
+            int ffn,
+            int vocabulary,
+            int context,
+            Positions positions,
+            boolean tied,
+            Activation activation,
+            double dropout,
+            double attentionDropout,
+            double activationDropout,
+            int padding,
+            int experts,
+            int expertEvery,
+            int expertFfn,
+            int sharedExperts) {
+        this(
+                layers,
+                width,
+                heads,
+                ffn,
+                vocabulary,
+                context,
+                positions,
+                tied,
+                activation,
+                dropout,
+                attentionDropout,
+                activationDropout,
+                padding,
+                experts,
+                expertEvery,
+                expertFfn,
+                sharedExperts,
+                List.of(),
+                NormConfig.LAYER,
+                RopeConfig.DEFAULT,
+                AttentionConfig.PUBLISHED,
+                FeedForwardConfig.PUBLISHED,
+                SharedExpertConfig.DEFAULT,
+                MultiplierConfig.PUBLISHED);
+    }
+
+    /** The published block with sinusoidal positions, tied output projection and no activation dropout. */
     public ModelConfig(
             int layers,
             int width,
@@ -120,6 +181,45 @@ public record ModelConfig(
                 sharedExperts);
     }
 
+    private static void checkAttention(
+            int width, int heads, Positions positions, RopeConfig rope, AttentionConfig attention) {
+        if (attention.headWidth() == 0 && width % heads != 0) {
+            throw new ModelException("model.heads: " + heads + " does not divide the width " + width
+                    + "; use a divisor of the width, or set model.attention.head_width");
+        }
+        if (attention.kvHeads() > 0 && heads % attention.kvHeads() != 0) {
+            throw new ModelException("model.attention.kv_heads: " + attention.kvHeads() + " does not divide the "
+                    + heads + " heads; use a divisor of model.heads");
+        }
+        int headWidth = attention.headWidth() == 0 ? width / heads : attention.headWidth();
+        if (positions == Positions.ROPE && rope.rotated(headWidth) < 2) {
+            throw new ModelException("model.rope.fraction: " + rope.fraction() + " of a head's " + headWidth
+                    + " elements is less than one pair; use a larger fraction or wider heads");
+        }
+    }
+
+    private static void checkDenseLayers(int layers, int experts, int expertEvery, List<Integer> denseLayers) {
+        for (int layer : denseLayers) {
+            if (layer < 0 || layer >= layers) {
+                throw new ModelException(
+                        "model.dense_layers: there is no layer " + layer + "; the layers are 0 to " + (layers - 1));
+            }
+        }
+        if (experts > 0 && moeLayers(layers, experts, expertEvery, denseLayers) == 0) {
+            throw new ModelException("model.dense_layers: " + denseLayers + " leaves no layer with experts"
+                    + "; remove one, or use model.experts=0 for a dense model");
+        }
+    }
+
+    /** The number of MoE layers among the first {@code layers}. */
+    private static int moeLayers(int layers, int experts, int expertEvery, List<Integer> denseLayers) {
+        long excluded = denseLayers.stream()
+                .distinct()
+                .filter(layer -> layer < layers && (layer + 1) % expertEvery == 0)
+                .count();
+        return experts > 0 ? layers / expertEvery - (int) excluded : 0;
+    }
+
     private static void atLeast(String key, int value, int bound) {
         if (value < bound) {
             throw new ModelException("model." + key + ": " + value + " is too small; use at least " + bound);
@@ -140,62 +240,279 @@ public record ModelConfig(
 
     /** Whether the layer of this index, from 0, is a MoE layer. */
     public boolean isMoeLayer(int layer) {
-        return experts > 0 && (layer + 1) % expertEvery == 0;
+        return experts > 0 && (layer + 1) % expertEvery == 0 && !denseLayers.contains(layer);
     }
 
+    /** The number of MoE layers. */
     public int moeLayers() {
-        return experts > 0 ? layers / expertEvery : 0;
+        return moeLayers(layers, experts, expertEvery, denseLayers);
     }
 
+    /** The number of MoE layers before the layer of this index. */
+    public int moeLayersBefore(int layer) {
+        return moeLayers(layer, experts, expertEvery, denseLayers);
+    }
+
+    /** Whether all parts of the block are those of the published system. */
+    public boolean hasPublishedBlock() {
+        return norm.equals(NormConfig.LAYER)
+                && positions != Positions.ROPE
+                && attention.equals(AttentionConfig.PUBLISHED)
+                && feedForward.equals(FeedForwardConfig.PUBLISHED)
+                && activation != Activation.SILU
+                && multipliers.equals(MultiplierConfig.PUBLISHED);
+    }
+
+    /** The number of key and value heads. */
+    public int kvHeads() {
+        return attention.kvHeads() == 0 ? heads : attention.kvHeads();
+    }
+
+    /** The width of a head of attention. */
     public int headWidth() {
-        return width / heads;
+        return attention.headWidth() == 0 ? width / heads : attention.headWidth();
+    }
+
+    /** The inner width of all shared experts together; 0 if there are none. */
+    public int sharedFfn() {
+        if (sharedExperts == 0) {
+            return 0;
+        }
+        return shared.ffn() == 0 ? Math.multiplyExact(sharedExperts, expertFfn) : shared.ffn();
     }
 
     public ModelConfig withVocabulary(int size) {
-        return with(size, positions, tied, dropout, activationDropout, expertFfn);
+        return new Builder(this).vocabulary(size).build();
     }
 
     /** The same model with other positions and another output projection. */
     public ModelConfig withEmbeddings(Positions newPositions, boolean newTied) {
-        return with(vocabulary, newPositions, newTied, dropout, activationDropout, expertFfn);
+        return new Builder(this).positions(newPositions).tied(newTied).build();
     }
 
     public ModelConfig withDropout(double probability) {
-        return with(vocabulary, positions, tied, probability, activationDropout, expertFfn);
+        return new Builder(this).dropout(probability).build();
     }
 
     public ModelConfig withActivationDropout(double probability) {
-        return with(vocabulary, positions, tied, dropout, probability, expertFfn);
+        return new Builder(this).activationDropout(probability).build();
     }
 
     public ModelConfig withExpertFfn(int size) {
-        return with(vocabulary, positions, tied, dropout, activationDropout, size);
+        return new Builder(this).expertFfn(size).build();
     }
 
-    private ModelConfig with(
-            int newVocabulary,
-            Positions newPositions,
-            boolean newTied,
-            double newDropout,
-            double newActivationDropout,
-            int newExpertFfn) {
-        return new ModelConfig(
-                layers,
-                width,
-                heads,
-                ffn,
-                newVocabulary,
-                context,
-                newPositions,
-                newTied,
-                activation,
-                newDropout,
-                attentionDropout,
-                newActivationDropout,
-                padding,
-                experts,
-                expertEvery,
-                newExpertFfn,
-                sharedExperts);
+    /** A builder that starts from this model. */
+    public Builder toBuilder() {
+        return new Builder(this);
+    }
+
+    /** Builds a {@link ModelConfig} from another one. The methods set the components of the same name. */
+    public static final class Builder {
+
+        private int layers;
+        private int width;
+        private int heads;
+        private int ffn;
+        private int vocabulary;
+        private int context;
+        private Positions positions;
+        private boolean tied;
+        private Activation activation;
+        private double dropout;
+        private double attentionDropout;
+        private double activationDropout;
+        private int padding;
+        private int experts;
+        private int expertEvery;
+        private int expertFfn;
+        private int sharedExperts;
+        private List<Integer> denseLayers;
+        private NormConfig norm;
+        private RopeConfig rope;
+        private AttentionConfig attention;
+        private FeedForwardConfig feedForward;
+        private SharedExpertConfig shared;
+        private MultiplierConfig multipliers;
+
+        private Builder(ModelConfig from) {
+            layers = from.layers;
+            width = from.width;
+            heads = from.heads;
+            ffn = from.ffn;
+            vocabulary = from.vocabulary;
+            context = from.context;
+            positions = from.positions;
+            tied = from.tied;
+            activation = from.activation;
+            dropout = from.dropout;
+            attentionDropout = from.attentionDropout;
+            activationDropout = from.activationDropout;
+            padding = from.padding;
+            experts = from.experts;
+            expertEvery = from.expertEvery;
+            expertFfn = from.expertFfn;
+            sharedExperts = from.sharedExperts;
+            denseLayers = from.denseLayers;
+            norm = from.norm;
+            rope = from.rope;
+            attention = from.attention;
+            feedForward = from.feedForward;
+            shared = from.shared;
+            multipliers = from.multipliers;
+        }
+
+        public Builder layers(int value) {
+            layers = value;
+            return this;
+        }
+
+        public Builder width(int value) {
+            width = value;
+            return this;
+        }
+
+        public Builder heads(int value) {
+            heads = value;
+            return this;
+        }
+
+        public Builder ffn(int value) {
+            ffn = value;
+            return this;
+        }
+
+        public Builder vocabulary(int value) {
+            vocabulary = value;
+            return this;
+        }
+
+        public Builder context(int value) {
+            context = value;
+            return this;
+        }
+
+        public Builder positions(Positions value) {
+            positions = value;
+            return this;
+        }
+
+        public Builder tied(boolean value) {
+            tied = value;
+            return this;
+        }
+
+        public Builder activation(Activation value) {
+            activation = value;
+            return this;
+        }
+
+        public Builder dropout(double value) {
+            dropout = value;
+            return this;
+        }
+
+        public Builder attentionDropout(double value) {
+            attentionDropout = value;
+            return this;
+        }
+
+        public Builder activationDropout(double value) {
+            activationDropout = value;
+            return this;
+        }
+
+        public Builder padding(int value) {
+            padding = value;
+            return this;
+        }
+
+        public Builder experts(int value) {
+            experts = value;
+            return this;
+        }
+
+        public Builder expertEvery(int value) {
+            expertEvery = value;
+            return this;
+        }
+
+        public Builder expertFfn(int value) {
+            expertFfn = value;
+            return this;
+        }
+
+        public Builder sharedExperts(int value) {
+            sharedExperts = value;
+            return this;
+        }
+
+        public Builder denseLayers(List<Integer> value) {
+            denseLayers = value;
+            return this;
+        }
+
+        public Builder norm(NormConfig value) {
+            norm = value;
+            return this;
+        }
+
+        public Builder rope(RopeConfig value) {
+            rope = value;
+            return this;
+        }
+
+        public Builder attention(AttentionConfig value) {
+            attention = value;
+            return this;
+        }
+
+        public Builder feedForward(FeedForwardConfig value) {
+            feedForward = value;
+            return this;
+        }
+
+        public Builder shared(SharedExpertConfig value) {
+            shared = value;
+            return this;
+        }
+
+        public Builder multipliers(MultiplierConfig value) {
+            multipliers = value;
+            return this;
+        }
+
+        /**
+         * The model.
+         *
+         * @throws ModelException if the values contradict each other
+         */
+        public ModelConfig build() {
+            return new ModelConfig(
+                    layers,
+                    width,
+                    heads,
+                    ffn,
+                    vocabulary,
+                    context,
+                    positions,
+                    tied,
+                    activation,
+                    dropout,
+                    attentionDropout,
+                    activationDropout,
+                    padding,
+                    experts,
+                    expertEvery,
+                    expertFfn,
+                    sharedExperts,
+                    denseLayers,
+                    norm,
+                    rope,
+                    attention,
+                    feedForward,
+                    shared,
+                    multipliers);
+        }
     }
 }

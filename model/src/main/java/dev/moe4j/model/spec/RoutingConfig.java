@@ -18,6 +18,7 @@ package dev.moe4j.model.spec;
  * @param maskPadding whether padding gets no place and no weight
  * @param paddedSequences with {@link Strategy#CAPACITY} and group 0: a smaller batch is padded to this number of
  *     sequences with masked zeros, which capacity and load balancing loss count; 0 for no padding
+ * @param gate how logits become scores and combine weights
  */
 public record RoutingConfig(
         Strategy strategy,
@@ -29,7 +30,8 @@ public record RoutingConfig(
         SecondExpert secondExpert,
         boolean batchPrioritized,
         boolean maskPadding,
-        int paddedSequences) {
+        int paddedSequences,
+        GateConfig gate) {
 
     /** The routing strategies. */
     public enum Strategy {
@@ -77,6 +79,12 @@ public record RoutingConfig(
             throw new ModelException(
                     "routing.padded_sequences: " + paddedSequences + " is negative; use 0 for no padding");
         }
+        if (gate.scores() == GateConfig.Scores.SIGMOID && strategy == Strategy.CAPACITY) {
+            throw new ModelException("routing.gate.scores: sigmoid requires routing.strategy dropless");
+        }
+        if (gate.selectionBias() && strategy == Strategy.CAPACITY) {
+            throw new ModelException("routing.gate.selection_bias requires routing.strategy dropless");
+        }
         if (paddedSequences > 0 && (strategy != Strategy.CAPACITY || group != 0)) {
             throw new ModelException("routing.padded_sequences requires strategy capacity and group 0");
         }
@@ -103,7 +111,40 @@ public record RoutingConfig(
                 secondExpert,
                 batchPrioritized,
                 maskPadding,
-                0);
+                0,
+                GateConfig.PUBLISHED);
+    }
+
+    /** The same routing with another gate. */
+    public RoutingConfig withGate(GateConfig other) {
+        return new RoutingConfig(
+                strategy,
+                topK,
+                group,
+                capacityFactor,
+                evaluationCapacity,
+                normalizeBeforeDropping,
+                secondExpert,
+                batchPrioritized,
+                maskPadding,
+                paddedSequences,
+                other);
+    }
+
+    /** The same routing with another number of experts per token. */
+    public RoutingConfig withTopK(int experts) {
+        return new RoutingConfig(
+                strategy,
+                experts,
+                group,
+                capacityFactor,
+                evaluationCapacity,
+                normalizeBeforeDropping,
+                secondExpert,
+                batchPrioritized,
+                maskPadding,
+                paddedSequences,
+                gate);
     }
 
     public RoutingConfig withPaddedSequences(int sequences) {
@@ -117,7 +158,8 @@ public record RoutingConfig(
                 secondExpert,
                 batchPrioritized,
                 maskPadding,
-                sequences);
+                sequences,
+                gate);
     }
 
     /**
@@ -133,7 +175,9 @@ public record RoutingConfig(
                 normalizeBeforeDropping,
                 secondExpert,
                 batchPrioritized,
-                maskPadding);
+                maskPadding,
+                0,
+                gate);
     }
 
     /** The same top-k routing, dropless and deterministic. */
@@ -147,6 +191,8 @@ public record RoutingConfig(
                 normalizeBeforeDropping,
                 SecondExpert.ALL,
                 false,
-                maskPadding);
+                maskPadding,
+                0,
+                gate);
     }
 }

@@ -62,7 +62,7 @@ class HeadSectionTest {
                 Scope _ = Scope.open()) {
             parameters.add(
                     "head",
-                    List.of(new Parameter.Spec(
+                    List.of(Parameter.Spec.ofEqualParts(
                             "table",
                             List.of((long) VOCABULARY, (long) WIDTH),
                             List.of("table"),

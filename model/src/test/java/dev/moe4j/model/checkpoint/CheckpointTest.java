@@ -21,6 +21,7 @@ import dev.moe4j.model.batch.TokenBatch;
 import dev.moe4j.model.parameter.ModelParameters;
 import dev.moe4j.model.spec.Architecture;
 import dev.moe4j.model.spec.BalanceConfig;
+import dev.moe4j.model.spec.GateConfig;
 import dev.moe4j.model.spec.ModelException;
 import dev.moe4j.model.spec.Positions;
 import dev.moe4j.model.spec.RoutingConfig;
@@ -73,7 +74,8 @@ class CheckpointTest {
                     RoutingConfig.SecondExpert.RANDOM,
                     true,
                     false,
-                    6),
+                    6,
+                    GateConfig.PUBLISHED),
             BalanceConfig.DEFAULT.withTransform(BalanceConfig.Transform.NEG_LOG));
 
     private static Architecture architecture(String name) {
@@ -259,7 +261,12 @@ class CheckpointTest {
         CheckpointConfig config = CheckpointConfig.fromJson(refused, "as written");
         assertThat(refused.has("decoder_start_token_id")).isTrue();
 
-        assertThat((JsonNode) config.toJson(DType.FLOAT32)).isEqualTo(resource("cases/xglm-config-accepted.json"));
+        ObjectNode accepted = (ObjectNode) resource("cases/xglm-config-accepted.json");
+        ObjectNode written = config.toJson(DType.FLOAT32);
+        // Transformers ignores our block, which follows the version of the format.
+        assertThat(written.remove("moe4j")).isNotNull();
+        accepted.remove("moe4j");
+        assertThat((JsonNode) written).isEqualTo(accepted);
     }
 
     private static JsonNode resource(String name) throws IOException {

@@ -65,8 +65,8 @@ class DamagedCheckpointTest {
         try (LanguageModel model = model(MOE, Precision.FP32)) {
             write(folder, model);
         }
-        damaged(json -> block(json).put("format_version", 2))
-                .hasMessageContaining("format version 2, but this program reads up to 1");
+        damaged(json -> block(json).put("format_version", 3))
+                .hasMessageContaining("format version 3, but this program reads up to 2");
         damaged(json -> block(json).remove("format_version")).hasMessageContaining("moe4j.format_version is missing");
         damaged(json -> block(json).remove("routing"))
                 .hasMessageContaining("the key moe4j.routing.strategy is missing");

@@ -48,7 +48,8 @@ class MemoryEstimateTest {
         "cpu-tiny-dense, FP32, ''",
         "cpu-tiny-moe, BF16, 'model.positions=learned model.tied=false model.shared_experts=1'",
         "cpu-moe8, BF16, ''",
-        "quickstart-moe, FP64, ''"
+        "quickstart-moe, FP64, ''",
+        "cpu-modern-moe8, BF16, 'model.attention.qk_norm=width model.shared_experts=1 model.shared.gated=true'"
     })
     void parameterMemoryMatchesEstimate(String preset, String name, String overrides) {
         Precision precision = Precision.parse(name);
@@ -87,6 +88,12 @@ class MemoryEstimateTest {
         "cpu-moe8, BF16, 4, 'model.positions=learned model.tied=false model.shared_experts=2 model.activation_dropout=0.1'",
         "cpu-dense, FP32, 4, 'model.activation=relu model.activation_dropout=0.1'",
         "quickstart-moe, FP32, 16, 'routing.strategy=capacity routing.capacity_factor=4'",
+        "cpu-modern-dense, FP32, 8, ''",
+        "cpu-modern-dense, BF16, 8, 'model.context=640'",
+        "cpu-modern-moe8, FP32, 8, ''",
+        "cpu-modern-moe8, BF16, 8, 'model.shared_experts=1 model.dropout=0.1 model.activation_dropout=0.1'",
+        "cpu-modern-moe32, FP32, 8, 'model.expert_every=1 model.attention.qk_norm=none'",
+        "cpu-modern-moe8, FP32, 4, 'model.attention.head_width=32 model.attention_dropout=0.1'",
     })
     @EnabledOnOs(OS.LINUX)
     void stepPeakMatchesEstimate(String preset, String name, int sequences, String overrides) {

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.moe4j.model.Difference;
 import dev.moe4j.model.TinyExperts;
+import dev.moe4j.model.block.InnerActivation;
 import dev.moe4j.model.routing.ExpertRows;
 import dev.moe4j.model.spec.Activation;
 import dev.moe4j.tensor.DType;
@@ -35,16 +36,26 @@ class BlockedExpertsTest {
     /** Empty experts, one row, few rows, exactly one block of rows, and several blocks with a smaller last one. */
     private static final ExpertRows ROWS = new ExpertRows.Received(0, 1, 8, 8 + 512, 520 + 1100, 1620);
 
+    private static final InnerActivation SWIGLU = new InnerActivation(Activation.SILU, true);
+
+    private static List<InnerActivation> activations() {
+        return Stream.of(Activation.values())
+                .flatMap(activation ->
+                        Stream.of(new InnerActivation(activation, false), new InnerActivation(activation, true)))
+                .toList();
+    }
+
     @ParameterizedTest
     @CsvSource({"fp64, 1e-14", "fp32, 1e-6", "bf16, 4e-3"})
     void equalsTheReference(String precision, double bound) {
-        for (Activation activation : Activation.values()) {
+        for (InnerActivation activation : activations()) {
             for (boolean masked : List.of(false, true)) {
-                List<double[]> blocked =
-                        compute(precision, masked, weights -> new BlockedExperts(weights, activation, ROWS));
+                List<double[]> blocked = compute(
+                        precision, masked, activation, weights -> new BlockedExperts(weights, activation, ROWS));
                 List<double[]> reference = compute(
                         precision,
                         masked,
+                        activation,
                         weights -> new ExpertNetworks.ByProducts(weights, activation, new ExpertProducts.Loop(ROWS)));
                 for (int i = 0; i < reference.size(); i++) {
                     assertThat(Difference.relative(blocked.get(i), reference.get(i)))
@@ -63,7 +74,7 @@ class BlockedExpertsTest {
             List<List<double[]>> results = IntStream.rangeClosed(1, 3)
                     .mapToObj(threads -> {
                         Libtorch.threads(threads);
-                        return compute(precision, true, weights -> new BlockedExperts(weights, Activation.GELU, ROWS));
+                        return compute(precision, true, SWIGLU, weights -> new BlockedExperts(weights, SWIGLU, ROWS));
                     })
                     .toList();
             for (int i = 0; i < results.getFirst().size(); i++) {
@@ -77,11 +88,15 @@ class BlockedExpertsTest {
 
     /** The outputs, the gradient of the rows, and the parameters' gradients after one pass and accumulated over two. */
     private static List<double[]> compute(
-            String name, boolean masked, Function<ExpertNetworks.Weights, ExpertNetworks> networksOf) {
+            String name,
+            boolean masked,
+            InnerActivation activation,
+            Function<ExpertNetworks.Weights, ExpertNetworks> networksOf) {
         Precision precision = Precision.parse(name);
         try (Scope _ = Scope.open();
                 Parameters parameters = new Parameters(precision, Device.CPU)) {
-            ExpertNetworks networks = networksOf.apply(TinyExperts.weights(parameters, EXPERTS, WIDTH, FFN));
+            ExpertNetworks networks =
+                    networksOf.apply(TinyExperts.weights(parameters, EXPERTS, WIDTH, FFN, activation.gated()));
             DType type = precision.compute();
             int rows = ROWS.start(EXPERTS);
             Tensor x_RD = random(2, type, rows, WIDTH);
@@ -91,7 +106,7 @@ class BlockedExpertsTest {
             networks.weights().all().forEach(parameter -> parameter.gradient().fill(7));
             parameters.startGradients();
             ExpertNetworks.Passed passed = networks.forward(x_RD, mask_RF);
-            assertThat(networks.active(passed.inner_RF(), mask_RF).toDoubles())
+            assertThat(networks.active(passed.inner(), mask_RF).toDoubles())
                     .isEqualTo(passed.active_RF().toDoubles());
             double[] once = backward(networks, gradient_RD, x_RD, passed, mask_RF);
             List<double[]> gradients = gradients(networks);
@@ -109,7 +124,7 @@ class BlockedExpertsTest {
             Tensor x_RD,
             ExpertNetworks.Passed passed,
             @Nullable Tensor mask_RF) {
-        return networks.backward(gradient_RD, x_RD, passed.inner_RF(), passed.active_RF(), mask_RF)
+        return networks.backward(gradient_RD, x_RD, passed.inner(), passed.active_RF(), mask_RF)
                 .toDoubles();
     }
 

@@ -128,7 +128,7 @@ abstract class ExpertProductsSuite {
             SplittableRandom random = new SplittableRandom(load.hashCode());
             parameters.add(
                     "experts",
-                    List.of(new Parameter.Spec(
+                    List.of(Parameter.Spec.ofEqualParts(
                             "weight",
                             List.of((long) EXPERTS, (long) OUT, (long) IN),
                             IntStream.range(0, EXPERTS).mapToObj(e -> "w" + e).toList(),

@@ -6,6 +6,7 @@ import dev.moe4j.model.RanksInThreads;
 import dev.moe4j.model.TinyExperts;
 import dev.moe4j.model.batch.PassContext;
 import dev.moe4j.model.block.Dropout;
+import dev.moe4j.model.block.InnerActivation;
 import dev.moe4j.model.expert.CombineSection;
 import dev.moe4j.model.expert.DispatchSection;
 import dev.moe4j.model.expert.ExpertNetworks;
@@ -193,7 +194,7 @@ class ExpertExchangeTest {
                 Value returned = tape.run(new ExchangeSection("exchange_results", exchange, true), results);
                 poisonOthers(returned.tensor(), assigned.filled(), poisoned ? Double.NaN : 0);
                 Value out = tape.run(
-                        new CombineSection("combine", routes, none("combine"), false, null),
+                        new CombineSection("combine", routes, none("combine"), false, 1, null),
                         tape.constant(ones.copy()),
                         returned,
                         tape.constant(Tensor.full(
@@ -222,7 +223,7 @@ class ExpertExchangeTest {
         Tensor choices = Tensor.of(new long[count]);
         return new ExpertsSection(
                 "experts",
-                ExpertNetworks.of(weights, Activation.GELU, rows),
+                ExpertNetworks.of(weights, new InnerActivation(Activation.GELU, false), rows),
                 none("activation"),
                 new RowChoices(choices, 1),
                 false);

@@ -272,8 +272,8 @@ class DeviceAssignmentTest {
         parameters.add(
                 "experts",
                 List.of(
-                        new Parameter.Spec("weight", List.of(5L, 16L, 16L), names("w"), true, normal, true),
-                        new Parameter.Spec("bias", List.of(5L, 16L), names("b"), true, normal, false)));
+                        Parameter.Spec.ofEqualParts("weight", List.of(5L, 16L, 16L), names("w"), true, normal, true),
+                        Parameter.Spec.ofEqualParts("bias", List.of(5L, 16L), names("b"), true, normal, false)));
         parameters.initialize(new RandomKey(9));
         return parameters;
     }

@@ -183,7 +183,7 @@ class RoutingTest {
             boolean measured) {
         RouteSection.Setting setting =
                 new RouteSection.Setting(1, padding, null, fill, training, noise, null, 1, 1, false, false, measured);
-        return new RouteSection("route", gate, config, setting, tape, null);
+        return new RouteSection("route", gate, null, config, setting, tape, null);
     }
 
     private static void checkChoices(Trial trial, Assignment assignment) {

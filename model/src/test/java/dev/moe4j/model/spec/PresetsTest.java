@@ -24,7 +24,13 @@ class PresetsTest {
         "moe-15b, 14.5, 15.5",
         "moe-52b, 51, 53",
         "moe-207b, 206, 208",
-        "moe-1.1t, 1100, 1110"
+        "moe-1.1t, 1100, 1110",
+        "modern-dense-80m, 0.075, 0.085",
+        "modern-dense-200m, 0.18, 0.21",
+        "modern-dense-1b, 0.9, 1.1",
+        "modern-moe-400m-a80m, 0.38, 0.42",
+        "modern-moe-1b-a200m, 0.95, 1.1",
+        "modern-moe-7b-a1b, 6.8, 7.3"
     })
     void sizeMatchesName(String name, double least, double most) {
         assertThat(Cost.of(Presets.architecture(name)).parametersTotal() / 1e9).isBetween(least, most);
@@ -55,6 +61,33 @@ class PresetsTest {
         assertThat(b.experts()).isEqualTo(a.ffn());
     }
 
+    @ParameterizedTest
+    @CsvSource({
+        "modern-moe-400m-a80m, modern-dense-80m, 0.075, 0.085",
+        "modern-moe-1b-a200m, modern-dense-200m, 0.18, 0.21",
+        "modern-moe-7b-a1b, modern-dense-1b, 0.9, 1.1"
+    })
+    void modernMixturesActivateWhatTheirNamesSay(String mixture, String dense, double least, double most) {
+        Cost moe = Cost.of(Presets.architecture(mixture));
+        assertThat(moe.parametersActive() / 1e9).isBetween(least, most);
+        assertThat(moe.forwardFlopsPerToken()
+                        / Cost.of(Presets.architecture(dense)).forwardFlopsPerToken())
+                .isBetween(0.99, 1.01);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "cpu-modern-dense, cpu-dense",
+        "cpu-modern-moe8, cpu-moe8",
+        "cpu-modern-moe32, cpu-moe32",
+        "cpu-modern-moe128, cpu-moe128"
+    })
+    void modernSmallOnesCostWhatTheOthersDo(String modern, String other) {
+        double flops = Cost.of(Presets.architecture(modern)).forwardFlopsPerToken();
+        assertThat(flops / Cost.of(Presets.architecture(other)).forwardFlopsPerToken())
+                .isBetween(0.99, 1.01);
+    }
+
     @Test
     void smallOnesHaveTheSizesOfTheBenchmarks() {
         ModelConfig tiny = Presets.architecture("cpu-tiny-moe").model();
@@ -81,6 +114,6 @@ class PresetsTest {
         assertThatThrownBy(() -> Presets.architecture("x"))
                 .isInstanceOf(ModelException.class)
                 .hasMessageContaining("there are cpu-tiny-dense, cpu-tiny-moe");
-        assertThat(Presets.names()).hasSize(20);
+        assertThat(Presets.names()).hasSize(30);
     }
 }

@@ -20,7 +20,7 @@ public final class Parameter {
      *
      * @param name the parameter's name, unique in the model
      * @param shape the parameter's shape with all its parts, such as {@code [experts, ...]} for stacked experts
-     * @param parts the parts' names in checkpoints, in order along the first dimension
+     * @param parts the parts in checkpoints, in order along the first dimension
      * @param stacked whether each part is one entry of the first dimension and lacks this dimension. If not, each part is a
      *     slice of the first dimension.
      * @param initialization fills a part's master weights, with a random key derived from the part's name
@@ -29,7 +29,7 @@ public final class Parameter {
     public record Spec(
             String name,
             List<Long> shape,
-            List<String> parts,
+            List<Part> parts,
             boolean stacked,
             Initialization initialization,
             boolean decayed) {
@@ -37,10 +37,43 @@ public final class Parameter {
         public Spec {
             shape = List.copyOf(shape);
             parts = List.copyOf(parts);
-            if (parts.isEmpty() || shape.isEmpty() || shape.getFirst() % parts.size() != 0) {
-                throw new TensorException(
-                        "parameter " + name + " of shape " + shape + " cannot have " + parts.size() + " equal parts");
+            long rows = parts.stream().mapToLong(Part::rows).sum();
+            if (parts.isEmpty() || shape.isEmpty() || shape.getFirst() != rows) {
+                throw new TensorException("parameter " + name + " of shape " + shape + " cannot have " + parts.size()
+                        + " parts with " + rows + " rows");
             }
+        }
+
+        /** A parameter of one part, which has the parameter's name. */
+        public static Spec of(String name, List<Long> shape, Initialization initialization, boolean decayed) {
+            return ofEqualParts(name, shape, List.of(name), false, initialization, decayed);
+        }
+
+        /**
+         * A parameter of parts of equal size.
+         *
+         * @param parts the parts' names in checkpoints; their number must divide the first dimension
+         */
+        public static Spec ofEqualParts(
+                String name,
+                List<Long> shape,
+                List<String> parts,
+                boolean stacked,
+                Initialization initialization,
+                boolean decayed) {
+            long rows = shape.getFirst() / Math.max(1, parts.size());
+            return new Spec(
+                    name,
+                    shape,
+                    parts.stream().map(part -> new Part(part, rows)).toList(),
+                    stacked,
+                    initialization,
+                    decayed);
+        }
+
+        /** The names of the parts in checkpoints, in order. */
+        public List<String> partNames() {
+            return parts.stream().map(Part::name).toList();
         }
 
         /** Elements over all parts. */
@@ -52,17 +85,30 @@ public final class Parameter {
             return shape.stream().mapToLong(Long::longValue).toArray();
         }
 
-        /** The shape of one part. */
-        public long[] partShape() {
-            long rows = shape.getFirst() / parts.size();
+        /** The shape of the part with the given index. */
+        public long[] partShape(int index) {
             long[] dims = dimensions();
             if (stacked) {
                 return Arrays.copyOfRange(dims, 1, dims.length);
             }
-            dims[0] = rows;
+            dims[0] = parts.get(index).rows();
             return dims;
         }
+
+        private long firstRow(int index) {
+            return stacked
+                    ? index
+                    : parts.subList(0, index).stream().mapToLong(Part::rows).sum();
+        }
     }
+
+    /**
+     * A part of a parameter.
+     *
+     * @param name the part's name in checkpoints
+     * @param rows the part's length along the parameter's first dimension
+     */
+    public record Part(String name, long rows) {}
 
     /** Fills a part of a parameter with its initial values. */
     @FunctionalInterface
@@ -138,8 +184,8 @@ public final class Parameter {
 
     /** A part of a tensor that has this parameter's shape, as a view in the part's shape. */
     public Tensor part(Tensor whole, int index) {
-        long rows = spec.shape().getFirst() / spec.parts().size();
-        return whole.narrow(0, index * rows, rows).view(spec.partShape());
+        long rows = spec.parts().get(index).rows();
+        return whole.narrow(0, spec.firstRow(index), rows).view(spec.partShape(index));
     }
 
     /** Accumulates a gradient: the first contribution of a step overwrites the gradient, later ones are added. */

@@ -1,5 +1,6 @@
 package dev.moe4j.tensor.parameter;
 
+import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
@@ -25,6 +26,7 @@ public final class Parameters implements AutoCloseable {
     private final List<ParameterGroup> groups = new ArrayList<>();
     private final Set<ParameterGroup> frozen = new HashSet<>();
     private final Map<String, Parameter> byName = new LinkedHashMap<>();
+    private final Map<String, Buffer> buffers = new LinkedHashMap<>();
 
     public Parameters(Precision precision, Device device) {
         this(precision, device, Scope.detached());
@@ -64,6 +66,40 @@ public final class Parameters implements AutoCloseable {
         }
         groups.add(group);
         return group;
+    }
+
+    /**
+     * Adds a buffer of zeros.
+     *
+     * @throws TensorException if the model has a buffer or a parameter of this name
+     */
+    public Buffer addBuffer(String name, DType type, long... shape) {
+        if (byName.containsKey(name) || buffers.containsKey(name)) {
+            throw new TensorException("two parameters or buffers are called " + name);
+        }
+        try (Scope _ = Scope.open()) {
+            Buffer buffer = new Buffer(name, scope.keep(Tensor.zeros(type, device, shape)));
+            buffers.put(name, buffer);
+            return buffer;
+        }
+    }
+
+    /** All buffers, in the order in which they were added. */
+    public List<Buffer> buffers() {
+        return List.copyOf(buffers.values());
+    }
+
+    /**
+     * Finds a buffer by its name.
+     *
+     * @throws TensorException if no buffer has this name
+     */
+    public Buffer buffer(String name) {
+        Buffer buffer = buffers.get(name);
+        if (buffer == null) {
+            throw new TensorException("no buffer is called " + name);
+        }
+        return buffer;
     }
 
     public List<ParameterGroup> units() {
@@ -123,7 +159,9 @@ public final class Parameters implements AutoCloseable {
                 (parameter, part, target) -> parameter
                         .spec()
                         .initialization()
-                        .fill(target, key.fold(parameter.spec().parts().get(part))));
+                        .fill(
+                                target,
+                                key.fold(parameter.spec().parts().get(part).name())));
         refresh();
     }
 

@@ -115,8 +115,8 @@ class TapeFailureTest {
 
     TapeFailureTest() {
         for (String name : List.of("w", "b")) {
-            Parameter.Spec spec =
-                    new Parameter.Spec(name, List.of(2L), List.of(name), false, (part, _) -> part.fill(1), true);
+            Parameter.Spec spec = Parameter.Spec.ofEqualParts(
+                    name, List.of(2L), List.of(name), false, (part, _) -> part.fill(1), true);
             parameters.add(name, List.of(spec), Precision.FP32, SHARDED, keeper);
         }
         parameters.initialize(new RandomKey(0));

@@ -72,7 +72,7 @@ class TapeTest {
         Parameters parameters = new Parameters(precision, Device.CPU);
         parameters.add(
                 "unit",
-                List.of(new Parameter.Spec(
+                List.of(Parameter.Spec.ofEqualParts(
                         "w", List.of(2L), List.of("w"), false, (part, key) -> part.fill(value), true)));
         parameters.initialize(new RandomKey(0));
         return parameters;

@@ -15,8 +15,8 @@ class ParameterTest {
 
     private static Parameters parameters(Precision precision, List<Long> shape, String... parts) {
         Parameters parameters = new Parameters(precision, Device.CPU);
-        Parameter.Spec spec =
-                new Parameter.Spec("w", shape, List.of(parts), parts.length > 1, (part, _) -> part.zero(), true);
+        Parameter.Spec spec = Parameter.Spec.ofEqualParts(
+                "w", shape, List.of(parts), parts.length > 1, (part, _) -> part.zero(), true);
         parameters.add("unit", List.of(spec));
         parameters.initialize(new RandomKey(1));
         return parameters;

@@ -30,7 +30,8 @@ public final class Snapshot implements AutoCloseable {
         this.scope = scope;
         this.architecture = model.architecture();
         this.master = model.parameters().precision().master();
-        this.model = CheckpointTensors.copies(model, ParameterGroup::master, "", scope);
+        this.model = new ArrayList<>(CheckpointTensors.copies(model, ParameterGroup::master, "", scope));
+        this.model.addAll(CheckpointTensors.bufferCopies(model, scope));
         for (String moment : AdamW.MOMENTS) {
             optimizer.addAll(CheckpointTensors.copies(model, unit -> unit.state(moment), "." + moment, scope));
         }

@@ -47,6 +47,14 @@ final class Recipes {
     private static final Map<String, Recipe> QUICKSTART =
             Map.of("quickstart-dense", quickstart(3e-3), "quickstart-moe", quickstart(4e-3));
 
+    private static final Map<String, Recipe> MODERN = Map.of(
+            "modern-dense-80m", modern(1e-3),
+            "modern-dense-200m", modern(8e-4),
+            "modern-dense-1b", modern(4e-4),
+            "modern-moe-400m-a80m", modern(1e-3),
+            "modern-moe-1b-a200m", modern(8e-4),
+            "modern-moe-7b-a1b", modern(4e-4));
+
     private static final Recipe TINY =
             new Recipe(OptimizerConfig.DEFAULT, ScheduleConfig.DEFAULT, new BatchConfig(8, 1));
 
@@ -95,7 +103,19 @@ final class Recipes {
         if (quickstart != null) {
             return quickstart;
         }
+        Recipe modern = MODERN.get(preset);
+        if (modern != null) {
+            return modern;
+        }
         return preset.startsWith("cpu-tiny-") ? TINY : SMALL;
+    }
+
+    /** 256 sequences of 2048 tokens per update. The rates follow OLMoE's and are not measured here. */
+    private static Recipe modern(double rate) {
+        return new Recipe(
+                OptimizerConfig.DEFAULT.withLearningRate(rate),
+                ScheduleConfig.DEFAULT,
+                new BatchConfig(256, 256 / MICRO_BATCH));
     }
 
     private static Recipe quickstart(double rate) {
