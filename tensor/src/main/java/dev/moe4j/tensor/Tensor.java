@@ -180,6 +180,18 @@ public final class Tensor extends TensorViews {
         return inPlace("mul_", () -> handle().mul_(other.handle()), this, other);
     }
 
+    /** Adds {@code factor · a · b}, elementwise, in one pass. */
+    public Tensor addProductOfElements(Tensor a, Tensor b, double factor) {
+        try (Scalar scalar = scalar(factor)) {
+            return inPlace("addcmul_", () -> handle().addcmul_(a.handle(), b.handle(), scalar), this, a, b);
+        }
+    }
+
+    /** Writes {@code a · b}, elementwise; returns this tensor. */
+    public Tensor setToProductOfElements(Tensor a, Tensor b) {
+        return inPlace("mul", () -> torch.mul_out(handle(), a.handle(), b.handle()), this, a, b);
+    }
+
     public Tensor mulInPlace(double factor) {
         try (Scalar scalar = scalar(factor)) {
             return inPlace("mul_", () -> handle().mul_(scalar), this);

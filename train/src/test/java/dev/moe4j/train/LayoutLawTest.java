@@ -12,9 +12,17 @@ import dev.moe4j.model.routing.LayerRouting;
 import dev.moe4j.model.routing.RoutingCounts;
 import dev.moe4j.model.spec.Activation;
 import dev.moe4j.model.spec.Architecture;
+import dev.moe4j.model.spec.AttentionConfig;
 import dev.moe4j.model.spec.BalanceConfig;
 import dev.moe4j.model.spec.ExpertGradients;
 import dev.moe4j.model.spec.ModelConfig;
+import dev.moe4j.model.spec.SharedExpertConfig;
+import dev.moe4j.model.spec.RopeConfig;
+import dev.moe4j.model.spec.Positions;
+import dev.moe4j.model.spec.NormConfig;
+import dev.moe4j.model.spec.MultiplierConfig;
+import dev.moe4j.model.spec.GateConfig;
+import dev.moe4j.model.spec.FeedForwardConfig;
 import dev.moe4j.model.spec.ModelException;
 import dev.moe4j.model.spec.Recompute;
 import dev.moe4j.model.spec.RoutingConfig;
@@ -69,8 +77,55 @@ class LayoutLawTest {
         static final Division PLAIN = new Division(Sharding.NONE, 1, Recompute.NONE);
     }
 
+    /** The block of a subject's model. */
+    enum Block {
+        PUBLISHED,
+        /** As in Qwen3-MoE, with a gated shared expert. */
+        SOFTMAX_MODERN,
+        /** As in GLM-4-MoE, with norms over the width and constant factors. */
+        SIGMOID_MODERN;
+
+        ModelConfig apply(ModelConfig model) {
+            if (this == PUBLISHED) {
+                return model;
+            }
+            boolean softmax = this == SOFTMAX_MODERN;
+            return model.toBuilder()
+                    .heads(4)
+                    .positions(Positions.ROPE)
+                    .tied(softmax)
+                    .activation(Activation.SILU)
+                    .expertEvery(softmax ? 2 : 1)
+                    .denseLayers(softmax ? List.of() : List.of(0))
+                    .sharedExperts(1)
+                    .norm(NormConfig.RMS)
+                    .rope(new RopeConfig(10_000, softmax ? 1 : 0.5))
+                    .attention(new AttentionConfig(
+                            2,
+                            8,
+                            softmax ? AttentionConfig.Bias.NONE : AttentionConfig.Bias.QKV,
+                            softmax ? AttentionConfig.QkNorm.HEAD : AttentionConfig.QkNorm.WIDTH,
+                            0))
+                    .feedForward(new FeedForwardConfig(true, false))
+                    .shared(new SharedExpertConfig(0, softmax))
+                    .multipliers(softmax ? MultiplierConfig.NONE : new MultiplierConfig(3, 0.5, 0.5))
+                    .build();
+        }
+
+        GateConfig gate() {
+            return switch (this) {
+                case PUBLISHED, SOFTMAX_MODERN -> GateConfig.PUBLISHED;
+                case SIGMOID_MODERN -> new GateConfig(GateConfig.Scores.SIGMOID, true, true, 2.5);
+            };
+        }
+    }
+
     /** The parts of a run that determine its results. */
-    record Subject(boolean capacity, boolean dropout, int experts) {
+    record Subject(boolean capacity, boolean dropout, int experts, Block block) {
+
+        Subject(boolean capacity, boolean dropout, int experts) {
+            this(capacity, dropout, experts, Block.PUBLISHED);
+        }
 
         /**
          * The seed of the model's parameters: the one from 1 to 100 with the largest margin. With two experts and
@@ -78,6 +133,9 @@ class LayoutLawTest {
          * gradients by their size, so the rounding error of a tiny gradient can become a visible part of the update.
          */
         long seed() {
+            if (block != Block.PUBLISHED) {
+                return block == Block.SOFTMAX_MODERN ? 27 : 39;
+            }
             if (experts == 2) {
                 return dropout ? 80 : 58;
             }
@@ -101,8 +159,8 @@ class LayoutLawTest {
                             true)
                     : RoutingConfig.DEFAULT;
             return new Architecture(
-                    model,
-                    routing,
+                    block.apply(model),
+                    routing.withGate(block.gate()),
                     new BalanceConfig(0.01, BalanceConfig.Scope.GLOBAL, BalanceConfig.Combine.MEAN, 0.001));
         }
     }
@@ -331,6 +389,33 @@ class LayoutLawTest {
                 Division division = new Division(sharding, way.accumulation(), way.recompute());
                 boolean dropout = (half + cases.size() / 2 + turn) % 2 == 1;
                 Subject subject = new Subject(half == 1, dropout, experts);
+                cases.add(new Case(subject, division, run(subject, division, fabric, ExpertGradients.EXACT)));
+            }
+        }
+        return cases;
+    }
+
+    /** Today's blocks, sharded at every level, with every kind of recomputation. */
+    @ParameterizedTest
+    @CsvSource({"2, 1", "4, 2"})
+    void modernBlocksDoNotDependOnTheDivision(int world, int expert) {
+        List<List<Case>> ranks = RanksInThreads.run(world, processes -> modern(processes, expert));
+        for (Case one : ranks.getFirst()) {
+            same(
+                    "%s, %s, experts over %d of %d".formatted(one.subject(), one.division(), expert, world),
+                    one.run(),
+                    reference(one.subject(), one.division().accumulation()));
+        }
+    }
+
+    private static List<Case> modern(Processes processes, int expert) {
+        List<Case> cases = new ArrayList<>();
+        for (Sharding sharding : Sharding.values()) {
+            ParallelContext fabric = ParallelContext.of(processes, expert, sharding);
+            for (Block block : List.of(Block.SOFTMAX_MODERN, Block.SIGMOID_MODERN)) {
+                Division way = WAYS.get((2 * cases.size() + expert) % WAYS.size());
+                Division division = new Division(sharding, way.accumulation(), way.recompute());
+                Subject subject = new Subject(false, block == Block.SOFTMAX_MODERN, 4, block);
                 cases.add(new Case(subject, division, run(subject, division, fabric, ExpertGradients.EXACT)));
             }
         }

@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * {@link AttentionSection} with a hand-written backward pass, on {@link AttentionBlocks}. Used on CPUs, where
  * libtorch's fused kernel is slow in bfloat16, and in float32 without AVX-512. If lean, it saves the results of its
- * products but no attention weights; backward recomputes the norms and each block's weights.
+ * products but no attention weights; backward recomputes the norm and each block's weights.
  *
  * <p>Shapes: T tokens, D model, B sequences, H query heads, K key heads, J heads, S length, C head width, E = (H + 2K) ·
  * C, N queries of a block.
@@ -27,14 +27,23 @@ public final class BlockedAttentionSection implements Section.Written {
     private final boolean lean;
 
     /**
+     * What the norms of queries and keys keep.
+     *
+     * @param projected_TE queries, keys and values before the norms
+     * @param query the statistics of the queries' norm
+     * @param key the statistics of the keys' norm
+     */
+    private record KeptNorms(Tensor projected_TE, Tensor query, Tensor key) {}
+
+    /**
      * The saved tensors, in order.
      *
-     * @param projected queries, keys and values before they are normalised; null if they are not
+     * @param norms null without norms of queries and keys
      */
     private record Kept(
             AttentionBlocks.Heads heads,
             Tensor a_TE,
-            @Nullable Tensor projected,
+            @Nullable KeptNorms norms,
             @Nullable Tensor mask_TD,
             Norm.Normed normed,
             List<Tensor> weights_GME) {}
@@ -76,7 +85,21 @@ public final class BlockedAttentionSection implements Section.Written {
         Tensor x_TD = inputs[0];
         Norm.Normed normed = attention.norm().forwardWithStatistics(x_TD);
         Tensor qkv_TE = attention.qkv().forward(normed.y_ND());
-        AttentionBlocks.Heads heads = prepare(qkv_TE);
+        KeptNorms norms = null;
+        Tensor q_TE = attention.queryColumns(qkv_TE);
+        Tensor k_TE = attention.keyColumns(qkv_TE);
+        if (attention.queryNorm() != null && attention.keyNorm() != null) {
+            Norm.Normed q = attention.queryNorm().forwardWithStatistics(attention.normRows(q_TE));
+            Norm.Normed k = attention.keyNorm().forwardWithStatistics(attention.normRows(k_TE));
+            norms = new KeptNorms(qkv_TE, q.statistics()[0], k.statistics()[0]);
+            q_TE = q.y_ND().view(q_TE.size(0), q_TE.size(1));
+            k_TE = k.y_ND().view(k_TE.size(0), k_TE.size(1));
+        }
+        // Without norms, the rotation overwrites the projections, which nothing else reads.
+        rotate(q_TE, attention.heads(), 1);
+        rotate(k_TE, attention.kvHeads(), 1);
+        AttentionBlocks.Heads heads = new AttentionBlocks.Heads(
+                splitHeads(q_TE), splitHeads(k_TE), splitHeads(attention.valueColumns(qkv_TE)));
         Tensor a_QSC = heads.q_QSC().emptyLike();
         List<Tensor> weights_GME = blocks.forward(heads, a_QSC, !lean && saved.recording());
 
@@ -87,12 +110,18 @@ public final class BlockedAttentionSection implements Section.Written {
         }
         Tensor mask_TD = outputDropout.mask(out_TD);
         Dropout.multiply(out_TD, mask_TD);
-        save(saved, new Kept(heads, a_TE, attention.queryNorm() == null ? null : qkv_TE, mask_TD, normed, weights_GME));
+        save(saved, new Kept(heads, a_TE, norms, mask_TD, normed, weights_GME));
         return new Tensor[] {out_TD.addInPlace(x_TD)};
     }
 
     private void save(Saved saved, Kept kept) {
-        saved.save(kept.heads().q_QSC(), kept.heads().k_GSC(), kept.heads().v_GSC(), kept.a_TE(), kept.projected());
+        saved.save(kept.heads().q_QSC(), kept.heads().k_GSC(), kept.heads().v_GSC(), kept.a_TE());
+        KeptNorms norms = kept.norms();
+        if (norms == null) {
+            saved.save(null, null, null);
+        } else {
+            saved.save(norms.projected_TE(), norms.query(), norms.key());
+        }
         if (!lean) {
             saved.save(kept.mask_TD(), kept.normed().y_ND());
             saved.save(kept.normed().statistics());
@@ -102,26 +131,27 @@ public final class BlockedAttentionSection implements Section.Written {
 
     private Kept restore(Saved saved) {
         AttentionBlocks.Heads heads = new AttentionBlocks.Heads(saved.get(0), saved.get(1), saved.get(2));
+        KeptNorms norms = saved.find(4) == null ? null : new KeptNorms(saved.get(4), saved.get(5), saved.get(6));
         if (lean) {
             Tensor x_TD = saved.input(0);
             return new Kept(
                     heads,
                     saved.get(3),
-                    saved.find(4),
+                    norms,
                     outputDropout.mask(x_TD),
                     attention.norm().forwardWithStatistics(x_TD),
                     List.of());
         }
         int statistics = attention.norm().statistics();
-        int first = 7 + statistics;
+        int first = 9 + statistics;
         return new Kept(
                 heads,
                 saved.get(3),
-                saved.find(4),
-                saved.find(5),
+                norms,
+                saved.find(7),
                 new Norm.Normed(
-                        saved.get(6),
-                        IntStream.range(7, first).mapToObj(saved::get).toArray(Tensor[]::new)),
+                        saved.get(8),
+                        IntStream.range(9, first).mapToObj(saved::get).toArray(Tensor[]::new)),
                 IntStream.range(
                                 first,
                                 first + AttentionBlocks.count(heads.q_QSC().size(1)))
@@ -144,7 +174,7 @@ public final class BlockedAttentionSection implements Section.Written {
         Tensor a_QSC = splitHeads(attention.out().backward(out_TD));
         blocks.backward(kept.heads(), kept.weights_GME(), a_QSC, headGradients);
 
-        Tensor qkv_TE = prepareBackward(headGradients, kept.projected());
+        Tensor qkv_TE = prepareBackward(headGradients, kept.norms());
         attention.qkv().addGradients(qkv_TE, kept.normed().y_ND());
         Tensor normGradient_TD = attention
                 .norm()
@@ -155,24 +185,6 @@ public final class BlockedAttentionSection implements Section.Written {
         return new @Nullable Tensor[] {normGradient_TD.addInPlace(gradient_TD)};
     }
 
-    /** Normalises and rotates queries and keys, and splits heads. Without norms, the projections are overwritten. */
-    private AttentionBlocks.Heads prepare(Tensor qkv_TE) {
-        Tensor q_TE = normed(attention.queryColumns(qkv_TE), attention.queryNorm());
-        Tensor k_TE = normed(attention.keyColumns(qkv_TE), attention.keyNorm());
-        rotate(q_TE, attention.heads(), 1);
-        rotate(k_TE, attention.kvHeads(), 1);
-        return new AttentionBlocks.Heads(
-                splitHeads(q_TE), splitHeads(k_TE), splitHeads(attention.valueColumns(qkv_TE)));
-    }
-
-    private Tensor normed(Tensor columns_TE, @Nullable Norm norm) {
-        return norm == null
-                ? columns_TE
-                : norm.forwardWithStatistics(attention.normRows(columns_TE))
-                        .y_ND()
-                        .view(columns_TE.size(0), columns_TE.size(1));
-    }
-
     private void rotate(Tensor columns_TE, int heads, int direction) {
         if (rotation != null) {
             rotation.applyInPlace(columns_TE.view(-1, heads, attention.headWidth()), direction);
@@ -180,7 +192,7 @@ public final class BlockedAttentionSection implements Section.Written {
     }
 
     /** The gradient of the projections, from the gradients of queries, keys and values. */
-    private Tensor prepareBackward(AttentionBlocks.Heads gradients, @Nullable Tensor projected_TE) {
+    private Tensor prepareBackward(AttentionBlocks.Heads gradients, @Nullable KeptNorms norms) {
         long tokens = gradients.q_QSC().elements() / attention.queryWidth();
         Tensor gradient_TE = Tensor.empty(
                 gradients.q_QSC().dtype(),
@@ -192,19 +204,18 @@ public final class BlockedAttentionSection implements Section.Written {
         joinHeads(gradients.v_GSC(), attention.valueColumns(gradient_TE));
         rotate(q_TE, attention.heads(), -1);
         rotate(k_TE, attention.kvHeads(), -1);
-        if (projected_TE != null) {
-            normBackward(q_TE, attention.queryColumns(projected_TE), attention.queryNorm());
-            normBackward(k_TE, attention.keyColumns(projected_TE), attention.keyNorm());
+        if (norms != null) {
+            normBackward(q_TE, attention.queryColumns(norms.projected_TE()), attention.queryNorm(), norms.query());
+            normBackward(k_TE, attention.keyColumns(norms.projected_TE()), attention.keyNorm(), norms.key());
         }
         return gradient_TE;
     }
 
     /** Replaces the gradient of normalised columns by that of the columns. */
-    private void normBackward(Tensor gradient_TE, Tensor columns_TE, @Nullable Norm norm) {
+    private void normBackward(Tensor gradient_TE, Tensor columns_TE, @Nullable Norm norm, Tensor statistics) {
         if (norm != null) {
-            Tensor rows_NC = attention.normRows(columns_TE);
-            Tensor[] statistics = norm.forwardWithStatistics(rows_NC).statistics();
-            Tensor result_NC = norm.backward(attention.normRows(gradient_TE), rows_NC, statistics);
+            Tensor result_NC =
+                    norm.backward(attention.normRows(gradient_TE), attention.normRows(columns_TE), statistics);
             gradient_TE.copy(result_NC.view(gradient_TE.size(0), gradient_TE.size(1)));
         }
     }

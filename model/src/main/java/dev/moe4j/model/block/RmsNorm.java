@@ -19,8 +19,8 @@ import java.util.function.LongConsumer;
  */
 public record RmsNorm(Parameter weight, double epsilon) implements Norm {
 
-    /** The most elements of a task on a CPU: 128 KiB in float32. */
-    private static final long TASK_ELEMENTS = 1 << 15;
+    /** The most elements of a task on a CPU: 512 KiB in float32. docs/log.md has the measurement. */
+    private static final long TASK_ELEMENTS = 1 << 17;
 
     static List<Parameter.Spec> specs(String prefix, int width) {
         return List.of(Parameter.Spec.of(prefix + ".weight", List.of((long) width), Initializations.ONE, false));
@@ -48,7 +48,7 @@ public record RmsNorm(Parameter weight, double epsilon) implements Norm {
         tasks(x_ND, first -> {
             Tensor wide_MD = rows(x_ND, first).to(stable(x_ND));
             Tensor reciprocal_M1 = rows(reciprocal_N1, first, x_ND).copy(reciprocal(wide_MD));
-            rows(y_ND, first).copy(wide_MD.mul(reciprocal_M1)).mulInPlace(weight.tensor());
+            set(rows(y_ND, first), wide_MD, reciprocal_M1).mulInPlace(weight.tensor());
         });
         return new Normed(y_ND, reciprocal_N1);
     }
@@ -62,25 +62,31 @@ public record RmsNorm(Parameter weight, double epsilon) implements Norm {
     public Tensor backward(Tensor gradient_ND, Tensor x_ND, Tensor... statistics) {
         Tensor reciprocal_N1 = statistics[0];
         DType stable = stable(x_ND);
+        double width = x_ND.size(1);
         Tensor xGradient_ND = Tensor.empty(x_ND.dtype(), x_ND.device(), x_ND.shape());
         long count = Math.ceilDiv(x_ND.size(0), rowsOfTask(x_ND));
         Tensor weightGradients_PD = Tensor.empty(stable, x_ND.device(), count, x_ND.size(1));
-        Tensor weight_D = weight.tensor().to(stable);
+        Tensor weight_D = weight.tensor().detach().to(stable);
         tasks(x_ND, first -> {
             Tensor reciprocal_M1 = rows(reciprocal_N1, first, x_ND);
             Tensor gradient_MD = rows(gradient_ND, first).to(stable);
             // The quotient x / √(mean(x²) + ε).
             Tensor quotient_MD = rows(x_ND, first).to(stable).mul(reciprocal_M1);
-            weightGradients_PD
-                    .select(0, first / rowsOfTask(x_ND))
-                    .copy(gradient_MD.mul(quotient_MD).sum(0));
-            Tensor inner_MD = gradient_MD.mul(weight_D);
-            Tensor mean_M1 = inner_MD.mul(quotient_MD).mean(-1).unsqueeze(-1);
-            inner_MD.subInPlace(quotient_MD.mulInPlace(mean_M1)).mulInPlace(reciprocal_M1);
-            rows(xGradient_ND, first).copy(inner_MD);
+            Tensor both_MD = gradient_MD.mul(quotient_MD);
+            weightGradients_PD.select(0, first / rowsOfTask(x_ND)).copy(both_MD.sum(0));
+            // The mean of gradient · weight · quotient, over the width.
+            Tensor mean_M1 = both_MD.matmul(weight_D.unsqueeze(1)).mulInPlace(-1 / width);
+            Tensor inner_MD =
+                    both_MD.setToProductOfElements(gradient_MD, weight_D).addProductOfElements(quotient_MD, mean_M1, 1);
+            set(rows(xGradient_ND, first), inner_MD, reciprocal_M1);
         });
         weight.addGradient(weightGradients_PD.sum(0));
         return xGradient_ND;
+    }
+
+    /** Writes a · b to {@code target}, rounded to its type. */
+    private static Tensor set(Tensor target, Tensor a, Tensor b) {
+        return target.dtype() == a.dtype() ? target.setToProductOfElements(a, b) : target.copy(a.mul(b));
     }
 
     private static void tasks(Tensor x_ND, LongConsumer task) {

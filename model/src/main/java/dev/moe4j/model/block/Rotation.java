@@ -17,8 +17,8 @@ import dev.moe4j.tensor.Tensor;
  */
 public record Rotation(Tensor cos_T1R, Tensor sin_T1R) {
 
-    /** The most elements of a task on a CPU: 128 KiB in float32. */
-    private static final long TASK_ELEMENTS = 1 << 15;
+    /** The most elements of a task on a CPU: 512 KiB in float32. */
+    private static final long TASK_ELEMENTS = 1 << 17;
 
     /**
      * The rotation of tokens.
@@ -77,12 +77,10 @@ public record Rotation(Tensor cos_T1R, Tensor sin_T1R) {
             Tensor sin_M1R = sin_T1R.narrow(0, i * each, n);
             Tensor first_MJR = x_MJC.narrow(2, 0, pairs);
             Tensor second_MJR = x_MJC.narrow(2, pairs, pairs);
-            Tensor sine_MJR = first_MJR.to(cos_T1R.dtype()).mul(sin_M1R);
-            Tensor turned_MJR = first_MJR
-                    .to(cos_T1R.dtype())
-                    .mul(cos_M1R)
-                    .addInPlace(second_MJR.to(cos_T1R.dtype()).mul(sin_M1R), -direction);
-            second_MJR.copy(second_MJR.to(cos_T1R.dtype()).mul(cos_M1R).addInPlace(sine_MJR, direction));
+            Tensor wideFirst_MJR = first_MJR.to(cos_T1R.dtype());
+            Tensor wideSecond_MJR = second_MJR.to(cos_T1R.dtype());
+            Tensor turned_MJR = wideFirst_MJR.mul(cos_M1R).addProductOfElements(wideSecond_MJR, sin_M1R, -direction);
+            second_MJR.copy(wideSecond_MJR.mul(cos_M1R).addProductOfElements(wideFirst_MJR, sin_M1R, direction));
             first_MJR.copy(turned_MJR);
         });
     }

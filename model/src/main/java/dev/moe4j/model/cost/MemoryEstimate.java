@@ -290,9 +290,13 @@ public record MemoryEstimate(
                     + 2 * (queries() - keys());
         }
 
-        /** Bytes that norms of queries and keys keep: the projections before them. */
+        /** Bytes that norms of queries and keys keep: the projections before them, and statistics. */
         private double normedProjections() {
-            return model.attention().qkNorm() == AttentionConfig.QkNorm.NONE ? 0 : projections();
+            return switch (model.attention().qkNorm()) {
+                case NONE -> 0;
+                case WIDTH -> projections() + 2 * tokens * stable;
+                case HEAD -> projections() + tokens * (model.heads() + model.kvHeads()) * stable;
+            };
         }
 
         private double norm() {
