@@ -33,7 +33,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.CsvSource;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
@@ -124,9 +124,21 @@ class ResumeTest {
      * spike guard.
      */
     @ParameterizedTest
-    @ValueSource(strings = {"fp32", "bf16", "fp16"})
-    void aResumedRunIsTheUnbrokenOne(String precision) throws IOException {
-        String[] overrides = {
+    @CsvSource({
+        "fp32, ''",
+        "bf16, ''",
+        "fp16, ''",
+        "fp32, 'model.attention={kv_heads: 2, bias: none, qk_norm: head} model.shared={gated: true}'",
+        "fp32, 'model.dense_layers=[0] model.expert_every=1 model.attention={qk_norm: width} model.rope.fraction=0.5 "
+                + "model.multipliers={embedding: 3, residual: 0.5, logits: 0.5} "
+                + "routing.gate={scores: sigmoid, selection_bias: true, scale: 2.5}'"
+    })
+    void aResumedRunIsTheUnbrokenOne(String precision, String block) throws IOException {
+        String modern = "model.positions=rope model.norm.kind=rms model.activation=silu model.shared_experts=1 "
+                + "model.feed_forward={gated: true, bias: false} ";
+        Stream<String> keys =
+                block.isEmpty() ? Stream.of() : Stream.of((modern + block).split(" (?=model|routing)", -1));
+        String[] others = {
             "precision=" + precision,
             // An initial fp16 loss scale that overflows, shrinks and grows again within the run.
             "loss_scale.initial=4194304",
@@ -144,6 +156,7 @@ class ResumeTest {
             "evaluation.windows=2",
             "evaluation.sets.train_text=" + data
         };
+        String[] overrides = Stream.concat(Stream.of(others), keys).toArray(String[]::new);
         TrainingRun.Outcome whole = train("whole", STEPS, overrides);
         train("broken", 5, overrides);
         // As after a kill: lines of steps after the checkpoint, and half a line.
