@@ -1,6 +1,6 @@
 package dev.moe4j.bench;
 
-import dev.moe4j.eval.perplexity.Markup;
+import dev.moe4j.eval.perplexity.HtmlEscaper;
 import java.util.List;
 import java.util.Locale;
 
@@ -32,7 +32,7 @@ public final class GrowthFigure {
                         + "<rect width=\"100%%\" height=\"100%%\" fill=\"#ffffff\"/>%n",
                 2 * PANEL,
                 HEIGHT,
-                Markup.escape(title)));
+                HtmlEscaper.escape(title)));
         text(svg, LEFT, 18, "start", title);
         panel(svg, 0, "experts, at equal FLOPs except the router's", result.experts());
         panel(svg, PANEL, "sequence length, at equal tokens per step", result.lengths());
@@ -98,6 +98,6 @@ public final class GrowthFigure {
                 x,
                 y,
                 anchor,
-                Markup.escape(text)));
+                HtmlEscaper.escape(text)));
     }
 }

@@ -76,7 +76,7 @@ public final class Sanity {
     /** The gradient of Σ (x·w)² is 2·x·w·wᵀ. */
     private static double gradient(Device device) {
         Tensor w = random(7, device, 32, 16);
-        Section section = new Section.Derived() {
+        Section section = new Section.Autograd() {
             @Override
             public String name() {
                 return "sanity";

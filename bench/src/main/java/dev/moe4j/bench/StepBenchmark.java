@@ -137,7 +137,7 @@ public final class StepBenchmark {
                 run.architecture(), precision, device, parallel, run.parallel().expertGradients(), new RandomKey(1))) {
             model.recompute(run.recompute());
             if (balanced) {
-                model.dealInTurns();
+                model.assignRoundRobin();
             }
             Trainer trainer = new Trainer(
                             model,

@@ -296,7 +296,8 @@ final class SamplingTest {
             folders.put(name, out);
         }
         try (TrainingData data = TrainingData.open(folders)) {
-            TrainingSequences mixed = data.sequences(TrainingData.Cut.DOCUMENTS, 6, Map.of("a", 3.0, "b", 1.0), 4);
+            TrainingSequences mixed =
+                    data.sequences(TrainingData.SequenceMode.DOCUMENTS, 6, Map.of("a", 3.0, "b", 1.0), 4);
             int[] counts = new int[256];
             for (long i = 0; i < 4000; i++) {
                 counts[sequence(mixed, i)[1]]++;
@@ -309,10 +310,10 @@ final class SamplingTest {
                     TrainingData.of(Shards.open(folders.firstEntry().getValue()))) {
                 assertThat(data.sha256()).isNotEqualTo(first.sha256());
             }
-            assertThatThrownBy(() -> data.sequences(TrainingData.Cut.BLOCKS, 6, Map.of("a", 1.0), 4))
+            assertThatThrownBy(() -> data.sequences(TrainingData.SequenceMode.BLOCKS, 6, Map.of("a", 1.0), 4))
                     .isInstanceOf(DataException.class)
                     .hasMessageStartingWith("the data b does not have a weight; give a weight to each of a, b");
-            assertThatThrownBy(() -> data.sequences(TrainingData.Cut.BLOCKS, 6, Map.of("c", 1.0), 4))
+            assertThatThrownBy(() -> data.sequences(TrainingData.SequenceMode.BLOCKS, 6, Map.of("c", 1.0), 4))
                     .isInstanceOf(DataException.class)
                     .hasMessage("no data is called c, which has a weight; the names are a, b");
         }

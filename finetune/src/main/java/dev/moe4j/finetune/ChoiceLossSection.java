@@ -14,7 +14,7 @@ import java.util.List;
  * @param answers whether each input holds only the correct answer
  * @param share weight of one input in the update's mean loss
  */
-record ChoiceLossSection(ScoringBatch batch, boolean answers, double share) implements Section.Derived {
+record ChoiceLossSection(ScoringBatch batch, boolean answers, double share) implements Section.Autograd {
 
     @Override
     public String name() {

@@ -95,7 +95,7 @@ public final class FineTuneSearch {
             throw new FineTuneException("the model in " + checkpoint.folder()
                     + " is dense: it has no router or experts to freeze or drop from; leave these options out");
         }
-        if (data.task().generates() && settings.head() != FineTuneSettings.Head.ANSWER) {
+        if (data.task().isGenerative() && settings.head() != FineTuneSettings.Head.ANSWER) {
             throw new FineTuneException("the task " + data.task()
                     + " has no candidates to choose from: its answer is generated; use --head answer");
         }

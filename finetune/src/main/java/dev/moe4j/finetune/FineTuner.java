@@ -144,7 +144,7 @@ final class FineTuner implements AutoCloseable {
     }
 
     private List<Optional<TrainingExample>> examples(Questions questions) {
-        return questions.exercises(tokenizer, model.config().context());
+        return questions.trainingExamples(tokenizer, model.config().context());
     }
 
     private ScoringInput input(TrainingExample example) {
@@ -193,7 +193,7 @@ final class FineTuner implements AutoCloseable {
             }
             try (Scope _ = Scope.open();
                     Tape tape = Tape.recording()) {
-                LanguageModel.Body body = model.body(
+                LanguageModel.HiddenStates body = model.body(
                         tape, microBatch.tokens(), new PassContext(true, 1.0 / targets, key.fold(number), sequences));
                 Value scores = tape.run(scores(microBatch), body.states());
                 Value choiceLoss = tape.run(

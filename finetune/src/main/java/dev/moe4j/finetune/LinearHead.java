@@ -106,10 +106,10 @@ public final class LinearHead implements AutoCloseable {
     }
 
     private static long outputs(LanguageModel model, Tokenizer tokenizer, Questions questions) {
-        if (!questions.task().classifies()) {
+        if (!questions.task().isClassification()) {
             return 1;
         }
-        return questions.exercises(tokenizer, model.config().context()).stream()
+        return questions.trainingExamples(tokenizer, model.config().context()).stream()
                 .flatMap(Optional::stream)
                 .findFirst()
                 .map(example -> example.candidates().size())
@@ -127,7 +127,7 @@ public final class LinearHead implements AutoCloseable {
 
     /** The example in the form that this head scores. */
     ScoringInput input(TrainingExample example) {
-        return task.classifies()
+        return task.isClassification()
                 ? ScoringInput.classes(example)
                 : ScoringInput.candidates(example, model.config().context());
     }
@@ -149,7 +149,7 @@ public final class LinearHead implements AutoCloseable {
      */
     public TaskRun answers(Questions questions, int batchTokens) {
         List<Optional<TrainingExample>> examples =
-                questions.exercises(tokenizer, model.config().context());
+                questions.trainingExamples(tokenizer, model.config().context());
         List<double[]> scores = new ArrayList<>(Collections.nCopies(examples.size(), new double[0]));
         // With a capacity factor, tokens of one sequence compete with those of its neighbours: score each input alone.
         boolean alone = model.config().experts() > 0
@@ -176,7 +176,7 @@ public final class LinearHead implements AutoCloseable {
         for (ScoringBatch batch : ScoringBatch.cut(inputs, batchTokens, 1)) {
             try (Scope _ = Scope.open();
                     Tape tape = Tape.inference()) {
-                LanguageModel.Body body = model.body(
+                LanguageModel.HiddenStates body = model.body(
                         tape,
                         batch.tokens(),
                         PassContext.evaluation(batch.tokens().sequences()));

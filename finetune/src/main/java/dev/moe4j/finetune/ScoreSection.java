@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
  * @param stable data type of the scores
  */
 record ScoreSection(Parameter table, @Nullable Parameter bias, boolean normalised, ScoringBatch batch, DType stable)
-        implements Section.Derived {
+        implements Section.Autograd {
 
     @Override
     public String name() {

@@ -25,7 +25,7 @@ record ScoringBatch(List<ScoringInput> inputs, TokenBatch tokens) {
         int count = inputs.stream().mapToInt(input -> input.sequences().size()).sum();
         long[] tokens = new long[count * length];
         long[] targets = new long[count * length];
-        Arrays.fill(tokens, TokenBatch.FILL);
+        Arrays.fill(tokens, TokenBatch.PADDING);
         Arrays.fill(targets, TokenBatch.NONE);
         int first = 0;
         for (ScoringInput input : inputs) {

@@ -186,7 +186,7 @@ public final class LanguageModel implements AutoCloseable {
     }
 
     /** The process groups that the model is distributed over. */
-    public ParallelContext fabric() {
+    public ParallelContext parallelContext() {
         return parallel;
     }
 
@@ -261,7 +261,7 @@ public final class LanguageModel implements AutoCloseable {
      * Assigns tokens to experts round robin and ignores the router, which gives a perfectly balanced load. For
      * benchmarks: a model trained this way is useless.
      */
-    public void dealInTurns() {
+    public void assignRoundRobin() {
         execution.assignRoundRobin();
     }
 
@@ -306,18 +306,18 @@ public final class LanguageModel implements AutoCloseable {
      * @param roots scalars from which backward starts, in addition to the head's loss: the load balancing losses,
      *     weighted by the batch's share of the step's targets
      */
-    public record Body(Value states, List<Value> roots) {}
+    public record HiddenStates(Value states, List<Value> roots) {}
 
     /**
      * Runs the forward pass of a batch without the output head. Backward starts from the caller's loss and the roots.
      *
      * @throws ModelException as {@link #loss} does
      */
-    public Body body(Tape tape, TokenBatch batch, PassContext pass) {
+    public HiddenStates body(Tape tape, TokenBatch batch, PassContext pass) {
         try (Scope _ = Scope.open()) {
             ForwardOutputs outputs = new ForwardOutputs(true);
             Value states = body(tape, batch, pass, outputs);
-            return new Body(states, outputs.roots);
+            return new HiddenStates(states, outputs.roots);
         }
     }
 

@@ -1,14 +1,14 @@
 package dev.moe4j.model;
 
 import dev.moe4j.tensor.Tensor;
-import dev.moe4j.tensor.autograd.Saved;
+import dev.moe4j.tensor.autograd.SavedTensors;
 import dev.moe4j.tensor.autograd.Section;
 import dev.moe4j.tensor.parameter.Parameter;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** Computes Σ x·weights as a scalar root, so that x has the gradient {@code weights}. */
-record Dot(Tensor weights) implements Section.Written {
+record Dot(Tensor weights) implements Section.CustomBackward {
 
     @Override
     public String name() {
@@ -21,12 +21,12 @@ record Dot(Tensor weights) implements Section.Written {
     }
 
     @Override
-    public Tensor[] forward(Saved saved, Tensor... inputs) {
+    public Tensor[] forward(SavedTensors saved, Tensor... inputs) {
         return new Tensor[] {inputs[0].mul(weights).sum()};
     }
 
     @Override
-    public @Nullable Tensor[] backward(Saved saved, @Nullable Tensor... gradients) {
+    public @Nullable Tensor[] backward(SavedTensors saved, @Nullable Tensor... gradients) {
         return new @Nullable Tensor[] {weights};
     }
 }

@@ -36,7 +36,7 @@ class FillTest {
     private static TokenBatch together() {
         long[] tokens = new long[3 * 9];
         long[] targets = new long[3 * 9];
-        Arrays.fill(tokens, TokenBatch.FILL);
+        Arrays.fill(tokens, TokenBatch.PADDING);
         Arrays.fill(targets, TokenBatch.NONE);
         for (int i = 0; i < 3; i++) {
             System.arraycopy(alone(i).tokens(), 0, tokens, i * 9, LENGTHS[i]);
@@ -131,7 +131,7 @@ class FillTest {
 
         boolean[] fill = new boolean[documents.length];
         for (int i = 0; i < fill.length; i++) {
-            fill[i] = batch.tokens()[i] == TokenBatch.FILL;
+            fill[i] = batch.tokens()[i] == TokenBatch.PADDING;
         }
         assertThat(packed.unrouted(true, -1)).isEqualTo(fill);
         assertThat(packed.unrouted(false, -1)).isNull();

@@ -1,8 +1,8 @@
 package dev.moe4j.model;
 
-import dev.moe4j.parallel.Processes;
-import dev.moe4j.parallel.health.Identity;
-import dev.moe4j.parallel.rendezvous.Environment;
+import dev.moe4j.parallel.DistributedRun;
+import dev.moe4j.parallel.health.RankIdentity;
+import dev.moe4j.parallel.rendezvous.RankEnvironment;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;
@@ -29,17 +29,17 @@ public final class RanksInThreads {
     private RanksInThreads() {}
 
     /** Runs a task on every rank and returns the results in rank order. */
-    public static <T> List<T> run(int world, Function<Processes, T> work) {
+    public static <T> List<T> run(int world, Function<DistributedRun, T> work) {
         return each(world, environment -> process(environment, work));
     }
 
     /** Runs one rank: joins the others, then runs the task. */
-    public static <T> T process(Environment environment, Function<Processes, T> work) {
-        return Processes.run(environment, new Identity("test", "test"), work);
+    public static <T> T process(RankEnvironment environment, Function<DistributedRun, T> work) {
+        return DistributedRun.run(environment, new RankIdentity("test", "test"), work);
     }
 
     /** Calls {@code rank} for every rank, which must begin with {@link #process}; returns the results in rank order. */
-    public static <T> List<T> each(int world, Function<Environment, T> rank) {
+    public static <T> List<T> each(int world, Function<RankEnvironment, T> rank) {
         try {
             // Ranks meet through a file: a free port could be taken before rank 0 listens on it.
             Path folder = Files.createTempDirectory("moe4j-ranks-");
@@ -55,14 +55,14 @@ public final class RanksInThreads {
         }
     }
 
-    private static <T> List<T> each(int world, URI meeting, Function<Environment, T> rank) {
+    private static <T> List<T> each(int world, URI meeting, Function<RankEnvironment, T> rank) {
         String loopback = InetAddress.getLoopbackAddress().getHostAddress();
         List<Future<T>> results = new ArrayList<>();
         try (ExecutorService threads = Executors.newThreadPerTaskExecutor(
                 Thread.ofPlatform().name("rank-", 0).factory())) {
             for (int number = 0; number < world; number++) {
-                Environment environment =
-                        new Environment(number, world, number, world, meeting, false, loopback, TIMEOUT);
+                RankEnvironment environment =
+                        new RankEnvironment(number, world, number, world, meeting, false, loopback, TIMEOUT);
                 results.add(threads.submit(() -> rank.apply(environment)));
             }
             List<T> values = new ArrayList<>();

@@ -39,7 +39,7 @@ public record ParallelContext(
      * @throws dev.moe4j.parallel.layout.ParallelException if {@code expertParallel} does not fit the number of processes,
      *     or a group cannot be connected
      */
-    public static ParallelContext of(Processes processes, int expertParallel, Sharding sharding) {
+    public static ParallelContext of(DistributedRun processes, int expertParallel, Sharding sharding) {
         Layout layout = new Layout(processes.world(), processes.rank(), expertParallel, sharding);
         ProcessGroup everyone = processes.group(layout.everyone());
         ProcessGroup experts = processes.group(layout.expertGroup());

@@ -2,9 +2,9 @@ package dev.moe4j.parallel;
 
 import dev.moe4j.base.text.FirstLine;
 import dev.moe4j.parallel.c10d.CollectiveBackends;
-import dev.moe4j.parallel.health.Exchange;
+import dev.moe4j.parallel.health.CollectiveId;
+import dev.moe4j.parallel.layout.AllToAllSplits;
 import dev.moe4j.parallel.layout.Members;
-import dev.moe4j.parallel.layout.Splits;
 import dev.moe4j.parallel.rendezvous.FailureDetector;
 import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Device;
@@ -30,7 +30,7 @@ import org.jspecify.annotations.Nullable;
  * uneven all-to-all first exchanges the sizes, see {@link #agree}. Tensors must be contiguous, and all tensors of one call
  * must be on one device. NCCL moves tensors on GPUs, and Gloo moves tensors on the CPU.
  *
- * <p>A call starts the collective and returns a {@link Pending} to wait for. Its label, such as
+ * <p>A call starts the collective and returns a {@link PendingCollective} to wait for. Its label, such as
  * {@code layer 3 dispatch}, appears in error messages. A group of one member copies locally and does not use c10d.
  */
 public final class ProcessGroup {
@@ -81,7 +81,7 @@ public final class ProcessGroup {
      * All-reduce: replaces {@code x} by its reduction over the members. The result is the same on all members. A narrower
      * wire type also rounds the partial sums.
      */
-    public Pending allReduce(Reduction reduction, Tensor x, String label) {
+    public PendingCollective allReduce(Reduction reduction, Tensor x, String label) {
         check(x);
         return begin(label, scope -> {
             Tensor sent = toWire(scope, x);
@@ -98,7 +98,7 @@ public final class ProcessGroup {
      *
      * @param root the sending member's index in the group, which is not its global rank
      */
-    public Pending broadcast(Tensor x, int root, String label) {
+    public PendingCollective broadcast(Tensor x, int root, String label) {
         check(x);
         return begin(label, scope -> {
             Tensor sent = toWire(scope, x);
@@ -114,7 +114,7 @@ public final class ProcessGroup {
      *
      * @param whole receives members × elements of {@code part}
      */
-    public Pending allGather(Tensor whole, Tensor part, String label) {
+    public PendingCollective allGather(Tensor whole, Tensor part, String label) {
         check(whole, part);
         checkParts(whole, part, label);
         if (backends == null) {
@@ -139,7 +139,7 @@ public final class ProcessGroup {
      *
      * @param whole members × elements of {@code part}; it is not modified
      */
-    public Pending reduceScatter(Tensor part, Tensor whole, String label) {
+    public PendingCollective reduceScatter(Tensor part, Tensor whole, String label) {
         check(whole, part);
         checkParts(whole, part, label);
         if (backends == null) {
@@ -170,7 +170,7 @@ public final class ProcessGroup {
      * @param into {@code [members · rows, …]}, the received rows in member order
      * @param from {@code [members · rows, …]}, the rows to send in member order
      */
-    public Pending allToAll(Tensor into, Tensor from, String label) {
+    public PendingCollective allToAll(Tensor into, Tensor from, String label) {
         check(into, from);
         if (!Arrays.equals(into.shape(), from.shape()) || from.size(0) % members.size() != 0) {
             throw new IllegalArgumentException("allToAll '%s': %s to %s among %d members"
@@ -192,7 +192,7 @@ public final class ProcessGroup {
      * @throws dev.moe4j.parallel.layout.ParallelException if a member is in another collective, has rows of another size,
      *     or is lost
      */
-    public Splits agree(long[][] rows, long rowElements, DType type, String label) {
+    public AllToAllSplits agree(long[][] rows, long rowElements, DType type, String label) {
         if (rows.length != members.size()) {
             throw new IllegalArgumentException(
                     "agree '%s': rows for %d of %d members".formatted(label, rows.length, members.size()));
@@ -200,7 +200,7 @@ public final class ProcessGroup {
         long rowBytes = rowElements * wireType(type).bytes();
         FailureDetector detector = this.detector;
         if (detector == null) {
-            return new Splits(rows, rows, rowBytes);
+            return new AllToAllSplits(rows, rows, rowBytes);
         }
         // The message to each member: bytes per row, a hash of the label, and the number of rows of each kind.
         int kinds = rows[0].length;
@@ -223,11 +223,11 @@ public final class ProcessGroup {
             int line = member * (HEADER + kinds);
             Optional<String> difference = difference(member, label, rowBytes, announced[line], announced[line + 1]);
             if (difference.isPresent()) {
-                throw detector.disagreement(new Exchange(members, label, 0), difference.get());
+                throw detector.disagreement(new CollectiveId(members, label, 0), difference.get());
             }
             received[member] = Arrays.copyOfRange(announced, line + HEADER, line + HEADER + kinds);
         }
-        return new Splits(rows, received, rowBytes);
+        return new AllToAllSplits(rows, received, rowBytes);
     }
 
     /**
@@ -238,10 +238,10 @@ public final class ProcessGroup {
      * @param rowElements the number of elements in a row
      * @param type the rows' type before conversion to the wire type
      */
-    public Splits even(long[][] rows, long rowElements, DType type) {
+    public AllToAllSplits even(long[][] rows, long rowElements, DType type) {
         long[][] received = new long[members.size()][];
         Arrays.fill(received, rows[members.index()]);
-        return new Splits(rows, received, rowElements * wireType(type).bytes());
+        return new AllToAllSplits(rows, received, rowElements * wireType(type).bytes());
     }
 
     private Optional<String> difference(int member, String label, long rowBytes, long theirRowBytes, long theirMark) {
@@ -264,7 +264,7 @@ public final class ProcessGroup {
      * @param into {@code [rows received, …]}, the received rows in member order
      * @param from {@code [rows sent, …]}, the rows to send in member order
      */
-    public Pending allToAll(Tensor into, Tensor from, Splits splits, String label) {
+    public PendingCollective allToAll(Tensor into, Tensor from, AllToAllSplits splits, String label) {
         check(into, from);
         checkRows(label, "to send", from, splits.totalSent(), splits.rowBytes());
         checkRows(label, "to receive", into, splits.totalReceived(), splits.rowBytes());
@@ -341,17 +341,19 @@ public final class ProcessGroup {
         return new Begun(work, moved.device().isCuda(), completion);
     }
 
-    private Pending begin(String label, Function<Scope, Begun> call) {
+    private PendingCollective begin(String label, Function<Scope, Begun> call) {
         FailureDetector detector = this.detector;
         if (backends == null || detector == null) {
-            return Pending.done();
+            return PendingCollective.done();
         }
-        Exchange exchange = new Exchange(members, label, detector.progress().begin(members.name()));
+        CollectiveId exchange =
+                new CollectiveId(members, label, detector.progress().begin(members.name()));
         detector.throwIfReported(exchange, 0);
         Scope temporaries = Scope.detached();
         try {
             Begun begun = call.apply(temporaries);
-            return Pending.of(exchange, detector, begun.work(), begun.onDevice(), temporaries, begun.completion());
+            return PendingCollective.of(
+                    exchange, detector, begun.work(), begun.onDevice(), temporaries, begun.completion());
         } catch (RuntimeException e) {
             temporaries.close();
             throw detector.failure(exchange, 0, FirstLine.of(e), e);

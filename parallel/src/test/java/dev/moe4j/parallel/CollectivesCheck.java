@@ -1,6 +1,6 @@
 package dev.moe4j.parallel;
 
-import dev.moe4j.parallel.layout.Splits;
+import dev.moe4j.parallel.layout.AllToAllSplits;
 import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Tensor;
@@ -63,7 +63,7 @@ public final class CollectivesCheck {
             rows[to][0] = Math.min(1, me + to);
             rows[to][1] = me + to - rows[to][0];
         }
-        Splits splits = group.agree(rows, 2, type, "agree");
+        AllToAllSplits splits = group.agree(rows, 2, type, "agree");
         for (int from = 0; from < world; from++) {
             check(splits.received()[from][0] == Math.min(1, me + from), "kinds from " + from);
         }
@@ -93,7 +93,7 @@ public final class CollectivesCheck {
         int me = group.members().index();
         long[][] rows = new long[world][1];
         rows[world - 1][0] = me == 0 ? 1 : 0;
-        Splits splits = group.agree(rows, 3, type, "agree on nothing");
+        AllToAllSplits splits = group.agree(rows, 3, type, "agree on nothing");
         Tensor received = Tensor.zeros(type, device, splits.totalReceived(), 3);
         group.allToAll(received, Tensor.full(7, type, device, splits.totalSent(), 3), splits, "nothing")
                 .await();

@@ -2,7 +2,7 @@ package dev.moe4j.parallel;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.moe4j.parallel.rendezvous.Environment;
+import dev.moe4j.parallel.rendezvous.RankEnvironment;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Files;
@@ -24,7 +24,7 @@ import tools.jackson.databind.MappingIterator;
 import tools.jackson.databind.ObjectMapper;
 import tools.jackson.dataformat.yaml.YAMLMapper;
 
-/** Checks that the files in deploy/ set the variables that {@link Environment} reads. */
+/** Checks that the files in deploy/ set the variables that {@link RankEnvironment} reads. */
 class DeployTest {
 
     private static final Path DEPLOY = Path.of("..", "deploy");
@@ -167,7 +167,7 @@ class DeployTest {
         assertThat(job.at("/spec/parallelism").asInt()).as("all at a time").isEqualTo(ranks);
         for (int rank = 0; rank < ranks; rank++) {
             variables.put("JOB_COMPLETION_INDEX", String.valueOf(rank));
-            Environment environment = Environment.of(variables);
+            RankEnvironment environment = RankEnvironment.of(variables);
             assertThat(environment.rank()).isEqualTo(rank);
             assertThat(environment.world()).isEqualTo(ranks);
             assertThat(environment.meeting())

@@ -1,10 +1,10 @@
 package dev.moe4j.parallel;
 
-import dev.moe4j.parallel.health.Identity;
+import dev.moe4j.parallel.health.RankIdentity;
 import dev.moe4j.parallel.launch.LauncherWatch;
 import dev.moe4j.parallel.layout.Layout;
 import dev.moe4j.parallel.layout.Sharding;
-import dev.moe4j.parallel.rendezvous.Environment;
+import dev.moe4j.parallel.rendezvous.RankEnvironment;
 import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Scope;
@@ -24,7 +24,7 @@ public final class LaunchedMain {
 
     public static void main(String[] args) throws IOException, InterruptedException {
         LauncherWatch.start(System.getenv());
-        Environment environment = Environment.of(System.getenv());
+        RankEnvironment environment = RankEnvironment.of(System.getenv());
         int rank = environment.rank();
         switch (args[0]) {
             case "environment" -> {
@@ -54,7 +54,7 @@ public final class LaunchedMain {
             }
             // One all-reduce that sums the ranks.
             case "sum" -> {
-                double sum = Processes.run(environment, new Identity("v1", "c1"), processes -> {
+                double sum = DistributedRun.run(environment, new RankIdentity("v1", "c1"), processes -> {
                     try (Scope _ = Scope.open()) {
                         Layout layout = new Layout(processes.world(), rank, 1, Sharding.NONE);
                         Tensor x = Tensor.full(rank, DType.FLOAT64, Device.CPU, 1);

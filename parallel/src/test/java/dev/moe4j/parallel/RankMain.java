@@ -1,11 +1,11 @@
 package dev.moe4j.parallel;
 
-import dev.moe4j.parallel.health.Identity;
+import dev.moe4j.parallel.health.RankIdentity;
+import dev.moe4j.parallel.layout.AllToAllSplits;
 import dev.moe4j.parallel.layout.Layout;
 import dev.moe4j.parallel.layout.ParallelException;
 import dev.moe4j.parallel.layout.Sharding;
-import dev.moe4j.parallel.layout.Splits;
-import dev.moe4j.parallel.rendezvous.Environment;
+import dev.moe4j.parallel.rendezvous.RankEnvironment;
 import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Libtorch;
@@ -22,24 +22,24 @@ final class RankMain {
 
     private static final int STEPS = 1_000_000;
 
-    private final Processes processes;
+    private final DistributedRun processes;
 
-    private RankMain(Processes processes) {
+    private RankMain(DistributedRun processes) {
         this.processes = processes;
     }
 
     public static void main(String[] args) {
         String scenario = args[0];
-        Environment environment = Environment.of(System.getenv());
+        RankEnvironment environment = RankEnvironment.of(System.getenv());
         int rank = environment.rank();
-        Identity identity = new Identity(
+        RankIdentity identity = new RankIdentity(
                 rank == 1 && scenario.equals("other-code") ? "v2" : "v1",
                 rank == 1 && scenario.equals("other-configuration") ? "c2" : "c1");
         Libtorch.load();
         System.err.println(Ranks.READY);
         Ranks.awaitGo();
         try {
-            Processes.run(environment, identity, processes -> {
+            DistributedRun.run(environment, identity, processes -> {
                 Libtorch.threads(1);
                 new RankMain(processes).run(scenario);
                 return rank;
@@ -132,7 +132,7 @@ final class RankMain {
                 try (Scope _ = Scope.open()) {
                     Tensor sent = Tensor.full(1, type, Device.CPU, rows[0] + rows[1], width);
                     Tensor received = sent.emptyLike();
-                    Splits splits = used.agree(new long[][] {{rows[0]}, {rows[1]}}, width, type, "agree");
+                    AllToAllSplits splits = used.agree(new long[][] {{rows[0]}, {rows[1]}}, width, type, "agree");
                     long before = written();
                     used.allToAll(received, sent, splits, "rows").await();
                     // The other rank has received everything before the counter is read.
@@ -174,8 +174,8 @@ final class RankMain {
         ProcessGroup group = everyone();
         Tensor a = Tensor.of(1f);
         Tensor b = Tensor.of(2f);
-        Pending first = group.allReduce(Reduction.SUM, a, "first");
-        Pending second = group.allReduce(Reduction.SUM, b, "second");
+        PendingCollective first = group.allReduce(Reduction.SUM, a, "first");
+        PendingCollective second = group.allReduce(Reduction.SUM, b, "second");
         second.await();
         first.await();
         first.await();

@@ -3,11 +3,11 @@ package dev.moe4j.parallel;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.moe4j.parallel.health.Identity;
+import dev.moe4j.parallel.health.RankIdentity;
+import dev.moe4j.parallel.layout.AllToAllSplits;
 import dev.moe4j.parallel.layout.Layout;
 import dev.moe4j.parallel.layout.Members;
-import dev.moe4j.parallel.layout.Splits;
-import dev.moe4j.parallel.rendezvous.Environment;
+import dev.moe4j.parallel.rendezvous.RankEnvironment;
 import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Scope;
 import dev.moe4j.tensor.Tensor;
@@ -19,7 +19,7 @@ import org.junit.jupiter.api.Test;
 class SingleProcessTest {
 
     private static ProcessGroup alone() {
-        return Processes.run(Environment.of(Map.of()), new Identity("v1", "c1"), processes -> {
+        return DistributedRun.run(RankEnvironment.of(Map.of()), new RankIdentity("v1", "c1"), processes -> {
             assertThat(processes.rank()).isZero();
             assertThat(processes.world()).isEqualTo(1);
             return processes.group(Layout.SINGLE.expertGroup());
@@ -44,7 +44,8 @@ class SingleProcessTest {
             group.allToAll(y, x, "even").await();
             assertThat(y.toFloats()).containsExactly(1, 2);
 
-            Splits splits = group.onWire(DType.BFLOAT16).agree(new long[][] {{1, 0, 1}}, 1, DType.FLOAT32, "agree");
+            AllToAllSplits splits =
+                    group.onWire(DType.BFLOAT16).agree(new long[][] {{1, 0, 1}}, 1, DType.FLOAT32, "agree");
             assertThat(splits.rowBytes()).isEqualTo(2);
             assertThat(splits.reversed().rowsReceived()).containsExactly(2);
             group.onWire(DType.BFLOAT16)
@@ -70,7 +71,7 @@ class SingleProcessTest {
                     .hasMessage("allToAll 'layer 1': float32[1] to float32[2, 2] among 1 members");
             assertThatThrownBy(() -> group.agree(new long[2][1], 2, DType.FLOAT32, "layer 1"))
                     .isInstanceOf(IllegalArgumentException.class);
-            Splits splits = group.agree(new long[][] {{3}}, 2, DType.FLOAT32, "layer 1");
+            AllToAllSplits splits = group.agree(new long[][] {{3}}, 2, DType.FLOAT32, "layer 1");
             assertThatThrownBy(() -> group.allToAll(x, x, splits, "layer 1"))
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessage("'layer 1': the row counts require 3 rows of 8 bytes to send, not float32[2, 2]");
@@ -79,7 +80,7 @@ class SingleProcessTest {
 
     @Test
     void oneGroupAName() {
-        Processes.run(Environment.of(Map.of()), new Identity("v1", "c1"), processes -> {
+        DistributedRun.run(RankEnvironment.of(Map.of()), new RankIdentity("v1", "c1"), processes -> {
             ProcessGroup group = processes.group(Layout.SINGLE.everyone());
             assertThat(processes.group(Layout.SINGLE.everyone())).isSameAs(group);
             assertThatThrownBy(() -> processes.group(new Members("world", List.of(0, 1), 0)))

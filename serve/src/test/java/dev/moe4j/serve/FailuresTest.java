@@ -7,7 +7,7 @@ import dev.moe4j.model.LanguageModel;
 import dev.moe4j.model.spec.ModelException;
 import dev.moe4j.serve.RunningServer.Setup;
 import dev.moe4j.serve.engine.Engine;
-import dev.moe4j.serve.engine.Generated;
+import dev.moe4j.serve.engine.GenerationResult;
 import dev.moe4j.serve.engine.Generator;
 import dev.moe4j.serve.engine.Sampling;
 import dev.moe4j.serve.engine.ScoredToken;
@@ -35,7 +35,7 @@ class FailuresTest {
         return TinyModel.of(64, Precision.FP64, 264, PADDING);
     }
 
-    private static Generated alone(LanguageModel model, String prompt, int tokens, long seed) {
+    private static GenerationResult alone(LanguageModel model, String prompt, int tokens, long seed) {
         return new Generator(model, TinyModel.BYTES, Sampling.DEFAULT, seed).generate(prompt, tokens, _ -> {});
     }
 
@@ -119,7 +119,7 @@ class FailuresTest {
             }
 
             @Override
-            public void end(Generated generated) {}
+            public void end(GenerationResult generated) {}
 
             @Override
             public void failed(Throwable problem) {

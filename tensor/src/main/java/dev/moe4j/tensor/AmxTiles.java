@@ -25,7 +25,7 @@ public final class AmxTiles {
      * is created. If libtorch is loaded with the opposite choice, this logs a warning and changes nothing. The environment
      * variable {@code ONEDNN_MAX_CPU_ISA} takes precedence. Has no effect on processors without tiles.
      */
-    public static synchronized void settle(Precision training) {
+    public static synchronized void configure(Precision training) {
         boolean wants = training.compute() != DType.FLOAT32;
         if (loaded) {
             refusal(wanted, wants, OneDnnInstructions.ofCpu(), System.getenv("ONEDNN_MAX_CPU_ISA"))

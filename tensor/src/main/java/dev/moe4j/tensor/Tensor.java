@@ -229,7 +229,7 @@ public final class Tensor extends TensorViews {
     }
 
     /** The integer quotient, rounded down. */
-    public Tensor divideWhole(long divisor) {
+    public Tensor floorDivide(long divisor) {
         try (Scalar scalar = new Scalar(divisor)) {
             return op("floor_divide", () -> torch.floor_divide(handle(), scalar), this);
         }

@@ -179,7 +179,7 @@ abstract sealed class TensorBase implements AutoCloseable permits TensorViews {
     // Autograd
 
     /** Makes this tensor share the memory and shape of {@code other}, also in autograd graphs that refer to this tensor. */
-    public void pointTo(Tensor other) {
+    public void shareMemoryOf(Tensor other) {
         handle().set_data(other.handle());
         shape = null;
     }

@@ -84,7 +84,7 @@ class NativeHeapTest {
                 "arithmetic",
                 () -> x.add(y).sub(y).mul(y).div(y).add(1).mul(2).addInPlace(y).mulInPlace(2));
         OPERATIONS.put("clamp", () -> x.clampMin(1).clampMax(3));
-        OPERATIONS.put("divideWhole", () -> index.divideWhole(2));
+        OPERATIONS.put("floorDivide", () -> index.floorDivide(2));
         OPERATIONS.put("elementwise", () -> x.log().reciprocal().square());
         OPERATIONS.put(
                 "comparison", () -> y.maskedFill(mask.lessThan(1).not(), 3).lessThan(y));
@@ -185,7 +185,7 @@ class NativeHeapTest {
         PARAMETERS.initialize(new RandomKey(0));
         Parameter w = PARAMETERS.get("w");
         Tensor x = floats(1, 4, 4);
-        Section derived = new Section.Derived() {
+        Section derived = new Section.Autograd() {
             @Override
             public String name() {
                 return "product";

@@ -38,7 +38,7 @@ class TensorTest {
             assertThat(a.matmul(a).toFloats()).containsExactly(7, 10, 15, 22);
             assertThat(a.indexSelect(0, Tensor.of(1L, 0L)).toFloats()).containsExactly(3, 4, 1, 2);
             assertThat(a.select(0, 1).add(1).mul(2).toFloats()).containsExactly(8, 10);
-            assertThat(Tensor.of(7L, -7L).divideWhole(2).toLongs()).containsExactly(3, -4);
+            assertThat(Tensor.of(7L, -7L).floorDivide(2).toLongs()).containsExactly(3, -4);
             assertThat(Tensor.of(2.0, 1, 2, 1).argsortStable(0, false).toLongs())
                     .containsExactly(1, 3, 0, 2);
             assertThat(Functions.topk(Tensor.of(1f, 5, 3), 2)[1].toLongs()).containsExactly(1, 2);

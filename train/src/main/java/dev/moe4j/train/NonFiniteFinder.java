@@ -45,7 +45,7 @@ final class NonFiniteFinder implements Tape.Inspector {
      * @return the first place with a non-finite value; empty if all values and gradients are finite
      */
     static Optional<Place> find(LanguageModel model, TokenBatch batch, PassContext pass) {
-        ProcessGroup everyone = model.fabric().everyone();
+        ProcessGroup everyone = model.parallelContext().everyone();
         Optional<Place> parameter = ofParameters(model, false).first(everyone);
         if (parameter.isPresent()) {
             return parameter;

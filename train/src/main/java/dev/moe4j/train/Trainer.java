@@ -124,7 +124,7 @@ public final class Trainer {
             SequenceSource source,
             long seed) {
         this.model = model;
-        this.everyone = model.fabric().everyone();
+        this.everyone = model.parallelContext().everyone();
         this.batch = batch;
         this.slice = slice(batch, everyone.members());
         this.optimizer = new AdamW(optimizer);

@@ -54,7 +54,7 @@ final class TrainingLoop {
             Checkpoints saver,
             double peakTokensPerSecond) {
         this.trainer = trainer;
-        this.parallel = trainer.model().fabric();
+        this.parallel = trainer.model().parallelContext();
         this.exchangeSeconds = parallel.waitedSeconds();
         this.config = config;
         this.origin = origin;

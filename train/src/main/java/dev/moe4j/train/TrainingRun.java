@@ -108,7 +108,7 @@ public final class TrainingRun {
     }
 
     /** Whether a folder holds a run, which can only be resumed. The folder need not exist. */
-    public static boolean begun(Path folder) {
+    public static boolean holdsRun(Path folder) {
         return RunFolder.begun(folder);
     }
 
@@ -134,7 +134,7 @@ public final class TrainingRun {
                     .orElse(RunConfig.AUTO);
         }
         if (!precision.equals(RunConfig.AUTO)) {
-            AmxTiles.settle(Precision.parse(precision));
+            AmxTiles.configure(Precision.parse(precision));
         }
     }
 
@@ -195,7 +195,7 @@ public final class TrainingRun {
             return run(null, sequences);
         }
         try (RunFolder run = RunFolder.lock(folder)) {
-            if (!resume && begun(folder)) {
+            if (!resume && holdsRun(folder)) {
                 throw new TrainException(begunAlready(folder));
             }
             return run(run, sequences);

@@ -199,8 +199,8 @@ class DataRunTest {
 
     private static BatchBuilder batches(TrainingData data) {
         TrainingSequences sequences =
-                data.sequences(TrainingData.Cut.DOCUMENTS, 64, Map.of("plays", 1.0, "notes", 3.0), 5);
-        DataConfig config = new DataConfig(TrainingData.Cut.DOCUMENTS, true, true, Map.of());
+                data.sequences(TrainingData.SequenceMode.DOCUMENTS, 64, Map.of("plays", 1.0, "notes", 3.0), 5);
+        DataConfig config = new DataConfig(TrainingData.SequenceMode.DOCUMENTS, true, true, Map.of());
         return new BatchBuilder(Trainer.SequenceSource.of(sequences), MODEL, config);
     }
 
@@ -269,7 +269,7 @@ class DataRunTest {
         assertThatThrownBy(() -> TrainingData.open(named))
                 .isInstanceOf(DataException.class)
                 .hasMessageStartingWith("'my-books' is not a valid source name; give ");
-        assertThatThrownBy(() -> new DataConfig(TrainingData.Cut.BLOCKS, false, false, Map.of("a", 0.0)))
+        assertThatThrownBy(() -> new DataConfig(TrainingData.SequenceMode.BLOCKS, false, false, Map.of("a", 0.0)))
                 .isInstanceOf(TrainException.class)
                 .hasMessageStartingWith("data.weights.a: 0.0 is not a weight");
     }

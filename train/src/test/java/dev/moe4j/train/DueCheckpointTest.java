@@ -12,7 +12,7 @@ import dev.moe4j.model.RanksInThreads;
 import dev.moe4j.model.checkpoint.CheckpointStep;
 import dev.moe4j.model.spec.ExpertGradients;
 import dev.moe4j.parallel.ParallelContext;
-import dev.moe4j.parallel.rendezvous.Environment;
+import dev.moe4j.parallel.rendezvous.RankEnvironment;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.RandomKey;
@@ -149,7 +149,7 @@ class DueCheckpointTest {
         assertThat(reported()).isEqualTo(DUE);
     }
 
-    private boolean failsAndHasWritten(Environment environment, RunConfig config, Shards shards) {
+    private boolean failsAndHasWritten(RankEnvironment environment, RunConfig config, Shards shards) {
         assertThatThrownBy(() -> RanksInThreads.process(
                         environment,
                         processes -> run(config, shards)

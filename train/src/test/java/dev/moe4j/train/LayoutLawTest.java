@@ -26,8 +26,8 @@ import dev.moe4j.model.spec.Recompute;
 import dev.moe4j.model.spec.RopeConfig;
 import dev.moe4j.model.spec.RoutingConfig;
 import dev.moe4j.model.spec.SharedExpertConfig;
+import dev.moe4j.parallel.DistributedRun;
 import dev.moe4j.parallel.ParallelContext;
-import dev.moe4j.parallel.Processes;
 import dev.moe4j.parallel.layout.Sharding;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Precision;
@@ -380,7 +380,7 @@ class LayoutLawTest {
      * All levels of sharding, each with two of the four subjects. The layouts of one size alternate, so that together
      * they cover every level with every subject. The eight cases cover all {@link #WAYS}.
      */
-    private static List<Case> all(Processes processes, int expert, int experts, int turn) {
+    private static List<Case> all(DistributedRun processes, int expert, int experts, int turn) {
         List<Case> cases = new ArrayList<>();
         for (Sharding sharding : Sharding.values()) {
             ParallelContext fabric = ParallelContext.of(processes, expert, sharding);
@@ -408,7 +408,7 @@ class LayoutLawTest {
         }
     }
 
-    private static List<Case> modern(Processes processes, int expert) {
+    private static List<Case> modern(DistributedRun processes, int expert) {
         List<Case> cases = new ArrayList<>();
         for (Sharding sharding : Sharding.values()) {
             ParallelContext fabric = ParallelContext.of(processes, expert, sharding);

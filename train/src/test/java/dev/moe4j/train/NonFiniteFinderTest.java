@@ -6,8 +6,8 @@ import static org.assertj.core.api.Assertions.catchThrowable;
 import dev.moe4j.model.LanguageModel;
 import dev.moe4j.model.RanksInThreads;
 import dev.moe4j.model.spec.ExpertGradients;
+import dev.moe4j.parallel.DistributedRun;
 import dev.moe4j.parallel.ParallelContext;
-import dev.moe4j.parallel.Processes;
 import dev.moe4j.parallel.layout.Sharding;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.tensor.Scope;
@@ -23,7 +23,7 @@ class NonFiniteFinderTest {
     private static final int STEPS = 2;
 
     /** Changes a parameter on one rank before the first step and returns the failure. */
-    private static String end(Processes processes, String parameter, int rank, double value) {
+    private static String end(DistributedRun processes, String parameter, int rank, double value) {
         Throwable end = catchThrowable(() -> LayoutLawTest.run(
                 new Subject(false, false, 4),
                 Division.PLAIN,

@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.moe4j.model.RanksInThreads;
 import dev.moe4j.model.spec.ExpertGradients;
-import dev.moe4j.parallel.Processes;
+import dev.moe4j.parallel.DistributedRun;
 import dev.moe4j.parallel.layout.Sharding;
 import dev.moe4j.tensor.Precision;
 import dev.moe4j.train.LayoutLawTest.Division;
@@ -40,7 +40,7 @@ class WireTest {
     private static final int STEPS = 5;
 
     private static Run run(
-            Processes processes, Subject subject, Precision precision, ParallelConfig.Wire wire, int steps) {
+            DistributedRun processes, Subject subject, Precision precision, ParallelConfig.Wire wire, int steps) {
         ParallelConfig config = new ParallelConfig(2, Sharding.NONE, wire, false, ExpertGradients.EXACT);
         return LayoutLawTest.run(
                 subject, Division.PLAIN, precision, config.connect(processes), ExpertGradients.EXACT, steps);

@@ -32,7 +32,7 @@ final class BenchGrowthRun {
         }
         Device device = Device.parse(deviceName);
         Precision precision = RunConfig.precision(precisionName, device);
-        AmxTiles.settle(precision);
+        AmxTiles.configure(precision);
         int[] done = {0};
         Growth.Result result;
         try (ProgressLine progress =

@@ -10,7 +10,7 @@ import dev.moe4j.console.output.ResultJson;
 import dev.moe4j.console.process.JavaCommand;
 import dev.moe4j.console.view.ProgressLine;
 import dev.moe4j.parallel.launch.Launcher;
-import dev.moe4j.parallel.rendezvous.Environment;
+import dev.moe4j.parallel.rendezvous.RankEnvironment;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Libtorch;
 import dev.moe4j.tensor.Precision;
@@ -100,7 +100,7 @@ record BenchParallelRun(
         Path logs = Launcher.temporaryLogs();
         List<String> printed = new ArrayList<>();
         Launcher.Plan plan =
-                new Launcher.Plan(command, List.of(), ranks, threads, 0, Environment.DEFAULT_TIMEOUT, logs);
+                new Launcher.Plan(command, List.of(), ranks, threads, 0, RankEnvironment.DEFAULT_TIMEOUT, logs);
         try (Launcher launcher = new Launcher(plan, printed::add, _ -> {})) {
             int code = launcher.run();
             if (code == ExitCode.WRONG_USAGE) {

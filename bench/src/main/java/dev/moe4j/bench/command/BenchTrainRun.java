@@ -9,9 +9,9 @@ import dev.moe4j.console.option.RunOptions;
 import dev.moe4j.console.output.Output;
 import dev.moe4j.console.view.ProgressLine;
 import dev.moe4j.data.sample.TrainingData;
+import dev.moe4j.parallel.DistributedRun;
 import dev.moe4j.parallel.ParallelContext;
-import dev.moe4j.parallel.Processes;
-import dev.moe4j.parallel.rendezvous.Environment;
+import dev.moe4j.parallel.rendezvous.RankEnvironment;
 import dev.moe4j.tensor.AmxTiles;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Libtorch;
@@ -43,11 +43,11 @@ final class BenchTrainRun {
 
     private static Optional<BenchTrainCommand.Report> run(
             BenchStepOptions options, RunConfig run, @Nullable TrainingData text, String device, PrintWriter err) {
-        Environment environment = Environment.of(System.getenv());
+        RankEnvironment environment = RankEnvironment.of(System.getenv());
         Device where = environment.device(device);
         Precision precision = RunConfig.precision(options.precision.name, where);
-        AmxTiles.settle(precision);
-        return Processes.run(
+        AmxTiles.configure(precision);
+        return DistributedRun.run(
                 environment,
                 RunIdentity.of(
                         environment,

@@ -45,7 +45,7 @@ final class FinetuneRun {
         Task task = tasks.getFirst();
         FineTuneSettings settings = output.usage(() -> settings(command, task));
         Precision precision = Precision.parse(command.model.precision);
-        AmxTiles.settle(precision);
+        AmxTiles.configure(precision);
         // Read the files before loading the model, to report errors in them early.
         FineTuneData data = FineTuneData.read(
                 task,
@@ -85,7 +85,7 @@ final class FinetuneRun {
 
     private static Head head(@Nullable String name, Task task) {
         if (name == null) {
-            return task.generates() ? Head.ANSWER : Head.CHOICE;
+            return task.isGenerative() ? Head.ANSWER : Head.CHOICE;
         }
         return switch (name.toLowerCase(Locale.ROOT)) {
             case "choice" -> Head.CHOICE;

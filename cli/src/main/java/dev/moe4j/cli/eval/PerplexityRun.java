@@ -15,7 +15,7 @@ import dev.moe4j.data.shard.Manifest;
 import dev.moe4j.data.shard.Shards;
 import dev.moe4j.data.shard.TextSize;
 import dev.moe4j.data.shard.TokenStream;
-import dev.moe4j.eval.perplexity.LoadFigure;
+import dev.moe4j.eval.perplexity.ExpertLoadHeatMap;
 import dev.moe4j.eval.perplexity.Perplexity;
 import dev.moe4j.eval.perplexity.Score;
 import dev.moe4j.eval.task.ResultCache;
@@ -117,14 +117,14 @@ record PerplexityRun(
         if (load == null) {
             return;
         }
-        List<LoadFigure.Row> rows = report.sets().stream()
-                .map(set -> new LoadFigure.Row(
+        List<ExpertLoadHeatMap.Row> rows = report.sets().stream()
+                .map(set -> new ExpertLoadHeatMap.Row(
                         set.name(),
                         set.expertLoad().stream()
                                 .map(layer -> new Score.ExpertLoad(layer.layer(), layer.load(), layer.overflow()))
                                 .toList()))
                 .toList();
-        load.write(LoadFigure.svg(rows));
+        load.write(ExpertLoadHeatMap.svg(rows));
     }
 
     private static void check(NamedData set) {

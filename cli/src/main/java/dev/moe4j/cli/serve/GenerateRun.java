@@ -4,7 +4,7 @@ import dev.moe4j.cli.serve.GenerateCommand.Report;
 import dev.moe4j.console.option.LoadedModel;
 import dev.moe4j.console.option.ModelOptions;
 import dev.moe4j.console.output.Output;
-import dev.moe4j.serve.engine.Generated;
+import dev.moe4j.serve.engine.GenerationResult;
 import dev.moe4j.serve.engine.Generator;
 import dev.moe4j.serve.engine.Sampling;
 import java.io.IOException;
@@ -28,7 +28,7 @@ record GenerateRun(ModelOptions options, int tokens, double temperature, int top
             String prompt = given == null ? stdin() : given;
             Generator generator = new Generator(loaded.model(), loaded.tokenizer(), sampling, seed);
             long start = System.nanoTime();
-            Generated made = generator.generate(prompt, tokens, output::stream);
+            GenerationResult made = generator.generate(prompt, tokens, output::stream);
             double seconds = (System.nanoTime() - start) / 1e9;
             return new Report(
                     loaded.folder(),

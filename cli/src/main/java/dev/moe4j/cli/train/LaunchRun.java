@@ -3,7 +3,7 @@ package dev.moe4j.cli.train;
 import dev.moe4j.base.machine.Processors;
 import dev.moe4j.console.process.JavaCommand;
 import dev.moe4j.parallel.launch.Launcher;
-import dev.moe4j.parallel.rendezvous.Environment;
+import dev.moe4j.parallel.rendezvous.RankEnvironment;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -31,7 +31,7 @@ record LaunchRun(
                 processes,
                 each,
                 restarts,
-                timeout == null ? Environment.DEFAULT_TIMEOUT : Duration.ofSeconds(timeout),
+                timeout == null ? RankEnvironment.DEFAULT_TIMEOUT : Duration.ofSeconds(timeout),
                 folder);
         try (Launcher launcher = new Launcher(plan, out::println, err::println)) {
             return launcher.run();

@@ -8,9 +8,9 @@ import dev.moe4j.console.output.CliException;
 import dev.moe4j.console.output.Output;
 import dev.moe4j.console.process.Interruption;
 import dev.moe4j.data.sample.TrainingData;
+import dev.moe4j.parallel.DistributedRun;
 import dev.moe4j.parallel.ParallelContext;
-import dev.moe4j.parallel.Processes;
-import dev.moe4j.parallel.rendezvous.Environment;
+import dev.moe4j.parallel.rendezvous.RankEnvironment;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.train.TrainingRun;
 import dev.moe4j.train.checkpoint.BestEvaluation;
@@ -49,7 +49,7 @@ record TrainRun(
             @Nullable BestEvaluation best) {}
 
     int run() {
-        if (!resume && TrainingRun.begun(out)) {
+        if (!resume && TrainingRun.holdsRun(out)) {
             // Each rank detects this as wrong usage, so that launch does not restart the ranks with --resume.
             throw output.wrongUsage(TrainingRun.begunAlready(out) + ": see --resume and --out");
         }
@@ -57,8 +57,8 @@ record TrainRun(
         TrainingRun.settleTiles(config, out, resume);
         try (TrainingData sources = NamedData.open(data);
                 Interruption interruption = new Interruption()) {
-            Environment environment = Environment.of(System.getenv());
-            return Processes.run(
+            RankEnvironment environment = RankEnvironment.of(System.getenv());
+            return DistributedRun.run(
                     environment,
                     RunIdentity.of(
                             environment, ConfigWriter.toYaml(config) + overrides + steps + resume + sources.sha256()),
@@ -78,7 +78,7 @@ record TrainRun(
             Device target,
             Interruption interruption) {
         // All ranks are connected: a signal to one of them now stops all.
-        interruption.heed();
+        interruption.install();
         TrainingRun.Outcome outcome = train(config, parallel, sources, target, interruption);
         // The exit code of SIGTERM on all ranks, so that a scheduler sees that the run is not finished.
         int code = outcome.stopped() ? 128 + 15 : 0;

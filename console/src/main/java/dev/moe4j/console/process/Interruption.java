@@ -10,7 +10,7 @@ import org.slf4j.LoggerFactory;
  * Turns Ctrl-C and SIGTERM into a request to stop. The work polls {@link #requested} between steps and ends in
  * good order, and the JVM waits for it.
  *
- * <p>The handler is installed by {@link #heed} or by the first call of {@link #requested}. Until then a signal ends
+ * <p>The handler is installed by {@link #install} or by the first call of {@link #requested}. Until then a signal ends
  * the process immediately, for example while inputs are read or other processes are awaited.
  */
 public final class Interruption implements AutoCloseable {
@@ -39,7 +39,7 @@ public final class Interruption implements AutoCloseable {
     }
 
     /** Installs the handler: from now on until {@link #close} a signal is a request to stop. */
-    public void heed() {
+    public void install() {
         if (!heeded) {
             try {
                 Runtime.getRuntime().addShutdownHook(hook);
@@ -55,7 +55,7 @@ public final class Interruption implements AutoCloseable {
      * that waits and cannot poll.
      */
     public void onRequest(Runnable listener) {
-        heed();
+        install();
         synchronized (this) {
             if (requested) {
                 listener.run();
@@ -72,7 +72,7 @@ public final class Interruption implements AutoCloseable {
 
     /** Whether the user has asked to stop. The first call installs the handler. */
     public boolean requested() {
-        heed();
+        install();
         return requested;
     }
 

@@ -196,7 +196,7 @@ public final class Preparation {
 
     private void check(Manifest manifest, Skipped skipped, OutputFolder folder) {
         try {
-            input.checkAny(manifest.documents(), skipped);
+            input.requireDocuments(manifest.documents(), skipped);
             checkSplits(manifest);
         } catch (DataException e) {
             folder.discard();

@@ -26,7 +26,7 @@ public final class TrainingData implements AutoCloseable {
     }
 
     /** How training sequences are cut from the token stream. */
-    public enum Cut {
+    public enum SequenceMode {
         /** Blocks of equal length, regardless of documents: {@link BlockSampler}. */
         BLOCKS,
         /** Packed complete documents: {@link DocumentSampler}. */
@@ -113,7 +113,7 @@ public final class TrainingData implements AutoCloseable {
      * @throws DataException if a source has too little text, if documents to be packed do not end with an end of text, or
      *     if weights and sources do not match
      */
-    public TrainingSequences sequences(Cut cut, int length, Map<String, Double> weights, long seed) {
+    public TrainingSequences sequences(SequenceMode cut, int length, Map<String, Double> weights, long seed) {
         checkWeights(weights);
         if (sources.size() == 1) {
             return sequences(cut, sources.firstEntry().getValue(), length, seed);
@@ -130,7 +130,7 @@ public final class TrainingData implements AutoCloseable {
                         seed);
     }
 
-    private static TrainingSequences sequences(Cut cut, Shards shards, int length, long seed) {
+    private static TrainingSequences sequences(SequenceMode cut, Shards shards, int length, long seed) {
         return switch (cut) {
             case BLOCKS -> new BlockSampler(shards.train(), length, seed);
             case DOCUMENTS -> {

@@ -104,7 +104,7 @@ class AdoptionTest {
             assertThat(tokenizer.decode(shards.train().document(2))).isEqualTo("b");
             assertThat(shards.valid()).isEmpty();
             TrainingData data = TrainingData.of(shards);
-            assertThatThrownBy(() -> data.sequences(TrainingData.Cut.DOCUMENTS, 4, Map.of(), 1))
+            assertThatThrownBy(() -> data.sequences(TrainingData.SequenceMode.DOCUMENTS, 4, Map.of(), 1))
                     .isInstanceOf(DataException.class)
                     .hasMessageContaining("do not end with an end of text");
         }

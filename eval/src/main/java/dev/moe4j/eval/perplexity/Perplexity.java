@@ -30,7 +30,7 @@ public final class Perplexity {
     private static final int DEFAULT_BATCH = 8;
 
     /** Pads the inputs of a window after the end of its text. */
-    static final int PADDING = Math.toIntExact(TokenBatch.FILL);
+    static final int PADDING = Math.toIntExact(TokenBatch.PADDING);
 
     private final LanguageModel model;
     private final int batch;

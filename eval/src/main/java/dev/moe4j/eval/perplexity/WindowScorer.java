@@ -70,7 +70,7 @@ final class WindowScorer {
         this.batch = batch;
         this.text = text;
         this.progress = progress;
-        this.everyone = model.fabric().everyone();
+        this.everyone = model.parallelContext().everyone();
         RoutingConfig routing = model.architecture().routing();
         this.hasCapacity = model.config().experts() > 0 && routing.strategy() == RoutingConfig.Strategy.CAPACITY;
         this.group = hasCapacity ? Math.max(1, routing.group()) : 1;

@@ -176,7 +176,7 @@ public final class Questions {
      *
      * @param context the model's context in tokens
      */
-    public List<Optional<TrainingExample>> exercises(Tokenizer tokenizer, int context) {
+    public List<Optional<TrainingExample>> trainingExamples(Tokenizer tokenizer, int context) {
         PromptBuilder prompts = prompts(tokenizer, context, 0);
         Normalisation normalisation = task.scoring().normalise();
         return examples.stream()

@@ -222,14 +222,14 @@ public final class Task {
     }
 
     /** Whether this is a classification: every question has the same candidates after the same text. */
-    public boolean classifies() {
+    public boolean isClassification() {
         return !prompt.references().contains("choice")
                 && Stream.concat(choices.stream(), labels.stream())
                         .allMatch(template -> template.references().isEmpty());
     }
 
     /** Whether the answer is generated: a question has a right answer, without wrong candidates. */
-    public boolean generates() {
+    public boolean isGenerative() {
         return file.scoring().measure() == Measure.EXACT;
     }
 

@@ -138,7 +138,7 @@ class PerplexityTest {
         ids[3] = end;
         long[] inputs = new long[2 * CONTEXT];
         long[] targets = new long[2 * CONTEXT];
-        Arrays.fill(inputs, TokenBatch.FILL);
+        Arrays.fill(inputs, TokenBatch.PADDING);
         Arrays.fill(targets, TokenBatch.NONE);
         for (int i = 0; i < ids.length; i++) {
             int at = i < 4 ? i : CONTEXT + i - 4;
@@ -409,8 +409,8 @@ class PerplexityTest {
     void aFigureShowsEachExpertOfEachText() {
         Score.ExpertLoad even = new Score.ExpertLoad(1, new double[] {1, 1}, new double[] {0});
         Score.ExpertLoad uneven = new Score.ExpertLoad(1, new double[] {0, 8}, new double[] {0});
-        String svg = LoadFigure.svg(
-                List.of(new LoadFigure.Row("a<b", List.of(even)), new LoadFigure.Row("code", List.of(uneven))));
+        String svg = ExpertLoadHeatMap.svg(List.of(
+                new ExpertLoadHeatMap.Row("a<b", List.of(even)), new ExpertLoadHeatMap.Row("code", List.of(uneven))));
 
         assertThat(svg)
                 .startsWith("<svg ")
@@ -423,7 +423,7 @@ class PerplexityTest {
                         cell -> assertThat(cell).contains("#ffffff", "a&lt;b, expert 1: 1.00"),
                         cell -> assertThat(cell).contains("#0000ff", "code, expert 0: 0.00"),
                         cell -> assertThat(cell).contains("#ff0000", "code, expert 1: 8.00"));
-        assertThatThrownBy(() -> LoadFigure.svg(List.of(new LoadFigure.Row("a", List.of()))))
+        assertThatThrownBy(() -> ExpertLoadHeatMap.svg(List.of(new ExpertLoadHeatMap.Row("a", List.of()))))
                 .isInstanceOf(EvalException.class)
                 .hasMessageContaining("a dense model has no expert load");
     }

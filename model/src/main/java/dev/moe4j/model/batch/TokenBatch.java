@@ -8,7 +8,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * A batch of token sequences with their targets.
  *
- * @param tokens {@code [sequences · length]}, sequence by sequence; {@link #FILL} after the end of a shorter sequence
+ * @param tokens {@code [sequences · length]}, sequence by sequence; {@link #PADDING} after the end of a shorter sequence
  * @param targets the token to predict at each position; {@link #NONE} for positions without a loss
  * @param sequences the number of sequences
  * @param packing the documents of packed sequences; null if each sequence is one document
@@ -26,14 +26,14 @@ public record TokenBatch(
      * Padding after the end of a shorter sequence. Causal attention hides it from all tokens, no expert receives it,
      * and its target is {@link #NONE}.
      */
-    public static final long FILL = -1;
+    public static final long PADDING = -1;
 
     public TokenBatch {
         if (sequences < 1 || tokens.length % sequences != 0 || targets.length != tokens.length) {
             throw new ModelException("a batch of " + tokens.length + " tokens and " + targets.length
                     + " targets cannot be divided into " + sequences + " sequences of equal length");
         }
-        checkNumbers("token", tokens, FILL, "padding after a sequence's end");
+        checkNumbers("token", tokens, PADDING, "padding after a sequence's end");
         checkNumbers("target", targets, NONE, "no target");
         if (packing != null) {
             packing.check(tokens.length, tokens.length / sequences);
@@ -105,7 +105,7 @@ public record TokenBatch(
 
     /**
      * A mask of tokens that no expert receives, {@code [sequences · length]}; null if there are none. These are {@link
-     * #FILL} and, if {@code maskPadding}, {@linkplain #padding padding}.
+     * #PADDING} and, if {@code maskPadding}, {@linkplain #padding padding}.
      *
      * @param maskPadding whether padding is masked
      * @param id the padding token's id, as for {@link #padding}
@@ -115,24 +115,24 @@ public record TokenBatch(
         boolean[] flags = padding == null ? new boolean[tokens.length] : padding;
         boolean any = padding != null;
         for (int i = 0; i < flags.length; i++) {
-            flags[i] |= tokens[i] == FILL;
+            flags[i] |= tokens[i] == PADDING;
             any |= flags[i];
         }
         return any ? flags : null;
     }
 
-    /** A mask of real tokens, {@code [sequences · length]}; null if no position is {@link #FILL}. */
+    /** A mask of real tokens, {@code [sequences · length]}; null if no position is {@link #PADDING}. */
     public boolean @Nullable [] present() {
         boolean[] flags = new boolean[tokens.length];
         boolean all = true;
         for (int i = 0; i < flags.length; i++) {
-            flags[i] = tokens[i] != FILL;
+            flags[i] = tokens[i] != PADDING;
             all &= flags[i];
         }
         return all ? null : flags;
     }
 
-    /** The tokens, {@code [sequences, length]} int64; 0 for {@link #FILL}. */
+    /** The tokens, {@code [sequences, length]} int64; 0 for {@link #PADDING}. */
     public Tensor tokenTensor(Device device) {
         return Tensor.of(tokens).clampMin(0).view(sequences, length()).to(device);
     }

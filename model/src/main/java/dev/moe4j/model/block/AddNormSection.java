@@ -1,7 +1,7 @@
 package dev.moe4j.model.block;
 
 import dev.moe4j.tensor.Tensor;
-import dev.moe4j.tensor.autograd.Saved;
+import dev.moe4j.tensor.autograd.SavedTensors;
 import dev.moe4j.tensor.autograd.Section;
 import dev.moe4j.tensor.cuda.Kernels;
 import dev.moe4j.tensor.parameter.Parameter;
@@ -15,7 +15,8 @@ import org.jspecify.annotations.Nullable;
  *
  * @param inPlace whether the sum overwrites the branch; only allowed if this section is never recomputed
  */
-public record AddNormSection(String name, LayerNorm norm, boolean inPlace, Kernels kernels) implements Section.Written {
+public record AddNormSection(String name, LayerNorm norm, boolean inPlace, Kernels kernels)
+        implements Section.CustomBackward {
 
     @Override
     public List<Parameter> parameters() {
@@ -23,7 +24,7 @@ public record AddNormSection(String name, LayerNorm norm, boolean inPlace, Kerne
     }
 
     @Override
-    public Tensor[] forward(Saved saved, Tensor... inputs) {
+    public Tensor[] forward(SavedTensors saved, Tensor... inputs) {
         Tensor branch_TD = inputs[1];
         Tensor sum_TD = inPlace ? branch_TD.detach() : branch_TD.emptyLike();
         Tensor[] results = kernels.addNorm(
@@ -33,7 +34,7 @@ public record AddNormSection(String name, LayerNorm norm, boolean inPlace, Kerne
     }
 
     @Override
-    public @Nullable Tensor[] backward(Saved saved, @Nullable Tensor... gradients) {
+    public @Nullable Tensor[] backward(SavedTensors saved, @Nullable Tensor... gradients) {
         Tensor sumGradient_TD = gradients[0];
         Tensor normedGradient_TD = gradients[1];
         if (normedGradient_TD == null) {

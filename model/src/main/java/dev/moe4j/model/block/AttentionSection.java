@@ -27,7 +27,7 @@ public record AttentionSection(
         Dropout weightDropout,
         Dropout outputDropout,
         boolean adding)
-        implements Section.Derived {
+        implements Section.Autograd {
     /**
      * The longest sequences for which blocked attention keeps its weights; for longer ones, backward recomputes them.
      */

@@ -1,7 +1,7 @@
 package dev.moe4j.model.block;
 
 import dev.moe4j.tensor.Tensor;
-import dev.moe4j.tensor.autograd.Saved;
+import dev.moe4j.tensor.autograd.SavedTensors;
 import dev.moe4j.tensor.autograd.Section;
 import dev.moe4j.tensor.parameter.Parameter;
 import java.util.List;
@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
  * <p>Shapes: T tokens, D model, B sequences, H query heads, K key heads, J heads, S length, C head width, E = (H + 2K) ·
  * C, N queries of a block.
  */
-public final class BlockedAttentionSection implements Section.Written {
+public final class BlockedAttentionSection implements Section.CustomBackward {
 
     private final String name;
     private final Attention attention;
@@ -81,7 +81,7 @@ public final class BlockedAttentionSection implements Section.Written {
     }
 
     @Override
-    public Tensor[] forward(Saved saved, Tensor... inputs) {
+    public Tensor[] forward(SavedTensors saved, Tensor... inputs) {
         Tensor x_TD = inputs[0];
         Norm.Normed normed = attention.norm().forwardWithStatistics(x_TD);
         Tensor qkv_TE = attention.qkv().forward(normed.y_ND());
@@ -114,7 +114,7 @@ public final class BlockedAttentionSection implements Section.Written {
         return new Tensor[] {out_TD.addInPlace(x_TD)};
     }
 
-    private void save(Saved saved, Kept kept) {
+    private void save(SavedTensors saved, Kept kept) {
         saved.save(kept.heads().q_QSC(), kept.heads().k_GSC(), kept.heads().v_GSC(), kept.a_TE());
         KeptNorms norms = kept.norms();
         if (norms == null) {
@@ -129,7 +129,7 @@ public final class BlockedAttentionSection implements Section.Written {
         }
     }
 
-    private Kept restore(Saved saved) {
+    private Kept restore(SavedTensors saved) {
         AttentionBlocks.Heads heads = new AttentionBlocks.Heads(saved.get(0), saved.get(1), saved.get(2));
         KeptNorms norms = saved.find(4) == null ? null : new KeptNorms(saved.get(4), saved.get(5), saved.get(6));
         if (lean) {
@@ -160,7 +160,7 @@ public final class BlockedAttentionSection implements Section.Written {
     }
 
     @Override
-    public @Nullable Tensor[] backward(Saved saved, @Nullable Tensor... gradients) {
+    public @Nullable Tensor[] backward(SavedTensors saved, @Nullable Tensor... gradients) {
         Tensor gradient_TD = gradients[0];
         if (gradient_TD == null) {
             return new @Nullable Tensor[1];

@@ -2,7 +2,7 @@ package dev.moe4j.model.block;
 
 import dev.moe4j.tensor.Functions;
 import dev.moe4j.tensor.Tensor;
-import dev.moe4j.tensor.autograd.Saved;
+import dev.moe4j.tensor.autograd.SavedTensors;
 import dev.moe4j.tensor.autograd.Section;
 import dev.moe4j.tensor.parameter.Parameter;
 import java.util.List;
@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
  * Token and position embedding with dropout: x = factor · embedding[token] + position. Inputs: token ids and position
  * rows, [sequences, length] int64 each. Output: [tokens, model].
  */
-public final class EmbeddingSection implements Section.Written {
+public final class EmbeddingSection implements Section.CustomBackward {
 
     private final Parameter embedding;
     private final @Nullable Tensor positions;
@@ -66,7 +66,7 @@ public final class EmbeddingSection implements Section.Written {
     }
 
     @Override
-    public Tensor[] forward(Saved saved, Tensor... inputs) {
+    public Tensor[] forward(SavedTensors saved, Tensor... inputs) {
         Tensor ids_BS = inputs[0];
         Tensor rows_BS = inputs[1];
         Tensor table = embedding.tensor();
@@ -79,7 +79,7 @@ public final class EmbeddingSection implements Section.Written {
     }
 
     @Override
-    public @Nullable Tensor[] backward(Saved saved, @Nullable Tensor... gradients) {
+    public @Nullable Tensor[] backward(SavedTensors saved, @Nullable Tensor... gradients) {
         Tensor gradient = gradients[0];
         if (gradient != null) {
             Tensor ids_BS = saved.input(0);

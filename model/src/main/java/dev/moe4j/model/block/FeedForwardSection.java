@@ -1,7 +1,7 @@
 package dev.moe4j.model.block;
 
 import dev.moe4j.tensor.Tensor;
-import dev.moe4j.tensor.autograd.Saved;
+import dev.moe4j.tensor.autograd.SavedTensors;
 import dev.moe4j.tensor.autograd.Section;
 import dev.moe4j.tensor.parameter.Parameter;
 import java.util.List;
@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
  */
 public record FeedForwardSection(
         String name, FeedForward network, Dropout activationDropout, Dropout dropout, boolean lean)
-        implements Section.Written {
+        implements Section.CustomBackward {
 
     @Override
     public List<Parameter> parameters() {
@@ -23,7 +23,7 @@ public record FeedForwardSection(
     }
 
     @Override
-    public Tensor[] forward(Saved saved, Tensor... inputs) {
+    public Tensor[] forward(SavedTensors saved, Tensor... inputs) {
         Tensor residual_TD = inputs[0];
         Tensor h_TD = inputs[1];
         Tensor inner = network.fc1().forward(h_TD);
@@ -47,7 +47,7 @@ public record FeedForwardSection(
     }
 
     @Override
-    public @Nullable Tensor[] backward(Saved saved, @Nullable Tensor... gradients) {
+    public @Nullable Tensor[] backward(SavedTensors saved, @Nullable Tensor... gradients) {
         Tensor gradient_TD = gradients[0];
         if (gradient_TD == null) {
             return new @Nullable Tensor[2];

@@ -5,7 +5,7 @@ import dev.moe4j.tensor.Functions;
 import dev.moe4j.tensor.ParallelTasks;
 import dev.moe4j.tensor.Scope;
 import dev.moe4j.tensor.Tensor;
-import dev.moe4j.tensor.autograd.Saved;
+import dev.moe4j.tensor.autograd.SavedTensors;
 import dev.moe4j.tensor.autograd.Section;
 import dev.moe4j.tensor.cuda.Kernels;
 import dev.moe4j.tensor.parameter.Parameter;
@@ -23,7 +23,7 @@ import org.jspecify.annotations.Nullable;
  * 1 at the target, overwrites the logits and is multiplied into the gradients of hidden states and table. Backward
  * returns these.
  */
-public final class HeadSection implements Section.Written {
+public final class HeadSection implements Section.CustomBackward {
 
     /** The number of logits computed at a time on a CPU, unless a product would have too few rows. */
     private static final long PRODUCT_LOGITS = 1 << 23;
@@ -83,7 +83,7 @@ public final class HeadSection implements Section.Written {
     }
 
     @Override
-    public Tensor[] forward(Saved saved, Tensor... inputs) {
+    public Tensor[] forward(SavedTensors saved, Tensor... inputs) {
         Tensor hidden_TD = inputs[0];
         Tensor table_VD = output.tensor();
         Tensor given_T1 = inputs[1].lessThan(0).not().to(stable).unsqueeze(1);
@@ -118,8 +118,8 @@ public final class HeadSection implements Section.Written {
     }
 
     /** Writes each row's negative log-likelihood. If backward will run, replaces the logits by their gradients. */
-    private void softmax(Saved saved, Tensor logits_TV, Tensor index_T1, Tensor nll_T1) {
-        if (kernels != null && stable == DType.FLOAT32 && Kernels.takes(logits_TV.dtype(), logits_TV.size(1))) {
+    private void softmax(SavedTensors saved, Tensor logits_TV, Tensor index_T1, Tensor nll_T1) {
+        if (kernels != null && stable == DType.FLOAT32 && Kernels.supports(logits_TV.dtype(), logits_TV.size(1))) {
             kernels.softmaxLoss(logits_TV, index_T1, nll_T1, saved.recording());
             return;
         }
@@ -162,7 +162,7 @@ public final class HeadSection implements Section.Written {
     }
 
     @Override
-    public @Nullable Tensor[] backward(Saved saved, @Nullable Tensor... gradients) {
+    public @Nullable Tensor[] backward(SavedTensors saved, @Nullable Tensor... gradients) {
         // The loss is a root, so its own gradient is 1.
         output.addGradient(saved.get(1), restOfWeight);
         return new @Nullable Tensor[] {saved.get(0), null};

@@ -1,7 +1,7 @@
 package dev.moe4j.model.block;
 
 import dev.moe4j.tensor.Tensor;
-import dev.moe4j.tensor.autograd.Saved;
+import dev.moe4j.tensor.autograd.SavedTensors;
 import dev.moe4j.tensor.autograd.Section;
 import dev.moe4j.tensor.parameter.Parameter;
 import java.util.List;
@@ -9,7 +9,7 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /** A norm of the residual stream [tokens, model]. */
-public record NormSection(String name, Norm norm) implements Section.Written {
+public record NormSection(String name, Norm norm) implements Section.CustomBackward {
 
     @Override
     public List<Parameter> parameters() {
@@ -17,14 +17,14 @@ public record NormSection(String name, Norm norm) implements Section.Written {
     }
 
     @Override
-    public Tensor[] forward(Saved saved, Tensor... inputs) {
+    public Tensor[] forward(SavedTensors saved, Tensor... inputs) {
         Norm.Normed normed = norm.forwardWithStatistics(inputs[0]);
         saved.save(normed.statistics());
         return new Tensor[] {normed.y_ND()};
     }
 
     @Override
-    public @Nullable Tensor[] backward(Saved saved, @Nullable Tensor... gradients) {
+    public @Nullable Tensor[] backward(SavedTensors saved, @Nullable Tensor... gradients) {
         Tensor gradient_TD = gradients[0];
         if (gradient_TD == null) {
             return new @Nullable Tensor[1];

@@ -6,7 +6,7 @@ import dev.moe4j.tensor.parameter.Parameter;
 import java.util.List;
 
 /** Multiplies hidden states [tokens, model] by a constant. */
-public record ScaleSection(String name, double factor) implements Section.Derived {
+public record ScaleSection(String name, double factor) implements Section.Autograd {
 
     @Override
     public List<Parameter> parameters() {

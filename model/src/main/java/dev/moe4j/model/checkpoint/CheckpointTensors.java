@@ -60,7 +60,7 @@ public final class CheckpointTensors {
      * @param owner owns the copies
      */
     public static List<Named> bufferCopies(LanguageModel model, Scope owner) {
-        if (!model.fabric().leads()) {
+        if (!model.parallelContext().leads()) {
             return List.of();
         }
         try (Scope _ = Scope.open()) {
@@ -139,7 +139,7 @@ public final class CheckpointTensors {
      */
     public static List<Named> copies(
             LanguageModel model, Function<ParameterGroup, Tensor> kept, String suffix, Scope owner) {
-        ParallelContext parallel = model.fabric();
+        ParallelContext parallel = model.parallelContext();
         List<Named> tensors = new ArrayList<>();
         for (ParameterGroup unit : model.parameters().units()) {
             try (Scope _ = Scope.open()) {

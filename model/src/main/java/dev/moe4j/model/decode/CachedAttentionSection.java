@@ -25,7 +25,7 @@ record CachedAttentionSection(
         KeyValueCache cache,
         int layer,
         KeyValueCache.Places places)
-        implements Section.Derived {
+        implements Section.Autograd {
 
     @Override
     public List<Parameter> parameters() {

@@ -4,7 +4,7 @@ import dev.moe4j.model.block.Dropout;
 import dev.moe4j.model.routing.RowIndices;
 import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Tensor;
-import dev.moe4j.tensor.autograd.Saved;
+import dev.moe4j.tensor.autograd.SavedTensors;
 import dev.moe4j.tensor.autograd.Section;
 import dev.moe4j.tensor.cuda.Kernels;
 import dev.moe4j.tensor.parameter.Parameter;
@@ -27,7 +27,7 @@ public record CombineSection(
         Dropout dropout,
         boolean lean,
         double factor,
-        @Nullable Kernels kernels) implements Section.Written {
+        @Nullable Kernels kernels) implements Section.CustomBackward {
 
     @Override
     public List<Parameter> parameters() {
@@ -35,7 +35,7 @@ public record CombineSection(
     }
 
     @Override
-    public Tensor[] forward(Saved saved, Tensor... inputs) {
+    public Tensor[] forward(SavedTensors saved, Tensor... inputs) {
         Tensor residual_TD = inputs[0];
         Kernels fused = kernels(residual_TD, inputs[2]);
         if (fused != null) {
@@ -53,7 +53,7 @@ public record CombineSection(
     }
 
     @Override
-    public @Nullable Tensor[] backward(Saved saved, @Nullable Tensor... gradients) {
+    public @Nullable Tensor[] backward(SavedTensors saved, @Nullable Tensor... gradients) {
         Tensor gradient_TD = gradients[0];
         if (gradient_TD == null) {
             return new @Nullable Tensor[3];
@@ -92,7 +92,7 @@ public record CombineSection(
         return !dropout.active()
                         && factor == 1
                         && weights_TK.dtype() == DType.FLOAT32
-                        && Kernels.takes(like_TD.dtype(), like_TD.size(1))
+                        && Kernels.supports(like_TD.dtype(), like_TD.size(1))
                 ? kernels
                 : null;
     }

@@ -4,7 +4,7 @@ import dev.moe4j.model.block.Dropout;
 import dev.moe4j.model.routing.RowChoices;
 import dev.moe4j.tensor.Scope;
 import dev.moe4j.tensor.Tensor;
-import dev.moe4j.tensor.autograd.Saved;
+import dev.moe4j.tensor.autograd.SavedTensors;
 import dev.moe4j.tensor.autograd.Section;
 import dev.moe4j.tensor.parameter.Parameter;
 import java.util.List;
@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
  */
 public record ExpertsSection(
         String name, ExpertNetworks networks, Dropout activationDropout, RowChoices choices, boolean lean)
-        implements Section.Written {
+        implements Section.CustomBackward {
 
     @Override
     public List<Parameter> parameters() {
@@ -27,7 +27,7 @@ public record ExpertsSection(
     }
 
     @Override
-    public Tensor[] forward(Saved saved, Tensor... inputs) {
+    public Tensor[] forward(SavedTensors saved, Tensor... inputs) {
         Tensor mask_RF = mask(inputs[0]);
         ExpertNetworks.Passed passed = networks.forward(inputs[0], mask_RF);
         saved.save(passed.inner());
@@ -38,7 +38,7 @@ public record ExpertsSection(
     }
 
     @Override
-    public @Nullable Tensor[] backward(Saved saved, @Nullable Tensor... gradients) {
+    public @Nullable Tensor[] backward(SavedTensors saved, @Nullable Tensor... gradients) {
         Tensor gradient_RD = gradients[0];
         if (gradient_RD == null) {
             return new @Nullable Tensor[1];

@@ -1,7 +1,7 @@
 package dev.moe4j.model.expertparallel;
 
 import dev.moe4j.tensor.Tensor;
-import dev.moe4j.tensor.autograd.Saved;
+import dev.moe4j.tensor.autograd.SavedTensors;
 import dev.moe4j.tensor.autograd.Section;
 import dev.moe4j.tensor.parameter.Parameter;
 import java.util.List;
@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param back whether the section returns results
  */
-public record ExchangeSection(String name, ExpertExchange exchange, boolean back) implements Section.Written {
+public record ExchangeSection(String name, ExpertExchange exchange, boolean back) implements Section.CustomBackward {
 
     @Override
     public List<Parameter> parameters() {
@@ -21,12 +21,12 @@ public record ExchangeSection(String name, ExpertExchange exchange, boolean back
     }
 
     @Override
-    public Tensor[] forward(Saved saved, Tensor... inputs) {
+    public Tensor[] forward(SavedTensors saved, Tensor... inputs) {
         return new Tensor[] {(back ? exchange.combine(inputs[0]) : exchange.dispatch(inputs[0])).await()};
     }
 
     @Override
-    public @Nullable Tensor[] backward(Saved saved, @Nullable Tensor... gradients) {
+    public @Nullable Tensor[] backward(SavedTensors saved, @Nullable Tensor... gradients) {
         Tensor gradient = gradients[0];
         if (gradient == null) {
             return new @Nullable Tensor[1];

@@ -3,10 +3,10 @@ package dev.moe4j.model.expertparallel;
 import dev.moe4j.model.routing.AssignedRows;
 import dev.moe4j.model.routing.ExpertRows;
 import dev.moe4j.model.routing.RowChoices;
-import dev.moe4j.parallel.Pending;
+import dev.moe4j.parallel.PendingCollective;
 import dev.moe4j.parallel.ProcessGroup;
+import dev.moe4j.parallel.layout.AllToAllSplits;
 import dev.moe4j.parallel.layout.ReceivedRowLayout;
-import dev.moe4j.parallel.layout.Splits;
 import dev.moe4j.tensor.DType;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.tensor.Functions;
@@ -29,7 +29,7 @@ public final class ExpertExchange {
 
     private final ProcessGroup group;
     private final String layer;
-    private final Splits splits;
+    private final AllToAllSplits splits;
     private final ReceivedRowLayout received;
     private final Tensor arrivedOf_R;
     private final Tensor rowOf_A;
@@ -42,7 +42,7 @@ public final class ExpertExchange {
      */
     public record Half(ExpertExchange exchange, Tensor sentOf_H) {}
 
-    private ExpertExchange(ProcessGroup group, String layer, Splits splits, Tensor like, Tape tape) {
+    private ExpertExchange(ProcessGroup group, String layer, AllToAllSplits splits, Tensor like, Tape tape) {
         this.group = group;
         this.layer = layer;
         this.splits = splits;
@@ -77,7 +77,7 @@ public final class ExpertExchange {
             }
         }
         String name = "layer " + layer;
-        Splits splits = even
+        AllToAllSplits splits = even
                 ? group.even(sent, like.size(1), like.dtype())
                 : group.agree(sent, like.size(1), like.dtype(), name + " counts");
         return new ExpertExchange(group, name, splits, like, tape);
@@ -90,7 +90,7 @@ public final class ExpertExchange {
      * @param tape owns the index tensors
      */
     public List<Half> halves(Tensor like, Tape tape) {
-        List<Splits> parts = splits.halves();
+        List<AllToAllSplits> parts = splits.halves();
         long[][] rows = {
             new long[Math.toIntExact(parts.get(0).totalSent())],
             new long[Math.toIntExact(parts.get(1).totalSent())]
@@ -171,7 +171,7 @@ public final class ExpertExchange {
                     .to(own.of_R().device());
             Tensor global_S1 = own.of_R().add(first).unsqueeze(1);
             Tensor arrived_A1 = Tensor.empty(DType.INT64, global_S1.device(), splits.totalReceived(), 1);
-            Splits numbers = new Splits(splits.sent(), splits.received(), DType.INT64.bytes());
+            AllToAllSplits numbers = new AllToAllSplits(splits.sent(), splits.received(), DType.INT64.bytes());
             group.allToAll(arrived_A1, global_S1, numbers, layer + " choices").await();
             Tensor of_R = tape.constant(arrived_A1.view(-1).indexSelect(0, arrivedOf_R))
                     .tensor();
@@ -196,9 +196,9 @@ public final class ExpertExchange {
         return start(rows_RD.indexSelect(0, rowOf_A), splits.reversed(), label);
     }
 
-    private InFlight start(Tensor from, Splits along, String label) {
+    private InFlight start(Tensor from, AllToAllSplits along, String label) {
         Tensor into = Tensor.empty(from.dtype(), from.device(), along.totalReceived(), from.size(1));
-        Pending pending = group.allToAll(into, from, along, layer + label);
+        PendingCollective pending = group.allToAll(into, from, along, layer + label);
         return () -> {
             pending.await();
             return into;

@@ -2,7 +2,7 @@ package dev.moe4j.model.expertparallel;
 
 import dev.moe4j.model.expert.ExpertsSection;
 import dev.moe4j.tensor.Tensor;
-import dev.moe4j.tensor.autograd.Saved;
+import dev.moe4j.tensor.autograd.SavedTensors;
 import dev.moe4j.tensor.autograd.Section;
 import dev.moe4j.tensor.parameter.Parameter;
 import java.util.ArrayList;
@@ -19,7 +19,8 @@ import org.jspecify.annotations.Nullable;
  * @param recompute whether backward runs the experts forward again, from the received rows; exchanges are never
  *     repeated
  */
-public record OverlappedExpertsSection(String name, List<Part> parts, boolean recompute) implements Section.Written {
+public record OverlappedExpertsSection(String name, List<Part> parts, boolean recompute)
+        implements Section.CustomBackward {
 
     /**
      * One half of the rows.
@@ -34,7 +35,7 @@ public record OverlappedExpertsSection(String name, List<Part> parts, boolean re
     }
 
     @Override
-    public Tensor[] forward(Saved saved, Tensor... inputs) {
+    public Tensor[] forward(SavedTensors saved, Tensor... inputs) {
         Tensor sent_SD = inputs[0];
         List<ExpertExchange.InFlight> arriving = new ArrayList<>();
         for (Part part : parts) {
@@ -54,7 +55,7 @@ public record OverlappedExpertsSection(String name, List<Part> parts, boolean re
     }
 
     @Override
-    public @Nullable Tensor[] backward(Saved saved, @Nullable Tensor... gradients) {
+    public @Nullable Tensor[] backward(SavedTensors saved, @Nullable Tensor... gradients) {
         Tensor gradient_SD = gradients[0];
         if (gradient_SD == null) {
             return new @Nullable Tensor[1];

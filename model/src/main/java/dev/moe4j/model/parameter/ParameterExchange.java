@@ -1,6 +1,6 @@
 package dev.moe4j.model.parameter;
 
-import dev.moe4j.parallel.Pending;
+import dev.moe4j.parallel.PendingCollective;
 import dev.moe4j.parallel.ProcessGroup;
 import dev.moe4j.parallel.Reduction;
 import dev.moe4j.parallel.layout.Members;
@@ -48,10 +48,13 @@ public final class ParameterExchange implements ShardSync {
      * @param scope owns the piece
      */
     private record PendingReduction(
-            ParameterGroup unit, Pending pending, @Nullable Tensor piece, Scope scope) {}
+            ParameterGroup unit,
+            PendingCollective pending,
+            @Nullable Tensor piece,
+            Scope scope) {}
 
     /** A prefetch in flight: a group's parameters before a section has requested them. */
-    private record PendingGather(ParameterGroup unit, Pending pending) {}
+    private record PendingGather(ParameterGroup unit, PendingCollective pending) {}
 
     /**
      * An exchange of groups among the ranks that hold them.
@@ -189,8 +192,8 @@ public final class ParameterExchange implements ShardSync {
         }
     }
 
-    private Pending gatherInto(ParameterGroup unit) {
-        return group.allGather(unit.wholeWork(), unit.ownWork(), "parameters of " + unit.name());
+    private PendingCollective gatherInto(ParameterGroup unit) {
+        return group.allGather(unit.fullWorkingCopy(), unit.workingCopyShard(), "parameters of " + unit.name());
     }
 
     // Gradients

@@ -9,7 +9,7 @@ import java.util.List;
  * Computes −coefficient · log(Σ l) over the layers' load balancing losses l. Inputs: one scalar per layer, already
  * multiplied by its weight in the sum. Output: a scalar from which backward starts.
  */
-public record BalanceLogSection(double coefficient) implements Section.Derived {
+public record BalanceLogSection(double coefficient) implements Section.Autograd {
 
     /** Keeps the logarithm finite for a batch of padding only. */
     private static final double LEAST = Float.MIN_NORMAL;

@@ -75,7 +75,7 @@ public record DeviceAssignment(
                 Tensor.concat(0, Tensor.zeros(DType.INT64, device, 1), packedEnds_E.narrow(0, 0, experts - 1));
         Tensor counts_E = packedEnds_E.sub(packedStarts_E);
         Tensor rows_E = counts_E.add(AssignedRows.MULTIPLE - 1)
-                .divideWhole(AssignedRows.MULTIPLE)
+                .floorDivide(AssignedRows.MULTIPLE)
                 .clampMin(1)
                 .mul(AssignedRows.MULTIPLE);
         Tensor ends_E = rows_E.cumulativeSum(0);
@@ -99,7 +99,7 @@ public record DeviceAssignment(
                 kept(tape, kept_TK),
                 kept(tape, rowOf_C),
                 kept(tape, choiceOf_R),
-                kept(tape, choiceOf_R.divideWhole(k)),
+                kept(tape, choiceOf_R.floorDivide(k)),
                 kept(tape, filled_R),
                 kept(tape, expertOf_R),
                 kept(tape, ends_E.to(DType.INT32)),

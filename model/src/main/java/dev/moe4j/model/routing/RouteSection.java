@@ -27,7 +27,7 @@ import org.jspecify.annotations.Nullable;
  * <p>A short batch may be padded with masked tokens of zeros. Their logits are zero, because a router is a product
  * without a bias. Capacity, load balancing loss and statistics count these tokens; nothing else does.
  */
-public final class RouteSection implements Section.Derived {
+public final class RouteSection implements Section.Autograd {
 
     private final String name;
     private final Parameter gate;
@@ -191,7 +191,7 @@ public final class RouteSection implements Section.Derived {
                 .mul(routing.topK())
                 .unsqueeze(1);
         Tensor order_TE = Tensor.arange(experts, device).to(DType.FLOAT64).sub(first_T1);
-        return order_TE.divideWhole(experts).mul((double) experts).sub(order_TE).to(like_TE.dtype());
+        return order_TE.floorDivide(experts).mul((double) experts).sub(order_TE).to(like_TE.dtype());
     }
 
     private RoutingFigures figures(Tensor balance, Tensor logits_TE, Tensor p_TE, Tensor first_GE) {
@@ -243,7 +243,7 @@ public final class RouteSection implements Section.Derived {
         deviceAssignment = made;
         long tokens = logits_TE.size(0);
         long experts = logits_TE.size(1);
-        Tensor group_T = Tensor.arange(tokens, device).divideWhole(tokens / balanceGroups());
+        Tensor group_T = Tensor.arange(tokens, device).floorDivide(tokens / balanceGroups());
         Tensor place_T = group_T.mul((double) experts).add(made.experts_TK().select(1, 0));
         Tensor first_GE = Tensor.zeros(DType.FLOAT64, device, balanceGroups() * experts)
                 .scatterAddInPlace(0, place_T, made.kept_TK().select(1, 0).to(DType.FLOAT64))

@@ -29,7 +29,7 @@ class TokenBatchTest {
         assertThatThrownBy(() -> new TokenBatch(new long[] {2, 3}, new long[] {-5, 4}, 1))
                 .isInstanceOf(ModelException.class)
                 .hasMessage("target -5 at position 0 of a batch: use 0 or more, or -1 for no target");
-        assertThat(new TokenBatch(new long[] {2, TokenBatch.FILL}, new long[] {3, TokenBatch.NONE}, 1).predicted())
+        assertThat(new TokenBatch(new long[] {2, TokenBatch.PADDING}, new long[] {3, TokenBatch.NONE}, 1).predicted())
                 .isOne();
     }
 

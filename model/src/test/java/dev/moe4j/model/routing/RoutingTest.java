@@ -280,7 +280,7 @@ class RoutingTest {
                         Device.CPU,
                         new RandomKey(1))) {
             model.routeOnDevice(onDevice);
-            model.dealInTurns();
+            model.assignRoundRobin();
             LossReport report = model.loss(
                     tape, new TokenBatch(new long[6], new long[] {1, 2, 3, 4, 5, 6}, 1), PassContext.evaluation(1));
             RoutingCounts counts = report.routing().getFirst().counts();

@@ -53,16 +53,30 @@ class RecomputeTest {
         // Today's block, with attention in blocks and with unblocked attention, which attention dropout needs.
         for (double attentionDropout : List.of(0.0, 0.1)) {
             ModelConfig modern = new ModelConfig(
-                            4, 64, 4, 96, 24, 160, Activation.SILU, 0.2, attentionDropout, TinyModels.PADDING, 4, 2, 32, 1)
+                            4,
+                            64,
+                            4,
+                            96,
+                            24,
+                            160,
+                            Activation.SILU,
+                            0.2,
+                            attentionDropout,
+                            TinyModels.PADDING,
+                            4,
+                            2,
+                            32,
+                            1)
                     .toBuilder()
-                    .positions(Positions.ROPE)
-                    .activationDropout(0.2)
-                    .norm(NormConfig.RMS)
-                    .attention(new AttentionConfig(2, 0, AttentionConfig.Bias.NONE, AttentionConfig.QkNorm.HEAD, 0))
-                    .feedForward(new FeedForwardConfig(true, false))
-                    .shared(new SharedExpertConfig(0, true))
-                    .multipliers(new MultiplierConfig(1, 0.5, 1))
-                    .build();
+                            .positions(Positions.ROPE)
+                            .activationDropout(0.2)
+                            .norm(NormConfig.RMS)
+                            .attention(new AttentionConfig(
+                                    2, 0, AttentionConfig.Bias.NONE, AttentionConfig.QkNorm.HEAD, 0))
+                            .feedForward(new FeedForwardConfig(true, false))
+                            .shared(new SharedExpertConfig(0, true))
+                            .multipliers(new MultiplierConfig(1, 0.5, 1))
+                            .build();
             trials.add(new Trial(
                     "blocks, modern, attention dropout " + attentionDropout,
                     new Architecture(modern, TinyModels.dropless(2), BalanceConfig.DEFAULT)));

@@ -22,7 +22,7 @@ public final class FailureDiagnosis {
      * @param answers the status of all other ranks of the run
      * @param broken libtorch's error message, or empty if the collective exceeded the timeout
      */
-    public static String of(Exchange exchange, Map<Integer, PeerStatus> answers, Duration timeout, String broken) {
+    public static String of(CollectiveId exchange, Map<Integer, PeerStatus> answers, Duration timeout, String broken) {
         SortedMap<Integer, PeerStatus> sorted = new TreeMap<>(answers);
         List<Integer> dead = ranks(sorted, PeerStatus.Dead.class);
         if (!dead.isEmpty()) {

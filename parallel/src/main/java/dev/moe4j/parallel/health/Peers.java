@@ -69,7 +69,7 @@ public final class Peers implements AutoCloseable {
     }
 
     /** Returns this process's endpoint, to be published in the rendezvous. */
-    public RankEndpoint endpoint(int rank, Identity identity) {
+    public RankEndpoint endpoint(int rank, RankIdentity identity) {
         String machine =
                 System.getenv().getOrDefault("HOSTNAME", server.getInetAddress().getHostAddress());
         return new RankEndpoint(

@@ -13,7 +13,7 @@ import java.util.List;
  * @param token the secret that a request must carry, so that other programs get no answer
  */
 public record RankEndpoint(
-        int rank, Identity identity, String machine, long pid, String address, int port, String token) {
+        int rank, RankIdentity identity, String machine, long pid, String address, int port, String token) {
 
     /** Encodes the endpoint for the rendezvous store, one field per line. */
     public String encode() {
@@ -34,7 +34,7 @@ public record RankEndpoint(
         String[] fields = text.split("\n", -1);
         return new RankEndpoint(
                 Integer.parseInt(fields[0]),
-                new Identity(fields[1], fields[2]),
+                new RankIdentity(fields[1], fields[2]),
                 fields[3],
                 Long.parseLong(fields[4]),
                 fields[5],

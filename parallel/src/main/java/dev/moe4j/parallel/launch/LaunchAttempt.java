@@ -1,7 +1,7 @@
 package dev.moe4j.parallel.launch;
 
 import dev.moe4j.parallel.layout.ParallelException;
-import dev.moe4j.parallel.rendezvous.Environment;
+import dev.moe4j.parallel.rendezvous.RankEnvironment;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
@@ -107,15 +107,16 @@ final class LaunchAttempt {
         Map<String, String> environment = builder.environment();
         // The ranks communicate over the loopback interface, so a rendezvous of the parent process must not be
         // inherited.
-        environment.keySet().removeAll(List.of("MASTER_ADDR", "MASTER_PORT", Environment.AGENT_STORE));
+        environment.keySet().removeAll(List.of("MASTER_ADDR", "MASTER_PORT", RankEnvironment.AGENT_STORE));
         environment.put("RANK", String.valueOf(rank));
         environment.put("WORLD_SIZE", String.valueOf(plan.processes()));
         environment.put("LOCAL_RANK", String.valueOf(rank));
         environment.put("LOCAL_WORLD_SIZE", String.valueOf(plan.processes()));
-        environment.put(Environment.MEETING, meeting.toUri().toString());
+        environment.put(RankEnvironment.MEETING, meeting.toUri().toString());
         // An address instead of a name, because the loopback interface may have several addresses.
-        environment.put(Environment.INTERFACE, InetAddress.getLoopbackAddress().getHostAddress());
-        environment.put(Environment.TIMEOUT, String.valueOf(plan.timeout().toSeconds()));
+        environment.put(
+                RankEnvironment.INTERFACE, InetAddress.getLoopbackAddress().getHostAddress());
+        environment.put(RankEnvironment.TIMEOUT, String.valueOf(plan.timeout().toSeconds()));
         environment.put(
                 LauncherWatch.VARIABLE, String.valueOf(ProcessHandle.current().pid()));
         environment.put("OMP_NUM_THREADS", String.valueOf(plan.threads()));

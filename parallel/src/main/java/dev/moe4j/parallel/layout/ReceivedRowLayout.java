@@ -15,7 +15,7 @@ public record ReceivedRowLayout(long[] arrivedOf, boolean[] filled, long[] rowOf
     /**
      * Computes the layout from the row counts.
      *
-     * @param received {@code [members][kinds]}: rows of each kind from each member, see {@link Splits#received}
+     * @param received {@code [members][kinds]}: rows of each kind from each member, see {@link AllToAllSplits#received}
      * @param multiple the multiple to which each kind's rows are padded
      */
     public static ReceivedRowLayout of(long[][] received, int multiple) {

@@ -1,6 +1,6 @@
 package dev.moe4j.parallel.rendezvous;
 
-import dev.moe4j.parallel.health.Exchange;
+import dev.moe4j.parallel.health.CollectiveId;
 import dev.moe4j.parallel.health.ExchangeProgress;
 import dev.moe4j.parallel.health.FailureDiagnosis;
 import dev.moe4j.parallel.health.PeerStatus;
@@ -27,7 +27,7 @@ public record FailureDetector(int rank, Duration timeout, ExchangeProgress progr
      * @param seconds how long this rank waited in the collective
      * @param broken libtorch's error message, or empty after a timeout
      */
-    public ParallelException failure(Exchange exchange, double seconds, String broken, Throwable cause) {
+    public ParallelException failure(CollectiveId exchange, double seconds, String broken, Throwable cause) {
         String reported = peers.failure();
         return reported != null
                 ? gaveUp(exchange, seconds, reported, cause)
@@ -35,7 +35,7 @@ public record FailureDetector(int rank, Duration timeout, ExchangeProgress progr
     }
 
     /** Returns the exception for a disagreement that this rank found, and reports the failure to the other ranks. */
-    public ParallelException disagreement(Exchange exchange, String reason) {
+    public ParallelException disagreement(CollectiveId exchange, String reason) {
         return report(exchange, 0, reason, null);
     }
 
@@ -44,26 +44,26 @@ public record FailureDetector(int rank, Duration timeout, ExchangeProgress progr
      *
      * @throws ParallelException if another rank has reported one
      */
-    public void throwIfReported(Exchange exchange, double seconds) {
+    public void throwIfReported(CollectiveId exchange, double seconds) {
         String reported = peers.failure();
         if (reported != null) {
             throw gaveUp(exchange, seconds, reported, null);
         }
     }
 
-    private ParallelException report(Exchange exchange, double seconds, String reason, @Nullable Throwable cause) {
+    private ParallelException report(CollectiveId exchange, double seconds, String reason, @Nullable Throwable cause) {
         peers.reportFailure("%s (found by rank %d in %s)".formatted(reason, rank, exchange.describe()));
         return gaveUp(exchange, seconds, reason, cause);
     }
 
-    private ParallelException gaveUp(Exchange exchange, double seconds, String reason, @Nullable Throwable cause) {
+    private ParallelException gaveUp(CollectiveId exchange, double seconds, String reason, @Nullable Throwable cause) {
         return new ParallelException(
                 "rank %d gave up %s after %.1f s (timeout %s): %s"
                         .formatted(rank, exchange.describe(), seconds, Rendezvous.seconds(timeout), reason),
                 cause);
     }
 
-    private String diagnose(Exchange exchange, String broken) {
+    private String diagnose(CollectiveId exchange, String broken) {
         for (int check = 1; ; check++) {
             Map<Integer, PeerStatus> answers = peers.ask(exchange.members().name());
             String reported = peers.failure();

@@ -30,7 +30,7 @@ public final class Network {
      *
      * @throws ParallelException if there is no such interface, or no route to the rendezvous point
      */
-    public static InetAddress addressOf(Environment environment) {
+    public static InetAddress addressOf(RankEnvironment environment) {
         String name = environment.networkInterface();
         URI meeting = environment.meeting();
         try {

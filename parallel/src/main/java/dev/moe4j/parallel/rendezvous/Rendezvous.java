@@ -2,9 +2,9 @@ package dev.moe4j.parallel.rendezvous;
 
 import dev.moe4j.base.text.FirstLine;
 import dev.moe4j.parallel.health.FailureDiagnosis;
-import dev.moe4j.parallel.health.Identity;
 import dev.moe4j.parallel.health.Peers;
 import dev.moe4j.parallel.health.RankEndpoint;
+import dev.moe4j.parallel.health.RankIdentity;
 import dev.moe4j.parallel.layout.ParallelException;
 import java.net.InetAddress;
 import java.net.URI;
@@ -45,12 +45,12 @@ public final class Rendezvous {
     /** Extra time before a blocked call is abandoned. A timeout inside the call gives a better message. */
     private static final long GRACE_MILLIS = 5_000;
 
-    private final Environment environment;
+    private final RankEnvironment environment;
     private final Store store;
     // C++ counts its references to the store, but the Java wrappers must stay reachable too.
     private final List<Object> held = new ArrayList<>();
 
-    private Rendezvous(Environment environment) {
+    private Rendezvous(RankEnvironment environment) {
         this.environment = environment;
         Loader.load(torch_gloo.class);
         this.store = within("meeting the other ranks at " + environment.meeting(), this::open);
@@ -61,7 +61,7 @@ public final class Rendezvous {
      *
      * @throws ParallelException if ranks are missing at the end of the timeout, or their identities differ
      */
-    public static Rendezvous meet(Environment environment, Identity identity, Peers peers) {
+    public static Rendezvous meet(RankEnvironment environment, RankIdentity identity, Peers peers) {
         Rendezvous rendezvous = new Rendezvous(environment);
         peers.meet(rendezvous.within(
                 "the rendezvous", () -> rendezvous.endpoints(peers.endpoint(environment.rank(), identity))));

@@ -10,8 +10,8 @@ import org.junit.jupiter.api.Test;
 
 class FailureDiagnosisTest {
 
-    private static final Exchange DISPATCH =
-            new Exchange(new Members("expert-0", List.of(0, 1), 0), "layer 3 dispatch", 57);
+    private static final CollectiveId DISPATCH =
+            new CollectiveId(new Members("expert-0", List.of(0, 1), 0), "layer 3 dispatch", 57);
     private static final PeerStatus DEAD = new PeerStatus.Dead();
     private static final PeerStatus SILENT = new PeerStatus.Silent();
     private static final PeerStatus THERE = new PeerStatus.Alive(57, true, "layer 3 dispatch", 9.9);

@@ -9,8 +9,8 @@ import org.junit.jupiter.api.Test;
 
 class NetworkTest {
 
-    private static Environment environment(String host, String networkInterface) {
-        return Environment.of(Map.of(
+    private static RankEnvironment environment(String host, String networkInterface) {
+        return RankEnvironment.of(Map.of(
                 "RANK", "1",
                 "WORLD_SIZE", "2",
                 "MASTER_ADDR", host,

@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.moe4j.parallel.Ranks;
 import dev.moe4j.parallel.ReservedPort;
-import dev.moe4j.parallel.health.Identity;
 import dev.moe4j.parallel.health.RankEndpoint;
+import dev.moe4j.parallel.health.RankIdentity;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Files;
@@ -26,7 +26,7 @@ class RendezvousTest {
 
     private static RankEndpoint endpoint(int rank, String code, String configuration, String address) {
         return new RankEndpoint(
-                rank, new Identity(code, configuration), "node" + rank, 100 + rank, address, 4000, "token" + rank);
+                rank, new RankIdentity(code, configuration), "node" + rank, 100 + rank, address, 4000, "token" + rank);
     }
 
     @Test

@@ -1,7 +1,7 @@
 package dev.moe4j.report.page;
 
 import dev.moe4j.base.file.AtomicFile;
-import dev.moe4j.eval.perplexity.Markup;
+import dev.moe4j.eval.perplexity.HtmlEscaper;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -52,10 +52,10 @@ public record Page(String title, Instant created, String sentence, String name, 
         return fill(
                 resource("page.html"),
                 Map.ofEntries(
-                        Map.entry("title", Markup.escape(title)),
-                        Map.entry("finding", Markup.escape(finding)),
-                        Map.entry("limits", Markup.escape(sentence.substring(finding.length()))),
-                        Map.entry("created", Markup.escape(MINUTE.format(created.atOffset(ZoneOffset.UTC)))),
+                        Map.entry("title", HtmlEscaper.escape(title)),
+                        Map.entry("finding", HtmlEscaper.escape(finding)),
+                        Map.entry("limits", HtmlEscaper.escape(sentence.substring(finding.length()))),
+                        Map.entry("created", HtmlEscaper.escape(MINUTE.format(created.atOffset(ZoneOffset.UTC)))),
                         Map.entry("main", resource(name + ".html")),
                         Map.entry("uplot-licence", resource(uplot("LICENSE")).replace("*/", "* /")),
                         Map.entry("uplot-css", resource(uplot("dist/uPlot.min.css"))),

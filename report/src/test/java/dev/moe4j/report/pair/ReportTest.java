@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.offset;
 
-import dev.moe4j.eval.perplexity.Markup;
+import dev.moe4j.eval.perplexity.HtmlEscaper;
 import dev.moe4j.report.SampleReport;
 import dev.moe4j.report.page.Page;
 import dev.moe4j.report.statistics.LayerLoad;
@@ -44,7 +44,7 @@ class ReportTest {
         JsonNode json = embedded(html);
 
         String heading = html.substring(html.indexOf("<h1>"), html.indexOf("</h1>"));
-        assertThat(heading.replaceAll("<[^>]*>", "")).isEqualTo(Markup.escape(data.sentence()));
+        assertThat(heading.replaceAll("<[^>]*>", "")).isEqualTo(HtmlEscaper.escape(data.sentence()));
         assertThat(json.get("speedups").size()).isEqualTo(4);
         assertThat(json.at("/speedups/0/verdict").asString()).isEqualTo("UNDECIDED_ONE_SEED");
         assertThat(json.at("/speedups/0/reading/factor").asDouble())

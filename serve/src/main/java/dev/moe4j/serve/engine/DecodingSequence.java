@@ -195,7 +195,7 @@ public final class DecodingSequence {
                 }
             }
         }
-        listener.end(new Generated(
+        listener.end(new GenerationResult(
                 text.toString(), request.prompt().tokens().length, generated, stop.met() ? FinishReason.STOP : reason));
         return false;
     }

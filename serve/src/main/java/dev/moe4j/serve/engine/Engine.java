@@ -324,7 +324,7 @@ public final class Engine {
             }
 
             @Override
-            public void end(Generated generated) {
+            public void end(GenerationResult generated) {
                 count(generated.finish().name().toLowerCase(Locale.ROOT));
                 listener.end(generated);
             }

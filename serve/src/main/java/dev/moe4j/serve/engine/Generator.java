@@ -49,13 +49,13 @@ public final class Generator {
      * @param out receives each piece of text as soon as its characters are complete
      * @throws ServeException if {@code tokens} is below 1, or the model's logits are NaN
      */
-    public Generated generate(String prompt, int tokens, Consumer<String> out) {
+    public GenerationResult generate(String prompt, int tokens, Consumer<String> out) {
         if (tokens < 1) {
             throw new ServeException("cannot generate " + tokens + " tokens; give at least 1");
         }
         GenerationRequest request = new GenerationRequest(
                 Prompt.of(prompt, tokenizer, Integer.MAX_VALUE), tokens, sampling, seed, List.of(), null, false);
-        AtomicReference<@Nullable Generated> result = new AtomicReference<>();
+        AtomicReference<@Nullable GenerationResult> result = new AtomicReference<>();
         DecodingSequence sequence = new DecodingSequence(request, tokenizer, model.config(), new TextListener() {
             @Override
             public void piece(String piece, List<ScoredToken> scored) {
@@ -63,7 +63,7 @@ public final class Generator {
             }
 
             @Override
-            public void end(Generated generated) {
+            public void end(GenerationResult generated) {
                 result.set(generated);
             }
 
@@ -78,7 +78,7 @@ public final class Generator {
         });
         try (ContinuousBatch batch = new ContinuousBatch(model, 1, sequence.capacity())) {
             batch.add(sequence);
-            Generated generated = null;
+            GenerationResult generated = null;
             while (generated == null) {
                 batch.step();
                 generated = result.get();

@@ -21,7 +21,7 @@ public interface TextListener {
     void piece(String text, List<ScoredToken> tokens);
 
     /** The text is complete. */
-    void end(Generated generated);
+    void end(GenerationResult generated);
 
     /** Generation failed. */
     void failed(Throwable problem);

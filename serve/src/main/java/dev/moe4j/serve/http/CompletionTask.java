@@ -2,7 +2,7 @@ package dev.moe4j.serve.http;
 
 import dev.moe4j.serve.engine.Engine;
 import dev.moe4j.serve.engine.FinishReason;
-import dev.moe4j.serve.engine.Generated;
+import dev.moe4j.serve.engine.GenerationResult;
 import dev.moe4j.serve.engine.ScoredToken;
 import dev.moe4j.text.tokenizer.Tokenizer;
 import java.util.ArrayList;
@@ -84,7 +84,7 @@ final class CompletionTask implements AutoCloseable {
                     written[text].append(piece);
                     tokens.get(text).addAll(shifted(text, scored));
                 }
-                case TextEvent.End(int text, Generated generated) -> finishes[text] = ended(generated);
+                case TextEvent.End(int text, GenerationResult generated) -> finishes[text] = ended(generated);
                 case TextEvent.Failed(int _, Throwable problem) -> throw ApiException.of(problem);
             }
         }
@@ -114,7 +114,7 @@ final class CompletionTask implements AutoCloseable {
                     out.accept(piece(text, request.promptOf(text).text(), scored, null));
                 case TextEvent.Piece(int text, String piece, List<ScoredToken> scored) ->
                     out.accept(piece(text, piece, shifted(text, scored), null));
-                case TextEvent.End(int text, Generated generated) ->
+                case TextEvent.End(int text, GenerationResult generated) ->
                     out.accept(piece(text, "", List.of(), ended(generated)));
                 case TextEvent.Failed(int _, Throwable problem) -> throw ApiException.of(problem);
             }
@@ -154,7 +154,7 @@ final class CompletionTask implements AutoCloseable {
         return tokens.stream().map(token -> token.shifted(shift)).toList();
     }
 
-    private FinishReason ended(Generated generated) {
+    private FinishReason ended(GenerationResult generated) {
         unfinished--;
         made += generated.tokens();
         return generated.finish();

@@ -1,6 +1,6 @@
 package dev.moe4j.serve.http;
 
-import dev.moe4j.serve.engine.Generated;
+import dev.moe4j.serve.engine.GenerationResult;
 import dev.moe4j.serve.engine.ScoredToken;
 import dev.moe4j.serve.engine.TextListener;
 import java.util.List;
@@ -16,7 +16,7 @@ public sealed interface TextEvent {
 
     record Piece(int text, String piece, List<ScoredToken> tokens) implements TextEvent {}
 
-    record End(int text, Generated generated) implements TextEvent {}
+    record End(int text, GenerationResult generated) implements TextEvent {}
 
     record Failed(int text, Throwable problem) implements TextEvent {}
 
@@ -34,7 +34,7 @@ public sealed interface TextEvent {
             }
 
             @Override
-            public void end(Generated generated) {
+            public void end(GenerationResult generated) {
                 queue.add(new End(text, generated));
             }
 

@@ -33,7 +33,7 @@ class ContinuousBatchTest {
         model.close();
     }
 
-    private static Generated alone(String prompt, int tokens, long seed) {
+    private static GenerationResult alone(String prompt, int tokens, long seed) {
         return new Generator(model, TinyModel.BYTES, Sampling.DEFAULT, seed).generate(prompt, tokens, _ -> {});
     }
 
@@ -41,7 +41,7 @@ class ContinuousBatchTest {
         return new DecodingSequence(request, TinyModel.BYTES, model.config(), TextEvent.into(events, number));
     }
 
-    private static List<Generated> ends(LinkedBlockingQueue<TextEvent> events) {
+    private static List<GenerationResult> ends(LinkedBlockingQueue<TextEvent> events) {
         return events.stream()
                 .filter(TextEvent.End.class::isInstance)
                 .map(event -> ((TextEvent.End) event).generated())
@@ -85,7 +85,7 @@ class ContinuousBatchTest {
             }
 
             @Override
-            public void end(Generated generated) {}
+            public void end(GenerationResult generated) {}
 
             @Override
             public void failed(Throwable problem) {

@@ -78,7 +78,7 @@ class EngineTest {
         assertThat(ends).hasSize(6);
         int made = 0;
         for (TextEvent.End end : ends) {
-            Generated alone = new Generator(model, TinyModel.BYTES, Sampling.DEFAULT, end.text())
+            GenerationResult alone = new Generator(model, TinyModel.BYTES, Sampling.DEFAULT, end.text())
                     .generate("text " + end.text(), 20, _ -> {});
             assertThat(end.generated()).isEqualTo(alone);
             made += alone.tokens();

@@ -44,13 +44,13 @@ class GeneratorTest {
         model.close();
     }
 
-    private static Generated generate(Sampling sampling, long seed, String prompt, int tokens) {
+    private static GenerationResult generate(Sampling sampling, long seed, String prompt, int tokens) {
         return new Generator(model, BYTES, sampling, seed).generate(prompt, tokens, _ -> {});
     }
 
     @Test
     void theSeedDecides() {
-        Generated text = generate(Sampling.DEFAULT, 1, "Once", 40);
+        GenerationResult text = generate(Sampling.DEFAULT, 1, "Once", 40);
         assertThat(text).isEqualTo(generate(Sampling.DEFAULT, 1, "Once", 40));
         assertThat(text.text())
                 .isNotEqualTo(generate(Sampling.DEFAULT, 2, "Once", 40).text());
@@ -62,7 +62,7 @@ class GeneratorTest {
     @Test
     void theWindowSlides() {
         String prompt = "abcdefghijklmnopqrstuvwxyz0123";
-        Generated text = generate(GREEDY, 1, prompt, 40);
+        GenerationResult text = generate(GREEDY, 1, prompt, 40);
 
         assertThat(text.promptTokens()).isEqualTo(30);
         assertThat(text.tokens() == 40 || text.finish() == FinishReason.END_OF_TEXT)
@@ -80,7 +80,7 @@ class GeneratorTest {
     @Test
     void piecesAreTheText() {
         List<String> pieces = new ArrayList<>();
-        Generated text = new Generator(model, BYTES, Sampling.DEFAULT, 3).generate("a", 30, pieces::add);
+        GenerationResult text = new Generator(model, BYTES, Sampling.DEFAULT, 3).generate("a", 30, pieces::add);
 
         assertThat(String.join("", pieces)).isEqualTo(text.text());
         assertThat(pieces).hasSizeGreaterThan(5).doesNotContain("");
@@ -101,10 +101,10 @@ class GeneratorTest {
                 table.narrow(0, 257, 7).fill(2);
             }
             ends.parameters().refresh();
-            Generated text = new Generator(ends, BYTES, GREEDY, 1).generate("abc", 10, _ -> {});
+            GenerationResult text = new Generator(ends, BYTES, GREEDY, 1).generate("abc", 10, _ -> {});
 
             assertThat(BYTES.endOfText()).isEqualTo(256);
-            assertThat(text).isEqualTo(new Generated("", 3, 0, FinishReason.END_OF_TEXT));
+            assertThat(text).isEqualTo(new GenerationResult("", 3, 0, FinishReason.END_OF_TEXT));
         }
     }
 

@@ -10,7 +10,7 @@ import dev.moe4j.serve.Browser;
 import dev.moe4j.serve.TinyModel;
 import dev.moe4j.serve.engine.Engine;
 import dev.moe4j.serve.engine.FinishReason;
-import dev.moe4j.serve.engine.Generated;
+import dev.moe4j.serve.engine.GenerationResult;
 import dev.moe4j.serve.engine.Generator;
 import dev.moe4j.serve.engine.Sampling;
 import dev.moe4j.serve.engine.ServeException;
@@ -115,7 +115,7 @@ class ModelServerTest {
         return JSON.readTree(response.body());
     }
 
-    private static Generated alone(String prompt, int tokens, Sampling sampling, long seed) {
+    private static GenerationResult alone(String prompt, int tokens, Sampling sampling, long seed) {
         return new Generator(model, TinyModel.BYTES, sampling, seed).generate(prompt, tokens, _ -> {});
     }
 
@@ -124,7 +124,7 @@ class ModelServerTest {
         JsonNode answer = complete("""
                 {"model": "tiny", "prompt": "Once", "max_tokens": 30, "temperature": 0.9, "top_p": 0.95, "top_k": 50, "seed": 7,
                  "user": "somebody", "presence_penalty": 0, "logit_bias": {}, "suffix": "", "best_of": 1, "stop": null}""");
-        Generated expected = alone("Once", 30, new Sampling(0.9, 50, 0.95), 7);
+        GenerationResult expected = alone("Once", 30, new Sampling(0.9, 50, 0.95), 7);
 
         assertThat(answer.path("object").asString()).isEqualTo("text_completion");
         assertThat(answer.path("id").asString()).startsWith("cmpl-");
@@ -285,7 +285,7 @@ class ModelServerTest {
 
     @Test
     void stopsAtAStopText() throws Exception {
-        Generated whole = alone("Once", 40, Sampling.DEFAULT, 11);
+        GenerationResult whole = alone("Once", 40, Sampling.DEFAULT, 11);
         String stop =
                 whole.text().substring(whole.text().length() / 2, whole.text().length() / 2 + 1);
         JsonNode choice = complete(JSON.createObjectNode()
@@ -478,7 +478,7 @@ class ModelServerTest {
                     document.getElementById('go').click();""");
             browser.await("document.getElementById('summary').textContent.includes('tokens in')"
                     + " && !document.getElementById('go').disabled");
-            Generated expected = alone("Once", 25, Sampling.DEFAULT, 5);
+            GenerationResult expected = alone("Once", 25, Sampling.DEFAULT, 5);
             assertThat(browser.evaluate("document.getElementById('answer').textContent"))
                     .isEqualTo("Once" + expected.text());
             assertThat(browser.evaluate("String(document.querySelectorAll('#answer .token').length)"))

@@ -20,7 +20,7 @@ public sealed interface Section {
      * A section whose gradients libtorch's autograd derives from the forward pass. The section reads its parameters by
      * {@link Parameter#tensor()}.
      */
-    non-sealed interface Derived extends Section {
+    non-sealed interface Autograd extends Section {
 
         Tensor[] forward(Tensor... inputs);
     }
@@ -29,14 +29,14 @@ public sealed interface Section {
      * A section with a hand-written backward pass. Such sections communicate between processes, use fused kernels, or save
      * less memory than libtorch's autograd would.
      */
-    non-sealed interface Written extends Section {
+    non-sealed interface CustomBackward extends Section {
 
         /**
          * Computes the outputs.
          *
          * @param saved receives the tensors that the backward pass needs
          */
-        Tensor[] forward(Saved saved, Tensor... inputs);
+        Tensor[] forward(SavedTensors saved, Tensor... inputs);
 
         /**
          * Returns the gradients of the inputs in their order; null for an input without a gradient. Adds the gradients of
@@ -46,6 +46,6 @@ public sealed interface Section {
          * @param gradients the gradients of the outputs in their order; null for an output that nothing used
          */
         @org.jspecify.annotations.Nullable
-        Tensor[] backward(Saved saved, @org.jspecify.annotations.Nullable Tensor... gradients);
+        Tensor[] backward(SavedTensors saved, @org.jspecify.annotations.Nullable Tensor... gradients);
     }
 }

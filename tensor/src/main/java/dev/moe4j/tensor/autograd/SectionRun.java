@@ -32,7 +32,7 @@ final class SectionRun {
     /** The outputs of a derived section with their autograd graph. */
     private Tensor[] recorded = {};
 
-    private @Nullable Saved state;
+    private @Nullable SavedTensors state;
     private boolean hasSaved;
 
     /**
@@ -81,22 +81,22 @@ final class SectionRun {
     /** Whether an output has a gradient. Valid after the section has run. */
     boolean differentiable(int output, Tensor tensor) {
         return switch (section) {
-            case Section.Derived _ -> recorded[output].requiresGradient();
-            case Section.Written _ -> tensor.dtype().floating();
+            case Section.Autograd _ -> recorded[output].requiresGradient();
+            case Section.CustomBackward _ -> tensor.dtype().floating();
         };
     }
 
     /** Runs the forward pass and saves tensors for the backward pass. The results belong to the innermost scope. */
     Tensor[] forward() {
         Tensor[] results = switch (section) {
-            case Section.Derived derived -> forward(derived);
-            case Section.Written written -> forward(written);
+            case Section.Autograd derived -> forward(derived);
+            case Section.CustomBackward written -> forward(written);
         };
         hasSaved = true;
         return results;
     }
 
-    private Tensor[] forward(Section.Derived derived) {
+    private Tensor[] forward(Section.Autograd derived) {
         Tensor[] tensors = new Tensor[inputs.length];
         for (int i = 0; i < tensors.length; i++) {
             Value value = inputs[i];
@@ -117,8 +117,8 @@ final class SectionRun {
         return Arrays.stream(results).map(Tensor::detach).toArray(Tensor[]::new);
     }
 
-    private Tensor[] forward(Section.Written written) {
-        Saved fresh = new Saved(saved, recording, inputs);
+    private Tensor[] forward(Section.CustomBackward written) {
+        SavedTensors fresh = new SavedTensors(saved, recording, inputs);
         state = fresh;
         return written.forward(fresh, Arrays.stream(inputs).map(Value::tensor).toArray(Tensor[]::new));
     }
@@ -130,9 +130,9 @@ final class SectionRun {
     @Nullable
     Tensor[] backward() {
         return switch (section) {
-            case Section.Derived derived -> backward(derived);
-            case Section.Written written -> {
-                Saved there = state;
+            case Section.Autograd derived -> backward(derived);
+            case Section.CustomBackward written -> {
+                SavedTensors there = state;
                 if (there == null) {
                     throw new TensorException(section.name() + " has not run forward");
                 }
@@ -145,7 +145,7 @@ final class SectionRun {
         };
     }
 
-    private @Nullable Tensor[] backward(Section.Derived derived) {
+    private @Nullable Tensor[] backward(Section.Autograd derived) {
         List<Tensor> roots = new ArrayList<>();
         List<Tensor> gradients = new ArrayList<>();
         for (int i = 0; i < outputs.length; i++) {

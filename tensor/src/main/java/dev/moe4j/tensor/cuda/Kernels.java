@@ -23,7 +23,7 @@ import org.slf4j.LoggerFactory;
  * inputs once. Sections have a fallback with libtorch's operators. It is used on the CPU, if NVRTC is missing or cannot
  * compile for the GPU, and with {@code -Dmoe4j.kernels=off}.
  *
- * <p>Tensors must be contiguous, and rows must be a multiple of 16 bytes: see {@link #takes}.
+ * <p>Tensors must be contiguous, and rows must be a multiple of 16 bytes: see {@link #supports}.
  */
 public final class Kernels {
 
@@ -104,7 +104,7 @@ public final class Kernels {
     }
 
     /** Whether the kernels support rows of {@code columns} elements of the type. */
-    public static boolean takes(DType type, long columns) {
+    public static boolean supports(DType type, long columns) {
         return (type == DType.FLOAT32 || type == DType.BFLOAT16) && columns * type.bytes() % PACK_BYTES == 0;
     }
 
@@ -332,7 +332,7 @@ public final class Kernels {
 
     /** Whether {@link #addNorm} supports rows of {@code columns} elements of the type. */
     public static boolean takesNorm(DType type, long columns) {
-        return takes(type, columns) && 2 * columns * Float.BYTES <= MAX_SHARED_BYTES;
+        return supports(type, columns) && 2 * columns * Float.BYTES <= MAX_SHARED_BYTES;
     }
 
     /**
@@ -409,7 +409,7 @@ public final class Kernels {
     }
 
     private void launch(String kernel, Tensor rows, long blocks, long sharedBytes, long... arguments) {
-        if (!takes(rows.dtype(), rows.size(1))) {
+        if (!supports(rows.dtype(), rows.size(1))) {
             throw new TensorException(
                     kernel + ": " + rows.describe() + " must be float32 or bfloat16 in rows of a multiple of 16 bytes");
         }

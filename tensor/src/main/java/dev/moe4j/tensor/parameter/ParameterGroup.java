@@ -48,7 +48,7 @@ public final class ParameterGroup {
     private int users;
     private boolean reduced;
     private @Nullable Scope gatheredScope;
-    private @Nullable Tensor wholeWork;
+    private @Nullable Tensor fullWorkingCopy;
     private @Nullable Scope gradientScope;
     private @Nullable Tensor wholeGradient;
 
@@ -227,18 +227,18 @@ public final class ParameterGroup {
      *
      * @throws TensorException if it is sharded and not gathered
      */
-    public Tensor wholeWork() {
+    public Tensor fullWorkingCopy() {
         if (!shard.work()) {
             return work;
         }
-        if (wholeWork == null) {
+        if (fullWorkingCopy == null) {
             throw new TensorException(name + ": its parameters are sharded and have not been gathered");
         }
-        return wholeWork;
+        return fullWorkingCopy;
     }
 
     /** This process's shard of the working copy. It belongs to this group or, as a view, to the innermost scope. */
-    public Tensor ownWork() {
+    public Tensor workingCopyShard() {
         return ownOf(work, !shard.work());
     }
 
@@ -248,8 +248,8 @@ public final class ParameterGroup {
         try (Scope _ = Scope.open()) {
             Tensor whole = opened.keep(Tensor.empty(work.dtype(), work.device(), elements));
             gatheredScope = opened;
-            wholeWork = whole;
-            parameters.forEach(parameter -> parameter.tensor().pointTo(view(whole, parameter)));
+            fullWorkingCopy = whole;
+            parameters.forEach(parameter -> parameter.tensor().shareMemoryOf(view(whole, parameter)));
         }
     }
 
@@ -260,7 +260,7 @@ public final class ParameterGroup {
             detach(work.dtype(), Parameter::tensor);
             opened.close();
             gatheredScope = null;
-            wholeWork = null;
+            fullWorkingCopy = null;
         }
     }
 
@@ -299,7 +299,7 @@ public final class ParameterGroup {
         Scope opened = Scope.detached();
         try (Scope _ = Scope.open()) {
             Tensor whole = opened.keep(Tensor.zeros(gradient.dtype(), gradient.device(), elements));
-            parameters.forEach(parameter -> parameter.gradientHandle().pointTo(view(whole, parameter)));
+            parameters.forEach(parameter -> parameter.gradientHandle().shareMemoryOf(view(whole, parameter)));
             wholeGradient = whole;
         }
         gradientScope = opened;
@@ -318,7 +318,8 @@ public final class ParameterGroup {
 
     private void detach(DType type, Function<Parameter, Tensor> handle) {
         try (Scope _ = Scope.open()) {
-            parameters.forEach(parameter -> handle.apply(parameter).pointTo(Tensor.empty(type, master.device(), 0)));
+            parameters.forEach(
+                    parameter -> handle.apply(parameter).shareMemoryOf(Tensor.empty(type, master.device(), 0)));
         }
     }
 

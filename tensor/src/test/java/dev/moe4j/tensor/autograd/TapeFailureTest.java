@@ -42,7 +42,7 @@ class TapeFailureTest {
                 throw new Fault();
             }
             unit.openWork();
-            unit.wholeWork().copy(unit.ownWork());
+            unit.fullWorkingCopy().copy(unit.workingCopyShard());
             gathered.add(unit.name());
         }
 
@@ -68,7 +68,7 @@ class TapeFailureTest {
     }
 
     /** y = w x + b. Saves its input. */
-    private static final class Affine implements Section.Written {
+    private static final class Affine implements Section.CustomBackward {
         private final Parameter w;
         private final Parameter b;
         private boolean failsForward;
@@ -90,7 +90,7 @@ class TapeFailureTest {
         }
 
         @Override
-        public Tensor[] forward(Saved saved, Tensor... inputs) {
+        public Tensor[] forward(SavedTensors saved, Tensor... inputs) {
             saved.save(inputs[0]);
             if (failsForward) {
                 throw new Fault();
@@ -99,7 +99,7 @@ class TapeFailureTest {
         }
 
         @Override
-        public @Nullable Tensor[] backward(Saved saved, @Nullable Tensor... gradients) {
+        public @Nullable Tensor[] backward(SavedTensors saved, @Nullable Tensor... gradients) {
             w.addGradient(saved.get(0));
             if (failsBackward) {
                 throw new Fault();

@@ -26,7 +26,7 @@ import org.junit.jupiter.api.Test;
 class TapeTest {
 
     private static Section derived(String name, List<Parameter> parameters, Function<Tensor[], Tensor> function) {
-        return new Section.Derived() {
+        return new Section.Autograd() {
             @Override
             public String name() {
                 return name;
@@ -45,7 +45,7 @@ class TapeTest {
     }
 
     /** y = 3x with a hand-written backward pass. */
-    private static final class Triple implements Section.Written {
+    private static final class Triple implements Section.CustomBackward {
         @Override
         public String name() {
             return "triple";
@@ -57,12 +57,12 @@ class TapeTest {
         }
 
         @Override
-        public Tensor[] forward(Saved saved, Tensor... inputs) {
+        public Tensor[] forward(SavedTensors saved, Tensor... inputs) {
             return new Tensor[] {inputs[0].mul(3)};
         }
 
         @Override
-        public @Nullable Tensor[] backward(Saved saved, @Nullable Tensor... gradients) {
+        public @Nullable Tensor[] backward(SavedTensors saved, @Nullable Tensor... gradients) {
             Tensor gradient = gradients[0];
             return new @Nullable Tensor[] {gradient == null ? null : gradient.mul(3)};
         }

@@ -5,9 +5,9 @@ import dev.moe4j.base.primitive.IntList;
 import dev.moe4j.base.primitive.LongList;
 import dev.moe4j.text.DataException;
 import dev.moe4j.text.OrderedExecutor;
+import dev.moe4j.text.source.AtomicTextFile;
 import dev.moe4j.text.source.Document;
 import dev.moe4j.text.source.FileList;
-import dev.moe4j.text.source.NewFile;
 import dev.moe4j.text.source.Skipped;
 import dev.moe4j.text.source.TextFile;
 import dev.moe4j.text.source.TextInput;
@@ -210,8 +210,8 @@ public final class Selector {
             throw new DataException(
                     twice + " is named twice, but a selection identifies documents by file and position; give it once");
         });
-        NewFile.checkFree(file, overwrite);
-        return NewFile.write(file, out -> new Run(out).run());
+        AtomicTextFile.checkFree(file, overwrite);
+        return AtomicTextFile.write(file, out -> new Run(out).run());
     }
 
     /** The state of one run. */
@@ -264,7 +264,7 @@ public final class Selector {
                         input.items(), document -> add(document, work), skipped, bytes -> bytesRead += bytes);
                 submit(work);
                 work.finish();
-                input.checkAny(read, skipped);
+                input.requireDocuments(read, skipped);
             }
             Count all = Count.NONE;
             for (Source source : sources.values()) {
@@ -291,7 +291,7 @@ public final class Selector {
                 out.write(Json.MAPPER.writeValueAsString(value));
                 out.write('\n');
             } catch (IOException e) {
-                throw DataException.of("cannot write the selection", e, NewFile.ADVICE);
+                throw DataException.of("cannot write the selection", e, AtomicTextFile.ADVICE);
             }
         }
 

@@ -193,7 +193,7 @@ public final class TextInput {
     public Skipped read(Consumer<Document> out) {
         Skipped skipped = listed();
         long documents = read(list.items(), out, skipped, _ -> {});
-        checkAny(documents, skipped);
+        requireDocuments(documents, skipped);
         return skipped;
     }
 
@@ -217,7 +217,7 @@ public final class TextInput {
      *
      * @throws DataException if {@code documents} is 0
      */
-    public void checkAny(long documents, Skipped skipped) {
+    public void requireDocuments(long documents, Skipped skipped) {
         if (documents == 0) {
             String where = DataException.oneLine(String.join(", ", list.sources()));
             throw new DataException("no text in " + where + (skipped.total() == 0 ? "" : ", left out: " + skipped)

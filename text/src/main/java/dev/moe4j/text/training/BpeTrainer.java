@@ -1,7 +1,7 @@
 package dev.moe4j.text.training;
 
 import dev.moe4j.text.DataException;
-import dev.moe4j.text.source.NewFile;
+import dev.moe4j.text.source.AtomicTextFile;
 import dev.moe4j.text.source.Skipped;
 import dev.moe4j.text.source.TextInput;
 import dev.moe4j.text.tokenizer.ByteLevelBpe;
@@ -73,8 +73,8 @@ public final class BpeTrainer {
          * @throws DataException if the file exists and must not be replaced, or cannot be written
          */
         public void write(Path file, boolean overwrite) {
-            NewFile.checkFree(file, overwrite);
-            NewFile.write(file, out -> out.append(new String(json, StandardCharsets.UTF_8)));
+            AtomicTextFile.checkFree(file, overwrite);
+            AtomicTextFile.write(file, out -> out.append(new String(json, StandardCharsets.UTF_8)));
         }
     }
 
@@ -84,7 +84,7 @@ public final class BpeTrainer {
      * @throws DataException if the file exists and must not be replaced
      */
     public static void checkFree(Path file, boolean overwrite) {
-        NewFile.checkFree(file, overwrite);
+        AtomicTextFile.checkFree(file, overwrite);
     }
 
     /**
@@ -123,7 +123,7 @@ public final class BpeTrainer {
                     },
                     skipped,
                     bytes -> progress.accept(new Progress(read[0] += bytes, 0)));
-            input.checkAny(documents, skipped);
+            input.requireDocuments(documents, skipped);
             Map<String, Long> pieces = counter.finish();
             int different = pieces.size();
             ByteLevelBpe made = new MergeLearner(pieces)

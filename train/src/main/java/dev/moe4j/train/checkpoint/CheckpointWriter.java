@@ -84,7 +84,7 @@ public final class CheckpointWriter {
                         config,
                         data.manifest().sha256(),
                         Math.max(1, trained.step()),
-                        model.fabric().layout()),
+                        model.parallelContext().layout()),
                 TrainingState.Position.of(trained, tokens, seconds, new TrainingState.Losses(loss, null)));
         try (RunFolder run = RunFolder.lock(folder);
                 Snapshot snapshot = Snapshot.of(model)) {

@@ -16,10 +16,13 @@ import java.util.Map;
  *     each sequence of each source once
  */
 public record DataConfig(
-        TrainingData.Cut sequences, boolean documentMask, boolean resetPositions, Map<String, Double> weights) {
+        TrainingData.SequenceMode sequences,
+        boolean documentMask,
+        boolean resetPositions,
+        Map<String, Double> weights) {
 
     /** The published way: blocks that cross document boundaries, without an attention mask. */
-    public static final DataConfig DEFAULT = new DataConfig(TrainingData.Cut.BLOCKS, false, false, Map.of());
+    public static final DataConfig DEFAULT = new DataConfig(TrainingData.SequenceMode.BLOCKS, false, false, Map.of());
 
     public DataConfig {
         weights = Collections.unmodifiableMap(new LinkedHashMap<>(weights));
@@ -33,6 +36,6 @@ public record DataConfig(
 
     /** Whether batches carry document boundaries. */
     public boolean packs() {
-        return documentMask || resetPositions || sequences == TrainingData.Cut.DOCUMENTS;
+        return documentMask || resetPositions || sequences == TrainingData.SequenceMode.DOCUMENTS;
     }
 }

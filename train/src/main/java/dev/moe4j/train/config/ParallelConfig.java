@@ -1,8 +1,8 @@
 package dev.moe4j.train.config;
 
 import dev.moe4j.model.spec.ExpertGradients;
+import dev.moe4j.parallel.DistributedRun;
 import dev.moe4j.parallel.ParallelContext;
-import dev.moe4j.parallel.Processes;
 import dev.moe4j.parallel.layout.Sharding;
 import dev.moe4j.tensor.DType;
 
@@ -39,7 +39,7 @@ public record ParallelConfig(int expert, Sharding shard, Wire wire, boolean over
      *
      * @throws dev.moe4j.parallel.layout.ParallelException if the processes cannot be divided as configured
      */
-    public ParallelContext connect(Processes processes) {
+    public ParallelContext connect(DistributedRun processes) {
         ParallelContext context = ParallelContext.of(processes, expert, shard);
         if (wire == Wire.BF16) {
             context = context.withRowsAs(DType.BFLOAT16);

@@ -4,15 +4,15 @@ import dev.moe4j.parallel.c10d.CollectiveBackends;
 import dev.moe4j.parallel.c10d.Gloo;
 import dev.moe4j.parallel.c10d.Nccl;
 import dev.moe4j.parallel.health.ExchangeProgress;
-import dev.moe4j.parallel.health.Identity;
 import dev.moe4j.parallel.health.Peers;
+import dev.moe4j.parallel.health.RankIdentity;
 import dev.moe4j.parallel.launch.Launcher;
 import dev.moe4j.parallel.layout.Layout;
 import dev.moe4j.parallel.layout.Members;
 import dev.moe4j.parallel.layout.Sharding;
-import dev.moe4j.parallel.rendezvous.Environment;
 import dev.moe4j.parallel.rendezvous.FailureDetector;
 import dev.moe4j.parallel.rendezvous.Network;
+import dev.moe4j.parallel.rendezvous.RankEnvironment;
 import dev.moe4j.parallel.rendezvous.Rendezvous;
 import dev.moe4j.tensor.Libtorch;
 import java.io.IOException;
@@ -28,15 +28,15 @@ import org.jspecify.annotations.Nullable;
  * This process's connection to the other processes of a run. It creates {@link ProcessGroup}s. A run of one process uses
  * neither rendezvous nor sockets nor c10d.
  */
-public final class Processes {
+public final class DistributedRun {
 
     private record Connection(Rendezvous rendezvous, FailureDetector detector, String address) {}
 
-    private final Environment environment;
+    private final RankEnvironment environment;
     private final @Nullable Connection connection;
     private final Map<String, ProcessGroup> groups = new HashMap<>();
 
-    private Processes(Environment environment, @Nullable Connection connection) {
+    private DistributedRun(RankEnvironment environment, @Nullable Connection connection) {
         this.environment = environment;
         this.connection = connection;
     }
@@ -49,9 +49,9 @@ public final class Processes {
      *
      * @throws dev.moe4j.parallel.layout.ParallelException if ranks are missing, differ in {@code identity}, or are lost
      */
-    public static <T> T run(Environment environment, Identity identity, Function<Processes, T> work) {
+    public static <T> T run(RankEnvironment environment, RankIdentity identity, Function<DistributedRun, T> work) {
         if (!environment.isDistributed()) {
-            return work.apply(new Processes(environment, null));
+            return work.apply(new DistributedRun(environment, null));
         }
         Libtorch.load();
         ExchangeProgress progress = new ExchangeProgress();
@@ -60,7 +60,8 @@ public final class Processes {
             FailureDetector detector = new FailureDetector(environment.rank(), environment.timeout(), progress, peers);
             String address = peers.endpoint(environment.rank(), identity).address();
             try {
-                Processes processes = new Processes(environment, new Connection(rendezvous, detector, address));
+                DistributedRun processes =
+                        new DistributedRun(environment, new Connection(rendezvous, detector, address));
                 ProcessGroup everyone = processes.group(
                         new Layout(environment.world(), environment.rank(), 1, Sharding.NONE).everyone());
                 T result = work.apply(processes);

@@ -13,20 +13,20 @@ import java.util.stream.Stream;
  * @param received {@code [members][kinds]}: how many rows of each kind come from each member
  * @param rowBytes the bytes of a row in the wire type
  */
-public record Splits(long[][] sent, long[][] received, long rowBytes) {
+public record AllToAllSplits(long[][] sent, long[][] received, long rowBytes) {
 
     /** Returns the counts of the return trip: every member sends back the rows that it received. */
-    public Splits reversed() {
-        return new Splits(received, sent, rowBytes);
+    public AllToAllSplits reversed() {
+        return new AllToAllSplits(received, sent, rowBytes);
     }
 
     /**
      * Divides the all-to-all into two: the first half of each kind's rows, rounded up, and the rest. All members divide
      * their rows in the same way, so the halves need no further communication of counts.
      */
-    public List<Splits> halves() {
+    public List<AllToAllSplits> halves() {
         return Stream.<LongUnaryOperator>of(rows -> Math.ceilDiv(rows, 2), rows -> rows / 2)
-                .map(part -> new Splits(each(sent, part), each(received, part), rowBytes))
+                .map(part -> new AllToAllSplits(each(sent, part), each(received, part), rowBytes))
                 .toList();
     }
 

@@ -1,7 +1,7 @@
 package dev.moe4j.parallel;
 
 import dev.moe4j.base.text.FirstLine;
-import dev.moe4j.parallel.health.Exchange;
+import dev.moe4j.parallel.health.CollectiveId;
 import dev.moe4j.parallel.health.ExchangeProgress;
 import dev.moe4j.parallel.health.Peers;
 import dev.moe4j.parallel.rendezvous.FailureDetector;
@@ -15,11 +15,11 @@ import org.jspecify.annotations.Nullable;
  * returns. Every collective must be awaited, on the thread that started it. Several collectives may run concurrently if
  * all members start them in the same order.
  */
-public final class Pending {
+public final class PendingCollective {
 
     /** A collective that needs waiting for. */
     private record Running(
-            Exchange exchange,
+            CollectiveId exchange,
             FailureDetector detector,
             Work work,
             boolean onDevice,
@@ -28,13 +28,13 @@ public final class Pending {
 
     private @Nullable Running running;
 
-    private Pending(@Nullable Running running) {
+    private PendingCollective(@Nullable Running running) {
         this.running = running;
     }
 
     /** Returns a collective that has already finished. */
-    static Pending done() {
-        return new Pending(null);
+    static PendingCollective done() {
+        return new PendingCollective(null);
     }
 
     /**
@@ -42,14 +42,14 @@ public final class Pending {
      * @param temporaries tensors that live until the collective has finished
      * @param completion turns the received data into the result
      */
-    static Pending of(
-            Exchange exchange,
+    static PendingCollective of(
+            CollectiveId exchange,
             FailureDetector detector,
             Work work,
             boolean onDevice,
             Scope temporaries,
             Runnable completion) {
-        return new Pending(new Running(exchange, detector, work, onDevice, temporaries, completion));
+        return new PendingCollective(new Running(exchange, detector, work, onDevice, temporaries, completion));
     }
 
     /**
@@ -85,7 +85,7 @@ public final class Pending {
      * Makes the GPU stream wait, without a timeout. NCCL would treat a timeout as the collective's limit and abort the
      * collective.
      */
-    private static void holdStream(Exchange exchange, FailureDetector detector, Work work) {
+    private static void holdStream(CollectiveId exchange, FailureDetector detector, Work work) {
         detector.throwIfReported(exchange, 0);
         try {
             work._wait();
@@ -94,7 +94,7 @@ public final class Pending {
         }
     }
 
-    private static void waitFor(Exchange exchange, FailureDetector detector, Work work) {
+    private static void waitFor(CollectiveId exchange, FailureDetector detector, Work work) {
         long start = System.nanoTime();
         try (Milliseconds look = new Milliseconds(Peers.POLL_MILLIS)) {
             while (true) {

@@ -5,14 +5,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-class SplitsTest {
+class AllToAllSplitsTest {
 
     /** Sender and receiver divide their rows by the same rule, so the counts of the halves match. */
     @Test
     void halvesAreTheWhole() {
         long[][] here = {{5, 0}, {1, 2}};
         long[][] there = {{1, 2}, {7, 3}};
-        List<Splits> halves = new Splits(here, there, 8).halves();
+        List<AllToAllSplits> halves = new AllToAllSplits(here, there, 8).halves();
 
         assertThat(halves.get(0).sent()).isDeepEqualTo(new long[][] {{3, 0}, {1, 1}});
         assertThat(halves.get(1).sent()).isDeepEqualTo(new long[][] {{2, 0}, {0, 1}});

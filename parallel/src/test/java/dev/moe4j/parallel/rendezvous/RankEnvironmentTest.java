@@ -12,7 +12,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-class EnvironmentTest {
+class RankEnvironmentTest {
 
     private static final Map<String, String> TORCHRUN = Map.of(
             "RANK", "3",
@@ -46,7 +46,7 @@ class EnvironmentTest {
 
     @Test
     void nothingMeansOneProcess() {
-        Environment environment = Environment.of(Map.of());
+        RankEnvironment environment = RankEnvironment.of(Map.of());
         assertThat(environment.world()).isEqualTo(1);
         assertThat(environment.rank()).isZero();
         assertThat(environment.isDistributed()).isFalse();
@@ -55,22 +55,23 @@ class EnvironmentTest {
 
     @Test
     void eachProcessHasItsOwnGpu() {
-        assertThat(Environment.of(TORCHRUN).ownDevice("cuda")).isEqualTo("cuda:1");
-        assertThat(Environment.of(TORCHRUN).ownDevice("cuda:3")).isEqualTo("cuda:3");
-        assertThat(Environment.of(TORCHRUN).ownDevice("cpu")).isEqualTo("cpu");
-        assertThat(Environment.of(Map.of()).ownDevice("cuda")).isEqualTo("cuda");
+        assertThat(RankEnvironment.of(TORCHRUN).ownDevice("cuda")).isEqualTo("cuda:1");
+        assertThat(RankEnvironment.of(TORCHRUN).ownDevice("cuda:3")).isEqualTo("cuda:3");
+        assertThat(RankEnvironment.of(TORCHRUN).ownDevice("cpu")).isEqualTo("cpu");
+        assertThat(RankEnvironment.of(Map.of()).ownDevice("cuda")).isEqualTo("cuda");
     }
 
     @Test
     void torchrun() {
-        Environment environment = Environment.of(with(TORCHRUN, "GLOO_SOCKET_IFNAME", "eth1", "MOE4J_TIMEOUT", "30"));
+        RankEnvironment environment =
+                RankEnvironment.of(with(TORCHRUN, "GLOO_SOCKET_IFNAME", "eth1", "MOE4J_TIMEOUT", "30"));
         assertThat(environment)
-                .isEqualTo(new Environment(
+                .isEqualTo(new RankEnvironment(
                         3, 4, 1, 2, URI.create("tcp://node07:29500"), false, "eth1", Duration.ofSeconds(30)));
         assertThat(environment.isDistributed()).isTrue();
-        assertThat(Environment.of(with(TORCHRUN, "MASTER_ADDR", "fd00::7")).meeting())
+        assertThat(RankEnvironment.of(with(TORCHRUN, "MASTER_ADDR", "fd00::7")).meeting())
                 .isEqualTo(URI.create("tcp://[fd00::7]:29500"));
-        assertThat(Environment.of(Map.of("RANK", "0", "WORLD_SIZE", "1")).isDistributed())
+        assertThat(RankEnvironment.of(Map.of("RANK", "0", "WORLD_SIZE", "1")).isDistributed())
                 .isFalse();
     }
 
@@ -79,23 +80,23 @@ class EnvironmentTest {
     void torchrunsAgentKeepsTheStore() {
         Map<String, String> variables =
                 with(TORCHRUN, "TORCHELASTIC_USE_AGENT_STORE", "True", "TORCHELASTIC_RESTART_COUNT", "2");
-        assertThat(Environment.of(variables).meeting()).isEqualTo(URI.create("tcp://node07:29500/attempt_2"));
-        assertThat(Environment.of(variables).agentStore()).isTrue();
-        assertThat(Environment.of(with(variables, "TORCHELASTIC_USE_AGENT_STORE", "False"))
+        assertThat(RankEnvironment.of(variables).meeting()).isEqualTo(URI.create("tcp://node07:29500/attempt_2"));
+        assertThat(RankEnvironment.of(variables).agentStore()).isTrue();
+        assertThat(RankEnvironment.of(with(variables, "TORCHELASTIC_USE_AGENT_STORE", "False"))
                         .agentStore())
                 .isFalse();
-        assertThat(Environment.of(with(variables, "MOE4J_MEETING", "file:///shared/run-7/store"))
+        assertThat(RankEnvironment.of(with(variables, "MOE4J_MEETING", "file:///shared/run-7/store"))
                         .agentStore())
                 .isFalse();
     }
 
     @Test
     void slurm() {
-        Environment environment = Environment.of(SLURM);
+        RankEnvironment environment = RankEnvironment.of(SLURM);
         assertThat(environment)
-                .isEqualTo(new Environment(
+                .isEqualTo(new RankEnvironment(
                         5, 8, 1, 4, URI.create("tcp://node03:24567/job-1234567.0"), false, "", Duration.ofMinutes(5)));
-        assertThat(Environment.of(with(SLURM, "MASTER_ADDR", "10.0.0.3", "MASTER_PORT", "4000"))
+        assertThat(RankEnvironment.of(with(SLURM, "MASTER_ADDR", "10.0.0.3", "MASTER_PORT", "4000"))
                         .meeting())
                 .isEqualTo(URI.create("tcp://10.0.0.3:4000/job-1234567.0"));
     }
@@ -103,9 +104,9 @@ class EnvironmentTest {
     /** A batch script may run two steps in parallel on the same nodes. */
     @Test
     void stepsOfASlurmJobMeetApart() {
-        assertThat(Environment.of(with(SLURM, "SLURM_STEP_ID", "1")).meeting())
+        assertThat(RankEnvironment.of(with(SLURM, "SLURM_STEP_ID", "1")).meeting())
                 .isEqualTo(URI.create("tcp://node03:22486/job-1234567.1"));
-        assertThat(Environment.of(with(SLURM, "SLURM_STEP_ID", "2000000000", "SLURM_JOB_ID", "2000000000"))
+        assertThat(RankEnvironment.of(with(SLURM, "SLURM_STEP_ID", "2000000000", "SLURM_JOB_ID", "2000000000"))
                         .meeting()
                         .getPort())
                 .isBetween(20_000, 29_999);
@@ -114,7 +115,7 @@ class EnvironmentTest {
     /** The shell of an allocation is not a rank, although Slurm sets some of the variables in it. */
     @Test
     void aSlurmShellIsOneProcess() {
-        assertThat(Environment.of(without(SLURM, "SLURM_STEP_NUM_TASKS")).isDistributed())
+        assertThat(RankEnvironment.of(without(SLURM, "SLURM_STEP_NUM_TASKS")).isDistributed())
                 .isFalse();
     }
 
@@ -129,7 +130,7 @@ class EnvironmentTest {
                 "a[01-02].cluster.org|a01.cluster.org"
             })
     void firstNodeOfSlurmsLists(String list, String first) {
-        assertThat(Environment.of(with(SLURM, "SLURM_STEP_NODELIST", list))
+        assertThat(RankEnvironment.of(with(SLURM, "SLURM_STEP_NODELIST", list))
                         .meeting()
                         .getHost())
                 .isEqualTo(first);
@@ -142,17 +143,17 @@ class EnvironmentTest {
                 "WORLD_SIZE", "4",
                 "MASTER_ADDR", "moe4j-0.moe4j",
                 "MASTER_PORT", "29500");
-        assertThat(Environment.of(job))
-                .isEqualTo(new Environment(
+        assertThat(RankEnvironment.of(job))
+                .isEqualTo(new RankEnvironment(
                         2, 4, 0, 1, URI.create("tcp://moe4j-0.moe4j:29500"), false, "", Duration.ofMinutes(5)));
-        assertThat(Environment.of(Map.of("JOB_COMPLETION_INDEX", "2")).isDistributed())
+        assertThat(RankEnvironment.of(Map.of("JOB_COMPLETION_INDEX", "2")).isDistributed())
                 .as("an Indexed Job of another program")
                 .isFalse();
     }
 
     @Test
     void aFileToMeetAt() {
-        assertThat(Environment.of(with(TORCHRUN, "MOE4J_MEETING", "file:///shared/run-7/store"))
+        assertThat(RankEnvironment.of(with(TORCHRUN, "MOE4J_MEETING", "file:///shared/run-7/store"))
                         .meeting())
                 .isEqualTo(URI.create("file:///shared/run-7/store"));
     }
@@ -175,7 +176,7 @@ class EnvironmentTest {
     }
 
     private static void refused(Map<String, String> variables, String message) {
-        assertThatThrownBy(() -> Environment.of(variables))
+        assertThatThrownBy(() -> RankEnvironment.of(variables))
                 .isInstanceOf(ParallelException.class)
                 .hasMessageStartingWith(message);
     }

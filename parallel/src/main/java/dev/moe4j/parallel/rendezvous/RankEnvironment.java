@@ -24,7 +24,7 @@ import java.util.regex.Pattern;
  *     that leads to rank 0
  * @param timeout how long a rank waits for the others
  */
-public record Environment(
+public record RankEnvironment(
         int rank,
         int world,
         int localRank,
@@ -68,7 +68,7 @@ public record Environment(
     /** A Slurm node list such as {@code node[03-07,9],gpu1}: the first name, and its first number in brackets if any. */
     private static final Pattern NODES = Pattern.compile("([^\\[,]+)(?:\\[([^],-]+)[^]]*])?([^\\[,]*).*");
 
-    public Environment {
+    public RankEnvironment {
         check("RANK", rank, world, "the number of processes");
         check("LOCAL_RANK", localRank, localWorld, "the number of processes on this machine");
     }
@@ -85,7 +85,7 @@ public record Environment(
      *
      * @throws ParallelException if a variable is missing or malformed, or variables contradict each other
      */
-    public static Environment of(Map<String, String> variables) {
+    public static RankEnvironment of(Map<String, String> variables) {
         if (variables.containsKey("RANK")) {
             return new Reader(variables, "RANK", "RANK").read("WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE");
         }
@@ -101,7 +101,7 @@ public record Environment(
         if (variables.containsKey("WORLD_SIZE")) {
             throw new ParallelException("WORLD_SIZE is set, but RANK is not: set both, or neither for one process");
         }
-        return new Environment(0, 1, 0, 1, NOWHERE, false, "", timeout(variables));
+        return new RankEnvironment(0, 1, 0, 1, NOWHERE, false, "", timeout(variables));
     }
 
     /** Returns the name of the process that hosts the TCP store, for messages. */
@@ -128,7 +128,7 @@ public record Environment(
     /** Reads the variables of one launcher, such as Slurm. */
     private record Reader(Map<String, String> variables, String family, String rankName) {
 
-        Environment read(String worldName, String localRankName, String localWorldName) {
+        RankEnvironment read(String worldName, String localRankName, String localWorldName) {
             int rank = number(rankName, required(rankName));
             int world = number(worldName, required(worldName));
             int localRank = number(localRankName, variables.getOrDefault(localRankName, "0"));
@@ -136,7 +136,7 @@ public record Environment(
             String localWorld = variables
                     .getOrDefault(localWorldName, String.valueOf(localRank + 1))
                     .replaceFirst("[(,].*", "");
-            return new Environment(
+            return new RankEnvironment(
                     rank,
                     world,
                     localRank,

@@ -9,16 +9,16 @@ import java.util.List;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
-/** The tensors that the forward pass of a {@link Section.Written} saves for its backward pass, in order. */
-public final class Saved {
+/** The tensors that the forward pass of a {@link Section.CustomBackward} saves for its backward pass, in order. */
+public final class SavedTensors {
 
     private final List<@Nullable Tensor> tensors = new ArrayList<>();
-    private final List<Saved> inner = new ArrayList<>();
+    private final List<SavedTensors> inner = new ArrayList<>();
     private final boolean recording;
     private final Scope scope;
     private final Value[] inputs;
 
-    Saved(Scope scope, boolean recording, Value... inputs) {
+    SavedTensors(Scope scope, boolean recording, Value... inputs) {
         this.scope = scope;
         this.recording = recording;
         this.inputs = inputs;
@@ -28,8 +28,8 @@ public final class Saved {
      * Starts the saved tensors of a nested section, and saves its inputs. {@link #inner(int)} returns them to the backward
      * pass.
      */
-    public Saved inner(Tensor... inputsOfInner) {
-        Saved saved = new Saved(
+    public SavedTensors inner(Tensor... inputsOfInner) {
+        SavedTensors saved = new SavedTensors(
                 scope,
                 recording,
                 values(
@@ -41,13 +41,13 @@ public final class Saved {
     }
 
     /** The saved tensors of a nested section, numbered from 0 in the order of the calls of {@link #inner(Tensor...)}. */
-    public Saved inner(int number) {
+    public SavedTensors inner(int number) {
         return inner.get(number);
     }
 
     /** For a nested section that the backward pass recomputes: it saves nothing. */
-    public Saved nothing(Tensor... inputsOfInner) {
-        return new Saved(scope, false, values(Arrays.stream(inputsOfInner)));
+    public SavedTensors nothing(Tensor... inputsOfInner) {
+        return new SavedTensors(scope, false, values(Arrays.stream(inputsOfInner)));
     }
 
     private static Value[] values(Stream<Tensor> tensors) {

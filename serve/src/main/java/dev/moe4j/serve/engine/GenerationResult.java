@@ -8,4 +8,4 @@ package dev.moe4j.serve.engine;
  * @param tokens the number of generated tokens without an end-of-text token
  * @param finish why the text ended
  */
-public record Generated(String text, int promptTokens, int tokens, FinishReason finish) {}
+public record GenerationResult(String text, int promptTokens, int tokens, FinishReason finish) {}

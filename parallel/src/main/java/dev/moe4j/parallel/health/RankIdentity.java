@@ -6,9 +6,9 @@ package dev.moe4j.parallel.health;
  * @param code the code version, such as {@code CodeVersion.here()}
  * @param configuration a digest of the resolved configuration
  */
-public record Identity(String code, String configuration) {
+public record RankIdentity(String code, String configuration) {
 
-    public Identity {
+    public RankIdentity {
         if (code.isBlank() || configuration.isBlank()) {
             throw new IllegalArgumentException("an identity needs a code version and a configuration");
         }

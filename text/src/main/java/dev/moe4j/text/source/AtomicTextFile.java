@@ -10,11 +10,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /** Writes text files that get their names only when they are complete. */
-public final class NewFile {
+public final class AtomicTextFile {
     /** The advice in the message if writing fails. */
     public static final String ADVICE = "free some space there or choose another file";
 
-    private NewFile() {}
+    private AtomicTextFile() {}
 
     /** Writes the content of a file. */
     @FunctionalInterface

@@ -9,7 +9,7 @@ import java.util.Locale;
  * per expert. White is an even share, red is more and blue is less. Colours are saturated at 8 times and at an eighth
  * of an even share.
  */
-public final class LoadFigure {
+public final class ExpertLoadHeatMap {
 
     private static final int CELL = 14;
     private static final int LABEL = 160;
@@ -21,7 +21,7 @@ public final class LoadFigure {
     /** Octaves from an even share to full colour. */
     private static final double OCTAVES = 3;
 
-    private LoadFigure() {}
+    private ExpertLoadHeatMap() {}
 
     /** The expert load of one text in each MoE layer. */
     public record Row(String name, List<Score.ExpertLoad> layers) {}
@@ -79,7 +79,7 @@ public final class LoadFigure {
                             CELL,
                             CELL,
                             colour(load[expert]),
-                            Markup.escape(rows.get(row).name()),
+                            HtmlEscaper.escape(rows.get(row).name()),
                             expert,
                             load[expert]));
                 }
@@ -89,7 +89,7 @@ public final class LoadFigure {
     }
 
     private static void text(StringBuilder svg, int x, int y, String text) {
-        svg.append(String.format(Locale.ROOT, "<text x=\"%d\" y=\"%d\">%s</text>%n", x, y, Markup.escape(text)));
+        svg.append(String.format(Locale.ROOT, "<text x=\"%d\" y=\"%d\">%s</text>%n", x, y, HtmlEscaper.escape(text)));
     }
 
     private static String shortened(String name) {

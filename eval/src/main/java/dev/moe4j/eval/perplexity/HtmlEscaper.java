@@ -1,9 +1,9 @@
 package dev.moe4j.eval.perplexity;
 
 /** Escapes text for HTML and SVG. */
-public final class Markup {
+public final class HtmlEscaper {
 
-    private Markup() {}
+    private HtmlEscaper() {}
 
     /** Escapes text for use as element content or as a quoted attribute value. */
     public static String escape(String text) {

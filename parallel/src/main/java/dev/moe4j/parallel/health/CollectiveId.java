@@ -8,7 +8,7 @@ import dev.moe4j.parallel.layout.Members;
  * @param label the caller's name for the collective, such as {@code layer 3 dispatch}
  * @param number the collective's number in the group, from 1. It is the same on all members
  */
-public record Exchange(Members members, String label, long number) {
+public record CollectiveId(Members members, String label, long number) {
 
     /** Formats the collective for messages: {@code 'layer 3 dispatch' of group expert-0}. */
     public String describe() {
