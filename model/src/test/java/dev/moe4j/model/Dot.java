@@ -8,7 +8,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** Computes Σ x·weights as a scalar root, so that x has the gradient {@code weights}. */
-record Dot(Tensor weights) implements Section.CustomBackward {
+public record Dot(Tensor weights) implements Section.CustomBackward {
 
     @Override
     public String name() {

@@ -61,11 +61,17 @@ class LanguageModelTest {
      */
     @TestFactory
     Stream<DynamicTest> scoreDoesNotDependOnNeighbours() {
+        return Stream.of(dropless(64, 0.1), TinyModels.modern(dropless(64, 0.1)))
+                .flatMap(LanguageModelTest::scoreDoesNotDependOnNeighbours);
+    }
+
+    private static Stream<DynamicTest> scoreDoesNotDependOnNeighbours(Architecture architecture) {
+        String name = architecture.model().positions() + ", ";
         return Stream.of(Precision.FP64, Precision.FP32, Precision.BF16)
                 .flatMap(precision -> Stream.of(1, 2, 3, 7, LENGTH, 32)
-                        .map(length -> DynamicTest.dynamicTest(precision.compute() + ", " + length, () -> {
+                        .map(length -> DynamicTest.dynamicTest(name + precision.compute() + ", " + length, () -> {
                             FastProducts.assumeInstructions(precision.compute());
-                            try (LanguageModel model = model(dropless(64, 0.1), precision)) {
+                            try (LanguageModel model = model(architecture, precision)) {
                                 TokenBatch batch = TinyModels.batch(5, 7, length, 24);
                                 double[] together = nll(model, batch, PassContext.evaluation(7));
                                 for (int i = 0; i < 7; i++) {

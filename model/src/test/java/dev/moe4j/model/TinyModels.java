@@ -2,8 +2,16 @@ package dev.moe4j.model;
 
 import dev.moe4j.model.batch.TokenBatch;
 import dev.moe4j.model.spec.Activation;
+import dev.moe4j.model.spec.Architecture;
+import dev.moe4j.model.spec.AttentionConfig;
+import dev.moe4j.model.spec.FeedForwardConfig;
+import dev.moe4j.model.spec.GateConfig;
 import dev.moe4j.model.spec.ModelConfig;
+import dev.moe4j.model.spec.MultiplierConfig;
+import dev.moe4j.model.spec.NormConfig;
+import dev.moe4j.model.spec.Positions;
 import dev.moe4j.model.spec.RoutingConfig;
+import dev.moe4j.model.spec.SharedExpertConfig;
 import java.util.Arrays;
 import java.util.SplittableRandom;
 
@@ -30,6 +38,23 @@ public final class TinyModels {
                 1,
                 width / 2,
                 shared);
+    }
+
+    /** The architecture with today's block: rotary positions, RMSNorm, shared key heads, SwiGLU, a sigmoid gate. */
+    public static Architecture modern(Architecture architecture) {
+        ModelConfig model = architecture.model().toBuilder()
+                .heads(4)
+                .positions(Positions.ROPE)
+                .activation(Activation.SILU)
+                .sharedExperts(1)
+                .norm(NormConfig.RMS)
+                .attention(new AttentionConfig(2, 0, AttentionConfig.Bias.NONE, AttentionConfig.QkNorm.HEAD, 0))
+                .feedForward(new FeedForwardConfig(true, false))
+                .shared(new SharedExpertConfig(0, true))
+                .multipliers(MultiplierConfig.NONE)
+                .build();
+        GateConfig gate = new GateConfig(GateConfig.Scores.SIGMOID, true, true, 2.5);
+        return new Architecture(model, architecture.routing().withGate(gate), architecture.balance());
     }
 
     public static RoutingConfig dropless(int k) {

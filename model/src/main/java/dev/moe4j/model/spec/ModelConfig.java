@@ -282,237 +282,31 @@ public record ModelConfig(
     }
 
     public ModelConfig withVocabulary(int size) {
-        return new Builder(this).vocabulary(size).build();
+        return new ModelConfigBuilder(this).vocabulary(size).build();
     }
 
     /** The same model with other positions and another output projection. */
     public ModelConfig withEmbeddings(Positions newPositions, boolean newTied) {
-        return new Builder(this).positions(newPositions).tied(newTied).build();
+        return new ModelConfigBuilder(this)
+                .positions(newPositions)
+                .tied(newTied)
+                .build();
     }
 
     public ModelConfig withDropout(double probability) {
-        return new Builder(this).dropout(probability).build();
+        return new ModelConfigBuilder(this).dropout(probability).build();
     }
 
     public ModelConfig withActivationDropout(double probability) {
-        return new Builder(this).activationDropout(probability).build();
+        return new ModelConfigBuilder(this).activationDropout(probability).build();
     }
 
     public ModelConfig withExpertFfn(int size) {
-        return new Builder(this).expertFfn(size).build();
+        return new ModelConfigBuilder(this).expertFfn(size).build();
     }
 
     /** A builder that starts from this model. */
-    public Builder toBuilder() {
-        return new Builder(this);
-    }
-
-    /** Builds a {@link ModelConfig} from another one. The methods set the components of the same name. */
-    public static final class Builder {
-
-        private int layers;
-        private int width;
-        private int heads;
-        private int ffn;
-        private int vocabulary;
-        private int context;
-        private Positions positions;
-        private boolean tied;
-        private Activation activation;
-        private double dropout;
-        private double attentionDropout;
-        private double activationDropout;
-        private int padding;
-        private int experts;
-        private int expertEvery;
-        private int expertFfn;
-        private int sharedExperts;
-        private List<Integer> denseLayers;
-        private NormConfig norm;
-        private RopeConfig rope;
-        private AttentionConfig attention;
-        private FeedForwardConfig feedForward;
-        private SharedExpertConfig shared;
-        private MultiplierConfig multipliers;
-
-        private Builder(ModelConfig from) {
-            layers = from.layers;
-            width = from.width;
-            heads = from.heads;
-            ffn = from.ffn;
-            vocabulary = from.vocabulary;
-            context = from.context;
-            positions = from.positions;
-            tied = from.tied;
-            activation = from.activation;
-            dropout = from.dropout;
-            attentionDropout = from.attentionDropout;
-            activationDropout = from.activationDropout;
-            padding = from.padding;
-            experts = from.experts;
-            expertEvery = from.expertEvery;
-            expertFfn = from.expertFfn;
-            sharedExperts = from.sharedExperts;
-            denseLayers = from.denseLayers;
-            norm = from.norm;
-            rope = from.rope;
-            attention = from.attention;
-            feedForward = from.feedForward;
-            shared = from.shared;
-            multipliers = from.multipliers;
-        }
-
-        public Builder layers(int value) {
-            layers = value;
-            return this;
-        }
-
-        public Builder width(int value) {
-            width = value;
-            return this;
-        }
-
-        public Builder heads(int value) {
-            heads = value;
-            return this;
-        }
-
-        public Builder ffn(int value) {
-            ffn = value;
-            return this;
-        }
-
-        public Builder vocabulary(int value) {
-            vocabulary = value;
-            return this;
-        }
-
-        public Builder context(int value) {
-            context = value;
-            return this;
-        }
-
-        public Builder positions(Positions value) {
-            positions = value;
-            return this;
-        }
-
-        public Builder tied(boolean value) {
-            tied = value;
-            return this;
-        }
-
-        public Builder activation(Activation value) {
-            activation = value;
-            return this;
-        }
-
-        public Builder dropout(double value) {
-            dropout = value;
-            return this;
-        }
-
-        public Builder attentionDropout(double value) {
-            attentionDropout = value;
-            return this;
-        }
-
-        public Builder activationDropout(double value) {
-            activationDropout = value;
-            return this;
-        }
-
-        public Builder padding(int value) {
-            padding = value;
-            return this;
-        }
-
-        public Builder experts(int value) {
-            experts = value;
-            return this;
-        }
-
-        public Builder expertEvery(int value) {
-            expertEvery = value;
-            return this;
-        }
-
-        public Builder expertFfn(int value) {
-            expertFfn = value;
-            return this;
-        }
-
-        public Builder sharedExperts(int value) {
-            sharedExperts = value;
-            return this;
-        }
-
-        public Builder denseLayers(List<Integer> value) {
-            denseLayers = value;
-            return this;
-        }
-
-        public Builder norm(NormConfig value) {
-            norm = value;
-            return this;
-        }
-
-        public Builder rope(RopeConfig value) {
-            rope = value;
-            return this;
-        }
-
-        public Builder attention(AttentionConfig value) {
-            attention = value;
-            return this;
-        }
-
-        public Builder feedForward(FeedForwardConfig value) {
-            feedForward = value;
-            return this;
-        }
-
-        public Builder shared(SharedExpertConfig value) {
-            shared = value;
-            return this;
-        }
-
-        public Builder multipliers(MultiplierConfig value) {
-            multipliers = value;
-            return this;
-        }
-
-        /**
-         * The model.
-         *
-         * @throws ModelException if the values contradict each other
-         */
-        public ModelConfig build() {
-            return new ModelConfig(
-                    layers,
-                    width,
-                    heads,
-                    ffn,
-                    vocabulary,
-                    context,
-                    positions,
-                    tied,
-                    activation,
-                    dropout,
-                    attentionDropout,
-                    activationDropout,
-                    padding,
-                    experts,
-                    expertEvery,
-                    expertFfn,
-                    sharedExperts,
-                    denseLayers,
-                    norm,
-                    rope,
-                    attention,
-                    feedForward,
-                    shared,
-                    multipliers);
-        }
+    public ModelConfigBuilder toBuilder() {
+        return new ModelConfigBuilder(this);
     }
 }

@@ -116,7 +116,7 @@ public final class Presets {
      * have three matrices, so their inner widths are chosen for equal FLOPs per token, within 1 %.
      */
     private static Architecture smallModern(int experts) {
-        ModelConfig.Builder model =
+        ModelConfigBuilder model =
                 small(6, 256, 256, 8192, experts).model().toBuilder().ffn(768).expertFfn(720);
         return new Architecture(modernBlock(model, 2).build(), MODERN_ROUTING, BalanceConfig.DEFAULT);
     }
@@ -129,7 +129,7 @@ public final class Presets {
      * @param experts the number of routed experts; 0 for the dense model
      */
     private static Architecture modern(int layers, int width, int heads, int expertFfn, int experts) {
-        ModelConfig.Builder model =
+        ModelConfigBuilder model =
                 model(layers, width, heads, GPT2_VOCABULARY, PUBLISHED_CONTEXT, 0, experts).toBuilder()
                         .ffn((MODERN_TOP_K + 1) * expertFfn)
                         .expertEvery(1)
@@ -142,7 +142,7 @@ public final class Presets {
     }
 
     /** RMSNorm, RoPE, grouped-query attention with a norm of each head, SwiGLU, no biases. */
-    private static ModelConfig.Builder modernBlock(ModelConfig.Builder model, int kvHeads) {
+    private static ModelConfigBuilder modernBlock(ModelConfigBuilder model, int kvHeads) {
         return model.positions(Positions.ROPE)
                 .activation(Activation.SILU)
                 .norm(NormConfig.RMS)
