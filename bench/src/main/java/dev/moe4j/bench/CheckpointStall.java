@@ -4,6 +4,7 @@ import dev.moe4j.model.checkpoint.CheckpointReader;
 import dev.moe4j.tensor.Device;
 import dev.moe4j.train.TrainingRun;
 import dev.moe4j.train.config.RunConfig;
+import dev.moe4j.train.metrics.TrainingListener;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -76,7 +77,7 @@ public final class CheckpointStall {
         boolean[] writing = new boolean[1];
         long count = steps(every, checkpoints);
         TrainingRun.Outcome outcome = new TrainingRun(config, text.shards(), folder, count, Device.CPU)
-                .onStep(step -> {
+                .listen(TrainingListener.ofSteps(step -> {
                     long now = System.nanoTime();
                     long number = step.result().step();
                     // A checkpoint is saved after its step was reported, so it falls into the next step's time.
@@ -86,7 +87,7 @@ public final class CheckpointStall {
                     writing[0] = stillWriting;
                     last[0] = System.nanoTime();
                     progress.accept(number);
-                })
+                }))
                 .run();
         return result(steps.subList(WARM_UP, steps.size()), checkpoints, bytes(outcome.checkpoint()));
     }

@@ -7,14 +7,14 @@ import dev.moe4j.train.checkpoint.Snapshot;
 import dev.moe4j.train.checkpoint.TrainingState;
 import dev.moe4j.train.config.RunConfig;
 import dev.moe4j.train.config.TrainException;
-import dev.moe4j.train.metrics.Metrics;
 import dev.moe4j.train.metrics.StepResult;
+import dev.moe4j.train.metrics.TrainingListener;
 import dev.moe4j.train.metrics.TrainingProgress;
+import dev.moe4j.train.metrics.TrainingReport;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.Objects;
 import java.util.function.BooleanSupplier;
-import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -28,7 +28,7 @@ final class TrainingLoop {
     private final TrainingState origin;
     private final Validation validation;
     private final ParallelContext parallel;
-    private final @Nullable Metrics metrics;
+    private final TrainingListener listener;
     private final Checkpoints saver;
     private final double peakTokensPerSecond;
     private final ExpertLoadMonitor experts;
@@ -42,7 +42,6 @@ final class TrainingLoop {
 
     /**
      * @param origin the position to start from, with the data that every checkpoint repeats
-     * @param metrics null in all processes but the first, which writes the metrics
      * @param peakTokensPerSecond the rate of training that consists of matrix products at peak speed only
      */
     TrainingLoop(
@@ -50,7 +49,7 @@ final class TrainingLoop {
             RunConfig config,
             TrainingState origin,
             Validation validation,
-            @Nullable Metrics metrics,
+            TrainingListener listener,
             Checkpoints saver,
             double peakTokensPerSecond) {
         this.trainer = trainer;
@@ -59,7 +58,7 @@ final class TrainingLoop {
         this.config = config;
         this.origin = origin;
         this.validation = validation;
-        this.metrics = metrics;
+        this.listener = listener;
         this.saver = saver;
         this.peakTokensPerSecond = peakTokensPerSecond;
         this.experts = new ExpertLoadMonitor(config.watch());
@@ -67,12 +66,13 @@ final class TrainingLoop {
         this.loss = origin.position().metrics().loss();
     }
 
-    TrainingRun.Outcome run(Consumer<TrainingProgress> listener, Consumer<String> notices, BooleanSupplier stop) {
+    TrainingRun.Outcome run(BooleanSupplier stop) {
+        listener.onStart(trainer.stepsDone(), origin.run().steps());
         while (trainer.stepsDone() < origin.run().steps() && !validation.exhausted() && !stops(stop)) {
-            step(listener, notices);
+            step();
         }
         if (validation.exhausted() && trainer.stepsDone() < origin.run().steps()) {
-            notices.accept("step %,d: %d evaluations in a row did not improve on step %,d; the run ends"
+            listener.onNotice("step %,d: %d evaluations in a row did not improve on step %,d; the run ends"
                     .formatted(
                             trainer.stepsDone(),
                             config.evaluation().patience(),
@@ -85,6 +85,7 @@ final class TrainingLoop {
             awaitWriter();
         }
         Path checkpoint = saver.finish();
+        listener.onEnd(trainer.stepsDone(), checkpoint);
         return new TrainingRun.Outcome(
                 checkpoint, config, trainer.stepsDone(), tokens, seconds, loss, validation.best(), stopped);
     }
@@ -95,7 +96,7 @@ final class TrainingLoop {
         return stopped;
     }
 
-    private void step(Consumer<TrainingProgress> listener, Consumer<String> notices) {
+    private void step() {
         StepResult result;
         try {
             result = trainer.step();
@@ -118,14 +119,18 @@ final class TrainingLoop {
         try (DueCheckpoint _ = new DueCheckpoint(due)) {
             TrainingProgress progress = evaluated ? validated(trained) : trained;
             task = "reporting";
+            if (evaluated) {
+                listener.onEvaluation(step, progress.evaluation());
+            }
             if (evaluated || last || step % config.log().every() == 0) {
                 report(progress);
             }
-            listener.accept(progress);
-            experts.step(result.routing()).forEach(warning -> notices.accept("step %,d, %s".formatted(step, warning)));
+            listener.onStep(progress);
+            experts.step(result.routing())
+                    .forEach(warning -> listener.onNotice("step %,d, %s".formatted(step, warning)));
         } catch (RuntimeException | Error e) {
             String failed = "step %,d: %s failed; ".formatted(step, task);
-            runAfterFailure(e, () -> notices.accept(failed + saver.lastGood()));
+            runAfterFailure(e, () -> listener.onNotice(failed + saver.lastGood()));
             throw e;
         }
         BestEvaluation best = validation.best();
@@ -175,9 +180,9 @@ final class TrainingLoop {
     }
 
     private void report(TrainingProgress progress) {
-        if (metrics != null) {
+        if (parallel.leads()) {
             double now = parallel.waitedSeconds();
-            metrics.write(new Metrics.Line(
+            listener.onReport(new TrainingReport(
                     progress,
                     tokens,
                     seconds(),

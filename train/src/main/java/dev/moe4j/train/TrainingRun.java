@@ -28,14 +28,16 @@ import dev.moe4j.train.config.RunConfig;
 import dev.moe4j.train.config.RunFolder;
 import dev.moe4j.train.config.TrainException;
 import dev.moe4j.train.metrics.Metrics;
-import dev.moe4j.train.metrics.TrainingProgress;
+import dev.moe4j.train.metrics.TensorBoard;
+import dev.moe4j.train.metrics.TrainingListener;
 import dev.moe4j.train.optimizer.AdamW;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.function.BooleanSupplier;
-import java.util.function.Consumer;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -56,8 +58,7 @@ public final class TrainingRun {
     private final long steps;
     private final Device device;
     private ParallelContext parallel = ParallelContext.SINGLE;
-    private Consumer<TrainingProgress> listener = _ -> {};
-    private Consumer<String> notices = _ -> {};
+    private final List<TrainingListener> listeners = new ArrayList<>();
     private BooleanSupplier stop = () -> false;
     private boolean resume;
     private Set<String> allowed = Set.of();
@@ -147,16 +148,14 @@ public final class TrainingRun {
         return this;
     }
 
-    /** Sets a listener that is called after every step. */
-    public TrainingRun onStep(Consumer<TrainingProgress> value) {
-        listener = value;
+    /** Adds a listener. Listeners receive each event in the order in which they were added, after the run's metrics. */
+    public TrainingRun listen(TrainingListener listener) {
+        listeners.add(listener);
         return this;
     }
 
-    /** Sets a listener for messages to the user: warnings, the precision chosen, the checkpoint that was resumed. */
-    public TrainingRun onNotice(Consumer<String> value) {
-        notices = value;
-        return this;
+    private void notice(String message) {
+        listeners.forEach(listener -> listener.onNotice(message));
     }
 
     /**
@@ -234,7 +233,7 @@ public final class TrainingRun {
             restored = restore(reader);
         }
         try (LanguageModel model = restored.model()) {
-            notices.accept("resuming %s after step %,d of %,d"
+            notice("resuming %s after step %,d of %,d"
                     .formatted(folder, restored.state().position().step(), steps));
             return train(run, restored.config(), model, sequences, new Origin(checkpoint, restored.state()));
         }
@@ -292,7 +291,7 @@ public final class TrainingRun {
         }
         AutoPrecision auto = AutoPrecision.of(device);
         if (parallel.leads()) {
-            notices.accept("precision %s, since %s; set precision=NAME to use another"
+            notice("precision %s, since %s; set precision=NAME to use another"
                     .formatted(auto.precision().name(), auto.reason()));
         }
         // Machines may differ, so the first process's device decides.
@@ -313,7 +312,7 @@ public final class TrainingRun {
             LanguageModel model,
             TrainingSequences sequences,
             @Nullable Origin origin) {
-        notices.accept("training on %s in %s, %d threads for each operation on the CPU"
+        notice("training on %s in %s, %d threads for each operation on the CPU"
                 .formatted(device, resolved.precision(), Libtorch.threads()));
         Trainer trainer = new Trainer(
                         model,
@@ -337,16 +336,27 @@ public final class TrainingRun {
             }
             TrainingState state = new TrainingState(inputs(resolved), position);
             if (run == null) {
-                return loop(trainer, resolved, state, validation, null, new Checkpoints.NonWriting(folder), origin);
+                return loop(
+                        trainer,
+                        resolved,
+                        state,
+                        validation,
+                        new Listeners(listeners),
+                        new Checkpoints.NonWriting(folder),
+                        origin);
             }
             if (position.step() < steps && !validation.exhausted()) {
                 // A finished run keeps the configuration it was trained with.
                 run.writeConfig(ConfigWriter.toYaml(resolved));
             }
             try (Metrics metrics = Metrics.open(run, position.step());
-                    CheckpointSaver saver =
-                            new CheckpointSaver(run, data.tokenizer(), resolved.checkpoint(), metrics, notices)) {
-                return loop(trainer, resolved, state, validation, metrics, saver, origin);
+                    TensorBoard board = TensorBoard.open(run.path(), position.step())) {
+                Listeners all = new Listeners(Stream.concat(Stream.of(metrics, board), listeners.stream())
+                        .toList());
+                try (CheckpointSaver saver =
+                        new CheckpointSaver(run, data.tokenizer(), resolved.checkpoint(), metrics, all)) {
+                    return loop(trainer, resolved, state, validation, all, saver, origin);
+                }
             }
         }
     }
@@ -356,14 +366,13 @@ public final class TrainingRun {
             RunConfig resolved,
             TrainingState state,
             Validation validation,
-            @Nullable Metrics metrics,
+            TrainingListener listener,
             Checkpoints saver,
             @Nullable Origin origin) {
         if (origin != null) {
             saver.resumedFrom(origin.checkpoint());
         }
-        return new TrainingLoop(trainer, resolved, state, validation, metrics, saver, peak(trainer.model()))
-                .run(listener, notices, stop);
+        return new TrainingLoop(trainer, resolved, state, validation, listener, saver, peak(trainer.model())).run(stop);
     }
 
     /** Tokens per second of all processes if training consisted of matrix products at peak speed only. */

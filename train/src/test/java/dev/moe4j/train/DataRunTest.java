@@ -20,6 +20,7 @@ import dev.moe4j.train.config.DataConfig;
 import dev.moe4j.train.config.RunConfig;
 import dev.moe4j.train.config.RunFolder;
 import dev.moe4j.train.config.TrainException;
+import dev.moe4j.train.metrics.TrainingListener;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -93,7 +94,8 @@ class DataRunTest {
                 run.resume(Set.of());
             }
             long[] step = new long[1];
-            return run.onStep(progress -> step[0] = progress.result().step())
+            return run.listen(TrainingListener.ofSteps(
+                            progress -> step[0] = progress.result().step()))
                     .stopWhen(() -> step[0] >= until)
                     .run();
         }

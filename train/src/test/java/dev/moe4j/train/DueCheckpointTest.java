@@ -26,6 +26,7 @@ import dev.moe4j.train.config.RunFolder;
 import dev.moe4j.train.config.TrainException;
 import dev.moe4j.train.metrics.Metrics;
 import dev.moe4j.train.metrics.TensorBoard;
+import dev.moe4j.train.metrics.TrainingListener;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
@@ -94,7 +95,8 @@ class DueCheckpointTest {
     }
 
     private TrainingRun run(RunConfig config, Shards shards) {
-        return new TrainingRun(config, shards, folder.resolve("run"), STEPS, Device.CPU).onNotice(notices::add);
+        return new TrainingRun(config, shards, folder.resolve("run"), STEPS, Device.CPU)
+                .listen(TrainingListener.ofNotices(notices::add));
     }
 
     private Path checkpoint(int step) {
@@ -164,11 +166,11 @@ class DueCheckpointTest {
         IllegalStateException failure = new IllegalStateException("the view is closed");
         long before = Scope.liveTensors();
         try (Shards shards = Shards.open(folder.resolve("data"))) {
-            TrainingRun run = run(config(DUE), shards).onStep(progress -> {
+            TrainingRun run = run(config(DUE), shards).listen(TrainingListener.ofSteps(progress -> {
                 if (progress.result().step() == DUE) {
                     throw failure;
                 }
-            });
+            }));
             assertThat(catchThrowable(run::run)).isSameAs(failure);
         }
         assertThat(Scope.liveTensors()).isEqualTo(before);
@@ -220,11 +222,14 @@ class DueCheckpointTest {
                             ExpertGradients.EXACT,
                             new RandomKey(7));
                     Metrics metrics = new Metrics(
-                            file,
-                            FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE),
-                            new TensorBoard(full, FileChannel.open(full, StandardOpenOption.WRITE)));
-                    CheckpointSaver saver =
-                            new CheckpointSaver(run, data.tokenizer(), config.checkpoint(), metrics, notices::add)) {
+                            file, FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE));
+                    TensorBoard board = new TensorBoard(full, FileChannel.open(full, StandardOpenOption.WRITE));
+                    CheckpointSaver saver = new CheckpointSaver(
+                            run,
+                            data.tokenizer(),
+                            config.checkpoint(),
+                            metrics,
+                            TrainingListener.ofNotices(notices::add))) {
                 Trainer trainer = new Trainer(
                         model,
                         config.batch(),
@@ -236,8 +241,15 @@ class DueCheckpointTest {
                 TrainingState start = new TrainingState(
                         TrainingState.RunInputs.of(config, data.sha256(), STEPS, ParallelContext.SINGLE.layout()),
                         TrainingState.Position.START);
-                TrainingLoop loop = new TrainingLoop(trainer, config, start, validation, metrics, saver, 1);
-                return catchThrowable(() -> loop.run(_ -> {}, notices::add, () -> false));
+                TrainingLoop loop = new TrainingLoop(
+                        trainer,
+                        config,
+                        start,
+                        validation,
+                        new Listeners(List.of(metrics, board, TrainingListener.ofNotices(notices::add))),
+                        saver,
+                        1);
+                return catchThrowable(() -> loop.run(() -> false));
             }
         }
     }

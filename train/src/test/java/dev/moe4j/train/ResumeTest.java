@@ -17,6 +17,7 @@ import dev.moe4j.train.checkpoint.BestEvaluation;
 import dev.moe4j.train.config.RunConfig;
 import dev.moe4j.train.config.RunFolder;
 import dev.moe4j.train.config.TrainException;
+import dev.moe4j.train.metrics.TrainingListener;
 import dev.moe4j.train.optimizer.SpikeGuard;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -79,8 +80,9 @@ class ResumeTest {
                 run.resume(resume);
             }
             long[] step = new long[1];
-            return run.onStep(progress -> step[0] = progress.result().step())
-                    .onNotice(notices::add)
+            return run.listen(TrainingListener.ofSteps(
+                            progress -> step[0] = progress.result().step()))
+                    .listen(TrainingListener.ofNotices(notices::add))
                     .stopWhen(() -> step[0] >= until)
                     .run();
         }

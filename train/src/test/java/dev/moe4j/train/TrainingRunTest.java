@@ -16,6 +16,7 @@ import dev.moe4j.text.source.TextInput;
 import dev.moe4j.text.tokenizer.Tokenizer;
 import dev.moe4j.train.config.RunConfig;
 import dev.moe4j.train.config.TrainException;
+import dev.moe4j.train.metrics.TrainingListener;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -152,8 +153,9 @@ class TrainingRunTest {
             TrainingRun run = new TrainingRun(
                     RunConfig.read("cpu-tiny-moe", overrides), shards, folder.resolve("run"), 1000, Device.CPU);
             int[] steps = new int[1];
-            TrainingRun.Outcome outcome =
-                    run.onStep(_ -> steps[0]++).stopWhen(() -> steps[0] == 4).run();
+            TrainingRun.Outcome outcome = run.listen(TrainingListener.ofSteps(_ -> steps[0]++))
+                    .stopWhen(() -> steps[0] == 4)
+                    .run();
             assertThat(outcome.checkpoint()).hasFileName("step-00000004").isDirectory();
         }
     }

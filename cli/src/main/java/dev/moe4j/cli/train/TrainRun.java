@@ -16,7 +16,6 @@ import dev.moe4j.train.TrainingRun;
 import dev.moe4j.train.checkpoint.BestEvaluation;
 import dev.moe4j.train.config.RunConfig;
 import dev.moe4j.train.config.TrainException;
-import dev.moe4j.train.metrics.ResidentMemory;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.List;
@@ -111,10 +110,7 @@ record TrainRun(
             run.resume(Set.copyOf(allowedChanges));
         }
         try (TrainView view = TrainView.start(output.err(), steps)) {
-            return run.onNotice(view::note)
-                    .onStep(step -> view.update(step, ResidentMemory.now().orElse(0)))
-                    .stopWhen(interruption::requested)
-                    .run();
+            return run.listen(view).stopWhen(interruption::requested).run();
         } catch (TrainException e) {
             throw e.changedKey()
                     .<RuntimeException>map(key -> new CliException(e.getMessage() + " with --allow-change " + key, e))

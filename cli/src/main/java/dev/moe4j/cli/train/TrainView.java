@@ -2,7 +2,9 @@ package dev.moe4j.cli.train;
 
 import dev.moe4j.console.view.LossCurve;
 import dev.moe4j.console.view.ProgressLine;
+import dev.moe4j.train.metrics.ResidentMemory;
 import dev.moe4j.train.metrics.StepResult;
+import dev.moe4j.train.metrics.TrainingListener;
 import dev.moe4j.train.metrics.TrainingProgress;
 import java.io.PrintWriter;
 import java.time.Duration;
@@ -17,7 +19,7 @@ import org.jspecify.annotations.Nullable;
  * Shows a training run on stderr. On a terminal a few lines are redrawn in place, with notes above them; otherwise
  * it prints {@link ProgressLine}'s lines. Not thread-safe.
  */
-final class TrainView implements AutoCloseable {
+final class TrainView implements TrainingListener, AutoCloseable {
     /** The time between two redraws. */
     private static final Duration INTERVAL = Duration.ofMillis(250);
 
@@ -57,6 +59,16 @@ final class TrainView implements AutoCloseable {
         ProgressLine plain = terminal ? null : ProgressLine.start(err, TASK, steps, false, columns, nanos);
         // A full line would wrap.
         return new TrainView(err, columns - 1, nanos, plain);
+    }
+
+    @Override
+    public void onStep(TrainingProgress progress) {
+        update(progress, ResidentMemory.now().orElse(0));
+    }
+
+    @Override
+    public void onNotice(String message) {
+        note(message);
     }
 
     /**

@@ -154,7 +154,7 @@ class AttentionKernelsTest {
     private static long[] rows() {
         long[] rows = new long[SEQUENCES * LENGTH];
         for (int i = 0; i < rows.length; i++) {
-            rows[i] = SinusoidalPositions.FIRST_ROW + i % LENGTH;
+            rows[i] = (long) SinusoidalPositions.FIRST_ROW + i % LENGTH;
         }
         return rows;
     }
@@ -216,7 +216,7 @@ class AttentionKernelsTest {
                 KeyValueCache.Places places = cache.places(DType.FLOAT64, 0, count, count);
                 long[] rows = new long[SEQUENCES * count];
                 for (int i = 0; i < rows.length; i++) {
-                    rows[i] = SinusoidalPositions.FIRST_ROW + range[0] + i % count;
+                    rows[i] = (long) SinusoidalPositions.FIRST_ROW + range[0] + i % count;
                 }
                 Rotation rotation = config.positions() == Positions.ROPE
                         ? Rotation.of(config, DType.FLOAT64, Device.CPU, rows)

@@ -65,7 +65,7 @@ class LauncherTest {
     void eachRankGetsItsPlaceAndALog() throws IOException {
         assertThat(launch(2, 0, launched("environment"))).isZero();
         assertThat(out.getFirst())
-                .startsWith("Environment[rank=0, world=2, localRank=0, localWorld=2, meeting=file:///")
+                .startsWith("RankEnvironment[rank=0, world=2, localRank=0, localWorld=2, meeting=file:///")
                 .endsWith("networkInterface=%s, timeout=PT2M]"
                         .formatted(InetAddress.getLoopbackAddress().getHostAddress()));
         assertThat(out.get(1)).isEqualTo("threads 3 3");

@@ -7,6 +7,7 @@ import dev.moe4j.train.config.CheckpointPolicy;
 import dev.moe4j.train.config.RunFolder;
 import dev.moe4j.train.config.TrainException;
 import dev.moe4j.train.metrics.Metrics;
+import dev.moe4j.train.metrics.TrainingListener;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -18,7 +19,6 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -34,7 +34,7 @@ public final class CheckpointSaver implements Checkpoints {
     private final RunFolder run;
     private final CheckpointPolicy policy;
     private final Metrics metrics;
-    private final Consumer<String> notices;
+    private final TrainingListener listener;
     private final ExecutorService thread = Executors.newSingleThreadExecutor(
             Thread.ofPlatform().name("checkpoint-writer").factory());
     private @Nullable Future<CheckpointWriter.Written> pending;
@@ -45,15 +45,15 @@ public final class CheckpointSaver implements Checkpoints {
     /**
      * @param metrics forced to the disk before a checkpoint becomes visible, so that no checkpoint is ahead of its
      *     metrics
-     * @param notices receives messages about checkpoints that could not be written or deleted
+     * @param listener receives complete checkpoints, and messages about those that could not be written or deleted
      */
     public CheckpointSaver(
-            RunFolder run, Tokenizer tokenizer, CheckpointPolicy policy, Metrics metrics, Consumer<String> notices) {
+            RunFolder run, Tokenizer tokenizer, CheckpointPolicy policy, Metrics metrics, TrainingListener listener) {
         this.writer = new CheckpointWriter(run, tokenizer);
         this.run = run;
         this.policy = policy;
         this.metrics = metrics;
-        this.notices = notices;
+        this.listener = listener;
     }
 
     @Override
@@ -69,7 +69,7 @@ public final class CheckpointSaver implements Checkpoints {
         try {
             finishPending();
         } catch (TrainException e) {
-            notices.accept(e.getMessage() + "; training goes on, and the next checkpoint is written as planned");
+            listener.onNotice(e.getMessage() + "; training goes on, and the next checkpoint is written as planned");
         }
         Snapshot snapshot = source.snapshot();
         stalled += System.nanoTime() - start;
@@ -125,7 +125,7 @@ public final class CheckpointSaver implements Checkpoints {
         try {
             finishPending();
         } catch (TrainException e) {
-            notices.accept(e.getMessage());
+            listener.onNotice(String.valueOf(e.getMessage()));
         }
         return last == null ? "no checkpoint was written yet" : "the last good checkpoint is " + last;
     }
@@ -146,9 +146,10 @@ public final class CheckpointSaver implements Checkpoints {
         try {
             CheckpointWriter.Written written = writing.get();
             last = written.checkpoint();
+            listener.onCheckpoint(last);
             IOException undeleted = written.undeleted();
             if (undeleted != null) {
-                notices.accept("an older checkpoint cannot be deleted: " + undeleted.getMessage()
+                listener.onNotice("an older checkpoint cannot be deleted: " + undeleted.getMessage()
                         + "; remove its remains to free disk space; " + last + " is complete");
             }
         } catch (ExecutionException e) {

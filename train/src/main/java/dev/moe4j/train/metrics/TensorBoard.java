@@ -10,6 +10,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.OptionalLong;
 import java.util.regex.Matcher;
@@ -29,7 +30,7 @@ import java.util.zip.CRC32C;
  *
  * <p>Each event is passed to the operating system before the call returns, so a killed process loses no events.
  */
-public final class TensorBoard implements AutoCloseable {
+public final class TensorBoard implements TrainingListener, AutoCloseable {
 
     /** The number is the start time in seconds, which puts the names in order. */
     private static final Pattern NAME = Pattern.compile("events\\.out\\.tfevents\\.(\\d{10})\\.moe4j");
@@ -52,7 +53,7 @@ public final class TensorBoard implements AutoCloseable {
      *     values of later steps
      * @throws TrainException if the file cannot be written
      */
-    static TensorBoard open(Path folder, long step) {
+    public static TensorBoard open(Path folder, long step) {
         try {
             Files.createDirectories(folder);
             OptionalLong last = lastStart(folder);
@@ -86,6 +87,22 @@ public final class TensorBoard implements AutoCloseable {
             close();
             throw e;
         }
+    }
+
+    /**
+     * Adds a report's numbers, which TensorBoard shows in the sections train, eval, experts and time.
+     *
+     * @throws TrainException if the file cannot be written
+     */
+    @Override
+    public void onReport(TrainingReport report) {
+        Map<String, Double> scalars = new LinkedHashMap<>();
+        MetricFields.of(report)
+                .forEach((section, fields) -> fields.properties().stream()
+                        .filter(field -> field.getValue().isNumber())
+                        .forEach(field -> scalars.put(
+                                section + "/" + field.getKey(), field.getValue().asDouble())));
+        write(report.progress().result().step(), scalars);
     }
 
     /**

@@ -10,6 +10,7 @@ import dev.moe4j.text.tokenizer.Tokenizer;
 import dev.moe4j.train.TrainingRun;
 import dev.moe4j.train.UndeletableFolder;
 import dev.moe4j.train.config.RunConfig;
+import dev.moe4j.train.metrics.TrainingListener;
 import dev.moe4j.train.metrics.TrainingProgress;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -51,8 +52,8 @@ class CheckpointSaverTest {
         try (Shards shards = Shards.open(folder.resolve("data"))) {
             return new TrainingRun(RunConfig.read("cpu-tiny-moe", overrides), shards, run, steps, Device.CPU)
                     .resume(Set.of("steps"))
-                    .onStep(listener)
-                    .onNotice(notices::add)
+                    .listen(TrainingListener.ofSteps(listener))
+                    .listen(TrainingListener.ofNotices(notices::add))
                     .run();
         }
     }
