@@ -36,7 +36,7 @@ final class ConfigMessages {
         String hint = known.stream()
                 .filter(key -> letters(key).equals(letters(wanted)))
                 .findFirst()
-                // A typing error is more likely than a key of another section.
+                // A typo is more likely than a key of another section.
                 .or(() -> known.stream()
                         .filter(key -> NearestName.distance(wanted, key) == 1)
                         .findFirst())

@@ -204,7 +204,7 @@ public final class FineTuneSearch {
         }
 
         /**
-         * Trains one run. Writes its model if it beats the learning rate's best model so far, which it replaces.
+         * Trains one run. If it beats the best run with this learning rate so far, its model replaces that run's model.
          *
          * @param bestSoFar the best run so far; null if there is none
          */

@@ -17,7 +17,7 @@ import java.util.List;
  */
 record ScoringBatch(List<ScoringInput> inputs, TokenBatch tokens) {
 
-    /** Most logits in one micro-batch, unless a single input has more: 128 MiB in float32. */
+    /** The largest number of logits in a micro-batch, 128 MiB in float32. A single input may have more. */
     private static final long LOGITS = 1L << 25;
 
     private static ScoringBatch of(List<ScoringInput> inputs) {

@@ -4,9 +4,9 @@ import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarOptional;
 
 /**
- * Computes the Euclidean norm of a tensor from the norms of short pieces. libtorch sums the squares of a float32 vector on
- * the CPU in the lanes of one vector register. The rounding error of this sum is 1e-5 of the norm for 2^20 elements and 0.5
- * percent for 2^26. It also depends on how a vector is sharded over processes.
+ * Computes the Euclidean norm of a tensor from the norms of short pieces. libtorch's own norm of a float32 vector on a CPU
+ * is inexact for long vectors, because it sums all squares in one vector register: the error is 1e-5 of the norm for 2^20
+ * elements and 0.5 percent for 2^26. The error also depends on how the vector is sharded over processes.
  */
 final class EuclideanNorm {
 

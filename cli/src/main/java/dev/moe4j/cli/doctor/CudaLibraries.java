@@ -136,7 +136,7 @@ final class CudaLibraries {
         return String.join("; ", advice);
     }
 
-    /** Library folders below the roots: of CUDA toolkits, and of wheels in Python environments. */
+    /** Folders below the roots that may hold CUDA libraries: those of CUDA toolkits and of Python packages. */
     private List<Path> folders() {
         List<Path> folders = new ArrayList<>();
         for (Path root : roots) {

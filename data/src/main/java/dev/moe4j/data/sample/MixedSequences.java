@@ -9,9 +9,9 @@ import java.util.stream.IntStream;
 /**
  * Mixes the sequences of several data sources.
  *
- * <p>Global numbers are divided into rounds. In each round, every source supplies a fixed number of sequences, its quota,
- * at positions given by a permutation of the round. The round and the position determine how many sequences the source
- * supplied before. A sequence is therefore a function of its global number.
+ * <p>Global numbers are divided into rounds. In each round, every source supplies a fixed number of sequences, its quota.
+ * A permutation of the round gives their positions. A sequence is a function of its global number: the number's round and
+ * its position in the round tell how many sequences its source supplied before.
  *
  * <p>When mixing by size, a round is an epoch, and the quota of a source is the number of its sequences. When mixing by
  * weight, a round has {@link #ROUND} sequences, and the quotas are the weights rounded to that precision, but at least 1.

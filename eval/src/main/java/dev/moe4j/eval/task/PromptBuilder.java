@@ -34,9 +34,10 @@ public final class PromptBuilder {
      * The requests of one question.
      *
      * @param candidates one request per candidate
-     * @param alone the candidates after the answer prompt; empty unless the task scores with {@link Normalisation#PMI}
-     * @param dropped few-shot examples that did not fit
-     * @param cut tokens of the prompt that did not fit
+     * @param alone one request per candidate after the answer prompt alone, without the question; empty unless the task
+     *     scores with {@link Normalisation#PMI}
+     * @param dropped the number of few-shot examples that did not fit into the context
+     * @param cut the number of prompt tokens that did not fit into the context
      */
     record Prompts(List<Request> candidates, List<Request> alone, int dropped, int cut) {}
 
@@ -49,7 +50,7 @@ public final class PromptBuilder {
     PromptBuilder(
             Tokenizer tokenizer, int context, TaskFile.Scoring scoring, TaskSettings settings, List<Example> examples) {
         this.tokenizer = tokenizer;
-        this.limit = context + 1; // the last token is predicted and never read
+        this.limit = context + 1; // the last token is only predicted, so it needs no place in the context
         this.scoring = scoring;
         this.settings = settings;
         String between = scoring.separator();

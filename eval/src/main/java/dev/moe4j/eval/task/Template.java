@@ -106,7 +106,7 @@ final class Template {
         return List.of(text.toString());
     }
 
-    /** Like {@link #values}, if the result must be a single text. */
+    /** Like {@link #values}, but throws {@link EvalException} unless there is exactly one text. */
     String text(Function<String, List<String>> lookup) {
         List<String> values = values(lookup);
         if (values.size() != 1) {

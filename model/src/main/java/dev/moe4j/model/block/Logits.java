@@ -44,7 +44,7 @@ public final class Logits {
         return experts;
     }
 
-    /** Reads a token's logits into {@code row}, {@code [experts]}. */
+    /** Copies a token's logits to {@code row}, {@code [experts]}. */
     public void read(int token, double[] row) {
         long first = (long) token * experts;
         for (int e = 0; e < experts; e++) {

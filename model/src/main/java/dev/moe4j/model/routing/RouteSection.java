@@ -168,7 +168,7 @@ public final class RouteSection implements Section.Autograd {
         return new Tensor[] {weights_TK, balance.mul(setting.balanceCoefficient()), z};
     }
 
-    /** The numbers by whose order experts are chosen. The order of softmax scores is that of the logits. */
+    /** The numbers by whose order experts are chosen. Softmax scores have the same order as logits. */
     private Tensor decisive(Tensor logits_TE, Tensor scores_TE) {
         return selectionBias == null ? logits_TE.detach() : scores_TE.detach().add(selectionBias.tensor());
     }

@@ -24,7 +24,7 @@ public record AttentionConfig(int kvHeads, int headWidth, Bias bias, QkNorm qkNo
     /** The RMSNorm of queries and keys, before their rotation. */
     public enum QkNorm {
         NONE,
-        /** Each head by itself; all heads share one weight. */
+        /** Each head separately; all heads share one weight. */
         HEAD,
         /** All heads of a token together. */
         WIDTH

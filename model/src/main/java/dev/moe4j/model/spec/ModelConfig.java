@@ -253,7 +253,7 @@ public record ModelConfig(
         return moeLayers(layer, experts, expertEvery, denseLayers);
     }
 
-    /** Whether all parts of the block are those of the published system. */
+    /** Whether the block has the published system's parts only. */
     public boolean hasPublishedBlock() {
         return norm.equals(NormConfig.LAYER)
                 && positions != Positions.ROPE

@@ -151,7 +151,7 @@ public final class Rendezvous {
         }
     }
 
-    /** Waits for the key that the last rank to join sets, so that ranks need not poll every other rank's key. */
+    /** Waits until all ranks have joined. The last rank to join sets one key, which the others poll. */
     private void waitForAll() throws InterruptedException {
         if (store.add("joined", 1) == environment.world()) {
             store.set(COMPLETE, "");

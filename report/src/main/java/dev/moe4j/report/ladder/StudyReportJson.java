@@ -304,7 +304,7 @@ final class StudyReportJson {
         return rows;
     }
 
-    /** Expert load by mixture, MoE layer and text, relative to an even share. */
+    /** Expert load of each MoE model, by layer and text, relative to an even share. */
     private static ArrayNode experts(List<ModelAtBudget> models) {
         ArrayNode nodes = Step.object().putArray("models");
         for (ModelAtBudget model : models) {

@@ -24,7 +24,7 @@ public enum CostMeasure {
         return label;
     }
 
-    /** The saving in words, such as {@code 1.48 times fewer FLOPs}. */
+    /** Describes a saving by a factor, such as {@code 1.48 times fewer FLOPs}. */
     public String less(double factor) {
         return Numbers.fixed(factor, 2) + " times " + less;
     }

@@ -13,7 +13,7 @@ public final class TokenTexts {
 
     private TokenTexts() {}
 
-    /** Returns a token's text, or its bytes if they are not valid UTF-8 alone: {@code bytes:\xe2\x82}. */
+    /** Returns a token's text. If its bytes are not valid UTF-8, returns them as {@code bytes:\xe2\x82}. */
     public static String of(int token, Tokenizer tokenizer) {
         if (token == tokenizer.endOfText()) {
             return END_OF_TEXT;

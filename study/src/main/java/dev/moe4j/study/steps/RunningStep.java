@@ -80,7 +80,7 @@ public final class RunningStep {
         return (System.nanoTime() - began) / 1e9;
     }
 
-    /** Adds energy that this step has drawn. The sum is stored on disk and continues over attempts. */
+    /** Adds to the energy that this step has used. The sum is stored on disk, so that a later attempt continues it. */
     public void addJoules(double more) {
         joules += more;
         measured = true;

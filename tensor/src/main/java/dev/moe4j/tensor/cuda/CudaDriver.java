@@ -17,8 +17,8 @@ import org.bytedeco.pytorch.Stream;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * Calls the CUDA driver API, which libtorch's binding does not cover: launches moe4j's kernels, and measures time with
- * events. Calls use the primary context that libtorch uses, and the default stream, like moe4j's calls of libtorch.
+ * Launches CUDA kernels and measures time with CUDA events, by the CUDA driver API, which libtorch's Java binding lacks.
+ * Kernels run in libtorch's primary context and on the default stream, so they are ordered with libtorch's operations.
  */
 public final class CudaDriver implements KernelLauncher {
 

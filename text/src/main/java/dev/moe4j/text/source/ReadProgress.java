@@ -25,7 +25,7 @@ final class ReadProgress {
         this.out = out;
     }
 
-    /** Begins a file with the given size on disk. */
+    /** Resets the counters for a file of the given size on disk, in bytes. */
     void begin(long bytes) {
         size = bytes;
         position = 0;

@@ -30,7 +30,7 @@ final class VocabularyBytes {
                 .orElse("");
     }
 
-    /** Returns the decoder, or the step of a sequence of decoders, with the given type. */
+    /** Returns the decoder of the given type: the tokenizer's decoder, or one in its sequence of decoders. */
     private Optional<JsonNode> decoderStep(String type) {
         JsonNode decoder = json.path("decoder");
         if (decoder.path("type").asString("").equals(type)) {
