@@ -19,13 +19,13 @@ import tools.jackson.databind.node.ObjectNode;
 
 /**
  * Kills a run repeatedly, like a failing machine, and resumes it with the same command each time. Its metrics and
- * model must equal those of an uninterrupted run. {@code -Dkills=200} kills more often than the default of 20
- * times. A run in fp16, which also restores a loss scale, is killed a quarter as often.
+ * model must equal those of an uninterrupted run. {@code -Dkills=200} kills more often than the default of 6
+ * times. A run in fp16, which also restores a loss scale, is killed a third as often.
  */
 @DisabledOnOs(OS.WINDOWS)
 class KillTest {
 
-    private static final int KILLS = Integer.getInteger("kills", 20);
+    private static final int KILLS = Integer.getInteger("kills", 6);
 
     @TempDir
     private Path temp;
@@ -35,7 +35,7 @@ class KillTest {
     @ParameterizedTest
     @ValueSource(strings = {"fp32", "fp16"})
     void aRunSurvivesKills(String precision) throws IOException, InterruptedException {
-        int kills = precision.equals("fp32") ? KILLS : KILLS / 4;
+        int kills = precision.equals("fp32") ? KILLS : Math.ceilDiv(KILLS, 3);
         // Enough steps that the run does not end before the last kill.
         int steps = 30 * kills;
         List<String> options = new ArrayList<>(List.of("--set=precision=" + precision, "--steps=" + steps));
