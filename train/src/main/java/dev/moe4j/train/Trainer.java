@@ -174,7 +174,7 @@ public final class Trainer {
         return this;
     }
 
-    /** Sets how the model treats document boundaries within a sequence. By default it does not see them. */
+    /** Sets whether attention and positions respect document boundaries within a sequence. By default they do not. */
     public Trainer documents(DataConfig config) {
         batches = new BatchBuilder(batches.source(), batches.model(), config);
         return this;

@@ -1,7 +1,8 @@
 /**
- * The dense parts of a Transformer block: layer norms, attention and its masks, the feed-forward network, embedding,
- * positions, dropout and the output head. Each is a section of the tape. Depends on {@code model.batch} and {@code
- * tensor.autograd}.
+ * The components of a Transformer block and the sections that compute them. Components hold parameters: {@link Attention},
+ * {@link FeedForward}, {@link Norm} and {@link Linear}. Sections run on a tape: embedding, attention in several
+ * implementations, norms, feed-forward network and head. Also positions ({@link Rotation}, {@link SinusoidalPositions}), masks
+ * and dropout. Depends on {@code model.spec}, {@code model.batch} and {@code tensor.autograd}.
  */
 @Internal
 @NullMarked

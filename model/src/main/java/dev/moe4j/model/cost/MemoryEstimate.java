@@ -274,7 +274,7 @@ public record MemoryEstimate(
             return tokens * model.heads() * model.headWidth() * compute;
         }
 
-        /** Bytes of keys, which are as many as those of values. */
+        /** Bytes of keys. Values take as many. */
         private double keys() {
             return tokens * model.kvHeads() * model.headWidth() * compute;
         }

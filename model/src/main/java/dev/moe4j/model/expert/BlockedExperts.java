@@ -84,7 +84,7 @@ record BlockedExperts(Weights weights, InnerActivation activation, ExpertRows ro
             }
         }
 
-        /** Multiplies the task's rows by the same rows of a mask of all rows; null for no mask. */
+        /** Multiplies the task's rows by their factors in a mask of all rows, unless the mask is null. */
         void multiply(Tensor rowsOfTask, @Nullable Tensor mask) {
             if (mask != null) {
                 rowsOfTask.mulInPlace(rows(mask));

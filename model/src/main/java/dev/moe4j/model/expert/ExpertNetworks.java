@@ -92,7 +92,7 @@ public sealed interface ExpertNetworks permits ExpertNetworks.ByProducts, Blocke
         return Dropout.multiply(activation().forward(inner), mask_RF);
     }
 
-    /** Runs each step for all experts before the next step, with the given implementation of products. */
+    /** Computes each step, such as the product with fc1, for all experts before the next step. */
     record ByProducts(Weights weights, InnerActivation activation, ExpertProducts products) implements ExpertNetworks {
 
         @Override

@@ -16,7 +16,7 @@ import java.util.List;
  * @param tokens tokens predicted in this step, by all processes
  * @param routing the routing statistics of each MoE layer in the last micro-batch
  * @param optimizerNanoseconds time of gradient norm and update; on a GPU it includes the device's work only if the
- *     trainer has a {@linkplain Trainer#time timer}
+ *     trainer has a timer
  */
 public record StepResult(
         long step,
