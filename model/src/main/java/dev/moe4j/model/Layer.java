@@ -14,6 +14,7 @@ import dev.moe4j.model.block.LayerNorm;
 import dev.moe4j.model.block.Norm;
 import dev.moe4j.model.block.NormSection;
 import dev.moe4j.model.block.Rotation;
+import dev.moe4j.model.parameter.ModelParameters;
 import dev.moe4j.model.spec.ModelConfig;
 import dev.moe4j.model.spec.Recompute;
 import dev.moe4j.model.spec.RoutingConfig;
@@ -44,19 +45,15 @@ final class Layer {
      * @param mixture the mixture of a MoE layer; null in a dense layer
      */
     Layer(int index, ModelConfig config, Parameters parameters, Execution execution, @Nullable MixtureLayer mixture) {
+        String prefix = ModelParameters.layerPrefix(index);
         this.config = config;
         this.execution = execution;
         this.device = parameters.device();
         this.name = "layers." + index + ".";
-        this.attention = Attention.of(config, prefix(index), parameters);
-        this.norm = Norm.of(config.norm(), prefix(index) + "final_layer_norm", parameters);
-        this.dense = mixture == null ? FeedForward.dense(config, prefix(index), parameters) : null;
+        this.attention = Attention.of(config, prefix, parameters);
+        this.norm = Norm.of(config.norm(), prefix + "final_layer_norm", parameters);
+        this.dense = mixture == null ? FeedForward.dense(config, prefix, parameters) : null;
         this.mixture = mixture;
-    }
-
-    /** The prefix of a layer's parameter names. */
-    static String prefix(int layer) {
-        return "model.layers." + layer + ".";
     }
 
     Attention attention() {

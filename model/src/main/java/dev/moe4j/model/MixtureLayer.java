@@ -86,7 +86,7 @@ final class MixtureLayer {
         this.layer = layer;
         this.moeIndex = model.moeLayersBefore(layer);
         this.name = "layers." + layer + ".";
-        String prefix = Layer.prefix(layer) + "moe.";
+        String prefix = ModelParameters.layerPrefix(layer) + "moe.";
         this.gate = parameters.get(prefix + "gate.weight");
         this.selectionBias = architecture.routing().gate().selectionBias()
                 ? parameters.buffer(prefix + ModelParameters.SELECTION_BIAS)

@@ -140,7 +140,7 @@ public final class ModelParameters {
         return IntStream.range(0, config.layers())
                 .filter(config::isMoeLayer)
                 .mapToObj(
-                        layer -> new BufferSpec("model.layers." + layer + ".moe." + SELECTION_BIAS, config.experts()));
+                        layer -> new BufferSpec(layerPrefix(layer) + "moe." + SELECTION_BIAS, config.experts()));
     }
 
     private static List<Parameter.Spec> embedding(ModelConfig config) {
@@ -164,9 +164,14 @@ public final class ModelParameters {
         return matrix(HEAD, config.vocabulary(), config.width(), Initializations.embedding(config.width(), -1));
     }
 
+    /** The start of the names of a layer's parameters. */
+    public static String layerPrefix(int layer) {
+        return "model.layers." + layer + ".";
+    }
+
     /** The groups of the layer with the given index, in a process that holds the given experts. */
     public static Stream<GroupSpec> layer(ModelConfig config, int layer, Slice held) {
-        String prefix = "model.layers." + layer + ".";
+        String prefix = layerPrefix(layer);
         GroupSpec attention = new GroupSpec(
                 prefix + "self_attn",
                 List.of(

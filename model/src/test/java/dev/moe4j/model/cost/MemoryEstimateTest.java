@@ -88,11 +88,11 @@ class MemoryEstimateTest {
         "cpu-moe8, BF16, 4, 'model.positions=learned model.tied=false model.shared_experts=2 model.activation_dropout=0.1'",
         "cpu-dense, FP32, 4, 'model.activation=relu model.activation_dropout=0.1'",
         "quickstart-moe, FP32, 16, 'routing.strategy=capacity routing.capacity_factor=4'",
-        "cpu-modern-dense, FP32, 8, ''",
-        "cpu-modern-dense, BF16, 8, 'model.context=640'",
-        "cpu-modern-moe8, FP32, 8, ''",
-        "cpu-modern-moe8, BF16, 8, 'model.shared_experts=1 model.dropout=0.1 model.activation_dropout=0.1'",
-        "cpu-modern-moe32, FP32, 8, 'model.expert_every=1 model.attention.qk_norm=none'",
+        "cpu-modern-dense, FP32, 4, ''",
+        "cpu-modern-dense, BF16, 2, 'model.context=640'",
+        "cpu-modern-moe8, FP32, 4, ''",
+        "cpu-modern-moe8, BF16, 4, 'model.shared_experts=1 model.dropout=0.1 model.activation_dropout=0.1'",
+        "cpu-modern-moe32, FP32, 4, 'model.expert_every=1 model.attention.qk_norm=none'",
         "cpu-modern-moe8, FP32, 4, 'model.attention.head_width=32 model.attention_dropout=0.1'",
     })
     @EnabledOnOs(OS.LINUX)
