@@ -139,8 +139,7 @@ public final class ModelParameters {
         }
         return IntStream.range(0, config.layers())
                 .filter(config::isMoeLayer)
-                .mapToObj(
-                        layer -> new BufferSpec(layerPrefix(layer) + "moe." + SELECTION_BIAS, config.experts()));
+                .mapToObj(layer -> new BufferSpec(layerPrefix(layer) + "moe." + SELECTION_BIAS, config.experts()));
     }
 
     private static List<Parameter.Spec> embedding(ModelConfig config) {
