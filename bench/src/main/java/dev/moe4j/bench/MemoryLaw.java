@@ -30,8 +30,14 @@ public final class MemoryLaw {
     /** Bytes per step. One leaked object of the binding has 32 bytes or more, and a layer makes many of them per step. */
     public static final long BOUND = 50;
 
-    /** The steps are divided into this number of parts. The first is the warm-up. A sample is taken after each part. */
-    private static final int PARTS = 10;
+    /**
+     * The steps are divided into this number of parts. A sample is taken after each part but the first. Many parts make the
+     * lower quartile robust against the JVM's allocations, which occur at any time.
+     */
+    private static final int PARTS = 20;
+
+    /** The parts of the warm-up. */
+    private static final int WARM_UP = 2;
 
     private final Architecture architecture;
     private final BatchConfig batch;
@@ -88,8 +94,8 @@ public final class MemoryLaw {
 
     /** Trains on random tokens; the first tenth of the steps is the warm-up. */
     public Result run(int steps, IntConsumer progress) {
-        if (steps < 2 * PARTS) {
-            throw new BenchException("steps: " + steps + " is too small; use at least " + 2 * PARTS);
+        if (steps < PARTS) {
+            throw new BenchException("steps: " + steps + " is too small; use at least " + PARTS);
         }
         List<Sample> samples = new ArrayList<>();
         try (LanguageModel model = LanguageModel.initialize(architecture, precision, device, new RandomKey(1))) {
@@ -101,11 +107,11 @@ public final class MemoryLaw {
                     new RandomTokens(architecture.model().vocabulary()),
                     1,
                     steps);
-            int warmup = steps / PARTS;
+            int part = steps / PARTS;
             for (int step = 1; step <= steps; step++) {
                 StepResult _ = trainer.step();
                 progress.accept(step);
-                if (step % warmup == 0 || step == steps) {
+                if (step >= WARM_UP * part && (step % part == 0 || step == steps)) {
                     samples.add(new Sample(step, NativeHeap.inUse(), ResidentMemory.now(), Scope.liveTensors()));
                 }
             }

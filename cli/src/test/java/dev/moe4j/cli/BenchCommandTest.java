@@ -349,7 +349,7 @@ class BenchCommandTest {
         Run run = Run.of("bench", "memory", "--steps=20", "--model=cpu-tiny-dense", "--json");
         JsonNode json = JsonMapper.shared().readTree(run.out());
         assertThat(run.code()).as(run.err()).isEqualTo(json.path("holds").asBoolean() ? 0 : 1);
-        assertThat(json.path("samples").size()).isEqualTo(10);
+        assertThat(json.path("samples").size()).isEqualTo(19);
         assertThat(json.path("samples").get(0).path("step").asInt()).isEqualTo(2);
         assertThat(json.path("live_tensors_equal").asBoolean()).isTrue();
         assertThat(json.path("samples").get(0).path("heap_bytes").asLong()).isPositive();

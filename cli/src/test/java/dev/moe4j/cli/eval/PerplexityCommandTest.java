@@ -339,7 +339,7 @@ class PerplexityCommandTest {
                 good.replace("\"layers\":2", "\"layers\":2000000000"),
                 good.replace("\"experts\":4", "\"experts\":2000000000"),
                 good.replace("\"vocabulary\":264", "\"vocabulary\":200"),
-                good.replace("\"format_version\":1", "\"format_version\":9"),
+                good.replace("\"format_version\":2", "\"format_version\":9"),
                 good.replace("\"name\":\"bytes\"", "\"name\":\"words\""),
                 good.replace("\"name\":\"bytes\"", "\"name\":\"gpt2:257\""))) {
             assertThat(bad).isNotEqualTo(good);
